@@ -1,0 +1,93 @@
+/**
+ * What a graph costs: parameters, and multiply-adds for one picture. As torchvision and the paper count them, only
+ * convolutions and matrix products count, each multiplication with its addition as one.
+ */
+import { elements } from '../tensor.ts';
+import type { Dim, Graph, Node, Value } from './graph.ts';
+import { type OpType, opTypeOf } from './ops.ts';
+
+export interface Cost {
+  /** Numbers that training changes: weights, biases, scales. Running statistics are not among them. */
+  readonly parameters: number;
+  /** Multiply-adds for one picture. */
+  readonly macs: number;
+  readonly nodes: number;
+}
+
+/** Which inputs of an operator are trained, and which are gathered statistics. */
+export const parameterInputs: {
+  readonly [O in OpType]?: { trained: readonly number[]; gathered?: readonly number[] };
+} = {
+  BatchNormalization: { trained: [1, 2], gathered: [3, 4] },
+  BatchNormTraining: { trained: [1, 2], gathered: [3, 4] },
+  Conv: { trained: [1, 2] },
+  ConvTranspose: { trained: [1, 2] },
+  Gemm: { trained: [1, 2] },
+  MatMul: { trained: [1] },
+};
+
+type Macs = (dims: { inputs: readonly (readonly number[])[]; outputs: readonly (readonly number[])[] }) => number;
+
+/** Operators that only move, compare, add or scale. */
+const free = [
+  ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
+  ...(['Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
+  ...(['LogSoftmax', 'MaxPool', 'MaxPoolGrad', 'Mul', 'Neg', 'Pad', 'Reciprocal', 'ReduceMean', 'ReduceSum'] as const),
+  ...(['ReduceSumSquare', 'Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'SgdUpdate', 'Sigmoid', 'Slice'] as const),
+  ...([
+    'Softmax',
+    'SoftmaxCrossEntropy',
+    'SoftmaxCrossEntropyGrad',
+    'Split',
+    'Sqrt',
+    'Sub',
+    'Sum',
+    'Transpose',
+  ] as const),
+] satisfies OpType[];
+
+/** Every other operator has a formula. Where an element meets one filter, that is n_in/g channels times the kernel. */
+const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
+  Conv: ({ inputs: [, w], outputs: [y] }) => elements(y!) * elements(w!.slice(1)),
+  ConvInputGrad: ({ inputs: [dy, w] }) => elements(dy!) * elements(w!.slice(1)),
+  ConvTranspose: ({ inputs: [x, w] }) => elements(x!) * elements(w!.slice(1)),
+  ConvWeightGrad: ({ inputs: [, dy], outputs: [dw] }) => elements(dy!) * elements(dw!.slice(1)),
+  Gemm: ({ inputs: [a], outputs: [y] }) => (elements(a!) * elements(y!)) / (y![0] || 1),
+  MatMul: ({ inputs: [a], outputs: [y] }) => elements(a!) * y!.at(-1)!,
+};
+
+/** The initializers that training changes. */
+export const trainedParameters = (graph: Graph): Set<Value> => parametersAt(graph, 'trained');
+
+/** The initializers that hold running statistics. */
+export const gatheredStatistics = (graph: Graph): Set<Value> => parametersAt(graph, 'gathered');
+
+/** A free dimension, such as the batch, counts as one. */
+export function cost(graph: Graph): Cost {
+  const parameters = [...trainedParameters(graph)].reduce((sum, value) => sum + elements(concrete(value.dims)), 0);
+  const total = [...graph.nodes].reduce((sum, node) => sum + nodeMacs(node), 0);
+  return { parameters, macs: total, nodes: graph.nodes.size };
+}
+
+/** Multiply-adds of one node for one picture. */
+export function nodeMacs(node: Node): number {
+  const op = opTypeOf(node);
+  const formula = op && (macs as Partial<Record<OpType, Macs>>)[op];
+  if (!formula || node.outputs.some((output) => !output.dims)) return 0;
+  const inputs = node.inputs.map((value) => concrete(value?.dims));
+  return formula({ inputs, outputs: node.outputs.map((value) => concrete(value.dims)) });
+}
+
+const concrete = (dims: readonly Dim[] = []): number[] => dims.map((dim) => (typeof dim === 'number' ? dim : 1));
+
+function parametersAt(graph: Graph, kind: 'trained' | 'gathered'): Set<Value> {
+  const found = new Set<Value>();
+  for (const node of graph.nodes) {
+    const op = opTypeOf(node);
+    for (const index of (op && parameterInputs[op]?.[kind]) ?? []) {
+      const value = node.inputs[index];
+      if (value && graph.initializers.has(value)) found.add(value);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,142 @@
+/**
+ * The operators that this package understands: the one union `OpType` over which every per-operator table is total
+ * (shapes, cost, kernels, gradients, lowering), and each operator's attributes with their defaults.
+ *
+ * `standard` are ONNX's own, as of operator set 17. `semantic` are the few that training needs and ONNX has no name
+ * for; they live in the domain `resnext` until `lower/` writes them out in standard operators.
+ */
+import type { Attribute, Node } from './graph.ts';
+
+/** The ONNX operator set that graphs built here declare. */
+export const opset = 17;
+export const semanticDomain = 'resnext';
+
+type Kind = 'int' | 'float' | 'ints' | 'floats' | 'string';
+interface KindOf {
+  int: number;
+  float: number;
+  ints: readonly number[];
+  floats: readonly number[];
+  string: string;
+}
+interface Spec<K extends Kind = Kind> {
+  readonly kind: K;
+  readonly default: KindOf[K];
+}
+
+const int = (value: number): Spec<'int'> => ({ kind: 'int', default: value });
+const float = (value: number): Spec<'float'> => ({ kind: 'float', default: value });
+/** An empty list is what an absent attribute reads as. */
+const ints = (): Spec<'ints'> => ({ kind: 'ints', default: [] });
+const string = (value: string): Spec<'string'> => ({ kind: 'string', default: value });
+
+/** Where a kernel slides: `pads` are [begin…, end…], absent lists are ones, absent pads zeros. */
+const window = { kernel_shape: ints(), strides: ints(), pads: ints(), auto_pad: string('NOTSET') };
+const convolution = { ...window, dilations: ints(), group: int(1) };
+const reduction = { axes: ints(), keepdims: int(1) };
+
+const standard = {
+  Add: {},
+  AveragePool: { ...window, ceil_mode: int(0), count_include_pad: int(0) },
+  BatchNormalization: { epsilon: float(1e-5), momentum: float(0.9), training_mode: int(0) },
+  Concat: { axis: int(0) },
+  Conv: convolution,
+  ConvTranspose: { ...convolution, output_padding: ints(), output_shape: ints() },
+  Div: {},
+  Exp: {},
+  Expand: {},
+  Flatten: { axis: int(1) },
+  Gemm: { alpha: float(1), beta: float(1), transA: int(0), transB: int(0) },
+  GlobalAveragePool: {},
+  HardSigmoid: { alpha: float(0.2), beta: float(0.5) },
+  Identity: {},
+  LogSoftmax: { axis: int(-1) },
+  MatMul: {},
+  MaxPool: { ...window, dilations: ints(), ceil_mode: int(0), storage_order: int(0) },
+  Mul: {},
+  Neg: {},
+  Pad: { mode: string('constant') },
+  Reciprocal: {},
+  ReduceMean: reduction,
+  ReduceSum: { keepdims: int(1), noop_with_empty_axes: int(0) },
+  ReduceSumSquare: reduction,
+  Relu: {},
+  Reshape: { allowzero: int(0) },
+  ScatterElements: { axis: int(0), reduction: string('none') },
+  Sigmoid: {},
+  Slice: {},
+  Softmax: { axis: int(-1) },
+  Split: { axis: int(0) },
+  Sqrt: {},
+  Sub: {},
+  Sum: {},
+  Transpose: { perm: ints() },
+};
+
+const semantic = {
+  /** dy, w → dx of the shape `input_shape`: the convolution's gradient by its input. */
+  ConvInputGrad: { ...convolution, input_shape: ints() },
+  /** x, dy → dw of the shape `weight_shape`: the convolution's gradient by its weight. */
+  ConvWeightGrad: { ...convolution, weight_shape: ints() },
+  /** dy → dx of the shape `input_shape`. */
+  AveragePoolGrad: { ...window, ceil_mode: int(0), count_include_pad: int(0), input_shape: ints() },
+  /** dy, indices → dx of the shape `input_shape`: each dy goes to the element that MaxPool's `indices` output names. */
+  MaxPoolGrad: { input_shape: ints() },
+  /** dy, y → dx: dy where y > 0, else 0. */
+  ReluGrad: {},
+  /**
+   * x, scale, bias, running mean, running variance → y, new running mean, new running variance, and the batch's mean
+   * and 1/√(variance + ε), which the gradient reads. Statistics are the batch's; the running ones move by `momentum`
+   * (PyTorch's: the share of the new value) with the unbiased variance.
+   */
+  BatchNormTraining: { epsilon: float(1e-5), momentum: float(0.1) },
+  /** dy, x, scale, batch mean, batch 1/√(variance + ε) → dx, dscale, dbias. */
+  BatchNormGrad: {},
+  /** logits [N, K], target probabilities [N, K] → mean loss, a scalar. */
+  SoftmaxCrossEntropy: {},
+  /** dloss, logits, targets → dlogits. */
+  SoftmaxCrossEntropyGrad: {},
+  /** w, gradient, velocity, learning rate → new w, new velocity: stochastic gradient descent as PyTorch writes it. */
+  SgdUpdate: { momentum: float(0), nesterov: int(0), weight_decay: float(0) },
+};
+
+const operators = { ...standard, ...semantic };
+
+export type OpType = keyof typeof operators;
+export type SemanticOp = keyof typeof semantic;
+
+type KindOfSpec<S> = S extends Spec<infer K> ? KindOf[K] : never;
+/** An operator's attributes with every default filled in. */
+export type Attributes<O extends OpType> = {
+  readonly [A in keyof (typeof operators)[O]]: KindOfSpec<(typeof operators)[O][A]>;
+};
+
+export const opTypes: readonly OpType[] = Object.keys(operators) as OpType[];
+const standardOps: ReadonlySet<string> = new Set(Object.keys(standard));
+const semanticOps: ReadonlySet<string> = new Set(Object.keys(semantic));
+
+export const isSemantic = (op: OpType): op is SemanticOp => semanticOps.has(op);
+export const domainOf = (op: OpType): string => (isSemantic(op) ? semanticDomain : '');
+
+/** The node's operator if it is one of those known here, else undefined. */
+export function opTypeOf(node: Pick<Node, 'op' | 'domain'>): OpType | undefined {
+  const known = node.domain === semanticDomain ? semanticOps : standardOps;
+  const ours = node.domain === semanticDomain || node.domain === '' || node.domain === 'ai.onnx';
+  return ours && known.has(node.op) ? (node.op as OpType) : undefined;
+}
+
+/** The node's attributes, defaults filled in. */
+export function attributesOf<O extends OpType>(node: Pick<Node, 'attributes'>, op: O): Attributes<O> {
+  const specs: Record<string, Spec> = operators[op];
+  const entries = Object.entries(specs).map(([name, spec]) => [name, node.attributes.get(name)?.value ?? spec.default]);
+  return Object.fromEntries(entries) as Attributes<O>;
+}
+
+/** Plain attribute values as a node stores them, each with the kind that the operator gives it. */
+export function toAttributes<O extends OpType>(op: O, values: Partial<Attributes<O>>): Map<string, Attribute> {
+  const specs: Record<string, Spec> = operators[op];
+  const entries = Object.entries(values).map(([name, value]) => {
+    return [name, { kind: specs[name]!.kind, value } as Attribute] as const;
+  });
+  return new Map(entries);
+}

@@ -1,0 +1,34 @@
+/**
+ * A graph as text, in the syntax that ONNX defines for models on paper (`onnx/parser`): for messages, snapshots, docs.
+ */
+import type { Attribute, Dim, Graph, Node, Value } from './graph.ts';
+
+/** @example print(resnext({ depths: [1] }).graph) // resnext (float32[N,3,224,224] input) => (…) … { … } */
+export function print(graph: Graph): string {
+  const inputs = graph.inputs.map(typed).join(', ');
+  const outputs = graph.outputs.map(typed).join(', ');
+  const initializers = [...graph.initializers].map((value) => `  ${typed(value)}`).join(',\n');
+  const nodes = graph.sorted().map((node) => `  ${printNode(node)}`);
+  const parameters = initializers ? `\n<\n${initializers}\n>` : '';
+  return `${graph.name} (${inputs}) => (${outputs})${parameters}\n{\n${nodes.join('\n')}\n}\n`;
+}
+
+/** One node: `y = Conv <group: int = 32> (x, w)`. */
+export function printNode(node: Node): string {
+  const outputs = node.outputs.map(({ name }) => name).join(', ');
+  const inputs = node.inputs.map((value) => value?.name ?? '').join(', ');
+  const attributes = [...node.attributes].map(([name, attribute]) => `${name} = ${printAttribute(attribute)}`);
+  const list = attributes.length > 0 ? ` <${attributes.join(', ')}>` : '';
+  return `${outputs} = ${node.domain ? `${node.domain}.` : ''}${node.op}${list} (${inputs})`;
+}
+
+const typed = ({ dtype, dims, name }: Value): string => `${dtype ?? '?'}${printDims(dims)} ${name}`;
+
+const printDims = (dims: readonly Dim[] | undefined): string => (dims ? `[${dims.join(',')}]` : '');
+
+function printAttribute({ kind, value }: Attribute): string {
+  if (kind === 'opaque') return '…';
+  if (kind === 'tensor') return `${value.dtype}[${value.dims.join(',')}]`;
+  if (kind === 'string') return JSON.stringify(value);
+  return Array.isArray(value) ? `[${value.map((item) => JSON.stringify(item)).join(', ')}]` : String(value);
+}

@@ -1,0 +1,292 @@
+/**
+ * Shapes: for every operator, what comes out from what goes in. A dimension may be a name (the batch `N`) and then
+ * travels unchanged; '?' is a size that nobody knows. A rule that finds inputs which cannot go together throws a
+ * sentence with the numbers, and `inferShapes` puts the node in front of it.
+ */
+import { UsageError } from '../errors.ts';
+import type { DType, Tensor } from '../tensor.ts';
+import { type Dim, describe, type Graph, type Node } from './graph.ts';
+import { type Attributes, attributesOf, type OpType, opTypeOf } from './ops.ts';
+import { resolveWindow } from './window.ts';
+
+type Dims = readonly Dim[];
+
+/** What a rule may look at: an input's shape and, where it is a constant, its contents. */
+export interface Shaped {
+  readonly dims: Dims;
+  readonly dtype?: DType | undefined;
+  readonly tensor?: Tensor | undefined;
+}
+
+/** Inputs in order, attributes → the dimensions of each output. */
+type ShapeRule<O extends OpType> = (inputs: readonly Shaped[], attributes: Attributes<O>, count: number) => Dims[];
+
+const same = ([x]: readonly Shaped[]): Dims[] => [x!.dims];
+const broadcast = (inputs: readonly Shaped[]): Dims[] => [inputs.map((input) => input.dims).reduce(broadcastDims)];
+const shapeAttribute = (attributes: { readonly input_shape: readonly number[] }): Dims[] => [attributes.input_shape];
+
+const rules: { readonly [O in OpType]: ShapeRule<O> } = {
+  Add: broadcast,
+  AveragePool: ([x], attributes) => [[...x!.dims.slice(0, 2), ...resolveWindow(attributes, x!.dims.slice(2)).output]],
+  AveragePoolGrad: (_, attributes) => shapeAttribute(attributes),
+  BatchNormalization: (inputs) => [normalised(inputs)],
+  BatchNormGrad: ([dy, , scale]) => [dy!.dims, scale!.dims, scale!.dims],
+  BatchNormTraining: (inputs) => [normalised(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
+  Concat: (inputs, { axis }) => [concatenated(inputs, axis)],
+  Conv: ([x, w, b], attributes) => [convolved(x!, w!, b, attributes)],
+  ConvInputGrad: (_, attributes) => shapeAttribute(attributes),
+  ConvTranspose: ([x, w], attributes) => [transposeConvolved(x!, w!, attributes)],
+  ConvWeightGrad: (_, { weight_shape }) => [weight_shape],
+  Div: broadcast,
+  Exp: same,
+  Expand: ([x, shape]) => [broadcastDims(x!.dims, constantInts(shape!, 'shape'))],
+  Flatten: ([x], { axis }) => [[product(x!.dims.slice(0, axis)), product(x!.dims.slice(axis))]],
+  Gemm: ([a, b, c], attributes) => [gemm(a!, b!, c, attributes)],
+  GlobalAveragePool: ([x]) => [[...x!.dims.slice(0, 2), ...x!.dims.slice(2).map(() => 1)]],
+  HardSigmoid: same,
+  Identity: same,
+  LogSoftmax: same,
+  MatMul: ([a, b]) => [matMul(a!.dims, b!.dims)],
+  MaxPool: ([x], attributes, count) => {
+    const dims = [...x!.dims.slice(0, 2), ...resolveWindow(attributes, x!.dims.slice(2)).output];
+    return new Array<Dims>(count).fill(dims);
+  },
+  MaxPoolGrad: (_, attributes) => shapeAttribute(attributes),
+  Mul: broadcast,
+  Neg: same,
+  Pad: ([x, pads]) => [padded(x!.dims, constantInts(pads!, 'pads'))],
+  Reciprocal: same,
+  ReduceMean: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
+  ReduceSum: ([x, axes], { keepdims }) => [reduced(x!.dims, axes ? constantInts(axes, 'axes') : [], keepdims)],
+  ReduceSumSquare: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
+  Relu: same,
+  ReluGrad: same,
+  Reshape: ([x, shape]) => [reshaped(x!.dims, constantInts(shape!, 'shape'))],
+  ScatterElements: same,
+  SgdUpdate: ([w]) => [w!.dims, w!.dims],
+  Sigmoid: same,
+  Slice: (inputs) => [sliced(inputs)],
+  Softmax: same,
+  SoftmaxCrossEntropy: () => [[]],
+  SoftmaxCrossEntropyGrad: ([, logits]) => [logits!.dims],
+  Split: ([x, sizes], { axis }, count) => split(x!.dims, axisOf(axis, x!.dims), sizes, count),
+  Sqrt: same,
+  Sub: broadcast,
+  Sum: broadcast,
+  Transpose: ([x], { perm }) => [permutation(perm, x!.dims.length).map((axis) => x!.dims[axis]!)],
+};
+
+/**
+ * The shapes of what `op` makes.
+ *
+ * @throws UsageError when the inputs do not go together; the message has the numbers, not the node.
+ */
+export function outputDims<O extends OpType>(
+  op: O,
+  inputs: readonly Shaped[],
+  attributes: Attributes<O>,
+  count: number,
+): Dims[] {
+  return rules[op](inputs, attributes, count);
+}
+
+/** Fills in the shape of every value that known operators make. Values behind unknown operators are left as they are. */
+export function inferShapes(graph: Graph): void {
+  for (const node of graph.sorted()) inferNode(node);
+}
+
+/** The shapes of one node's outputs, from its inputs. */
+export function inferNode(node: Node): void {
+  const op = opTypeOf(node);
+  if (!op || node.inputs.some((input) => input && !input.dims)) return;
+  try {
+    const dims = outputDims(op, node.inputs as Shaped[], attributesOf(node, op), node.outputs.length);
+    node.outputs.forEach((output, i) => {
+      output.dims = dims[i];
+      output.dtype = op === 'MaxPool' && i === 1 ? 'int64' : node.inputs[0]?.dtype;
+    });
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${describe(node)}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The constant whole numbers of an input, such as Reshape's shape. */
+export function constantInts(input: Pick<Shaped, 'tensor'>, what: string): number[] {
+  if (!input.tensor) throw new UsageError(`its ${what} should be a constant, but is computed by the graph.`);
+  return Array.from(input.tensor.data as ArrayLike<number | bigint>, Number);
+}
+
+/** `axis` counted from the front. */
+export function axisOf(axis: number, dims: Dims): number {
+  const index = axis < 0 ? axis + dims.length : axis;
+  if (!(index >= 0 && index < dims.length)) throw new UsageError(`axis ${axis} is not one of [${dims}].`);
+  return index;
+}
+
+/** Transpose's `perm`, by default the reverse order. */
+export const permutation = (perm: readonly number[], rank: number): readonly number[] =>
+  perm.length > 0 ? perm : Array.from({ length: rank }, (_, i) => rank - 1 - i);
+
+/** The axes that a reduction goes over: all of them where none are named. */
+export const reducedAxes = (axes: readonly number[], dims: Dims): number[] =>
+  axes.length > 0 ? axes.map((axis) => axisOf(axis, dims)) : dims.map((_, axis) => axis);
+
+/** ONNX broadcasting, aligned at the last axis: equal sizes, or one of them 1. */
+export function broadcastDims(a: Dims, b: Dims): Dims {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const left = a[i - rank + a.length] ?? 1;
+    const right = b[i - rank + b.length] ?? 1;
+    if (left === right || right === 1) return left;
+    if (left === 1 || typeof left === 'string') return right;
+    if (typeof right === 'string') return left;
+    throw new UsageError(`shapes [${a}] and [${b}] do not broadcast: ${left} against ${right} on axis ${i}.`);
+  });
+}
+
+/** The size of one axis that is the product of several. */
+function product(dims: Dims): Dim {
+  const names = dims.filter((dim) => typeof dim === 'string');
+  const size = dims.reduce<number>((total, dim) => (typeof dim === 'number' ? total * dim : total), 1);
+  if (names.length === 0) return size;
+  return names.length === 1 && size === 1 ? names[0]! : '?';
+}
+
+/**
+ * Grouped convolution: g groups cut n_in input channels into g maps of n_in/g and n_out filters into g sets of n_out/g;
+ * a filter sees the n_in/g channels of its own group and no others.
+ */
+function convolved(x: Shaped, w: Shaped, b: Shaped | undefined, attributes: Attributes<'Conv'>): Dims {
+  const [batch, channels, ...spatial] = x.dims;
+  const [filters, perGroup, ...kernel] = w.dims as number[];
+  const { group } = attributes;
+  if (batch === undefined || x.dims.length !== w.dims.length || spatial.length === 0) {
+    throw new UsageError(`input [${x.dims}] and weight [${w.dims}] should both be [N, C, …map] of the same rank.`);
+  }
+  checkGroups(group, channels!, filters!, perGroup!);
+  if (b && b.dims[0] !== filters)
+    throw new UsageError(`bias has [${b.dims}] numbers, but there are ${filters} filters.`);
+  return [batch, filters!, ...resolveWindow(attributes, spatial, kernel).output]; // [N, n_out, H', W']
+}
+
+function checkGroups(group: number, channels: Dim, filters: number, perGroup: number): void {
+  if (!Number.isInteger(group) || group < 1) throw new UsageError(`group = ${group} should be a whole number ≥ 1.`);
+  if (typeof channels === 'number' && channels % group !== 0) {
+    throw new UsageError(`${group} groups do not divide the ${channels} input channels.`);
+  }
+  if (filters % group !== 0) throw new UsageError(`${group} groups do not divide the ${filters} filters.`);
+  if (typeof channels === 'number' && channels !== perGroup * group) {
+    const expected = `${perGroup} per group × ${group} groups = ${perGroup * group}`;
+    throw new UsageError(`input has ${channels} channels, but its weight expects ${expected}.`);
+  }
+}
+
+function transposeConvolved(x: Shaped, w: Shaped, attributes: Attributes<'ConvTranspose'>): Dims {
+  const [batch, , ...spatial] = x.dims;
+  const [, perGroup, ...kernel] = w.dims as number[];
+  const { strides, dilations, begin, end } = resolveWindow(attributes, kernel, kernel);
+  const output = spatial.map((size, axis): Dim => {
+    if (typeof size === 'string') return '?';
+    const span = dilations[axis]! * (kernel[axis]! - 1) + 1;
+    const extra = attributes.output_padding[axis] ?? 0;
+    return strides[axis]! * (size - 1) + extra + span - begin[axis]! - end[axis]!;
+  });
+  return [batch!, perGroup! * attributes.group, ...output];
+}
+
+function normalised([x, ...statistics]: readonly Shaped[]): Dims {
+  for (const vector of statistics) {
+    const [channels] = vector.dims;
+    if (vector.dims.length !== 1 || (typeof x!.dims[1] === 'number' && channels !== x!.dims[1])) {
+      throw new UsageError(`input has ${x!.dims[1]} channels, but a per-channel input has shape [${vector.dims}].`);
+    }
+  }
+  return x!.dims;
+}
+
+function concatenated(inputs: readonly Shaped[], axis: number): Dims {
+  const first = inputs[0]!.dims;
+  const along = axisOf(axis, first);
+  const clash = inputs.find(
+    ({ dims }) => dims.length !== first.length || dims.some((d, i) => i !== along && d !== first[i]),
+  );
+  if (clash) throw new UsageError(`[${clash.dims}] and [${first}] differ beside the axis ${axis} they are joined on.`);
+  const sizes = inputs.map(({ dims }) => dims[along]!);
+  const total = sizes.some((size) => typeof size === 'string') ? '?' : (sizes as number[]).reduce((a, b) => a + b);
+  return first.with(along, total);
+}
+
+function gemm(a: Shaped, b: Shaped, c: Shaped | undefined, { transA, transB }: Attributes<'Gemm'>): Dims {
+  const [m, k] = transA ? [a.dims[1]!, a.dims[0]!] : [a.dims[0]!, a.dims[1]!];
+  const [k2, n] = transB ? [b.dims[1]!, b.dims[0]!] : [b.dims[0]!, b.dims[1]!];
+  if (a.dims.length !== 2 || b.dims.length !== 2 || k !== k2) {
+    throw new UsageError(`[${a.dims}] and [${b.dims}] do not multiply: ${k} columns against ${k2} rows.`);
+  }
+  if (c) broadcastDims([m, n], c.dims);
+  return [m, n];
+}
+
+function matMul(a: Dims, b: Dims): Dims {
+  if (a.length < 2 || b.length < 2 || a.at(-1) !== b.at(-2)) {
+    throw new UsageError(`[${a}] and [${b}] do not multiply: ${a.at(-1)} columns against ${b.at(-2)} rows.`);
+  }
+  return [...broadcastDims(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
+}
+
+function padded(dims: Dims, pads: readonly number[]): Dims {
+  return dims.map((size, axis) => {
+    const extra = pads[axis]! + pads[axis + dims.length]!;
+    if (extra === 0) return size;
+    return typeof size === 'string' ? '?' : size + extra;
+  });
+}
+
+function reduced(dims: Dims, axes: readonly number[], keepdims: number): Dims {
+  const gone = new Set(reducedAxes(axes, dims));
+  return keepdims ? dims.map((size, i) => (gone.has(i) ? 1 : size)) : dims.filter((_, i) => !gone.has(i));
+}
+
+/** 0 keeps an axis, -1 takes what is left. */
+function reshaped(dims: Dims, shape: readonly number[]): Dims {
+  const kept = shape.map((size, i) => (size === 0 ? dims[i]! : size));
+  const free = kept.indexOf(-1);
+  if (free < 0) return kept;
+  const names = (list: Dims) => list.filter((dim) => typeof dim === 'string').join();
+  if (names(dims) !== names(kept)) return kept.with(free, '?');
+  const size = (list: Dims) => list.reduce<number>((p, dim) => (typeof dim === 'number' && dim > 0 ? p * dim : p), 1);
+  if (size(dims) % size(kept) !== 0) throw new UsageError(`[${dims}] cannot be reshaped to [${shape}].`);
+  return kept.with(free, size(dims) / size(kept));
+}
+
+/** Slice's ranges per axis: first index, one past the last, step. Only forward steps are understood. */
+export function sliceRanges(inputs: readonly Shaped[]): { start: number; size: Dim; step: number }[] {
+  const [x, startsInput, endsInput, axesInput, stepsInput] = inputs;
+  const starts = constantInts(startsInput!, 'starts');
+  const ends = constantInts(endsInput!, 'ends');
+  const axes = axesInput
+    ? constantInts(axesInput, 'axes').map((axis) => axisOf(axis, x!.dims))
+    : starts.map((_, i) => i);
+  const steps = stepsInput ? constantInts(stepsInput, 'steps') : starts.map(() => 1);
+  return x!.dims.map((size, axis) => {
+    const i = axes.indexOf(axis);
+    if (i < 0) return { start: 0, size, step: 1 };
+    const step = steps[i]!;
+    if (step < 1) throw new UsageError(`steps = [${steps}] should be at least 1.`);
+    if (typeof size === 'string') return { start: starts[i]!, size: '?', step };
+    const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, 0), size);
+    const start = clamp(starts[i]!);
+    return { start, size: Math.max(0, Math.ceil((clamp(ends[i]!) - start) / step)), step };
+  });
+}
+
+const sliced = (inputs: readonly Shaped[]): Dims => sliceRanges(inputs).map(({ size }) => size);
+
+function split(dims: Dims, axis: number, sizes: Shaped | undefined, count: number): Dims[] {
+  const total = dims[axis];
+  if (sizes) return constantInts(sizes, 'split').map((size) => dims.with(axis, size));
+  if (typeof total !== 'number' || total % count !== 0) {
+    throw new UsageError(`axis ${axis} of [${dims}] does not split into ${count} equal parts; name the sizes.`);
+  }
+  return new Array<Dims>(count).fill(dims.with(axis, total / count));
+}

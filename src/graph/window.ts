@@ -1,0 +1,74 @@
+/**
+ * How a kernel slides over a map: ONNX's window attributes (Conv, ConvTranspose, MaxPool, AveragePool) with absent
+ * lists and `auto_pad` resolved to numbers, one per spatial axis.
+ *
+ * A window of k taps, dilated by d, spans d·(k − 1) + 1 and fits ⌊(size + pads − span) / stride⌋ + 1 times.
+ */
+import { UsageError } from '../errors.ts';
+import type { Dim } from './graph.ts';
+
+export interface WindowAttributes {
+  readonly kernel_shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly pads: readonly number[];
+  readonly auto_pad: string;
+  readonly dilations?: readonly number[];
+  readonly ceil_mode?: number;
+}
+
+export interface Window {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  /** Padding before and after each spatial axis. */
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+  /** Size of the result along each spatial axis; an unknown size gives '?'. */
+  readonly output: readonly Dim[];
+}
+
+/**
+ * The window over maps of size `input`. `kernel` overrides the attribute where a weight decides it.
+ *
+ * @throws UsageError when a list has another length than the spatial axes, or the window does not fit.
+ */
+export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[], kernel?: readonly number[]): Window {
+  const rank = input.length;
+  const list = (name: string, values: readonly number[] | undefined, absent: number, count = rank) => {
+    if (!values || values.length === 0) return new Array<number>(count).fill(absent);
+    if (values.length !== count) throw new UsageError(`${name} = [${values}] should have ${count} numbers.`);
+    return values;
+  };
+  const taps = kernel ?? list('kernel_shape', attributes.kernel_shape, 1);
+  const strides = list('strides', attributes.strides, 1);
+  const dilations = list('dilations', attributes.dilations, 1);
+  const pads = list('pads', attributes.pads, 0, 2 * rank);
+  for (const [name, values] of Object.entries({ kernel_shape: taps, strides, dilations })) {
+    if (values.some((value) => !(value >= 1))) throw new UsageError(`${name} = [${values}] should all be at least 1.`);
+  }
+  const begin = pads.slice(0, rank);
+  const end = pads.slice(rank);
+  const output = input.map((size, axis): Dim => {
+    if (typeof size === 'string') return '?';
+    const span = dilations[axis]! * (taps[axis]! - 1) + 1;
+    const stride = strides[axis]!;
+    if (attributes.auto_pad.startsWith('SAME')) {
+      const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + span - size);
+      begin[axis] = attributes.auto_pad === 'SAME_LOWER' ? Math.ceil(total / 2) : Math.floor(total / 2);
+      end[axis] = total - begin[axis]!;
+    }
+    return positions(size, span, stride, begin[axis]!, end[axis]!, attributes.ceil_mode === 1);
+  });
+  return { kernel: taps, strides, dilations, begin, end, output };
+}
+
+/** How often a window fits. In ceil mode the last one may hang over the end, but must start within the map. */
+function positions(size: number, span: number, stride: number, begin: number, end: number, ceil: boolean): number {
+  const room = size + begin + end - span;
+  if (room < 0) {
+    throw new UsageError(`its window spans ${span}, but the map is ${size} wide with padding ${begin} + ${end}.`);
+  }
+  if (!ceil) return Math.floor(room / stride) + 1;
+  const count = Math.ceil(room / stride) + 1;
+  return (count - 1) * stride >= size + begin ? count - 1 : count;
+}

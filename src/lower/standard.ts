@@ -1,0 +1,220 @@
+/**
+ * Writes every semantic operator out in standard ONNX operators, so that the graph runs on any provider and in any
+ * browser. Each body is the operator's definition in ONNX's own terms; the interpreter gives the same numbers for the
+ * operator and for its body. This lowering is the reference for every faster one, and their fallback.
+ */
+import { Builder } from '../graph/builder.ts';
+import type { Graph, Node, Value } from '../graph/graph.ts';
+import { averageCounts } from '../graph/kernels.ts';
+import { type Attributes, attributesOf, isSemantic, opTypeOf, type SemanticOp, semanticDomain } from '../graph/ops.ts';
+import { resolveWindow, type Window, type WindowAttributes } from '../graph/window.ts';
+import { elements, tensor } from '../tensor.ts';
+
+type Body<O extends SemanticOp> = (
+  b: Builder,
+  inputs: readonly Value[],
+  attributes: Attributes<O>,
+  outputs: readonly Value[],
+) => readonly Value[];
+
+const bodies: { readonly [O in SemanticOp]: Body<O> } = {
+  AveragePoolGrad: averagePoolGrad,
+  BatchNormGrad: batchNormGrad,
+  BatchNormTraining: batchNormTraining,
+  ConvInputGrad: (b, [dy, w], attributes) => [convInputGrad(b, dy!, w!, attributes)],
+  ConvWeightGrad: convWeightGrad,
+  MaxPoolGrad: (b, [dy, indices], { input_shape }) => {
+    const flat = (x: Value) => b.op('Reshape', [x, b.ints([-1])]);
+    const zeros = b.op('Expand', [b.number(0, [1]), b.ints([elements(input_shape)])]);
+    const sums = b.op('ScatterElements', [zeros, flat(indices!), flat(dy!)], { axis: 0, reduction: 'add' });
+    return [b.op('Reshape', [sums, b.ints(input_shape)])];
+  },
+  ReluGrad: (b, [dy, y]) => [b.op('Mul', [dy, b.op('HardSigmoid', [y], { alpha: largestFloat32, beta: 0 })])],
+  SgdUpdate: sgdUpdate,
+  SoftmaxCrossEntropy: (b, [logits, targets]) => {
+    const log = b.op('LogSoftmax', [logits], { axis: 1 });
+    const total = b.op('ReduceSum', [b.op('Mul', [log, targets])], { keepdims: 0 });
+    return [b.op('Mul', [total, b.number(-1 / sizes(logits!)[0]!)])];
+  },
+  SoftmaxCrossEntropyGrad: (b, [dloss, logits, targets]) => {
+    const mass = b.op('ReduceSum', [targets, b.ints([1])]); // [N, 1]
+    const expected = b.op('Mul', [b.op('Softmax', [logits], { axis: 1 }), mass]);
+    const share = b.op('Mul', [dloss, b.number(1 / sizes(logits!)[0]!)]);
+    return [b.op('Mul', [b.op('Sub', [expected, targets]), share])];
+  },
+};
+
+/** max(0, min(1, largest · y)) is 0 for y = 0 and 1 for every positive normal number: an exact mask in one pass. */
+const largestFloat32 = 3.4028234663852886e38;
+
+/**
+ * A copy of the graph without semantic operators.
+ *
+ * @example const runnable = lowerStandard(trainingStep(model, options).graph);
+ */
+export function lowerStandard(source: Graph): Graph {
+  const { graph } = source.clone();
+  const b = new Builder(graph);
+  for (const node of graph.sorted()) {
+    const op = opTypeOf(node);
+    if (op && isSemantic(op)) writeOut(b, node, op);
+  }
+  graph.opsets.delete(semanticDomain);
+  graph.removeDead();
+  return graph;
+}
+
+function writeOut<O extends SemanticOp>(b: Builder, node: Node, op: O): void {
+  const results = bodies[op](b, node.inputs as Value[], attributesOf(node, op), node.outputs);
+  node.outputs.forEach((output, i) => {
+    b.graph.replaceAllUses(output, results[i]!);
+    if (b.graph.outputs.includes(results[i]!)) results[i]!.name = output.name;
+  });
+  b.graph.remove(node);
+}
+
+const sizes = (value: Value): readonly number[] => value.dims as readonly number[];
+
+/** A vector of one number per channel, shaped to broadcast over [N, C, H, W]. */
+const perChannel = (b: Builder, vector: Value): Value => b.op('Reshape', [vector, b.ints([1, -1, 1, 1])]);
+
+const sumOverMaps = (b: Builder, x: Value): Value => b.op('ReduceSum', [x, b.ints([0, 2, 3])], { keepdims: 0 }); // [C]
+
+/** The transposed convolution whose result has exactly the shape of the convolution's input. */
+function transposed(b: Builder, dy: Value, w: Value, window: Window, input: readonly number[], group: number): Value {
+  const { kernel, strides, dilations, begin } = window;
+  const output = sizes(dy).slice(2);
+  const span = kernel.map((taps, axis) => dilations[axis]! * (taps - 1) + 1);
+  const full = output.map((size, axis) => strides[axis]! * (size - 1) + span[axis]! - begin[axis]!);
+  const over = full.map((size, axis) => size - input[axis + 2]!);
+  const end = over.map((extra) => Math.max(0, extra));
+  const attributes = {
+    group,
+    kernel_shape: kernel,
+    strides,
+    dilations,
+    pads: [...begin, ...end],
+    output_padding: over.map((extra) => Math.max(0, -extra)),
+  };
+  if (attributes.output_padding.every((extra, axis) => extra < strides[axis]!)) {
+    return b.op('ConvTranspose', [dy, w], attributes);
+  }
+  const rest = attributes.output_padding;
+  const y = b.op('ConvTranspose', [dy, w], { ...attributes, output_padding: rest.map(() => 0) });
+  return b.op('Pad', [y, b.ints([0, 0, 0, 0, 0, 0, ...rest])]);
+}
+
+function convInputGrad(b: Builder, dy: Value, w: Value, attributes: Attributes<'ConvInputGrad'>): Value {
+  const { group, input_shape } = attributes;
+  const kernel = sizes(w).slice(2);
+  const window = resolveWindow(attributes, input_shape.slice(2), kernel);
+  const pointwise = [...kernel, ...window.strides].every((size) => size === 1) && isUnpadded(window);
+  if (!pointwise || group !== 1) return transposed(b, dy, w, window, input_shape, group);
+  return b.op('Conv', [dy, b.op('Transpose', [w], { perm: [1, 0, 2, 3] })], { kernel_shape: [1, 1] });
+}
+
+const isUnpadded = ({ begin, end }: Window): boolean => [...begin, ...end].every((pad) => pad === 0);
+
+/**
+ * dw[m, c, p, q] = Σ_n Σ_ij dy[n, m, i, j] · x[n, c, i·s + p·d, j·s + q·d]: for each tap (p, q) the pixels of x that it
+ * meets are sliced out, and all taps together are one matrix product per picture and group, summed over the pictures.
+ */
+function convWeightGrad(
+  b: Builder,
+  [x, dy]: readonly Value[],
+  attributes: Attributes<'ConvWeightGrad'>,
+): readonly Value[] {
+  const { group, weight_shape } = attributes;
+  const [filters, perGroup, ...kernel] = weight_shape as [number, number, number, number];
+  const window = resolveWindow(attributes, sizes(x!).slice(2), kernel);
+  const [batch, , ...map] = sizes(dy!) as [number, number, number, number];
+  const [pixels, taps] = [elements(map), elements(kernel)];
+  const rows = b.op('Reshape', [dy, b.ints([batch, group, filters / group, pixels])]);
+  const patches = eachTap(b, x!, window, [batch, group, perGroup, pixels]);
+  const columns = patches.length === 1 ? patches[0]! : b.op('Concat', patches, { axis: 2 }); // [N, G, kh·kw·C/G, H·W]
+  const product = b.op('MatMul', [rows, b.op('Transpose', [columns], { perm: [0, 1, 3, 2] })]); // [N, G, M/G, kh·kw·C/G]
+  const sum = b.op('ReduceSum', [product, b.ints([0])], { keepdims: 0 }); // [G, M/G, kh·kw·C/G]
+  if (taps === 1) return [b.op('Reshape', [sum, b.ints(weight_shape)])];
+  const byTap = b.op('Reshape', [sum, b.ints([filters, taps, perGroup])]);
+  return [b.op('Reshape', [b.op('Transpose', [byTap], { perm: [0, 2, 1] }), b.ints(weight_shape)])];
+}
+
+/** For each tap of the kernel, the pixels of x under it, one per output pixel, in `shape`. */
+function eachTap(b: Builder, x: Value, window: Window, shape: readonly number[]): Value[] {
+  const { kernel, strides, dilations, begin, end, output } = window;
+  const pads = b.ints([0, 0, ...begin, 0, 0, ...end]);
+  const padded = isUnpadded(window) ? x : b.op('Pad', [x, pads]);
+  const whole = sizes(padded).slice(2).join() === output.join() && strides.every((stride) => stride === 1);
+  const [axes, steps, dims] = [b.ints([2, 3]), b.ints(strides), b.ints(shape)];
+  return Array.from({ length: elements(kernel) }, (_, tap) => {
+    if (whole) return b.op('Reshape', [padded, dims]);
+    const at = [Math.floor(tap / kernel[1]!), tap % kernel[1]!];
+    const starts = at.map((p, axis) => p * dilations[axis]!);
+    const ends = starts.map((start, axis) => start + ((output[axis] as number) - 1) * strides[axis]! + 1);
+    return b.op('Reshape', [b.op('Slice', [padded, b.ints(starts), b.ints(ends), axes, steps]), dims]);
+  });
+}
+
+/** Averages are a depthwise convolution with equal weights, once dy is divided by how many pixels each window had. */
+function averagePoolGrad(
+  b: Builder,
+  [dy]: readonly Value[],
+  attributes: Attributes<'AveragePoolGrad'>,
+): readonly Value[] {
+  const { input_shape } = attributes;
+  const [, channels, ...map] = input_shape as [number, number, number, number];
+  const counts = averageCounts([1, 1, ...map], [1, 1, ...sizes(dy!).slice(2)], attributes);
+  const share = tensor(
+    'float32',
+    [1, 1, ...sizes(dy!).slice(2)],
+    Float32Array.from(counts, (count) => 1 / count),
+  );
+  const ones = b.number(1, [channels, 1, ...attributes.kernel_shape]);
+  const window: Window = resolveWindow(attributes satisfies WindowAttributes, map);
+  return [transposed(b, b.op('Mul', [dy, b.constant(share)]), ones, window, input_shape, channels)];
+}
+
+/** Mean first, then the mean square of what is centred: the variance is safe however far the mean is from zero. */
+function batchNormTraining(
+  b: Builder,
+  [x, scale, bias, runningMean, runningVariance]: readonly Value[],
+  { epsilon, momentum }: Attributes<'BatchNormTraining'>,
+): readonly Value[] {
+  const count = elements(sizes(x!)) / sizes(x!)[1]!;
+  const mean = b.op('ReduceMean', [x], { axes: [0, 2, 3], keepdims: 0 }); // [C]
+  const centred = b.op('Sub', [x, perChannel(b, mean)]); // [N, C, H, W]
+  const squares = b.op('ReduceSumSquare', [centred], { axes: [0, 2, 3], keepdims: 0 }); // [C]
+  const variance = b.op('Mul', [squares, b.number(1 / count)]);
+  const inverse = b.op('Reciprocal', [b.op('Sqrt', [b.op('Add', [variance, b.number(epsilon)])])]);
+  const y = b.op('BatchNormalization', [x, scale, bias, mean, variance], { epsilon });
+  const moved = (old: Value, now: Value, share: number) => {
+    return b.op('Add', [b.op('Mul', [old, b.number(1 - momentum)]), b.op('Mul', [now, b.number(share)])]);
+  };
+  const unbiased = momentum / (count - 1);
+  return [y, moved(runningMean!, mean, momentum), moved(runningVariance!, squares, unbiased), mean, inverse];
+}
+
+/** dx = scale·inverse·(dy − dbias/m − (x − mean)·inverse·dscale/m), with dscale = inverse·Σ dy·(x − mean), dbias = Σ dy. */
+function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value[]): readonly Value[] {
+  const share = b.number(sizes(x!)[1]! / elements(sizes(x!)));
+  const centred = b.op('Sub', [x, perChannel(b, mean!)]); // [N, C, H, W]
+  const dbias = sumOverMaps(b, dy!);
+  const dscale = b.op('Mul', [sumOverMaps(b, b.op('Mul', [dy, centred])), inverse]);
+  const slope = b.op('Mul', [scale, inverse]); // [C]
+  const along = b.op('Mul', [b.op('Mul', [dscale, inverse]), share]);
+  const offset = perChannel(b, b.op('Mul', [dbias, share]));
+  const flat = b.op('Sub', [b.op('Sub', [dy, offset]), b.op('Mul', [centred, perChannel(b, along)])]);
+  return [b.op('Mul', [flat, perChannel(b, slope)]), dscale, dbias];
+}
+
+function sgdUpdate(
+  b: Builder,
+  [w, gradient, velocity, rate]: readonly Value[],
+  { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
+): readonly Value[] {
+  const scaled = (x: Value, factor: number) => b.op('Mul', [x, b.number(factor)]);
+  const g = weight_decay === 0 ? gradient! : b.op('Add', [gradient, scaled(w!, weight_decay)]);
+  const v = momentum === 0 ? b.op('Identity', [g]) : b.op('Add', [scaled(velocity!, momentum), g]);
+  const direction = nesterov ? b.op('Add', [g, scaled(v, momentum)]) : v;
+  return [b.op('Sub', [w, b.op('Mul', [direction, rate])]), v];
+}

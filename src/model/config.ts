@@ -1,0 +1,116 @@
+/**
+ * What defines a ResNeXt: one flat object. Depth, cardinality C and base width b are the paper's; a stage of n features
+ * has branches of d = ⌊n·b/64⌋ channels, a transform of C·d channels and an output of 4n (paper, Table 1 and section 3).
+ */
+import { UsageError } from '../errors.ts';
+
+export type Form = 'A' | 'B' | 'C';
+export type Stem = 'imagenet' | 'cifar';
+export type Shortcut = 'A' | 'B' | 'C' | 'D';
+
+export const forms: readonly Form[] = ['A', 'B', 'C'];
+
+export interface ResNeXtConfig {
+  /** Blocks per stage, such as [3, 4, 6, 3]. */
+  readonly depths: readonly number[];
+  /** Number of branches C. */
+  readonly cardinality: number;
+  /** Channels of a branch where the stage has 64 features. */
+  readonly baseWidth: number;
+  /** Features n of the stem and the first stage; each later stage has twice as many. */
+  readonly width: number;
+  /** `imagenet`: 7x7 stride 2 and a 3x3 max-pool stride 2. `cifar`: one 3x3. */
+  readonly stem: Stem;
+  /**
+   * Where shapes change, the shortcut is: A, subsampled and padded with zero channels (no parameters); B, a 1x1
+   * projection; D, an average-pool and a 1x1 projection. C is a projection in every block.
+   */
+  readonly shortcut: Shortcut;
+  /** How each block is written: see `forms.ts`. All three compute the same. */
+  readonly form: Form;
+  /** Number of classes; 0 leaves out the classifier, and the output is the pooled features. */
+  readonly classes: number;
+  readonly inputChannels: number;
+  /** Height and width. */
+  readonly inputSize: readonly [number, number];
+  /** How much smaller than the input the last map is; stages that would go below are dilated instead. 0: no limit. */
+  readonly outputStride: number;
+  /** Start each block's last batch normalisation at zero, so that the block starts as its shortcut. */
+  readonly zeroInitLast: boolean;
+}
+
+/** A config as people write it: what is left out is ResNeXt-50 32x4d, a single number is a square. */
+export type ResNeXtOptions = Partial<Omit<ResNeXtConfig, 'inputSize'>> & {
+  readonly inputSize?: number | readonly [number, number];
+};
+
+const standard: ResNeXtConfig = {
+  depths: [3, 4, 6, 3],
+  cardinality: 32,
+  baseWidth: 4,
+  width: 64,
+  stem: 'imagenet',
+  shortcut: 'B',
+  form: 'C',
+  classes: 1000,
+  inputChannels: 3,
+  inputSize: [224, 224],
+  outputStride: 0,
+  zeroInitLast: false,
+};
+
+/**
+ * The full config, checked.
+ *
+ * @throws UsageError naming the option, what it is and what it may be.
+ * @example resolveConfig({ depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, inputSize: 32 })
+ */
+export function resolveConfig(options: ResNeXtOptions): ResNeXtConfig {
+  const size = options.inputSize ?? (options.stem === 'cifar' ? 32 : 224);
+  const config = { ...standard, ...options, inputSize: typeof size === 'number' ? ([size, size] as const) : size };
+  if (config.depths.length === 0) throw new UsageError('depths = [] should name the blocks of at least one stage.');
+  for (const depth of config.depths) wholeNumber('depths', depth, 1);
+  for (const name of ['cardinality', 'baseWidth', 'width', 'inputChannels'] as const)
+    wholeNumber(name, config[name], 1);
+  for (const size of config.inputSize) wholeNumber('inputSize', size, 1);
+  wholeNumber('classes', config.classes, 0);
+  oneOf('stem', config.stem, ['imagenet', 'cifar']);
+  oneOf('shortcut', config.shortcut, ['A', 'B', 'C', 'D']);
+  oneOf('form', config.form, forms);
+  checkBranches(config);
+  checkOutputStride(config);
+  return config;
+}
+
+function wholeNumber(name: string, value: number, least: number): void {
+  if (!Number.isInteger(value) || value < least) {
+    throw new UsageError(`${name} = ${value} should be a whole number of at least ${least}.`);
+  }
+}
+
+function oneOf(name: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) throw new UsageError(`${name} = "${value}" should be one of ${choices.join(', ')}.`);
+}
+
+function checkBranches({ width, baseWidth }: ResNeXtConfig): void {
+  if (branchWidth(width, baseWidth) >= 1) return;
+  const least = Math.ceil(64 / width);
+  throw new UsageError(
+    `baseWidth = ${baseWidth} leaves branches of ⌊${width}·${baseWidth}/64⌋ = 0 channels; with width = ${width} it should be at least ${least}.`,
+  );
+}
+
+function checkOutputStride(config: ResNeXtConfig): void {
+  const natural = stemStride(config.stem) * 2 ** (config.depths.length - 1);
+  const allowed = [];
+  for (let stride = stemStride(config.stem); stride <= natural; stride *= 2) allowed.push(stride);
+  if (config.outputStride !== 0 && !allowed.includes(config.outputStride)) {
+    throw new UsageError(`outputStride = ${config.outputStride} should be one of ${allowed.join(', ')} for this net.`);
+  }
+}
+
+/** How much smaller than the input the map is that the first stage sees. */
+export const stemStride = (stem: Stem): number => (stem === 'imagenet' ? 4 : 1);
+
+/** Channels d of one branch in a stage of n features. */
+export const branchWidth = (n: number, baseWidth: number): number => Math.floor((n * baseWidth) / 64);

@@ -1,0 +1,86 @@
+/**
+ * The three layers that a ResNeXt is made of, each declaring its parameters as it is added. A parameter remembers where
+ * it stands in form C, the form that files hold: forms A and B keep a slice of a form C tensor in each branch.
+ */
+import type { Builder } from '../graph/builder.ts';
+import type { Value } from '../graph/graph.ts';
+
+/** Which part of a form C tensor a parameter is: `dims[axis]` entries from `start` on. */
+export interface Slice {
+  /** Name in torchvision's state_dict. */
+  readonly name: string;
+  readonly axis: number;
+  readonly start: number;
+}
+
+/** One tensor that a model needs, trained by gradient descent or, for running statistics, gathered. */
+export interface Parameter {
+  readonly value: Value;
+  readonly source: Slice;
+  readonly trainable: boolean;
+}
+
+export interface ConvolutionShape {
+  readonly filters: number;
+  readonly kernel?: number;
+  readonly stride?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+/** The layer of form C that a branch's layer is cut from, and where. */
+export interface LayerSlice {
+  readonly layer: string;
+  readonly axis?: number;
+  readonly start: number;
+}
+
+export class Layers {
+  readonly builder: Builder;
+  readonly parameters: Parameter[] = [];
+
+  constructor(builder: Builder) {
+    this.builder = builder;
+  }
+
+  /** A convolution without bias, padded so that stride 1 keeps the map's size. */
+  convolution(name: string, x: Value, shape: ConvolutionShape, slice?: LayerSlice): Value {
+    const { filters, kernel = 1, stride = 1, dilation = 1, groups = 1 } = shape;
+    const perGroup = (x.dims![1] as number) / groups;
+    const weight = this.#parameter(name, 'weight', [filters, perGroup, kernel, kernel], true, slice);
+    const pad = (dilation * (kernel - 1)) / 2;
+    const attributes = {
+      group: groups,
+      kernel_shape: [kernel, kernel],
+      strides: [stride, stride],
+      dilations: [dilation, dilation],
+      pads: [pad, pad, pad, pad],
+    };
+    return this.builder.op('Conv', [x, weight], attributes, name);
+  }
+
+  normalisation(name: string, x: Value, slice?: LayerSlice): Value {
+    const dims = [x.dims![1] as number];
+    const vectors = (['weight', 'bias', 'running_mean', 'running_var'] as const).map((part) => {
+      return this.#parameter(name, part, dims, !part.startsWith('running'), slice);
+    });
+    return this.builder.op('BatchNormalization', [x, ...vectors], { epsilon: 1e-5 }, name);
+  }
+
+  relu(name: string, x: Value): Value {
+    return this.builder.op('Relu', [x], {}, name);
+  }
+
+  linear(name: string, x: Value, outputs: number): Value {
+    const weight = this.#parameter(name, 'weight', [outputs, x.dims![1] as number], true); // [K, features]
+    const bias = this.#parameter(name, 'bias', [outputs], true);
+    return this.builder.op('Gemm', [x, weight, bias], { transB: 1 }, name); // [N, K]
+  }
+
+  #parameter(layer: string, part: string, dims: readonly number[], trainable: boolean, slice?: LayerSlice): Value {
+    const value = this.builder.parameter(`${layer}.${part}`, dims);
+    const source = { name: `${slice?.layer ?? layer}.${part}`, axis: slice?.axis ?? 0, start: slice?.start ?? 0 };
+    this.parameters.push({ value, source, trainable });
+    return value;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Weights go between a model and the names and shapes of form C, which is how every file holds them. A parameter of
+ * forms A and B is a slice of a form C tensor along one axis; scattering cuts the slices, gathering puts them together.
+ * Both only move numbers, so a round trip gives the same bits.
+ */
+import { UsageError } from '../errors.ts';
+import { allocate, type DataOf, type DType, elements, type Tensor, tensor } from '../tensor.ts';
+import type { Parameter } from './layers.ts';
+import type { Model } from './resnext.ts';
+
+export type Weights = ReadonlyMap<string, Tensor>;
+
+/** A tensor of form C: what files call it, its shape, and whether it is trained. */
+export interface WeightSpec {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly trainable: boolean;
+}
+
+/** What a model needs, in form C, in the order of torchvision's state_dict (without `num_batches_tracked`). */
+export function weightSpecs(model: Model): WeightSpec[] {
+  const specs = new Map<string, WeightSpec>();
+  for (const { value, source, trainable } of model.parameters) {
+    const dims = [...(value.dims as number[])];
+    dims[source.axis] = source.start + dims[source.axis]!;
+    const known = specs.get(source.name);
+    if (!known || known.dims[source.axis]! < dims[source.axis]!)
+      specs.set(source.name, { name: source.name, dims, trainable });
+  }
+  return [...specs.values()];
+}
+
+/**
+ * Puts weights into the model's graph. Tensors that the model does not need are ignored.
+ *
+ * @throws UsageError when one is missing or has another shape; the model is left as it was.
+ */
+export function setWeights(model: Model, weights: Weights): void {
+  for (const { name, dims } of weightSpecs(model)) {
+    const found = weights.get(name);
+    if (!found) throw new UsageError(`The weights have no "${name}", which this model needs as [${dims}].`);
+    if (`${found.dims}` !== `${dims}`) {
+      throw new UsageError(`"${name}" is [${found.dims}] in the weights, but this model needs [${dims}].`);
+    }
+  }
+  for (const [parameter, part] of scatter(model, weights)) parameter.value.tensor = part;
+}
+
+/** The slice of a form C tensor for each parameter of the model. A whole tensor is passed on, not copied. */
+export function scatter(model: Model, weights: Weights): Map<Parameter, Tensor> {
+  return new Map(
+    model.parameters.map((parameter) => {
+      const whole = weights.get(parameter.source.name)!;
+      return [parameter, cut(whole, parameter.value.dims as number[], parameter.source)];
+    }),
+  );
+}
+
+/** Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out. */
+export function gather(model: Model, read: (parameter: Parameter) => Tensor | undefined): Map<string, Tensor> {
+  const wholes = new Map<string, Tensor>();
+  const specs = new Map(weightSpecs(model).map((spec) => [spec.name, spec]));
+  for (const parameter of model.parameters) {
+    const part = read(parameter);
+    if (!part) continue;
+    const { name } = parameter.source;
+    const { dims } = specs.get(name)!;
+    if (elements(dims) === part.data.length) {
+      wholes.set(name, part);
+      continue;
+    }
+    if (!wholes.has(name)) wholes.set(name, tensor(part.dtype, dims));
+    eachRun(dims, part.dims, parameter.source, (inWhole, inPart, length) => {
+      copyRun(part, inPart, wholes.get(name)!, inWhole, length);
+    });
+  }
+  return wholes;
+}
+
+function cut(whole: Tensor, dims: readonly number[], source: { axis: number; start: number }): Tensor {
+  if (elements(dims) === whole.data.length) return whole;
+  const part = { dtype: whole.dtype, dims, data: allocate(whole.dtype, elements(dims)) } as Tensor;
+  eachRun(whole.dims, dims, source, (inWhole, inPart, length) => copyRun(whole, inWhole, part, inPart, length));
+  return part;
+}
+
+function copyRun(from: Tensor, start: number, to: Tensor, at: number, length: number): void {
+  (to.data as DataOf[DType] & { set(source: unknown, at: number): void }).set(
+    from.data.subarray(start, start + length),
+    at,
+  );
+}
+
+/** The contiguous runs that a slice and its whole share: one for each index before the sliced axis. */
+function eachRun(
+  whole: readonly number[],
+  part: readonly number[],
+  { axis, start }: { axis: number; start: number },
+  visit: (inWhole: number, inPart: number, length: number) => void,
+): void {
+  const inner = elements(whole.slice(axis + 1));
+  const outer = elements(whole.slice(0, axis));
+  const length = part[axis]! * inner;
+  for (let i = 0; i < outer; i++) visit((i * whole[axis]! + start) * inner, i * length, length);
+}

@@ -1,0 +1,69 @@
+/**
+ * A tensor is a data type, dimensions and a flat array in row-major order. Nothing else in the package defines one:
+ * files, graphs, the interpreter and the runtime exchange this type.
+ */
+
+/** The typed array that holds each data type. float16 and bfloat16 are kept as their 16 bits, bool as 0 or 1. */
+export interface DataOf {
+  float32: Float32Array;
+  float64: Float64Array;
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  int64: BigInt64Array;
+  uint64: BigUint64Array;
+  int32: Int32Array;
+  uint32: Uint32Array;
+  int16: Int16Array;
+  uint16: Uint16Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  bool: Uint8Array;
+}
+
+export type DType = keyof DataOf;
+
+/** `data.length` is the product of `dims`; a scalar has `dims: []` and one element. */
+export type Tensor<D extends DType = DType> = {
+  [K in D]: { readonly dtype: K; readonly dims: readonly number[]; readonly data: DataOf[K] };
+}[D];
+
+const arrays: { [D in DType]: { new (length: number): DataOf[D]; BYTES_PER_ELEMENT: number } } = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+export const dtypes: readonly DType[] = Object.keys(arrays) as DType[];
+
+/** Bytes of one element. */
+export const bytesPerElement = (dtype: DType): number => arrays[dtype].BYTES_PER_ELEMENT;
+
+/** Number of elements in a tensor of these dimensions: their product, 1 for a scalar. */
+export const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+/** A typed array of `length` zeros for `dtype`. */
+export const allocate = <D extends DType>(dtype: D, length: number): DataOf[D] => new arrays[dtype](length);
+
+/**
+ * A tensor from its parts, zeros where no data is given.
+ *
+ * @throws RangeError when the length of `data` is not the product of `dims`.
+ * @example tensor('float32', [2, 2], Float32Array.of(1, 2, 3, 4))
+ */
+export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?: DataOf[D]): Tensor<D> {
+  const length = elements(dims);
+  if (data && data.length !== length) {
+    throw new RangeError(`A ${dtype} tensor of [${dims}] holds ${length} elements, but its data has ${data.length}.`);
+  }
+  return { dtype, dims, data: data ?? allocate(dtype, length) } as unknown as Tensor<D>;
+}

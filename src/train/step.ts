@@ -1,0 +1,151 @@
+/**
+ * One training step as one graph: forward with batch statistics, loss, backward, optimiser. It takes a batch, the
+ * learning rate and the state, and gives back the loss and the next state; the loop feeds the one into the other.
+ *
+ * State tensors go in and out flat, [n]. The parameter "w" comes in as "w" with its velocity as "w.velocity" and leaves
+ * as "w.next" and "w.velocity.next"; a running statistic "m" leaves as "m.next".
+ */
+import { gradient } from '../grad/gradient.ts';
+import { Builder } from '../graph/builder.ts';
+import { gatheredStatistics, trainedParameters } from '../graph/cost.ts';
+import { type Graph, type Node, Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { inferShapes } from '../graph/shapes.ts';
+import { elements } from '../tensor.ts';
+
+export interface StepOptions {
+  /** Pictures per step. */
+  readonly batch: number;
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  /** Weight decay on convolution and classifier weights. */
+  readonly weightDecay: number;
+  /** Weight decay on biases and normalisation parameters; `weightDecay` unless given. */
+  readonly normWeightDecay?: number;
+  /** The share of the batch's statistics in the new running ones; 0.1 unless given, as in PyTorch. */
+  readonly statisticsMomentum?: number;
+}
+
+/** One tensor of the state that steps hand on. */
+export interface StateSpec {
+  /** Name of the graph input. */
+  readonly name: string;
+  /** Name of the graph output that holds its next value. */
+  readonly next: string;
+  readonly length: number;
+  /** The parameter that this is, or whose velocity this is. */
+  readonly parameter: string;
+  readonly role: 'parameter' | 'velocity' | 'statistic';
+}
+
+/**
+ * Inputs: `input` [B, C, H, W], `targets` [B, K] class probabilities, `learningRate` [], and every state tensor.
+ * Outputs: `loss` [], `logits` [B, K], and every state tensor's next value.
+ */
+export interface TrainingStep {
+  readonly graph: Graph;
+  readonly state: readonly StateSpec[];
+}
+
+/**
+ * Makes the step that trains the classifier `source`: its first input are pictures, its first output logits.
+ *
+ * @throws Error when an operator between a parameter and the loss has no gradient.
+ */
+export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
+  const { graph, logits, loss } = withLoss(source, options);
+  const parameters = [...trainedParameters(graph)];
+  const gradients = gradient(graph, loss, parameters);
+  const b = new Builder(graph);
+  const rate = b.input('learningRate', []);
+  graph.outputs.splice(0, graph.outputs.length, loss, logits);
+  const statistics = gatherStatistics(b);
+  const trained = parameters.flatMap((value, i) => updateParameter(b, value, gradients[i]!, rate, options));
+  graph.removeDead();
+  return { graph, state: [...trained, ...statistics] };
+}
+
+/**
+ * The forward pass of training with its loss: a fixed batch, batch normalisation with the batch's own statistics, and
+ * the mean cross-entropy against `targets`.
+ */
+export function withLoss(
+  source: Graph,
+  { batch, statisticsMomentum = 0.1 }: Pick<StepOptions, 'batch' | 'statisticsMomentum'>,
+): {
+  graph: Graph;
+  logits: Value;
+  loss: Value;
+} {
+  const { graph } = source.clone();
+  const images = graph.inputs[0]!;
+  images.dims = images.dims!.with(0, batch);
+  inferShapes(graph);
+  for (const node of graph.sorted()) useBatchStatistics(graph, node, statisticsMomentum);
+  const b = new Builder(graph);
+  const logits = graph.outputs[0]!;
+  const targets = b.input('targets', logits.dims!);
+  const loss = b.op('SoftmaxCrossEntropy', [logits, targets], {}, 'loss');
+  loss.name = 'loss';
+  return { graph, logits, loss };
+}
+
+function useBatchStatistics(graph: Graph, node: Node, momentum: number): void {
+  if (opTypeOf(node) !== 'BatchNormalization') return;
+  const { epsilon } = attributesOf(node, 'BatchNormalization');
+  const [y] = node.outputs;
+  const training = new Builder(graph).node(
+    'BatchNormTraining',
+    node.inputs,
+    { epsilon, momentum },
+    5,
+    `${node.name}.training`,
+  );
+  graph.replaceAllUses(y!, training.outputs[0]!);
+  graph.remove(node);
+}
+
+/** Makes each running statistic an input and its next value an output. */
+function gatherStatistics(b: Builder): StateSpec[] {
+  const { graph } = b;
+  return [...gatheredStatistics(graph)].map((value) => {
+    const [node] = value.users;
+    const index = node!.inputs.indexOf(value);
+    flatInput(b, value);
+    b.output(node!.outputs[index - 2]!, `${value.name}.next`);
+    return spec(value, value.name, 'statistic');
+  });
+}
+
+function updateParameter(b: Builder, value: Value, gradient: Value, rate: Value, options: StepOptions): StateSpec[] {
+  const length = elements(value.dims as number[]);
+  const isVector = value.dims!.length === 1;
+  const weight_decay = isVector ? (options.normWeightDecay ?? options.weightDecay) : options.weightDecay;
+  const velocity = b.input(`${value.name}.velocity`, [length]);
+  const flatGradient = b.op('Reshape', [gradient, b.ints([length])]);
+  const flat = flatInput(b, value);
+  const { momentum, nesterov } = options;
+  const attributes = { momentum, nesterov: nesterov ? 1 : 0, weight_decay };
+  const update = b.node('SgdUpdate', [flat, flatGradient, velocity, rate], attributes, 2, `${value.name}.update`);
+  b.output(update.outputs[0]!, `${value.name}.next`);
+  b.output(update.outputs[1]!, `${velocity.name}.next`);
+  return [spec(flat, flat.name, 'parameter'), spec(velocity, flat.name, 'velocity')];
+}
+
+/**
+ * Turns an initializer into a flat graph input, which keeps the name; its users get it in its own shape. (ONNX Runtime
+ * scales a tensor with trailing axes of 1, such as a 1x1 filter, many times slower than the same numbers in a row.)
+ */
+function flatInput(b: Builder, value: Value): Value {
+  const flat = new Value(value.name, value.dtype, [elements(value.dims as number[])]);
+  value.name = `${value.name}.shaped`;
+  b.graph.initializers.delete(value);
+  b.graph.inputs.push(flat);
+  const shaped = b.op('Reshape', [flat, b.ints(value.dims as number[])]);
+  b.graph.replaceAllUses(value, shaped);
+  return flat;
+}
+
+function spec(value: Value, parameter: string, role: StateSpec['role']): StateSpec {
+  return { name: value.name, next: `${value.name}.next`, length: value.dims![0] as number, parameter, role };
+}
