@@ -7,6 +7,7 @@ import type { Builder } from '../graph/builder.ts';
 import type { Node, Value } from '../graph/graph.ts';
 import type { Attributes, OpType } from '../graph/ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes } from '../graph/shapes.ts';
+import { elements } from '../tensor.ts';
 
 export interface Site<O extends OpType> {
   readonly b: Builder;
@@ -64,7 +65,7 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   Gemm: gemm,
   GlobalAveragePool: ({ b, inputs: [x], dy }) => {
     const [, , ...map] = sizes(x!);
-    const share = b.op('Mul', [dy, b.number(1 / map.reduce((p, size) => p * size, 1))]);
+    const share = b.op('Div', [dy, b.number(elements(map))]);
     return [b.op('Expand', [share, b.ints(sizes(x!))])];
   },
   Identity: ({ dy }) => [dy],
@@ -89,13 +90,10 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   },
   Reciprocal: ({ b, y, dy }) => [b.op('Neg', [b.op('Mul', [dy, b.op('Mul', [y, y])])])],
   ReduceMean: ({ b, inputs: [x], y, dy, attributes: { axes } }) => {
-    const count = sizes(x!).reduce((p, n) => p * n, 1) / sizes(y).reduce((p, n) => p * n, 1);
-    return [b.op('Mul', [unreduced(b, dy, x!, axes), b.number(1 / count)])];
+    const count = elements(sizes(x!)) / elements(sizes(y));
+    return [unreduced(b, b.op('Div', [dy, b.number(count)]), x!, axes)];
   },
   ReduceSum: ({ b, inputs: [x, axes], dy }) => [unreduced(b, dy, x!, axes ? constantInts(axes, 'axes') : [])],
-  ReduceSumSquare: ({ b, inputs: [x], dy, attributes: { axes } }) => {
-    return [b.op('Mul', [b.op('Mul', [x, unreduced(b, dy, x!, axes)]), b.number(2)])];
-  },
   Relu: ({ b, y, dy }) => [b.op('ReluGrad', [dy, y])],
   Reshape: ({ b, inputs: [x], dy }) => [b.op('Reshape', [dy, b.ints(sizes(x!))])],
   Sigmoid: ({ b, y, dy }) => [b.op('Mul', [dy, b.op('Mul', [y, b.op('Sub', [b.number(1), y])])])],

@@ -33,7 +33,7 @@ const free = [
   ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
   ...(['Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
   ...(['LogSoftmax', 'MaxPool', 'MaxPoolGrad', 'Mul', 'Neg', 'Pad', 'Reciprocal', 'ReduceMean', 'ReduceSum'] as const),
-  ...(['ReduceSumSquare', 'Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'SgdUpdate', 'Sigmoid', 'Slice'] as const),
+  ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'SgdUpdate', 'Sigmoid', 'Slice'] as const),
   ...([
     'Softmax',
     'SoftmaxCrossEntropy',

@@ -206,6 +206,7 @@ export class Graph {
       graph.add({ op, domain, name, attributes, foreign, inputs, captures, outputs: node.outputs.map(copy) });
     }
     graph.outputs.push(...this.outputs.map(copy));
+    graph.opsets.clear();
     for (const [domain, version] of this.opsets) graph.opsets.set(domain, version);
     for (const [key, text] of this.metadata) graph.metadata.set(key, text);
     graph.foreign = this.foreign;

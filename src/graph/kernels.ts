@@ -124,14 +124,6 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
       ),
     ];
   },
-  ReduceSumSquare: ([x], { axes }, [dims]) => {
-    return [
-      copy(
-        reduce(x!, keptDims(x!, axes), (sum, value) => sum + value * value),
-        dims!,
-      ),
-    ];
-  },
   Relu: unary((x) => Math.max(0, x)),
   ReluGrad: binary((dy, y) => (y > 0 ? dy : 0)),
   Reshape: reshape,

@@ -33,7 +33,6 @@ const string = (value: string): Spec<'string'> => ({ kind: 'string', default: va
 /** Where a kernel slides: `pads` are [begin…, end…], absent lists are ones, absent pads zeros. */
 const window = { kernel_shape: ints(), strides: ints(), pads: ints(), auto_pad: string('NOTSET') };
 const convolution = { ...window, dilations: ints(), group: int(1) };
-const reduction = { axes: ints(), keepdims: int(1) };
 
 const standard = {
   Add: {},
@@ -57,9 +56,8 @@ const standard = {
   Neg: {},
   Pad: { mode: string('constant') },
   Reciprocal: {},
-  ReduceMean: reduction,
+  ReduceMean: { axes: ints(), keepdims: int(1) },
   ReduceSum: { keepdims: int(1), noop_with_empty_axes: int(0) },
-  ReduceSumSquare: reduction,
   Relu: {},
   Reshape: { allowzero: int(0) },
   ScatterElements: { axis: int(0), reduction: string('none') },

@@ -58,7 +58,6 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Reciprocal: same,
   ReduceMean: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
   ReduceSum: ([x, axes], { keepdims }) => [reduced(x!.dims, axes ? constantInts(axes, 'axes') : [], keepdims)],
-  ReduceSumSquare: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
   Relu: same,
   ReluGrad: same,
   Reshape: ([x, shape]) => [reshaped(x!.dims, constantInts(shape!, 'shape'))],

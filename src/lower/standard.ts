@@ -78,7 +78,11 @@ const sizes = (value: Value): readonly number[] => value.dims as readonly number
 /** A vector of one number per channel, shaped to broadcast over [N, C, H, W]. */
 const perChannel = (b: Builder, vector: Value): Value => b.op('Reshape', [vector, b.ints([1, -1, 1, 1])]);
 
-const sumOverMaps = (b: Builder, x: Value): Value => b.op('ReduceSum', [x, b.ints([0, 2, 3])], { keepdims: 0 }); // [C]
+/** Rows first, then the rest: short sums of sums round less than one long sum. */
+const sumOverMaps = (b: Builder, x: Value): Value => {
+  const rows = b.op('ReduceSum', [x, b.ints([3])], { keepdims: 0 }); // [N, C, H]
+  return b.op('ReduceSum', [rows, b.ints([0, 2])], { keepdims: 0 }); // [C]
+};
 
 /** The transposed convolution whose result has exactly the shape of the convolution's input. */
 function transposed(b: Builder, dy: Value, w: Value, window: Window, input: readonly number[], group: number): Value {
@@ -181,10 +185,10 @@ function batchNormTraining(
   { epsilon, momentum }: Attributes<'BatchNormTraining'>,
 ): readonly Value[] {
   const count = elements(sizes(x!)) / sizes(x!)[1]!;
-  const mean = b.op('ReduceMean', [x], { axes: [0, 2, 3], keepdims: 0 }); // [C]
+  const mean = b.op('Div', [sumOverMaps(b, x!), b.number(count)]); // [C]
   const centred = b.op('Sub', [x, perChannel(b, mean)]); // [N, C, H, W]
-  const squares = b.op('ReduceSumSquare', [centred], { axes: [0, 2, 3], keepdims: 0 }); // [C]
-  const variance = b.op('Mul', [squares, b.number(1 / count)]);
+  const squares = sumOverMaps(b, b.op('Mul', [centred, centred])); // [C]
+  const variance = b.op('Div', [squares, b.number(count)]);
   const inverse = b.op('Reciprocal', [b.op('Sqrt', [b.op('Add', [variance, b.number(epsilon)])])]);
   const y = b.op('BatchNormalization', [x, scale, bias, mean, variance], { epsilon });
   const moved = (old: Value, now: Value, share: number) => {

@@ -1,0 +1,114 @@
+/**
+ * A graph opened in ONNX Runtime. `run` takes and gives tensors; `bind` fixes the arrays that a graph reads and writes,
+ * for loops that run the same graph many times.
+ */
+import type * as Ort from 'onnxruntime-common';
+import { UsageError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { encodeOnnx, inlineLimit } from '../onnx/write.ts';
+import type { Tensor } from '../tensor.ts';
+import { loadRuntime } from './ort-node.ts';
+
+export interface SessionOptions {
+  /** Threads within one operator; by default as many as there are cores. */
+  readonly threads?: number;
+  /** Execution providers in order of preference; ['cpu'] by default. */
+  readonly providers?: readonly string[];
+}
+
+export class Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly #ort: typeof Ort;
+  readonly #session: Ort.InferenceSession;
+
+  private constructor(ort: typeof Ort, session: Ort.InferenceSession) {
+    this.#ort = ort;
+    this.#session = session;
+    this.inputNames = session.inputNames;
+    this.outputNames = session.outputNames;
+  }
+
+  /**
+   * Opens a graph, the bytes of an ONNX file, or the file at a path.
+   *
+   * @throws UsageError with ONNX Runtime's reason, led by the node's name where it gives one.
+   * @example const session = await Session.open(model.graph, { threads: 2 });
+   */
+  static async open(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    const ort = await loadRuntime();
+    const settings: Ort.InferenceSession.SessionOptions = {
+      executionProviders: [...(options.providers ?? ['cpu'])],
+      enableMemPattern: false,
+      ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    };
+    return withNodeName(async () => {
+      if (typeof model === 'string') return new Session(ort, await ort.InferenceSession.create(model, settings));
+      if (model instanceof Uint8Array) return new Session(ort, await ort.InferenceSession.create(model, settings));
+      return new Session(ort, await ort.InferenceSession.create(...encoded(model, settings)));
+    });
+  }
+
+  /**
+   * Runs the graph once.
+   *
+   * @param feeds every graph input by name.
+   * @param fetches the outputs to compute, all by default.
+   * @throws UsageError when an input is missing or does not fit, led by the name of the node that found out.
+   */
+  async run(
+    feeds: ReadonlyMap<string, Tensor>,
+    fetches: readonly string[] = this.outputNames,
+  ): Promise<Map<string, Tensor>> {
+    const results = await withNodeName(() => this.#session.run(this.#toOrt(feeds), [...fetches]));
+    return new Map(fetches.map((name) => [name, fromOrt(results[name]!)]));
+  }
+
+  /**
+   * Fixes the arrays of all inputs and outputs. Each call of the returned function reads the inputs where they are and
+   * writes the outputs where they are; nothing is copied in JavaScript.
+   */
+  bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    const feeds = this.#toOrt(inputs);
+    const fetches = this.#toOrt(outputs);
+    return () => withNodeName(async () => void (await this.#session.run(feeds, fetches)));
+  }
+
+  /** Frees what the runtime holds. The session cannot be used afterwards. */
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #toOrt(tensors: ReadonlyMap<string, Tensor>): Record<string, Ort.Tensor> {
+    const entries = [...tensors].map(([name, { dtype, data, dims }]) => {
+      if (dtype === 'bfloat16') throw new UsageError(`"${name}" is bfloat16, which ONNX Runtime does not take here.`);
+      return [name, new this.#ort.Tensor(dtype, data, dims)] as const;
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+/** The graph's bytes; weights beyond what one file may hold go beside it. */
+function encoded(graph: Graph, settings: Ort.InferenceSession.SessionOptions): [Uint8Array, typeof settings] {
+  const location = 'weights';
+  const { model, data } = encodeOnnx(graph, { location, above: inlineLimit });
+  if (data.length === 0) return [model, settings];
+  return [model, { ...settings, externalData: [{ path: location, data: new Uint8Array(Buffer.concat(data)) }] }];
+}
+
+function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
+  return { dtype: type, dims, data } as unknown as Tensor;
+}
+
+/** ONNX Runtime's complaint, led by the node that it is about. */
+async function withNodeName<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const { message } = error as Error;
+    const found = /running (\S+) node\. Name:'([^']*)' Status Message: (.*)/s.exec(message);
+    if (found) throw new UsageError(`${found[1]} "${found[2]}": ${found[3]!.trim()}`, { cause: error });
+    throw new UsageError(`ONNX Runtime: ${message.trim()}`, { cause: error });
+  }
+}
