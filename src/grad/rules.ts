@@ -93,7 +93,9 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
     const count = elements(sizes(x!)) / elements(sizes(y));
     return [unreduced(b, b.op('Div', [dy, b.number(count)]), x!, axes)];
   },
-  ReduceSum: ({ b, inputs: [x, axes], dy }) => [unreduced(b, dy, x!, axes ? constantInts(axes, 'axes') : [])],
+  ReduceSum: ({ b, inputs: [x, axes], dy, attributes: { noop_with_empty_axes } }) => [
+    unreduced(b, dy, x!, axes ? constantInts(axes, 'axes') : [], noop_with_empty_axes),
+  ],
   Relu: ({ b, y, dy }) => [b.op('ReluGrad', [dy, y])],
   Reshape: ({ b, inputs: [x], dy }) => [b.op('Reshape', [dy, b.ints(sizes(x!))])],
   Sigmoid: ({ b, y, dy }) => [b.op('Mul', [dy, b.op('Mul', [y, b.op('Sub', [b.number(1), y])])])],
@@ -142,8 +144,8 @@ function swapLast(b: Builder, x: Value): Value {
 }
 
 /** dy of a reduction, repeated over the axes that were reduced. */
-function unreduced(b: Builder, dy: Value, x: Value, axes: readonly number[]): Value {
-  const gone = reducedAxes(axes, sizes(x));
+function unreduced(b: Builder, dy: Value, x: Value, axes: readonly number[], noop = 0): Value {
+  const gone = reducedAxes(axes, sizes(x), noop);
   const kept = sizes(x).map((size, axis) => (gone.includes(axis) ? 1 : size));
   return b.op('Expand', [b.op('Reshape', [dy, b.ints(kept)]), b.ints(sizes(x))]);
 }

@@ -18,7 +18,7 @@ import {
 import { eachTap } from './convolution.ts';
 import type { Attributes, OpType } from './ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes, sliceRanges } from './shapes.ts';
-import { resolveWindow, type WindowAttributes } from './window.ts';
+import { resolveWindow, type Window, type WindowAttributes } from './window.ts';
 
 /** Inputs, attributes, the outputs' dimensions → the outputs. */
 type Kernel<O extends OpType> = (
@@ -101,13 +101,10 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     if (mode !== 'constant') throw new Error(`Pad in mode "${mode}" is not evaluated.`);
     const y = { dims: dims!, data: new Float64Array(elements(dims!)).fill(constant?.data[0] ?? 0) };
     const before = constantInts({ tensor: { dtype: 'float64', ...pads! } }, 'pads').slice(0, x!.dims.length);
-    eachIndex(x!.dims, (index, i) => {
-      y.data[
-        offset(
-          dims!,
-          index.map((value, axis) => value + before[axis]!),
-        )
-      ] = x!.data[i]!;
+    eachIndex(dims!, (index, i) => {
+      const source = index.map((value, axis) => value - before[axis]!);
+      if (source.every((value, axis) => value >= 0 && value < x!.dims[axis]!))
+        y.data[i] = x!.data[offset(x!.dims, source)]!;
     });
     return [y];
   },
@@ -116,10 +113,11 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     const y = reduce(x!, keptDims(x!, axes), (sum, value) => sum + value);
     return [{ dims: dims!, data: y.data.map((sum) => (sum * y.data.length) / x!.data.length) }];
   },
-  ReduceSum: ([x, axes], _, [dims]) => {
+  ReduceSum: ([x, axes], { noop_with_empty_axes }, [dims]) => {
+    const kept = keptDims(x!, axes ? [...axes.data] : [], noop_with_empty_axes);
     return [
       copy(
-        reduce(x!, keptDims(x!, axes ? [...axes.data] : []), (sum, value) => sum + value),
+        reduce(x!, kept, (sum, value) => sum + value),
         dims!,
       ),
     ];
@@ -131,7 +129,8 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     const y = copy(x!, x!.dims);
     const along = axisOf(axis, x!.dims);
     eachIndex(indices!.dims, (index, i) => {
-      const at = offset(x!.dims, index.with(along, indices!.data[i]!));
+      const place = indices!.data[i]!;
+      const at = offset(x!.dims, index.with(along, place < 0 ? place + x!.dims[along]! : place));
       y.data[at] = updates!.data[i]! + (reduction === 'add' ? y.data[at]! : 0);
     });
     return [y];
@@ -180,8 +179,8 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   Transpose: ([x], { perm }) => [transpose(x!, permutation(perm, x!.dims.length))],
 };
 
-function keptDims(x: Array64, axes: readonly number[]): number[] {
-  const gone = reducedAxes(axes, x.dims);
+function keptDims(x: Array64, axes: readonly number[], noop = 0): number[] {
+  const gone = reducedAxes(axes, x.dims, noop);
   return x.dims.map((size, axis) => (gone.includes(axis) ? 1 : size));
 }
 
@@ -269,21 +268,23 @@ function convInputGrad(
 }
 
 /** Each channel's own window: a depthwise convolution with a filter of ones, whose taps the pools share. */
-function eachPoolTap(x: readonly number[], attributes: WindowAttributes, tap: (x: number, y: number) => void): void {
-  const window = resolveWindow(attributes, x.slice(2));
+function eachPoolTap(x: readonly number[], window: Window, tap: (x: number, y: number) => void): void {
   const channels = x[1]!;
   eachTap({ x, w: [channels, 1, ...window.kernel], group: channels, window }, (xi, _, yi) => tap(xi, yi));
 }
 
-/** How many elements each average is taken over: without padding, or the whole window. */
+/** How many elements each average is taken over, with or without padding. What hangs over in ceil mode never counts. */
 export function averageCounts(
   x: readonly number[],
   y: readonly number[],
   attributes: Attributes<'AveragePool'>,
 ): Float64Array {
   const counts = new Float64Array(elements(y));
-  if (attributes.count_include_pad) return counts.fill(elements(attributes.kernel_shape));
-  eachPoolTap(x, attributes, (_, yi) => {
+  const window = resolveWindow(attributes, x.slice(2));
+  const { begin, end } = window;
+  const padded = x.map((size, axis) => size + (begin[axis - 2] ?? 0) + (end[axis - 2] ?? 0));
+  const [dims, start] = attributes.count_include_pad ? [padded, begin.map(() => 0)] : [x, begin];
+  eachPoolTap(dims, { ...window, begin: start }, (_, yi) => {
     counts[yi]! += 1;
   });
   return counts;
@@ -296,7 +297,7 @@ function averagePool(
 ): Array64[] {
   const counts = averageCounts(x!.dims, dims!, attributes);
   const y = zeros(dims!);
-  eachPoolTap(x!.dims, attributes, (xi, yi) => {
+  eachPoolTap(x!.dims, resolveWindow(attributes, x!.dims.slice(2)), (xi, yi) => {
     y.data[yi]! += x!.data[xi]! / counts[yi]!;
   });
   return [y];
@@ -309,7 +310,7 @@ function averagePoolGrad(
 ): Array64[] {
   const counts = averageCounts(dims!, dy!.dims, attributes);
   const dx = zeros(dims!);
-  eachPoolTap(dims!, attributes, (xi, yi) => {
+  eachPoolTap(dims!, resolveWindow(attributes, dims!.slice(2)), (xi, yi) => {
     dx.data[xi]! += dy!.data[yi]! / counts[yi]!;
   });
   return [dx];
@@ -323,7 +324,7 @@ function maxPool(
 ): Array64[] {
   const y = { dims: dims[0]!, data: new Float64Array(elements(dims[0]!)).fill(-Infinity) };
   const indices = { dims: dims[0]!, data: new Float64Array(elements(dims[0]!)).fill(-1) };
-  eachPoolTap(x!.dims, attributes, (xi, yi) => {
+  eachPoolTap(x!.dims, resolveWindow(attributes, x!.dims.slice(2)), (xi, yi) => {
     const value = x!.data[xi]!;
     if (value < y.data[yi]! || (value === y.data[yi] && xi > indices.data[yi]! && indices.data[yi]! >= 0)) return;
     y.data[yi] = value;

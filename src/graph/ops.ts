@@ -130,11 +130,9 @@ export function attributesOf<O extends OpType>(node: Pick<Node, 'attributes'>, o
   return Object.fromEntries(entries) as Attributes<O>;
 }
 
-/** Plain attribute values as a node stores them, each with the kind that the operator gives it. */
+/** Plain attribute values as a node stores them, each with its kind. ONNX takes no empty list: it is left out. */
 export function toAttributes<O extends OpType>(op: O, values: Partial<Attributes<O>>): Map<string, Attribute> {
   const specs: Record<string, Spec> = operators[op];
-  const entries = Object.entries(values).map(([name, value]) => {
-    return [name, { kind: specs[name]!.kind, value } as Attribute] as const;
-  });
-  return new Map(entries);
+  const stated = Object.entries(values).filter(([, value]) => !(Array.isArray(value) && value.length === 0));
+  return new Map(stated.map(([name, value]) => [name, { kind: specs[name]!.kind, value } as Attribute]));
 }

@@ -57,7 +57,9 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Pad: ([x, pads]) => [padded(x!.dims, constantInts(pads!, 'pads'))],
   Reciprocal: same,
   ReduceMean: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
-  ReduceSum: ([x, axes], { keepdims }) => [reduced(x!.dims, axes ? constantInts(axes, 'axes') : [], keepdims)],
+  ReduceSum: ([x, axes], { keepdims, noop_with_empty_axes }) => [
+    reduced(x!.dims, axes ? constantInts(axes, 'axes') : [], keepdims, noop_with_empty_axes),
+  ],
   Relu: same,
   ReluGrad: same,
   Reshape: ([x, shape]) => [reshaped(x!.dims, constantInts(shape!, 'shape'))],
@@ -127,9 +129,9 @@ export function axisOf(axis: number, dims: Dims): number {
 export const permutation = (perm: readonly number[], rank: number): readonly number[] =>
   perm.length > 0 ? perm : Array.from({ length: rank }, (_, i) => rank - 1 - i);
 
-/** The axes that a reduction goes over: all of them where none are named. */
-export const reducedAxes = (axes: readonly number[], dims: Dims): number[] =>
-  axes.length > 0 ? axes.map((axis) => axisOf(axis, dims)) : dims.map((_, axis) => axis);
+/** The axes that a reduction goes over: all of them where none are named, or none where ONNX's `noop` says so. */
+export const reducedAxes = (axes: readonly number[], dims: Dims, noop = 0): number[] =>
+  axes.length > 0 || noop ? axes.map((axis) => axisOf(axis, dims)) : dims.map((_, axis) => axis);
 
 /** ONNX broadcasting, aligned at the last axis: equal sizes, or one of them 1. */
 export function broadcastDims(a: Dims, b: Dims): Dims {
@@ -184,7 +186,11 @@ function checkGroups(group: number, channels: Dim, filters: number, perGroup: nu
 function transposeConvolved(x: Shaped, w: Shaped, attributes: Attributes<'ConvTranspose'>): Dims {
   const [batch, , ...spatial] = x.dims;
   const [, perGroup, ...kernel] = w.dims as number[];
-  const { strides, dilations, begin, end } = resolveWindow(attributes, kernel, kernel);
+  if (attributes.auto_pad.startsWith('SAME') || attributes.output_shape.length > 0) {
+    throw new UsageError(`pads given by auto_pad or output_shape are not understood here; state its pads.`);
+  }
+  const unbounded = spatial.map(() => '?'); // the window slides over the result, which always has room for it
+  const { strides, dilations, begin, end } = resolveWindow(attributes, unbounded, kernel);
   const output = spatial.map((size, axis): Dim => {
     if (typeof size === 'string') return '?';
     const span = dilations[axis]! * (kernel[axis]! - 1) + 1;
@@ -241,8 +247,8 @@ function padded(dims: Dims, pads: readonly number[]): Dims {
   });
 }
 
-function reduced(dims: Dims, axes: readonly number[], keepdims: number): Dims {
-  const gone = new Set(reducedAxes(axes, dims));
+function reduced(dims: Dims, axes: readonly number[], keepdims: number, noop = 0): Dims {
+  const gone = new Set(reducedAxes(axes, dims, noop));
   return keepdims ? dims.map((size, i) => (gone.has(i) ? 1 : size)) : dims.filter((_, i) => !gone.has(i));
 }
 

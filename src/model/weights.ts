@@ -43,17 +43,18 @@ export function setWeights(model: Model, weights: Weights): void {
       throw new UsageError(`"${name}" is [${found.dims}] in the weights, but this model needs [${dims}].`);
     }
   }
-  for (const [parameter, part] of scatter(model, weights)) parameter.value.tensor = part;
+  const parts = scatter(model, weights);
+  for (const { value } of model.parameters) value.tensor = parts.get(value.name);
 }
 
-/** The slice of a form C tensor for each parameter of the model. A whole tensor is passed on, not copied. */
-export function scatter(model: Model, weights: Weights): Map<Parameter, Tensor> {
-  return new Map(
-    model.parameters.map((parameter) => {
-      const whole = weights.get(parameter.source.name)!;
-      return [parameter, cut(whole, parameter.value.dims as number[], parameter.source)];
-    }),
-  );
+/** The slice of its form C tensor for each parameter, by the parameter's name. A whole tensor is passed on, not copied. */
+export function scatter(model: Model, weights: Weights): Map<string, Tensor> {
+  const parts = new Map<string, Tensor>();
+  for (const { value, source } of model.parameters) {
+    const whole = weights.get(source.name);
+    if (whole) parts.set(value.name, cut(whole, value.dims as number[], source));
+  }
+  return parts;
 }
 
 /** Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out. */
@@ -102,4 +103,18 @@ function eachRun(
   const outer = elements(whole.slice(0, axis));
   const length = part[axis]! * inner;
   for (let i = 0; i < outer; i++) visit((i * whole[axis]! + start) * inner, i * length, length);
+}
+
+/**
+ * The weights as torchvision's state_dict has them: in its order, each normalisation with `num_batches_tracked`, the
+ * number of training steps behind its statistics.
+ */
+export function stateDict(model: Model, weights: Weights, batchesTracked = 0): Map<string, Tensor> {
+  const tracked = tensor('int64', [], BigInt64Array.of(BigInt(batchesTracked)));
+  const entries = weightSpecs(model).flatMap(({ name }): [string, Tensor][] => {
+    const own: [string, Tensor] = [name, weights.get(name)!];
+    if (!name.endsWith('.running_var')) return [own];
+    return [own, [name.replace('running_var', 'num_batches_tracked'), tracked]];
+  });
+  return new Map(entries);
 }

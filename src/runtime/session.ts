@@ -69,6 +69,9 @@ export class Session {
    * writes the outputs where they are; nothing is copied in JavaScript.
    */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    for (const name of outputs.keys()) {
+      if (!this.outputNames.includes(name)) throw new UsageError(`The graph has no output "${name}".`);
+    }
     const feeds = this.#toOrt(inputs);
     const fetches = this.#toOrt(outputs);
     return () => withNodeName(async () => void (await this.#session.run(feeds, fetches)));

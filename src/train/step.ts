@@ -111,9 +111,9 @@ function gatherStatistics(b: Builder): StateSpec[] {
   return [...gatheredStatistics(graph)].map((value) => {
     const [node] = value.users;
     const index = node!.inputs.indexOf(value);
-    flatInput(b, value);
-    b.output(node!.outputs[index - 2]!, `${value.name}.next`);
-    return spec(value, value.name, 'statistic');
+    const flat = flatInput(b, value);
+    b.output(node!.outputs[index - 2]!, `${flat.name}.next`);
+    return spec(flat, flat.name, 'statistic');
   });
 }
 
@@ -127,7 +127,7 @@ function updateParameter(b: Builder, value: Value, gradient: Value, rate: Value,
   const { momentum, nesterov } = options;
   const attributes = { momentum, nesterov: nesterov ? 1 : 0, weight_decay };
   const update = b.node('SgdUpdate', [flat, flatGradient, velocity, rate], attributes, 2, `${value.name}.update`);
-  b.output(update.outputs[0]!, `${value.name}.next`);
+  b.output(update.outputs[0]!, `${flat.name}.next`);
   b.output(update.outputs[1]!, `${velocity.name}.next`);
   return [spec(flat, flat.name, 'parameter'), spec(velocity, flat.name, 'velocity')];
 }

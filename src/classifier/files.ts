@@ -1,0 +1,90 @@
+/**
+ * Models as files. A trained model is `model.safetensors` (torchvision's names) with `model.json` beside it; the weights
+ * file holds the same description, so it is enough by itself. An exported model is one ONNX file.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
+import { FormatError, UsageError } from '../errors.ts';
+import { writeFileAtomically } from '../files.ts';
+import type { Graph } from '../graph/graph.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights, stateDict, type Weights } from '../model/weights.ts';
+import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
+import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
+import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
+
+/** A graph that is ready to run, and what it is. */
+export interface SavedModel {
+  readonly description: ModelDescription;
+  readonly graph: Graph;
+  /** In form C; absent where the file is ONNX. */
+  readonly weights?: Weights;
+}
+
+/**
+ * Reads a model: the folder of a training run, a `.safetensors` file of this package, or an `.onnx` file it exported.
+ *
+ * @throws UsageError when there is no such file; FormatError when it is not a model or says nothing about itself.
+ */
+export async function loadModel(path: string): Promise<SavedModel> {
+  const file = modelFile(path);
+  return extname(file) === '.onnx' ? loadOnnx(file) : loadSafetensors(file);
+}
+
+function modelFile(path: string): string {
+  if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
+  if (!statSync(path).isDirectory()) return path;
+  const file = join(path, 'model.safetensors');
+  if (!existsSync(file))
+    throw new UsageError(`The folder "${path}" has no model.safetensors; has its training finished an epoch?`);
+  return file;
+}
+
+async function loadSafetensors(file: string): Promise<SavedModel> {
+  const { tensors, metadata } = await readSafetensorsFile(file);
+  const text = metadata.get(descriptionKey);
+  if (!text)
+    throw new FormatError(`${file}: the file does not say which model it is; it was not saved by this package.`);
+  const description = readDescription(text, file);
+  const model = resnext(description.config);
+  setWeights(model, tensors);
+  return { description, graph: model.graph, weights: tensors };
+}
+
+async function loadOnnx(file: string): Promise<SavedModel> {
+  const graph = await readOnnxFile(file);
+  const text = graph.metadata.get(descriptionKey);
+  if (!text)
+    throw new FormatError(`${file}: the file does not say which model it is; it was not exported by this package.`);
+  return { description: readDescription(text, file), graph };
+}
+
+/** Writes `model.safetensors` and `model.json` into a folder. */
+export async function saveModel(
+  folder: string,
+  description: ModelDescription,
+  weights: Weights,
+  batchesTracked = 0,
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const tensors = stateDict(resnext(description.config), weights, batchesTracked);
+  const text = writeDescription(description);
+  await writeSafetensorsFile(
+    join(folder, 'model.safetensors'),
+    tensors,
+    new Map([
+      ['format', 'pt'],
+      [descriptionKey, text],
+    ]),
+  );
+  await writeFileAtomically(join(folder, 'model.json'), [new TextEncoder().encode(`${text}\n`)]);
+}
+
+/** Writes an ONNX file that carries its description. */
+export async function exportOnnx(path: string, { description, graph }: SavedModel): Promise<void> {
+  const { graph: copy } = graph.clone();
+  copy.metadata.set(descriptionKey, writeDescription(description));
+  await mkdir(dirname(path), { recursive: true });
+  await writeOnnxFile(path, copy);
+}

@@ -1,0 +1,54 @@
+/** Counts how often logits name the right class: top-1, top-5 (of all where there are fewer) and mean cross-entropy. */
+export class Tally {
+  readonly #classes: number;
+  readonly #right: Float64Array;
+  readonly #seen: Float64Array;
+  #among5 = 0;
+  #loss = 0;
+
+  constructor(classes: number) {
+    this.#classes = classes;
+    this.#right = new Float64Array(classes);
+    this.#seen = new Float64Array(classes);
+  }
+
+  /** logits [N, K] flat, labels [N]. A tie counts for the class that comes first. */
+  add(logits: Float32Array, labels: Int32Array): void {
+    labels.forEach((label, n) => {
+      const row = logits.subarray(n * this.#classes, (n + 1) * this.#classes);
+      const own = row[label]!;
+      const before = row.filter((value, k) => value > own || (value === own && k < label)).length;
+      const peak = row.reduce((a, b) => Math.max(a, b));
+      this.#loss += Math.log(row.reduce((sum, value) => sum + Math.exp(value - peak), 0)) + peak - own;
+      this.#seen[label]! += 1;
+      if (before === 0) this.#right[label]! += 1;
+      if (before < 5) this.#among5 += 1;
+    });
+  }
+
+  get count(): number {
+    return this.#seen.reduce((a, b) => a + b, 0);
+  }
+
+  get top1(): number {
+    return percent(
+      this.#right.reduce((a, b) => a + b, 0),
+      this.count,
+    );
+  }
+
+  get top5(): number {
+    return percent(this.#among5, this.count);
+  }
+
+  get loss(): number {
+    return this.#loss / Math.max(1, this.count);
+  }
+
+  /** top-1 of each class; 0 for a class without pictures. */
+  get perClass(): number[] {
+    return Array.from(this.#right, (right, k) => percent(right, this.#seen[k]!));
+  }
+}
+
+const percent = (part: number, whole: number): number => (whole === 0 ? 0 : (100 * part) / whole);

@@ -1,0 +1,111 @@
+/**
+ * Grouped convolution on plain tensors, by its definition in float64. The same options run on ONNX Runtime through
+ * `runtime.ts`; both build the one-node graph below, so both refuse the same inputs with the same words.
+ */
+
+import { UsageError } from '../errors.ts';
+import { Builder } from '../graph/builder.ts';
+import { evaluate, type Tensor64 } from '../graph/evaluate.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Attributes } from '../graph/ops.ts';
+import type { Tensor } from '../tensor.ts';
+
+export interface ConvolutionOptions {
+  /** One number per filter. */
+  readonly bias?: Tensor;
+  /** g; it divides the input channels and the filters. 1 unless given. */
+  readonly groups?: number;
+  /** Pixels from one window to the next: one number, or [vertical, horizontal]. 1 unless given. */
+  readonly stride?: number | readonly [number, number];
+  /** Zeros around the map: one number, [vertical, horizontal], or [top, left, bottom, right]. 0 unless given. */
+  readonly padding?: number | readonly number[];
+  /** Pixels from one tap of the kernel to the next. 1 unless given. */
+  readonly dilation?: number | readonly [number, number];
+}
+
+export interface ConvolutionGradient<T extends Tensor> {
+  /** The shapes of x, w and, where there is a bias, of the bias. */
+  readonly dx: T;
+  readonly dw: T;
+  readonly db?: T;
+}
+
+/**
+ * y[n, m] = bias[m] + Σ_c w[m, c] ⋆ x[n, c of m's group]. (ONNX Conv; paper, section 3.)
+ *
+ * @param x [N, n_in, H, W]
+ * @param w [n_out, n_in/g, kh, kw]
+ * @returns [N, n_out, H', W'] in float64
+ * @throws UsageError saying which number does not divide which, or does not fit.
+ * @example convolution(x, w, { groups: 32, stride: 2, padding: 1 })
+ */
+export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor64 {
+  return evaluate(forwardGraph(x, w, options), forwardFeeds(x, w, options)).get('y')!;
+}
+
+/**
+ * The loss by x, w and bias, from dy, the loss by the convolution's result.
+ *
+ * @param dy [N, n_out, H', W']
+ */
+export function convolutionGradient(
+  x: Tensor,
+  w: Tensor,
+  dy: Tensor,
+  options: ConvolutionOptions = {},
+): ConvolutionGradient<Tensor64> {
+  const results = evaluate(backwardGraph(x, w, dy, options), backwardFeeds(x, w, dy));
+  return gradientOf(results);
+}
+
+/** x, w and bias where there is one → y. */
+export function forwardGraph(x: Tensor, w: Tensor, options: ConvolutionOptions): Graph {
+  const b = new Builder('convolution');
+  const inputs = [b.input('x', x.dims), b.input('w', w.dims), options.bias && b.input('bias', options.bias.dims)];
+  b.output(b.op('Conv', inputs, attributesOf(w, options), 'convolution'), 'y');
+  return b.graph;
+}
+
+export function forwardFeeds(x: Tensor, w: Tensor, { bias }: ConvolutionOptions): Map<string, Tensor> {
+  return new Map([['x', x], ['w', w], ...(bias ? [['bias', bias] as const] : [])]);
+}
+
+/** x, w, dy → dx, dw and, where there is a bias, db. */
+export function backwardGraph(x: Tensor, w: Tensor, dy: Tensor, options: ConvolutionOptions): Graph {
+  const expected = forwardGraph(x, w, options).outputs[0]!.dims!;
+  if (`${expected}` !== `${dy.dims}`) {
+    throw new UsageError(`dy is [${dy.dims}], but the convolution's result is [${expected}].`);
+  }
+  const b = new Builder('convolution gradient');
+  const [xIn, wIn, dyIn] = [b.input('x', x.dims), b.input('w', w.dims), b.input('dy', dy.dims)];
+  const attributes = attributesOf(w, options);
+  b.output(b.op('ConvInputGrad', [dyIn, wIn], { ...attributes, input_shape: x.dims }), 'dx');
+  b.output(b.op('ConvWeightGrad', [xIn, dyIn], { ...attributes, weight_shape: w.dims }), 'dw');
+  if (options.bias) b.output(b.op('ReduceSum', [dyIn, b.ints([0, 2, 3])], { keepdims: 0 }), 'db');
+  return b.graph;
+}
+
+export const backwardFeeds = (x: Tensor, w: Tensor, dy: Tensor): Map<string, Tensor> =>
+  new Map([
+    ['x', x],
+    ['w', w],
+    ['dy', dy],
+  ]);
+
+export function gradientOf<T extends Tensor>(results: ReadonlyMap<string, T>): ConvolutionGradient<T> {
+  const db = results.get('db');
+  return { dx: results.get('dx')!, dw: results.get('dw')!, ...(db && { db }) };
+}
+
+function attributesOf(w: Tensor, options: ConvolutionOptions): Partial<Attributes<'Conv'>> {
+  const { groups = 1, stride = 1, padding = 0, dilation = 1 } = options;
+  const pair = (value: number | readonly number[]) => (typeof value === 'number' ? [value, value] : [...value]);
+  const pads = pair(padding);
+  return {
+    group: groups,
+    kernel_shape: w.dims.slice(2),
+    strides: pair(stride),
+    dilations: pair(dilation),
+    pads: pads.length === 2 ? [...pads, ...pads] : pads,
+  };
+}

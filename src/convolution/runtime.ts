@@ -1,0 +1,49 @@
+/** Grouped convolution on plain float32 tensors, run by ONNX Runtime. */
+import type { Graph } from '../graph/graph.ts';
+import { lowerStandard } from '../lower/standard.ts';
+import { Session, type SessionOptions } from '../runtime/session.ts';
+import type { Tensor } from '../tensor.ts';
+import {
+  backwardFeeds,
+  backwardGraph,
+  type ConvolutionGradient,
+  type ConvolutionOptions,
+  forwardFeeds,
+  forwardGraph,
+  gradientOf,
+} from './convolution.ts';
+
+type RunOptions = ConvolutionOptions & SessionOptions;
+
+/**
+ * `convolution` on ONNX Runtime, in float32. It opens a session for the one call; to convolve many times, build a graph.
+ *
+ * @example const y = await runConvolution(x, w, { groups: 32, padding: 1 });
+ */
+export async function runConvolution(x: Tensor, w: Tensor, options: RunOptions = {}): Promise<Tensor> {
+  return (await runOnce(forwardGraph(x, w, options), forwardFeeds(x, w, options), options)).get('y')!;
+}
+
+/** `convolutionGradient` on ONNX Runtime, in float32. */
+export async function runConvolutionGradient(
+  x: Tensor,
+  w: Tensor,
+  dy: Tensor,
+  options: RunOptions = {},
+): Promise<ConvolutionGradient<Tensor>> {
+  const graph = lowerStandard(backwardGraph(x, w, dy, options));
+  return gradientOf(await runOnce(graph, backwardFeeds(x, w, dy), options));
+}
+
+async function runOnce(
+  graph: Graph,
+  feeds: Map<string, Tensor>,
+  options: SessionOptions,
+): Promise<Map<string, Tensor>> {
+  const session = await Session.open(graph, options);
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.dispose();
+  }
+}

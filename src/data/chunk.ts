@@ -1,0 +1,69 @@
+/**
+ * The work that is done in the background: a run of a batch's pictures is read, decoded, transformed and written to its
+ * place. Everything random depends on (seed, epoch, index) of the picture alone, so it does not matter who does what.
+ */
+
+import { readFileSync } from 'node:fs';
+import { FormatError } from '../errors.ts';
+import { decode, unreadable } from './image.ts';
+import { sampleRandom } from './random.ts';
+import { apply, type Transforms } from './transforms.ts';
+
+/** Plain data, as it is posted to a worker thread. */
+export interface Chunk {
+  readonly paths: readonly string[];
+  /** The samples' places in the data set, one per path. */
+  readonly indices: readonly number[];
+  readonly transforms: Transforms;
+  readonly seed: number;
+  readonly epoch: number;
+  /** Where picture i is written: values i · length … of [C, H, W] each. Shared memory between threads. */
+  readonly images: Float32Array; // [n, C, H, W]
+}
+
+/** A picture of the chunk that cannot be used, and the sentence that says why. */
+export interface Failure {
+  readonly position: number;
+  readonly message: string;
+}
+
+/** Pictures on their way at a time: libvips decodes some, on libuv's threads, while this thread resizes another. */
+const lanes = 4;
+
+export async function fillChunk(chunk: Chunk): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < chunk.paths.length) {
+      const position = next++;
+      await fill(chunk, position).catch((error: unknown) => {
+        if (!(error instanceof FormatError)) throw error;
+        failures.push({ position, message: error.message });
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return failures.sort((a, b) => a.position - b.position);
+}
+
+async function fill({ paths, indices, transforms, seed, epoch, images }: Chunk, position: number): Promise<void> {
+  const path = paths[position]!;
+  const length = images.length / paths.length; // C · H · W
+  const image = await decode(read(path), path);
+  const place = images.subarray(position * length, (position + 1) * length);
+  try {
+    apply(transforms, image, sampleRandom(seed, epoch, indices[position]!), place);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new FormatError(`Picture "${path}" cannot be used. ${error.message}`, { cause: error });
+  }
+}
+
+/** Blocks: for small files that is quicker than four trips through libuv's threads, which decode meanwhile. */
+function read(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+}

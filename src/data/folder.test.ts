@@ -1,0 +1,172 @@
+/** Folders of (empty) picture files: what is found, in what order, and every refusal. */
+
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UsageError } from '../errors.ts';
+import { openClasses, openFolder, type Sample } from './folder.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-folder-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+/** Writes empty files; a path that ends in a slash is a folder. */
+function make(...paths: string[]): void {
+  for (const path of paths) {
+    mkdirSync(path.endsWith('/') ? join(dir, path) : dirname(join(dir, path)), { recursive: true });
+    if (!path.endsWith('/')) writeFileSync(join(dir, path), '');
+  }
+}
+
+const shown = (samples: readonly Sample[]): string[] =>
+  samples.map(({ path, label }) => `${relative(dir, path).replaceAll('\\', '/')} ${label}`);
+
+const many = (folder: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${folder}/${String(i).padStart(3, '0')}.png`);
+
+describe('openFolder', () => {
+  it('takes train and val as they are', async () => {
+    make(
+      'train/dog/1.jpg',
+      'train/cat/2.PNG',
+      'train/cat/1.webp',
+      'train/cow/1.gif',
+      'val/dog/9.jpeg',
+      'test/cat/8.jpg',
+    );
+    const { classes, train, validation } = await openFolder(dir);
+    expect(classes).toEqual(['cat', 'cow', 'dog']);
+    expect(shown(train)).toEqual(['train/cat/1.webp 0', 'train/cat/2.PNG 0', 'train/cow/1.gif 1', 'train/dog/1.jpg 2']);
+    expect(shown(validation)).toEqual(['val/dog/9.jpeg 2']);
+  });
+
+  it.each(['val', 'validation', 'valid', 'test'])('knows "%s" as the folder for validation', async (name) => {
+    make('train/a/1.jpg', 'train/b/1.jpg', `${name}/b/2.jpg`);
+    expect(shown((await openFolder(dir)).validation)).toEqual([`${name}/b/2.jpg 1`]);
+  });
+
+  it('splits every class where nothing is given', async () => {
+    make(...many('a', 50), ...many('b', 10), ...many('c', 2), 'd/only.png');
+    const { train, validation } = await openFolder(dir, { validation: 0.1, seed: 3 });
+    const perClass = (samples: readonly Sample[]) =>
+      [0, 1, 2, 3].map((label) => samples.filter((s) => s.label === label).length);
+    expect(perClass(validation)).toEqual([5, 1, 1, 0]);
+    expect(perClass(train)).toEqual([45, 9, 1, 1]);
+    expect(new Set([...train, ...validation].map(({ path }) => path)).size).toBe(63);
+  });
+
+  it('splits by the seed and by nothing else', async () => {
+    make(...many('train/a', 40), ...many('train/b', 40));
+    const split = async (seed: number) => shown((await openFolder(dir, { seed })).validation);
+    expect(await split(1)).toEqual(await split(1));
+    expect(await split(1)).not.toEqual(await split(2));
+    expect(await split(1)).toHaveLength(16);
+    expect(await split(1)).toEqual([...(await split(1))].sort());
+    expect((await openFolder(dir, { validation: 0 })).validation).toEqual([]);
+  });
+
+  it('takes a class named train for a class', async () => {
+    make('train/1.jpg', 'bus/1.jpg', 'val/1.jpg');
+    expect((await openFolder(dir)).classes).toEqual(['bus', 'train', 'val']);
+  });
+
+  it('orders by code unit, skips hidden names and other files, and walks sub-folders', async () => {
+    make(
+      'b/2.jpg',
+      'b/10.jpg',
+      'b/sub/x.jpg',
+      'b/.hidden.jpg',
+      'b/notes.txt',
+      'B/1.avif',
+      'B/1.bmp',
+      '.git/x.jpg',
+      'ä/1.tif',
+    );
+    const { classes, train } = await openFolder(dir, { validation: 0 });
+    expect(classes).toEqual(['B', 'b', 'ä']);
+    expect(shown(train)).toEqual(['B/1.avif 0', 'b/10.jpg 1', 'b/2.jpg 1', 'b/sub/x.jpg 1', 'ä/1.tif 2']);
+  });
+
+  it('follows links, but not in circles', async () => {
+    make('elsewhere/pictures/1.jpg', 'data/a/1.jpg', 'data/b/');
+    symlinkSync(join(dir, 'elsewhere/pictures'), join(dir, 'data/b/linked'));
+    symlinkSync(join(dir, 'data/b'), join(dir, 'data/b/circle'));
+    symlinkSync(join(dir, 'nowhere'), join(dir, 'data/b/dangling.jpg'));
+    const { train } = await openFolder(join(dir, 'data'), { validation: 0 });
+    expect(shown(train)).toEqual(['data/a/1.jpg 0', 'data/b/linked/1.jpg 1']);
+  });
+});
+
+describe('refusals name the folder or the class', () => {
+  const refuses = async (message: RegExp, found: Promise<unknown> = openFolder(dir)) => {
+    const error = await found.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(error).toBeInstanceOf(UsageError);
+    expect(String(error)).toMatch(message);
+  };
+
+  it('a folder that does not exist', () =>
+    refuses(
+      /Folder ".*nowhere" does not exist; expected a folder of class folders\./,
+      openFolder(join(dir, 'nowhere')),
+    ));
+
+  it('a file', () => {
+    make('file');
+    return refuses(/Folder ".*file" is a file; expected/, openFolder(join(dir, 'file')));
+  });
+
+  it('a folder without classes', async () => {
+    await refuses(/Folder ".*" holds no class folders; put the pictures of each class in a folder of its own\./);
+    make('train/', 'val/a/1.jpg');
+    await refuses(/Folder ".*train" holds no class folders/);
+  });
+
+  it('only one class', () => {
+    make('cat/1.jpg');
+    return refuses(/holds one class, "cat"; a classifier needs two or more\./);
+  });
+
+  it('an empty class', () => {
+    make('cat/1.jpg', 'dog/readme.txt');
+    return refuses(/Class folder ".*dog" holds no pictures \(\.jpg .*\.avif\); add some, or remove it\./);
+  });
+
+  it('a class for validation that training lacks', () => {
+    make('train/a/1.jpg', 'train/b/1.jpg', 'val/c/1.jpg');
+    return refuses(/Class "c" is in ".*val" but not in ".*train"; add it there, or remove it here\./);
+  });
+
+  it('a fraction that is none', () =>
+    refuses(/validation is 1, but expected a fraction from 0 to below 1/, openFolder(dir, { validation: 1 })));
+
+  it('a class that the model lacks', () => {
+    make('a/1.jpg', 'z/1.jpg');
+    return refuses(
+      /Folder ".*z" is none of the model's 6 classes \(a, b, c, d, e, …\); rename or remove it\./,
+      openClasses(dir, ['a', 'b', 'c', 'd', 'e', 'f']),
+    );
+  });
+});
+
+describe('openClasses', () => {
+  it("labels by the model's classes, of which some may be absent", async () => {
+    make('cat/1.jpg', 'dog/1.jpg');
+    expect(shown((await openClasses(dir, ['dog', 'cow', 'cat'])).samples)).toEqual(['cat/1.jpg 2', 'dog/1.jpg 0']);
+  });
+
+  it('goes by the folders without a model, even for one class', async () => {
+    make('cat/1.jpg');
+    expect((await openClasses(dir)).classes).toEqual(['cat']);
+  });
+
+  it('takes the validation half of a data set that has one', async () => {
+    make('train/a/1.jpg', 'train/b/1.jpg', 'val/b/1.jpg');
+    expect(shown((await openClasses(dir, ['a', 'b'])).samples)).toEqual(['val/b/1.jpg 1']);
+  });
+});

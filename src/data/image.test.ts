@@ -1,0 +1,51 @@
+/** Pictures that cannot be read: what is detected, and what the error says. Pixels are compared in pillow.test.ts. */
+
+import sharp from 'sharp';
+import { afterEach, expect, it, vi } from 'vitest';
+import { FormatError, UsageError } from '../errors.ts';
+import { decode } from './image.ts';
+
+const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 24) & 255);
+const encode = (format: 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif'): Promise<Buffer> =>
+  sharp(noise, { raw: { width: 40, height: 30, channels: 3 } })
+    .toFormat(format)
+    .toBuffer();
+
+afterEach(() => {
+  vi.doUnmock('sharp');
+  vi.resetModules();
+});
+
+for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
+  it(`detects a ${format} that was cut short`, async () => {
+    const bytes = await encode(format);
+    await expect(decode(bytes)).resolves.toMatchObject({ width: 40, height: 30, channels: 3 });
+    for (const kept of [0.3, 0.6, 0.95]) {
+      const cut = decode(bytes.subarray(0, Math.floor(bytes.length * kept)), 'cut');
+      await expect(cut).rejects.toThrow(FormatError);
+      await expect(cut).rejects.toThrow(/^Picture "cut" cannot be read: .+\. Replace or remove it\.$/);
+    }
+  });
+}
+
+it('says what is wrong with bytes that are no picture', async () => {
+  await expect(decode(Buffer.from('no picture'), 'a.jpg')).rejects.toThrow(
+    'Picture "a.jpg" cannot be read: the file contains unsupported image format. Replace or remove it.',
+  );
+  await expect(decode(new Uint8Array())).rejects.toThrow('Picture "picture" cannot be read: the file is empty.');
+});
+
+it('names a file that is missing by its path', async () => {
+  await expect(decode('nowhere/a.jpg')).rejects.toThrow(/^Picture "nowhere\/a.jpg" cannot be read: ENOENT/);
+});
+
+it('asks for sharp where it is not installed', async () => {
+  vi.doMock('sharp', () => {
+    throw new Error('not installed');
+  });
+  vi.resetModules();
+  const { decode } = await import('./image.ts');
+  const missing = await decode('a.jpg').catch((error: unknown) => error);
+  expect(missing).toMatchObject({ name: UsageError.name });
+  expect(String(missing)).toMatch(/needs the package "sharp" \(.+\): run `npm install sharp`\./);
+});

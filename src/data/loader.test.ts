@@ -1,0 +1,226 @@
+/** The loader in the calling thread. test/loader.test.ts compares it with worker threads, in the built package. */
+
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FormatError, UsageError } from '../errors.ts';
+import type { Sample } from './folder.ts';
+import { type Batch, countBatches, type EpochOptions, Loader } from './loader.ts';
+import { preprocessingFor, trainTransforms } from './presets.ts';
+import type { Transforms } from './transforms.ts';
+
+/** Every picture is of one colour, ten times its index, so that a batch shows what it holds. */
+const plain: Transforms = [
+  { kind: 'center-crop', size: 2 },
+  { kind: 'normalise', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
+];
+const varied = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8 }), 'pad-and-crop');
+
+const loader = new Loader({ workers: 0, prefetch: 2 });
+let dir: string;
+let samples: Sample[];
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-loader-'));
+  samples = Array.from({ length: 11 }, (_, i) => ({ path: join(dir, `${i}.png`), label: i % 3 }));
+  for (const [i, { path }] of samples.entries()) {
+    const background = { r: i * 10, g: i * 10, b: i * 10 };
+    await sharp({ create: { width: 8, height: 8, channels: 3, background } })
+      .png()
+      .toFile(path);
+  }
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** Copies, because the loader uses its arrays again. */
+async function take(options: Partial<EpochOptions>): Promise<Batch[]> {
+  const batches: Batch[] = [];
+  for await (const batch of loader.batches({ samples, transforms: plain, batchSize: 4, ...options })) {
+    batches.push({
+      ...batch,
+      images: batch.images.slice(),
+      labels: batch.labels.slice(),
+      indices: batch.indices.slice(),
+    });
+  }
+  return batches;
+}
+
+const indices = (batches: Batch[]): number[][] => batches.map((batch) => [...batch.indices]);
+
+/** Replaces pictures by ones that cannot be read, for the time of a test. */
+async function withBroken<T>(broken: number[], test: (samples: Sample[]) => Promise<T>): Promise<T> {
+  const paths = broken.map((index) => join(dir, `broken-${index}.jpg`));
+  for (const path of paths) writeFileSync(path, 'no picture');
+  const result = await test(
+    samples.map((sample, i) => (broken.includes(i) ? { ...sample, path: paths[broken.indexOf(i)]! } : sample)),
+  );
+  for (const path of paths) rmSync(path);
+  return result;
+}
+
+describe('an epoch', () => {
+  it('holds every picture in its place, with its label', async () => {
+    const batches = await take({});
+    expect(indices(batches)).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9, 10, -1],
+    ]);
+    expect(batches.map(({ number, count, dims }) => [number, count, dims])).toEqual([
+      [0, 4, [4, 3, 2, 2]],
+      [1, 4, [4, 3, 2, 2]],
+      [2, 3, [4, 3, 2, 2]],
+    ]);
+    expect([...batches[1]!.labels]).toEqual([1, 2, 0, 1]);
+    expect([...batches[1]!.images].map(Math.round)).toEqual([40, 50, 60, 70].flatMap((value) => Array(12).fill(value)));
+  });
+
+  it('fills up an incomplete batch with zeros and -1', async () => {
+    const last = (await take({})).at(-1)!;
+    expect([...last.labels]).toEqual([2, 0, 1, -1]);
+    expect([...last.images.subarray(36)]).toEqual(Array(12).fill(0));
+  });
+
+  it('leaves out an incomplete batch with dropLast', async () => {
+    expect(indices(await take({ dropLast: true }))).toEqual([
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+    ]);
+    expect([countBatches(11, 4), countBatches(11, 4, true), countBatches(8, 4), countBatches(0, 4)]).toEqual([
+      3, 2, 2, 0,
+    ]);
+  });
+
+  it('is shuffled by seed and epoch', async () => {
+    const order = async (seed: number, epoch: number) =>
+      indices(await take({ shuffle: true, seed, epoch }))
+        .flat()
+        .slice(0, 11);
+    const first = await order(1, 0);
+    expect([...first].sort((a, b) => a - b)).toEqual(Array.from({ length: 11 }, (_, i) => i));
+    expect(await order(1, 0)).toEqual(first);
+    expect(await order(1, 1)).not.toEqual(first);
+    expect(await order(2, 0)).not.toEqual(first);
+  });
+
+  it('can be entered in the middle: its tail is the same to the bit', async () => {
+    const options = { shuffle: true, seed: 5, epoch: 2, transforms: varied };
+    const whole = await take(options);
+    for (const startBatch of [1, 2, 3]) expect(await take({ ...options, startBatch })).toEqual(whole.slice(startBatch));
+  });
+
+  it('varies a picture by its index, not by its place', async () => {
+    const picture = async (options: Partial<EpochOptions>) => {
+      const batches = await take({ transforms: varied, seed: 5, ...options });
+      const batch = batches.find((batch) => batch.indices.includes(7))!;
+      const place = batch.indices.indexOf(7);
+      return batch.images.slice(place * 192, (place + 1) * 192);
+    };
+    expect(await picture({ shuffle: true })).toEqual(await picture({ batchSize: 3 }));
+    expect(await picture({ epoch: 1 })).not.toEqual(await picture({ epoch: 0 }));
+  });
+
+  it('may be left early, and another begun', async () => {
+    for await (const batch of loader.batches({ samples, transforms: plain, batchSize: 2 })) {
+      if (batch.number === 1) break;
+    }
+    expect(await take({})).toHaveLength(3);
+  });
+
+  it('overwrites a batch when the next is taken', async () => {
+    const epoch = loader.batches({ samples, transforms: plain, batchSize: 4 });
+    const first = (await epoch.next()).value!;
+    const second = (await epoch.next()).value!;
+    expect(first.images).toBe(second.images);
+    await epoch.return();
+  });
+});
+
+describe('a picture that cannot be read', () => {
+  it('is left out of evaluation, and reported once per epoch', () =>
+    withBroken([1, 8, 9, 10], async (samples) => {
+      const reported: string[] = [];
+      const batches = await take({ samples, onCorrupt: (path, message) => reported.push(`${path}: ${message}`) });
+      expect(indices(batches)).toEqual([
+        [0, 2, 3, -1],
+        [4, 5, 6, 7],
+      ]); // nothing is left of the third
+      expect([...batches[0]!.images].map(Math.round)).toEqual([0, 20, 30, 0].flatMap((value) => Array(12).fill(value)));
+      expect(reported).toHaveLength(4);
+      expect(reported[0]).toMatch(
+        /broken-1\.jpg: Picture ".*broken-1\.jpg" cannot be read: the file contains unsupported/,
+      );
+    }));
+
+  it('is replaced in training by the next of its batch', () =>
+    withBroken([1, 2, 7], async (samples) => {
+      const batches = await take({ samples, dropLast: true });
+      expect(indices(batches)).toEqual([
+        [0, 3, 3, 3],
+        [4, 5, 6, 4],
+      ]);
+      expect([...batches[1]!.labels]).toEqual([1, 2, 0, 1]);
+      expect([...batches[1]!.images].map(Math.round)).toEqual(
+        [40, 50, 60, 40].flatMap((value) => Array(12).fill(value)),
+      );
+    }));
+
+  it('ends the epoch where asked to', () =>
+    withBroken([6], async (samples) => {
+      const epoch = take({ samples, corrupt: 'throw' });
+      await expect(epoch).rejects.toThrow(FormatError);
+      await expect(epoch).rejects.toThrow(/Picture ".*broken-6\.jpg" cannot be read/);
+    }));
+
+  it('ends the epoch when its batch has no other', () =>
+    withBroken([4, 5, 6, 7], (samples) =>
+      expect(take({ samples, corrupt: 'replace' })).rejects.toThrow(
+        /^None of the 4 pictures of batch 1 can be read\. The first: Picture ".*broken-4\.jpg" cannot be read/,
+      ),
+    ));
+
+  it('may be cut short, missing or absurdly narrow', async () => {
+    const paths = ['cut.png', 'missing.png', 'narrow.png'].map((name) => join(dir, name));
+    await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+      .png({ compressionLevel: 0 })
+      .toFile(paths[0]!);
+    truncateSync(paths[0]!, 3000);
+    await sharp({ create: { width: 1, height: 16_000, channels: 3, background: 'red' } })
+      .png()
+      .toFile(paths[2]!);
+    const messages: string[] = [];
+    const batches = await take({
+      samples: [...paths.map((path) => ({ path, label: 0 })), samples[3]!],
+      transforms: [{ kind: 'resize', size: 99, interpolation: 'bilinear' }, ...plain],
+      onCorrupt: (_, message) => messages.push(message),
+    });
+    expect(indices(batches)).toEqual([[3, -1, -1, -1]]);
+    expect(messages[0]).toMatch(/cut\.png" cannot be read: .*read error/);
+    expect(messages[1]).toMatch(/missing\.png" cannot be read: ENOENT/);
+    expect(messages[2]).toMatch(
+      /narrow\.png" cannot be used\. The picture's 1 × 16000 pixels are too narrow: .* 99 × 1584000\.$/,
+    );
+  });
+});
+
+describe('options that cannot be used', () => {
+  const refuses = (options: Partial<EpochOptions>, message: RegExp) => {
+    const start = () => loader.batches({ samples, transforms: plain, batchSize: 4, ...options });
+    expect(start).toThrow(UsageError);
+    expect(start).toThrow(message);
+  };
+
+  it('are refused at once, by name', () => {
+    refuses({ batchSize: 0 }, /^batchSize is 0, but expected an integer from 1\.$/);
+    refuses({ seed: 0.5 }, /^seed is 0\.5, but expected an integer\.$/);
+    refuses({ startBatch: 4 }, /^startBatch is 4, but an epoch has 3 batches\.$/);
+    refuses({ batchSize: 12, dropLast: true }, /^11 samples make no full batch of 12; choose a smaller batchSize/);
+    refuses({ samples: [] }, /^0 samples make no batch of 4/);
+    refuses({ transforms: [] }, /no step of kind "normalise"/);
+    expect(() => new Loader({ workers: -1 })).toThrow(/^workers is -1/);
+    expect(() => new Loader({ prefetch: 0 })).toThrow(/^prefetch is 0, but expected an integer from 1\.$/);
+  });
+});

@@ -1,0 +1,85 @@
+/** Decoding, resizing and grey against Pillow itself: every byte must be equal. golden/make.py wrote the expectations. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { decode, type Image } from './image.ts';
+import { grey } from './pixels.ts';
+import { type Interpolation, resize } from './resize.ts';
+
+interface ResizeCase extends Partial<Record<Interpolation, string>> {
+  seed: number;
+  mode: 'RGB' | 'L';
+  width: number;
+  height: number;
+  left: number;
+  top: number;
+  regionWidth: number;
+  regionHeight: number;
+  toWidth: number;
+  toHeight: number;
+}
+
+interface Golden {
+  resize: ResizeCase[];
+  decode: { name: string; width: number; height: number; file: string; rgb: string }[];
+  grey: string;
+}
+
+const golden = JSON.parse(readFileSync(new URL('./golden/pillow.json', import.meta.url), 'utf8')) as Golden;
+const interpolations: Interpolation[] = ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'];
+
+/** The same noise as in make.py: rows alternate between bytes and black or white. */
+function noise(seed: number, width: number, height: number, channels: 1 | 3): Image {
+  let state = seed;
+  const data = Uint8Array.from({ length: width * height * channels }, (_, i) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(i / (width * channels)) % 2 ? state >>> 24 : 255 * (state >>> 31);
+  });
+  return { width, height, channels, data };
+}
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+describe('resize equals Pillow', () => {
+  for (const test of golden.resize) {
+    const { left, top, regionWidth, regionHeight, toWidth, toHeight } = test;
+    for (const interpolation of interpolations.filter((name) => test[name])) {
+      it(`${test.mode} ${regionWidth} × ${regionHeight} at (${left}, ${top}) to ${toWidth} × ${toHeight}, ${interpolation}`, () => {
+        const picture = noise(test.seed, test.width, test.height, test.mode === 'RGB' ? 3 : 1);
+        const region = { left, top, width: regionWidth, height: regionHeight };
+        const small = resize(picture, toWidth, toHeight, interpolation, region);
+        expect({ ...small, data: base64(small.data) }).toEqual({
+          width: toWidth,
+          height: toHeight,
+          channels: picture.channels,
+          data: test[interpolation],
+        });
+      });
+    }
+  }
+
+  it('refuses a size that is not a positive integer', () => {
+    expect(() => resize(noise(1, 4, 4, 3), 0, 2, 'box')).toThrow(/Resizing 4 × 4 at \(0, 0\) to 0 × 2: sizes must be/);
+    expect(() => resize(noise(1, 4, 4, 3), 2.5, 2, 'box')).toThrow(/positive integers/);
+  });
+
+  it('refuses a region that leaves the picture', () => {
+    const region = { left: 2, top: 0, width: 3, height: 4 };
+    expect(() => resize(noise(1, 4, 4, 3), 2, 2, 'box', region)).toThrow(/leaves the picture of 4 × 4/);
+  });
+});
+
+describe('decode equals Pillow', () => {
+  for (const { name, width, height, file, rgb } of golden.decode) {
+    it(name, async () => {
+      const image = await decode(Buffer.from(file, 'base64'));
+      expect({ ...image, data: base64(image.data) }).toEqual({ width, height, channels: 3, data: rgb });
+    });
+  }
+});
+
+it('grey equals Pillow', () => {
+  const image = grey(noise(99, 16, 16, 3));
+  expect(base64(image.data)).toBe(golden.grey);
+  expect(grey(image)).toBe(image);
+});

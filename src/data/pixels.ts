@@ -1,0 +1,52 @@
+/** Steps that move or mix whole pixels: crop, mirror, grey. They are browser-safe and leave their input as it was. */
+
+import type { Image } from './image.ts';
+
+/** A rectangle of whole pixels. */
+export interface Region {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Cuts out a region, which may reach over the edges: what lies outside the picture is 0. */
+export function crop(image: Image, { left, top, width, height }: Region): Image {
+  const { channels } = image;
+  if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
+  const data = new Uint8Array(width * height * channels); // [h, w, C]
+  const x0 = Math.max(0, left);
+  const x1 = Math.min(image.width, left + width);
+  if (x1 <= x0) return { width, height, channels, data };
+  for (let y = Math.max(0, top); y < Math.min(image.height, top + height); y++) {
+    const row = y * image.width;
+    const line = image.data.subarray((row + x0) * channels, (row + x1) * channels);
+    data.set(line, ((y - top) * width + x0 - left) * channels);
+  }
+  return { width, height, channels, data };
+}
+
+/** Mirrors left and right. */
+export function mirror(image: Image): Image {
+  const { width, height, channels } = image;
+  const data = new Uint8Array(image.data.length);
+  for (let y = 0; y < height; y++) {
+    let to = y * width * channels;
+    for (let x = width - 1; x >= 0; x--) {
+      const from = (y * width + x) * channels;
+      for (let c = 0; c < channels; c++) data[to++] = image.data[from + c]!;
+    }
+  }
+  return { width, height, channels, data };
+}
+
+/** RGB to grey by ITU-R 601's luma in 16-bit fixed point: Pillow's `convert('L')`, bit for bit. */
+export function grey(image: Image): Image {
+  if (image.channels === 1) return image;
+  const { width, height, data: rgb } = image;
+  const data = new Uint8Array(width * height);
+  for (let i = 0, p = 0; i < data.length; i++, p += 3) {
+    data[i] = (rgb[p]! * 19595 + rgb[p + 1]! * 38470 + rgb[p + 2]! * 7471 + 0x8000) >> 16;
+  }
+  return { width, height, channels: 1, data };
+}

@@ -1,0 +1,104 @@
+/**
+ * How a model wants its pictures: `Preprocessing` is what model.json keeps, and the transforms for evaluating and for
+ * training follow from it. The statistics are the usual ones: ImageNet's as everybody uses them, CIFAR-10's from the
+ * authors' ResNeXt code, which gives them in bytes.
+ */
+
+import type { Interpolation } from './resize.ts';
+import type { Normalise, Transform, Transforms } from './transforms.ts';
+
+export interface Preprocessing {
+  /** 3 for RGB, 1 for grey. */
+  readonly channels: 1 | 3;
+  /** Height and width of the network's input. */
+  readonly size: number;
+  /** What a picture's shorter side is brought to before the middle is cut out. */
+  readonly resize: number;
+  readonly interpolation: Interpolation;
+  /** One value per channel, in units where a byte's range is [0, 1]. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** How pictures are varied in training. */
+export type Augmentation = 'pad-and-crop' | 'random-resized-crop';
+
+export const imagenetPreprocessing: Preprocessing = {
+  channels: 3,
+  size: 224,
+  resize: 256,
+  interpolation: 'bilinear',
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+};
+
+const bytes = (...values: number[]): number[] => values.map((value) => value / 255);
+
+export const cifarPreprocessing: Preprocessing = {
+  channels: 3,
+  size: 32,
+  resize: 32,
+  interpolation: 'bilinear',
+  mean: bytes(125.3, 123.0, 113.9),
+  std: bytes(63.0, 62.1, 66.7),
+};
+
+/**
+ * The usual preprocessing for a new model, by its stem: small pictures are used whole, large ones lose an eighth of the
+ * shorter side. Grey takes the statistics of luma, whose spread is near the mean of the channels' spreads.
+ */
+export function preprocessingFor(options: {
+  readonly stem: 'cifar' | 'imagenet';
+  readonly size: number;
+  readonly channels?: 1 | 3;
+}): Preprocessing {
+  const { stem, size, channels = 3 } = options;
+  const usual = stem === 'cifar' ? cifarPreprocessing : imagenetPreprocessing;
+  const resize = Math.round((size * usual.resize) / usual.size);
+  if (channels === 3) return { ...usual, size, resize };
+  return {
+    ...usual,
+    channels,
+    size,
+    resize,
+    mean: [weigh(usual.mean, luma)],
+    std: [weigh(usual.std, [1 / 3, 1 / 3, 1 / 3])],
+  };
+}
+
+const luma = [0.299, 0.587, 0.114];
+
+const weigh = (values: readonly number[], weights: readonly number[]): number =>
+  values.reduce((sum, value, c) => sum + value * weights[c]!, 0);
+
+/** Shorter side to `resize`, the middle `size` × `size`, normalised: nothing random. */
+export const evaluationTransforms = (preprocessing: Preprocessing): Transforms => [
+  ...view(preprocessing),
+  normalise(preprocessing),
+];
+
+/**
+ * `pad-and-crop`, for small pictures: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32) and
+ * mirrored half of the time. `random-resized-crop`, for large ones: 8 to 100 % of the picture, mirrored half of the time.
+ */
+export function trainTransforms(preprocessing: Preprocessing, augmentation: Augmentation): Transforms {
+  const { size, interpolation } = preprocessing;
+  const varied: Transform[] =
+    augmentation === 'pad-and-crop'
+      ? [...view(preprocessing), { kind: 'pad-and-crop', size, padding: Math.round(size / 8) }]
+      : [
+          ...channelSteps(preprocessing),
+          { kind: 'random-resized-crop', size, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], interpolation },
+        ];
+  return [...varied, { kind: 'flip', probability: 0.5 }, normalise(preprocessing)];
+}
+
+const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grey' }] : []);
+
+const view = (preprocessing: Preprocessing): Transform[] => [
+  ...channelSteps(preprocessing),
+  { kind: 'resize', size: preprocessing.resize, interpolation: preprocessing.interpolation },
+  { kind: 'center-crop', size: preprocessing.size },
+];
+
+const normalise = ({ mean, std }: Preprocessing): Normalise => ({ kind: 'normalise', mean, std });

@@ -1,0 +1,237 @@
+/** Transforms on pictures whose pixels tell where they come from: x in red, y in green, 200 in blue. */
+
+import { describe, expect, it } from 'vitest';
+import { FormatError, UsageError } from '../errors.ts';
+import type { Image } from './image.ts';
+import {
+  cifarPreprocessing,
+  evaluationTransforms,
+  imagenetPreprocessing,
+  preprocessingFor,
+  trainTransforms,
+} from './presets.ts';
+import { type Random, sampleRandom } from './random.ts';
+import { apply, outputDims, type Step, type Transform } from './transforms.ts';
+
+function coordinates(width: number, height: number): Image {
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < width * height; i++) data.set([i % width, Math.floor(i / width), 200], i * 3);
+  return { width, height, channels: 3, data };
+}
+
+/** Leaves bytes as they are, up to the rounding of a division by 255 and back. */
+const identity: Transform = { kind: 'normalise', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
+
+/** A generator that returns what it is told: fractions for float, and the same fractions of the range for int. */
+function scripted(...values: number[]): Random {
+  const next = () => values.shift() ?? 0;
+  return { float: next, int: (lo, hi) => lo + Math.floor(next() * (hi - lo)) };
+}
+
+/** Where a middle row's and a middle column's pixels come from: x from red, y from green, -1 for padding (no blue). */
+function origin(steps: Step[], image: Image, size: number, random = scripted()): { x: number[]; y: number[] } {
+  const planes = apply([...steps, identity], image, random).map(Math.round);
+  const at = (c: number, y: number, x: number) =>
+    planes[2 * size * size + y * size + x] ? planes[(c * size + y) * size + x]! : -1;
+  const [column, row] = [Math.floor(size / 2), Math.floor((size - 1) / 2)];
+  const line = Array.from({ length: size }, (_, i) => i);
+  return { x: line.map((x) => at(0, row, x)), y: line.map((y) => at(1, y, column)) };
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+describe('center-crop', () => {
+  const crop = (width: number, height: number, size: number) =>
+    origin([{ kind: 'center-crop', size }], coordinates(width, height), size);
+
+  it('rounds half a pixel to even', () => {
+    expect(crop(9, 6, 4)).toEqual({ x: range(2, 6), y: range(1, 5) }); // 2.5 → 2
+    expect(crop(7, 11, 4)).toEqual({ x: range(2, 6), y: range(4, 8) }); // 1.5 → 2, 3.5 → 4
+  });
+
+  it('pads a smaller picture with zeros, the odd one behind', () => {
+    expect(crop(2, 6, 5)).toEqual({ x: [-1, 0, 1, -1, -1], y: range(0, 5) }); // 0.5 → 0
+    expect(crop(3, 3, 4)).toEqual({ x: [0, 1, 2, -1], y: [0, 1, 2, -1] });
+  });
+
+  it('leaves a picture of its size alone', () => expect(crop(4, 4, 4)).toEqual({ x: range(0, 4), y: range(0, 4) }));
+});
+
+describe('resize', () => {
+  const dims = (width: number, height: number, size: number) => {
+    const length = apply(
+      [{ kind: 'resize', size, interpolation: 'nearest' }, identity],
+      coordinates(width, height),
+      scripted(),
+    ).length;
+    return length / 3 / size;
+  };
+
+  it("rounds the longer side down, as torchvision's int(size * long / short)", () => {
+    expect(dims(500, 375, 256)).toBe(341);
+    expect(dims(375, 500, 256)).toBe(341);
+    expect(dims(47, 31, 32)).toBe(48);
+    expect(dims(640, 427, 232)).toBe(347);
+  });
+
+  it('refuses a picture that would become too large', () => {
+    const narrow = coordinates(1, 16_000);
+    expect(() => apply([{ kind: 'resize', size: 256, interpolation: 'box' }, identity], narrow, scripted())).toThrow(
+      FormatError,
+    );
+  });
+});
+
+describe('pad-and-crop', () => {
+  const crop = (...at: number[]) =>
+    origin([{ kind: 'pad-and-crop', size: 6, padding: 2 }], coordinates(6, 6), 6, scripted(...at));
+
+  it('shifts by up to the padding either way, over zeros', () => {
+    expect(crop(0, 0)).toEqual({ x: [-1, -1, 0, 1, 2, 3], y: [-1, -1, 0, 1, 2, 3] });
+    expect(crop(0.5, 0.99)).toEqual({ x: [2, 3, 4, 5, -1, -1], y: range(0, 6) });
+  });
+
+  it('centres a picture that is too small', () => {
+    const image = coordinates(2, 1);
+    expect(origin([{ kind: 'pad-and-crop', size: 6, padding: 1 }], image, 6)).toEqual({
+      x: [-1, -1, 0, 1, -1, -1],
+      y: [-1, -1, 0, -1, -1, -1],
+    });
+    expect(origin([{ kind: 'pad-and-crop', size: 3, padding: 0 }], image, 3).x).toEqual([0, 1, -1]);
+  });
+});
+
+describe('flip', () => {
+  it('mirrors below its probability', () => {
+    const flip = (draw: number) => origin([{ kind: 'flip', probability: 0.5 }], coordinates(5, 5), 5, scripted(draw));
+    expect(flip(0.49).x).toEqual([4, 3, 2, 1, 0]);
+    expect(flip(0.5).x).toEqual(range(0, 5));
+  });
+});
+
+describe('random-resized-crop', () => {
+  const step = {
+    kind: 'random-resized-crop',
+    size: 4,
+    scale: [0.08, 1],
+    ratio: [3 / 4, 4 / 3],
+    interpolation: 'nearest',
+  } as const;
+  const draw = (image: Image, ...values: number[]) => origin([step], image, 4, scripted(...values));
+
+  it('takes the drawn area, aspect, top and left', () => {
+    // area 0.08 + 0.1848 · 0.92 = 0.25 of 64 = 16, aspect 1: 4 × 4, at 1 of 5 rows and 3 of 5 columns
+    expect(draw(coordinates(8, 8), 0.17 / 0.92, 0.5, 0.2, 0.6)).toEqual({ x: range(3, 7), y: range(1, 5) });
+  });
+
+  it('falls back to the middle after ten tries that do not fit', () => {
+    // the whole area at aspect 1 of a 32 × 4 picture is 11 × 11: too high. In the middle: 4 high, 4 · 4/3 → 5 wide
+    const tries = Array.from({ length: 10 }, () => [1, 0.5]).flat();
+    expect(draw(coordinates(32, 4), ...tries)).toEqual({ x: [13, 14, 16, 17], y: range(0, 4) });
+    expect(draw(coordinates(4, 32), ...tries)).toEqual({ x: range(0, 4), y: [13, 14, 16, 17] });
+  });
+
+  it('stays inside the picture, in the ranges asked for', () => {
+    const image = coordinates(40, 30);
+    for (let i = 0; i < 300; i++) {
+      const { x, y } = origin([step], image, 4, sampleRandom(1, 0, i));
+      expect(Math.min(...x, ...y)).toBeGreaterThanOrEqual(0);
+      const area = ((x[3]! - x[0]!) / 0.75) * ((y[3]! - y[0]!) / 0.75); // centres of pixels 0 and 3 are 3/4 apart
+      expect(area).toBeGreaterThan(0.04 * 1200);
+      expect(area).toBeLessThan(1.2 * 1200);
+    }
+  });
+});
+
+describe('normalise', () => {
+  const image: Image = { width: 2, height: 1, channels: 3, data: Uint8Array.of(0, 77, 255, 128, 0, 1) };
+  const normalise: Transform = { kind: 'normalise', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+  it("gives torchvision's float32 values, channel by channel", () => {
+    const [r0, r1, g0, , b0, b1] = apply([normalise], image, scripted());
+    expect([r0, r1, g0, b0, b1]).toEqual([
+      -2.1179039478302, 0.07406462728977203, -0.6876749992370605, 2.640000104904175, -1.7870151996612549,
+    ]);
+  });
+
+  it('writes where it is told', () => {
+    const place = new Float32Array(8);
+    expect(apply([normalise], image, scripted(), place.subarray(1, 7))).toEqual(apply([normalise], image, scripted()));
+    expect([place[0], place[7]]).toEqual([0, 0]);
+    expect(() => apply([normalise], image, scripted(), place)).toThrow(/6 values \[3, 1, 2\], but its place 8/);
+  });
+
+  it('makes one channel after grey', () => {
+    const one: Transform = { kind: 'normalise', mean: [0], std: [1 / 255] };
+    expect([...apply([{ kind: 'grey' }, one], image, scripted())].map(Math.round)).toEqual([74, 38]);
+    expect(() => apply([one], image, scripted())).toThrow(/1 mean values for 3 channels; .*"grey"/);
+  });
+
+  it('is required', () => expect(() => apply([], image, scripted())).toThrow(/no step of kind "normalise"/));
+});
+
+describe('outputDims', () => {
+  const refusal = (transforms: readonly unknown[]) => {
+    const check = () => outputDims(transforms as Transform[]);
+    expect(check).toThrow(UsageError);
+    return expect(check);
+  };
+
+  it('is known from the options', () => {
+    expect(outputDims(evaluationTransforms(imagenetPreprocessing))).toEqual([3, 224, 224]);
+    expect(
+      outputDims(trainTransforms(preprocessingFor({ stem: 'cifar', size: 28, channels: 1 }), 'pad-and-crop')),
+    ).toEqual([1, 28, 28]);
+  });
+
+  it('refuses options that cannot be used, by name', () => {
+    const last = { kind: 'normalise', mean: [0, 0, 0], std: [1, 1, 1] };
+    const sized = { kind: 'center-crop', size: 4 };
+    refusal([sized]).toThrow(/no step of kind "normalise"/);
+    refusal([{ kind: 'resize', size: 4 }, last]).toThrow(/pictures of different sizes; end them with a crop/);
+    refusal([{ kind: 'center-crop', size: 0 }, last]).toThrow(
+      'transforms[0] (center-crop): size is 0, but expected an integer from 1.',
+    );
+    refusal([sized, { kind: 'flip', probability: 2 }, last]).toThrow('transforms[1] (flip): probability is 2');
+    refusal([{ kind: 'pad-and-crop', size: 4, padding: -1 }, last]).toThrow(/padding is -1/);
+    refusal([{ kind: 'random-resized-crop', size: 4, scale: [1, 0.5], ratio: [1, 1] }, last]).toThrow(
+      /scale is \[1,0.5\]/,
+    );
+    refusal([{ kind: 'random-resized-crop', size: 4, scale: [0.5, 1], ratio: [0, 1] }, last]).toThrow(
+      /ratio is \[0,1\]/,
+    );
+    refusal([sized, { ...last, std: [1, 0, 1] }]).toThrow(/std is \[1,0,1\], but expected positive numbers/);
+    refusal([sized, { ...last, std: [1] }]).toThrow(/std is \[1\], but expected 3 values, as mean/);
+    refusal([last, sized, last]).toThrow(/transforms\[0\] \(normalise\): its place/);
+    refusal([sized, { kind: 'grey' }, last]).toThrow(/mean has 3 values for pictures of 1 channels/);
+  });
+});
+
+describe('presets', () => {
+  it('are JSON', () => {
+    const transforms = trainTransforms(imagenetPreprocessing, 'random-resized-crop');
+    expect(JSON.parse(JSON.stringify(transforms))).toEqual(transforms);
+    expect(transforms.map(({ kind }) => kind)).toEqual(['random-resized-crop', 'flip', 'normalise']);
+  });
+
+  it('scale the usual sizes', () => {
+    expect(preprocessingFor({ stem: 'imagenet', size: 160 })).toMatchObject({ size: 160, resize: 183, channels: 3 });
+    expect(preprocessingFor({ stem: 'cifar', size: 64 })).toMatchObject({
+      size: 64,
+      resize: 64,
+      mean: cifarPreprocessing.mean,
+    });
+    const { mean, std } = preprocessingFor({ stem: 'imagenet', size: 224, channels: 1 });
+    expect([mean.length, mean[0]?.toFixed(3), std.length, std[0]?.toFixed(3)]).toEqual([1, '0.459', 1, '0.226']);
+  });
+
+  it('give evaluation the same picture every time, and training another in every epoch', () => {
+    const image = coordinates(50, 40);
+    const view = (epoch: number) =>
+      apply(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, epoch, 0));
+    expect(view(0)).toEqual(view(0));
+    expect(view(0)).not.toEqual(view(1));
+    const test = evaluationTransforms(cifarPreprocessing);
+    expect(apply(test, image, sampleRandom(1, 0, 0))).toEqual(apply(test, image, sampleRandom(2, 5, 3)));
+  });
+});

@@ -1,0 +1,261 @@
+/**
+ * From a decoded picture to the network's input: a list of plain, JSON-serialisable steps, the last of them `normalise`,
+ * which turns bytes [H, W, C] into float32 [C, H, W] by (byte / 255 - mean) / std, rounded as torchvision rounds.
+ *
+ * The geometry is torchvision's on PIL pictures, to the pixel: which side is rounded how, where a centre crop starts,
+ * and how a random crop is drawn. Reference: torchvision.transforms, described here in our own words.
+ */
+
+import { FormatError, UsageError } from '../errors.ts';
+import type { Image } from './image.ts';
+import { crop, grey, mirror, type Region } from './pixels.ts';
+import type { Random } from './random.ts';
+import { type Interpolation, resize } from './resize.ts';
+
+/** A crop of random area (`scale`, a fraction) and aspect (`ratio`, width / height), resized to `size` × `size`. */
+export interface RandomResizedCrop {
+  readonly kind: 'random-resized-crop';
+  readonly size: number;
+  readonly scale: readonly [number, number];
+  readonly ratio: readonly [number, number];
+  readonly interpolation: Interpolation;
+}
+
+/** `padding` zeros on each side, then a random window of `size` × `size`. */
+export interface PadAndCrop {
+  readonly kind: 'pad-and-crop';
+  readonly size: number;
+  readonly padding: number;
+}
+
+/** Mirrors left and right with this probability. */
+export interface Flip {
+  readonly kind: 'flip';
+  readonly probability: number;
+}
+
+/** Brings the shorter side to `size`; the longer one follows, rounded down. */
+export interface Resize {
+  readonly kind: 'resize';
+  readonly size: number;
+  readonly interpolation: Interpolation;
+}
+
+/** The `size` × `size` pixels in the middle, zeros around a picture that is smaller. */
+export interface CenterCrop {
+  readonly kind: 'center-crop';
+  readonly size: number;
+}
+
+/** One channel from three. */
+export interface Grey {
+  readonly kind: 'grey';
+}
+
+/** `mean` and `std` per channel, in units where a byte's range is [0, 1]. */
+export interface Normalise {
+  readonly kind: 'normalise';
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** The steps that make a picture from a picture. */
+export type Step = RandomResizedCrop | PadAndCrop | Flip | Resize | CenterCrop | Grey;
+export type Transform = Step | Normalise;
+export type Transforms = readonly Transform[];
+
+/**
+ * Runs the steps on one picture. Where and what is random comes from `random` alone.
+ *
+ * @param out where to put the result, when it has a place already.
+ * @returns float32 [C, H, W].
+ * @throws UsageError when no step normalises; FormatError when the picture is so narrow that it cannot be resized.
+ */
+export function apply(transforms: Transforms, image: Image, random: Random, out?: Float32Array): Float32Array {
+  let current = image;
+  for (const transform of transforms) {
+    if (transform.kind === 'normalise') return normalise(current, transform, out);
+    current = step(current, transform, random);
+  }
+  throw new UsageError(noNormalise);
+}
+
+const noNormalise = 'transforms has no step of kind "normalise"; put one at the end.';
+
+function step(image: Image, transform: Step, random: Random): Image {
+  switch (transform.kind) {
+    case 'random-resized-crop':
+      return resize(
+        image,
+        transform.size,
+        transform.size,
+        transform.interpolation,
+        drawRegion(image, transform, random),
+      );
+    case 'pad-and-crop':
+      return padAndCrop(image, transform, random);
+    case 'flip':
+      return random.float() < transform.probability ? mirror(image) : image;
+    case 'resize':
+      return resizeShorterSide(image, transform);
+    case 'center-crop':
+      return crop(image, { ...centred(image, transform.size), width: transform.size, height: transform.size });
+    case 'grey':
+      return grey(image);
+  }
+}
+
+/** Ten tries at an area and an aspect that fit; then the largest centred region whose aspect is within `ratio`. */
+function drawRegion({ width, height }: Image, { scale, ratio }: RandomResizedCrop, random: Random): Region {
+  const between = (lo: number, hi: number) => lo + random.float() * (hi - lo);
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const area = width * height * between(...scale);
+    const aspect = Math.exp(between(Math.log(ratio[0]), Math.log(ratio[1])));
+    const w = roundToEven(Math.sqrt(area * aspect));
+    const h = roundToEven(Math.sqrt(area / aspect));
+    if (w > 0 && w <= width && h > 0 && h <= height) {
+      const top = random.int(0, height - h + 1);
+      return { top, left: random.int(0, width - w + 1), width: w, height: h };
+    }
+  }
+  const aspect = width / height;
+  const w = aspect > ratio[1] ? Math.max(1, roundToEven(height * ratio[1])) : width;
+  const h = aspect < ratio[0] ? Math.max(1, roundToEven(width / ratio[0])) : height;
+  return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
+}
+
+/** A picture that is too small even with its padding is centred. */
+function padAndCrop(image: Image, { size, padding }: PadAndCrop, random: Random): Image {
+  const draw = (side: number) => {
+    const room = side + 2 * padding - size;
+    return (room < 0 ? Math.ceil(room / 2) : random.int(0, room + 1)) - padding;
+  };
+  const top = draw(image.height);
+  return crop(image, { top, left: draw(image.width), width: size, height: size });
+}
+
+/** A picture of 1 × 16000 pixels is a small file, but not after its shorter side is made 256. */
+const mostPixels = 2 ** 26;
+
+function resizeShorterSide(image: Image, { size, interpolation }: Resize): Image {
+  const { width, height } = image;
+  const longer = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
+  const [w, h] = width <= height ? [size, longer] : [longer, size];
+  if (w * h > mostPixels) {
+    const become = `with the shorter side at ${size} they would become ${w} × ${h}`;
+    throw new FormatError(`The picture's ${width} × ${height} pixels are too narrow: ${become}.`);
+  }
+  return w === width && h === height ? image : resize(image, w, h, interpolation);
+}
+
+/** A larger picture's odd pixel is rounded to even, a smaller one has the odd zero on its right or below. */
+function centred({ width, height }: Image, size: number): { left: number; top: number } {
+  const start = (side: number) => (side < size ? -Math.floor((size - side) / 2) : roundToEven((side - size) / 2));
+  return { left: start(width), top: start(height) };
+}
+
+/** Python's round(): halves go to the even neighbour. */
+function roundToEven(x: number): number {
+  const below = Math.floor(x);
+  if (x - below !== 0.5) return Math.round(x);
+  return below % 2 === 0 ? below : below + 1;
+}
+
+function normalise(image: Image, transform: Normalise, out?: Float32Array): Float32Array {
+  const { channels, data } = image;
+  const plane = image.width * image.height;
+  if (transform.mean.length !== channels) {
+    const want = `${transform.mean.length} mean values`;
+    throw new UsageError(
+      `normalise has ${want} for ${channels} channels; give one per channel, or add the step "grey".`,
+    );
+  }
+  const result = out ?? new Float32Array(channels * plane); // [C, H, W]
+  if (result.length !== data.length) {
+    throw new RangeError(
+      `The result has ${data.length} values [${channels}, ${image.height}, ${image.width}], but its place ${result.length}.`,
+    );
+  }
+  const table = tableFor(transform);
+  for (let c = 0; c < channels; c++) {
+    const row = c * 256;
+    for (let i = 0, p = c; i < plane; i++, p += channels) result[c * plane + i] = table[row + data[p]!]!;
+  }
+  return result;
+}
+
+const tables = new WeakMap<Normalise, Float32Array>();
+
+/** What each byte becomes in each channel, computed in float32 as torchvision does. */
+function tableFor(transform: Normalise): Float32Array {
+  const known = tables.get(transform);
+  if (known) return known;
+  const { mean, std } = transform;
+  const table = new Float32Array(mean.length * 256); // [C, 256]
+  for (let i = 0; i < table.length; i++) {
+    const c = i >> 8;
+    table[i] = Math.fround(Math.fround((i & 255) / 255) - Math.fround(mean[c]!)) / Math.fround(std[c]!);
+  }
+  tables.set(transform, table);
+  return table;
+}
+
+/**
+ * The dimensions [C, H, W] that every picture has after these steps; checks their options on the way.
+ *
+ * @throws UsageError naming the first option that cannot be used, or when pictures would differ in size.
+ */
+export function outputDims(transforms: Transforms): readonly [number, number, number] {
+  const last = transforms.at(-1);
+  if (last?.kind !== 'normalise') throw new UsageError(noNormalise);
+  let channels = 3;
+  let size: number | undefined;
+  for (const [i, transform] of transforms.entries()) {
+    checkOptions(transform, `transforms[${i}] (${transform.kind})`, i === transforms.length - 1);
+    if (transform.kind === 'grey') channels = 1;
+    else if (transform.kind === 'resize') size = undefined;
+    else if ('size' in transform) size = transform.size;
+  }
+  if (size === undefined) {
+    throw new UsageError('transforms leave pictures of different sizes; end them with a crop, such as "center-crop".');
+  }
+  if (last.mean.length !== channels) {
+    throw new UsageError(
+      `transforms: normalise.mean has ${last.mean.length} values for pictures of ${channels} channels.`,
+    );
+  }
+  return [channels, size, size];
+}
+
+function checkOptions(transform: Transform, where: string, last: boolean): void {
+  const expect = (holds: boolean, option: string, got: unknown, expected: string) => {
+    if (!holds) throw new UsageError(`${where}: ${option} is ${JSON.stringify(got)}, but expected ${expected}.`);
+  };
+  const expectRising = (option: string, [lo, hi]: readonly [number, number]) =>
+    expect(positive(lo) && positive(hi) && lo <= hi, option, [lo, hi], 'two positive numbers in rising order');
+  const expectInteger = (option: string, got: number, least: number) =>
+    expect(Number.isInteger(got) && got >= least, option, got, `an integer from ${least}`);
+  if ('size' in transform) expectInteger('size', transform.size, 1);
+  switch (transform.kind) {
+    case 'random-resized-crop':
+      expectRising('scale', transform.scale);
+      expectRising('ratio', transform.ratio);
+      break;
+    case 'pad-and-crop':
+      expectInteger('padding', transform.padding, 0);
+      break;
+    case 'flip': {
+      const { probability } = transform;
+      expect(probability >= 0 && probability <= 1, 'probability', probability, 'a number from 0 to 1');
+      break;
+    }
+    case 'normalise': {
+      const { mean, std } = transform;
+      expect(last, 'its place', 'before another step', 'the end');
+      expect(mean.length === std.length, 'std', std, `${mean.length} values, as mean`);
+      expect(std.every(positive), 'std', std, 'positive numbers');
+    }
+  }
+}
+
+const positive = (value: number): boolean => value > 0 && Number.isFinite(value);

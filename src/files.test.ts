@@ -1,0 +1,57 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { UsageError } from './errors.ts';
+import { stageFile, withFile, writeFileAtomically } from './files.ts';
+
+let folder = '';
+let path = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'resnext-files-'));
+  path = join(folder, 'file');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+test('chunks become one file, in place of what was there', async () => {
+  await writeFile(path, 'before');
+  await writeFileAtomically(path, [Uint8Array.of(1, 2), new Uint8Array(0), new Uint8Array(5).subarray(1, 3)]);
+  expect([...(await readFile(path))]).toEqual([1, 2, 0, 0]);
+  await writeFileAtomically(path, []);
+  expect(await readFile(path)).toHaveLength(0);
+  expect(await readdir(folder)).toEqual(['file']);
+});
+
+test('a failure half way leaves what was there, and nothing else', async () => {
+  await writeFile(path, 'before');
+  function* failing() {
+    yield new Uint8Array(1000);
+    throw new RangeError('no more');
+  }
+  await expect(writeFileAtomically(path, failing())).rejects.toThrow(RangeError);
+  expect(await readFile(path, 'utf8')).toBe('before');
+  expect(await readdir(folder)).toEqual(['file']);
+});
+
+test('a staged file can be discarded', async () => {
+  const staged = await stageFile(path, [Uint8Array.of(1)]);
+  expect(await readdir(folder)).toHaveLength(1);
+  await staged.discard();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('a refusal of the file system is a sentence', async () => {
+  const nowhere = join(folder, 'none', 'file');
+  await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(UsageError);
+  await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(`Cannot write "${nowhere}": no such file or folder`);
+  expect(() => withFile(nowhere, () => 0)).toThrow(`Cannot read "${nowhere}": no such file or folder (ENOENT).`);
+  expect(() => withFile(folder, ({ fill }) => fill(new Uint8Array(1), 0))).toThrow('it is a folder');
+});
+
+test('regions are read as far as the file goes', async () => {
+  await writeFile(path, 'abcdef');
+  const target = new Uint8Array(4);
+  const counts = withFile(path, ({ size, fill }) => [size, fill(target, 1), fill(target, 4), fill(target, 9)]);
+  expect(counts).toEqual([6, 4, 2, 0]);
+  expect(Buffer.from(target).toString()).toBe('efde');
+});

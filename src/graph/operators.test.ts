@@ -1,0 +1,62 @@
+/**
+ * Every operator by itself, on the cases of `test/operator-cases.ts`. Standard ones: what the interpreter computes in
+ * float64 is what ONNX Runtime computes in float32. Semantic ones: the operator and its body in standard operators
+ * compute the same, in the interpreter and on the runtime.
+ */
+import { expect, test } from 'vitest';
+import { type Case, casesOf, graphOf } from '../../test/operator-cases.ts';
+import { relativeError } from '../../test/tensors.ts';
+import { lowerStandard } from '../lower/standard.ts';
+import { Session } from '../runtime/session.ts';
+import type { Tensor } from '../tensor.ts';
+import { evaluate } from './evaluate.ts';
+import type { Graph } from './graph.ts';
+import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
+
+/** Bodies with a constant that float32 rounds, such as 1/N or ε: they differ from the operator by that rounding. */
+const rounded: ReadonlySet<SemanticOp> = new Set([
+  ...(['AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'SgdUpdate'] as const),
+  ...(['SoftmaxCrossEntropy', 'SoftmaxCrossEntropyGrad'] as const),
+]);
+
+async function onRuntime(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
+  const session = await Session.open(graph, { threads: 1 });
+  const results = await session.run(feeds);
+  await session.dispose();
+  return results;
+}
+
+/** Same names and shapes, and values within `tolerance` by norm; whole numbers exactly. */
+function expectSame(actual: Map<string, Tensor>, expected: Map<string, Tensor>, tolerance: number, what: string): void {
+  expect([...actual.keys()], what).toEqual([...expected.keys()]);
+  for (const [name, { dims, data, dtype }] of actual) {
+    expect(dims, `${what}: shape of ${name}`).toEqual(expected.get(name)!.dims);
+    const error = relativeError({ data }, expected.get(name)!);
+    expect(error, `${what}: error of ${name}`).toBeLessThanOrEqual(dtype === 'int64' ? 0 : tolerance);
+  }
+}
+
+/** A case in one line, for messages. */
+const describeCase = <O extends OpType>(op: O, { inputs, attributes }: Case<O>): string =>
+  `${op} (${inputs.map((input) => (input ? `[${input.dims}]` : '-')).join(', ')}) ${JSON.stringify(attributes ?? {})}`;
+
+test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter is ONNX Runtime', async (op) => {
+  for (const each of casesOf(op)) {
+    const { graph, node, feeds } = graphOf(op, each);
+    const expected = evaluate(graph, feeds);
+    node.outputs.forEach(({ name, dims }) => {
+      expect(dims, describeCase(op, each)).toEqual(expected.get(name)!.dims);
+    });
+    expectSame(await onRuntime(graph, feeds), expected, 1e-6, describeCase(op, each));
+  }
+});
+
+test.each(opTypes.filter(isSemantic))('%s: the operator is its body', async (op) => {
+  for (const each of casesOf(op)) {
+    const { graph, feeds } = graphOf<OpType>(op, each);
+    const body = lowerStandard(graph);
+    const expected = evaluate(graph, feeds);
+    expectSame(evaluate(body, feeds), expected, rounded.has(op) ? 1e-7 : 1e-12, describeCase<OpType>(op, each));
+    expectSame(await onRuntime(body, feeds), expected, 1e-5, describeCase<OpType>(op, each));
+  }
+});

@@ -1,0 +1,45 @@
+/** The package where there is no Node: graphs, models, gradients, files in memory. `node.ts` adds the rest. */
+export {
+  type ConvolutionGradient,
+  type ConvolutionOptions,
+  convolution,
+  convolutionGradient,
+} from './convolution/convolution.ts';
+export {
+  type Augmentation,
+  cifarPreprocessing,
+  evaluationTransforms,
+  imagenetPreprocessing,
+  type Preprocessing,
+  preprocessingFor,
+  trainTransforms,
+} from './data/presets.ts';
+export { type Interpolation, resize } from './data/resize.ts';
+export { apply, type Transform, type Transforms } from './data/transforms.ts';
+export { FormatError, UsageError } from './errors.ts';
+export { gradient } from './grad/gradient.ts';
+export { Builder } from './graph/builder.ts';
+export { type Cost, cost, trainedParameters } from './graph/cost.ts';
+export { evaluate, type Tensor64 } from './graph/evaluate.ts';
+export { type Attribute, type Dim, Graph, Node, Value } from './graph/graph.ts';
+export type { Attributes, OpType } from './graph/ops.ts';
+export { print } from './graph/print.ts';
+export { inferShapes } from './graph/shapes.ts';
+export { lowerStandard } from './lower/standard.ts';
+export {
+  type Form,
+  forms,
+  type ResNeXtConfig,
+  type ResNeXtOptions,
+  type Shortcut,
+  type Stem,
+} from './model/config.ts';
+export { initialWeights } from './model/init.ts';
+export { type Model, resnext } from './model/resnext.ts';
+export { variant, variants } from './model/variants.ts';
+export { gather, scatter, setWeights, stateDict, type Weights, weightSpecs } from './model/weights.ts';
+export { readOnnx } from './onnx/read.ts';
+export { writeOnnx } from './onnx/write.ts';
+export { type DType, type Tensor, tensor } from './tensor.ts';
+export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
+export { readSafetensors, writeSafetensors } from './weights/safetensors.ts';

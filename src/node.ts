@@ -1,0 +1,22 @@
+/** The package in Node: everything in `index.ts`, and what needs files, sharp or onnxruntime-node. */
+export {
+  Classifier,
+  type EvaluateOptions,
+  type Evaluation,
+  type Prediction,
+} from './classifier/classifier.ts';
+export type { ModelDescription } from './classifier/description.ts';
+export { exportOnnx, loadModel, type SavedModel, saveModel } from './classifier/files.ts';
+export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
+export { type Folder, openClasses, openFolder, type Sample } from './data/folder.ts';
+export { decode, type Image } from './data/image.ts';
+export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
+export * from './index.ts';
+export { readOnnxFile, writeOnnxFile } from './onnx/files.ts';
+export { Session, type SessionOptions } from './runtime/session.ts';
+export type { TrainEvent } from './train/events.ts';
+export { resume, type TrainHooks, type TrainResult, train } from './train/loop.ts';
+export type { TrainOptions } from './train/options.ts';
+export type { Schedule } from './train/schedule.ts';
+export { Trainer } from './train/trainer.ts';
+export { readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';

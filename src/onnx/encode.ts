@@ -1,0 +1,66 @@
+/**
+ * A model message as bytes, in chunks: what `toBinary` gives, except that the data of large initializers is neither
+ * copied nor moved. In the wire format a message is its fields one after the other, in the order of their numbers, and a
+ * field that is a message is a tag, a length and that message's bytes; so each part is encoded on its own.
+ * Reference: https://protobuf.dev/programming-guides/encoding
+ */
+import { clearField, type DescField, type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import {
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+} from './generated/onnx_pb.ts';
+import { copyOf } from './messages.ts';
+
+/** Data of at least `large` bytes, one or more, is a chunk of its own. */
+export function encodeModel(model: ModelProto, large = 4096): Uint8Array[] {
+  const field = ModelProtoSchema.field.graph;
+  const [before, after] = encodeAround(ModelProtoSchema, model, field);
+  return [before, ...(model.graph ? delimited(field, encodeGraph(model.graph, large)) : []), after];
+}
+
+function encodeGraph(graph: GraphProto, large: number): Uint8Array[] {
+  const field = GraphProtoSchema.field.initializer;
+  const [before, after] = encodeAround(GraphProtoSchema, graph, field);
+  return [before, ...graph.initializer.flatMap((tensor) => delimited(field, encodeTensor(tensor, large))), after];
+}
+
+function encodeTensor(tensor: TensorProto, large: number): Uint8Array[] {
+  if (tensor.rawData.length < large) return [toBinary(TensorProtoSchema, tensor)];
+  const field = TensorProtoSchema.field.rawData;
+  const [before, after] = encodeAround(TensorProtoSchema, tensor, field);
+  return [before, ...delimited(field, [tensor.rawData]), after];
+}
+
+/** The bytes of the fields before and after one field. Unknown fields come last. */
+function encodeAround<S extends DescMessage>(schema: S, message: MessageShape<S>, field: DescField) {
+  const before = copyOf(message);
+  const after = copyOf(message);
+  delete before.$unknown;
+  for (const each of schema.fields) {
+    if (each.number >= field.number) clearField(before, each);
+    if (each.number <= field.number) clearField(after, each);
+  }
+  return [toBinary(schema, before), toBinary(schema, after)] as const;
+}
+
+/** A field whose content these chunks are. */
+function delimited(field: DescField, chunks: readonly Uint8Array[]): Uint8Array[] {
+  const length = chunks.reduce((total, chunk) => total + chunk.length, 0);
+  return [new BinaryWriter().tag(field.number, WireType.LengthDelimited).uint32(length).finish(), ...chunks];
+}
+
+/** The chunks in one piece. */
+export function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,77 @@
+/**
+ * ONNX files on disk, in Node. External data lies in files in the model's folder or below it: a model that points
+ * elsewhere is refused, so that opening somebody's model reads nothing but that model.
+ */
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { FormatError } from '../errors.ts';
+import { stageFile, withFile, writeFileAtomically } from '../files.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { ExternalData } from './external.ts';
+import { readOnnx } from './read.ts';
+import { encodeChunks, inlineLimit } from './write.ts';
+
+export interface WriteFileOptions {
+  /** Above so many bytes of tensors the large ones go to a second file, `<path>.data`. The default is 1 GiB. */
+  readonly externalAbove?: number;
+}
+
+/**
+ * The graph in an ONNX file, with the data in files beside it.
+ *
+ * @throws UsageError when the file cannot be read, FormatError when it is not a sound ONNX model.
+ */
+export async function readOnnxFile(path: string): Promise<Graph> {
+  return readOnnx(readRegion(path, 0, undefined), { name: path, external: besides(path) });
+}
+
+/**
+ * Writes a graph as an ONNX file. What was at `path` stays whole until the new file is.
+ *
+ * @throws UsageError when an initializer has no contents, or the file system refuses.
+ */
+export async function writeOnnxFile(path: string, graph: Graph, options: WriteFileOptions = {}): Promise<void> {
+  const above = options.externalAbove ?? inlineLimit;
+  const { model, data } = encodeChunks(graph, { location: `${basename(path)}.data`, above });
+  if (data.length === 0) return writeFileAtomically(path, model);
+  const beside = await stageFile(`${path}.data`, data);
+  try {
+    const main = await stageFile(path, model);
+    await beside.commit();
+    await main.commit();
+  } catch (error) {
+    await beside.discard();
+    throw error;
+  }
+}
+
+function readRegion(path: string, offset: number, length: number | undefined): Uint8Array {
+  return withFile(path, ({ size, fill }) => {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length ?? size, size - offset)));
+    return bytes.subarray(0, fill(bytes, offset));
+  });
+}
+
+/** Reads the data files of the model at `path`. */
+function besides(path: string): ExternalData {
+  const folder = dirname(path);
+  return (location, offset, length) => {
+    const target = join(folder, location);
+    const refuse = (): never => {
+      throw new FormatError(`${path}: its data lies at "${location}", outside of the model's folder, and is not read.`);
+    };
+    if (isAbsolute(location) || location.includes('\\') || leaves(folder, target)) refuse();
+    try {
+      if (leaves(realpathSync(folder), realpathSync(target))) refuse();
+    } catch (error) {
+      if (error instanceof FormatError) throw error;
+      throw new FormatError(`${path}: its data file "${location}" is not there. Put it beside the model.`);
+    }
+    return readRegion(target, offset, length);
+  };
+}
+
+function leaves(folder: string, target: string): boolean {
+  const path = relative(folder, target);
+  return path === '' || path === '..' || path.startsWith('../') || path.startsWith('..\\') || isAbsolute(path);
+}

@@ -1,0 +1,161 @@
+/**
+ * Tensors between ONNX's TensorProto and ours. A file holds the elements as little-endian bytes (`raw_data`) or in a
+ * typed list; ours are copied out of the file, so that they are aligned, can be written to, and let the file's bytes go.
+ * Element types without a `DType` (strings, 8-bit and 4-bit floats, complex numbers) are left to their message.
+ */
+import { clearField, create } from '@bufbuild/protobuf';
+import { FormatError } from '../errors.ts';
+import {
+  allocate,
+  bytesPerElement,
+  type DataOf,
+  type DType,
+  dtypes,
+  elements,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
+import {
+  TensorProto_DataLocation as DataLocation,
+  TensorProto_DataType as DataType,
+  type TensorProto,
+  TensorProtoSchema,
+} from './generated/onnx_pb.ts';
+import { copyOf, sameItems, withFields } from './messages.ts';
+
+const dataTypes: { readonly [D in DType]: DataType } = {
+  float32: DataType.FLOAT,
+  float64: DataType.DOUBLE,
+  float16: DataType.FLOAT16,
+  bfloat16: DataType.BFLOAT16,
+  int64: DataType.INT64,
+  uint64: DataType.UINT64,
+  int32: DataType.INT32,
+  uint32: DataType.UINT32,
+  int16: DataType.INT16,
+  uint16: DataType.UINT16,
+  int8: DataType.INT8,
+  uint8: DataType.UINT8,
+  bool: DataType.BOOL,
+};
+
+/** The elements of a tensor that is not raw, from the list that ONNX assigns to its type. */
+const typedLists: { readonly [D in DType]: (message: TensorProto) => DataOf[D] } = {
+  float32: (message) => Float32Array.from(message.floatData),
+  float64: (message) => Float64Array.from(message.doubleData),
+  float16: (message) => Uint16Array.from(message.int32Data),
+  bfloat16: (message) => Uint16Array.from(message.int32Data),
+  int64: (message) => BigInt64Array.from(message.int64Data),
+  uint64: (message) => BigUint64Array.from(message.uint64Data),
+  int32: (message) => Int32Array.from(message.int32Data),
+  uint32: (message) => Uint32Array.from(message.uint64Data, Number),
+  int16: (message) => Int16Array.from(message.int32Data),
+  uint16: (message) => Uint16Array.from(message.int32Data),
+  int8: (message) => Int8Array.from(message.int32Data),
+  uint8: (message) => Uint8Array.from(message.int32Data),
+  bool: (message) => Uint8Array.from(message.int32Data),
+};
+
+const dtypeByNumber: ReadonlyMap<number, DType> = new Map(dtypes.map((dtype) => [dataTypes[dtype], dtype]));
+
+/** ONNX's number for a data type. */
+export const dataTypeOf = (dtype: DType): number => dataTypes[dtype];
+/** The data type that ONNX numbers so, if it is one of ours. */
+export const dtypeOf = (dataType: number): DType | undefined => dtypeByNumber.get(dataType);
+
+/** A tensor's elements as bytes, in place. */
+export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+
+export const isExternal = (message: TensorProto): boolean => message.dataLocation === DataLocation.EXTERNAL;
+
+/** A tensor's dimensions as numbers. `subject` names the tensor in messages. */
+export function dimsOf(message: { readonly dims: readonly bigint[] }, subject: string): number[] {
+  if (message.dims.some((dim) => dim < 0n)) {
+    throw new FormatError(`${subject} has dimensions [${message.dims}]; none may be negative.`);
+  }
+  return message.dims.map(Number);
+}
+
+/** How many bytes the elements take, if the type is one of ours. */
+export function byteLengthOf(message: TensorProto, subject: string): number | undefined {
+  const dtype = dtypeOf(message.dataType);
+  return dtype && elements(dimsOf(message, subject)) * bytesPerElement(dtype);
+}
+
+/**
+ * The tensor that a message holds, and the message to keep for writing it again. There is no tensor where its type has
+ * no `DType`, where the message is one segment of it, or where its data lies in another file.
+ *
+ * @throws FormatError when the data does not fill the dimensions exactly.
+ */
+export function decodeTensor(message: TensorProto, subject: string): { tensor?: Tensor; message: TensorProto } {
+  const dims = dimsOf(message, subject);
+  const dtype = dtypeOf(message.dataType);
+  if (!dtype || message.segment || isExternal(message)) return { message };
+  if ([message.rawData, ...listsOf(message)].filter(isFilled).length > 1) {
+    throw new FormatError(`${subject} holds its data more than once, in raw_data and typed lists; one is allowed.`);
+  }
+  const data = isRaw(message) ? fromBytes(message, dtype, subject) : typedLists[dtype](message);
+  if (data.length !== elements(dims)) {
+    throw new FormatError(
+      `${subject} is ${dtype} [${dims}] and needs ${elements(dims)} elements, but its data has ${data.length}.`,
+    );
+  }
+  const decoded = tensor(dtype, dims, data);
+  return { tensor: decoded, message: isRaw(message) ? withRawData(message, bytesOf(decoded)) : message };
+}
+
+const isRaw = (message: TensorProto): boolean => !listsOf(message).some(isFilled);
+const isFilled = (list: ArrayLike<unknown>): boolean => list.length > 0;
+const listsOf = (message: TensorProto): readonly (readonly unknown[])[] => [
+  message.floatData,
+  message.doubleData,
+  message.int32Data,
+  message.int64Data,
+  message.uint64Data,
+];
+
+function fromBytes<D extends DType>(message: TensorProto, dtype: D, subject: string): DataOf[D] {
+  const bytes = message.rawData;
+  const expected = byteLengthOf(message, subject);
+  if (bytes.length !== expected) {
+    const dims = dimsOf(message, subject);
+    throw new FormatError(`${subject} is ${dtype} [${dims}] and takes ${expected} bytes, but has ${bytes.length}.`);
+  }
+  const data = allocate(dtype, bytes.length / bytesPerElement(dtype));
+  new Uint8Array(data.buffer).set(bytes);
+  return data;
+}
+
+/** The message for a tensor: on top of the one that it was read from where there is one, which stays if it still fits. */
+export function encodeTensor(value: Tensor, from: TensorProto = create(TensorProtoSchema)): TensorProto {
+  const dims = value.dims.map(BigInt);
+  const shaped = withFields(from, {
+    dataType: dataTypeOf(value.dtype),
+    dims: sameItems(from.dims, dims) ? from.dims : dims,
+  });
+  if (shaped === from && holdsInLists(from, value)) return from;
+  return withRawData(shaped, bytesOf(value));
+}
+
+/** The message with these bytes as its data, in whatever way it had it before. No bytes need no field. */
+export function withRawData(message: TensorProto, rawData: Uint8Array<ArrayBuffer>): TensorProto {
+  if (isRaw(message) && !isExternal(message)) {
+    return message.rawData.length + rawData.length > 0 ? withFields(message, { rawData }) : message;
+  }
+  const { floatData, doubleData, int32Data, int64Data, uint64Data, externalData } = create(TensorProtoSchema);
+  const lists = { floatData, doubleData, int32Data, int64Data, uint64Data, externalData };
+  const raw = Object.assign(copyOf(message), lists, { rawData });
+  clearField(raw, TensorProtoSchema.field.dataLocation);
+  return raw;
+}
+
+/** Whether a typed list holds a tensor's very bits. Its elements may have been written to since they were read. */
+function holdsInLists(message: TensorProto, value: Tensor): boolean {
+  if (isRaw(message) || isExternal(message)) return false;
+  const data = typedLists[value.dtype](message);
+  const held = new Uint8Array(data.buffer);
+  const bytes = bytesOf(value);
+  return held.length === bytes.length && held.every((byte, i) => byte === bytes[i]);
+}

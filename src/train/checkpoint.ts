@@ -1,0 +1,65 @@
+/**
+ * A training run as it stands, in one safetensors file: weights, velocities, and as metadata what is being trained, how,
+ * and how far it has come. Together with the seeded order of the pictures that is all it takes to go on to the bit.
+ */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FormatError } from '../errors.ts';
+import type { Weights } from '../model/weights.ts';
+import type { Tensor } from '../tensor.ts';
+import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
+import type { TrainOptions } from './options.ts';
+
+/** Where a run stands: in which epoch, after how many of its steps, and the epoch's sums so far. */
+export interface Progress {
+  readonly epoch: number;
+  readonly step: number;
+  /** Steps since the beginning. */
+  readonly steps: number;
+  readonly lossSum: number;
+  readonly right: number;
+  readonly seen: number;
+  /** Best top-1 on the validation pictures so far, in percent. */
+  readonly best: number;
+}
+
+export interface Checkpoint {
+  readonly options: TrainOptions;
+  readonly progress: Progress;
+  readonly weights: Weights;
+  readonly velocity: Weights;
+}
+
+export async function writeCheckpoint(
+  path: string,
+  { options, progress, weights, velocity }: Checkpoint,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
+  const metadata = new Map([
+    ['options', JSON.stringify(options)],
+    ['progress', JSON.stringify(progress)],
+  ]);
+  await writeSafetensorsFile(path, tensors, metadata);
+}
+
+/** @throws FormatError when the file is no checkpoint. */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const { tensors, metadata } = await readSafetensorsFile(path);
+  const [options, progress] = [metadata.get('options'), metadata.get('progress')];
+  if (!options || !progress) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
+  return {
+    options: JSON.parse(options) as TrainOptions,
+    progress: JSON.parse(progress) as Progress,
+    weights: stripped('weights.', tensors),
+    velocity: stripped('velocity.', tensors),
+  };
+}
+
+const prefixed = (prefix: string, tensors: Weights): [string, Tensor][] =>
+  [...tensors].map(([name, tensor]) => [prefix + name, tensor]);
+
+const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
+  new Map(
+    [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
+  );

@@ -1,0 +1,64 @@
+/** What a training run tells as it goes, for a progress bar, a log or a chart. Percentages are 0 to 100. */
+export type TrainEvent = StartEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
+
+export interface StartEvent {
+  readonly event: 'start';
+  readonly variant: string;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly classes: readonly string[];
+  /** Pictures to train on and to validate on. */
+  readonly train: number;
+  readonly validation: number;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  /** Where a resumed run goes on; 0 for a new one. */
+  readonly epoch: number;
+  readonly step: number;
+}
+
+export interface StepEvent {
+  readonly event: 'step';
+  /** From 1. */
+  readonly epoch: number;
+  readonly step: number;
+  readonly stepsPerEpoch: number;
+  /** Means over the epoch so far. */
+  readonly loss: number;
+  readonly top1: number;
+  readonly learningRate: number;
+  readonly picturesPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+/** A picture that cannot be read and is left out. */
+export interface CorruptEvent {
+  readonly event: 'corrupt';
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The lines of `metrics.jsonl`. */
+export interface EpochEvent {
+  readonly event: 'epoch';
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly loss: number;
+  readonly top1: number;
+  /** On the validation pictures; absent where there are none. */
+  readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
+  readonly learningRate: number;
+  readonly seconds: number;
+  readonly corrupt: number;
+  /** Whether this epoch's model is the best so far, and so is the saved one. */
+  readonly best: boolean;
+}
+
+export interface EndEvent {
+  readonly event: 'end';
+  readonly out: string;
+  readonly interrupted: boolean;
+  readonly epochs: number;
+  /** Best top-1 on the validation pictures. */
+  readonly best: number;
+}

@@ -1,0 +1,34 @@
+/**
+ * The learning rate over time, set anew at every step.
+ *
+ *   constant  base
+ *   step      base · 0.1 for each milestone passed, at 1/2 and 3/4 of the epochs (paper, section 5.3)
+ *   cosine    base · (1 + cos(π·t)) / 2 with t the share of the training that is done
+ *
+ * During the first `warmup` epochs it rises in a line from nothing to what the schedule says.
+ */
+export type Schedule = 'constant' | 'step' | 'cosine';
+
+export const schedules: readonly Schedule[] = ['constant', 'step', 'cosine'];
+
+export interface ScheduleOptions {
+  readonly schedule: Schedule;
+  readonly learningRate: number;
+  readonly epochs: number;
+  /** In epochs. */
+  readonly warmup: number;
+}
+
+/** @param time epochs done, with the share of the current one: 0 at the start, `epochs` at the end. */
+export function learningRateAt({ schedule, learningRate, epochs, warmup }: ScheduleOptions, time: number): number {
+  const rise = time < warmup ? time / warmup : 1;
+  return learningRate * rise * decay[schedule](time / epochs);
+}
+
+const milestones = [0.5, 0.75];
+
+const decay: { readonly [S in Schedule]: (share: number) => number } = {
+  constant: () => 1,
+  step: (share) => 0.1 ** milestones.filter((milestone) => share >= milestone).length,
+  cosine: (share) => (1 + Math.cos(Math.PI * share)) / 2,
+};

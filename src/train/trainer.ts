@@ -1,0 +1,111 @@
+/**
+ * A model in training: one session that runs the step graph, and the state it hands from step to step. There are two
+ * sets of state arrays; a step reads the one and writes the other, and the next step goes the other way, so the state is
+ * never copied in JavaScript.
+ */
+import { lowerStandard } from '../lower/standard.ts';
+import type { Model } from '../model/resnext.ts';
+import { gather, scatter, setWeights, type Weights } from '../model/weights.ts';
+import { Session, type SessionOptions } from '../runtime/session.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './step.ts';
+
+type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
+
+export class Trainer {
+  /** The batch that the next step trains on, normalised: [B, C, H, W]. Write into it. */
+  readonly images: Float32Array;
+  /** The class probabilities that it should give: [B, K]. Write into it. */
+  readonly targets: Float32Array;
+  /** The last step's loss is `loss[0]`, measured before its update. */
+  readonly loss: Float32Array;
+  /** The last step's logits: [B, K]. */
+  readonly logits: Float32Array;
+  readonly #model: Model;
+  readonly #session: Session;
+  readonly #rate: Float32Array;
+  readonly #state: readonly StateSpec[];
+  /** The set that holds the current state comes first. */
+  #buffers: [Buffers, Buffers];
+  #runs: [() => Promise<void>, () => Promise<void>];
+
+  private constructor(model: Model, session: Session, { graph, state }: TrainingStep) {
+    this.#model = model;
+    this.#session = session;
+    this.#state = state;
+    const array = (name: string) => {
+      const value = [...graph.inputs, ...graph.outputs].find((candidate) => candidate.name === name)!;
+      return tensor('float32', value.dims as number[]);
+    };
+    const [images, targets, rate] = [array('input'), array('targets'), array('learningRate')];
+    const [loss, logits] = [array('loss'), array('logits')];
+    this.images = images.data;
+    this.targets = targets.data;
+    this.loss = loss.data;
+    this.logits = logits.data;
+    this.#rate = rate.data;
+    this.#buffers = [emptyBuffers(state), emptyBuffers(state)];
+    const bind = (from: Buffers, to: Buffers) => {
+      const inputs = new Map([...from, ['input', images], ['targets', targets], ['learningRate', rate]] as const);
+      const next = state.map((spec) => [spec.next, to.get(spec.name)!] as const);
+      return session.bind(inputs, new Map([...next, ['loss', loss], ['logits', logits]] as const));
+    };
+    const [a, b] = this.#buffers;
+    this.#runs = [bind(a, b), bind(b, a)];
+  }
+
+  /**
+   * @param weights the start, in form C.
+   * @example const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, momentum: 0.9, … });
+   */
+  static async open(model: Model, weights: Weights, options: StepOptions & SessionOptions): Promise<Trainer> {
+    setWeights(model, weights);
+    const step = trainingStep(model.graph, options);
+    const session = await Session.open(lowerStandard(step.graph), options);
+    const trainer = new Trainer(model, session, step);
+    trainer.setState(weights, new Map());
+    return trainer;
+  }
+
+  /** Trains on `images` and `targets` once; `loss` and `logits` then hold the results. */
+  async step(learningRate: number): Promise<void> {
+    this.#rate[0] = learningRate;
+    await this.#runs[0]();
+    this.#runs.reverse();
+    this.#buffers.reverse();
+  }
+
+  /** The weights and running statistics as they are now, copied, in form C. */
+  get weights(): Map<string, Tensor> {
+    return this.#gather('');
+  }
+
+  /** The optimiser's velocities, copied, in form C, under their parameters' names. */
+  get velocity(): Map<string, Tensor> {
+    return this.#gather('.velocity');
+  }
+
+  /** Goes on from this state; a velocity that is not given starts at zero. */
+  setState(weights: Weights, velocity: Weights): void {
+    const current = this.#buffers[0];
+    for (const { name, role } of this.#state) if (role === 'velocity') current.get(name)!.data.fill(0);
+    const put = (name: string, part: Tensor) => current.get(name)!.data.set(part.data as Float32Array);
+    for (const [name, part] of scatter(this.#model, weights)) put(name, part);
+    for (const [name, part] of scatter(this.#model, velocity)) put(`${name}.velocity`, part);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+  }
+
+  #gather(suffix: string): Map<string, Tensor> {
+    const current = this.#buffers[0];
+    return gather(this.#model, ({ value }) => {
+      const flat = current.get(value.name + suffix);
+      return flat && tensor('float32', value.dims as number[], flat.data.slice());
+    });
+  }
+}
+
+const emptyBuffers = (state: readonly StateSpec[]): Buffers =>
+  new Map(state.map(({ name, length }) => [name, tensor('float32', [length])]));

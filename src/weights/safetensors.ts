@@ -1,0 +1,270 @@
+/**
+ * The safetensors format: a header length (8 bytes, little-endian), a header in JSON, and the tensors' bytes back to
+ * back, in the order that their offsets give. Each entry of the header is `name: { dtype, shape, data_offsets }`;
+ * `__metadata__` holds text. Elements keep their bits, 16-bit floats too.
+ *
+ * A reader trusts nothing: entries must cover the data exactly, without holes, overlaps or a name given twice, and no
+ * more is allocated than the file has bytes.
+ * Reference: https://github.com/huggingface/safetensors#format
+ */
+import { FormatError, UsageError } from '../errors.ts';
+import { allocate, bytesPerElement, type DType, dtypes, elements, type Tensor, tensor } from '../tensor.ts';
+
+export interface Safetensors {
+  /** In the order of their data. */
+  readonly tensors: Map<string, Tensor>;
+  readonly metadata: Map<string, string>;
+}
+
+/** Bytes to read from: in memory, or a file. */
+export interface Source {
+  readonly size: number;
+  /** Fills `target` from `offset` on, as far as the bytes go, and gives the number of bytes read. */
+  fill(target: Uint8Array, offset: number): number;
+}
+
+const headerLimit = 100_000_000;
+const prefixLength = 8;
+const metadataKey = '__metadata__';
+
+const dtypeNames: { readonly [D in DType]: string } = {
+  float64: 'F64',
+  float32: 'F32',
+  float16: 'F16',
+  bfloat16: 'BF16',
+  int64: 'I64',
+  int32: 'I32',
+  int16: 'I16',
+  int8: 'I8',
+  uint64: 'U64',
+  uint32: 'U32',
+  uint16: 'U16',
+  uint8: 'U8',
+  bool: 'BOOL',
+};
+const dtypeByName: ReadonlyMap<unknown, DType> = new Map(dtypes.map((dtype) => [dtypeNames[dtype], dtype]));
+
+/**
+ * The tensors in the bytes of a safetensors file, as copies.
+ *
+ * @throws FormatError when the bytes are no safetensors file, or not all of one. `name` is what messages call it.
+ */
+export function readSafetensors(bytes: Uint8Array, name = 'safetensors bytes'): Safetensors {
+  const fill = (target: Uint8Array, offset: number): number => {
+    const part = bytes.subarray(offset, offset + target.length);
+    target.set(part);
+    return part.length;
+  };
+  return readSafetensorsFrom({ size: bytes.length, fill }, name);
+}
+
+/** `readSafetensors` from any source, one tensor at a time. */
+export function readSafetensorsFrom(source: Source, name: string): Safetensors {
+  const headerLength = readHeaderLength(source, name);
+  const header = new Uint8Array(headerLength);
+  source.fill(header, prefixLength);
+  const { entries, metadata } = parseHeader(header, name);
+  const start = prefixLength + headerLength;
+  checkOffsets(entries, source.size - start, start, name);
+  const tensors = new Map<string, Tensor>();
+  for (const entry of entries) {
+    const data = allocate(entry.dtype, elements(entry.dims));
+    if (source.fill(new Uint8Array(data.buffer), start + entry.begin) < data.byteLength) {
+      throw new FormatError(`${name}: tensor "${entry.name}" ends early. Did the file change while it was read?`);
+    }
+    tensors.set(entry.name, tensor(entry.dtype, entry.dims, data));
+  }
+  return { tensors, metadata };
+}
+
+function readHeaderLength(source: Source, name: string): number {
+  const { size } = source;
+  const prefix = new Uint8Array(prefixLength);
+  if (source.fill(prefix, 0) < prefixLength) {
+    throw new FormatError(
+      `${name}: not a safetensors file: it has ${size} bytes, fewer than the ${prefixLength} needed.`,
+    );
+  }
+  const length = new DataView(prefix.buffer).getBigUint64(0, true);
+  if (length > headerLimit) {
+    const claim = `a header of ${length} bytes, and at most ${headerLimit} are allowed`;
+    throw new FormatError(`${name}: not a safetensors file: it claims ${claim}.`);
+  }
+  const needed = prefixLength + Number(length);
+  if (needed > size) {
+    throw new FormatError(`${name} is truncated: it has ${size} bytes, and its header alone ends at ${needed}.`);
+  }
+  return Number(length);
+}
+
+/** Where a tensor lies, counted from the end of the header. */
+interface Entry {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+function parseHeader(header: Uint8Array, name: string): { entries: Entry[]; metadata: Map<string, string> } {
+  const { json, keys } = parseJson(header, name);
+  if (!isRecord(json)) throw new FormatError(`${name}: its header is not a JSON object.`);
+  const metadata = new Map<string, string>();
+  if (keys.includes(metadataKey)) readMetadata(json[metadataKey], metadata, name);
+  const entries = keys.filter((key) => key !== metadataKey).map((key) => readEntry(key, json[key], name));
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  return { entries, metadata };
+}
+
+/** The header's value and its keys in the order of the text, which an object would not keep. */
+function parseJson(header: Uint8Array, name: string): { json: unknown; keys: string[] } {
+  let text: string;
+  let json: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
+    json = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FormatError(`${name}: not a safetensors file: its header is not JSON: ${reason}.`);
+  }
+  const { keys, duplicate } = scanKeys(text);
+  if (duplicate !== undefined) throw new FormatError(`${name}: its header has "${duplicate}" twice.`);
+  return { json, keys };
+}
+
+/** In valid JSON: the keys of the outermost object, and a key that any object has twice, which parsing would hide. */
+function scanKeys(json: string): { keys: string[]; duplicate?: string } {
+  const outermost = new Set<string>();
+  const open: Set<string>[] = [];
+  for (let i = 0; i < json.length; i += 1) {
+    if (json[i] === '{') open.push(open.length === 0 ? outermost : new Set());
+    if (json[i] === '}') open.pop();
+    if (json[i] !== '"') continue;
+    const begin = i;
+    for (i += 1; json[i] !== '"'; i += 1) if (json[i] === '\\') i += 1;
+    if (!isFollowedByColon(json, i + 1)) continue;
+    const key = String(JSON.parse(json.slice(begin, i + 1)));
+    if (open.at(-1)?.has(key)) return { keys: [], duplicate: key };
+    open.at(-1)?.add(key);
+  }
+  return { keys: [...outermost] };
+}
+
+function isFollowedByColon(json: string, position: number): boolean {
+  let i = position;
+  while (' \t\r\n'.includes(json[i] ?? ':')) i += 1;
+  return json[i] === ':';
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function readMetadata(value: unknown, metadata: Map<string, string>, name: string): void {
+  if (!isRecord(value)) throw new FormatError(`${name}: ${metadataKey} in its header is not an object.`);
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw new FormatError(`${name}: ${metadataKey} in its header: "${key}" is not text.`);
+    metadata.set(key, text);
+  }
+}
+
+function readEntry(tensorName: string, value: unknown, name: string): Entry {
+  const subject = `${name}: tensor "${tensorName}"`;
+  const { dtype: dtypeName, shape, data_offsets: offsets } = isRecord(value) ? value : {};
+  const dtype = dtypeByName.get(dtypeName);
+  if (!dtype) {
+    const known = [...dtypeByName.keys()].join(', ');
+    throw new FormatError(`${subject} has dtype ${JSON.stringify(dtypeName)}; expected one of ${known}.`);
+  }
+  if (!isSizes(shape)) throw new FormatError(`${subject} has no shape that is a list of sizes.`);
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+    throw new FormatError(`${subject} has no data_offsets that are a begin and an end.`);
+  }
+  const [begin, end] = offsets as [number, number];
+  const bytes = elements(shape) * bytesPerElement(dtype);
+  if (end - begin !== bytes) {
+    const need = `${dtypeName} [${shape}] takes ${bytes} bytes`;
+    throw new FormatError(`${subject}: ${need}, but data_offsets [${begin}, ${end}] give it ${end - begin}.`);
+  }
+  return { name: tensorName, dtype, dims: shape, begin, end };
+}
+
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+
+/** Entries, sorted, follow each other from the data's begin to its end. `start` is the data's place in the file. */
+function checkOffsets(entries: readonly Entry[], available: number, start: number, name: string): void {
+  let end = 0;
+  for (const entry of entries) {
+    if (entry.begin !== end) {
+      const fault = entry.begin < end ? 'overlaps the tensor before it' : 'leaves a hole before it';
+      throw new FormatError(`${name}: tensor "${entry.name}" begins at ${entry.begin}, expected ${end}: it ${fault}.`);
+    }
+    end = entry.end;
+  }
+  if (end > available) {
+    throw new FormatError(
+      `${name} is truncated: it has ${start + available} bytes, and its header promises ${start + end}.`,
+    );
+  }
+  if (end < available) {
+    const extra = available - end;
+    throw new FormatError(`${name} has ${extra} bytes after the last tensor, which its header does not speak of.`);
+  }
+}
+
+/**
+ * Tensors as the bytes of a safetensors file, in the order given.
+ *
+ * @throws UsageError for a tensor named `__metadata__`, or a header beyond what the format allows.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata?: ReadonlyMap<string, string>,
+): Uint8Array<ArrayBuffer> {
+  const chunks = [...safetensorsChunks(tensors, metadata)];
+  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return bytes;
+}
+
+/** The file as chunks: the header, then each tensor's own bytes, in place. */
+export function safetensorsChunks(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array[] {
+  const data = [...tensors.values()].map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return [writeHeader(tensors, metadata), ...data];
+}
+
+/** An object's JSON from its members' JSON. An object itself would move names that look like numbers to the front. */
+const toObject = (members: Iterable<readonly [string, string]>): string =>
+  `{${Array.from(members, ([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
+
+function writeHeader(tensors: ReadonlyMap<string, Tensor>, metadata: ReadonlyMap<string, string>): Uint8Array {
+  if (tensors.has(metadataKey)) {
+    throw new UsageError(`A tensor is named "${metadataKey}", which safetensors keeps for text. Rename it.`);
+  }
+  const text = [...metadata].map(([key, value]) => [key, JSON.stringify(value)] as const);
+  const members: (readonly [string, string])[] = metadata.size > 0 ? [[metadataKey, toObject(text)]] : [];
+  let end = 0;
+  for (const [name, { dtype, dims, data }] of tensors) {
+    const offsets = [end, end + data.byteLength];
+    members.push([name, JSON.stringify({ dtype: dtypeNames[dtype], shape: dims, data_offsets: offsets })]);
+    end += data.byteLength;
+  }
+  const json = new TextEncoder().encode(toObject(members));
+  const length = Math.ceil(json.length / 8) * 8;
+  if (length > headerLimit) {
+    throw new UsageError(
+      `The header would take ${length} bytes, and safetensors allows ${headerLimit}. Split the file.`,
+    );
+  }
+  const header = new Uint8Array(prefixLength + length).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(json, prefixLength);
+  return header;
+}

@@ -1,0 +1,76 @@
+/** The loader's worker threads, in the built package: an epoch is the same to the bit however many there are. */
+
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { Loader, preprocessingFor, type Sample, trainTransforms } from 'resnext';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const transforms = trainTransforms(preprocessingFor({ stem: 'imagenet', size: 24 }), 'random-resized-crop');
+let dir: string;
+let samples: Sample[];
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-workers-'));
+  samples = Array.from({ length: 50 }, (_, i) => ({ path: join(dir, `${i}.jpg`), label: i % 7 }));
+  for (const [i, { path }] of samples.entries()) {
+    const [width, height] = [30 + (i % 5), 28 + (i % 3)];
+    const data = Uint8Array.from({ length: width * height * 3 }, (_, p) => Math.imul(p + i, 40503) >> 8);
+    await sharp(data, { raw: { width, height, channels: 3 } })
+      .jpeg()
+      .toFile(path);
+  }
+  writeFileSync(samples[17]!.path, 'no picture');
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+/** One line per batch: what it holds, and a digest of its pixels. */
+async function epoch(loader: Loader, options: { epoch: number; startBatch?: number }): Promise<string[]> {
+  const lines: string[] = [];
+  const corrupt: string[] = [];
+  const onCorrupt = (path: string) => corrupt.push(path);
+  const shared = { samples, transforms, batchSize: 8, shuffle: true, dropLast: true, seed: 11, onCorrupt };
+  for await (const { number, count, indices, labels, images } of loader.batches({ ...shared, ...options })) {
+    const digest = createHash('sha256').update(images).digest('hex');
+    lines.push(`${number} ${count} ${indices} ${labels} ${digest}`);
+  }
+  return [...lines, ...corrupt];
+}
+
+it('gives the same epochs with 0, 1 and 3 workers', async () => {
+  const runs: string[][] = [];
+  for (const workers of [0, 1, 3]) {
+    const loader = new Loader({ workers });
+    runs.push([...(await epoch(loader, { epoch: 0 })), ...(await epoch(loader, { epoch: 1, startBatch: 2 }))]);
+    await loader.close();
+  }
+  expect(runs[0]!.filter((line) => /^\d /.test(line))).toHaveLength(6 + 4);
+  expect(runs[1]).toEqual(runs[0]);
+  expect(runs[2]).toEqual(runs[0]);
+});
+
+it('works through two epochs at once, and can be closed and used again', async () => {
+  const loader = new Loader({ workers: 2, prefetch: 2 });
+  const [first, second] = await Promise.all([epoch(loader, { epoch: 0 }), epoch(loader, { epoch: 1 })]);
+  await loader.close();
+  expect(await epoch(loader, { epoch: 0 })).toEqual(first);
+  expect(await epoch(loader, { epoch: 1 })).toEqual(second);
+  await loader.close();
+});
+
+it('prepares batches while the calling thread is blocked', async () => {
+  const copies = join(dir, 'copies');
+  mkdirSync(copies);
+  const copied = samples.slice(0, 16).map(({ path, label }) => ({ path: join(copies, basename(path)), label }));
+  for (const [i, { path }] of copied.entries()) copyFileSync(samples[i]!.path, path);
+  const loader = new Loader({ workers: 2, prefetch: 3 });
+  const batches = loader.batches({ samples: copied, transforms, batchSize: 4 });
+  const counts = [(await batches.next()).value?.count];
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000); // as a long call into the runtime would
+  rmSync(copies, { recursive: true }); // what is not read by now is never read
+  for await (const { count } of batches) counts.push(count);
+  expect(counts).toEqual([4, 4, 4, 4]);
+  await loader.close();
+});

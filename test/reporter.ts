@@ -1,0 +1,18 @@
+/** Ends a run with one plain line, for scripts that read the output: `123 passed, 0 failed, 4 skipped`. */
+import type { Reporter, TestModule } from 'vitest/node';
+
+class CountReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const counts = { passed: 0, failed: 0, skipped: 0, pending: 0 };
+    for (const module of modules) {
+      for (const test of module.children.allTests()) counts[test.result().state] += 1;
+      // A file that breaks outside its tests, or before it has any, fails as one.
+      if (module.errors().length > 0) counts.failed += 1;
+    }
+    const { passed, failed, skipped, pending } = counts;
+    process.stdout.write(`\n${passed} passed, ${failed + pending} failed, ${skipped} skipped\n`);
+  }
+}
+
+// biome-ignore lint/style/noDefaultExport: vitest takes a reporter as a file's default export.
+export default CountReporter;
