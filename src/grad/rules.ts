@@ -4,9 +4,9 @@
  * over the axes that its input was repeated on. `undefined` stands for an input that has no gradient, such as a shape.
  */
 import type { Builder } from '../graph/builder.ts';
-import type { Node, Value } from '../graph/graph.ts';
+import { describe, type Node, type Value } from '../graph/graph.ts';
 import type { Attributes, OpType } from '../graph/ops.ts';
-import { axisOf, constantInts, permutation, reducedAxes } from '../graph/shapes.ts';
+import { axisOf, constantInts, permutation, reducedAxes, type Shaped, sliceRanges } from '../graph/shapes.ts';
 import { elements } from '../tensor.ts';
 
 export interface Site<O extends OpType> {
@@ -83,8 +83,12 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   },
   Mul: ({ b, inputs: [left, right], dy }) => [b.op('Mul', [dy, right]), b.op('Mul', [dy, left])],
   Neg: ({ b, dy }) => [b.op('Neg', [dy])],
-  Pad: ({ b, inputs: [x, pads], dy }) => {
-    const before = constantInts(pads!, 'pads').slice(0, x!.dims!.length);
+  Pad: ({ b, node, inputs: [x, padsInput], dy, attributes: { mode } }) => {
+    const pads = constantInts(padsInput!, 'pads');
+    if (mode !== 'constant' || pads.some((pad) => pad < 0)) {
+      throw new Error(`${describe(node)} has a gradient only where it adds a constant around its input.`);
+    }
+    const before = pads.slice(0, x!.dims!.length);
     const ends = sizes(x!).map((size, axis) => before[axis]! + size);
     return [b.op('Slice', [dy, b.ints(before), b.ints(ends)])];
   },
@@ -174,17 +178,12 @@ function gemm({ b, inputs: [left, right, bias], dy, attributes }: Site<'Gemm'>):
 }
 
 /** dx is dy with zeros around it. */
-function sliceRule({ b, inputs, dy }: Site<'Slice'>): (Value | undefined)[] {
-  const [x, starts, , axes, steps] = inputs;
-  if (steps && constantInts(steps, 'steps').some((step) => step !== 1)) {
-    throw new Error('Slice has a gradient only where its steps are 1.');
+function sliceRule({ b, node, inputs, dy }: Site<'Slice'>): (Value | undefined)[] {
+  const ranges = sliceRanges([...inputs] as Shaped[]);
+  if (ranges.some(({ step }) => step !== 1)) {
+    throw new Error(`${describe(node)} has a gradient only where its steps are 1.`);
   }
-  const first = constantInts(starts!, 'starts');
-  const along = axes ? constantInts(axes, 'axes').map((axis) => axisOf(axis, sizes(x!))) : first.map((_, i) => i);
-  const before = sizes(x!).map((size, axis) => {
-    const start = first[along.indexOf(axis)] ?? 0;
-    return Math.min(start < 0 ? start + size : start, size);
-  });
-  const after = sizes(x!).map((size, axis) => size - before[axis]! - sizes(dy)[axis]!);
+  const before = ranges.map(({ start }) => start);
+  const after = sizes(inputs[0]!).map((size, axis) => size - before[axis]! - sizes(dy)[axis]!);
   return [b.op('Pad', [dy, b.ints([...before, ...after])])];
 }

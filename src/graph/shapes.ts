@@ -29,7 +29,10 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Add: broadcast,
   AveragePool: ([x], attributes) => [[...x!.dims.slice(0, 2), ...resolveWindow(attributes, x!.dims.slice(2)).output]],
   AveragePoolGrad: (_, attributes) => shapeAttribute(attributes),
-  BatchNormalization: (inputs) => [normalised(inputs)],
+  BatchNormalization: (inputs, { training_mode }) => {
+    if (training_mode) throw new UsageError('training_mode = 1 is not understood; export the model for inference.');
+    return [normalised(inputs)];
+  },
   BatchNormGrad: ([dy, , scale]) => [dy!.dims, scale!.dims, scale!.dims],
   BatchNormTraining: (inputs) => [normalised(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
   Concat: (inputs, { axis }) => [concatenated(inputs, axis)],
@@ -48,6 +51,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   LogSoftmax: same,
   MatMul: ([a, b]) => [matMul(a!.dims, b!.dims)],
   MaxPool: ([x], attributes, count) => {
+    if (count > 1 && attributes.storage_order) throw new UsageError('storage_order = 1 is not understood; use 0.');
     const dims = [...x!.dims.slice(0, 2), ...resolveWindow(attributes, x!.dims.slice(2)).output];
     return new Array<Dims>(count).fill(dims);
   },
@@ -256,15 +260,17 @@ function reduced(dims: Dims, axes: readonly number[], keepdims: number, noop = 0
 function reshaped(dims: Dims, shape: readonly number[]): Dims {
   const kept = shape.map((size, i) => (size === 0 ? dims[i]! : size));
   const free = kept.indexOf(-1);
-  if (free < 0) return kept;
   const names = (list: Dims) => list.filter((dim) => typeof dim === 'string').join();
-  if (names(dims) !== names(kept)) return kept.with(free, '?');
+  if (names(dims) !== names(kept)) return free < 0 ? kept : kept.with(free, '?');
   const size = (list: Dims) => list.reduce<number>((p, dim) => (typeof dim === 'number' && dim > 0 ? p * dim : p), 1);
-  if (size(dims) % size(kept) !== 0) throw new UsageError(`[${dims}] cannot be reshaped to [${shape}].`);
-  return kept.with(free, size(dims) / size(kept));
+  const rest = size(dims) / size(kept);
+  if (free < 0 ? rest !== 1 : !Number.isInteger(rest)) {
+    throw new UsageError(`[${dims}] cannot be reshaped to [${shape}].`);
+  }
+  return free < 0 ? kept : kept.with(free, rest);
 }
 
-/** Slice's ranges per axis: first index, one past the last, step. Only forward steps are understood. */
+/** Slice's ranges per axis: first index, how many, and the step, which may go backwards. */
 export function sliceRanges(inputs: readonly Shaped[]): { start: number; size: Dim; step: number }[] {
   const [x, startsInput, endsInput, axesInput, stepsInput] = inputs;
   const starts = constantInts(startsInput!, 'starts');
@@ -273,13 +279,14 @@ export function sliceRanges(inputs: readonly Shaped[]): { start: number; size: D
     ? constantInts(axesInput, 'axes').map((axis) => axisOf(axis, x!.dims))
     : starts.map((_, i) => i);
   const steps = stepsInput ? constantInts(stepsInput, 'steps') : starts.map(() => 1);
+  if (steps.includes(0)) throw new UsageError(`steps = [${steps}] should not be 0.`);
   return x!.dims.map((size, axis) => {
     const i = axes.indexOf(axis);
     if (i < 0) return { start: 0, size, step: 1 };
     const step = steps[i]!;
-    if (step < 1) throw new UsageError(`steps = [${steps}] should be at least 1.`);
     if (typeof size === 'string') return { start: starts[i]!, size: '?', step };
-    const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, 0), size);
+    const [least, most] = step > 0 ? [0, size] : [-1, size - 1];
+    const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, least), most);
     const start = clamp(starts[i]!);
     return { start, size: Math.max(0, Math.ceil((clamp(ends[i]!) - start) / step)), step };
   });
@@ -289,7 +296,14 @@ const sliced = (inputs: readonly Shaped[]): Dims => sliceRanges(inputs).map(({ s
 
 function split(dims: Dims, axis: number, sizes: Shaped | undefined, count: number): Dims[] {
   const total = dims[axis];
-  if (sizes) return constantInts(sizes, 'split').map((size) => dims.with(axis, size));
+  if (sizes) {
+    const parts = constantInts(sizes, 'split');
+    const sum = parts.reduce((a, b) => a + b, 0);
+    if (parts.length !== count || (typeof total === 'number' && sum !== total)) {
+      throw new UsageError(`axis ${axis} of [${dims}] does not split into ${count} parts of [${parts}].`);
+    }
+    return parts.map((size) => dims.with(axis, size));
+  }
   if (typeof total !== 'number' || total % count !== 0) {
     throw new UsageError(`axis ${axis} of [${dims}] does not split into ${count} equal parts; name the sizes.`);
   }

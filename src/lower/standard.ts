@@ -108,13 +108,34 @@ function transposed(b: Builder, dy: Value, w: Value, window: Window, input: read
   return b.op('Pad', [y, b.ints([0, 0, 0, 0, 0, 0, ...rest])]);
 }
 
+/**
+ * With stride 1 the gradient is a convolution itself: of dy with the filters turned by half a circle and, in each group,
+ * input and output channels exchanged, padded by what the kernel spans less the forward padding. Other strides transpose.
+ */
 function convInputGrad(b: Builder, dy: Value, w: Value, attributes: Attributes<'ConvInputGrad'>): Value {
   const { group, input_shape } = attributes;
   const kernel = sizes(w).slice(2);
   const window = resolveWindow(attributes, input_shape.slice(2), kernel);
-  const pointwise = [...kernel, ...window.strides].every((size) => size === 1) && isUnpadded(window);
-  if (!pointwise || group !== 1) return transposed(b, dy, w, window, input_shape, group);
-  return b.op('Conv', [dy, b.op('Transpose', [w], { perm: [1, 0, 2, 3] })], { kernel_shape: [1, 1] });
+  const { strides, dilations, begin, end } = window;
+  const reach = kernel.map((taps, axis) => dilations[axis]! * (taps - 1));
+  const pads = [...reach.map((r, axis) => r - begin[axis]!), ...reach.map((r, axis) => r - end[axis]!)];
+  if (strides.some((stride) => stride !== 1) || pads.some((pad) => pad < 0)) {
+    return transposed(b, dy, w, window, input_shape, group);
+  }
+  return b.op('Conv', [dy, turned(b, w, group)], { group, kernel_shape: kernel, dilations, pads });
+}
+
+/** [M, C/G, kh, kw] → [C, M/G, kh, kw], the taps in reverse order. */
+function turned(b: Builder, w: Value, group: number): Value {
+  const [filters, perGroup, ...kernel] = sizes(w) as [number, number, number, number];
+  const perGroupOut = filters / group;
+  const far = -(2 ** 31);
+  const flipped = kernel.every((taps) => taps === 1)
+    ? w
+    : b.op('Slice', [w, b.ints([-1, -1]), b.ints([far, far]), b.ints([2, 3]), b.ints([-1, -1])]);
+  const grouped = b.op('Reshape', [flipped, b.ints([group, perGroupOut, perGroup, elements(kernel)])]);
+  const exchanged = b.op('Transpose', [grouped], { perm: [0, 2, 1, 3] }); // [G, C/G, M/G, kh·kw]
+  return b.op('Reshape', [exchanged, b.ints([group * perGroup, perGroupOut, ...kernel])]);
 }
 
 const isUnpadded = ({ begin, end }: Window): boolean => [...begin, ...end].every((pad) => pad === 0);
@@ -198,17 +219,21 @@ function batchNormTraining(
   return [y, moved(runningMean!, mean, momentum), moved(runningVariance!, squares, unbiased), mean, inverse];
 }
 
-/** dx = scale·inverse·(dy − dbias/m − (x − mean)·inverse·dscale/m), with dscale = inverse·Σ dy·(x − mean), dbias = Σ dy. */
+/**
+ * With k = inverse·dscale/m: dx = scale·inverse·(dy − dbias/m − k·(x − mean)), dscale = inverse·Σ dy·(x − mean), dbias =
+ * Σ dy. What depends on x is affine per channel, which ONNX's BatchNormalization computes in one pass.
+ */
 function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value[]): readonly Value[] {
-  const share = b.number(sizes(x!)[1]! / elements(sizes(x!)));
+  const count = b.number(elements(sizes(x!)) / sizes(x!)[1]!);
   const centred = b.op('Sub', [x, perChannel(b, mean!)]); // [N, C, H, W]
   const dbias = sumOverMaps(b, dy!);
   const dscale = b.op('Mul', [sumOverMaps(b, b.op('Mul', [dy, centred])), inverse]);
   const slope = b.op('Mul', [scale, inverse]); // [C]
-  const along = b.op('Mul', [b.op('Mul', [dscale, inverse]), share]);
-  const offset = perChannel(b, b.op('Mul', [dbias, share]));
-  const flat = b.op('Sub', [b.op('Sub', [dy, offset]), b.op('Mul', [centred, perChannel(b, along)])]);
-  return [b.op('Mul', [flat, perChannel(b, slope)]), dscale, dbias];
+  const share = b.op('Neg', [b.op('Div', [slope, count])]);
+  const along = b.op('Mul', [share, b.op('Mul', [dscale, inverse])]);
+  const ones = b.number(1, sizes(mean!));
+  const ofX = b.op('BatchNormalization', [x, along, b.op('Mul', [share, dbias]), mean, ones], { epsilon: 0 });
+  return [b.op('Add', [b.op('Mul', [dy, perChannel(b, slope)]), ofX]), dscale, dbias];
 }
 
 function sgdUpdate(

@@ -21,6 +21,7 @@ export interface StepEvent {
   readonly event: 'step';
   /** From 1. */
   readonly epoch: number;
+  readonly epochs: number;
   readonly step: number;
   readonly stepsPerEpoch: number;
   /** Means over the epoch so far. */

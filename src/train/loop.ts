@@ -337,6 +337,7 @@ class Run {
     this.#tell({
       event: 'step',
       epoch: epoch + 1,
+      epochs,
       step,
       stepsPerEpoch: this.#stepsPerEpoch,
       loss: lossSum / seen,

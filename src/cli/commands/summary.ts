@@ -1,0 +1,84 @@
+/** `resnext summary`: a net stage by stage, as the paper's Table 1 has it. */
+import { cost, nodeMacs } from '../../graph/cost.ts';
+import type { Value } from '../../graph/graph.ts';
+import { branchWidth, type Form, type ResNeXtConfig, type Shortcut } from '../../model/config.ts';
+import { type Model, resnext } from '../../model/resnext.ts';
+import { variant } from '../../model/variants.ts';
+import { elements } from '../../tensor.ts';
+import { type Output, short, table } from '../output.ts';
+
+export interface SummaryOptions {
+  readonly form: Form;
+  readonly shortcut?: Shortcut;
+  readonly classes?: number;
+  readonly size?: number;
+}
+
+export async function run([name]: readonly [string], options: SummaryOptions, output: Output): Promise<number> {
+  const { size, form, shortcut, classes } = options;
+  const given = {
+    ...(shortcut && { shortcut }),
+    ...(classes !== undefined && { classes }),
+    ...(size && { inputSize: size }),
+  };
+  const model = resnext({ ...variant(name), ...given, form });
+  const { parameters, macs, nodes } = cost(model.graph);
+  const stages = summarise(model);
+  const { config } = model;
+  output.document({ name, form, parameters, macs, nodes, config, stages });
+  output.line(
+    `${name}, form ${form}: ${config.inputChannels} x ${config.inputSize.join(' x ')} in, ${config.classes} classes\n`,
+  );
+  const rows = stages.map((stage) => [
+    stage.name,
+    stage.output,
+    stage.blocks,
+    short(stage.parameters),
+    short(stage.macs),
+  ]);
+  output.line(table([['stage', 'output', '', 'parameters', 'multiply-adds'], ...rows]));
+  output.line(`\n${parameters.toLocaleString('en')} parameters, ${short(macs)} multiply-adds, ${nodes} nodes`);
+  return 0;
+}
+
+interface StageSummary {
+  readonly name: string;
+  /** Channels x height x width. */
+  readonly output: string;
+  readonly blocks: string;
+  readonly parameters: number;
+  readonly macs: number;
+}
+
+/** The stem, each stage and the classifier; nodes and parameters are told apart by the first part of their names. */
+function summarise({ config, graph, parameters }: Model): StageSummary[] {
+  const part = (name: string) =>
+    (/^(layer\d+|fc|avgpool|flatten)/.exec(name)?.[0] ?? 'stem').replace(/avgpool|flatten/, 'fc');
+  const names = ['stem', ...config.depths.map((_, s) => `layer${s + 1}`), 'fc'];
+  return names.map((name) => {
+    const nodes = graph.sorted().filter((node) => part(node.name) === name);
+    const own = parameters.filter(({ value, trainable }) => trainable && part(value.name) === name);
+    return {
+      name,
+      output: (nodes.at(-1)!.outputs[0]!.dims ?? []).slice(1).join(' x '),
+      blocks: describeStage(config, name),
+      parameters: own.reduce((sum, { value }: { value: Value }) => sum + elements(value.dims as number[]), 0),
+      macs: nodes.reduce((sum, node) => sum + nodeMacs(node), 0),
+    };
+  });
+}
+
+function describeStage(config: ResNeXtConfig, name: string): string {
+  const { depths, width, baseWidth, cardinality, stem, classes, form } = config;
+  if (name === 'stem') return stem === 'imagenet' ? '7x7 /2, max-pool 3x3 /2' : '3x3';
+  if (name === 'fc') return classes > 0 ? 'average-pool, linear' : 'average-pool';
+  const s = Number(name.slice('layer'.length)) - 1;
+  const n = width * 2 ** s;
+  const [d, wide] = [branchWidth(n, baseWidth), branchWidth(n, baseWidth) * cardinality];
+  const block = {
+    A: `${cardinality} branches of 1x1 ${d}, 3x3 ${d}, 1x1 ${4 * n}, added`,
+    B: `${cardinality} branches of 1x1 ${d}, 3x3 ${d}, joined, 1x1 ${4 * n}`,
+    C: `1x1 ${wide}, 3x3 ${wide} in ${cardinality} groups, 1x1 ${4 * n}`,
+  };
+  return `${depths[s]} x [${block[form]}]`;
+}

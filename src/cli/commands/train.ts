@@ -1,0 +1,88 @@
+/** `resnext train`: a training run with its progress. Ctrl-C ends it after the step and leaves a checkpoint. */
+import pc from 'picocolors';
+import { UsageError } from '../../errors.ts';
+import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
+import { resume, train } from '../../train/loop.ts';
+import type { TrainOptions } from '../../train/options.ts';
+import { duration, type Output, short } from '../output.ts';
+
+export type TrainCommandOptions = Partial<TrainOptions> & { readonly resume?: string; readonly json?: boolean };
+
+const interruptedCode = 130;
+
+export async function run([dir]: readonly [string?], given: TrainCommandOptions, output: Output): Promise<number> {
+  const { resume: run, json: _, ...options } = given;
+  const stop = new AbortController();
+  const onInterrupt = () => {
+    if (stop.signal.aborted) process.exit(interruptedCode);
+    output.warn('Interrupted: ending after this step. Press Ctrl-C again to stop at once.');
+    stop.abort();
+  };
+  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  const hooks = { onEvent: listener(output), signal: stop.signal };
+  const result =
+    run === undefined ? await train(required(dir, options), hooks) : await resume(run, withData(dir, options), hooks);
+  process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  return result.interrupted ? interruptedCode : 0;
+}
+
+function required(dir: string | undefined, { out, ...options }: Partial<TrainOptions>): Parameters<typeof train>[0] {
+  if (dir === undefined)
+    throw new UsageError('Name the folder of pictures to train on, or a run to go on with: --resume RUN.');
+  if (out === undefined) throw new UsageError('Name a folder for the results with --out RUN.');
+  return { ...options, data: dir, out };
+}
+
+/** Commander gives `nesterov: true` where nothing was said, which must not override a resumed run's own choice. */
+function withData(dir: string | undefined, { nesterov, ...options }: Partial<TrainOptions>): Partial<TrainOptions> {
+  return { ...options, ...(nesterov === false && { nesterov }), ...(dir !== undefined && { data: dir }) };
+}
+
+/** JSON lines with at most one step a second, or a bar with a line per epoch. */
+function listener(output: Output): (event: TrainEvent) => void {
+  let last = 0;
+  return (event) => {
+    const now = Date.now();
+    if (!output.json) return show(event, output);
+    if (event.event === 'step' && now - last < 1000) return;
+    if (event.event === 'step') last = now;
+    output.document(event, false);
+  };
+}
+
+function show(event: TrainEvent, output: Output): void {
+  if (event.event === 'start') output.line(describeStart(event));
+  else if (event.event === 'step') output.progress(shareDone(event), describeStep(event));
+  else if (event.event === 'corrupt') output.warn(event.message);
+  else if (event.event === 'epoch') output.line(describeEpoch(event));
+  else output.line(describeEnd(event));
+}
+
+function describeEnd({ interrupted, epochs, best, out }: EndEvent): string {
+  if (interrupted) return `Stopped in epoch ${epochs + 1}; go on with: resnext train --resume ${out}`;
+  return `Done: best top-1 ${best.toFixed(2)} %. The model is in ${pc.bold(out)}.`;
+}
+
+const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
+  (epoch - 1 + step / stepsPerEpoch) / epochs;
+
+function describeStart({ variant, parameters, macs, classes, train, validation, epoch, step }: StartEvent): string {
+  const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
+  const pictures = `${classes.length} classes, ${train} pictures to train on, ${validation} to validate on`;
+  const from = epoch + step > 0 ? `\nGoing on in epoch ${epoch + 1} after step ${step}.` : '';
+  return `${net}\n${pictures}${from}`;
+}
+
+function describeStep({ epoch, epochs, loss, top1, picturesPerSecond, secondsLeft }: StepEvent): string {
+  const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %  ${picturesPerSecond.toFixed(0)} pictures/s`;
+  return `epoch ${epoch}/${epochs}  ${numbers}  ${duration(secondsLeft)} left`;
+}
+
+function describeEpoch({ epoch, epochs, loss, top1, validation, seconds, corrupt, best }: EpochEvent): string {
+  const trained = `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %`;
+  const validated = validation
+    ? `  validation: loss ${validation.loss.toFixed(3)}  top-1 ${validation.top1.toFixed(2)} %`
+    : '';
+  const notes = `${corrupt > 0 ? `  ${corrupt} unreadable` : ''}  ${duration(seconds)}${best ? pc.green('  best') : ''}`;
+  return trained + validated + notes;
+}

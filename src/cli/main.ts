@@ -1,0 +1,178 @@
+#!/usr/bin/env node
+/**
+ * The command line: what can be typed, and the one place that turns errors into messages and exit codes. 0: done; 1: the
+ * input cannot be used, said in one sentence; 130: interrupted. The commands' code is loaded when they run.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import pc from 'picocolors';
+import { FormatError, UsageError } from '../errors.ts';
+import { forms } from '../model/config.ts';
+import { trainDefaults } from '../train/options.ts';
+import { schedules } from '../train/schedule.ts';
+import { createOutput, type Output } from './output.ts';
+
+/** A command gets its arguments, its options and where to print, and gives the exit code. */
+type Run = (args: never, options: never, output: Output) => Promise<number>;
+
+const number = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It should be a number.');
+  return value;
+};
+
+const formOption = () => new Option('--form <form>', 'how blocks are written').choices(forms).default('C');
+const shortcutOption = () => new Option('--shortcut <type>', 'shortcut type').choices(['A', 'B', 'C', 'D']);
+const jsonOption = (what = 'print one JSON document') => new Option('--json', what);
+
+/** Registers a command whose module is imported when it runs. */
+function command(
+  program: Command,
+  usage: string,
+  summary: string,
+  example: string,
+  load: () => Promise<{ run: Run }>,
+): Command {
+  return program
+    .command(usage)
+    .description(summary)
+    .addHelpText('after', `\nExample:\n  $ ${example}`)
+    .action(async (...given: unknown[]) => {
+      const self = given.pop() as Command;
+      const { run } = await load();
+      const options = self.opts<{ json?: boolean }>();
+      process.exitCode = await run(self.processedArgs as never, options as never, createOutput(options.json === true));
+    });
+}
+
+function createProgram(): Command {
+  const program = new Command('resnext').description('ResNeXt: build, train, evaluate, classify, export.');
+  program.exitOverride().showHelpAfterError('(run with --help for all options)');
+  command(
+    program,
+    'list',
+    'named variants with their size',
+    'resnext list',
+    () => import('./commands/list.ts'),
+  ).addOption(jsonOption());
+  command(
+    program,
+    'summary <variant>',
+    'stages, parameters and multiply-adds of a net',
+    'resnext summary resnext50_32x4d --form A',
+    () => import('./commands/summary.ts'),
+  )
+    .addOption(formOption())
+    .addOption(shortcutOption())
+    .option('--classes <n>', 'number of classes', number)
+    .option('--size <pixels>', 'height and width of the input', number)
+    .addOption(jsonOption());
+  addTrain(program);
+  command(
+    program,
+    'evaluate <dir>',
+    'measure a model on a folder of class folders',
+    'resnext evaluate flowers/test --model runs/flowers',
+    () => import('./commands/evaluate.ts'),
+  )
+    .requiredOption('--model <file>', 'run folder, .safetensors or .onnx file')
+    .option('--batch <n>', 'pictures at a time', number, 64)
+    .option('--threads <n>', 'threads of the engine', number)
+    .option('--workers <n>', 'threads that decode pictures', number)
+    .option('--strict', 'stop at a picture that cannot be read')
+    .addOption(jsonOption());
+  command(
+    program,
+    'classify <image...>',
+    'name what pictures show',
+    'resnext classify rose.jpg tulip.jpg --model runs/flowers --top 3',
+    () => import('./commands/classify.ts'),
+  )
+    .requiredOption('--model <file>', 'run folder, .safetensors or .onnx file')
+    .option('--top <n>', 'classes to name', number, 5)
+    .addOption(jsonOption());
+  command(
+    program,
+    'export <model>',
+    'write a variant or a trained model as ONNX',
+    'resnext export runs/flowers -o flowers.onnx',
+    () => import('./commands/export.ts'),
+  )
+    .requiredOption('-o, --output <file>', 'the ONNX file to write')
+    .addOption(new Option('--form <form>', 'how blocks are written; C for a variant, else as trained').choices(forms))
+    .addOption(shortcutOption())
+    .option('--classes <n>', 'number of classes of a new variant', number)
+    .option('--size <pixels>', 'height and width of the input of a new variant', number)
+    .option('--seed <n>', 'seed of a new variant’s weights', number, 1)
+    .addOption(jsonOption());
+  return program;
+}
+
+function addTrain(program: Command): void {
+  const d = trainDefaults;
+  command(
+    program,
+    'train [dir]',
+    'train on a folder of pictures',
+    'resnext train flowers --variant resnext26_32x4d --epochs 30 --out runs/flowers',
+    () => import('./commands/train.ts'),
+  )
+    .option('--out <run>', 'folder for the results')
+    .option('--resume <run>', 'go on with an interrupted run')
+    .option('--variant <name>', `the net (default: ${d.variant})`)
+    .addOption(new Option('--form <form>', `how blocks are written (default: ${d.form})`).choices(forms))
+    .addOption(shortcutOption())
+    .option('--size <pixels>', 'height and width pictures are brought to (default: 32 or 224, by the stem)', number)
+    .addOption(new Option('--input-channels <n>', 'grey or colour (default: 3)').choices(['1', '3']).argParser(number))
+    .option('--zero-init-last', 'start each block as its shortcut')
+    .option('--epochs <n>', `(default: ${d.epochs})`, number)
+    .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
+    .option('--lr, --learning-rate <rate>', `(default: ${d.learningRate})`, number)
+    .addOption(new Option('--schedule <name>', `learning rate over time (default: ${d.schedule})`).choices(schedules))
+    .option('--warmup <epochs>', `epochs in which the learning rate rises (default: ${d.warmup})`, number)
+    .option('--momentum <m>', `(default: ${d.momentum})`, number)
+    .option('--no-nesterov', 'plain momentum')
+    .option('--weight-decay <d>', `(default: ${d.weightDecay})`, number)
+    .option('--norm-weight-decay <d>', `on biases and normalisation (default: ${d.normWeightDecay})`, number)
+    .option('--label-smoothing <s>', `(default: ${d.labelSmoothing})`, number)
+    .addOption(
+      new Option('--augmentation <kind>', 'how pictures are varied (default: by the stem)').choices([
+        ...['auto', 'pad-and-crop', 'random-resized-crop'],
+      ]),
+    )
+    .option(
+      '--validation <share>',
+      `kept for validation where there is no val folder (default: ${d.validation})`,
+      number,
+    )
+    .option('--seed <n>', `(default: ${d.seed})`, number)
+    .option('--strict', 'stop at a picture that cannot be read')
+    .option('--threads <n>', 'threads of the engine (default: all cores)', number)
+    .option('--workers <n>', 'threads that decode pictures (default: all cores)', number)
+    .option('--checkpoint-every <seconds>', `within an epoch (default: ${d.checkpointEvery})`, number)
+    .addOption(jsonOption('print JSON lines'));
+}
+
+/** Says what went wrong and gives the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof UsageError || error instanceof FormatError) {
+    process.stderr.write(`${pc.red('error')} ${error.message}\n`);
+    return 1;
+  }
+  process.stderr.write(
+    `${pc.red('defect')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return 1;
+}
+
+/** Whoever reads our output may stop reading, as `head` does. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,93 @@
+/** What commands print: text for people, JSON for programs, and one status line that is drawn over while work goes on. */
+import pc from 'picocolors';
+
+export interface Output {
+  readonly json: boolean;
+  /** A line for people; nothing under --json. */
+  line(text?: string): void;
+  /** A JSON document under --json, indented unless it is one of many; nothing for people. */
+  document(value: unknown, indent?: boolean): void;
+  /** A line on standard error, under --json too. */
+  warn(text: string): void;
+  /**
+   * Progress: a bar that is drawn over on a terminal, a plain line every ten seconds elsewhere, nothing under --json.
+   *
+   * @param share done, between 0 and 1.
+   */
+  progress(share: number, text: string): void;
+  /** Takes the bar away. */
+  clear(): void;
+}
+
+const plainEvery = 10_000;
+const drawEvery = 100;
+
+export function createOutput(json: boolean): Output {
+  const terminal = process.stdout.isTTY === true && !json;
+  let drawn = false;
+  let last = 0;
+  const clear = () => {
+    if (drawn) process.stdout.write('\r\u001b[2K');
+    drawn = false;
+  };
+  const write = (stream: NodeJS.WriteStream, text: string) => {
+    clear();
+    stream.write(`${text}\n`);
+  };
+  return {
+    json,
+    clear,
+    line: (text = '') => {
+      if (!json) write(process.stdout, text);
+    },
+    document: (value, indent = true) => {
+      if (json) write(process.stdout, JSON.stringify(value, null, indent ? 2 : 0));
+    },
+    warn: (text) => write(process.stderr, `${pc.yellow('warning')} ${text}`),
+    progress: (share, text) => {
+      const now = Date.now();
+      if (json || now - last < (terminal ? drawEvery : plainEvery)) return;
+      last = now;
+      drawn = terminal;
+      const drawing = `\r\u001b[2K${shorten(`${bar(share)} ${text}`, process.stdout.columns)}`;
+      process.stdout.write(terminal ? drawing : `${Math.floor(100 * share)} %  ${text}\n`);
+    },
+  };
+}
+
+const barWidth = 24;
+
+function bar(share: number): string {
+  const full = Math.round(barWidth * Math.min(1, Math.max(0, share)));
+  return `${'━'.repeat(full)}${'╌'.repeat(barWidth - full)} ${String(Math.floor(100 * share)).padStart(3)} %`;
+}
+
+const _fit = (text: string, columns: number | undefined): string => text.slice(0, (columns || 80) - 1);
+
+/** At most as much as stands in one line of the terminal. */
+const shorten = (text: string, columns: number | undefined): string => text.slice(0, (columns || 80) - 1);
+
+/** Rows of cells as aligned columns, two spaces apart; numbers stand to the right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => String(row[c] ?? '').length)));
+  const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGM-]*$/.test(String(row[c] ?? ''))));
+  const cell = (value: string | number, c: number) => {
+    return numeric[c] ? String(value).padStart(widths[c]!) : String(value).padEnd(widths[c]!);
+  };
+  return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');
+}
+
+/** 4.23 G, 33.4 M, 512. */
+export function short(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
+  if (value >= 1e6) return `${(value / 1e6).toFixed(1)} M`;
+  return value >= 1e3 ? `${(value / 1e3).toFixed(1)} k` : String(value);
+}
+
+/** 1:05:09, 12:30, 0:07. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number) => String(value).padStart(2, '0');
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}

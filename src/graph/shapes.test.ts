@@ -1,0 +1,261 @@
+/** What shape inference refuses, word for word with the node's name in front, and how free sizes travel. */
+import { expect, test } from 'vitest';
+import { int64 } from '../../test/tensors.ts';
+import { UsageError } from '../errors.ts';
+import { resnext } from '../model/resnext.ts';
+import { Builder } from './builder.ts';
+import type { Dim, Value } from './graph.ts';
+import type { Attributes, OpType } from './ops.ts';
+import { inferShapes } from './shapes.ts';
+
+/** The shapes of a node named `n` over inputs of these shapes; numbers after `ints` are a constant. */
+function shapes<O extends OpType>(
+  op: O,
+  inputs: readonly (readonly Dim[] | { readonly ints: readonly number[] })[],
+  attributes: Partial<Attributes<O>> = {},
+  outputs = 1,
+): (readonly Dim[] | undefined)[] {
+  const b = new Builder('one');
+  const values = inputs.map((each, i): Value => {
+    return 'ints' in each ? b.constant(int64([each.ints.length], each.ints)) : b.input(`x${i}`, each);
+  });
+  return b.node(op, values, attributes, outputs, 'n').outputs.map(({ dims }) => dims);
+}
+
+const map = [1, 4, 5, 5];
+const square = [3, 3];
+
+test.each<[sentence: string, () => void]>([
+  [
+    'Conv "n": input has 128 channels, but its weight expects 4 per group × 16 groups = 64.',
+    () =>
+      shapes(
+        'Conv',
+        [
+          ['N', 128, 7, 7],
+          [64, 4, 3, 3],
+        ],
+        { group: 16 },
+      ),
+  ],
+  [
+    'Conv "n": 3 groups do not divide the 128 input channels.',
+    () =>
+      shapes(
+        'Conv',
+        [
+          ['N', 128, 7, 7],
+          [96, 4, 3, 3],
+        ],
+        { group: 3 },
+      ),
+  ],
+  [
+    'Conv "n": 4 groups do not divide the 6 filters.',
+    () =>
+      shapes(
+        'Conv',
+        [
+          ['N', 8, 7, 7],
+          [6, 2, 3, 3],
+        ],
+        { group: 4 },
+      ),
+  ],
+  ['Conv "n": group = 0 should be a whole number ≥ 1.', () => shapes('Conv', [map, [4, 4, 1, 1]], { group: 0 })],
+  ['Conv "n": bias has [3] numbers, but there are 2 filters.', () => shapes('Conv', [map, [2, 4, 1, 1], [3]])],
+  [
+    'Conv "n": input [4,5,5] and weight [2,4,1,1] should both be [N, C, …map] of the same rank.',
+    () =>
+      shapes('Conv', [
+        [4, 5, 5],
+        [2, 4, 1, 1],
+      ]),
+  ],
+  [
+    'Conv "n": its window spans 7, but the map is 5 wide with padding 0 + 1.',
+    () => shapes('Conv', [map, [2, 4, 3, 3]], { dilations: [1, 3], pads: [0, 0, 0, 1] }),
+  ],
+  ['Conv "n": strides = [2] should have 2 numbers.', () => shapes('Conv', [map, [2, 4, 3, 3]], { strides: [2] })],
+  ['Conv "n": pads = [1,1] should have 4 numbers.', () => shapes('Conv', [map, [2, 4, 3, 3]], { pads: [1, 1] })],
+  [
+    'Conv "n": strides = [0,1] should all be at least 1.',
+    () => shapes('Conv', [map, [2, 4, 3, 3]], { strides: [0, 1] }),
+  ],
+  [
+    'ConvTranspose "n": pads given by auto_pad or output_shape are not understood here; state its pads.',
+    () => shapes('ConvTranspose', [map, [4, 2, 3, 3]], { auto_pad: 'SAME_UPPER' }),
+  ],
+  [
+    'MaxPool "n": its window spans 6, but the map is 5 wide with padding 0 + 0.',
+    () => shapes('MaxPool', [map], { kernel_shape: [6, 6] }),
+  ],
+  [
+    'MaxPool "n": storage_order = 1 is not understood; use 0.',
+    () => shapes('MaxPool', [map], { kernel_shape: [2, 2], storage_order: 1 }, 2),
+  ],
+  [
+    'BatchNormalization "n": input has 4 channels, but a per-channel input has shape [3].',
+    () => shapes('BatchNormalization', [map, [4], [4], [3], [4]]),
+  ],
+  [
+    'BatchNormalization "n": training_mode = 1 is not understood; export the model for inference.',
+    () => shapes('BatchNormalization', [map, [4], [4], [4], [4]], { training_mode: 1 }),
+  ],
+  [
+    'Add "n": shapes [2,3] and [2,4] do not broadcast: 3 against 4 on axis 1.',
+    () =>
+      shapes('Add', [
+        [2, 3],
+        [2, 4],
+      ]),
+  ],
+  [
+    'Concat "n": [2,4] and [3,4] differ beside the axis 1 they are joined on.',
+    () =>
+      shapes(
+        'Concat',
+        [
+          [3, 4],
+          [2, 4],
+        ],
+        { axis: 1 },
+      ),
+  ],
+  [
+    'Concat "n": axis 2 is not one of [3,4].',
+    () =>
+      shapes(
+        'Concat',
+        [
+          [3, 4],
+          [3, 4],
+        ],
+        { axis: 2 },
+      ),
+  ],
+  [
+    'Gemm "n": [2,3] and [4,5] do not multiply: 3 columns against 4 rows.',
+    () =>
+      shapes('Gemm', [
+        [2, 3],
+        [4, 5],
+      ]),
+  ],
+  [
+    'Gemm "n": [3,2] and [5,4] do not multiply: 3 columns against 4 rows.',
+    () =>
+      shapes(
+        'Gemm',
+        [
+          [3, 2],
+          [5, 4],
+        ],
+        { transA: 1, transB: 1 },
+      ),
+  ],
+  [
+    'Gemm "n": shapes [2,5] and [4] do not broadcast: 5 against 4 on axis 1.',
+    () => shapes('Gemm', [[2, 3], [3, 5], [4]]),
+  ],
+  [
+    'MatMul "n": [2,3] and [2,4,5] do not multiply: 3 columns against 4 rows.',
+    () =>
+      shapes('MatMul', [
+        [2, 3],
+        [2, 4, 5],
+      ]),
+  ],
+  ['Reshape "n": [2,3,4] cannot be reshaped to [5,-1].', () => shapes('Reshape', [[2, 3, 4], { ints: [5, -1] }])],
+  ['Reshape "n": [2,3,4] cannot be reshaped to [5,5].', () => shapes('Reshape', [[2, 3, 4], { ints: [5, 5] }])],
+  [
+    'Reshape "n": its shape should be a constant, but is computed by the graph.',
+    () => shapes('Reshape', [square, [1]]),
+  ],
+  [
+    'Slice "n": steps = [0] should not be 0.',
+    () => shapes('Slice', [[5], ...[[4], [0], [0], [0]].map((ints) => ({ ints }))]),
+  ],
+  [
+    'Split "n": axis 0 of [5,2] does not split into 2 equal parts; name the sizes.',
+    () => shapes('Split', [[5, 2]], { axis: 0 }, 2),
+  ],
+  [
+    'Split "n": axis 0 of [5,2] does not split into 2 parts of [2,2].',
+    () => shapes('Split', [[5, 2], { ints: [2, 2] }], { axis: 0 }, 2),
+  ],
+])('%s', (sentence, build) => {
+  expect(build).toThrow(new UsageError(sentence));
+});
+
+test('a free size travels through operators, and what nobody knows is "?"', () => {
+  expect(
+    shapes('Conv', [
+      ['N', 4, 'H', 9],
+      [6, 4, 3, 3],
+    ]),
+  ).toEqual([['N', 6, '?', 7]]);
+  expect(
+    shapes('Conv', [
+      ['N', 'C', 5, 5],
+      [6, 4, 3, 3],
+    ]),
+  ).toEqual([['N', 6, 3, 3]]);
+  expect(
+    shapes('Add', [
+      ['N', 3],
+      [1, 3],
+    ]),
+  ).toEqual([['N', 3]]);
+  expect(
+    shapes('Add', [
+      ['N', 3],
+      [4, 1],
+    ]),
+  ).toEqual([[4, 3]]);
+  expect(shapes('Flatten', [['N', 3, 4]])).toEqual([['N', 12]]);
+  expect(shapes('Flatten', [['N', 'H', 4]])).toEqual([['N', '?']]);
+  expect(shapes('Reshape', [['N', 3, 4], { ints: [0, -1] }])).toEqual([['N', 12]]);
+  expect(shapes('Reshape', [['N', 3, 4], { ints: [-1, 2] }])).toEqual([['?', 2]]);
+  expect(
+    shapes(
+      'Concat',
+      [
+        ['N', 3],
+        ['N', 'K'],
+      ],
+      { axis: 1 },
+    ),
+  ).toEqual([['N', '?']]);
+  expect(shapes('Pad', [['N', 3], { ints: [0, 1, 0, 1] }])).toEqual([['N', 5]]);
+  expect(shapes('Slice', [['N', 3], { ints: [1] }, { ints: [2] }])).toEqual([['?', 3]]);
+  expect(shapes('Gemm', [['N', 3], [3, 5], [5]])).toEqual([['N', 5]]);
+});
+
+test.each(['A', 'B', 'C'] as const)('the batch N travels through a whole ResNeXt in form %s', (form) => {
+  const { graph } = resnext({
+    depths: [1, 2],
+    cardinality: 2,
+    width: 16,
+    baseWidth: 8,
+    classes: 7,
+    inputSize: 33,
+    form,
+  });
+  for (const node of graph.nodes) for (const { dims } of node.outputs) expect(dims?.[0]).toBe('N');
+  expect(graph.outputs.map(({ dims }) => dims)).toEqual([['N', 7]]);
+});
+
+test('shapes behind an operator that nobody knows stay open', () => {
+  const b = new Builder('foreign');
+  const x = b.input('x', [2, 3]);
+  const y = b.op('Relu', [x]);
+  const [relu] = x.users;
+  const unknown = b.graph.add({ op: 'Mystery', domain: 'elsewhere', inputs: [x], outputs: [b.input('y', [])] });
+  const [mystery] = unknown.outputs;
+  mystery!.dims = undefined;
+  y.dims = undefined;
+  b.graph.setInput(relu!, 0, mystery);
+  inferShapes(b.graph);
+  expect([mystery!.dims, y.dims]).toEqual([undefined, undefined]);
+});
