@@ -5,8 +5,10 @@
  */
 import type { DType, Tensor } from '../tensor.ts';
 
-/** A dimension: its size, or the name of one that is free, such as the batch `N`. */
+/** A dimension: its size, or the name of one that is free, such as the batch `N`. The empty name is one nobody knows. */
 export type Dim = number | string;
+
+export const unknownDim = '';
 
 /** An attribute as ONNX types it. `opaque` holds what this package does not look into, such as subgraphs. */
 export type Attribute =
@@ -84,7 +86,7 @@ export class Graph {
   /** ONNX metadata_props: text that travels with the model, such as its labels. */
   readonly metadata: Map<string, string> = new Map();
   foreign: unknown;
-  #serial = 0;
+  #serial: number | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -99,10 +101,17 @@ export class Graph {
     return node;
   }
 
-  /** A name that no earlier call has given: `stem` and a serial number. */
+  /** A name that nothing in the graph has: `stem` and a number. */
   freshName(stem: string): string {
-    this.#serial += 1;
+    this.#serial = (this.#serial ?? this.#largestNumber()) + 1;
     return `${stem}_${this.#serial}`;
+  }
+
+  /** The largest number after a `_` at the end of a name. */
+  #largestNumber(): number {
+    const values = [...this.inputs, ...this.initializers, ...[...this.nodes].flatMap(({ outputs }) => outputs)];
+    const names = [...values, ...this.nodes].map(({ name }) => name);
+    return names.reduce((largest, name) => Math.max(largest, Number(/_(\d{1,15})(\.|$)/.exec(name)?.[1] ?? 0)), 0);
   }
 
   setInput(node: Node, index: number, value: Value | undefined): void {

@@ -1,7 +1,7 @@
 /**
  * A graph as text, in the syntax that ONNX defines for models on paper (`onnx/parser`): for messages, snapshots, docs.
  */
-import type { Attribute, Dim, Graph, Node, Value } from './graph.ts';
+import { type Attribute, type Dim, type Graph, type Node, unknownDim, type Value } from './graph.ts';
 
 /** @example print(resnext({ depths: [1] }).graph) // resnext (float32[N,3,224,224] input) => (…) … { … } */
 export function print(graph: Graph): string {
@@ -24,7 +24,8 @@ export function printNode(node: Node): string {
 
 const typed = ({ dtype, dims, name }: Value): string => `${dtype ?? '?'}${printDims(dims)} ${name}`;
 
-const printDims = (dims: readonly Dim[] | undefined): string => (dims ? `[${dims.join(',')}]` : '');
+const printDims = (dims: readonly Dim[] | undefined): string =>
+  dims ? `[${dims.map((dim) => (dim === unknownDim ? '?' : dim)).join(',')}]` : '';
 
 function printAttribute({ kind, value }: Attribute): string {
   if (kind === 'opaque') return '…';

@@ -1,11 +1,11 @@
 /**
  * Shapes: for every operator, what comes out from what goes in. A dimension may be a name (the batch `N`) and then
- * travels unchanged; '?' is a size that nobody knows. A rule that finds inputs which cannot go together throws a
+ * travels unchanged; `unknownDim` is a size that nobody knows. A rule that finds inputs which cannot go together throws a
  * sentence with the numbers, and `inferShapes` puts the node in front of it.
  */
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
-import { type Dim, describe, type Graph, type Node } from './graph.ts';
+import { type Dim, describe, type Graph, type Node, unknownDim } from './graph.ts';
 import { type Attributes, attributesOf, type OpType, opTypeOf } from './ops.ts';
 import { resolveWindow } from './window.ts';
 
@@ -150,12 +150,15 @@ export function broadcastDims(a: Dims, b: Dims): Dims {
   });
 }
 
+/** Whether two sizes are known to differ. */
+const clash = (a: Dim, b: Dim): boolean => typeof a === 'number' && typeof b === 'number' && a !== b;
+
 /** The size of one axis that is the product of several. */
 function product(dims: Dims): Dim {
   const names = dims.filter((dim) => typeof dim === 'string');
   const size = dims.reduce<number>((total, dim) => (typeof dim === 'number' ? total * dim : total), 1);
   if (names.length === 0) return size;
-  return names.length === 1 && size === 1 ? names[0]! : '?';
+  return names.length === 1 && size === 1 ? names[0]! : unknownDim;
 }
 
 /**
@@ -193,10 +196,10 @@ function transposeConvolved(x: Shaped, w: Shaped, attributes: Attributes<'ConvTr
   if (attributes.auto_pad.startsWith('SAME') || attributes.output_shape.length > 0) {
     throw new UsageError(`pads given by auto_pad or output_shape are not understood here; state its pads.`);
   }
-  const unbounded = spatial.map(() => '?'); // the window slides over the result, which always has room for it
+  const unbounded = spatial.map(() => unknownDim); // the window slides over the result, which always has room for it
   const { strides, dilations, begin, end } = resolveWindow(attributes, unbounded, kernel);
   const output = spatial.map((size, axis): Dim => {
-    if (typeof size === 'string') return '?';
+    if (typeof size === 'string') return unknownDim;
     const span = dilations[axis]! * (kernel[axis]! - 1) + 1;
     const extra = attributes.output_padding[axis] ?? 0;
     return strides[axis]! * (size - 1) + extra + span - begin[axis]! - end[axis]!;
@@ -217,19 +220,21 @@ function normalised([x, ...statistics]: readonly Shaped[]): Dims {
 function concatenated(inputs: readonly Shaped[], axis: number): Dims {
   const first = inputs[0]!.dims;
   const along = axisOf(axis, first);
-  const clash = inputs.find(
-    ({ dims }) => dims.length !== first.length || dims.some((d, i) => i !== along && d !== first[i]),
+  const other = inputs.find(
+    ({ dims }) => dims.length !== first.length || dims.some((d, i) => i !== along && clash(d, first[i]!)),
   );
-  if (clash) throw new UsageError(`[${clash.dims}] and [${first}] differ beside the axis ${axis} they are joined on.`);
+  if (other) throw new UsageError(`[${other.dims}] and [${first}] differ beside the axis ${axis} they are joined on.`);
   const sizes = inputs.map(({ dims }) => dims[along]!);
-  const total = sizes.some((size) => typeof size === 'string') ? '?' : (sizes as number[]).reduce((a, b) => a + b);
+  const total = sizes.some((size) => typeof size === 'string')
+    ? unknownDim
+    : (sizes as number[]).reduce((a, b) => a + b);
   return first.with(along, total);
 }
 
 function gemm(a: Shaped, b: Shaped, c: Shaped | undefined, { transA, transB }: Attributes<'Gemm'>): Dims {
   const [m, k] = transA ? [a.dims[1]!, a.dims[0]!] : [a.dims[0]!, a.dims[1]!];
   const [k2, n] = transB ? [b.dims[1]!, b.dims[0]!] : [b.dims[0]!, b.dims[1]!];
-  if (a.dims.length !== 2 || b.dims.length !== 2 || k !== k2) {
+  if (a.dims.length !== 2 || b.dims.length !== 2 || clash(k, k2)) {
     throw new UsageError(`[${a.dims}] and [${b.dims}] do not multiply: ${k} columns against ${k2} rows.`);
   }
   if (c) broadcastDims([m, n], c.dims);
@@ -237,7 +242,7 @@ function gemm(a: Shaped, b: Shaped, c: Shaped | undefined, { transA, transB }: A
 }
 
 function matMul(a: Dims, b: Dims): Dims {
-  if (a.length < 2 || b.length < 2 || a.at(-1) !== b.at(-2)) {
+  if (a.length < 2 || b.length < 2 || clash(a.at(-1)!, b.at(-2)!)) {
     throw new UsageError(`[${a}] and [${b}] do not multiply: ${a.at(-1)} columns against ${b.at(-2)} rows.`);
   }
   return [...broadcastDims(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
@@ -247,7 +252,7 @@ function padded(dims: Dims, pads: readonly number[]): Dims {
   return dims.map((size, axis) => {
     const extra = pads[axis]! + pads[axis + dims.length]!;
     if (extra === 0) return size;
-    return typeof size === 'string' ? '?' : size + extra;
+    return typeof size === 'string' ? unknownDim : size + extra;
   });
 }
 
@@ -261,7 +266,7 @@ function reshaped(dims: Dims, shape: readonly number[]): Dims {
   const kept = shape.map((size, i) => (size === 0 ? dims[i]! : size));
   const free = kept.indexOf(-1);
   const names = (list: Dims) => list.filter((dim) => typeof dim === 'string').join();
-  if (names(dims) !== names(kept)) return free < 0 ? kept : kept.with(free, '?');
+  if (names(dims) !== names(kept)) return free < 0 ? kept : kept.with(free, unknownDim);
   const size = (list: Dims) => list.reduce<number>((p, dim) => (typeof dim === 'number' && dim > 0 ? p * dim : p), 1);
   const rest = size(dims) / size(kept);
   if (free < 0 ? rest !== 1 : !Number.isInteger(rest)) {
@@ -284,7 +289,7 @@ export function sliceRanges(inputs: readonly Shaped[]): { start: number; size: D
     const i = axes.indexOf(axis);
     if (i < 0) return { start: 0, size, step: 1 };
     const step = steps[i]!;
-    if (typeof size === 'string') return { start: starts[i]!, size: '?', step };
+    if (typeof size === 'string') return { start: starts[i]!, size: unknownDim, step };
     const [least, most] = step > 0 ? [0, size] : [-1, size - 1];
     const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, least), most);
     const start = clamp(starts[i]!);

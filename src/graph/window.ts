@@ -5,7 +5,7 @@
  * A window of k taps, dilated by d, spans d·(k − 1) + 1 and fits ⌊(size + pads − span) / stride⌋ + 1 times.
  */
 import { UsageError } from '../errors.ts';
-import type { Dim } from './graph.ts';
+import { type Dim, unknownDim } from './graph.ts';
 
 export interface WindowAttributes {
   readonly kernel_shape: readonly number[];
@@ -23,7 +23,7 @@ export interface Window {
   /** Padding before and after each spatial axis. */
   readonly begin: readonly number[];
   readonly end: readonly number[];
-  /** Size of the result along each spatial axis; an unknown size gives '?'. */
+  /** Size of the result along each spatial axis; unknown where the map's size is. */
   readonly output: readonly Dim[];
 }
 
@@ -49,7 +49,7 @@ export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[
   const begin = pads.slice(0, rank);
   const end = pads.slice(rank);
   const output = input.map((size, axis): Dim => {
-    if (typeof size === 'string') return '?';
+    if (typeof size === 'string') return unknownDim;
     const span = dilations[axis]! * (taps[axis]! - 1) + 1;
     const stride = strides[axis]!;
     if (attributes.auto_pad.startsWith('SAME')) {
