@@ -67,3 +67,39 @@ export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?
   }
   return { dtype, dims, data: data ?? allocate(dtype, length) } as unknown as Tensor<D>;
 }
+
+/** Part of a tensor: `size` entries of one axis from `start` on. The whole is passed on as it is; a part is a copy. */
+export function sliceTensor(whole: Tensor, axis: number, start: number, size: number): Tensor {
+  const length = whole.dims[axis]!;
+  if (start === 0 && size === length) return whole;
+  const inner = elements(whole.dims.slice(axis + 1));
+  const part = tensor(whole.dtype, whole.dims.with(axis, size));
+  for (let outer = 0; outer * length * inner < whole.data.length; outer++) {
+    const at = (outer * length + start) * inner;
+    copyInto(part, outer * size * inner, whole.data.subarray(at, at + size * inner));
+  }
+  return part;
+}
+
+/** Tensors one after the other along an axis; they agree in type and in every other axis. */
+export function concatTensors(parts: readonly Tensor[], axis: number): Tensor {
+  const [first] = parts;
+  if (parts.length === 1) return first!;
+  const length = parts.reduce((sum, part) => sum + part.dims[axis]!, 0);
+  const whole = tensor(first!.dtype, first!.dims.with(axis, length));
+  const inner = elements(whole.dims.slice(axis + 1));
+  let start = 0;
+  for (const part of parts) {
+    const run = part.dims[axis]! * inner;
+    for (let outer = 0; outer * run < part.data.length; outer++) {
+      copyInto(whole, (outer * length + start) * inner, part.data.subarray(outer * run, (outer + 1) * run));
+    }
+    start += part.dims[axis]!;
+  }
+  return whole;
+}
+
+/** Both are of one type, which TypeScript cannot see through the union. */
+function copyInto(target: Tensor, at: number, run: Tensor['data']): void {
+  (target.data as { set(run: unknown, at: number): void }).set(run, at);
+}

@@ -40,3 +40,7 @@ export function relativeError(actual: Pick<Tensor, 'data'>, expected: Pick<Tenso
   const error = norm(a.map((value, i) => value - b[i]!)) / (norm(b) || 1);
   return a.length === b.length && Number.isFinite(error) ? error : Number.POSITIVE_INFINITY;
 }
+
+/** Whether two tensors hold the same bytes. */
+export const sameBits = ({ data: a }: Pick<Tensor, 'data'>, { data: b }: Pick<Tensor, 'data'>): boolean =>
+  Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));

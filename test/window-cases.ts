@@ -68,6 +68,7 @@ export const pools = (r: Random): PoolCase[] => [
   pool([1, 2, 7, 5], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }),
   pool([1, 2, 6, 7], { kernel_shape: [3, 2], strides: [2, 3], ceil_mode: 1, pads: [1, 0, 1, 1] }),
   pool([1, 1, 4, 4], { kernel_shape: [2, 2], strides: [3, 3], ceil_mode: 1, pads: [1, 1, 1, 1] }),
+  pool([2, 2, 1, 3], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 }),
   pool([2, 2, 5, 6], { kernel_shape: [1, 1], strides: [2, 2] }),
   pool([1, 2, 5, 6], { kernel_shape: [3, 2], pads: [0, 1, 2, 0] }),
   pool([1, 2, 6, 7], { kernel_shape: [3, 2], strides: [2, 2], auto_pad: 'SAME_UPPER' }),

@@ -4,7 +4,7 @@
  */
 import { type DType, elements, type Tensor, tensor } from '../tensor.ts';
 import { type Dim, Graph, type Node, Value } from './graph.ts';
-import { type Attributes, domainOf, isSemantic, type OpType, opset, semanticDomain, toAttributes } from './ops.ts';
+import { type Attributes, domainOf, isSemantic, type OpType, semanticDomain, toAttributes } from './ops.ts';
 import { inferNode } from './shapes.ts';
 
 export class Builder {
@@ -12,7 +12,6 @@ export class Builder {
 
   constructor(graph: Graph | string) {
     this.graph = typeof graph === 'string' ? new Graph(graph) : graph;
-    this.graph.opsets.set('', opset);
   }
 
   input(name: string, dims: readonly Dim[], dtype: DType = 'float32'): Value {

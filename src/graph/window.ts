@@ -65,10 +65,9 @@ export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[
 /** How often a window fits. In ceil mode the last one may hang over the end, but must start within the map. */
 function positions(size: number, span: number, stride: number, begin: number, end: number, ceil: boolean): number {
   const room = size + begin + end - span;
-  if (room < 0) {
+  const count = (ceil ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1;
+  if (count < 1) {
     throw new UsageError(`its window spans ${span}, but the map is ${size} wide with padding ${begin} + ${end}.`);
   }
-  if (!ceil) return Math.floor(room / stride) + 1;
-  const count = Math.ceil(room / stride) + 1;
-  return (count - 1) * stride >= size + begin ? count - 1 : count;
+  return ceil && (count - 1) * stride >= size + begin ? count - 1 : count;
 }

@@ -4,7 +4,7 @@
  * Both only move numbers, so a round trip gives the same bits.
  */
 import { UsageError } from '../errors.ts';
-import { allocate, type DataOf, type DType, elements, type Tensor, tensor } from '../tensor.ts';
+import { concatTensors, sliceTensor, type Tensor, tensor } from '../tensor.ts';
 import type { Parameter } from './layers.ts';
 import type { Model } from './resnext.ts';
 
@@ -52,57 +52,24 @@ export function scatter(model: Model, weights: Weights): Map<string, Tensor> {
   const parts = new Map<string, Tensor>();
   for (const { value, source } of model.parameters) {
     const whole = weights.get(source.name);
-    if (whole) parts.set(value.name, cut(whole, value.dims as number[], source));
+    const size = value.dims![source.axis] as number;
+    if (whole) parts.set(value.name, sliceTensor(whole, source.axis, source.start, size));
   }
   return parts;
 }
 
 /** Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out. */
 export function gather(model: Model, read: (parameter: Parameter) => Tensor | undefined): Map<string, Tensor> {
-  const wholes = new Map<string, Tensor>();
-  const specs = new Map(weightSpecs(model).map((spec) => [spec.name, spec]));
+  const parts = new Map<string, { axis: number; tensors: Tensor[] }>();
   for (const parameter of model.parameters) {
     const part = read(parameter);
     if (!part) continue;
-    const { name } = parameter.source;
-    const { dims } = specs.get(name)!;
-    if (elements(dims) === part.data.length) {
-      wholes.set(name, part);
-      continue;
-    }
-    if (!wholes.has(name)) wholes.set(name, tensor(part.dtype, dims));
-    eachRun(dims, part.dims, parameter.source, (inWhole, inPart, length) => {
-      copyRun(part, inPart, wholes.get(name)!, inWhole, length);
-    });
+    const { name, axis } = parameter.source; // a tensor's slices come in their order
+    const known = parts.get(name);
+    if (known) known.tensors.push(part);
+    else parts.set(name, { axis, tensors: [part] });
   }
-  return wholes;
-}
-
-function cut(whole: Tensor, dims: readonly number[], source: { axis: number; start: number }): Tensor {
-  if (elements(dims) === whole.data.length) return whole;
-  const part = { dtype: whole.dtype, dims, data: allocate(whole.dtype, elements(dims)) } as Tensor;
-  eachRun(whole.dims, dims, source, (inWhole, inPart, length) => copyRun(whole, inWhole, part, inPart, length));
-  return part;
-}
-
-function copyRun(from: Tensor, start: number, to: Tensor, at: number, length: number): void {
-  (to.data as DataOf[DType] & { set(source: unknown, at: number): void }).set(
-    from.data.subarray(start, start + length),
-    at,
-  );
-}
-
-/** The contiguous runs that a slice and its whole share: one for each index before the sliced axis. */
-function eachRun(
-  whole: readonly number[],
-  part: readonly number[],
-  { axis, start }: { axis: number; start: number },
-  visit: (inWhole: number, inPart: number, length: number) => void,
-): void {
-  const inner = elements(whole.slice(axis + 1));
-  const outer = elements(whole.slice(0, axis));
-  const length = part[axis]! * inner;
-  for (let i = 0; i < outer; i++) visit((i * whole[axis]! + start) * inner, i * length, length);
+  return new Map([...parts].map(([name, { axis, tensors }]) => [name, concatTensors(tensors, axis)]));
 }
 
 /**

@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 export async function loadRuntime(): Promise<typeof Ort> {
   try {
     const ort: typeof Ort = await import('onnxruntime-node');
-    ort.env.logLevel = 'error';
+    ort.env.logLevel = 'fatal'; // what goes wrong is thrown, not printed
     return ort;
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;

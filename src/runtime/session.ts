@@ -111,7 +111,10 @@ async function withNodeName<T>(action: () => Promise<T>): Promise<T> {
     if (error instanceof UsageError) throw error;
     const { message } = error as Error;
     const found = /running (\S+) node\. Name:'([^']*)' Status Message: (.*)/s.exec(message);
-    if (found) throw new UsageError(`${found[1]} "${found[2]}": ${found[3]!.trim()}`, { cause: error });
+    if (found) throw new UsageError(`${found[1]} "${found[2]}": ${reason(found[3]!)}`, { cause: error });
     throw new UsageError(`ONNX Runtime: ${message.trim()}`, { cause: error });
   }
 }
+
+/** Without the place in ONNX Runtime's source and the condition that failed there. */
+const reason = (status: string): string => status.replace(/^\/\S+:\d+ .* was false\. /s, '').trim();

@@ -1,0 +1,93 @@
+/** The named variants against what others count: the paper, torchvision, the authors' formula and pytorchcv. */
+import { expect, test } from 'vitest';
+import { UsageError } from '../errors.ts';
+import { cost } from '../graph/cost.ts';
+import { forms } from './config.ts';
+import { resnext } from './resnext.ts';
+import { variant, variants } from './variants.ts';
+
+/** Parameters, and 10⁹ multiply-adds for one picture of 224x224 or, for CIFAR, 32x32. */
+const exact: Readonly<Record<string, readonly [parameters: number, macs: number]>> = {
+  resnext50_32x4d: [25_028_904, 4.23],
+  resnext50_2x40d: [25_425_000, 4.125],
+  resnext50_4x24d: [25_292_968, 4.16],
+  resnext50_8x14d: [25_603_016, 4.267],
+  resnext50_64x4d: [45_192_488, 7.981],
+  resnext101_32x4d: [44_177_704, 7.97],
+  resnext101_32x8d: [88_791_336, 16.414],
+  resnext101_64x4d: [83_455_272, 15.46],
+  resnext101_32x16d: [194_026_792, 36.163],
+  resnext101_32x32d: [468_530_472, 87.107],
+  resnext101_32x48d: [828_411_176, 153.31],
+  resnext101_2x64d: [84_198_184, 15.123],
+  resnext101_1x100d: [85_611_336, 15.273],
+  resnext152_32x4d: [59_951_400, 11.71],
+  resnext152_64x4d: [114_971_944, 22.939],
+  resnext29_1x64d: [4_914_250, 0.748],
+  resnext29_2x64d: [9_130_314, 1.411],
+  resnext29_4x64d: [17_562_442, 2.736],
+  resnext29_8x64d: [34_426_698, 5.387],
+  resnext29_16x64d: [68_155_210, 10.689],
+  resnext29_32x4d: [4_775_754, 0.774],
+};
+
+/** Millions of parameters, where pytorchcv publishes only those. (Its multiply-adds count more than the paper's.) */
+const millions: Readonly<Record<string, string>> = {
+  resnext14_16x4d: '7.13',
+  resnext14_32x2d: '7.03',
+  resnext14_32x4d: '9.41',
+  resnext26_16x4d: '10.12',
+  resnext26_32x2d: '9.92',
+  resnext26_32x4d: '15.39',
+  resnext38_32x4d: '21.37',
+};
+
+/** Built in forms A and B too, though they take thousands of nodes. */
+const always: ReadonlySet<string> = new Set([
+  ...['resnext50_32x4d', 'resnext101_32x8d', 'resnext101_64x4d', 'resnext29_8x64d', 'resnext29_16x64d'],
+]);
+
+/** Forms A and B have about seven nodes per branch. */
+function isSmall(name: string): boolean {
+  const { depths = [], cardinality = 0 } = variant(name);
+  return 7 * cardinality * depths.reduce((sum, depth) => sum + depth, 0) < 2000;
+}
+
+test.each(variants)('%s costs what its name promises, in every form', (name) => {
+  const { parameters, macs } = cost(resnext(variant(name)).graph);
+  const [depth] = /\d+/.exec(name)!;
+  expect(3 * variant(name).depths!.reduce((sum, blocks) => sum + blocks, 0) + 2).toBe(Number(depth));
+  const known = exact[name];
+  if (known) expect([parameters, Number((macs / 1e9).toFixed(3))]).toEqual(known);
+  if (millions[name]) expect((parameters / 1e6).toFixed(2)).toBe(millions[name]);
+  if (!always.has(name) && !isSmall(name)) return;
+  for (const form of forms) {
+    expect(cost(resnext({ ...variant(name), form }).graph), form).toMatchObject({ parameters, macs });
+  }
+});
+
+test('every published count belongs to a variant', () => {
+  expect(variants).toEqual(expect.arrayContaining([...Object.keys(exact), ...Object.keys(millions)]));
+});
+
+test('100 classes add 92,250 parameters', () => {
+  const { parameters } = cost(resnext({ ...variant('resnext29_8x64d'), classes: 100 }).graph);
+  expect(parameters).toBe(34_426_698 + 92_250);
+});
+
+test('any cardinality, base width and first width can be named', () => {
+  expect(variant('resnext20_3x7d_w48')).toEqual({
+    ...{ depths: [2, 2, 2], stem: 'cifar', cardinality: 3, baseWidth: 7, width: 48, classes: 10 },
+  });
+});
+
+test.each([
+  ['resnext50_32x4', ' Did you mean resnext50_32x4d?'],
+  ['resnetx50_32x4d', ' Did you mean resnext50_32x4d?'],
+  ['resnext51_32x4d', ' Did you mean resnext50_32x4d?'],
+  ['vgg', ''],
+])('"%s" is refused with the nearest name', (name, suggestion) => {
+  const depths = '11, 14, 20, 26, 29, 38, 50, 56, 101, 152, 272';
+  const rule = 'a name reads resnext50_32x4d (depth, cardinality, base width) with a depth of';
+  expect(() => variant(name)).toThrow(new UsageError(`"${name}" is not a variant: ${rule} ${depths}.${suggestion}`));
+});

@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { smallConfig } from '../../test/random-configs.ts';
+import { sameBits, seeded } from '../../test/tensors.ts';
+import { UsageError } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Form, forms } from './config.ts';
+import { type Model, resnext } from './resnext.ts';
+import { gather, scatter, setWeights, weightSpecs } from './weights.ts';
+
+const tiny = {
+  depths: [1, 1],
+  cardinality: 2,
+  baseWidth: 16,
+  width: 4,
+  stem: 'cifar',
+  classes: 3,
+  inputSize: 8,
+} as const;
+
+/** Random contents for everything a model needs. */
+function randomWeights(model: Model, seed: number): Map<string, Tensor> {
+  const r = seeded(seed);
+  return new Map(weightSpecs(model).map(({ name, dims }) => [name, r.tensor(dims)]));
+}
+
+test('every form needs the same tensors, in the same order', () => {
+  fc.assert(
+    fc.property(smallConfig, (config) => {
+      const [a, b, c] = forms.map((form) => weightSpecs(resnext({ ...config, form })));
+      const sorted = (specs = a!) => specs.toSorted((x, y) => x.name.localeCompare(y.name));
+      expect(sorted(a)).toEqual(sorted(c));
+      expect(sorted(b)).toEqual(sorted(c));
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("the names are torchvision's, in the order of its state_dict", () => {
+  expect(weightSpecs(resnext({ ...tiny, depths: [1] })).map(({ name, dims }) => `${name} [${dims}]`)).toEqual([
+    'conv1.weight [4,3,3,3]',
+    ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `bn1.${part} [4]`),
+    'layer1.0.conv1.weight [2,4,1,1]',
+    ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `layer1.0.bn1.${part} [2]`),
+    'layer1.0.conv2.weight [2,1,3,3]',
+    ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `layer1.0.bn2.${part} [2]`),
+    'layer1.0.conv3.weight [16,2,1,1]',
+    ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `layer1.0.bn3.${part} [16]`),
+    'layer1.0.downsample.0.weight [16,4,1,1]',
+    ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `layer1.0.downsample.1.${part} [16]`),
+    'fc.weight [3,16]',
+    'fc.bias [3]',
+  ]);
+});
+
+test('scattering and gathering give the same bits, in every form', () => {
+  fc.assert(
+    fc.property(smallConfig, fc.constantFrom<Form>('A', 'B'), fc.nat(), (config, form, seed) => {
+      const model = resnext({ ...config, form });
+      const weights = randomWeights(model, seed);
+      const parts = scatter(model, weights);
+      const whole = gather(model, ({ value }) => parts.get(value.name));
+      expect([...whole.keys()]).toEqual([...weights.keys()]);
+      for (const [name, gathered] of whole) {
+        expect(gathered.dims).toEqual(weights.get(name)!.dims);
+        expect(sameBits(gathered, weights.get(name)!), name).toBe(true);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a branch gets its own channels', () => {
+  const model = resnext({ ...tiny, depths: [1], form: 'A' });
+  const weights = randomWeights(model, 1);
+  setWeights(model, weights);
+  const contents = (name: string) => {
+    return [...model.parameters.find(({ value }) => value.name === name)!.value.tensor!.data].map(Number);
+  };
+  const whole = (name: string) => [...weights.get(name)!.data].map(Number);
+  expect(contents('layer1.0.branches.1.conv1.weight')).toEqual(whole('layer1.0.conv1.weight').slice(4));
+  expect(contents('layer1.0.branches.1.conv2.weight')).toEqual(whole('layer1.0.conv2.weight').slice(9));
+  expect(contents('layer1.0.branches.0.bn2.running_var')).toEqual(whole('layer1.0.bn2.running_var').slice(0, 1));
+  const odd = whole('layer1.0.conv3.weight').filter((_, i) => i % 2 === 1);
+  expect(contents('layer1.0.branches.1.conv3.weight')).toEqual(odd);
+});
+
+test('gather leaves out what it is not given', () => {
+  const model = resnext({ ...tiny, form: 'B' });
+  const gathered = gather(model, ({ value, trainable }) =>
+    trainable ? seeded(1).tensor(value.dims as number[]) : undefined,
+  );
+  expect([...gathered.keys()]).toEqual(weightSpecs(model).flatMap(({ name, trainable }) => (trainable ? name : [])));
+});
+
+test('setWeights refuses what is missing or has another shape, and then changes nothing', () => {
+  const model = resnext(tiny);
+  const weights = randomWeights(model, 1);
+  const without = new Map(weights);
+  without.delete('fc.bias');
+  expect(() => setWeights(model, without)).toThrow(
+    new UsageError('The weights have no "fc.bias", which this model needs as [3].'),
+  );
+  const reshaped = new Map(weights).set('fc.weight', seeded(1).tensor([1000, 32]));
+  expect(() => setWeights(model, reshaped)).toThrow(
+    new UsageError('"fc.weight" is [1000,32] in the weights, but this model needs [3,32].'),
+  );
+  expect(model.parameters.every(({ value }) => value.tensor === undefined)).toBe(true);
+  setWeights(model, new Map(weights).set('num_batches_tracked', seeded(1).tensor([])));
+  expect(model.parameters.every(({ value }) => value.tensor !== undefined)).toBe(true);
+});

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { Builder } from '../graph/builder.ts';
+import { writeOnnx } from '../onnx/write.ts';
+import { tensor } from '../tensor.ts';
+import { Session } from './session.ts';
+
+/** y = [N, 4] → [N, 2, 2], which fails at run time when a picture has another number of values. */
+function reshapeGraph() {
+  const b = new Builder('reshape');
+  const x = b.input('x', ['N', 'M']);
+  b.output(b.op('Reshape', [x, b.ints([-1, 2, 2])], {}, 'fold'), 'y');
+  return b.graph;
+}
+
+const ones = (...dims: number[]) => tensor('float32', dims, new Float32Array(dims.reduce((p, d) => p * d)).fill(1));
+
+test('any batch size runs through one session', async () => {
+  const session = await Session.open(reshapeGraph());
+  for (const batch of [1, 2, 7]) {
+    const results = await session.run(new Map([['x', ones(batch, 4)]]));
+    expect(results.get('y')!.dims).toEqual([batch, 2, 2]);
+  }
+  await session.dispose();
+});
+
+test('a failing node is named', async () => {
+  const session = await Session.open(reshapeGraph());
+  await expect(session.run(new Map([['x', ones(1, 3)]]))).rejects.toThrow(/^Reshape "fold": The input tensor cannot be reshaped to the requested shape/);
+  await session.dispose();
+});
+
+test('a missing input and an output that is not there are named', async () => {
+  const session = await Session.open(reshapeGraph());
+  await expect(session.run(new Map())).rejects.toThrow(/'x'|"x"/);
+  expect(() => session.bind(new Map(), new Map([['z', ones(1)]]))).toThrow('The graph has no output "z".');
+  await session.dispose();
+});
+
+test('a bound run reads and writes the arrays it was given', async () => {
+  const b = new Builder('double');
+  const x = b.input('x', [3]);
+  b.output(b.op('Add', [x, x]), 'y');
+  const session = await Session.open(writeOnnx(b.graph), { threads: 1 });
+  const [input, output] = [ones(3), ones(3)];
+  const run = session.bind(new Map([['x', input]]), new Map([['y', output]]));
+  await run();
+  expect([...output.data]).toEqual([2, 2, 2]);
+  input.data.set([5, 6, 7]);
+  await run();
+  expect([...output.data]).toEqual([10, 12, 14]);
+  await session.dispose();
+});
+
+test('bytes that are no model are refused with the reason', async () => {
+  await expect(Session.open(Uint8Array.of(1, 2, 3))).rejects.toThrow(/^ONNX Runtime: /);
+});
