@@ -129,7 +129,10 @@ export class Graph {
     return value;
   }
 
-  /** Every node and graph output that reads `old` reads `replacement` instead. A captured value cannot be replaced. */
+  /**
+   * Every node and graph output that reads `old` reads `replacement` instead; a graph output keeps its name. A captured
+   * value cannot be replaced.
+   */
   replaceAllUses(old: Value, replacement: Value): void {
     for (const node of [...old.users]) {
       if (node.captures.includes(old)) {
@@ -138,6 +141,10 @@ export class Graph {
       node.inputs.forEach((input, i) => {
         if (input === old) this.setInput(node, i, replacement);
       });
+    }
+    if (!this.outputs.includes(old)) return;
+    if (replacement.producer && !this.outputs.includes(replacement)) {
+      [old.name, replacement.name] = [replacement.name, old.name];
     }
     this.outputs.forEach((output, i) => {
       if (output === old) this.outputs[i] = replacement;

@@ -130,9 +130,9 @@ export function attributesOf<O extends OpType>(node: Pick<Node, 'attributes'>, o
   return Object.fromEntries(entries) as Attributes<O>;
 }
 
-/** Plain attribute values as a node stores them, each with its kind. ONNX takes no empty list: it is left out. */
+/** Plain attribute values as a node stores them, each with the kind that the operator gives it; empty lists are absent. */
 export function toAttributes<O extends OpType>(op: O, values: Partial<Attributes<O>>): Map<string, Attribute> {
   const specs: Record<string, Spec> = operators[op];
-  const stated = Object.entries(values).filter(([, value]) => !(Array.isArray(value) && value.length === 0));
-  return new Map(stated.map(([name, value]) => [name, { kind: specs[name]!.kind, value } as Attribute]));
+  const present = Object.entries(values).filter(([, value]) => !Array.isArray(value) || value.length > 0);
+  return new Map(present.map(([name, value]) => [name, { kind: specs[name]!.kind, value } as Attribute]));
 }

@@ -68,7 +68,6 @@ function writeOut<O extends SemanticOp>(b: Builder, node: Node, op: O): void {
   const results = bodies[op](b, node.inputs as Value[], attributesOf(node, op), node.outputs);
   node.outputs.forEach((output, i) => {
     b.graph.replaceAllUses(output, results[i]!);
-    if (b.graph.outputs.includes(results[i]!)) results[i]!.name = output.name;
   });
   b.graph.remove(node);
 }

@@ -25,7 +25,9 @@ test('any batch size runs through one session', async () => {
 
 test('a failing node is named', async () => {
   const session = await Session.open(reshapeGraph());
-  await expect(session.run(new Map([['x', ones(1, 3)]]))).rejects.toThrow(/^Reshape "fold": The input tensor cannot be reshaped to the requested shape/);
+  await expect(session.run(new Map([['x', ones(1, 3)]]))).rejects.toThrow(
+    /^Reshape "fold": The input tensor cannot be reshaped to the requested shape/,
+  );
   await session.dispose();
 });
 

@@ -1,0 +1,98 @@
+/** The golden networks as models with their training step, and results put together for comparison with PyTorch's. */
+import { expect } from 'vitest';
+import type { Form, ResNeXtConfig } from '../src/model/config.ts';
+import { type Model, resnext } from '../src/model/resnext.ts';
+import { gather, setWeights } from '../src/model/weights.ts';
+import { type Tensor, tensor } from '../src/tensor.ts';
+import { type TrainingStep, trainingStep } from '../src/train/step.ts';
+import { type Golden, readGolden } from './golden-files.ts';
+import { relativeError } from './tensors.ts';
+
+export const networks = [
+  ...['imagenet-64', 'imagenet-odd', 'dilated-16', 'dilated-8', 'cifar-32', 'cifar-grey'],
+  ...['shortcut-a', 'shortcut-c', 'shortcut-d'],
+];
+
+export type Tensors = ReadonlyMap<string, Tensor>;
+export type Run = (feeds: Tensors) => Tensors | Promise<Tensors>;
+
+export const learningRate = 0.01;
+export const weightDecay = 1e-4;
+
+export interface Network {
+  readonly golden: Golden;
+  readonly model: Model;
+  /** SGD as the golden files were made with, and what its first step is fed. */
+  readonly step: TrainingStep;
+  readonly start: Map<string, Tensor>;
+}
+
+export async function openNetwork(name: string, form: Form): Promise<Network> {
+  const golden = await readGolden(name);
+  const model = resnext({ ...golden.metadata<Omit<ResNeXtConfig, 'form'>>('config'), form });
+  setWeights(model, golden.under('state.'));
+  const batch = golden.get('input').dims[0]!;
+  const step = trainingStep(model.graph, { batch, momentum: 0.9, nesterov: true, weightDecay });
+  return { golden, model, step, start: firstFeeds(golden, model, step) };
+}
+
+/** The batch, and the start's state with velocities of zero. */
+function firstFeeds(golden: Golden, model: Model, { state }: TrainingStep): Map<string, Tensor> {
+  const weights = new Map(model.parameters.map(({ value }) => [value.name, value.tensor!]));
+  const feeds = new Map<string, Tensor>([
+    ['input', golden.get('input')],
+    ['targets', golden.get('targets')],
+    ['learningRate', tensor('float64', [], Float64Array.of(learningRate))],
+  ]);
+  for (const { name, length } of state) {
+    feeds.set(name, tensor('float32', [length], weights.get(name)?.data as Float32Array | undefined));
+  }
+  return feeds;
+}
+
+/** The state after a step: what the next one is fed. */
+export const nextFeeds = (feeds: Tensors, { state }: TrainingStep, results: Tensors): Map<string, Tensor> =>
+  new Map([...feeds, ...state.map(({ name, next }) => [name, results.get(next)!] as const)]);
+
+/** The tensors of form C from flat ones, which are named after the parameters with `suffix`. */
+export const joined = (model: Model, flat: Tensors, suffix = ''): Map<string, Tensor> =>
+  gather(model, ({ value }) => {
+    const part = flat.get(`${value.name}${suffix}`);
+    return part && { ...part, dims: value.dims as number[] };
+  });
+
+/** The gradient, from what the first step makes of velocities of zero: v' = gradient + decay·w. */
+export function gradients({ model, start }: Network, results: Tensors): Map<string, Tensor> {
+  const weights = joined(model, start);
+  const velocities = joined(model, results, '.velocity.next');
+  return new Map(
+    [...velocities].map(([name, { dims, data }]) => {
+      const w = weights.get(name)!.data;
+      const gradient = Float64Array.from(data as ArrayLike<number>, (v, i) => v - weightDecay * Number(w[i]));
+      return [name, tensor('float64', dims, gradient)];
+    }),
+  );
+}
+
+/** Ten steps on one batch: the results of the first, the loss before each, and the state after them in form C. */
+export async function tenSteps({ model, step, start }: Network, run: Run) {
+  const first = await run(start);
+  const losses = [first.get('loss')!.data[0]];
+  let feeds = nextFeeds(start, step, first);
+  while (losses.length < 10) {
+    const results = await run(feeds);
+    losses.push(results.get('loss')!.data[0]);
+    feeds = nextFeeds(feeds, step, results);
+  }
+  return { first, losses: tensor('float64', [10], Float64Array.from(losses, Number)), final: joined(model, feeds) };
+}
+
+/** Every tensor of the golden file under `prefix` is there and as near as `bound` says. */
+export function expectNear(actual: Tensors, golden: Golden, prefix: string, bound: (name: string) => number): void {
+  for (const [name, reference] of golden.under(prefix)) {
+    if (name.endsWith('num_batches_tracked') || name === 'input') continue;
+    expect(actual.get(name)?.dims, name).toEqual(reference.dims);
+    const e = relativeError(actual.get(name)!, reference); (globalThis as any).W ??= {}; const W = (globalThis as any).W; const kk = prefix + (bound(name) > 1e-9); if (!(W[kk] > e)) { W[kk] = e; console.log(kk, e, e / bound(name), name); }
+    expect(relativeError(actual.get(name)!, reference), name).toBeLessThanOrEqual(bound(name));
+  }
+}
