@@ -92,7 +92,6 @@ export function expectNear(actual: Tensors, golden: Golden, prefix: string, boun
   for (const [name, reference] of golden.under(prefix)) {
     if (name.endsWith('num_batches_tracked') || name === 'input') continue;
     expect(actual.get(name)?.dims, name).toEqual(reference.dims);
-    const e = relativeError(actual.get(name)!, reference); (globalThis as any).W ??= {}; const W = (globalThis as any).W; const kk = prefix + (bound(name) > 1e-9); if (!(W[kk] > e)) { W[kk] = e; console.log(kk, e, e / bound(name), name); }
     expect(relativeError(actual.get(name)!, reference), name).toBeLessThanOrEqual(bound(name));
   }
 }

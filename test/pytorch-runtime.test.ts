@@ -9,7 +9,16 @@ import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
 import { Session } from '../src/runtime/session.ts';
 import { tensor } from '../src/tensor.ts';
-import { expectNear, gradients, joined, learningRate, networks, openNetwork, type Run, tenSteps } from './golden-networks.ts';
+import {
+  expectNear,
+  gradients,
+  joined,
+  learningRate,
+  networks,
+  openNetwork,
+  type Run,
+  tenSteps,
+} from './golden-networks.ts';
 import { relativeError } from './tensors.ts';
 
 /** Opens a graph in ONNX Runtime for as long as `use` takes. */

@@ -9,6 +9,7 @@ import { evaluate } from '../src/graph/evaluate.ts';
 import type { Graph } from '../src/graph/graph.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
+import { stateDict } from '../src/model/weights.ts';
 import { Session } from '../src/runtime/session.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import { type StepOptions, withLoss } from '../src/train/step.ts';
@@ -27,6 +28,12 @@ describe.each(networks)('%s', (name) => {
     expect(relativeError(results.get('loss')!, golden.get('train.loss'))).toBeLessThan(1e-12);
     expectNear(gradients(network, results), golden, 'grad.', () => 1e-11);
     expectNear(joined(model, results, '.next'), golden, 'after.', () => 1e-12);
+  });
+
+  test("the names of the weights are torchvision's", async () => {
+    const { golden, model } = await openNetwork(name, 'A');
+    const names = [...golden.under('state.').keys()];
+    expect([...stateDict(model, golden.under('state.')).keys()].sort()).toEqual(names.sort());
   });
 
   test('the gradient by the pictures', async () => {

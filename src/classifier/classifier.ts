@@ -6,6 +6,7 @@ import { type EpochOptions, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
 import { apply, outputDims, type Transforms } from '../data/transforms.ts';
+import { UsageError } from '../errors.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { tensor } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
@@ -53,12 +54,18 @@ export class Classifier {
   /**
    * Opens a run folder, a `.safetensors` or an `.onnx` file, or a model in memory.
    *
+   * @throws UsageError when there is no such file or the model has no classes, FormatError when it is no model.
    * @example
    * const classifier = await Classifier.open('runs/flowers');
    * const [best] = await classifier.classify('rose.jpg');
    */
   static async open(model: string | SavedModel, options: SessionOptions = {}): Promise<Classifier> {
     const { description, graph } = typeof model === 'string' ? await loadModel(model) : model;
+    if (description.config.classes === 0) {
+      throw new UsageError(
+        `The model is a ${description.variant} without classes; open its graph as a Session for features.`,
+      );
+    }
     return new Classifier(description, await Session.open(graph, options));
   }
 

@@ -67,7 +67,7 @@ export async function saveModel(
   weights: Weights,
   batchesTracked = 0,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
   const text = writeDescription(description);
   await writeSafetensorsFile(
@@ -81,10 +81,23 @@ export async function saveModel(
   await writeFileAtomically(join(folder, 'model.json'), [new TextEncoder().encode(`${text}\n`)]);
 }
 
+/**
+ * Makes a folder, with those above it, unless it is there.
+ *
+ * @throws UsageError when the file system refuses.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new UsageError(`Cannot make the folder "${path}": ${(cause as Error).message}.`, { cause });
+  }
+}
+
 /** Writes an ONNX file that carries its description. */
 export async function exportOnnx(path: string, { description, graph }: SavedModel): Promise<void> {
   const { graph: copy } = graph.clone();
   copy.metadata.set(descriptionKey, writeDescription(description));
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeOnnxFile(path, copy);
 }

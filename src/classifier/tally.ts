@@ -12,12 +12,13 @@ export class Tally {
     this.#seen = new Float64Array(classes);
   }
 
-  /** logits [N, K] flat, labels [N]. A tie counts for the class that comes first. */
+  /** logits [N, K] flat, labels [N]. A tie counts for the class that comes first; NaN is beaten by everything. */
   add(logits: Float32Array, labels: Int32Array): void {
     labels.forEach((label, n) => {
       const row = logits.subarray(n * this.#classes, (n + 1) * this.#classes);
       const own = row[label]!;
-      const before = row.filter((value, k) => value > own || (value === own && k < label)).length;
+      const behind = row.filter((value, k) => own > value || (own === value && k > label)).length;
+      const before = this.#classes - 1 - behind;
       const peak = row.reduce((a, b) => Math.max(a, b));
       this.#loss += Math.log(row.reduce((sum, value) => sum + Math.exp(value - peak), 0)) + peak - own;
       this.#seen[label]! += 1;

@@ -3,6 +3,7 @@
  * The command line: what can be typed, and the one place that turns errors into messages and exit codes. 0: done; 1: the
  * input cannot be used, said in one sentence; 130: interrupted. The commands' code is loaded when they run.
  */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { FormatError, UsageError } from '../errors.ts';
@@ -40,13 +41,23 @@ function command(
       const self = given.pop() as Command;
       const { run } = await load();
       const options = self.opts<{ json?: boolean }>();
-      process.exitCode = await run(self.processedArgs as never, options as never, createOutput(options.json === true));
+      const output = createOutput(options.json === true);
+      try {
+        process.exitCode = await run(self.processedArgs as never, options as never, output);
+      } finally {
+        output.clear();
+      }
     });
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 function createProgram(): Command {
   const program = new Command('resnext').description('ResNeXt: build, train, evaluate, classify, export.');
-  program.exitOverride().showHelpAfterError('(run with --help for all options)');
+  program.version(version()).exitOverride().showHelpAfterError('(run with --help for all options)');
   command(
     program,
     'list',
@@ -122,7 +133,7 @@ function addTrain(program: Command): void {
     .addOption(new Option('--form <form>', `how blocks are written (default: ${d.form})`).choices(forms))
     .addOption(shortcutOption())
     .option('--size <pixels>', 'height and width pictures are brought to (default: 32 or 224, by the stem)', number)
-    .addOption(new Option('--input-channels <n>', 'grey or colour (default: 3)').choices(['1', '3']).argParser(number))
+    .option('--input-channels <n>', `1 for grey, 3 for colour (default: ${d.inputChannels})`, number)
     .option('--zero-init-last', 'start each block as its shortcut')
     .option('--epochs <n>', `(default: ${d.epochs})`, number)
     .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)

@@ -49,23 +49,20 @@ export function createOutput(json: boolean): Output {
       if (json || now - last < (terminal ? drawEvery : plainEvery)) return;
       last = now;
       drawn = terminal;
-      const drawing = `\r\u001b[2K${shorten(`${bar(share)} ${text}`, process.stdout.columns)}`;
-      process.stdout.write(terminal ? drawing : `${Math.floor(100 * share)} %  ${text}\n`);
+      const line = `${String(Math.floor(100 * share)).padStart(3)} %  ${text}`;
+      process.stdout.write(terminal ? `\r\u001b[2K${withBar(share, line, process.stdout.columns || 80)}` : `${line}\n`);
     },
   };
 }
 
 const barWidth = 24;
 
-function bar(share: number): string {
-  const full = Math.round(barWidth * Math.min(1, Math.max(0, share)));
-  return `${'━'.repeat(full)}${'╌'.repeat(barWidth - full)} ${String(Math.floor(100 * share)).padStart(3)} %`;
+/** One line of the terminal, with room for a ^C: the text, after as much of a bar as fits. */
+function withBar(share: number, text: string, columns: number): string {
+  const width = Math.max(0, Math.min(barWidth, columns - text.length - 4));
+  const full = Math.round(width * Math.min(1, Math.max(0, share)));
+  return `${'━'.repeat(full)}${'╌'.repeat(width - full)} ${text}`.slice(0, columns - 3);
 }
-
-const _fit = (text: string, columns: number | undefined): string => text.slice(0, (columns || 80) - 1);
-
-/** At most as much as stands in one line of the terminal. */
-const shorten = (text: string, columns: number | undefined): string => text.slice(0, (columns || 80) - 1);
 
 /** Rows of cells as aligned columns, two spaces apart; numbers stand to the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {

@@ -15,7 +15,7 @@ import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
 
 /** Bodies with a constant that float32 rounds, such as 1/N or ε: they differ from the operator by that rounding. */
 const rounded: ReadonlySet<SemanticOp> = new Set([
-  ...(['AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'SgdUpdate'] as const),
+  ...(['AveragePoolGrad', 'BatchNormTraining', 'SgdUpdate'] as const),
   ...(['SoftmaxCrossEntropy', 'SoftmaxCrossEntropyGrad'] as const),
 ]);
 

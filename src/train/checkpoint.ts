@@ -2,8 +2,8 @@
  * A training run as it stands, in one safetensors file: weights, velocities, and as metadata what is being trained, how,
  * and how far it has come. Together with the seeded order of the pictures that is all it takes to go on to the bit.
  */
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../classifier/files.ts';
 import { FormatError } from '../errors.ts';
 import type { Weights } from '../model/weights.ts';
 import type { Tensor } from '../tensor.ts';
@@ -19,6 +19,8 @@ export interface Progress {
   readonly lossSum: number;
   readonly right: number;
   readonly seen: number;
+  /** Pictures that could not be read. */
+  readonly corrupt: number;
   /** Best top-1 on the validation pictures so far, in percent. */
   readonly best: number;
 }
@@ -34,7 +36,7 @@ export async function writeCheckpoint(
   path: string,
   { options, progress, weights, velocity }: Checkpoint,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
   const metadata = new Map([
     ['options', JSON.stringify(options)],

@@ -48,6 +48,7 @@ export interface EpochEvent {
   readonly top1: number;
   /** On the validation pictures; absent where there are none. */
   readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
+  /** Where the schedule stands at the epoch's end. */
   readonly learningRate: number;
   readonly seconds: number;
   readonly corrupt: number;
@@ -60,6 +61,6 @@ export interface EndEvent {
   readonly out: string;
   readonly interrupted: boolean;
   readonly epochs: number;
-  /** Best top-1 on the validation pictures. */
-  readonly best: number;
+  /** Best top-1 on the validation pictures; absent where there are none. */
+  readonly best?: number;
 }

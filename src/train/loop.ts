@@ -6,11 +6,11 @@
  * RUN/checkpoints/last, best          all that it takes to go on from there
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Classifier, type Evaluation } from '../classifier/classifier.ts';
 import type { ModelDescription } from '../classifier/description.ts';
-import { saveModel } from '../classifier/files.ts';
+import { makeFolder, saveModel } from '../classifier/files.ts';
 import { Tally } from '../classifier/tally.ts';
 import { type Folder, openFolder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
@@ -37,8 +37,8 @@ export interface TrainHooks {
 export interface TrainResult {
   readonly out: string;
   readonly interrupted: boolean;
-  /** Best top-1 on the validation pictures, in percent. */
-  readonly best: number;
+  /** Best top-1 on the validation pictures, in percent; absent where there are none. */
+  readonly best?: number;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function train(
   const options = resolveTrainOptions(given);
   if (existsSync(lastCheckpoint(options.out))) {
     throw new UsageError(
-      `"${options.out}" already holds a training run; go on with it by resuming, or choose another folder.`,
+      `"${options.out}" already holds a training run; resume it, remove it, or choose another folder.`,
     );
   }
   return withRun(options, undefined, hooks);
@@ -63,7 +63,7 @@ export async function train(
 /**
  * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options.
  *
- * @throws UsageError when `out` holds no run.
+ * @throws UsageError when `out` holds no run, or one that what is given does not fit.
  */
 export async function resume(
   out: string,
@@ -73,7 +73,14 @@ export async function resume(
   const path = lastCheckpoint(out);
   if (!existsSync(path)) throw new UsageError(`"${out}" holds no training run to resume.`);
   const checkpoint = await readCheckpoint(path);
-  return withRun(resolveTrainOptions({ ...checkpoint.options, ...given, out }), checkpoint, hooks);
+  const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
+  const { batch } = checkpoint.options;
+  if (checkpoint.progress.step > 0 && options.batch !== batch) {
+    throw new UsageError(
+      `"${out}" stands within an epoch in batches of ${batch}; resume it without another batch size.`,
+    );
+  }
+  return withRun(options, checkpoint, hooks);
 }
 
 const lastCheckpoint = (out: string): string => join(out, 'checkpoints', 'last.safetensors');
@@ -87,7 +94,7 @@ async function withRun(options: TrainOptions, from: Checkpoint | undefined, hook
   }
 }
 
-const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right: 0, seen: 0, best: 0 };
+const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right: 0, seen: 0, corrupt: 0, best: 0 };
 
 class Run {
   readonly #options: TrainOptions;
@@ -100,7 +107,6 @@ class Run {
   readonly #transforms: Transforms;
   readonly #stepsPerEpoch: number;
   #progress: Progress;
-  #corrupt = 0;
   /** When the last step ended; seconds from one step to the next, averaged over the latest; those of a validation. */
   #stepped = 0;
   #stepSeconds = 0;
@@ -147,15 +153,15 @@ class Run {
 
   async finish(): Promise<TrainResult> {
     const { out, epochs } = this.#options;
-    await mkdir(out, { recursive: true });
+    await makeFolder(out);
     await this.#keepMetricsBefore(this.#progress.epoch);
     this.#tellStart();
     await this.#checkpoint('last');
     while (this.#progress.epoch < epochs && !this.#hooks.signal?.aborted) await this.#epoch();
     const interrupted = this.#progress.epoch < epochs;
-    const { best } = this.#progress;
-    this.#tell({ event: 'end', out, interrupted, epochs: this.#progress.epoch, best });
-    return { out, interrupted, best };
+    const result = { out, interrupted, ...(this.#folder.validation.length > 0 && { best: this.#progress.best }) };
+    this.#tell({ event: 'end', epochs: this.#progress.epoch, ...result });
+    return result;
   }
 
   async close(): Promise<void> {
@@ -167,7 +173,6 @@ class Run {
     const { seed, batch, strict } = this.#options;
     const began = performance.now();
     this.#stepped = began;
-    this.#corrupt = 0;
     const batches = this.#loader.batches({
       samples: this.#folder.train,
       transforms: this.#transforms,
@@ -196,11 +201,7 @@ class Run {
     fillTargets(trainer.targets, labels, this.#options.labelSmoothing);
     await trainer.step(rate);
     const loss = trainer.loss[0]!;
-    if (!Number.isFinite(loss)) {
-      throw new UsageError(
-        `The loss became ${loss} at step ${this.#progress.steps + 1} with learning rate ${rate}; choose a smaller learning rate.`,
-      );
-    }
+    this.#checkLoss(loss);
     const tally = new Tally(this.#model.config.classes);
     tally.add(trainer.logits, labels);
     const { step, steps, lossSum, right, seen } = this.#progress;
@@ -215,10 +216,21 @@ class Run {
     this.#tellStep(rate);
   }
 
+  #checkLoss(loss: number): void {
+    if (Number.isFinite(loss)) return;
+    const { steps } = this.#progress;
+    const { learningRate } = this.#options;
+    throw new UsageError(
+      `The loss became ${loss} after ${steps} steps with learning rate ${learningRate}; choose a smaller learning rate.`,
+    );
+  }
+
   /** Validates, saves the model if it is the best so far, logs the epoch. */
   async #finishEpoch(seconds: number): Promise<void> {
     const { epoch, lossSum, right, seen } = this.#progress;
     const validation = await this.#validate();
+    if (validation) this.#checkLoss(validation.loss);
+    const { corrupt } = this.#progress;
     const best = !validation || epoch === 0 || validation.top1 > this.#progress.best;
     const learningRate = this.#learningRate();
     this.#progress = {
@@ -237,7 +249,7 @@ class Run {
       ...(validation && { validation: { loss: validation.loss, top1: validation.top1, top5: validation.top5 } }),
       learningRate,
       seconds,
-      corrupt: this.#corrupt,
+      corrupt,
       best,
     };
     await appendFile(this.#metricsFile, `${JSON.stringify(line)}\n`);
@@ -321,8 +333,10 @@ class Run {
     this.#tell({ event: 'start', variant, parameters, macs, classes, ...sizes, epoch, step });
   }
 
+  /** Where a picture that cannot be read ends the run, the error tells it. */
   #tellCorrupt(path: string, message: string): void {
-    this.#corrupt += 1;
+    if (this.#options.strict) return;
+    this.#progress = { ...this.#progress, corrupt: this.#progress.corrupt + 1 };
     this.#tell({ event: 'corrupt', path, message });
   }
 

@@ -83,6 +83,9 @@ export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOpt
   for (const name of ['momentum', 'labelSmoothing', 'validation'] as const) share(name, options[name]);
   if (!(options.learningRate > 0)) throw new UsageError(`learningRate = ${options.learningRate} should be above 0.`);
   if (options.nesterov && options.momentum === 0) throw new UsageError('nesterov needs a momentum above 0.');
+  if (options.inputChannels !== 1 && options.inputChannels !== 3) {
+    throw new UsageError(`inputChannels = ${options.inputChannels} should be 1 (grey) or 3 (colour).`);
+  }
   if (!schedules.includes(options.schedule)) {
     throw new UsageError(`schedule = "${options.schedule}" should be one of ${schedules.join(', ')}.`);
   }

@@ -1,6 +1,6 @@
 /** `resnext classify`: the likeliest classes of each picture. */
 import { Classifier } from '../../classifier/classifier.ts';
-import { FormatError } from '../../errors.ts';
+import { FormatError, UsageError } from '../../errors.ts';
 import { type Output, table } from '../output.ts';
 
 export interface ClassifyOptions {
@@ -14,6 +14,7 @@ export async function run(
   options: ClassifyOptions,
   output: Output,
 ): Promise<number> {
+  if (!(options.top >= 1)) throw new UsageError(`--top ${options.top} should be at least 1.`);
   const classifier = await Classifier.open(options.model);
   const results = [];
   for (const image of images) {

@@ -24,7 +24,7 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
     corrupt: strict ? 'throw' : 'skip',
     onCorrupt: (path, message) => {
       corrupt.push(path);
-      output.warn(message);
+      if (!strict) output.warn(message);
     },
     onProgress: (done, total) => output.progress(done / total, `${done} of ${total} pictures`),
   });

@@ -14,14 +14,17 @@ export async function run([dir]: readonly [string?], given: TrainCommandOptions,
   const { resume: run, json: _, ...options } = given;
   const stop = new AbortController();
   const onInterrupt = () => {
-    if (stop.signal.aborted) process.exit(interruptedCode);
+    if (stop.signal.aborted) {
+      output.clear();
+      process.exit(interruptedCode);
+    }
     output.warn('Interrupted: ending after this step. Press Ctrl-C again to stop at once.');
     stop.abort();
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
   const hooks = { onEvent: listener(output), signal: stop.signal };
   const result =
-    run === undefined ? await train(required(dir, options), hooks) : await resume(run, withData(dir, options), hooks);
+    run === undefined ? await train(required(dir, options), hooks) : await resume(run, changes(dir, options), hooks);
   process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   return result.interrupted ? interruptedCode : 0;
 }
@@ -33,8 +36,12 @@ function required(dir: string | undefined, { out, ...options }: Partial<TrainOpt
   return { ...options, data: dir, out };
 }
 
-/** Commander gives `nesterov: true` where nothing was said, which must not override a resumed run's own choice. */
-function withData(dir: string | undefined, { nesterov, ...options }: Partial<TrainOptions>): Partial<TrainOptions> {
+/**
+ * What a resumed run shall do differently. Commander gives `nesterov: true` where nothing was said, which must not
+ * override the run's own choice.
+ */
+function changes(dir: string | undefined, { nesterov, ...options }: Partial<TrainOptions>): Partial<TrainOptions> {
+  if (options.out !== undefined) throw new UsageError('A resumed run goes on in its own folder; leave out --out.');
   return { ...options, ...(nesterov === false && { nesterov }), ...(dir !== undefined && { data: dir }) };
 }
 
@@ -60,28 +67,35 @@ function show(event: TrainEvent, output: Output): void {
 
 function describeEnd({ interrupted, epochs, best, out }: EndEvent): string {
   if (interrupted) return `Stopped in epoch ${epochs + 1}; go on with: resnext train --resume ${out}`;
-  return `Done: best top-1 ${best.toFixed(2)} %. The model is in ${pc.bold(out)}.`;
+  const top1 = best === undefined ? '' : `: best top-1 ${best.toFixed(2)} %`;
+  return `Done${top1}. The model is in ${pc.bold(out)}.`;
 }
 
 const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
-function describeStart({ variant, parameters, macs, classes, train, validation, epoch, step }: StartEvent): string {
+function describeStart(event: StartEvent): string {
+  const { variant, parameters, macs, classes, train, validation, epoch, epochs, step } = event;
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const pictures = `${classes.length} classes, ${train} pictures to train on, ${validation} to validate on`;
-  const from = epoch + step > 0 ? `\nGoing on in epoch ${epoch + 1} after step ${step}.` : '';
-  return `${net}\n${pictures}${from}`;
+  return `${net}\n${pictures}${describeFrom(epoch, epochs, step)}`;
+}
+
+function describeFrom(epoch: number, epochs: number, step: number): string {
+  if (epoch >= epochs) return `\nIts ${epoch} epochs are done; --epochs with a larger number goes on.`;
+  if (step > 0) return `\nGoing on in epoch ${epoch + 1} after step ${step}.`;
+  return epoch > 0 ? `\nGoing on with epoch ${epoch + 1}.` : '';
 }
 
 function describeStep({ epoch, epochs, loss, top1, picturesPerSecond, secondsLeft }: StepEvent): string {
-  const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %  ${picturesPerSecond.toFixed(0)} pictures/s`;
+  const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %  ${picturesPerSecond.toFixed(0).padStart(3)} pictures/s`;
   return `epoch ${epoch}/${epochs}  ${numbers}  ${duration(secondsLeft)} left`;
 }
 
 function describeEpoch({ epoch, epochs, loss, top1, validation, seconds, corrupt, best }: EpochEvent): string {
-  const trained = `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1)} %`;
+  const trained = `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %`;
   const validated = validation
-    ? `  validation: loss ${validation.loss.toFixed(3)}  top-1 ${validation.top1.toFixed(2)} %`
+    ? `  val loss ${validation.loss.toFixed(3)}  top-1 ${validation.top1.toFixed(1).padStart(4)} %`
     : '';
   const notes = `${corrupt > 0 ? `  ${corrupt} unreadable` : ''}  ${duration(seconds)}${best ? pc.green('  best') : ''}`;
   return trained + validated + notes;

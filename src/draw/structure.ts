@@ -1,0 +1,203 @@
+/**
+ * A residual block as a drawing sees it: chains of layers that part and meet. It is read from the graph by structure, so
+ * it does not matter who made the graph or in which form the block is written:
+ *
+ *   A       [parallel: G × (1x1 → 3x3 → 1x1), added]
+ *   B       [parallel: G × (1x1 → 3x3), concatenated] → 1x1
+ *   C       1x1 → 3x3 in groups → 1x1
+ *   bridge  [parallel: G × (1x1), concatenated] → 3x3 in groups → 1x1
+ *
+ * Names only serve to point at a block.
+ */
+import type { Graph, Node, Value } from '../graph/graph.ts';
+import { type Dominators, dataInputs, dominators } from './dominators.ts';
+import { channelsOf, layerOf, tagOf } from './layers.ts';
+
+/** Something that is worth a box. */
+export interface Layer {
+  readonly kind: 'layer';
+  /** `['128, 3x3, 128', 'group = 32']` */
+  readonly lines: readonly string[];
+  /** Groups of a convolution, else 1. */
+  readonly groups: number;
+  readonly convolution: boolean;
+}
+
+/** Something small that belongs to a layer or a join: `BN`, `ReLU`. */
+export interface Tag {
+  readonly kind: 'tag';
+  readonly text: string;
+}
+
+/** Branches that start at one value and meet in one node. */
+export interface Parallel {
+  readonly kind: 'parallel';
+  readonly branches: readonly Flow[];
+  /** `+`, `×`, `concatenate`, or an operator's name. */
+  readonly join: string;
+}
+
+export type Part = Layer | Tag | Parallel;
+export type Flow = readonly Part[];
+
+export interface BlockStructure {
+  readonly name: string;
+  readonly input: Size;
+  readonly output: Size;
+  readonly residual: Flow;
+  /** What is added at the end, an empty flow for the input itself; absent where nothing is. */
+  readonly shortcut: Flow | undefined;
+  /** What follows the last sum. */
+  readonly after: readonly Tag[];
+}
+
+export interface Size {
+  readonly channels: number | undefined;
+  /** Height and width where the graph knows them. */
+  readonly map: readonly number[] | undefined;
+}
+
+/** The sum at which a block ends. */
+export interface BlockEnd {
+  readonly name: string;
+  readonly node: Node;
+}
+
+/** A drawing of more parts than this helps nobody; a net whose paths cross again and again reaches it soon. */
+const mostParts = 20_000;
+
+/** The residual blocks of a graph in order: sums whose terms start at one value, other than those inside such a block. */
+export function findBlocks(graph: Graph, above: Dominators = dominators(graph)): BlockEnd[] {
+  const inside = new Set<Node>();
+  const blocks: BlockEnd[] = [];
+  for (const node of graph.sorted().reverse()) {
+    if (inside.has(node) || !endsBlock(node, above)) continue;
+    for (const member of membersOf(node, above)) inside.add(member);
+    blocks.unshift({ name: blockName(node), node });
+  }
+  return blocks;
+}
+
+/** Whether a node adds values that start at one value. */
+export const endsBlock = (node: Node, above: Dominators): boolean =>
+  isSum(node) && dataInputs(node, above).length > 1 && above.get(node.outputs[0]!) !== undefined;
+
+/** Reads the block that ends at a sum. */
+export function readBlock({ name, node }: BlockEnd, graph: Graph, above: Dominators = dominators(graph)): BlockStructure {
+  const start = above.get(node.outputs[0]!)!;
+  const read = flowReader(graph, above);
+  const terms = addends(node, graph, above).map((value) => read(value, start));
+  const shortcut = shortcutOf(terms);
+  const others = terms.filter((_, i) => i !== shortcut);
+  const { after, end } = afterSum(node.outputs[0]!, graph, above);
+  return {
+    name,
+    input: sizeOf(start),
+    output: sizeOf(end),
+    residual: others.length === 1 ? others[0]! : [{ kind: 'parallel', branches: others, join: '+' }],
+    shortcut: shortcut === undefined ? undefined : terms[shortcut],
+    after,
+  };
+}
+
+const isSum = (node: Node): boolean => node.op === 'Add' || node.op === 'Sum';
+
+/** The nodes between a join and where its sides start. */
+function membersOf(join: Node, above: Dominators): Set<Node> {
+  const start = above.get(join.outputs[0]!);
+  const members = new Set<Node>([join]);
+  for (const node of members) {
+    for (const value of dataInputs(node, above)) if (value !== start && value.producer) members.add(value.producer);
+  }
+  return members;
+}
+
+/** `layer2.1` for `layer2.1.add` and for `/layer2/layer2.1/Add`; the sum's own name where it has no path. */
+function blockName(node: Node): string {
+  const name = node.name || node.outputs[0]!.name;
+  const path = name.split('/').filter((part) => part !== '');
+  return path.length > 1 ? path.at(-2)! : name.replace(/(.)\.[^.]*$/, '$1');
+}
+
+/** What a sum adds, through sums that only it reads. */
+function addends(node: Node, graph: Graph, above: Dominators): Value[] {
+  return dataInputs(node, above).flatMap((value) => {
+    const { producer } = value;
+    const nested = producer && isSum(producer) && value.users.size === 1 && !graph.outputs.includes(value);
+    return nested && dataInputs(producer, above).length > 1 ? addends(producer, graph, above) : [value];
+  });
+}
+
+/** A function that reads what leads from one value down to another. */
+function flowReader(graph: Graph, above: Dominators): (end: Value, start: Value) => Flow {
+  let parts = 0;
+  return function read(end, start): Flow {
+    const flow: Part[] = [];
+    for (let value = end; value !== start; ) {
+      const node = value.producer!;
+      if (++parts > mostParts) throw new RangeError(`The block has more than ${mostParts} parts.`);
+      const data = isSum(node) ? addends(node, graph, above) : dataInputs(node, above);
+      if (data.length === 1) {
+        flow.unshift(...single(node, value));
+        value = data[0]!;
+        continue;
+      }
+      const origin = above.get(value)!;
+      flow.unshift({ kind: 'parallel', branches: data.map((side) => read(side, origin)), join: joinOf(node) });
+      value = origin;
+    }
+    return flow;
+  };
+}
+
+function single(node: Node, value: Value): Part[] {
+  if (node.op === 'Identity' || node.op === 'Dropout') return [];
+  const tag = tagOf(node);
+  if (tag !== undefined) return [{ kind: 'tag', text: tag }];
+  const layer: Layer = layerOf(node, value);
+  const biased = layer.convolution && node.inputs[2] !== undefined;
+  return biased ? [layer, { kind: 'tag', text: 'bias' }] : [layer];
+}
+
+const joins: Readonly<Record<string, string>> = { Add: '+', Sum: '+', Mul: '×', Concat: 'concatenate' };
+const joinOf = (node: Node): string => joins[node.op] ?? node.op;
+
+/** Which term of the last sum is the shortcut: the input itself, else the one with fewest convolutions in a row. */
+function shortcutOf(terms: readonly Flow[]): number | undefined {
+  if (areAlike(terms)) return undefined;
+  const lengths = terms.map(depth);
+  const least = Math.min(...lengths);
+  const identity = terms.findIndex((term) => term.length === 0);
+  return identity >= 0 ? identity : lengths.lastIndexOf(least);
+}
+
+const depth = (flow: Flow): number =>
+  flow.reduce((sum, part) => {
+    if (part.kind === 'parallel') return sum + Math.max(...part.branches.map(depth));
+    return sum + (part.kind === 'layer' && part.convolution ? 1 : 0);
+  }, 0);
+
+/** Whether flows would be drawn the same. Slices of one value are alike wherever they start. */
+export function areAlike(flows: readonly Flow[]): boolean {
+  const [first, ...others] = flows.map((flow) => JSON.stringify(flow));
+  return others.every((flow) => flow === first);
+}
+
+/** Batch normalisation and activations behind the last sum, as long as nothing else reads it. */
+function afterSum(sum: Value, graph: Graph, above: Dominators): { after: Tag[]; end: Value } {
+  const after: Tag[] = [];
+  let end = sum;
+  while (end.users.size === 1 && !graph.outputs.includes(end)) {
+    const [user] = end.users;
+    const text = user && tagOf(user);
+    if (text === undefined || dataInputs(user!, above).length !== 1) break;
+    after.push({ kind: 'tag', text });
+    end = user!.outputs[0]!;
+  }
+  return { after, end };
+}
+
+function sizeOf(value: Value): Size {
+  const map = value.dims?.slice(2).filter((dim) => typeof dim === 'number');
+  return { channels: channelsOf(value), map: map?.length === 2 ? map : undefined };
+}
