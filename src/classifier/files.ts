@@ -9,7 +9,7 @@ import { FormatError, UsageError } from '../errors.ts';
 import { writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { resnext } from '../model/resnext.ts';
-import { setWeights, stateDict, type Weights } from '../model/weights.ts';
+import { gather, setWeights, stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
@@ -48,8 +48,10 @@ async function loadSafetensors(file: string): Promise<SavedModel> {
     throw new FormatError(`${file}: the file does not say which model it is; it was not saved by this package.`);
   const description = readDescription(text, file);
   const model = resnext(description.config);
-  setWeights(model, tensors);
-  return { description, graph: model.graph, weights: tensors };
+  const inItsForm = model.parameters.every(({ value }) => tensors.has(value.name));
+  const weights = inItsForm ? gather(model, ({ value }) => tensors.get(value.name)) : tensors;
+  setWeights(model, weights);
+  return { description, graph: model.graph, weights };
 }
 
 async function loadOnnx(file: string): Promise<SavedModel> {
@@ -92,6 +94,19 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (cause) {
     throw new UsageError(`Cannot make the folder "${path}": ${(cause as Error).message}.`, { cause });
   }
+}
+
+/** Writes a weights file under the names of the model's own form, as `resnext` builds it: branches stay branches. */
+export async function writeModelFile(path: string, { description, graph }: SavedModel): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const tensors = [...graph.initializers].flatMap(({ name, tensor }) =>
+    tensor?.dtype === 'float32' ? [[name, tensor] as const] : [],
+  );
+  const metadata = new Map([
+    ['format', 'pt'],
+    [descriptionKey, writeDescription(description)],
+  ]);
+  await writeSafetensorsFile(path, new Map(tensors), metadata);
 }
 
 /** Writes an ONNX file that carries its description. */

@@ -115,6 +115,25 @@ function createProgram(): Command {
     .option('--size <pixels>', 'height and width of the input of a new variant', number)
     .option('--seed <n>', 'seed of a new variant’s weights', number, 1)
     .addOption(jsonOption());
+  command(
+    program,
+    'convert <input> <output>',
+    'write a model’s blocks in another form, weights and all',
+    'resnext convert runs/flowers flowers-a.onnx --form A',
+    () => import('./commands/convert.ts'),
+  )
+    .addOption(formOption())
+    .addOption(jsonOption());
+  command(
+    program,
+    'optimize <input>',
+    'find emulated grouped convolutions in anybody’s ONNX file, make them real, fold normalisation',
+    'resnext optimize keras-resnext.onnx -o faster.onnx',
+    () => import('./commands/optimize.ts'),
+  )
+    .requiredOption('-o, --output <file>', 'the ONNX file to write')
+    .option('--tolerance <difference>', 'largest relative difference of the outputs that is accepted', number, 1e-4)
+    .addOption(jsonOption());
   return program;
 }
 

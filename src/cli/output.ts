@@ -1,5 +1,6 @@
 /** What commands print: text for people, JSON for programs, and one status line that is drawn over while work goes on. */
 import pc from 'picocolors';
+import type { RewriteReport } from '../rewrite/rewriter.ts';
 
 export interface Output {
   readonly json: boolean;
@@ -87,4 +88,13 @@ export function duration(seconds: number): string {
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (value: number) => String(value).padStart(2, '0');
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** What a rewrite did and refused, alike changes counted together. */
+export function remarks({ changes, refusals, nodesBefore, nodesAfter }: RewriteReport): string {
+  const counts = new Map<string, number>();
+  for (const { rule } of changes) counts.set(rule, (counts.get(rule) ?? 0) + 1);
+  const done = [...counts].map(([rule, count]) => `${pc.green('rewrote')} ${count} x ${rule}`);
+  const refused = refusals.map(({ node, text }) => `${pc.yellow('refused')} ${node}: ${text}`);
+  return [...done, ...refused, `${nodesBefore} nodes before, ${nodesAfter} after`].join('\n');
 }

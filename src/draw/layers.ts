@@ -53,10 +53,12 @@ function convolutionLayer(node: Node): Layer {
   const { group, strides, dilations, kernel_shape } = attributesOf(node, 'Conv');
   const shape = convolutionChannels(node);
   const line = shape ? `${shape.input}, ${shape.kernel}, ${shape.output}` : `Conv ${kernel_shape.join('x')}`;
-  const lines = [line];
-  if (group > 1) lines.push(`group = ${group}`);
-  if (isMore(strides)) lines.push(`stride ${plain(strides)}`);
-  if (isMore(dilations)) lines.push(`dilation ${plain(dilations)}`);
+  const special = [
+    ...(group > 1 ? [`group = ${group}`] : []),
+    ...(isMore(strides) ? [`stride ${plain(strides)}`] : []),
+    ...(isMore(dilations) ? [`dilation ${plain(dilations)}`] : []),
+  ];
+  const lines = special.length > 0 ? [line, special.join(', ')] : [line];
   return { kind: 'layer', lines, groups: group, convolution: true };
 }
 

@@ -1,0 +1,43 @@
+/** `resnext convert`: a model with its blocks written in another form, weights and all. */
+import { extname } from 'node:path';
+import { convert } from '../../classifier/convert.ts';
+import { exportOnnx, loadModel, writeModelFile } from '../../classifier/files.ts';
+import { UsageError } from '../../errors.ts';
+import type { Form } from '../../model/config.ts';
+import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
+import { convertGraph } from '../../rewrite/convert.ts';
+import { type Output, remarks } from '../output.ts';
+
+export interface ConvertOptions {
+  readonly form: Form;
+}
+
+export async function run(
+  [input, target]: readonly [string, string],
+  { form }: ConvertOptions,
+  output: Output,
+): Promise<number> {
+  const kinds = [extname(input), extname(target)];
+  if (kinds[1] !== '.onnx' && kinds[1] !== '.safetensors') {
+    throw new UsageError(`"${target}" should end in .onnx or .safetensors.`);
+  }
+  if (kinds[0] === '.onnx') return convertOnnx(input, target, form, output);
+  const model = convert(await loadModel(input), form);
+  if (kinds[1] === '.onnx') await exportOnnx(target, model);
+  else await writeModelFile(target, model);
+  output.document({ input, output: target, form });
+  output.line(`Wrote ${target}: ${model.description.variant} in form ${form}.`);
+  return 0;
+}
+
+/** Anybody's ONNX file, by its structure. */
+async function convertOnnx(input: string, target: string, form: Form, output: Output): Promise<number> {
+  if (extname(target) !== '.onnx')
+    throw new UsageError(`"${input}" is an ONNX file; "${target}" should end in .onnx too.`);
+  const { graph, report } = convertGraph(await readOnnxFile(input), form);
+  await writeOnnxFile(target, graph);
+  output.document({ input, output: target, form, ...report });
+  output.line(remarks(report));
+  output.line(`Wrote ${target}.`);
+  return 0;
+}

@@ -1,0 +1,40 @@
+/** `resnext optimize`: an ONNX file of anybody's, with emulated grouped convolutions made real and normalisation folded. */
+import { copyFile } from 'node:fs/promises';
+import { UsageError } from '../../errors.ts';
+import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
+import { optimizeGraph } from '../../rewrite/convert.ts';
+import { compareGraphs } from '../../verify/compare.ts';
+import { type Output, remarks } from '../output.ts';
+
+export interface OptimizeOptions {
+  readonly output: string;
+  readonly tolerance: number;
+}
+
+/** The result is compared with the original on random pictures before anything is written. */
+export async function run([input]: readonly [string], options: OptimizeOptions, output: Output): Promise<number> {
+  const source = await readOnnxFile(input);
+  const { graph, report } = optimizeGraph(source);
+  if (report.changes.length === 0) {
+    await copyFile(input, options.output);
+    output.document({ input, output: options.output, ...report });
+    output.line(remarks(report));
+    output.line(`Nothing to rewrite: ${options.output} is ${input}, byte for byte.`);
+    return 0;
+  }
+  const { difference, milliseconds } = await compareGraphs(source, graph, { batch: 1 });
+  if (!(difference <= options.tolerance)) {
+    throw new UsageError(
+      `The rewritten graph differs from "${input}" by ${difference.toExponential(1)}, more than ${options.tolerance}; nothing was written.`,
+    );
+  }
+  await writeOnnxFile(options.output, graph);
+  const [before, after] = milliseconds;
+  output.document({ input, output: options.output, ...report, difference, milliseconds, speedup: before / after });
+  output.line(remarks(report));
+  output.line(
+    `Largest difference ${difference.toExponential(1)}; ${before.toFixed(1)} ms before, ${after.toFixed(1)} ms after: ${(before / after).toFixed(2)} times as fast.`,
+  );
+  output.line(`Wrote ${options.output}.`);
+  return 0;
+}

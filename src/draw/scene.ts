@@ -1,0 +1,153 @@
+/**
+ * A picture before it is SVG: boxes, wires, discs and lines of text, each at its place. Layouts make scenes, `svg.ts`
+ * writes them down, and tests ask them whether anything overlaps or is cut off.
+ */
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A colour of the palette by number; numbers beyond its end start again. Without one a shape is grey. */
+interface Coloured {
+  readonly hue?: number | undefined;
+}
+
+/**
+ * layer: a box with text. bar: where branches are joined. tag: a note on a wire. cell: a channel or a number. segment: a
+ * filled strip that shows which branch channels belong to. lane: the ground behind one group.
+ */
+export type BoxRole = 'layer' | 'bar' | 'tag' | 'cell' | 'segment' | 'lane';
+
+export interface Box extends Coloured {
+  readonly kind: 'box';
+  readonly role: BoxRole;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** `line` through its points, `elbow` the same with rounded corners, `curve` one cubic Bézier curve of four points. */
+export interface Wire extends Coloured {
+  readonly kind: 'wire';
+  readonly shape: 'line' | 'elbow' | 'curve';
+  /** flow: data. rule: a thin line of a pattern. */
+  readonly role: 'flow' | 'rule';
+  readonly points: readonly Point[];
+  readonly arrow: boolean;
+}
+
+/** join: an empty circle for a sign to stand in. dot: a full one, where a wire parts or things are left out. */
+export interface Disc extends Coloured {
+  readonly kind: 'disc';
+  readonly role: 'join' | 'dot';
+  readonly x: number;
+  readonly y: number;
+  readonly radius: number;
+}
+
+export interface Text extends Coloured {
+  readonly kind: 'text';
+  readonly text: string;
+  readonly x: number;
+  /** The middle of the line. */
+  readonly y: number;
+  readonly size: number;
+  readonly anchor: 'start' | 'middle' | 'end';
+  readonly role: 'plain' | 'strong' | 'faint';
+}
+
+export type Shape = Box | Wire | Disc | Text;
+
+/** Shapes in the order in which they are painted. */
+export type Scene = readonly Shape[];
+
+export interface Bounds {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** How far a shape reaches. A curve stays within its points. */
+export function boundsOf(shape: Shape): Bounds {
+  switch (shape.kind) {
+    case 'box':
+      return { left: shape.x, top: shape.y, right: shape.x + shape.width, bottom: shape.y + shape.height };
+    case 'disc': {
+      const { x, y, radius } = shape;
+      return { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius };
+    }
+    case 'wire': {
+      const [xs, ys] = [shape.points.map(({ x }) => x), shape.points.map(({ y }) => y)];
+      return { left: Math.min(...xs), top: Math.min(...ys), right: Math.max(...xs), bottom: Math.max(...ys) };
+    }
+    case 'text': {
+      const width = textWidth(shape.text, shape.size, shape.role === 'strong');
+      const left = shape.x - { start: 0, middle: width / 2, end: width }[shape.anchor];
+      const half = 0.6 * shape.size;
+      return { left, top: shape.y - half, right: left + width, bottom: shape.y + half };
+    }
+  }
+}
+
+/** How far a scene reaches. */
+export function extent(scene: Scene): Bounds {
+  const all = scene.map(boundsOf);
+  return {
+    left: Math.min(...all.map(({ left }) => left)),
+    top: Math.min(...all.map(({ top }) => top)),
+    right: Math.max(...all.map(({ right }) => right)),
+    bottom: Math.max(...all.map(({ bottom }) => bottom)),
+  };
+}
+
+export const move = (scene: Scene, dx: number, dy: number): Shape[] =>
+  scene.map((shape) => {
+    if (shape.kind !== 'wire') return { ...shape, x: shape.x + dx, y: shape.y + dy };
+    return { ...shape, points: shape.points.map(({ x, y }) => ({ x: x + dx, y: y + dy })) };
+  });
+
+/** Widths in ems, by kind of character: those of the widest of the usual sans-serif fonts, so that text never outgrows. */
+const widths: readonly (readonly [pattern: RegExp, em: number])[] = [
+  [/[ .,:;'|!ijlI()[\]]/, 0.38],
+  [/[frt\-/]/, 0.43],
+  [/[mwMW@%=+×·→≤∑]/, 0.9],
+  [/[A-Z]/, 0.72],
+];
+const usualWidth = 0.635;
+
+/** An upper bound of how wide a line of text comes out. */
+export function textWidth(text: string, size: number, bold = false): number {
+  const ems = [...text].reduce((sum, char) => sum + (widths.find(([pattern]) => pattern.test(char))?.[1] ?? usualWidth), 0);
+  return ems * size * (bold ? 1.08 : 1);
+}
+
+export const box = (role: BoxRole, x: number, y: number, width: number, height: number, hue?: number): Box => ({
+  ...{ kind: 'box', role, x, y, width, height, hue },
+});
+
+export const line = (points: readonly Point[], options: Partial<Omit<Wire, 'kind' | 'points'>> = {}): Wire => ({
+  ...{ kind: 'wire', shape: 'line', role: 'flow', arrow: false, points },
+  ...options,
+});
+
+export const disc = (role: Disc['role'], { x, y }: Point, radius: number, hue?: number): Disc => ({
+  ...{ kind: 'disc', role, x, y, radius, hue },
+});
+
+export const text = (value: string, { x, y }: Point, options: Partial<Omit<Text, 'kind' | 'text'>> = {}): Text => ({
+  ...{ kind: 'text', text: value, x, y, size: 13, anchor: 'middle', role: 'plain' },
+  ...options,
+});
+
+/** Three dots for what is left out, one above the other or side by side. */
+export const ellipsis = ({ x, y }: Point, direction: 'across' | 'down'): Disc[] =>
+  [-1, 0, 1].map((i) => disc('dot', { x: x + (direction === 'across' ? 7 * i : 0), y: y + (direction === 'down' ? 7 * i : 0) }, 1.6));
+
+/** The numbers 0 … count - 1, with `undefined` for a run left out where there are more than `most`. */
+export function elide(count: number, most: number): (number | undefined)[] {
+  const all = Array.from({ length: count }, (_, i) => i);
+  return count <= most ? all : [...all.slice(0, most - 2), undefined, count - 1];
+}
