@@ -98,7 +98,7 @@ export async function makeFolder(path: string): Promise<void> {
 
 /** Writes a weights file under the names of the model's own form, as `resnext` builds it: branches stay branches. */
 export async function writeModelFile(path: string, { description, graph }: SavedModel): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const tensors = [...graph.initializers].flatMap(({ name, tensor }) =>
     tensor?.dtype === 'float32' ? [[name, tensor] as const] : [],
   );

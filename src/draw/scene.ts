@@ -38,10 +38,10 @@ export interface Wire extends Coloured {
   readonly arrow: boolean;
 }
 
-/** join: an empty circle for a sign to stand in. dot: a full one, where a wire parts or things are left out. */
+/** A circle with the sign of what is done where wires meet, or a full dot, where a wire parts or things are left out. */
 export interface Disc extends Coloured {
   readonly kind: 'disc';
-  readonly role: 'join' | 'dot';
+  readonly role: '+' | '×' | 'dot';
   readonly x: number;
   readonly y: number;
   readonly radius: number;
@@ -120,7 +120,10 @@ const usualWidth = 0.635;
 
 /** An upper bound of how wide a line of text comes out. */
 export function textWidth(text: string, size: number, bold = false): number {
-  const ems = [...text].reduce((sum, char) => sum + (widths.find(([pattern]) => pattern.test(char))?.[1] ?? usualWidth), 0);
+  const ems = [...text].reduce(
+    (sum, char) => sum + (widths.find(([pattern]) => pattern.test(char))?.[1] ?? usualWidth),
+    0,
+  );
   return ems * size * (bold ? 1.08 : 1);
 }
 
@@ -144,7 +147,9 @@ export const text = (value: string, { x, y }: Point, options: Partial<Omit<Text,
 
 /** Three dots for what is left out, one above the other or side by side. */
 export const ellipsis = ({ x, y }: Point, direction: 'across' | 'down'): Disc[] =>
-  [-1, 0, 1].map((i) => disc('dot', { x: x + (direction === 'across' ? 7 * i : 0), y: y + (direction === 'down' ? 7 * i : 0) }, 1.6));
+  [-1, 0, 1].map((i) =>
+    disc('dot', { x: x + (direction === 'across' ? 7 * i : 0), y: y + (direction === 'down' ? 7 * i : 0) }, 1.6),
+  );
 
 /** The numbers 0 … count - 1, with `undefined` for a run left out where there are more than `most`. */
 export function elide(count: number, most: number): (number | undefined)[] {

@@ -83,7 +83,11 @@ export const endsBlock = (node: Node, above: Dominators): boolean =>
   isSum(node) && dataInputs(node, above).length > 1 && above.get(node.outputs[0]!) !== undefined;
 
 /** Reads the block that ends at a sum. */
-export function readBlock({ name, node }: BlockEnd, graph: Graph, above: Dominators = dominators(graph)): BlockStructure {
+export function readBlock(
+  { name, node }: BlockEnd,
+  graph: Graph,
+  above: Dominators = dominators(graph),
+): BlockStructure {
   const start = above.get(node.outputs[0]!)!;
   const read = flowReader(graph, above);
   const terms = addends(node, graph, above).map((value) => read(value, start));

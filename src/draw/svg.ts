@@ -25,7 +25,9 @@ export function toSvg(scene: Scene, { title, description }: Caption, { theme = '
   const [x, y] = [Math.floor(left - margin), Math.floor(top - margin)];
   const [width, height] = [Math.ceil(right + margin) - x, Math.ceil(bottom + margin) - y];
   const root = `resnext-drawing-${theme}`;
-  const used = [...new Set(scene.flatMap(({ hue }) => (hue === undefined ? [] : hue % hueCount)))].sort((a, b) => a - b);
+  const used = [...new Set(scene.flatMap(({ hue }) => (hue === undefined ? [] : hue % hueCount)))].sort(
+    (a, b) => a - b,
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="${root}" role="img" viewBox="${x} ${y} ${width} ${height}" width="${width}" height="${height}">`,
     `<title>${escaped(title)}</title>`,
@@ -60,9 +62,15 @@ function boxElement({ role, x, y, width, height, hue }: Box): string {
   return `<rect ${classes(role, hue)} ${place}${radii[role] > 0 ? ` rx="${radii[role]}"` : ''}/>`;
 }
 
-/** A join is a circle with a plus or, turned by an eighth, a times. */
 function discElement({ role, x, y, radius, hue }: Disc): string {
-  return `<circle ${classes(role, hue)} cx="${n(x)}" cy="${n(y)}" r="${n(radius)}"/>`;
+  const circle = `<circle ${classes(role === 'dot' ? 'dot' : 'join', hue)} cx="${n(x)}" cy="${n(y)}" r="${n(radius)}"/>`;
+  if (role === 'dot') return circle;
+  const [reach, turn] = [0.55 * radius, role === '×' ? Math.PI / 4 : 0];
+  const strokes = [turn, turn + Math.PI / 2].map((angle) => {
+    const [dx, dy] = [reach * Math.cos(angle), reach * Math.sin(angle)];
+    return `M${at({ x: x - dx, y: y - dy })}L${at({ x: x + dx, y: y + dy })}`;
+  });
+  return `${circle}\n<path class="sign" d="${strokes.join('')}"/>`;
 }
 
 function textElement({ role, x, y, text, size, anchor, hue }: Text): string {
@@ -77,7 +85,10 @@ function wireElement({ points, shape, role, arrow, hue }: Wire): string {
   const [before, tip] = points.slice(-2) as [Point, Point];
   const back = towards(tip, before, headLength);
   const shortened = [...points.slice(0, -1), towards(tip, before, headLength - 1)];
-  const side = { x: ((tip.y - back.y) / headLength) * (headWidth / 2), y: ((back.x - tip.x) / headLength) * (headWidth / 2) };
+  const side = {
+    x: ((tip.y - back.y) / headLength) * (headWidth / 2),
+    y: ((back.x - tip.x) / headLength) * (headWidth / 2),
+  };
   const corners = [tip, { x: back.x + side.x, y: back.y + side.y }, { x: back.x - side.x, y: back.y - side.y }];
   return `${path(shortened)}\n<path ${classes('head', hue)} d="M${corners.map(at).join('L')}Z"/>`;
 }

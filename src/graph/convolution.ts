@@ -11,7 +11,7 @@
 import { UsageError } from '../errors.ts';
 import type { Window } from './window.ts';
 
-/** Offsets of one tap in the flat data of x, w and y. */
+/** Places of one tap in x, w and y. */
 export type Tap = (x: number, w: number, y: number) => void;
 
 interface Maps {
@@ -26,44 +26,40 @@ interface Maps {
 /** Calls `tap` for every product of a grouped convolution. */
 export function eachTap({ x, w, group, window }: Maps, tap: Tap): void {
   if (x.length !== 4 || w.length !== 4) throw new UsageError(`only maps of two dimensions are evaluated, not [${x}].`);
-  const [batch, channels] = x as [number, number, number, number];
-  const [filters, perGroup] = w as [number, number, number, number];
-  const [outHeight, outWidth] = window.output as [number, number];
+  const [batch, channels] = x as [number, number];
+  const [filters, perGroup] = w as [number, number];
   const filtersPerGroup = filters / group;
+  const planes = eachTapOfPlanes(x, w, window, tap);
   for (let n = 0; n < batch; n++) {
     for (let m = 0; m < filters; m++) {
       const firstChannel = Math.floor(m / filtersPerGroup) * perGroup;
-      for (let c = 0; c < perGroup; c++) {
-        const plane = n * channels + firstChannel + c;
-        eachTapOfPlane(x, w, window, plane, m * perGroup + c, (n * filters + m) * outHeight * outWidth, tap);
-      }
+      for (let c = 0; c < perGroup; c++) planes(n * channels + firstChannel + c, m * perGroup + c, n * filters + m);
     }
   }
 }
 
-/** The taps between one input plane, one plane of a filter and one output plane. */
-function eachTapOfPlane(
-  [, , height, width]: readonly number[],
-  [, , kernelHeight, kernelWidth]: readonly number[],
-  { strides, dilations, begin, output }: Window,
-  xPlane: number,
-  wPlane: number,
-  yOffset: number,
-  tap: Tap,
-): void {
-  const [outHeight, outWidth] = output as [number, number];
-  for (let p = 0; p < kernelHeight!; p++) {
-    for (let q = 0; q < kernelWidth!; q++) {
-      const w = (wPlane * kernelHeight! + p) * kernelWidth! + q;
-      for (let i = 0; i < outHeight; i++) {
-        const row = i * strides[0]! + p * dilations[0]! - begin[0]!;
-        if (row < 0 || row >= height!) continue;
-        for (let j = 0; j < outWidth; j++) {
-          const column = j * strides[1]! + q * dilations[1]! - begin[1]!;
-          if (column < 0 || column >= width!) continue;
-          tap((xPlane * height! + row) * width! + column, w, yOffset + i * outWidth + j);
+/** Visits the taps between one plane of x, one plane of a filter and one plane of y, given by their places. */
+function eachTapOfPlanes(x: readonly number[], w: readonly number[], window: Window, tap: Tap): Tap {
+  const [, , height, width] = x as [number, number, number, number];
+  const [, , kernelHeight, kernelWidth] = w as [number, number, number, number];
+  const [outHeight, outWidth] = window.output as [number, number];
+  const [strideDown, strideAcross] = window.strides as [number, number];
+  const [dilationDown, dilationAcross] = window.dilations as [number, number];
+  const [top, left] = window.begin as [number, number];
+  return (xPlane, wPlane, yPlane) => {
+    for (let p = 0; p < kernelHeight; p++) {
+      for (let q = 0; q < kernelWidth; q++) {
+        const wAt = (wPlane * kernelHeight + p) * kernelWidth + q;
+        for (let i = 0; i < outHeight; i++) {
+          const row = i * strideDown + p * dilationDown - top;
+          if (row < 0 || row >= height) continue;
+          for (let j = 0; j < outWidth; j++) {
+            const column = j * strideAcross + q * dilationAcross - left;
+            if (column < 0 || column >= width) continue;
+            tap((xPlane * height + row) * width + column, wAt, (yPlane * outHeight + i) * outWidth + j);
+          }
         }
       }
     }
-  }
+  };
 }

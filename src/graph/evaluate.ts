@@ -69,10 +69,10 @@ function evaluateOp<O extends OpType>(op: O, node: Node, inputs: readonly (Array
 }
 
 function toArray64({ dims, data, dtype }: Tensor): Array64 {
-  if (dtype === 'float16' || dtype === 'bfloat16')
+  if (dtype === 'float16' || dtype === 'bfloat16') {
     throw new UsageError(`The interpreter does not read ${dtype} tensors.`);
-  return {
-    dims,
-    data: data instanceof Float64Array ? data : Float64Array.from(data as ArrayLike<number | bigint>, Number),
-  };
+  }
+  if (data instanceof Float64Array) return { dims, data };
+  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  return { dims, data: isBig ? Float64Array.from(data, Number) : new Float64Array(data) };
 }

@@ -1,0 +1,273 @@
+/**
+ * Where everything in a block stands: the data run down the page, branches side by side, the shortcut on the right, as in
+ * the paper's Figure 3. The layout follows the structure, so every form and every mixture of forms falls out of four
+ * rules: a layer is a box below the last one, a tag a note on the wire, branches are columns, a join is a ⊕ or a bar.
+ */
+import {
+  type Box,
+  box,
+  type Disc,
+  disc,
+  elide,
+  ellipsis,
+  line,
+  type Point,
+  type Shape,
+  text,
+  textWidth,
+} from './scene.ts';
+import {
+  areAlike,
+  type BlockStructure,
+  type Flow,
+  type Layer,
+  type Parallel,
+  type Part,
+  type Size,
+} from './structure.ts';
+
+export interface LayoutOptions {
+  /** Show batch normalisation, activations, biases and the size of the maps. */
+  readonly details: boolean;
+}
+
+const fontSize = 13;
+const lineHeight = 17;
+const padding = { x: 12, y: 8 };
+const segmentHeight = 4;
+const tagHeight = 16;
+const joinRadius = 9;
+const columnGap = 22;
+const dotsWidth = 74;
+/** From one element to the next, where wires fan out or in, and beside a tag. */
+const gap = { step: 28, fan: 46, tag: 9 };
+const mostColumns = 5;
+const mostSegments = 32;
+
+/** The end of a wire that something reads. */
+interface Port extends Point {
+  readonly hue?: number | undefined;
+  /** Whether wires fan out from here. */
+  readonly fans?: boolean;
+}
+
+interface Context {
+  readonly shapes: Shape[];
+  /** Colour of the branch that is being drawn. */
+  readonly hue?: number | undefined;
+}
+
+/** Lays a block out. */
+export function layoutBlock(structure: BlockStructure, { details }: LayoutOptions): Shape[] {
+  const shown = details ? structure : withoutTags(structure);
+  const { residual, shortcut, after } = shown;
+  const shapes: Shape[] = [text(sizeLabel(structure.input, 'in', details), { x: 0, y: 0 }, { role: 'strong' })];
+  const fork: Port = { x: 0, y: shortcut ? 26 : 12 };
+  if (shortcut) {
+    shapes.push(line([{ x: 0, y: 12 }, fork]), disc('dot', fork, 2.4));
+  }
+  let port = place({ shapes }, residual, fork, fork.x);
+  if (shortcut) port = placeShortcut({ shapes }, shortcut, { fork, end: port, right: flowWidth(residual) / 2 });
+  port = place({ shapes }, after, port, 0);
+  const bottom = port.y + gap.step;
+  shapes.push(line([port, { x: 0, y: bottom }], { arrow: true }));
+  shapes.push(text(sizeLabel(structure.output, 'out', details), { x: 0, y: bottom + 12 }, { role: 'strong' }));
+  return shapes;
+}
+
+function sizeLabel({ channels, map }: Size, way: 'in' | 'out', details: boolean): string {
+  return `${channels ?? '?'}-d ${way}${details && map ? `, ${map.join('x')}` : ''}`;
+}
+
+function withoutTags(structure: BlockStructure): BlockStructure {
+  const plain = (flow: Flow): Part[] =>
+    flow.flatMap((part) => {
+      if (part.kind === 'tag') return [];
+      return part.kind === 'parallel' ? { ...part, branches: part.branches.map(plain) } : part;
+    });
+  const { residual, shortcut } = structure;
+  return { ...structure, residual: plain(residual), shortcut: shortcut && plain(shortcut), after: [] };
+}
+
+/** The columns of a parallel part; undefined stands for those left out. Branches that differ are all shown. */
+const columnsOf = ({ branches }: Parallel): (number | undefined)[] =>
+  elide(branches.length, areAlike(branches) ? mostColumns - 1 : branches.length);
+
+function flowWidth(flow: Flow): number {
+  return Math.max(0, ...flow.map(partWidth));
+}
+
+function partWidth(part: Part): number {
+  if (part.kind === 'layer') return layerWidth(part);
+  if (part.kind === 'tag') return tagWidth(part.text);
+  return columnCentres(part).width;
+}
+
+const layerWidth = ({ lines, groups }: Layer): number => {
+  const width = Math.max(...lines.map((value) => textWidth(value, fontSize))) + 2 * padding.x;
+  return Math.max(width, groups > 1 ? 6 * Math.min(groups, mostSegments) : 0);
+};
+const layerHeight = ({ lines, groups }: Layer): number =>
+  lines.length * lineHeight + 2 * padding.y + (groups > 1 ? 2 * segmentHeight : 0);
+const tagWidth = (value: string): number => textWidth(value, 10.5) + 14;
+
+/** The middle of each column, counted from the left end of the whole. */
+function columnCentres(part: Parallel): { centres: number[]; width: number } {
+  let x = 0;
+  const centres = columnsOf(part).map((index) => {
+    const width = index === undefined ? dotsWidth : Math.max(flowWidth(part.branches[index]!), 24);
+    const centre = x + width / 2;
+    x += width + (index === undefined ? 0 : columnGap);
+    return centre;
+  });
+  return { centres, width: x - columnGap };
+}
+
+/** Draws a flow downwards from a port and gives the port at its end. */
+function place(context: Context, flow: Flow, from: Port, x: number): Port {
+  return flow.reduce<Port>((port, part) => {
+    if (part.kind === 'layer') return placeLayer(context, part, port, x);
+    if (part.kind === 'tag') return placeTag(context, part.text, port, x);
+    return placeParallel(context, part, port, x);
+  }, from);
+}
+
+function placeLayer({ shapes, hue }: Context, layer: Layer, from: Port, x: number): Port {
+  const [width, height] = [layerWidth(layer), layerHeight(layer)];
+  const top = from.y + gapTo(from);
+  shapes.push(wireDown(from, { x, y: top }, true), box('layer', x - width / 2, top, width, height, hue));
+  if (layer.groups > 1) shapes.push(...segments(layer.groups, { x: x - width / 2, y: top, width, height }));
+  const first = top + height / 2 - ((layer.lines.length - 1) * lineHeight) / 2;
+  layer.lines.forEach((value, i) => {
+    shapes.push(text(value, { x, y: first + i * lineHeight }));
+  });
+  return { x, y: top + height, hue };
+}
+
+/** Strips along a box's upper and lower edge, a segment for each group: the channels that it keeps apart. */
+function segments(groups: number, { x, y, width, height }: Pick<Box, 'x' | 'y' | 'width' | 'height'>): Box[] {
+  const count = Math.min(groups, mostSegments);
+  const [inner, each] = [x + 3, (width - 6) / count];
+  return [y + 3, y + height - 3 - segmentHeight].flatMap((top) =>
+    Array.from({ length: count }, (_, i) => {
+      const hue = i === count - 1 ? groups - 1 : i;
+      return box('segment', inner + i * each + 0.5, top, each - 1, segmentHeight, hue);
+    }),
+  );
+}
+
+function placeTag({ shapes, hue }: Context, value: string, from: Port, x: number): Port {
+  const top = from.y + (from.fans ? gap.fan : gap.tag);
+  const width = tagWidth(value);
+  shapes.push(wireDown(from, { x, y: top }, false), box('tag', x - width / 2, top, width, tagHeight, hue));
+  shapes.push(text(value, { x, y: top + tagHeight / 2 }, { size: 10.5, role: 'faint' }));
+  return { x, y: top + tagHeight, hue };
+}
+
+/** Branches side by side from one port, and what joins them. */
+function placeParallel(context: Context, part: Parallel, from: Port, x: number): Port {
+  const { branches } = part;
+  const columns = columnsOf(part);
+  const { centres, width } = columnCentres(part);
+  const left = x - width / 2;
+  const coloured = context.hue === undefined && areAlike(branches);
+  const ends: Port[] = [];
+  columns.forEach((index, c) => {
+    if (index === undefined) return;
+    const hue = coloured ? index : context.hue;
+    const [branch, column] = [branches[index]!, left + centres[c]!];
+    const start = { ...from, fans: true };
+    ends.push(branch.length > 0 ? place({ ...context, hue }, branch, start, column) : passing(context, start, column));
+  });
+  const bottom = Math.max(...ends.map(({ y }) => y));
+  const dots = columns.indexOf(undefined);
+  if (dots >= 0) {
+    const middle = { x: left + centres[dots]!, y: (from.y + gap.fan + bottom) / 2 };
+    context.shapes.push(...leftOut(branches.length, middle));
+  }
+  for (const end of ends) {
+    if (end.y < bottom) context.shapes.push(line([end, { x: end.x, y: bottom }], { hue: end.hue }));
+  }
+  const straight = ends.map((end) => ({ ...end, y: bottom }));
+  if (part.join === '+' || part.join === '×') return placeCircle(context, part.join, straight, { x, y: bottom });
+  return placeBar(context, part.join, straight, { x, y: bottom, width });
+}
+
+/** A branch without anything in it: a wire down its column. */
+function passing({ shapes, hue }: Context, from: Port, x: number): Port {
+  const end = { x, y: from.y + gapTo(from), hue };
+  shapes.push(wireDown(from, end, false));
+  return end;
+}
+
+/** What stands in place of the branches that are not drawn. */
+function leftOut(count: number, { x, y }: Point): Shape[] {
+  return [
+    text('total', { x, y: y - 24 }, { size: 12, role: 'faint' }),
+    ...ellipsis({ x, y }, 'across'),
+    text(`${count} paths`, { x, y: y + 24 }, { size: 12, role: 'faint' }),
+  ];
+}
+
+/** A circle that wires reach from above, each from its own side. */
+function placeCircle({ shapes, hue }: Context, sign: Disc['role'], ends: readonly Port[], at: Point): Port {
+  const centre = { x: at.x, y: at.y + gap.fan + joinRadius };
+  const reach = Math.max(...ends.map((end) => Math.abs(end.x - at.x)), 1);
+  for (const end of ends) {
+    const angle = (1.15 * (end.x - at.x)) / reach;
+    const [dx, dy] = [Math.sin(angle), -Math.cos(angle)];
+    const tip = { x: centre.x + joinRadius * dx, y: centre.y + joinRadius * dy };
+    const pull = 0.45 * Math.hypot(end.x - tip.x, end.y - tip.y);
+    const points = [end, { x: end.x, y: end.y + 0.7 * gap.fan }, { x: tip.x + pull * dx, y: tip.y + pull * dy }, tip];
+    shapes.push(line(points, { shape: 'curve', arrow: true, hue: end.hue }));
+  }
+  shapes.push(disc(sign, centre, joinRadius));
+  return { x: at.x, y: centre.y + joinRadius, hue };
+}
+
+/** A bar across all columns, with a segment in the colour of each branch that arrives. */
+function placeBar(context: Context, label: string, ends: readonly Port[], at: Point & { width: number }): Port {
+  const [left, top, height] = [at.x - at.width / 2, at.y + gap.step, 30];
+  context.shapes.push(box('bar', left, top, at.width, height));
+  for (const end of ends) {
+    context.shapes.push(line([end, { x: end.x, y: top }], { arrow: true, hue: end.hue }));
+  }
+  context.shapes.push(text(label, { x: at.x, y: top + height / 2 }));
+  return { x: at.x, y: top + height, hue: context.hue };
+}
+
+interface Span {
+  readonly fork: Port;
+  readonly end: Port;
+  /** How far the residual branch reaches to the right. */
+  readonly right: number;
+}
+
+/** The shortcut down the right side into the last sum. */
+function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Span): Port {
+  const centre = { x: end.x, y: end.y + gap.step + joinRadius };
+  shapes.push(line([end, { x: end.x, y: centre.y - joinRadius }], { arrow: true, hue: end.hue }));
+  const x = right + 34 + flowWidth(flow) / 2;
+  const tip = { x: centre.x + joinRadius, y: centre.y };
+  if (flow.length === 0) {
+    shapes.push(line([fork, { x, y: fork.y }, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));
+  } else {
+    const length = place({ shapes: [] }, flow, fork, x).y - fork.y;
+    const start = { x, y: fork.y + Math.max(0, (tip.y - fork.y - length) / 2 - 4) };
+    shapes.push(line([fork, { x, y: fork.y }, start], { shape: 'elbow' }));
+    const last = place({ shapes }, flow, start, x);
+    shapes.push(line([last, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));
+  }
+  shapes.push(disc('+', centre, joinRadius));
+  return { x: end.x, y: centre.y + joinRadius };
+}
+
+/** Room for a wire to the next element: more where it has to go sideways. */
+const gapTo = ({ fans }: Port): number => (fans ? gap.fan : gap.step);
+
+function wireDown(from: Port, to: Point, arrow: boolean): Shape {
+  if (from.x === to.x) return line([from, to], { arrow, hue: from.hue });
+  const bend = 0.5 * (to.y - from.y);
+  const points = [from, { x: from.x, y: from.y + bend }, { x: to.x, y: to.y - 1.2 * bend }, to];
+  return line(points, { shape: 'curve', arrow, hue: from.hue });
+}

@@ -1,0 +1,389 @@
+/**
+ * The command line as people and scripts meet it: processes of the built package on small folders of pictures, with what
+ * they print, their exit codes and the files they leave.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { readSafetensorsFile } from 'resnext';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seeded } from './tensors.ts';
+
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const classes = ['blue', 'green', 'red'];
+const epochs = 3;
+const stepsPerEpoch = 27;
+let dir: string;
+let pictures: string;
+let trained: string;
+let training: Ended;
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const child = spawn(process.execPath, [main, ...args], { env: { ...env, NO_COLOR: '1' } });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      printed[name] += text;
+    });
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject).on('close', (code) => resolve({ code, ...printed }));
+  });
+  return { child, ended };
+}
+
+const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+
+/** What a command that succeeds prints, as JSON. */
+async function json<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await run(...args, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as T;
+}
+
+/** Training on `data` as every test here does it. */
+const trainArgs = (data: string, out: string, ...rest: string[]): string[] => [
+  ...['train', data, '--variant', 'resnext11_4x16d_w16', '--epochs', `${epochs}`, '--batch', '2', '--lr', '0.02'],
+  ...['--size', '16', '--out', out, ...rest],
+];
+
+/** Noise with a little more of one colour than of the others. */
+async function paint(folder: string, label: number, count: number, seed: number): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const random = seeded(seed);
+  for (let i = 0; i < count; i++) {
+    const data = Uint8Array.from({ length: 32 * 32 * 3 }, (_, p) => random.number(0, p % 3 === 2 - label ? 216 : 200));
+    await sharp(data, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toFile(join(folder, `${i}.png`));
+  }
+}
+
+/** A copy of the pictures that a test may spoil. */
+function copyOfPictures(name: string): string {
+  const copy = join(dir, name);
+  cpSync(pictures, copy, { recursive: true });
+  return copy;
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-cli-'));
+  pictures = join(dir, 'pictures');
+  for (const [label, name] of classes.entries()) {
+    await paint(join(pictures, 'train', name), label, 18, label);
+    await paint(join(pictures, 'val', name), label, 6, 10 + label);
+  }
+  trained = join(dir, 'trained');
+  training = await run(...trainArgs(pictures, trained, '--workers', '1', '--json'));
+}, 60_000);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+interface Line {
+  readonly event: string;
+  readonly [key: string]: unknown;
+}
+
+const lines = (text: string): Line[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+
+const metrics = (out: string): Line[] => lines(readFileSync(join(out, 'metrics.jsonl'), 'utf8'));
+
+/** The bits of the weights and velocities of a run's last checkpoint, and how far it had come. */
+async function lastCheckpoint(out: string): Promise<{ digest: string; epoch: number; step: number }> {
+  const { tensors, metadata } = await readSafetensorsFile(join(out, 'checkpoints/last.safetensors'));
+  const hash = createHash('sha256');
+  for (const [name, { data }] of tensors) hash.update(name).update(data);
+  const { epoch, step } = JSON.parse(metadata.get('progress')!) as { epoch: number; step: number };
+  return { digest: hash.digest('hex'), epoch, step };
+}
+
+/** Trains until a checkpoint stands well within an epoch after the first, and signals then. */
+async function stopWithinEpoch(out: string, signal: NodeJS.Signals, ...rest: string[]): Promise<Ended> {
+  const { child, ended } = start(...trainArgs(pictures, out, '--checkpoint-every', '0', ...rest));
+  for (;;) {
+    await pause(5);
+    if (child.exitCode !== null) break;
+    if (!existsSync(join(out, 'checkpoints/last.safetensors'))) continue;
+    const { epoch, step } = await lastCheckpoint(out);
+    if (epoch >= 1 && step >= 3) break;
+  }
+  child.kill(signal);
+  return ended;
+}
+
+/** The run is what it would have been without a stop. */
+async function expectSameAsUninterrupted(out: string): Promise<void> {
+  const timeless = (line: Line) => ({ ...line, seconds: undefined });
+  expect(metrics(out).map(timeless)).toEqual(metrics(trained).map(timeless));
+  expect(await lastCheckpoint(out)).toEqual(await lastCheckpoint(trained));
+  const model = (run: string) => readFileSync(join(run, 'model.safetensors'));
+  expect(model(out).equals(model(trained))).toBe(true);
+}
+
+/** It ends with 1 and says why in one line, without a stack. */
+function expectError({ code, stderr }: Ended, message: RegExp): void {
+  expect(stderr).toMatch(message);
+  expect(stderr).toMatch(/^error .*[.?]\n$/);
+  expect(code).toBe(1);
+}
+
+describe('summary and list', () => {
+  it.each([
+    ['resnext50_32x4d', 25028904, '4.23'],
+    ['resnext101_32x8d', 88791336, '16.41'],
+    ['resnext101_64x4d', 83455272, '15.46'],
+    ['resnext29_8x64d', 34426698, '5.39'],
+    ['resnext29_16x64d', 68155210, undefined],
+  ])('%s is as large as published, in every form', async (name, parameters, giga) => {
+    type Summary = { name: string; form: string; parameters: number; macs: number };
+    const found = ['A', 'B', 'C'].map((form) => json<Summary>('summary', name, '--form', form));
+    for (const [i, summary] of (await Promise.all(found)).entries()) {
+      expect(summary).toMatchObject({ name, form: 'ABC'[i], parameters });
+      expect(summary.macs).toBe((await found[2]!).macs);
+      if (giga) expect((summary.macs / 1e9).toFixed(2)).toBe(giga);
+    }
+  });
+
+  it('list names the variants with their size', async () => {
+    const rows = await json<{ name: string }[]>('list');
+    const size = { parameters: 25028904, macs: 4230479872, inputSize: [224, 224], classes: 1000 };
+    expect(rows).toContainEqual({ name: 'resnext50_32x4d', ...size });
+    const { stdout } = await run('list');
+    for (const { name } of rows) expect(stdout).toContain(`\n${name} `);
+  });
+});
+
+describe('help and mistakes in typing', () => {
+  it.each(['list', 'summary', 'train', 'evaluate', 'classify', 'export'])('%s --help has an example', async (name) => {
+    const { code, stdout } = await run(name, '--help');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`Example:\n  \\$ resnext ${name}`));
+  });
+
+  it('an unknown variant is met with the nearest that there is', async () => {
+    expectError(await run('summary', 'resnext50_32x4'), /"resnext50_32x4" .* Did you mean resnext50_32x4d\?/);
+  });
+
+  it.each([
+    ['unknown option', ['list', '--colour']],
+    ['unknown command', ['trian']],
+    ['missing required option', ['classify', 'a.png']],
+    ['not a number', ['train', 'a', '--epochs', 'ten']],
+    ['choices', ['summary', 'resnext50_32x4d', '--form', 'D']],
+  ])('%s: commander says it, and the exit code is not 0', async (_, args) => {
+    const { code, stderr } = await run(...args);
+    expect(code).toBeGreaterThan(0);
+    expect(stderr).toMatch(/^error: .*\n/);
+  });
+
+  it.each([
+    ['train without a folder', ['train'], /Name the folder of pictures/],
+    ['train without --out', ['train', 'pictures'], /--out RUN/],
+    ['a channel count that no picture has', ['train', 'a', '--out', 'b', '--input-channels', '2'], /inputChannels = 2/],
+    ['no class to name', ['classify', 'a.png', '--model', 'b', '--top', '0'], /--top 0 should be at least 1/],
+    ['a folder for a run that has one', ['train', '--resume', 'a', '--out', 'b'], /leave out --out/],
+    ['a share of more than all', ['train', 'a', '--out', 'b', '--validation', '1.5'], /validation = 1\.5/],
+    ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
+    ['no model', ['classify', 'a.png', '--model', 'nowhere'], /no model at "nowhere"/],
+    ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder "nowhere" does not exist/],
+  ])('%s', async (_, args, message) => {
+    expectError(await run(...args), message);
+  });
+});
+
+describe('train', () => {
+  it('leaves the model, its description, its figures and two checkpoints', () => {
+    expect(training).toMatchObject({ code: 0, stderr: '' });
+    const files = ['model.safetensors', 'model.json', 'metrics.jsonl', 'checkpoints/last.safetensors'];
+    for (const file of [...files, 'checkpoints/best.safetensors']) expect(existsSync(join(trained, file))).toBe(true);
+    const description = JSON.parse(readFileSync(join(trained, 'model.json'), 'utf8'));
+    expect(description).toMatchObject({ variant: 'resnext11_4x16d_w16', classes, preprocessing: { size: 16 } });
+    expect(metrics(trained).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+  });
+
+  it('--json prints start, steps, epochs and the end, a line each', () => {
+    const events = lines(training.stdout);
+    expect(events[0]).toMatchObject({ event: 'start', classes, train: 54, validation: 18, epochs, stepsPerEpoch });
+    expect(events.filter(({ event }) => event === 'epoch')).toEqual(metrics(trained));
+    expect(events.find(({ event }) => event === 'step')).toMatchObject({ epoch: 1, step: 1, learningRate: 0.02 });
+    expect(events.at(-1)).toMatchObject({ event: 'end', out: trained, interrupted: false, epochs });
+  });
+
+  it.each(['1', '2'])(
+    'killed in mid-epoch with %s workers and resumed, it ends as if it had not been',
+    async (workers) => {
+      const out = join(dir, `killed-${workers}`);
+      expect((await stopWithinEpoch(out, 'SIGKILL', '--workers', workers)).code).toBeNull();
+      const { epoch, step } = await lastCheckpoint(out);
+      expect(step).toBeGreaterThan(0);
+      expect(step).toBeLessThan(stepsPerEpoch);
+      const { code, stdout, stderr } = await run('train', '--resume', out);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`Going on in epoch ${epoch + 1} after step ${step}.`);
+      await expectSameAsUninterrupted(out);
+    },
+  );
+
+  it('Ctrl-C ends it after the step with 130 and a checkpoint to resume from', async () => {
+    const out = join(dir, 'interrupted');
+    const { code, stdout, stderr } = await stopWithinEpoch(out, 'SIGINT', '--workers', '2');
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/^warning Interrupted: ending after this step\..*\n$/);
+    expect(stdout).toMatch(new RegExp(`Stopped in epoch [23]; go on with: resnext train --resume ${out}\n$`));
+    expect((await run('train', '--resume', out, '--workers', '1')).code).toBe(0);
+    await expectSameAsUninterrupted(out);
+  });
+
+  it('a picture that cannot be read is named, counted and skipped; --strict stops', async () => {
+    const data = copyOfPictures('corrupt');
+    const bad = join(data, 'train/red/5.png');
+    writeFileSync(bad, readFileSync(bad).subarray(0, 500));
+    const [skipped, strict] = await Promise.all([
+      run(...trainArgs(data, join(dir, 'skipped'), '--epochs', '1')),
+      run(...trainArgs(data, join(dir, 'strict'), '--strict')),
+    ]);
+    expect(skipped.code).toBe(0);
+    expect(skipped.stderr).toMatch(/^warning Picture ".*train\/red\/5\.png" cannot be read: .*\n$/);
+    expect(skipped.stdout).toMatch(/\nepoch 1\/1 .* 1 unreadable /);
+    expect(skipped.stdout).not.toContain('\u001b');
+    expect(metrics(join(dir, 'skipped'))).toMatchObject([{ corrupt: 1 }]);
+    expectError(strict, /Picture ".*train\/red\/5\.png" cannot be read/);
+  });
+
+  it('an empty class folder, and a class to validate on that is not trained', async () => {
+    const [empty, unknown] = [copyOfPictures('empty'), copyOfPictures('unknown')];
+    mkdirSync(join(empty, 'train/white'));
+    cpSync(join(pictures, 'val/red'), join(unknown, 'val/white'), { recursive: true });
+    expectError(await run(...trainArgs(empty, join(dir, 'a'))), /"[^"]*train\/white" holds no pictures/);
+    expectError(await run(...trainArgs(unknown, join(dir, 'b'))), /Class "white" is in "[^"]*val" but not in/);
+  });
+
+  it('a run that exists or cannot be, a batch beyond the pictures, and a learning rate beyond reason', async () => {
+    expectError(await run(...trainArgs(pictures, trained)), /"[^"]*trained" already holds a training run/);
+    const [none, below] = [join(dir, 'none'), join(pictures, 'val/red/0.png/run')];
+    expectError(await run(...trainArgs(pictures, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
+    expectError(await run(...trainArgs(pictures, none, '--batch', '55')), /54 pictures .* fewer than a batch of 55/);
+    const refused = await run(...trainArgs(pictures, join(dir, 'wild'), '--lr', '1e30'));
+    expectError(refused, /The loss became .* choose a smaller learning rate/);
+  });
+
+  it('a loss that only validation shows to be lost', async () => {
+    const out = join(dir, 'lost');
+    const refused = await run(...trainArgs(pictures, out, '--lr', '1e38', '--batch', '54'));
+    expectError(refused, /The loss became NaN after 1 steps/);
+    expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
+  });
+
+  it('another batch size within an epoch, and no epoch that is left', async () => {
+    const out = join(dir, 'stopped');
+    await stopWithinEpoch(out, 'SIGINT');
+    expectError(await run('train', '--resume', out, '--batch', '3'), /within an epoch in batches of 2/);
+    const { code, stdout } = await run('train', '--resume', trained);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Its 3 epochs are done; --epochs with a larger number goes on.\n');
+  });
+});
+
+interface Classified {
+  readonly image: string;
+  readonly error?: string;
+  readonly predictions: readonly { readonly label: string; readonly probability: number }[];
+}
+
+describe('a trained model', () => {
+  const picture = (name: string) => join(pictures, 'val', name, '0.png');
+  const classify = (model: string) =>
+    json<Classified[]>('classify', ...classes.map(picture), '--model', model, '--top', '3');
+  let expected: Classified[];
+  beforeAll(async () => {
+    expected = await classify(trained);
+  }, 60_000);
+
+  it('is measured as the training measured it', async () => {
+    type Result = { pictures: number; top1: number; loss: number; classes: Record<string, number>; corrupt: string[] };
+    const found = await json<Result>('evaluate', pictures, '--model', trained);
+    const { top1, loss } = JSON.parse(readFileSync(join(trained, 'model.json'), 'utf8')).metrics;
+    expect(found).toMatchObject({ pictures: 18, top1, corrupt: [] });
+    expect(found.loss).toBeCloseTo(loss, 5);
+    expect(Object.keys(found.classes)).toEqual(classes);
+    const { stdout } = await run('evaluate', pictures, '--model', trained);
+    expect(stdout).toContain(`18 pictures: top-1 ${top1.toFixed(2)} %`);
+  });
+
+  it('evaluates past a picture that cannot be read, unless --strict', async () => {
+    const data = copyOfPictures('corrupt-val');
+    writeFileSync(join(data, 'val/green/2.png'), 'no picture');
+    const { code, stdout, stderr } = await run('evaluate', data, '--model', trained, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ pictures: 17, corrupt: [join(data, 'val/green/2.png')] });
+    expect(stderr).toMatch(/^warning Picture ".*green\/2\.png" cannot be read: .*\n$/);
+    expectError(await run('evaluate', data, '--model', trained, '--strict'), /green\/2\.png" cannot be read/);
+  });
+
+  it('names what pictures show', async () => {
+    for (const { image, predictions } of expected) {
+      const { stdout } = await run('classify', image, '--model', trained, '--top', '1');
+      const { label, probability } = predictions[0]!;
+      expect(stdout).toBe(`${image}\n  ${(100 * probability).toFixed(1)} %  ${label}\n`);
+      expect(predictions.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
+    }
+  });
+
+  it('names the pictures that it cannot read, and classifies the others', async () => {
+    const [missing, corrupt, model] = [join(dir, 'missing.png'), join(dir, 'corrupt.png'), ['--model', trained]];
+    writeFileSync(corrupt, 'no picture');
+    const { code, stdout, stderr } = await run('classify', missing, picture('red'), corrupt, ...model, '--json');
+    expect(code).toBe(1);
+    const results = JSON.parse(stdout) as Classified[];
+    expect(results.map(({ image }) => image)).toEqual([missing, picture('red'), corrupt]);
+    expect(results.map(({ error }) => error !== undefined)).toEqual([true, false, true]);
+    expect(stderr).toMatch(/^warning Picture ".*missing\.png" .*\nwarning Picture ".*corrupt\.png" .*\n$/);
+  });
+
+  it('needs nothing but its weights file', async () => {
+    const copy = join(dir, 'elsewhere.safetensors');
+    copyFileSync(join(trained, 'model.safetensors'), copy);
+    expect(await classify(copy)).toEqual(expected);
+  });
+
+  it.each(['A', 'B', 'C'])('says the same as ONNX in form %s', async (form) => {
+    const file = join(dir, `${form}.onnx`);
+    expect(await json('export', trained, '-o', file, '--form', form)).toMatchObject({ file, form });
+    for (const [i, { predictions }] of (await classify(file)).entries()) {
+      for (const [k, { label, probability }] of predictions.entries()) {
+        expect(label).toBe(expected[i]!.predictions[k]!.label);
+        expect(probability).toBeCloseTo(expected[i]!.predictions[k]!.probability, 5);
+      }
+    }
+  });
+
+  it('without classes names nothing', async () => {
+    const file = join(dir, 'features.onnx');
+    await json('export', 'resnext11_4x16d_w16', '--classes', '0', '-o', file);
+    expectError(await run('classify', picture('red'), '--model', file), /resnext11_4x16d_w16 without classes/);
+  });
+
+  it('is refused when its file is cut short', async () => {
+    const cut = join(dir, 'cut.safetensors');
+    writeFileSync(cut, readFileSync(join(trained, 'model.safetensors')).subarray(0, 100_000));
+    expectError(
+      await run('classify', picture('red'), '--model', cut),
+      /cut\.safetensors is truncated: it has 100000 b/,
+    );
+  });
+});

@@ -1,0 +1,71 @@
+/** Every example runs as its header says, and prints what it promises. */
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Classifier } from 'resnext';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const examples = fileURLToPath(new URL('../examples', import.meta.url));
+const unseen = join(examples, 'pictures/unseen');
+let dir: string;
+
+/** What an example prints. */
+async function run(name: string, ...args: string[]): Promise<string> {
+  const file = join(examples, `${name}.ts`);
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file, ...args]);
+  expect(stderr).toBe('');
+  return stdout;
+}
+
+/** The bundled pictures, but few of every class. */
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-examples-'));
+  for (const [part, count] of [
+    ['train', 32],
+    ['val', 8],
+  ] as const) {
+    for (const name of readdirSync(join(examples, 'pictures', part))) {
+      const from = join(examples, 'pictures', part, name);
+      for (const file of readdirSync(from).slice(0, count)) {
+        cpSync(join(from, file), join(dir, 'pictures', part, name, file));
+      }
+    }
+  }
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+it('build: the three forms give the same', async () => {
+  const printed = await run('build', 'resnext20_8x16d_w16');
+  const costs = [...printed.matchAll(/form [ABC]: (\d+ parameters, \d+ multiply-adds)/g)].map(([, cost]) => cost);
+  expect(costs).toHaveLength(3);
+  expect(new Set(costs).size).toBe(1);
+  expect(Number(/Largest logit: (\S+)/.exec(printed)![1])).toBeGreaterThan(0.01);
+  expect(Number(/Largest difference: (\S+)/.exec(printed)![1])).toBeLessThan(1e-4);
+});
+
+it('train, classify and export, one after the other', async () => {
+  const [model, file] = [join(dir, 'run'), join(dir, 'model.onnx')];
+  const trained = await run('train', model, '2', join(dir, 'pictures'));
+  expect(trained).toContain('128 pictures of airplane, automobile, frog, horse\n');
+  expect(trained).toMatch(/\nepoch 2: loss \d\.\d+, validation top-1 \d+\.\d %, /);
+  expect(trained).toMatch(/\nBest top-1: \d+\.\d %/);
+
+  const classified = (await run('classify', model)).trimEnd().split('\n');
+  expect(classified).toHaveLength(readdirSync(unseen).length);
+  for (const line of classified) expect(line).toMatch(/^\w+-\d\.jpg +(\w+ \d+\.\d %(, |$)){2}$/);
+
+  const exported = await run('export', model, file);
+  expect(exported).toContain('resnext11_8x16d_w16, 4 classes: airplane, automobile, frog, horse\n');
+  expect(exported).toContain('preprocessing: {"channels":3,"size":32,');
+  expect(exported).toContain('input [2,3,32,32] to logits [2,4]\n');
+  expect(existsSync(file)).toBe(true);
+
+  const classifier = await Classifier.open(file);
+  const [best] = await classifier.classify(join(unseen, 'airplane-1.jpg'));
+  await classifier.dispose();
+  const percent = (100 * best!.probability).toFixed(1);
+  expect(classified[0]).toMatch(new RegExp(`^airplane-1.jpg +${best!.label} ${percent} %`));
+});

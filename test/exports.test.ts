@@ -1,0 +1,103 @@
+/** What `import … from 'resnext'` gives, by name, and that the entry for browsers needs nothing of Node's. */
+import { readFileSync } from 'node:fs';
+import * as node from 'resnext';
+import { expect, it } from 'vitest';
+import * as browser from '../dist/index.js';
+
+const dist = new URL('../dist/', import.meta.url);
+
+it('the entry for browsers', () => {
+  expect(Object.keys(browser).sort()).toMatchInlineSnapshot(`
+    [
+      "Builder",
+      "FormatError",
+      "Graph",
+      "Node",
+      "UsageError",
+      "Value",
+      "apply",
+      "cifarPreprocessing",
+      "convolution",
+      "convolutionGradient",
+      "cost",
+      "evaluate",
+      "evaluationTransforms",
+      "forms",
+      "gather",
+      "gradient",
+      "imagenetPreprocessing",
+      "inferShapes",
+      "initialWeights",
+      "lowerStandard",
+      "preprocessingFor",
+      "print",
+      "readOnnx",
+      "readSafetensors",
+      "resize",
+      "resnext",
+      "scatter",
+      "setWeights",
+      "stateDict",
+      "tensor",
+      "trainTransforms",
+      "trainedParameters",
+      "trainingStep",
+      "variant",
+      "variants",
+      "weightSpecs",
+      "writeOnnx",
+      "writeSafetensors",
+    ]
+  `);
+});
+
+it('the entry for Node adds', () => {
+  const added = Object.keys(node).filter((name) => !(name in browser));
+  expect(added.sort()).toMatchInlineSnapshot(`
+    [
+      "Classifier",
+      "Loader",
+      "Session",
+      "Trainer",
+      "decode",
+      "exportOnnx",
+      "loadModel",
+      "openClasses",
+      "openFolder",
+      "readOnnxFile",
+      "readSafetensorsFile",
+      "resume",
+      "runConvolution",
+      "runConvolutionGradient",
+      "saveModel",
+      "train",
+      "writeOnnxFile",
+      "writeSafetensorsFile",
+    ]
+  `);
+  expect(Object.keys(node)).toEqual(expect.arrayContaining(Object.keys(browser)));
+});
+
+/** What a compiled module imports, statically or when it runs. */
+const importsOf = (file: URL): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom |^import |\bimport\()'([^']+)'\)?;?/gm)].map(([, name]) => name!);
+
+const packageOf = (name: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0];
+
+/** The packages that a module needs, itself or through the modules it imports. */
+function packagesOf(entry: string): string[] {
+  const packages = new Set<string>();
+  const modules = new Set([new URL(entry, dist).href]);
+  for (const module of modules) {
+    for (const name of importsOf(new URL(module))) {
+      if (name.startsWith('.')) modules.add(new URL(name, module).href);
+      else packages.add(packageOf(name));
+    }
+  }
+  return [...packages].sort();
+}
+
+it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
+  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', 'pure-rand']);
+  expect(packagesOf('node.js')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
+});
