@@ -1,6 +1,6 @@
 /**
- * Trains a small ResNeXt on the pictures in `examples/pictures`, in about a minute, and tells how it goes. The run folder
- * then holds the model, its figures and a checkpoint; Ctrl-C ends the run after the step it is in.
+ * Trains a small ResNeXt on the pictures in `examples/pictures`, in a minute or two, and tells how it goes. The run
+ * folder then holds the model, its figures and a checkpoint; Ctrl-C ends the run after the step it is in.
  *
  *   npx tsx examples/train.ts [run folder] [epochs] [folder of pictures]
  */

@@ -117,6 +117,16 @@ function createProgram(): Command {
     .addOption(jsonOption());
   command(
     program,
+    'verify <model>',
+    'prove that forms A, B and C of a net are one',
+    'resnext verify resnext50_32x4d',
+    () => import('./commands/verify.ts'),
+  )
+    .option('--threads <n>', 'threads of the engine', number)
+    .option('--seed <n>', 'seed of a variant’s weights', number, 1)
+    .addOption(jsonOption());
+  command(
+    program,
     'convert <input> <output>',
     'write a model’s blocks in another form, weights and all',
     'resnext convert runs/flowers flowers-a.onnx --form A',

@@ -82,7 +82,7 @@ function linesOf(node: Node, value: Value): string[] {
       return ['pad with zeros', `${channelsOf(node.inputs[0]!) ?? '?'} to ${channelsOf(value) ?? '?'}`];
     case 'Split':
     case 'Slice':
-      return [`${channelsOf(value) ?? '?'} of ${channelsOf(node.inputs[0]!) ?? '?'}`];
+      return [`${channelsOf(value) ?? '?'} of ${channelsOf(node.inputs[0]!) ?? '?'} channels`];
     default:
       return [node.op];
   }

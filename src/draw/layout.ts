@@ -33,15 +33,15 @@ export interface LayoutOptions {
 
 const fontSize = 13;
 const lineHeight = 17;
-const padding = { x: 12, y: 8 };
+const padding = { x: 10, y: 8 };
 const segmentHeight = 4;
 const tagHeight = 16;
 const joinRadius = 9;
 const columnGap = 22;
 const dotsWidth = 74;
 /** From one element to the next, where wires fan out or in, and beside a tag. */
-const gap = { step: 28, fan: 46, tag: 9 };
-const mostColumns = 5;
+const gap = { step: 28, fan: 54, tag: 9 };
+const mostColumns = 4;
 const mostSegments = 32;
 
 /** The end of a wire that something reads. */
@@ -49,12 +49,18 @@ interface Port extends Point {
   readonly hue?: number | undefined;
   /** Whether wires fan out from here. */
   readonly fans?: boolean;
+  /** Half the width of the column above. */
+  readonly reach?: number;
+  /** Where the wire has come from on its way here. */
+  readonly via?: readonly Point[];
 }
 
 interface Context {
   readonly shapes: Shape[];
   /** Colour of the branch that is being drawn. */
   readonly hue?: number | undefined;
+  /** Width of the boxes in this column. */
+  readonly width?: number;
 }
 
 /** Lays a block out. */
@@ -91,10 +97,10 @@ function withoutTags(structure: BlockStructure): BlockStructure {
 
 /** The columns of a parallel part; undefined stands for those left out. Branches that differ are all shown. */
 const columnsOf = ({ branches }: Parallel): (number | undefined)[] =>
-  elide(branches.length, areAlike(branches) ? mostColumns - 1 : branches.length);
+  elide(branches.length, areAlike(branches) ? mostColumns : branches.length);
 
 function flowWidth(flow: Flow): number {
-  return Math.max(0, ...flow.map(partWidth));
+  return Math.max(0, ...withMergedTags(flow).map(partWidth));
 }
 
 function partWidth(part: Part): number {
@@ -124,16 +130,25 @@ function columnCentres(part: Parallel): { centres: number[]; width: number } {
 }
 
 /** Draws a flow downwards from a port and gives the port at its end. */
-function place(context: Context, flow: Flow, from: Port, x: number): Port {
-  return flow.reduce<Port>((port, part) => {
+function place(outer: Context, flow: Flow, from: Port, x: number): Port {
+  const context = { ...outer, width: Math.max(...flow.map((part) => (part.kind === 'layer' ? layerWidth(part) : 0))) };
+  return withMergedTags(flow).reduce<Port>((port, part) => {
     if (part.kind === 'layer') return placeLayer(context, part, port, x);
     if (part.kind === 'tag') return placeTag(context, part.text, port, x);
     return placeParallel(context, part, port, x);
   }, from);
 }
 
-function placeLayer({ shapes, hue }: Context, layer: Layer, from: Port, x: number): Port {
-  const [width, height] = [layerWidth(layer), layerHeight(layer)];
+/** `BN` and `ReLU` in a row as one note. */
+const withMergedTags = (flow: Flow): Part[] =>
+  flow.reduce<Part[]>((parts, part) => {
+    const last = parts.at(-1);
+    if (part.kind !== 'tag' || last?.kind !== 'tag') return [...parts, part];
+    return [...parts.slice(0, -1), { kind: 'tag', text: `${last.text}, ${part.text}` }];
+  }, []);
+
+function placeLayer({ shapes, hue, width = 0 }: Context, layer: Layer, from: Port, x: number): Port {
+  const height = layerHeight(layer);
   const top = from.y + gapTo(from);
   shapes.push(wireDown(from, { x, y: top }, true), box('layer', x - width / 2, top, width, height, hue));
   if (layer.groups > 1) shapes.push(...segments(layer.groups, { x: x - width / 2, y: top, width, height }));
@@ -177,7 +192,9 @@ function placeParallel(context: Context, part: Parallel, from: Port, x: number):
     const hue = coloured ? index : context.hue;
     const [branch, column] = [branches[index]!, left + centres[c]!];
     const start = { ...from, fans: true };
-    ends.push(branch.length > 0 ? place({ ...context, hue }, branch, start, column) : passing(context, start, column));
+    const inner = { ...context, hue };
+    const end = branch.length > 0 ? place(inner, branch, start, column) : passing(inner, start, column);
+    ends.push({ ...end, reach: flowWidth(branch) / 2 });
   });
   const bottom = Math.max(...ends.map(({ y }) => y));
   const dots = columns.indexOf(undefined);
@@ -203,37 +220,38 @@ function passing({ shapes, hue }: Context, from: Port, x: number): Port {
 /** What stands in place of the branches that are not drawn. */
 function leftOut(count: number, { x, y }: Point): Shape[] {
   return [
-    text('total', { x, y: y - 24 }, { size: 12, role: 'faint' }),
-    ...ellipsis({ x, y }, 'across'),
-    text(`${count} paths`, { x, y: y + 24 }, { size: 12, role: 'faint' }),
+    ...ellipsis({ x, y: y - 20 }, 'across'),
+    text('total', { x, y: y + 2 }, { size: 12, role: 'faint' }),
+    text(`${count} paths`, { x, y: y + 18 }, { size: 12, role: 'faint' }),
   ];
 }
 
 /** A circle that wires reach from above, each from its own side. */
 function placeCircle({ shapes, hue }: Context, sign: Disc['role'], ends: readonly Port[], at: Point): Port {
   const centre = { x: at.x, y: at.y + gap.fan + joinRadius };
-  const reach = Math.max(...ends.map((end) => Math.abs(end.x - at.x)), 1);
   for (const end of ends) {
-    const angle = (1.15 * (end.x - at.x)) / reach;
-    const [dx, dy] = [Math.sin(angle), -Math.cos(angle)];
-    const tip = { x: centre.x + joinRadius * dx, y: centre.y + joinRadius * dy };
-    const pull = 0.45 * Math.hypot(end.x - tip.x, end.y - tip.y);
-    const points = [end, { x: end.x, y: end.y + 0.7 * gap.fan }, { x: tip.x + pull * dx, y: tip.y + pull * dy }, tip];
-    shapes.push(line(points, { shape: 'curve', arrow: true, hue: end.hue }));
+    const share = joinRadius / Math.hypot(end.x - centre.x, end.y + 8 - centre.y);
+    const tip = { x: centre.x + share * (end.x - centre.x), y: centre.y + share * (end.y + 8 - centre.y) };
+    const stub = { x: end.x, y: end.y + 8 };
+    shapes.push(line([end, stub, tip], { shape: 'elbow', arrow: true, hue: end.hue }));
   }
   shapes.push(disc(sign, centre, joinRadius));
   return { x: at.x, y: centre.y + joinRadius, hue };
 }
 
-/** A bar across all columns, with a segment in the colour of each branch that arrives. */
-function placeBar(context: Context, label: string, ends: readonly Port[], at: Point & { width: number }): Port {
-  const [left, top, height] = [at.x - at.width / 2, at.y + gap.step, 30];
-  context.shapes.push(box('bar', left, top, at.width, height));
+/** A bar across all columns, with a strip in the colour of each branch that arrives. */
+function placeBar({ shapes, hue }: Context, label: string, ends: readonly Port[], at: Point & { width: number }): Port {
+  const [left, top, height] = [at.x - at.width / 2, at.y + gap.step, 34];
+  const strips = ends.some((end) => end.hue !== undefined) ? segmentHeight : 0;
+  shapes.push(box('bar', left, top, at.width, height));
   for (const end of ends) {
-    context.shapes.push(line([end, { x: end.x, y: top }], { arrow: true, hue: end.hue }));
+    shapes.push(line([end, { x: end.x, y: top }], { arrow: true, hue: end.hue }));
+    const reach = (end.reach ?? 0) - 3;
+    if (end.hue === undefined || reach <= 0) continue;
+    shapes.push(box('segment', end.x - reach, top + 3, 2 * reach, segmentHeight, end.hue));
   }
-  context.shapes.push(text(label, { x: at.x, y: top + height / 2 }));
-  return { x: at.x, y: top + height, hue: context.hue };
+  shapes.push(text(label, { x: at.x, y: top + (height + strips) / 2 }));
+  return { x: at.x, y: top + height, hue };
 }
 
 interface Span {
@@ -254,8 +272,7 @@ function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Sp
   } else {
     const length = place({ shapes: [] }, flow, fork, x).y - fork.y;
     const start = { x, y: fork.y + Math.max(0, (tip.y - fork.y - length) / 2 - 4) };
-    shapes.push(line([fork, { x, y: fork.y }, start], { shape: 'elbow' }));
-    const last = place({ shapes }, flow, start, x);
+    const last = place({ shapes }, flow, { ...start, via: [fork, { x, y: fork.y }] }, x);
     shapes.push(line([last, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));
   }
   shapes.push(disc('+', centre, joinRadius));
@@ -266,8 +283,7 @@ function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Sp
 const gapTo = ({ fans }: Port): number => (fans ? gap.fan : gap.step);
 
 function wireDown(from: Port, to: Point, arrow: boolean): Shape {
+  if (from.via) return line([...from.via, to], { shape: 'elbow', arrow, hue: from.hue });
   if (from.x === to.x) return line([from, to], { arrow, hue: from.hue });
-  const bend = 0.5 * (to.y - from.y);
-  const points = [from, { x: from.x, y: from.y + bend }, { x: to.x, y: to.y - 1.2 * bend }, to];
-  return line(points, { shape: 'curve', arrow, hue: from.hue });
+  return line([from, { x: to.x, y: to.y - 16 }, to], { shape: 'elbow', arrow, hue: from.hue });
 }

@@ -5,7 +5,7 @@
  *   step      base · 0.1 for each milestone passed, at 1/2 and 3/4 of the epochs (paper, section 5.3)
  *   cosine    base · (1 + cos(π·t)) / 2 with t the share of the training that is done
  *
- * During the first `warmup` epochs it rises in a line from nothing to what the schedule says.
+ * During the first `warmup` epochs it rises in a line from a hundredth to the whole of what the schedule says.
  */
 export type Schedule = 'constant' | 'step' | 'cosine';
 
@@ -21,7 +21,7 @@ export interface ScheduleOptions {
 
 /** @param time epochs done, with the share of the current one: 0 at the start, `epochs` at the end. */
 export function learningRateAt({ schedule, learningRate, epochs, warmup }: ScheduleOptions, time: number): number {
-  const rise = time < warmup ? time / warmup : 1;
+  const rise = time < warmup ? 0.01 + 0.99 * (time / warmup) : 1;
   return learningRate * rise * decay[schedule](time / epochs);
 }
 

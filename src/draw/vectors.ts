@@ -1,0 +1,126 @@
+/**
+ * Why form A is form B, in numbers: two dot products added are one dot product of the vectors joined,
+ *
+ *   a·x + b·y = (a, b)·(x, y)
+ *
+ * A pixel of a map is such a vector, one number a channel, and a 1x1 filter is what it is multiplied with.
+ */
+import { UsageError } from '../errors.ts';
+import { box, line, type Point, type Shape, text, textWidth } from './scene.ts';
+import { type DrawingOptions, toSvg } from './svg.ts';
+
+/** Two vectors of data, a and b, and a filter for each, x and y. */
+export interface TwoVectorsOptions extends DrawingOptions {
+  readonly a?: readonly number[];
+  readonly x?: readonly number[];
+  readonly b?: readonly number[];
+  readonly y?: readonly number[];
+}
+
+const equation = 'a·x + b·y = (a, b)·(x, y)';
+
+type Vectors = Readonly<Record<'a' | 'x' | 'b' | 'y', readonly number[]>>;
+
+/**
+ * Draws the two sides of the equation, one above the other, with the way each vector goes.
+ *
+ * @throws UsageError when a and x, or b and y, differ in length.
+ */
+export function drawTwoVectors(options: TwoVectorsOptions = {}): string {
+  const { a = [1, 0, 2, 3], x = [2, 5, 1, 1], b = [4, 1, 0, 2], y = [1, 3, 6, 2], ...drawing } = options;
+  check('a', a, 'x', x);
+  check('b', b, 'y', y);
+  const description =
+    `${dot(a, x)} from a and x, and ${dot(b, y)} from b and y, add up to ${dot(a, x) + dot(b, y)}: ` +
+    'the dot product of a and b joined with x and y joined.';
+  return toSvg(layoutVectors({ a, x, b, y }), { title: equation, description }, drawing);
+}
+
+function check(name: string, data: readonly number[], other: string, filter: readonly number[]): void {
+  if (data.length === filter.length && data.length > 0) return;
+  throw new UsageError(
+    `${name} has ${data.length} numbers and ${other} has ${filter.length}; they should have the same number, at least one.`,
+  );
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+
+const cellHeight = 26;
+const rowY = { names: 46, above: 74, below: 166, joinedNames: 194 };
+/** Room for the signs between vectors. */
+const room = { times: 26, plus: 44 };
+/** Data and filter that meet have one colour. */
+const hues = { a: 0, x: 0, b: 1, y: 1 } as const;
+const names = ['a', 'x', 'b', 'y'] as const;
+type Starts = Readonly<Record<(typeof names)[number], number>>;
+
+export function layoutVectors(vectors: Vectors): Shape[] {
+  const cell = Math.max(cellHeight, ...names.flatMap((name) => vectors[name].map(cellWidth)));
+  const [first, second] = [vectors.a.length * cell, vectors.b.length * cell];
+  const above: Starts = {
+    a: 0,
+    x: first + room.times,
+    b: 2 * first + room.times + room.plus,
+    y: 2 * first + second + 2 * room.times + room.plus,
+  };
+  const end = above.y + second;
+  const left = (room.times + room.plus) / 2;
+  const right = left + first + second + room.times;
+  const below: Starts = { a: left, b: left + first, x: right, y: right + first };
+  const shapes: Shape[] = [text(equation, { x: end / 2, y: 8 }, { size: 15, role: 'strong' })];
+  for (const name of names) {
+    const half = (vectors[name].length * cell) / 2;
+    const [from, to] = [
+      { x: above[name] + half, y: rowY.above + cellHeight / 2 },
+      { x: below[name] + half, y: rowY.below - cellHeight / 2 },
+    ];
+    shapes.push(way(from, to, hues[name]));
+    shapes.push(text(name, { x: from.x, y: rowY.names }, { role: 'strong', hue: hues[name] }));
+    shapes.push(...vector(vectors[name], { x: above[name], y: rowY.above }, cell, hues[name]));
+    shapes.push(...vector(vectors[name], { x: below[name], y: rowY.below }, cell, hues[name]));
+  }
+  const joined = first + second;
+  shapes.push(text('(a, b)', { x: left + joined / 2, y: rowY.joinedNames }, { role: 'strong' }));
+  shapes.push(text('(x, y)', { x: right + joined / 2, y: rowY.joinedNames }, { role: 'strong' }));
+  return [...shapes, ...signs(above, right), ...results(vectors, end + 18)];
+}
+
+const cellWidth = (value: number): number => textWidth(String(value), 12) + 12;
+
+function vector(values: readonly number[], { x, y }: Point, cell: number, hue: number): Shape[] {
+  return values.flatMap((value, i) => [
+    box('cell', x + i * cell, y - cellHeight / 2, cell, cellHeight, hue),
+    text(String(value), { x: x + (i + 0.5) * cell, y }, { size: 12 }),
+  ]);
+}
+
+/** Where a vector goes when vectors are joined. */
+function way(from: Point, to: Point, hue: number): Shape {
+  const bend = 0.5 * (to.y - from.y);
+  const points = [from, { x: from.x, y: from.y + bend }, { x: to.x, y: to.y - bend }, to];
+  return line(points, { shape: 'curve', arrow: true, hue });
+}
+
+function signs(above: Starts, right: number): Shape[] {
+  const at = (value: string, end: number, width: number, y: number) =>
+    text(value, { x: end - width / 2, y }, { size: 16 });
+  return [
+    at('·', above.x, room.times, rowY.above),
+    at('+', above.b, room.plus, rowY.above),
+    at('·', above.y, room.times, rowY.above),
+    at('·', right, room.times, rowY.below),
+  ];
+}
+
+/** What each row comes to, and what it is. */
+function results({ a, x, b, y }: Vectors, left: number): Shape[] {
+  const [first, second] = [dot(a, x), dot(b, y)];
+  const say = (value: string, y: number, role: 'plain' | 'faint') =>
+    text(value, { x: left, y }, { anchor: 'start', role, size: role === 'faint' ? 12 : 13 });
+  return [
+    say(`= ${first} + ${second} = ${first + second}`, rowY.above, 'plain'),
+    say('two dot products, added', rowY.above + 22, 'faint'),
+    say(`= ${first + second}`, rowY.below, 'plain'),
+    say(`one, of ${a.length + b.length} numbers`, rowY.below + 22, 'faint'),
+  ];
+}

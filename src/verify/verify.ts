@@ -1,0 +1,168 @@
+/**
+ * The proof that forms A, B and C of one net are one net: the same weights, and then parameters, multiply-adds, outputs,
+ * every gradient and the running statistics after a training step, compared with form C. Float64 is computed by the
+ * interpreter on small pictures, float32 by the runtime on pictures of the real size.
+ */
+import { gradient } from '../grad/gradient.ts';
+import { cost, gatheredStatistics, trainedParameters } from '../graph/cost.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import type { Value } from '../graph/graph.ts';
+import { type Form, forms, type ResNeXtConfig, stemStride } from '../model/config.ts';
+import { type Model, resnext } from '../model/resnext.ts';
+import { gather, setWeights, type Weights } from '../model/weights.ts';
+import { Session, type SessionOptions } from '../runtime/session.ts';
+import { elements, type Tensor, tensor } from '../tensor.ts';
+import { withLoss } from '../train/step.ts';
+import { randomInputs, relativeDifference } from './compare.ts';
+
+/** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
+export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
+
+export type Measure = keyof typeof tolerances;
+
+export interface FormResult extends Readonly<Record<Measure, number>> {
+  readonly form: Form;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly nodes: number;
+  /** Median time of one picture, in milliseconds. */
+  readonly milliseconds: number;
+}
+
+export interface Verification {
+  readonly equivalent: boolean;
+  readonly tolerances: Readonly<Record<Measure, number>>;
+  /** Height, width and number of the pictures of the float64 part. */
+  readonly small: { readonly size: number; readonly batch: number };
+  readonly forms: readonly FormResult[];
+}
+
+export interface VerifyOptions extends SessionOptions {
+  /** Timed runs; 7 unless given. */
+  readonly runs?: number;
+  /** What is being done now, and its share of the whole. */
+  readonly onProgress?: (share: number, text: string) => void;
+}
+
+interface Measured {
+  readonly output64: Tensor;
+  readonly output32: Tensor;
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  readonly statistics: ReadonlyMap<string, Tensor>;
+  readonly milliseconds: number;
+  readonly model: Model;
+}
+
+/**
+ * @param weights in form C.
+ * @example const { equivalent, forms } = await verify(model.config, initialWeights(model, 1));
+ */
+export async function verify(
+  config: ResNeXtConfig,
+  weights: Weights,
+  options: VerifyOptions = {},
+): Promise<Verification> {
+  const small = smallPictures(config);
+  const measured = new Map<Form, Measured>();
+  for (const [i, form] of forms.entries()) {
+    const tell = (share: number, text: string) =>
+      options.onProgress?.((i + share) / forms.length, `form ${form}: ${text}`);
+    measured.set(form, await measure({ ...config, form }, weights, small, options, tell));
+  }
+  const reference = measured.get('C')!;
+  const results = [...measured].map(([form, own]) => compare(form, own, reference));
+  const equivalent = results.every((result) => {
+    const close = (Object.keys(tolerances) as Measure[]).every((name) => result[name] <= tolerances[name]);
+    return close && result.parameters === results[0]!.parameters && result.macs === results[0]!.macs;
+  });
+  return { equivalent, tolerances, small, forms: results };
+}
+
+/** So small that the last map has a pixel or four, and enough of them for batch statistics. */
+function smallPictures({ stem, depths }: ResNeXtConfig): { size: number; batch: number } {
+  return { size: Math.max(8, stemStride(stem) * 2 ** (depths.length - 1)), batch: 3 };
+}
+
+async function measure(
+  config: ResNeXtConfig,
+  weights: Weights,
+  { size, batch }: Verification['small'],
+  options: VerifyOptions,
+  tell: (share: number, text: string) => void,
+): Promise<Measured> {
+  const model = filled(config, weights);
+  const reduced = filled({ ...config, inputSize: [size, size] }, weights);
+  tell(0, 'outputs in float64');
+  const pictures = randomInputs(reduced.graph, batch, 1);
+  const output64 = [...evaluate(reduced.graph, pictures).values()][0]!;
+  tell(0.2, 'a training step in float64');
+  const step = trainingValues(reduced, pictures.get('input')!);
+  tell(0.8, 'outputs and time in float32');
+  const { output, milliseconds } = await runFloat32(model, options);
+  return { model, output64, ...step, output32: output, milliseconds };
+}
+
+function filled(config: ResNeXtConfig, weights: Weights): Model {
+  const model = resnext(config);
+  setWeights(model, weights);
+  return model;
+}
+
+/** Every gradient and the running statistics after one step, in form C. Without classes the features are the logits. */
+function trainingValues(model: Model, pictures: Tensor): Pick<Measured, 'gradients' | 'statistics'> {
+  const { graph, logits, loss } = withLoss(model.graph, { batch: pictures.dims[0]! });
+  const parameters = [...trainedParameters(graph)];
+  const gradients = gradient(graph, loss, parameters);
+  const statistics = [...gatheredStatistics(graph)];
+  const next = statistics.map((value) => {
+    const [node] = value.users;
+    return node!.outputs[node!.inputs.indexOf(value) - 2]!;
+  });
+  const feeds = new Map([
+    ['input', pictures],
+    ['targets', oneHot(logits.dims as number[])],
+  ]);
+  graph.outputs.splice(0, graph.outputs.length, ...new Set([...gradients, ...next]));
+  const results = evaluate(graph, feeds);
+  const inFormC = (values: readonly Value[], found: readonly Value[]) => {
+    const byName = new Map(values.map(({ name }, i) => [name, results.get(found[i]!.name)!]));
+    return gather(model, ({ value }) => byName.get(value.name));
+  };
+  return { gradients: inFormC(parameters, gradients), statistics: inFormC(statistics, next) };
+}
+
+/** Picture n is of class n. */
+function oneHot(dims: readonly number[]): Tensor {
+  const [batch, classes] = dims as [number, number];
+  const data = new Float32Array(elements(dims));
+  for (let n = 0; n < batch; n++) data[n * classes + (n % classes)] = 1;
+  return tensor('float32', dims, data);
+}
+
+async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ output: Tensor; milliseconds: number }> {
+  const session = await Session.open(graph, options);
+  const feeds = randomInputs(graph, 1, 2);
+  const [output] = [...(await session.run(feeds)).values()];
+  const times: number[] = [];
+  for (let i = 0; i < (options.runs ?? 7); i++) {
+    const began = performance.now();
+    await session.run(feeds);
+    times.push(performance.now() - began);
+  }
+  await session.dispose();
+  return { output: output!, milliseconds: times.sort((a, b) => a - b)[times.length >> 1] ?? 0 };
+}
+
+function compare(form: Form, own: Measured, reference: Measured): FormResult {
+  const largest = (a: ReadonlyMap<string, Tensor>, b: ReadonlyMap<string, Tensor>) =>
+    Math.max(0, ...[...b].map(([name, value]) => relativeDifference(value, a.get(name)!)));
+  return {
+    form,
+    ...cost(own.model.graph),
+    output64: relativeDifference(reference.output64, own.output64),
+    output32: relativeDifference(reference.output32, own.output32),
+    gradient64: largest(own.gradients, reference.gradients),
+    statistics64: largest(own.statistics, reference.statistics),
+    milliseconds: own.milliseconds,
+  };
+}
