@@ -40,6 +40,8 @@ export { variant, variants } from './model/variants.ts';
 export { gather, scatter, setWeights, stateDict, type Weights, weightSpecs } from './model/weights.ts';
 export { readOnnx } from './onnx/read.ts';
 export { writeOnnx } from './onnx/write.ts';
+export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.ts';
+export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
 export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
 export { readSafetensors, writeSafetensors } from './weights/safetensors.ts';

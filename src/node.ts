@@ -5,6 +5,7 @@ export {
   type Evaluation,
   type Prediction,
 } from './classifier/classifier.ts';
+export { convert } from './classifier/convert.ts';
 export type { ModelDescription } from './classifier/description.ts';
 export { exportOnnx, loadModel, type SavedModel, saveModel } from './classifier/files.ts';
 export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
@@ -19,4 +20,6 @@ export { resume, type TrainHooks, type TrainResult, train } from './train/loop.t
 export type { TrainOptions } from './train/options.ts';
 export type { Schedule } from './train/schedule.ts';
 export { Trainer } from './train/trainer.ts';
+export { type CompareOptions, type Comparison, compareGraphs } from './verify/compare.ts';
+export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';

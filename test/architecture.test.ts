@@ -15,10 +15,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
+  draw: ['graph'],
   data: [],
   runtime: ['graph', 'onnx'],
   convolution: ['grad', 'graph', 'lower', 'runtime'],
-  classifier: ['data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
+  classifier: ['data', 'files', 'graph', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
+  verify: ['grad', 'graph', 'model', 'runtime', 'train'],
   train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */
@@ -32,7 +34,7 @@ const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^(commander|picocolors|@clack\/)/, 'cli'],
 ];
 /** Folders that run in a browser as they are. */
-const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite']);
+const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw']);
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })

@@ -163,7 +163,7 @@ describe('the learning rate', () => {
     ['constant', 0, [1, 1, 1, 1, 1, 1, 1, 1]],
     ['step', 0, [1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]],
     ['cosine', 0, [2, 1 + Math.cos(Math.PI / 8), 1 + half, 1 + Math.cos((3 * Math.PI) / 8)]],
-    ['constant', 2, [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]],
+    ['constant', 2, [0.01, 0.2575, 0.505, 0.7525, 1, 1, 1, 1]],
   ] as const)('%s with a warm-up of %d epochs', async (schedule, warmup, expected) => {
     const scale = schedule === 'cosine' ? 0.5 : 1;
     const { events } = await trainRun({

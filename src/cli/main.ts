@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
+import { themes } from '../draw/theme.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { forms } from '../model/config.ts';
 import { trainDefaults } from '../train/options.ts';
@@ -144,7 +145,26 @@ function createProgram(): Command {
     .requiredOption('-o, --output <file>', 'the ONNX file to write')
     .option('--tolerance <difference>', 'largest relative difference of the outputs that is accepted', number, 1e-4)
     .addOption(jsonOption());
+  addDraw(program);
   return program;
+}
+
+function addDraw(program: Command): void {
+  command(
+    program,
+    'draw [model]',
+    'a block as the paper draws it, or grouped convolution, as SVG',
+    'resnext draw resnext50_32x4d --block layer1.1 --form A -o block.svg',
+    () => import('./commands/draw.ts'),
+  )
+    .option('--block <name>', 'the block (default: the first)')
+    .addOption(
+      new Option('--form <form>', 'how blocks are written; C for a variant, else as in the file').choices(forms),
+    )
+    .option('--details', 'also normalisation, activations and sizes')
+    .option('--grouped <in,out,groups>', 'grouped convolution channel by channel, in place of a block')
+    .addOption(new Option('--theme <theme>', 'auto follows the reader’s setting').choices(themes).default('auto'))
+    .option('-o, --output <file>', 'the SVG file to write; without one it is printed');
 }
 
 function addTrain(program: Command): void {

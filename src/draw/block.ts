@@ -68,7 +68,7 @@ function told(flow: Flow): string {
     if (part.kind === 'tag') return [];
     if (part.kind === 'layer') return part.lines.join(', ');
     const { branches, join } = part;
-    const how = join === '+' ? 'added' : join === '×' ? 'multiplied' : `joined by ${join}`;
+    const how = { '+': 'added', '×': 'multiplied', concatenate: 'concatenated' }[join] ?? `joined by ${join}`;
     const [first] = branches;
     return `${branches.length} branches, the first of them ${first!.length > 0 ? told(first!) : 'the input'}, ${how}`;
   });

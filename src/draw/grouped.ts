@@ -145,8 +145,10 @@ function headings(convolution: Convolution, { input, filters, filterWidth, outpu
 
 /** How many weights that takes, and how many without groups. */
 function footnote({ input, output, groups, kernel }: Convolution, y: number): Shape {
-  const own = `${output} × ${input / groups} × ${kernel} × ${kernel} = ${(output * input * kernel ** 2) / groups} weights`;
-  const other = groups === 1 ? '' : `; without groups ${output * input * kernel ** 2}`;
+  const whole = output * input * kernel ** 2;
+  const number = (value: number) => value.toLocaleString('en');
+  const own = `${output} × ${input / groups} × ${kernel} × ${kernel} = ${number(whole / groups)} weights`;
+  const other = groups === 1 ? '' : `; one group would take ${number(whole)}`;
   return text(own + other, { x: 0, y }, { size: 12, role: 'faint', anchor: 'start' });
 }
 
@@ -199,7 +201,7 @@ function channel({ x, y }: Point, index: number | undefined, hue: number): Shape
   if (index === undefined) return ellipsis({ x: x + cell / 2, y }, 'down');
   const label = String(index + 1);
   const size = label.length > 3 ? 9 : 11;
-  return [box('cell', x, y - cell / 2, cell, cell, hue), text(label, { x: x + cell / 2, y }, { size })];
+  return [box('channel', x, y - cell / 2, cell, cell, hue), text(label, { x: x + cell / 2, y }, { size })];
 }
 
 /** A filter as a row of kernels, one for each channel that it sees, and the wire to what it makes. */
@@ -218,7 +220,7 @@ function filter({ input, groups, kernel }: Convolution, columns: Columns, y: num
 function kernelCell({ x, y }: Point, size: number, kernel: number, hue: number): Shape[] {
   const lines = kernel > 7 ? [] : Array.from({ length: kernel - 1 }, (_, i) => ((i + 1) * size) / kernel);
   return [
-    box('cell', x, y, size, size, hue),
+    box('channel', x, y, size, size, hue),
     ...lines.flatMap((at) => [
       line(
         [
@@ -239,8 +241,8 @@ function kernelCell({ x, y }: Point, size: number, kernel: number, hue: number):
 }
 
 function connection(from: Point, to: Point, hue: number): Shape {
-  if (from.y === to.y) return line([from, to], { arrow: true, hue });
+  if (from.y === to.y) return line([from, to], { role: 'thin', arrow: true, hue });
   const bend = 0.45 * (to.x - from.x);
   const points = [from, { x: from.x + bend, y: from.y }, { x: to.x - bend, y: to.y }, to];
-  return line(points, { shape: 'curve', arrow: true, hue });
+  return line(points, { shape: 'curve', role: 'thin', arrow: true, hue });
 }

@@ -2,7 +2,7 @@
  * What stands in a box: a convolution as the paper writes it, `128, 3x3, 128` with `group = 32` below; other operators
  * by their name. Numbers come from the weights, so a graph without shapes can be drawn as well.
  */
-import type { Node, Value } from '../graph/graph.ts';
+import type { Dim, Node, Value } from '../graph/graph.ts';
 import { attributesOf } from '../graph/ops.ts';
 import type { Layer } from './structure.ts';
 
@@ -30,7 +30,7 @@ export function channelsOf(value: Value): number | undefined {
   const known = value.dims?.[1];
   if (typeof known === 'number') return known;
   const { producer } = value;
-  const filters = producer?.op === 'Conv' ? producer.inputs[1]?.dims?.[0] : undefined;
+  const filters = producer?.op === 'Conv' ? weightDims(producer.inputs[1])[0] : undefined;
   if (typeof filters === 'number') return filters;
   const reader = [...value.users].find((user) => user.op === 'Conv' && user.inputs[0] === value);
   if (reader) return convolutionChannels(reader)?.input;
@@ -38,8 +38,14 @@ export function channelsOf(value: Value): number | undefined {
   return passes && producer.inputs[0] ? channelsOf(producer.inputs[0]) : undefined;
 }
 
+/** A weight's shape, where it stands in a Constant node as well. */
+function weightDims(value: Value | undefined): readonly Dim[] {
+  const contents = value?.producer?.op === 'Constant' ? value.producer.attributes.get('value') : undefined;
+  return value?.dims ?? (contents?.kind === 'tensor' ? contents.value.dims : []);
+}
+
 function convolutionChannels(node: Node): { input: number; output: number; kernel: string } | undefined {
-  const [filters, perGroup, ...kernel] = node.inputs[1]?.dims ?? [];
+  const [filters, perGroup, ...kernel] = weightDims(node.inputs[1]);
   if (typeof filters !== 'number' || typeof perGroup !== 'number') return undefined;
   return { input: perGroup * attributesOf(node, 'Conv').group, output: filters, kernel: kernel.join('x') };
 }
@@ -72,14 +78,14 @@ function linesOf(node: Node, value: Value): string[] {
     case 'AveragePool':
     case 'MaxPool': {
       const { kernel_shape, strides } = attributesOf(node, node.op);
-      if (!isMore(kernel_shape)) return [`every ${ordinal(strides[0] ?? 1)} pixel`];
+      if (!isMore(kernel_shape) && isMore(strides)) return [`every ${ordinal(strides[0]!)} pixel`];
       const name = node.op === 'MaxPool' ? 'max-pool' : 'average-pool';
       return [`${name} ${kernel_shape.join('x')}`, ...(isMore(strides) ? [`stride ${plain(strides)}`] : [])];
     }
     case 'GlobalAveragePool':
       return ['average-pool'];
     case 'Pad':
-      return ['pad with zeros', `${channelsOf(node.inputs[0]!) ?? '?'} to ${channelsOf(value) ?? '?'}`];
+      return padLines(channelsOf(node.inputs[0]!), channelsOf(value));
     case 'Split':
     case 'Slice':
       return [`${channelsOf(value) ?? '?'} of ${channelsOf(node.inputs[0]!) ?? '?'} channels`];
@@ -87,5 +93,11 @@ function linesOf(node: Node, value: Value): string[] {
       return [node.op];
   }
 }
+
+/** Padding adds channels in a shortcut, and elsewhere an edge. */
+const padLines = (before: number | undefined, after: number | undefined): string[] =>
+  before === undefined || after === undefined || before === after
+    ? ['pad']
+    : ['pad with zeros', `${before} to ${after}`];
 
 const ordinal = (n: number): string => (n === 2 ? '2nd' : n === 3 ? '3rd' : `${n}th`);

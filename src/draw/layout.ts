@@ -140,12 +140,15 @@ function place(outer: Context, flow: Flow, from: Port, x: number): Port {
 }
 
 /** `BN` and `ReLU` in a row as one note. */
-const withMergedTags = (flow: Flow): Part[] =>
-  flow.reduce<Part[]>((parts, part) => {
+function withMergedTags(flow: Flow): Part[] {
+  const parts: Part[] = [];
+  for (const part of flow) {
     const last = parts.at(-1);
-    if (part.kind !== 'tag' || last?.kind !== 'tag') return [...parts, part];
-    return [...parts.slice(0, -1), { kind: 'tag', text: `${last.text}, ${part.text}` }];
-  }, []);
+    if (part.kind !== 'tag' || last?.kind !== 'tag') parts.push(part);
+    else parts[parts.length - 1] = { kind: 'tag', text: `${last.text}, ${part.text}` };
+  }
+  return parts;
+}
 
 function placeLayer({ shapes, hue, width = 0 }: Context, layer: Layer, from: Port, x: number): Port {
   const height = layerHeight(layer);

@@ -14,10 +14,10 @@ interface Coloured {
 }
 
 /**
- * layer: a box with text. bar: where branches are joined. tag: a note on a wire. cell: a channel or a number. segment: a
- * filled strip that shows which branch channels belong to. lane: the ground behind one group.
+ * layer: a box with text. bar: where branches are joined. tag: a note on a wire. cell: a number. channel: a cell on a
+ * lane, the ground behind one group. segment: a filled strip that shows which branch channels belong to.
  */
-export type BoxRole = 'layer' | 'bar' | 'tag' | 'cell' | 'segment' | 'lane';
+export type BoxRole = 'layer' | 'bar' | 'tag' | 'cell' | 'channel' | 'segment' | 'lane';
 
 export interface Box extends Coloured {
   readonly kind: 'box';
@@ -32,8 +32,8 @@ export interface Box extends Coloured {
 export interface Wire extends Coloured {
   readonly kind: 'wire';
   readonly shape: 'line' | 'elbow' | 'curve';
-  /** flow: data. rule: a thin line of a pattern. */
-  readonly role: 'flow' | 'rule';
+  /** flow: data. thin: the same, where there are many. rule: a line of a pattern. */
+  readonly role: 'flow' | 'thin' | 'rule';
   readonly points: readonly Point[];
   readonly arrow: boolean;
 }

@@ -52,7 +52,15 @@ function element(shape: Shape): string {
   }
 }
 
-const radii: { readonly [R in Box['role']]: number } = { layer: 3, bar: 3, tag: 8, cell: 2, segment: 0, lane: 8 };
+const radii: { readonly [R in Box['role']]: number } = {
+  layer: 3,
+  bar: 3,
+  tag: 8,
+  cell: 2,
+  channel: 2,
+  segment: 0,
+  lane: 8,
+};
 
 const classes = (names: string, hue: number | undefined): string =>
   `class="${names}${hue === undefined ? '' : ` h${hue % hueCount}`}"`;
@@ -80,7 +88,7 @@ function textElement({ role, x, y, text, size, anchor, hue }: Text): string {
 
 function wireElement({ points, shape, role, arrow, hue }: Wire): string {
   const path = (drawn: readonly Point[]) =>
-    `<path ${classes(role === 'rule' ? 'wire rule' : 'wire', hue)} d="${shapes[shape](drawn)}"/>`;
+    `<path ${classes(role === 'flow' ? 'wire' : `wire ${role}`, hue)} d="${shapes[shape](drawn)}"/>`;
   if (!arrow) return path(points);
   const [before, tip] = points.slice(-2) as [Point, Point];
   const back = towards(tip, before, headLength);

@@ -63,9 +63,10 @@ export const hueCount = light.hues.length;
 const shared = [
   'text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}',
   '.strong{font-weight:600}',
-  '.layer,.bar,.cell{stroke-width:1.25}',
+  '.layer,.bar,.cell,.channel{stroke-width:1.25}',
   '.tag,.lane{stroke-width:.75}',
   '.wire{fill:none;stroke-width:1.25;stroke-linecap:round}',
+  '.thin{stroke-width:.9}',
   '.rule{stroke-width:.6}',
   '.join{stroke-width:1.25}',
 ];
@@ -92,7 +93,7 @@ function colours({ paper, ink, faint, wire, box, hues }: Palette, used: readonly
     `text{fill:${ink}}`,
     `.faint{fill:${faint}}`,
     `.layer,.bar,.cell{fill:${box.ground};stroke:${box.line}}`,
-    `.tag{fill:${paper};stroke:${box.line}}`,
+    `.tag,.channel{fill:${paper};stroke:${box.line}}`,
     `.join{fill:${paper};stroke:${wire}}`,
     `.lane{fill:${box.ground};stroke:none}`,
     `.segment{fill:${box.line}}`,
@@ -104,6 +105,7 @@ function colours({ paper, ink, faint, wire, box, hues }: Palette, used: readonly
       return [
         `.layer.h${hue},.cell.h${hue}{fill:${ground};stroke:${line}}`,
         `.lane.h${hue}{fill:${ground}}`,
+        `.channel.h${hue}{stroke:${line}}`,
         `.segment.h${hue},.head.h${hue},.dot.h${hue},text.h${hue}{fill:${line}}`,
         `.wire.h${hue}{stroke:${line}}`,
       ];

@@ -6,7 +6,7 @@
  * A pixel of a map is such a vector, one number a channel, and a 1x1 filter is what it is multiplied with.
  */
 import { UsageError } from '../errors.ts';
-import { box, line, type Point, type Shape, text, textWidth } from './scene.ts';
+import { box, extent, line, type Point, type Shape, text, textWidth } from './scene.ts';
 import { type DrawingOptions, toSvg } from './svg.ts';
 
 /** Two vectors of data, a and b, and a filter for each, x and y. */
@@ -67,7 +67,8 @@ export function layoutVectors(vectors: Vectors): Shape[] {
   const left = (room.times + room.plus) / 2;
   const right = left + first + second + room.times;
   const below: Starts = { a: left, b: left + first, x: right, y: right + first };
-  const shapes: Shape[] = [text(equation, { x: end / 2, y: 8 }, { size: 15, role: 'strong' })];
+  const outcome = results(vectors, end + 18);
+  const shapes: Shape[] = [text(equation, { x: extent(outcome).right / 2, y: 8 }, { size: 15, role: 'strong' })];
   for (const name of names) {
     const half = (vectors[name].length * cell) / 2;
     const [from, to] = [
@@ -82,7 +83,7 @@ export function layoutVectors(vectors: Vectors): Shape[] {
   const joined = first + second;
   shapes.push(text('(a, b)', { x: left + joined / 2, y: rowY.joinedNames }, { role: 'strong' }));
   shapes.push(text('(x, y)', { x: right + joined / 2, y: rowY.joinedNames }, { role: 'strong' }));
-  return [...shapes, ...signs(above, right), ...results(vectors, end + 18)];
+  return [...shapes, ...signs(above, right), ...outcome];
 }
 
 const cellWidth = (value: number): number => textWidth(String(value), 12) + 12;
@@ -121,6 +122,6 @@ function results({ a, x, b, y }: Vectors, left: number): Shape[] {
     say(`= ${first} + ${second} = ${first + second}`, rowY.above, 'plain'),
     say('two dot products, added', rowY.above + 22, 'faint'),
     say(`= ${first + second}`, rowY.below, 'plain'),
-    say(`one, of ${a.length + b.length} numbers`, rowY.below + 22, 'faint'),
+    say(`one dot product, of ${a.length + b.length} numbers`, rowY.below + 22, 'faint'),
   ];
 }

@@ -1,0 +1,92 @@
+/** `resnext draw`: a block of a variant, a model or anybody's ONNX file, or a grouped convolution, as SVG. */
+import { existsSync } from 'node:fs';
+import { extname } from 'node:path';
+import { loadModel } from '../../classifier/files.ts';
+import { drawBlock } from '../../draw/block.ts';
+import { drawGroupedConvolution } from '../../draw/grouped.ts';
+import type { Theme } from '../../draw/theme.ts';
+import { UsageError } from '../../errors.ts';
+import { writeFileAtomically } from '../../files.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { inferShapes } from '../../graph/shapes.ts';
+import type { Form } from '../../model/config.ts';
+import { resnext } from '../../model/resnext.ts';
+import { variant } from '../../model/variants.ts';
+import { readOnnxFile } from '../../onnx/files.ts';
+import { convertGraph } from '../../rewrite/convert.ts';
+import type { Output } from '../output.ts';
+
+export interface DrawOptions {
+  readonly block?: string;
+  readonly form?: Form;
+  readonly details?: boolean;
+  readonly grouped?: string;
+  readonly theme: Theme;
+  readonly output?: string;
+}
+
+export async function run([model]: readonly [string?], options: DrawOptions, output: Output): Promise<number> {
+  const svg = await drawing(model, options, output);
+  if (options.output === undefined) output.line(svg.trimEnd());
+  else {
+    await writeFileAtomically(options.output, [new TextEncoder().encode(svg)]);
+    output.line(`Wrote ${options.output}.`);
+  }
+  return 0;
+}
+
+async function drawing(model: string | undefined, options: DrawOptions, output: Output): Promise<string> {
+  const { grouped, block, form, details = false, theme } = options;
+  if (grouped !== undefined) {
+    if (model !== undefined || block !== undefined || form !== undefined || details) {
+      throw new UsageError('--grouped is a drawing of its own; leave out the model, --block, --form and --details.');
+    }
+    return drawGroupedConvolution({ ...channels(grouped), theme });
+  }
+  if (model === undefined) {
+    throw new UsageError(
+      'Name a variant or a model to draw a block of, or --grouped with channels in, out and groups.',
+    );
+  }
+  return drawBlock(await graphOf(model, form, output), block, { details, theme });
+}
+
+/** `8,4,4` → channels in, channels out, groups. */
+function channels(given: string): { input: number; output: number; groups: number } {
+  const numbers = given.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (numbers.length !== 3 || numbers.some(Number.isNaN)) {
+    throw new UsageError(
+      `--grouped ${given} should be three numbers: channels in, channels out and groups, as in 8,4,4.`,
+    );
+  }
+  const [input, output, groups] = numbers as [number, number, number];
+  return { input, output, groups };
+}
+
+async function graphOf(source: string, form: Form | undefined, output: Output): Promise<Graph> {
+  if (!existsSync(source)) return resnext({ ...variant(source), form: form ?? 'C' }).graph;
+  if (extname(source) === '.onnx') return fileGraph(source, form, output);
+  const { description, graph } = await loadModel(source);
+  return form === undefined ? graph : resnext({ ...description.config, form }).graph;
+}
+
+/** Anybody's graph: in another form as far as the rules know its blocks, with sizes as far as they can be told. */
+async function fileGraph(path: string, form: Form | undefined, output: Output): Promise<Graph> {
+  const graph = await readOnnxFile(path);
+  if (form !== undefined) {
+    const { graph: converted, report } = convertGraph(graph, form);
+    const [first, ...more] = report.refusals;
+    if (first) {
+      const others = more.length > 0 ? ` So do ${more.length} other places.` : '';
+      output.warn(`${first.node} stays as it is: ${first.text}${others}`);
+    }
+    return converted;
+  }
+  try {
+    inferShapes(graph);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    output.warn(`Sizes are left out: ${error.message}`);
+  }
+  return graph;
+}
