@@ -16,6 +16,11 @@ export {
 } from './data/presets.ts';
 export { type Interpolation, resize } from './data/resize.ts';
 export { apply, type Transform, type Transforms } from './data/transforms.ts';
+export { type BlockDrawingOptions, blockNames, drawBlock } from './draw/block.ts';
+export { drawGroupedConvolution, type GroupedConvolutionOptions } from './draw/grouped.ts';
+export type { DrawingOptions } from './draw/svg.ts';
+export type { Theme } from './draw/theme.ts';
+export { drawTwoVectors, type TwoVectorsOptions } from './draw/vectors.ts';
 export { FormatError, UsageError } from './errors.ts';
 export { gradient } from './grad/gradient.ts';
 export { Builder } from './graph/builder.ts';

@@ -2,19 +2,17 @@
  * The command line as people and scripts meet it: processes of the built package on small folders of pictures, with what
  * they print, their exit codes and the files they leave.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { readSafetensorsFile } from 'resnext';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ended, json, run, start } from './command.ts';
 import { seeded } from './tensors.ts';
 
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const classes = ['blue', 'green', 'red'];
 const epochs = 3;
 const stepsPerEpoch = 27;
@@ -22,36 +20,6 @@ let dir: string;
 let pictures: string;
 let trained: string;
 let training: Ended;
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
-  const { FORCE_COLOR: _, ...env } = process.env;
-  const child = spawn(process.execPath, [main, ...args], { env: { ...env, NO_COLOR: '1' } });
-  const printed = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      printed[name] += text;
-    });
-  }
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on('error', reject).on('close', (code) => resolve({ code, ...printed }));
-  });
-  return { child, ended };
-}
-
-const run = (...args: string[]): Promise<Ended> => start(...args).ended;
-
-/** What a command that succeeds prints, as JSON. */
-async function json<T>(...args: string[]): Promise<T> {
-  const { code, stdout, stderr } = await run(...args, '--json');
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout) as T;
-}
 
 /** Training on `data` as every test here does it. */
 const trainArgs = (data: string, out: string, ...rest: string[]): string[] => [

@@ -125,6 +125,7 @@ function createProgram(): Command {
   )
     .option('--threads <n>', 'threads of the engine', number)
     .option('--seed <n>', 'seed of a variant’s weights', number, 1)
+    .option('--report <file>', 'write an HTML page with the drawings too')
     .addOption(jsonOption());
   command(
     program,

@@ -3,7 +3,7 @@
  * nearest such d is where the sides of a join started. One sweep suffices, as the graph has no cycles: the nearest
  * dominator of a node's output is where the dominator chains of its inputs meet.
  */
-import type { Graph, Node, Value } from '../graph/graph.ts';
+import { type Graph, type Node, reads, type Value } from '../graph/graph.ts';
 
 /** For every value that depends on a graph input its nearest dominator; undefined where only the inputs as a whole are. */
 export type Dominators = ReadonlyMap<Value, Value | undefined>;
@@ -24,14 +24,13 @@ export function dominators(graph: Graph): Dominators {
   };
   for (const input of graph.inputs) if (!graph.initializers.has(input)) enter(input, undefined);
   for (const node of graph.sorted()) {
-    const data = node.inputs.filter((value) => value !== undefined && above.has(value));
+    const data = reads(node).filter((value) => above.has(value));
     if (data.length === 0) continue;
-    const dominator = data.reduce(meet);
+    const dominator = data.reduce<Value | undefined>(meet, data[0]);
     for (const output of node.outputs) enter(output, dominator);
   }
   return above;
 }
 
 /** The inputs of a node that are computed from the graph's inputs, unlike weights and other constants. */
-export const dataInputs = (node: Node, above: Dominators): Value[] =>
-  node.inputs.filter((value) => value !== undefined && above.has(value)) as Value[];
+export const dataInputs = (node: Node, above: Dominators): Value[] => reads(node).filter((value) => above.has(value));

@@ -75,8 +75,8 @@ const pitch = 31;
 const small = 24;
 const laneGap = 8;
 const lanePadding = 10;
-/** How many of each are drawn before the middle is left out. */
-const most = { groups: 4, channels: 4 };
+/** How many are drawn before the middle is left out; a single group has room for more channels. */
+const most = { groups: 4, channels: 4, alone: 8 };
 const wireRoom = 84;
 
 /** Where the columns of the picture begin, and how wide they are. */
@@ -112,7 +112,7 @@ function columnsFor({ input, output, groups }: Convolution): Columns {
   const [inputHead, filterHead, outputHead] = headingTexts({ input, output, groups }).map((value) =>
     textWidth(value, 12),
   );
-  const filterWidth = elide(input / groups, most.channels).length * small;
+  const filterWidth = rows(input / groups, groups).length * small;
   const half = (head: number | undefined, own: number) => Math.max(head!, own) / 2;
   const inputCentre = Math.max(label + cell / 2 + 6, half(inputHead, cell));
   const room = (a: number, b: number, least: number) => Math.max(a + b + 16, least);
@@ -152,11 +152,13 @@ function footnote({ input, output, groups, kernel }: Convolution, y: number): Sh
   return text(own + other, { x: 0, y }, { size: 12, role: 'faint', anchor: 'start' });
 }
 
-const rows = (count: number): (number | undefined)[] => elide(count, most.channels);
+/** The channels or filters of one group that are drawn. */
+const rows = (count: number, groups: number): (number | undefined)[] =>
+  groups === 1 && count <= most.alone ? elide(count, most.alone) : elide(count, most.channels);
 
 function laneHeight({ input, output, groups }: Convolution): number {
-  const most = Math.max(rows(input / groups).length, rows(output / groups).length);
-  return most * pitch - (pitch - cell) + 2 * lanePadding;
+  const count = Math.max(rows(input / groups, groups).length, rows(output / groups, groups).length);
+  return count * pitch - (pitch - cell) + 2 * lanePadding;
 }
 
 /** One group: its channels, its filters, its outputs, and who sees whom. */
@@ -164,8 +166,8 @@ function lane(convolution: Convolution, columns: Columns, group: number, top: nu
   const { input, output, groups } = convolution;
   const height = laneHeight(convolution);
   const middle = top + height / 2;
-  const channels = spread(rows(input / groups), middle);
-  const filters = spread(rows(output / groups), middle);
+  const channels = spread(rows(input / groups, groups), middle);
+  const filters = spread(rows(output / groups, groups), middle);
   const shapes: Shape[] = [
     box('lane', 0, top, columns.right, height, group),
     text(`group ${group + 1}`, { x: lanePadding, y: middle }, { size: 12, anchor: 'start', hue: group }),
@@ -207,7 +209,7 @@ function channel({ x, y }: Point, index: number | undefined, hue: number): Shape
 /** A filter as a row of kernels, one for each channel that it sees, and the wire to what it makes. */
 function filter({ input, groups, kernel }: Convolution, columns: Columns, y: number, hue: number): Shape[] {
   const shapes: Shape[] = [];
-  rows(input / groups).forEach((index, i) => {
+  rows(input / groups, groups).forEach((index, i) => {
     const x = columns.filters + i * small;
     if (index === undefined) shapes.push(...ellipsis({ x: x + small / 2, y }, 'across'));
     else shapes.push(...kernelCell({ x: x + 1.5, y: y - (small - 3) / 2 }, small - 3, kernel, hue));

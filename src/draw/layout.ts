@@ -106,7 +106,7 @@ function flowWidth(flow: Flow): number {
 function partWidth(part: Part): number {
   if (part.kind === 'layer') return layerWidth(part);
   if (part.kind === 'tag') return tagWidth(part.text);
-  return columnCentres(part).width;
+  return Math.max(columnCentres(part).width, isSign(part.join) ? 0 : barWidth(part.join));
 }
 
 const layerWidth = ({ lines, groups }: Layer): number => {
@@ -116,6 +116,9 @@ const layerWidth = ({ lines, groups }: Layer): number => {
 const layerHeight = ({ lines, groups }: Layer): number =>
   lines.length * lineHeight + 2 * padding.y + (groups > 1 ? 2 * segmentHeight : 0);
 const tagWidth = (value: string): number => textWidth(value, 10.5) + 14;
+
+const barWidth = (label: string): number => textWidth(label, fontSize) + 2 * padding.x;
+const isSign = (join: string): join is '+' | '×' => join === '+' || join === '×';
 
 /** The middle of each column, counted from the left end of the whole. */
 function columnCentres(part: Parallel): { centres: number[]; width: number } {
@@ -131,7 +134,10 @@ function columnCentres(part: Parallel): { centres: number[]; width: number } {
 
 /** Draws a flow downwards from a port and gives the port at its end. */
 function place(outer: Context, flow: Flow, from: Port, x: number): Port {
-  const context = { ...outer, width: Math.max(...flow.map((part) => (part.kind === 'layer' ? layerWidth(part) : 0))) };
+  const context = {
+    ...outer,
+    width: Math.max(0, ...flow.map((part) => (part.kind === 'layer' ? layerWidth(part) : 0))),
+  };
   return withMergedTags(flow).reduce<Port>((port, part) => {
     if (part.kind === 'layer') return placeLayer(context, part, port, x);
     if (part.kind === 'tag') return placeTag(context, part.text, port, x);
@@ -209,8 +215,8 @@ function placeParallel(context: Context, part: Parallel, from: Port, x: number):
     if (end.y < bottom) context.shapes.push(line([end, { x: end.x, y: bottom }], { hue: end.hue }));
   }
   const straight = ends.map((end) => ({ ...end, y: bottom }));
-  if (part.join === '+' || part.join === '×') return placeCircle(context, part.join, straight, { x, y: bottom });
-  return placeBar(context, part.join, straight, { x, y: bottom, width });
+  if (isSign(part.join)) return placeCircle(context, part.join, straight, { x, y: bottom });
+  return placeBar(context, part.join, straight, { x, y: bottom, width: partWidth(part) });
 }
 
 /** A branch without anything in it: a wire down its column. */
@@ -233,9 +239,9 @@ function leftOut(count: number, { x, y }: Point): Shape[] {
 function placeCircle({ shapes, hue }: Context, sign: Disc['role'], ends: readonly Port[], at: Point): Port {
   const centre = { x: at.x, y: at.y + gap.fan + joinRadius };
   for (const end of ends) {
-    const share = joinRadius / Math.hypot(end.x - centre.x, end.y + 8 - centre.y);
-    const tip = { x: centre.x + share * (end.x - centre.x), y: centre.y + share * (end.y + 8 - centre.y) };
     const stub = { x: end.x, y: end.y + 8 };
+    const share = joinRadius / Math.hypot(stub.x - centre.x, stub.y - centre.y);
+    const tip = { x: centre.x + share * (stub.x - centre.x), y: centre.y + share * (stub.y - centre.y) };
     shapes.push(line([end, stub, tip], { shape: 'elbow', arrow: true, hue: end.hue }));
   }
   shapes.push(disc(sign, centre, joinRadius));
@@ -266,14 +272,14 @@ interface Span {
 
 /** The shortcut down the right side into the last sum. */
 function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Span): Port {
-  const centre = { x: end.x, y: end.y + gap.step + joinRadius };
-  shapes.push(line([end, { x: end.x, y: centre.y - joinRadius }], { arrow: true, hue: end.hue }));
   const x = right + 34 + flowWidth(flow) / 2;
+  const length = place({ shapes: [] }, flow, fork, x).y - fork.y;
+  const centre = { x: end.x, y: Math.max(end.y + gap.step, fork.y + length + gap.tag) + joinRadius };
   const tip = { x: centre.x + joinRadius, y: centre.y };
+  shapes.push(line([end, { x: end.x, y: centre.y - joinRadius }], { arrow: true, hue: end.hue }));
   if (flow.length === 0) {
     shapes.push(line([fork, { x, y: fork.y }, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));
   } else {
-    const length = place({ shapes: [] }, flow, fork, x).y - fork.y;
     const start = { x, y: fork.y + Math.max(0, (tip.y - fork.y - length) / 2 - 4) };
     const last = place({ shapes }, flow, { ...start, via: [fork, { x, y: fork.y }] }, x);
     shapes.push(line([last, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));

@@ -9,6 +9,7 @@
  *
  * Names only serve to point at a block.
  */
+import { UsageError } from '../errors.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
 import { type Dominators, dataInputs, dominators } from './dominators.ts';
 import { channelsOf, layerOf, tagOf } from './layers.ts';
@@ -89,7 +90,7 @@ export function readBlock(
   above: Dominators = dominators(graph),
 ): BlockStructure {
   const start = above.get(node.outputs[0]!)!;
-  const read = flowReader(graph, above);
+  const read = flowReader(name, graph, above);
   const terms = addends(node, graph, above).map((value) => read(value, start));
   const shortcut = shortcutOf(terms);
   const others = terms.filter((_, i) => i !== shortcut);
@@ -133,13 +134,17 @@ function addends(node: Node, graph: Graph, above: Dominators): Value[] {
 }
 
 /** A function that reads what leads from one value down to another. */
-function flowReader(graph: Graph, above: Dominators): (end: Value, start: Value) => Flow {
+function flowReader(block: string, graph: Graph, above: Dominators): (end: Value, start: Value) => Flow {
   let parts = 0;
   return function read(end, start): Flow {
     const flow: Part[] = [];
     for (let value = end; value !== start; ) {
       const node = value.producer!;
-      if (++parts > mostParts) throw new RangeError(`The block has more than ${mostParts} parts.`);
+      if (++parts > mostParts) {
+        throw new UsageError(
+          `Block "${block}" has more than ${mostParts} parts to draw; name the Add of a smaller one.`,
+        );
+      }
       const data = isSum(node) ? addends(node, graph, above) : dataInputs(node, above);
       if (data.length === 1) {
         flow.unshift(...single(node, value));
@@ -154,8 +159,11 @@ function flowReader(graph: Graph, above: Dominators): (end: Value, start: Value)
   };
 }
 
+/** Operators that pass on what they read where it is one value; Dropout's other inputs are settings. */
+const idle: ReadonlySet<string> = new Set(['Concat', 'Dropout', 'Identity', 'Sum']);
+
 function single(node: Node, value: Value): Part[] {
-  if (node.op === 'Identity' || node.op === 'Dropout') return [];
+  if (idle.has(node.op) && (node.inputs.length === 1 || node.op === 'Dropout')) return [];
   const tag = tagOf(node);
   if (tag !== undefined) return [{ kind: 'tag', text: tag }];
   const layer: Layer = layerOf(node, value);

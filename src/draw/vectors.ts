@@ -39,7 +39,7 @@ export function drawTwoVectors(options: TwoVectorsOptions = {}): string {
 function check(name: string, data: readonly number[], other: string, filter: readonly number[]): void {
   if (data.length === filter.length && data.length > 0) return;
   throw new UsageError(
-    `${name} has ${data.length} numbers and ${other} has ${filter.length}; they should have the same number, at least one.`,
+    `${name} has length ${data.length} and ${other} length ${filter.length}; they should be of one length, at least 1.`,
   );
 }
 

@@ -69,5 +69,7 @@ test('a free size is refused with what to do', () => {
   const b = new Builder('free');
   const x = b.input('x', ['N', 2]);
   const loss = b.op('ReduceSum', [x], { keepdims: 0 });
-  expect(() => gradient(b.graph, loss, [x])).toThrow('"x" has the shape [N,2]; fix every size before differentiating.');
+  expect(() => gradient(b.graph, loss, [x])).toThrow(
+    `"x" has the shape [N,2]; fix every size, such as the batch's, first.`,
+  );
 });

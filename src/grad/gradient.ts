@@ -5,13 +5,15 @@
  */
 import { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
-import { type Differentiable, type Rule, rules, sizes } from './rules.ts';
+import { attributesOf, isOtherVersion, type OpType, opTypeOf } from '../graph/ops.ts';
+import { sizes } from '../graph/shapes.ts';
+import { type Differentiable, type Rule, rules } from './rules.ts';
 
 /**
- * Adds the gradient of `loss`, a scalar, by each of `wrt`. All shapes must be numbers.
+ * Adds the gradient of `loss`, a scalar, by each of `wrt`. Running statistics and the targets of a loss are constants.
  *
  * @returns the gradient of each value of `wrt`, of the value's shape; zeros where the loss does not depend on it.
+ * @throws UsageError naming a value on the way whose shape is not all numbers.
  * @throws Error naming the node when one on the way has no gradient.
  * @example const [dw] = gradient(graph, loss, [weight]);
  */
@@ -28,8 +30,7 @@ export function gradient(graph: Graph, loss: Value, wrt: readonly Value[]): Valu
       if (dx && x) found.set(x, [...(found.get(x) ?? []), summedTo(b, dx, sizes(x))]);
     });
   }
-  const result = wrt.map((value) => total(b, found, value) ?? b.number(0, sizes(value)));
-  return result;
+  return wrt.map((value) => total(b, found, value) ?? b.number(0, sizes(value)));
 }
 
 /** The nodes that depend on any of `values`. */
@@ -56,7 +57,8 @@ function total(b: Builder, found: Map<Value, Value[]>, value: Value): Value | un
 function applyRule(b: Builder, node: Node, dys: readonly (Value | undefined)[]): readonly (Value | undefined)[] {
   const op = opTypeOf(node);
   const rule = op && (rules as { readonly [O in OpType]?: Rule<O> })[op];
-  if (!op || !rule) throw new Error(`${describe(node)} has no gradient, and the loss depends on it.`);
+  if (!op || !rule || isOtherVersion(node, op))
+    throw new Error(`${describe(node)} has no gradient, and the loss depends on it.`);
   const site = { b, node, inputs: node.inputs as Value[], y: node.outputs[0]!, dy: dys[0]!, dys };
   return (rule as Rule<Differentiable>)({ ...site, attributes: attributesOf(node, op as Differentiable) });
 }

@@ -6,7 +6,7 @@
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Node, type Value } from '../graph/graph.ts';
 import type { Attributes, OpType } from '../graph/ops.ts';
-import { axisOf, constantInts, permutation, reducedAxes, type Shaped, sliceRanges } from '../graph/shapes.ts';
+import { axisOf, constantInts, permutation, reducedAxes, type Shaped, sizes, sliceRanges } from '../graph/shapes.ts';
 import { elements } from '../tensor.ts';
 
 export interface Site<O extends OpType> {
@@ -124,17 +124,6 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
     return [b.op('Transpose', [dy], { perm: forward.map((_, axis) => forward.indexOf(axis)) })];
   },
 };
-
-/** A value's dimensions, which a gradient needs as numbers. */
-export function sizes(value: Value): readonly number[] {
-  const free = value.dims?.find((dim) => typeof dim !== 'number');
-  if (!value.dims || free !== undefined) {
-    throw new Error(
-      `"${value.name}" has the shape [${value.dims ?? 'unknown'}]; fix every size before differentiating.`,
-    );
-  }
-  return value.dims as readonly number[];
-}
 
 const sumPerChannel = (b: Builder, dy: Value): Value => {
   const axes = sizes(dy).flatMap((_, axis) => (axis === 1 ? [] : [axis]));

@@ -11,15 +11,16 @@ export interface Cost {
   readonly parameters: number;
   /** Multiply-adds for one picture. */
   readonly macs: number;
+  /** Operators in the graph. */
   readonly nodes: number;
 }
 
-/** Which inputs of an operator are trained, and which are gathered statistics. */
-export const parameterInputs: {
-  readonly [O in OpType]?: { trained: readonly number[]; gathered?: readonly number[] };
+/** Which inputs of an operator are trained, and which are running statistics. */
+const parameterInputs: {
+  readonly [O in OpType]?: { readonly trained: readonly number[]; readonly running?: readonly number[] };
 } = {
-  BatchNormalization: { trained: [1, 2], gathered: [3, 4] },
-  BatchNormTraining: { trained: [1, 2], gathered: [3, 4] },
+  BatchNormalization: { trained: [1, 2], running: [3, 4] },
+  BatchNormTraining: { trained: [1, 2], running: [3, 4] },
   Conv: { trained: [1, 2] },
   ConvTranspose: { trained: [1, 2] },
   Gemm: { trained: [1, 2] },
@@ -56,13 +57,17 @@ const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
   MatMul: ({ inputs: [a], outputs: [y] }) => elements(a!) * y!.at(-1)!,
 };
 
-/** The initializers that training changes. */
+/** The initializers that training changes: weights, biases and scales, in the order of the nodes that read them. */
 export const trainedParameters = (graph: Graph): Set<Value> => parametersAt(graph, 'trained');
 
 /** The initializers that hold running statistics. */
-export const gatheredStatistics = (graph: Graph): Set<Value> => parametersAt(graph, 'gathered');
+export const runningStatistics = (graph: Graph): Set<Value> => parametersAt(graph, 'running');
 
-/** A free dimension, such as the batch, counts as one. */
+/**
+ * What a graph costs. A free dimension, such as the batch, counts as one; nodes whose shapes are not known cost nothing.
+ *
+ * @example cost(resnext(variant('resnext50_32x4d')).graph) // { parameters: 25028904, macs: 4230479872, … }
+ */
 export function cost(graph: Graph): Cost {
   const parameters = [...trainedParameters(graph)].reduce((sum, value) => sum + elements(concrete(value.dims)), 0);
   const total = [...graph.nodes].reduce((sum, node) => sum + nodeMacs(node), 0);
@@ -80,7 +85,7 @@ export function nodeMacs(node: Node): number {
 
 const concrete = (dims: readonly Dim[] = []): number[] => dims.map((dim) => (typeof dim === 'number' ? dim : 1));
 
-function parametersAt(graph: Graph, kind: 'trained' | 'gathered'): Set<Value> {
+function parametersAt(graph: Graph, kind: 'trained' | 'running'): Set<Value> {
   const found = new Set<Value>();
   for (const node of graph.nodes) {
     const op = opTypeOf(node);

@@ -5,9 +5,9 @@
 import { UsageError } from '../errors.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Array64 } from './array.ts';
-import { describe, type Graph, type Node, type Value } from './graph.ts';
+import { describe, type Graph, type Node, opset, type Value } from './graph.ts';
 import { kernels } from './kernels.ts';
-import { attributesOf, type OpType, opTypeOf } from './ops.ts';
+import { attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
 import { outputDims } from './shapes.ts';
 
 export type Tensor64 = Tensor<'float64'>;
@@ -44,10 +44,10 @@ export function evaluate(
 
 function evaluateNode(node: Node, arrays: Map<Value, Array64>): void {
   const op = opTypeOf(node);
-  if (!op)
-    throw new UsageError(
-      `${describe(node)}: the interpreter has no kernel for ${node.domain || 'ai.onnx'}.${node.op}.`,
-    );
+  if (!op || isOtherVersion(node, op)) {
+    const which = `${node.domain || 'ai.onnx'}.${node.op}${op ? ` as operator set ${opset} does not have it` : ''}`;
+    throw new UsageError(`${describe(node)}: the interpreter has no kernel for ${which}.`);
+  }
   const inputs = node.inputs.map((value) => value && arrays.get(value)!);
   try {
     evaluateOp(op, node, inputs).forEach((array, i) => {

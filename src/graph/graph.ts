@@ -10,6 +10,9 @@ export type Dim = number | string;
 
 export const unknownDim = '';
 
+/** The version of ONNX's own operator set that graphs built here state, and that `ops.ts` describes. */
+export const opset = 17;
+
 /** An attribute as ONNX types it. `opaque` holds what this package does not look into, such as subgraphs. */
 export type Attribute =
   | { readonly kind: 'int' | 'float'; readonly value: number }
@@ -75,6 +78,12 @@ export class Node {
   }
 }
 
+/**
+ * A graph of values and nodes. `Builder` writes one node by node; the methods here change it and keep producers and users
+ * right.
+ *
+ * @example const convolutions = graph.sorted().filter(({ op }) => op === 'Conv');
+ */
 export class Graph {
   name: string;
   readonly inputs: Value[] = [];
@@ -82,7 +91,7 @@ export class Graph {
   readonly initializers: Set<Value> = new Set();
   readonly nodes: Set<Node> = new Set();
   /** Version of each operator set in use; '' is ONNX's own. */
-  readonly opsets: Map<string, number> = new Map([['', 17]]);
+  readonly opsets: Map<string, number> = new Map([['', opset]]);
   /** ONNX metadata_props: text that travels with the model, such as its labels. */
   readonly metadata: Map<string, string> = new Map();
   foreign: unknown;
@@ -114,6 +123,7 @@ export class Graph {
     return names.reduce((largest, name) => Math.max(largest, Number(/_(\d{1,15})(\.|$)/.exec(name)?.[1] ?? 0)), 0);
   }
 
+  /** Lets a node read `value` as its input `index`, in place of what it read there. */
   setInput(node: Node, index: number, value: Value | undefined): void {
     const old = node.inputs[index];
     node.inputs[index] = value;
@@ -130,8 +140,10 @@ export class Graph {
   }
 
   /**
-   * Every node and graph output that reads `old` reads `replacement` instead; a graph output keeps its name. A captured
-   * value cannot be replaced.
+   * Every node and graph output that reads `old` reads `replacement` instead. A graph output keeps its name, unless
+   * `replacement` has one to keep: as an input, an initializer or another output of the graph.
+   *
+   * @throws Error when a subgraph reads `old`, which it does by name.
    */
   replaceAllUses(old: Value, replacement: Value): void {
     for (const node of [...old.users]) {
@@ -151,7 +163,11 @@ export class Graph {
     });
   }
 
-  /** Removes a node whose outputs nobody reads. */
+  /**
+   * Removes a node whose outputs nobody reads.
+   *
+   * @throws Error naming the output that is still read.
+   */
   remove(node: Node): void {
     for (const output of node.outputs) {
       if (output.users.size > 0 || this.outputs.includes(output)) {
@@ -175,7 +191,7 @@ export class Graph {
     }
   }
 
-  /** The nodes in an order in which each follows those that it reads from, otherwise as they were added. */
+  /** The nodes in an order in which each follows those that it reads from, otherwise as they were added; throws on a cycle. */
   sorted(): Node[] {
     const done = new Set<Node>();
     const open = new Set<Node>();

@@ -9,6 +9,7 @@ import { relativeError } from '../../test/tensors.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { Session } from '../runtime/session.ts';
 import type { Tensor } from '../tensor.ts';
+import { Builder } from './builder.ts';
 import { evaluate } from './evaluate.ts';
 import type { Graph } from './graph.ts';
 import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
@@ -49,6 +50,14 @@ test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter is ONNX 
     });
     expectSame(await onRuntime(graph, feeds), expected, 1e-6, describeCase(op, each));
   }
+});
+
+test('a body whose constants depend on a free size is refused', () => {
+  const b = new Builder('free');
+  const x = b.input('x', ['N', 2, 4, 4]);
+  const vectors = Array.from({ length: 4 }, (_, i) => b.input(`v${i}`, [2]));
+  b.output(b.node('BatchNormTraining', [x, ...vectors], {}, 5).outputs[0]!);
+  expect(() => lowerStandard(b.graph)).toThrow(/^"x" has the shape \[N,2,4,4\]; fix every size/);
 });
 
 test.each(opTypes.filter(isSemantic))('%s: the operator is its body', async (op) => {

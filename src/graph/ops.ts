@@ -7,8 +7,6 @@
  */
 import type { Attribute, Node } from './graph.ts';
 
-/** The ONNX operator set that graphs built here declare. */
-export const opset = 17;
 export const semanticDomain = 'resnext';
 
 type Kind = 'int' | 'float' | 'ints' | 'floats' | 'string';
@@ -121,6 +119,21 @@ export function opTypeOf(node: Pick<Node, 'op' | 'domain'>): OpType | undefined 
   const known = node.domain === semanticDomain ? semanticOps : standardOps;
   const ours = node.domain === semanticDomain || node.domain === '' || node.domain === 'ai.onnx';
   return ours && known.has(node.op) ? (node.op as OpType) : undefined;
+}
+
+/** How many inputs an operator has here where a later operator set has more: ReduceMean's and Pad's axes, from 18 on. */
+const mostInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMean: 1 };
+
+/**
+ * Whether a node is of a version of its operator that is not the one described here: it has an attribute, such as Pad's
+ * `pads` up to operator set 10, or an input that this one has not. It means something else then.
+ */
+export function isOtherVersion({ attributes, inputs }: Pick<Node, 'attributes' | 'inputs'>, op: OpType): boolean {
+  const known = operators[op];
+  return (
+    inputs.length > (mostInputs[op] ?? Number.POSITIVE_INFINITY) ||
+    [...attributes.keys()].some((name) => !(name in known))
+  );
 }
 
 /** The node's attributes, defaults filled in. */

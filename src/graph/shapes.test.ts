@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { int64 } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
+import { tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
-import { type Dim, unknownDim, type Value } from './graph.ts';
+import { evaluate } from './evaluate.ts';
+import { type Dim, unknownDim, Value } from './graph.ts';
 import type { Attributes, OpType } from './ops.ts';
 import { inferShapes } from './shapes.ts';
 
@@ -101,6 +103,10 @@ test.each<[sentence: string, () => void]>([
   [
     'BatchNormalization "n": training_mode = 1 is not understood; export the model for inference.',
     () => shapes('BatchNormalization', [map, [4], [4], [4], [4]], { training_mode: 1 }),
+  ],
+  [
+    'BatchNormTraining "n": [1,4,1,1] has one value per channel, which has no variance; use a larger batch or map.',
+    () => shapes('BatchNormTraining', [[1, 4, 1, 1], [4], [4], [4], [4]], {}, 5),
   ],
   [
     'Add "n": shapes [2,3] and [2,4] do not broadcast: 3 against 4 on axis 1.',
@@ -244,6 +250,24 @@ test.each(['A', 'B', 'C'] as const)('the batch N travels through a whole ResNeXt
   });
   for (const node of graph.nodes) for (const { dims } of node.outputs) expect(dims?.[0]).toBe('N');
   expect(graph.outputs.map(({ dims }) => dims)).toEqual([['N', 7]]);
+});
+
+test.each<[what: string, op: string, attribute: string | undefined]>([
+  ['an attribute that has become an input', 'ReduceSum', 'axes'],
+  ['an attribute that has come later', 'Split', 'num_outputs'],
+  ['an input that has been an attribute', 'ReduceMean', undefined],
+])('%s is of another operator set: %s is not taken for what it is here', (_, op, attribute) => {
+  const b = new Builder('version');
+  const x = b.input('x', [2, 4]);
+  const inputs = attribute ? [x] : [x, b.ints([1])];
+  const attributes = new Map(attribute ? [[attribute, { kind: 'ints', value: [1] } as const]] : []);
+  const { outputs } = b.graph.add({ op, name: 'n', inputs, attributes, outputs: [new Value('y')] });
+  b.output(outputs[0]!);
+  inferShapes(b.graph);
+  expect(outputs[0]!.dims).toBeUndefined();
+  expect(() => evaluate(b.graph, new Map([['x', tensor('float32', [2, 4])]]))).toThrow(
+    new UsageError(`${op} "n": the interpreter has no kernel for ai.onnx.${op} as operator set 17 does not have it.`),
+  );
 });
 
 test('shapes behind an operator that nobody knows stay open', () => {

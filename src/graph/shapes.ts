@@ -5,8 +5,8 @@
  */
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
-import { type Dim, describe, type Graph, type Node, unknownDim } from './graph.ts';
-import { type Attributes, attributesOf, type OpType, opTypeOf } from './ops.ts';
+import { type Dim, describe, type Graph, type Node, unknownDim, type Value } from './graph.ts';
+import { type Attributes, attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
 import { resolveWindow } from './window.ts';
 
 type Dims = readonly Dim[];
@@ -34,7 +34,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
     return [normalised(inputs)];
   },
   BatchNormGrad: ([dy, , scale]) => [dy!.dims, scale!.dims, scale!.dims],
-  BatchNormTraining: (inputs) => [normalised(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
+  BatchNormTraining: (inputs) => [batchNormalised(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
   Concat: (inputs, { axis }) => [concatenated(inputs, axis)],
   Conv: ([x, w, b], attributes) => [convolved(x!, w!, b, attributes)],
   ConvInputGrad: (_, attributes) => shapeAttribute(attributes),
@@ -95,7 +95,13 @@ export function outputDims<O extends OpType>(
   return rules[op](inputs, attributes, count);
 }
 
-/** Fills in the shape of every value that known operators make. Values behind unknown operators are left as they are. */
+/**
+ * Fills in the shape of every value that known operators make, in place. Values behind unknown operators, and other
+ * versions of known ones, are left as they are.
+ *
+ * @throws UsageError naming the node whose inputs do not go together.
+ * @example inferShapes(graph); graph.outputs[0].dims // ['N', 1000]
+ */
 export function inferShapes(graph: Graph): void {
   for (const node of graph.sorted()) inferNode(node);
 }
@@ -103,7 +109,7 @@ export function inferShapes(graph: Graph): void {
 /** The shapes of one node's outputs, from its inputs. */
 export function inferNode(node: Node): void {
   const op = opTypeOf(node);
-  if (!op || node.inputs.some((input) => input && !input.dims)) return;
+  if (!op || isOtherVersion(node, op) || node.inputs.some((input) => input && !input.dims)) return;
   try {
     const dims = outputDims(op, node.inputs as Shaped[], attributesOf(node, op), node.outputs.length);
     node.outputs.forEach((output, i) => {
@@ -114,6 +120,17 @@ export function inferNode(node: Node): void {
     if (error instanceof UsageError) throw new UsageError(`${describe(node)}: ${error.message}`);
     throw error;
   }
+}
+
+/**
+ * A value's dimensions where every one must be a number.
+ *
+ * @throws UsageError naming the value where one is free, or none is known.
+ */
+export function sizes(value: Value): readonly number[] {
+  const { name, dims } = value;
+  if (dims?.every((dim) => typeof dim === 'number')) return dims;
+  throw new UsageError(`"${name}" has the shape [${dims ?? 'unknown'}]; fix every size, such as the batch's, first.`);
 }
 
 /** The constant whole numbers of an input, such as Reshape's shape. */
@@ -138,7 +155,7 @@ export const reducedAxes = (axes: readonly number[], dims: Dims, noop = 0): numb
   axes.length > 0 || noop ? axes.map((axis) => axisOf(axis, dims)) : dims.map((_, axis) => axis);
 
 /** ONNX broadcasting, aligned at the last axis: equal sizes, or one of them 1. */
-export function broadcastDims(a: Dims, b: Dims): Dims {
+function broadcastDims(a: Dims, b: Dims): Dims {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const left = a[i - rank + a.length] ?? 1;
@@ -215,6 +232,15 @@ function normalised([x, ...statistics]: readonly Shaped[]): Dims {
     }
   }
   return x!.dims;
+}
+
+/** One value has no variance, and the unbiased one of a running statistic would be 0/0. */
+function batchNormalised(inputs: readonly Shaped[]): Dims {
+  const dims = normalised(inputs);
+  if (dims.every((dim, axis) => axis === 1 || dim === 1)) {
+    throw new UsageError(`[${dims}] has one value per channel, which has no variance; use a larger batch or map.`);
+  }
+  return dims;
 }
 
 function concatenated(inputs: readonly Shaped[], axis: number): Dims {

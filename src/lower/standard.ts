@@ -7,6 +7,7 @@ import { Builder } from '../graph/builder.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
 import { averageCounts } from '../graph/kernels.ts';
 import { type Attributes, attributesOf, isSemantic, opTypeOf, type SemanticOp, semanticDomain } from '../graph/ops.ts';
+import { sizes } from '../graph/shapes.ts';
 import { resolveWindow, type Window, type WindowAttributes } from '../graph/window.ts';
 import { elements, tensor } from '../tensor.ts';
 
@@ -50,6 +51,7 @@ const largestFloat32 = 3.4028234663852886e38;
 /**
  * A copy of the graph without semantic operators.
  *
+ * @throws UsageError naming a value whose shape is not all numbers where a body needs it.
  * @example const runnable = lowerStandard(trainingStep(model, options).graph);
  */
 export function lowerStandard(source: Graph): Graph {
@@ -71,8 +73,6 @@ function writeOut<O extends SemanticOp>(b: Builder, node: Node, op: O): void {
   });
   b.graph.remove(node);
 }
-
-const sizes = (value: Value): readonly number[] => value.dims as readonly number[];
 
 /** A vector of one number per channel, shaped to broadcast over [N, C, H, W]. */
 const perChannel = (b: Builder, vector: Value): Value => b.op('Reshape', [vector, b.ints([1, -1, 1, 1])]);
@@ -154,7 +154,7 @@ function convWeightGrad(
   const [batch, , ...map] = sizes(dy!) as [number, number, number, number];
   const [pixels, taps] = [elements(map), elements(kernel)];
   const rows = b.op('Reshape', [dy, b.ints([batch, group, filters / group, pixels])]);
-  const patches = eachTap(b, x!, window, [batch, group, perGroup, pixels]);
+  const patches = pixelsByTap(b, x!, window, [batch, group, perGroup, pixels]);
   const columns = patches.length === 1 ? patches[0]! : b.op('Concat', patches, { axis: 2 }); // [N, G, kh·kw·C/G, H·W]
   const product = b.op('MatMul', [rows, b.op('Transpose', [columns], { perm: [0, 1, 3, 2] })]); // [N, G, M/G, kh·kw·C/G]
   const sum = b.op('ReduceSum', [product, b.ints([0])], { keepdims: 0 }); // [G, M/G, kh·kw·C/G]
@@ -164,7 +164,7 @@ function convWeightGrad(
 }
 
 /** For each tap of the kernel, the pixels of x under it, one per output pixel, in `shape`. */
-function eachTap(b: Builder, x: Value, window: Window, shape: readonly number[]): Value[] {
+function pixelsByTap(b: Builder, x: Value, window: Window, shape: readonly number[]): Value[] {
   const { kernel, strides, dilations, begin, end, output } = window;
   const pads = b.ints([0, 0, ...begin, 0, 0, ...end]);
   const padded = isUnpadded(window) ? x : b.op('Pad', [x, pads]);

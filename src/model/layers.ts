@@ -13,7 +13,7 @@ export interface Slice {
   readonly start: number;
 }
 
-/** One tensor that a model needs, trained by gradient descent or, for running statistics, gathered. */
+/** One tensor that a model needs: trained by gradient descent, or a running statistic. */
 export interface Parameter {
   readonly value: Value;
   readonly source: Slice;

@@ -1,19 +1,29 @@
 /**
- * Branches: chains of the same operators that start at one value and meet again in one node. The walk goes upward from
- * the values that meet, all branches in step, until they read the same value or the slices of one value.
+ * Branches: chains of the same operators that start at one value and meet again in one node. Where they start is where
+ * the ways up from the values that meet come together; then all branches are walked in step, from there where they meet,
+ * until they read the start or slices of it.
  *
  * Branches are told apart from the parts of other nets (a residual block's two sides, an Inception block's unlike
  * branches) by their convolutions: only chains with the same kernels one after the other count. Among those, whatever
  * keeps them from being one is a refusal, said in a sentence.
  */
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
-import { constantInts } from '../graph/shapes.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import type { Refusal } from './rewriter.ts';
+import { isCutFrom, sliceProblem } from './slices.ts';
 
 /** One operator of each branch, in branch order. */
 export interface Level {
   readonly op: 'Conv' | 'BatchNormalization' | 'Relu';
   readonly nodes: readonly Node[];
+}
+
+/** Values that like convolutions make of one value. */
+export interface Family {
+  readonly start: Value;
+  readonly ends: readonly Value[];
+  /** How many convolutions stand between. */
+  readonly convolutions: number;
 }
 
 export interface Branches {
@@ -24,87 +34,82 @@ export interface Branches {
   readonly reads: 'all' | 'slices';
 }
 
-const chainOps: ReadonlySet<OpType | undefined> = new Set(['Conv', 'BatchNormalization', 'Relu', 'Identity']);
+/** Those of `ends` that like convolutions make of one value, if there are two or more. */
+export function familyOf(graph: Graph, ends: readonly Value[]): Family | undefined {
+  if (new Set(ends).size < ends.length) return undefined;
+  const paths = ends.map((end) => pathUp(graph, end));
+  const start = meeting(paths);
+  if (!start) return undefined;
+  const kernels = paths.map((path) => kernelsTo(path, start));
+  const count = (kernel: string) => kernels.filter((other) => other === kernel).length;
+  const common = kernels.filter((kernel) => kernel !== '').reduce((a, b) => (count(b) > count(a) ? b : a), '');
+  const alike = ends.filter((_, i) => kernels[i] === common && common !== '');
+  return alike.length > 1 ? { start, ends: alike, convolutions: common.split(' ').length } : undefined;
+}
 
-/**
- * The branches whose results are `ends`, a refusal, or undefined where these are no branches.
- */
-export function findBranches(graph: Graph, ends: readonly Value[]): Branches | { refused: string } | undefined {
-  if (ends.length < 2 || !haveSameConvolutions(ends)) return undefined;
+/** The way up from a value, through nodes with one input that is no constant. */
+function pathUp(graph: Graph, end: Value): Value[] {
+  const path = [end];
+  for (let { producer } = end; producer; ) {
+    const inputs = producer.inputs.filter((value) => value && !graph.initializers.has(value)) as Value[];
+    if (inputs.length !== 1) break;
+    path.push(inputs[0]!);
+    producer = inputs[0]!.producer;
+  }
+  return path;
+}
+
+/** The value that most paths lead through, of several the one nearest to the ends. */
+function meeting(paths: readonly (readonly Value[])[]): Value | undefined {
+  const counts = new Map<Value, number>();
+  for (const value of paths.flat()) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return most > 1 ? [...counts].find(([, count]) => count === most)![0] : undefined;
+}
+
+/** The kernels of the convolutions on the way up to `start`; none where the way does not lead there. */
+function kernelsTo(path: readonly Value[], start: Value): string {
+  const nodes = path.slice(0, Math.max(0, path.indexOf(start))).map(({ producer }) => producer!);
+  const convolutions = nodes.filter((node) => opTypeOf(node) === 'Conv');
+  return convolutions.map((node) => node.inputs[1]?.dims?.slice(2).join('x') ?? '?').join(' ');
+}
+
+/** The branches of a family, operator by operator, or why they are not alike. */
+export function findBranches(graph: Graph, { start, ends }: Family): Branches | Refusal {
   const levels: Level[] = [];
-  let values = ends;
-  for (;;) {
-    const start = commonStart(values);
-    if (start && levels.some(({ op }) => op === 'Conv')) return { levels: levels.reverse(), ...start };
-    const level = nextLevel(graph, values);
+  for (let values = ends; ; ) {
+    if (values.every((value) => value === start)) return { levels: levels.reverse(), start, reads: 'all' };
+    if (values.every((value) => isCutFrom(value, start))) {
+      return sliceProblem(values, start) ?? { levels: levels.reverse(), start, reads: 'slices' };
+    }
+    const level = nextLevel(graph, values, start);
     if ('refused' in level) return level;
     levels.push(level);
     values = level.nodes.map((node) => node.inputs[0]!);
   }
 }
 
-/** The kernels of the convolutions on the way up from a value, as far as the chain goes: to where all branches start. */
-function convolutionsAbove(end: Value, branches: number): string {
-  const kernels: string[] = [];
-  for (let node = end.producer; node && chainOps.has(opTypeOf(node)); node = node.inputs[0]?.producer) {
-    if (node.op === 'Conv') kernels.push(`${node.inputs[1]?.dims?.slice(2)}`);
-    if ((node.inputs[0]?.users.size ?? 0) >= branches) break;
-  }
-  return kernels.join(' ');
-}
-
-function haveSameConvolutions(ends: readonly Value[]): boolean {
-  const [first, ...others] = ends.map((end) => convolutionsAbove(end, ends.length));
-  return first !== '' && others.every((kernels) => kernels === first);
-}
-
-/** What all branches read: one value, or all of its channels cut into slices in order. */
-function commonStart(values: readonly Value[]): Pick<Branches, 'start' | 'reads'> | undefined {
-  const [first] = values;
-  if (values.every((value) => value === first)) return { start: first!, reads: 'all' };
-  const source = first!.producer?.inputs[0];
-  if (!source || !values.every((value) => value.producer?.inputs[0] === source)) return undefined;
-  const ranges = values.map(channelRange);
-  let next = 0;
-  for (const range of ranges) {
-    if (range?.start !== next) return undefined;
-    next = range.end;
-  }
-  return next === source.dims?.[1] ? { start: source, reads: 'slices' } : undefined;
-}
-
-/** The channels of its node's input that a value is, where a Slice or Split made it. */
-function channelRange(value: Value): { start: number; end: number } | undefined {
-  const node = value.producer!;
-  const size = value.dims?.[1];
-  if (typeof size !== 'number') return undefined;
-  if (node.op === 'Split' && attributesOf(node, 'Split').axis === 1) {
-    const before = node.outputs.slice(0, node.outputs.indexOf(value)).map(({ dims }) => dims![1] as number);
-    const start = before.reduce((a, b) => a + b, 0);
-    return { start, end: start + size };
-  }
-  if (node.op !== 'Slice') return undefined;
-  const [, starts, , axes, steps] = node.inputs;
-  if (!starts?.tensor || !axes?.tensor || (steps && `${constantInts(steps, 'steps')}` !== '1')) return undefined;
-  const start = constantInts(starts, 'starts');
-  return `${constantInts(axes, 'axes')}` === '1' ? { start: start[0]!, end: start[0]! + size } : undefined;
-}
-
-function nextLevel(graph: Graph, values: readonly Value[]): Level | { refused: string } {
-  const nodes = values.map(({ producer }) => producer);
-  const op = nodes[0] && opTypeOf(nodes[0]);
-  for (const [i, node] of nodes.entries()) {
+function nextLevel(graph: Graph, values: readonly Value[], start: Value): Level | Refusal {
+  const nodes = values.map(({ producer }) => producer!);
+  const [first] = nodes;
+  for (const [i, value] of values.entries()) {
     const branch = `branch ${i + 1}`;
-    if (!node) return { refused: `${branch} starts at "${values[i]!.name}", where the others go on.` };
-    if (node.op !== nodes[0]!.op) {
-      return { refused: `${branch} has ${describe(node)} where branch 1 has ${describe(nodes[0]!)}.` };
+    if (value === start) return { refused: `${branch} starts at "${value.name}", where the others go on.` };
+    if (opTypeOf(nodes[i]!) !== opTypeOf(first!)) {
+      return { refused: `${branch} has ${describe(nodes[i]!)} where branch 1 has ${describe(first!)}.` };
     }
-    if (values[i]!.users.size > 1 || graph.outputs.includes(values[i]!)) {
-      return { refused: `"${values[i]!.name}" of ${branch} is used outside the branch as well.` };
+    if (value.users.size > 1 || graph.outputs.includes(value)) {
+      return { refused: `what ${describe(nodes[i]!)} makes in ${branch} is used outside the branch as well.` };
     }
   }
+  const op = opTypeOf(first!);
   if (op !== 'Conv' && op !== 'BatchNormalization' && op !== 'Relu') {
-    return { refused: `the branches begin with ${describe(nodes[0]!)}, which is neither shared nor an ordered slice.` };
+    return { refused: `${describe(first!)} in branch 1 is no convolution, batch normalisation or ReLU.` };
   }
-  return { op, nodes: nodes as Node[] };
+  const training = op === 'BatchNormalization' ? nodes.find(isTraining) : undefined;
+  return training ? { refused: `${describe(training)} is in training mode.` } : { op, nodes };
 }
+
+/** Whether a normalisation uses the batch's own statistics. */
+export const isTraining = (node: Node): boolean =>
+  node.outputs.length > 1 || attributesOf(node, 'BatchNormalization').training_mode === 1;

@@ -1,23 +1,77 @@
-/** Nodes that compute nothing: Identity, a Sum or Concat of one, and Constant nodes, whose contents become initializers. */
+/**
+ * What other rules should not have to know of: nodes that compute nothing, Constant nodes, whose contents become
+ * initializers, and sums written as a stack of which one axis is summed.
+ */
+import type { Graph, Node, Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 import type { Rule } from './rewriter.ts';
+import { inputsOf } from './shapes.ts';
 
 export const removeIdentity: Rule = {
   name: 'node without effect',
   apply(b, node) {
-    const only = node.inputs.length === 1 ? node.inputs[0] : undefined;
-    const idle = node.op === 'Identity' || ((node.op === 'Sum' || node.op === 'Concat') && node.inputs.length === 1);
-    if (!only || !idle || (b.graph.outputs.includes(node.outputs[0]!) && !only.producer)) return undefined;
+    const op = opTypeOf(node);
+    const [only, ...others] = node.inputs;
+    const idle = op === 'Identity' || ((op === 'Sum' || op === 'Concat') && others.length === 0);
+    if (!only || !idle || (b.graph.outputs.includes(node.outputs[0]!) && !canTakeName(b.graph, only))) return undefined;
     b.graph.replaceAllUses(node.outputs[0]!, only);
     return { done: `a ${node.op} of one value is that value.` };
   },
 };
 
+/** Whether a value may become an output of the graph under another name. */
+const canTakeName = (graph: Graph, value: Value): boolean =>
+  value.producer !== undefined &&
+  !graph.outputs.includes(value) &&
+  ![...value.users].some(({ captures }) => captures.includes(value));
+
 export const constantToInitializer: Rule = {
   name: 'constant node to initializer',
   apply(b, node) {
-    const value = node.attributes.get('value');
-    if (node.op !== 'Constant' || node.domain !== '' || value?.kind !== 'tensor') return undefined;
-    b.graph.replaceAllUses(node.outputs[0]!, b.constant(value.value));
+    const [y] = node.outputs;
+    const contents = node.op === 'Constant' && node.domain === '' ? contentsOf(node) : undefined;
+    if (!contents || b.graph.outputs.includes(y!)) return undefined;
+    b.graph.replaceAllUses(y!, b.parameter(y!.name, contents.dims, contents));
     return { done: 'a Constant is an initializer.' };
   },
 };
+
+/** A Constant has one of several attributes. */
+function contentsOf({ attributes }: Node): Tensor | undefined {
+  const [[name, attribute] = []] = attributes;
+  if (attribute?.kind === 'tensor') return attribute.value;
+  const values = [attribute?.value ?? []].flat() as number[];
+  const dims = name?.endsWith('s') ? [values.length] : [];
+  if (name === 'value_int' || name === 'value_ints') {
+    return tensor('int64', dims, BigInt64Array.from(values, BigInt));
+  }
+  return name === 'value_float' || name === 'value_floats'
+    ? tensor('float32', dims, Float32Array.from(values))
+    : undefined;
+}
+
+/** ReduceSum over the axis along which Concat joins what Unsqueeze has given this axis: `torch.stack(values).sum(0)`. */
+export const stackToSum: Rule = {
+  name: 'sum of a stack to a sum',
+  apply(b, node) {
+    const stack = node.inputs[0]?.producer;
+    if (opTypeOf(node) !== 'ReduceSum' || !stack || opTypeOf(stack) !== 'Concat') return undefined;
+    const { keepdims } = attributesOf(node, 'ReduceSum');
+    const { axis } = attributesOf(stack, 'Concat');
+    const layers = stack.inputs.map((value) => value?.producer);
+    const axes = inputsOf(node)[1]?.tensor?.data;
+    if (keepdims !== 0 || `${axes}` !== `${axis}` || !layers.every((layer) => isUnsqueeze(layer, axis))) {
+      return undefined;
+    }
+    const inputs = layers.map((layer) => layer!.inputs[0]);
+    b.graph.replaceAllUses(node.outputs[0]!, b.op('Sum', inputs, {}, node.name || undefined));
+    return { done: `the sum of a stack of ${layers.length} is their sum.` };
+  },
+};
+
+/** Whether a node adds one axis, `axis`: its attribute, or from operator set 13 on its second input. */
+function isUnsqueeze(node: Node | undefined, axis: number): boolean {
+  if (node?.op !== 'Unsqueeze' || node.domain !== '') return false;
+  return `${node.attributes.get('axes')?.value ?? node.inputs[1]?.tensor?.data}` === `${axis}`;
+}

@@ -1,29 +1,43 @@
-/** What rules read and write: constant tensors, and the names that go with them. */
-import type { Builder } from '../graph/builder.ts';
-import type { Graph, Node, Value } from '../graph/graph.ts';
-import type { Tensor } from '../tensor.ts';
+/** What rules read of nodes: constant tensors, and attributes as they are given. */
+import type { Graph, Node } from '../graph/graph.ts';
+import { describe } from '../graph/graph.ts';
+import { type Attributes, attributesOf, type OpType } from '../graph/ops.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import type { Refusal } from './rewriter.ts';
 
-/** The contents of an input that is a constant which no other node reads, or why it is not. */
-export function ownConstant(graph: Graph, node: Node, index: number): Tensor | { refused: string } {
-  const value = node.inputs[index]!;
-  if (!graph.initializers.has(value) || !value.tensor) return { refused: `"${value.name}" is not a constant.` };
-  if (value.users.size > 1) return { refused: `the weight "${value.name}" is shared by ${value.users.size} nodes.` };
-  return value.tensor;
+/** The contents of an input that is a constant, or why there are none. */
+export function constantAt(graph: Graph, node: Node, index: number): Tensor | Refusal {
+  const value = node.inputs[index];
+  if (!value) return { refused: `${describe(node)} has no input ${index}.` };
+  if (!graph.initializers.has(value)) return { refused: `${describe(node)} reads "${value.name}", no constant.` };
+  return value.tensor ?? { refused: `"${value.name}" has no contents; load or draw the weights first.` };
 }
 
-/** The part of a branch's path that says which branch it is, as this package names branches. */
-const branchPart = /\bbranches\.\d+\./;
+/**
+ * A convolution's weight, which no other node may read: a copy of it would be trained by itself from then on. (Vectors
+ * may be shared: exporters give equal ones, such as normalisations' weights of ones, a single name.)
+ */
+export function ownWeight(graph: Graph, node: Node): Tensor | Refusal {
+  const value = node.inputs[1];
+  const readers = value?.users.size ?? 0;
+  if (readers > 1) return { refused: `${describe(node)} shares its weight "${value!.name}" with ${others(readers)}.` };
+  return constantAt(graph, node, 1);
+}
 
-/** The name for what several branches' nodes become: theirs without the branch, or a fresh one. */
-export const mergedName = (graph: Graph, first: string, stem: string): string =>
-  branchPart.test(first) ? first.replace(branchPart, '') : graph.freshName(first || stem);
+const others = (readers: number): string => (readers === 2 ? 'another node' : `${readers - 1} other nodes`);
 
-/** The name of branch i's part of a layer: `layer1.0.conv2` → `layer1.0.branches.3.conv2`. */
-export const branchName = (name: string, i: number): string => name.replace(/([^.]*)$/, `branches.${i}.$1`);
+/** Why numbers of this type cannot be computed with, if so. */
+export const cannotCompute = ({ dtype }: Tensor, node: Node): Refusal | undefined =>
+  dtype === 'float32' || dtype === 'float64'
+    ? undefined
+    : { refused: `${describe(node)} has a weight in ${dtype}; only float32 and float64 are computed with.` };
 
-/** A constant named after its layer as ours are, `layer1.0.conv2.weight`. */
-export const layerConstant = (b: Builder, layer: string, part: string, contents: Tensor): Value =>
-  b.parameter(`${layer}.${part}`, contents.dims, contents);
+/** A tensor of `like`'s type, from numbers in float64: rounded once. */
+export const rounded = (like: Tensor, dims: readonly number[], values: Float64Array): Tensor =>
+  like.dtype === 'float64' ? tensor('float64', dims, values) : tensor('float32', dims, Float32Array.from(values));
 
-export const convolutionParts = ['weight', 'bias'] as const;
-export const normalisationParts = ['weight', 'bias', 'running_mean', 'running_var'] as const;
+/** The attributes that a node states, without defaults, some of which older operator sets do not know. */
+export function givenAttributes<O extends OpType>(node: Node, op: O): Partial<Attributes<O>> {
+  const given = Object.entries(attributesOf(node, op)).filter(([name]) => node.attributes.has(name));
+  return Object.fromEntries(given) as Partial<Attributes<O>>;
+}

@@ -1,18 +1,29 @@
 /** Whole graphs from form to form, and to what a runtime runs fastest. Both leave their input as it was. */
 import type { Graph } from '../graph/graph.ts';
-import { inferShapes } from '../graph/shapes.ts';
-import { constantToInitializer, removeIdentity } from './cleanup.ts';
+import { constantToInitializer, removeIdentity, stackToSum } from './cleanup.ts';
 import { depthwiseToGroups } from './depthwise.ts';
-import { foldBatchNorm } from './fold-batchnorm.ts';
-import { branchesToGroups, sumToConcat } from './merge.ts';
-import { type RewriteReport, type Rule, rewrite } from './rewriter.ts';
+import { foldBatchNorm, foldBeforeSum } from './fold-batchnorm.ts';
+import { branchesToGroups, emulationToGroups, sumToConcat } from './merge.ts';
+import { type Remark, type RewriteReport, type Rule, rewrite } from './rewriter.ts';
+import { inferKnownShapes } from './shapes.ts';
 import { concatToSum, groupsToBranches } from './split.ts';
 
-const rulesTo: { readonly [F in 'A' | 'B' | 'C']: readonly Rule[] } = {
-  A: [groupsToBranches, concatToSum],
-  B: [groupsToBranches, sumToConcat],
-  C: [sumToConcat, branchesToGroups, depthwiseToGroups],
+type Stages = readonly (readonly Rule[])[];
+
+/** What emulates a grouped convolution is one first. */
+const emulations: readonly Rule[] = [depthwiseToGroups, emulationToGroups];
+
+const stagesTo: { readonly [F in 'A' | 'B' | 'C']: Stages } = {
+  A: [emulations, [groupsToBranches, concatToSum]],
+  B: [emulations, [groupsToBranches, sumToConcat]],
+  C: [[depthwiseToGroups, sumToConcat, branchesToGroups]],
 };
+
+/** What makes patterns plain to see, and changes nothing that counts. */
+const preparation: readonly Rule[] = [constantToInitializer, removeIdentity, stackToSum];
+
+/** The oldest operator set in which every operator that the rules write means what it means now. */
+const oldest = 9;
 
 export interface Converted {
   readonly graph: Graph;
@@ -21,28 +32,52 @@ export interface Converted {
 
 /**
  * Writes every block of a graph in one form, whichever forms they are in, by structure: the graph may be anybody's. What
- * is not a block is left alone, and so is a block that a rule refuses; the report says which and why.
+ * is not a block is left alone, and so is a block that a rule refuses; the report says which and why. Where there is
+ * nothing to do, the graph itself is given back.
  *
  * @example const { graph, report } = convertGraph(readOnnx(bytes), 'C');
  */
 export function convertGraph(source: Graph, form: 'A' | 'B' | 'C'): Converted {
-  return rewritten(source, rulesTo[form]);
+  return rewritten(source, stagesTo[form], []);
 }
 
 /**
- * For inference: emulated grouped convolutions become grouped convolutions, batch normalisation is folded into the
- * convolution before it, idle nodes go.
+ * For inference: branches and emulated grouped convolutions become grouped convolutions, batch normalisation is folded
+ * into the convolution before it, idle nodes go. Where there is nothing to do, the graph itself is given back.
+ *
+ * @example const { graph, report } = optimizeGraph(readOnnx(bytes));
  */
 export function optimizeGraph(source: Graph): Converted {
-  return rewritten(source, [...rulesTo.C, foldBatchNorm, removeIdentity]);
+  return rewritten(source, [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm]], [removeIdentity]);
 }
 
-/** A graph in which no rule finds anything is given back as it came. */
-function rewritten(source: Graph, rules: readonly Rule[]): Converted {
+/** Applies rules in stages. Of the preparation, only the rules that are `counted` are worth a new graph. */
+function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Converted {
+  const nodesBefore = source.nodes.size;
+  const version = source.opsets.get('') ?? oldest;
+  if (version < oldest) {
+    const text = `the graph is of operator set ${version}; at least ${oldest} is needed.`;
+    const refusals = [{ rule: 'operator set', node: `graph "${source.name}"`, text }];
+    return { graph: source, report: { changes: [], refusals, nodesBefore, nodesAfter: nodesBefore } };
+  }
   const { graph } = source.clone();
-  rewrite(graph, [constantToInitializer]);
-  inferShapes(graph);
-  const report = rewrite(graph, rules);
-  if (report.changes.length === 0) return { graph: source, report };
-  return { graph, report: { ...report, nodesBefore: source.nodes.size } };
+  const prepared = rewrite(graph, preparation).changes.filter(({ rule }) => counted.some(({ name }) => name === rule));
+  inferKnownShapes(graph);
+  const reports = stages.map((rules) => rewrite(graph, rules));
+  const changes: Remark[] = [...prepared, ...reports.flatMap((report) => report.changes)];
+  const refusals = reports.flatMap((report) => report.refusals);
+  if (changes.length === 0) {
+    return { graph: source, report: { changes, refusals, nodesBefore, nodesAfter: nodesBefore } };
+  }
+  dropUnreadInitializers(graph);
+  return { graph, report: { changes, refusals, nodesBefore, nodesAfter: graph.nodes.size } };
+}
+
+/** Older files list initializers among the inputs; those that are not read any more are no inputs either. */
+function dropUnreadInitializers(graph: Graph): void {
+  const isUnread = (value: Graph['inputs'][number]) =>
+    graph.initializers.has(value) && value.users.size === 0 && !graph.outputs.includes(value);
+  const kept = graph.inputs.filter((value) => !isUnread(value));
+  graph.inputs.splice(0, graph.inputs.length, ...kept);
+  graph.removeDead();
 }

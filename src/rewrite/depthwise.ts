@@ -4,87 +4,131 @@
  * normalisation was folded into it). The two are one convolution,
  *
  *   w[m, i] = Σⱼ f[m, i·c + j] · v[i·c + j]      f the frozen 1x1 filter, v the depthwise one
+ *   b[m]    = Σₖ f[m, k] · bᵥ[k] + b_f[m]         where they have biases
  *
- * and where each filter only meets the channels of its own group, it is one in groups.
+ * and where each filter only meets the channels of its own group, it is one in groups. Computed in float64, rounded once.
  */
-import { describe } from '../graph/graph.ts';
-import { attributesOf } from '../graph/ops.ts';
-import { elements, type Tensor, tensor } from '../tensor.ts';
-import { layerConstant, ownConstant } from './constants.ts';
-import type { Rule } from './rewriter.ts';
+import type { Builder } from '../graph/builder.ts';
+import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { elements, type Tensor } from '../tensor.ts';
+import { cannotCompute, constantAt, givenAttributes, ownWeight, rounded } from './constants.ts';
+import { isPointwise } from './merge.ts';
+import { biasName } from './names.ts';
+import type { Refusal, Rule } from './rewriter.ts';
 
 export const depthwiseToGroups: Rule = {
   name: 'depthwise and frozen 1x1 to groups',
   apply(b, node) {
     const depthwise = node.inputs[0]?.producer;
-    if (node.op !== 'Conv' || depthwise?.op !== 'Conv') return undefined;
-    const channels = depthwise.inputs[0]?.dims?.[1];
-    const frozen = node.inputs[1]?.tensor;
-    const { group } = attributesOf(depthwise, 'Conv');
-    const filters = depthwise.inputs[1]?.tensor;
-    if (!frozen || !filters || group !== channels || group === 1 || filters.dims[0] === group) return undefined;
-    const { group: one, strides, pads } = attributesOf(node, 'Conv');
-    const plain = one === 1 && [...strides].every((s) => s === 1) && [...pads].every((p) => p === 0);
-    if (!plain || elements(frozen.dims.slice(2)) !== 1 || !addsUp(frozen)) return undefined;
-    if (depthwise.outputs[0]!.users.size > 1)
-      return { refused: `${describe(depthwise)} is read by other nodes as well.` };
-    if (depthwise.inputs[2]) return { refused: `${describe(depthwise)} has a bias.` };
-    const own = ownConstant(b.graph, depthwise, 1);
-    if ('refused' in own) return own;
-    const groups = groupsOf(frozen, group, filters.dims[0]! / group);
+    if (!isPointwise(node) || !depthwise || !hasMultiplier(depthwise) || !isPlain(node)) return undefined;
+    const frozen = constantAt(b.graph, node, 1);
+    if ('refused' in frozen || !addsUp(frozen)) return undefined;
+    const pair = constantsOf(b.graph, depthwise, node, frozen);
+    if ('refused' in pair) return pair;
+    const groups = groupsOf(pair);
     if (groups === 1) return { refused: `${describe(node)} adds up channels across all groups.` };
-    const name = b.graph.freshName(depthwise.name || 'Conv');
-    const weight = layerConstant(b, name, 'weight', composed(frozen, own, group, groups));
-    const attributes = { ...attributesOf(depthwise, 'Conv'), group: groups };
-    const y = b.op(
-      'Conv',
-      [depthwise.inputs[0], weight, ...(node.inputs[2] ? [node.inputs[2]] : [])],
-      attributes,
-      name,
-    );
-    b.graph.replaceAllUses(node.outputs[0]!, y);
+    b.graph.replaceAllUses(node.outputs[0]!, composed(b, depthwise, node, pair, groups));
     return { done: `a depthwise convolution and a 1x1 of zeros and ones are one convolution in ${groups} groups.` };
   },
 };
 
+/** The two convolutions' constants. */
+interface Pair {
+  readonly channels: number;
+  /** Maps per channel, c. */
+  readonly multiplier: number;
+  readonly depthwise: Tensor;
+  readonly frozen: Tensor;
+  readonly biases: readonly [depthwise: Tensor | undefined, frozen: Tensor | undefined];
+}
+
+/** Whether a convolution makes several maps of each channel by itself. */
+function hasMultiplier(node: Node): boolean {
+  if (opTypeOf(node) !== 'Conv') return false;
+  const { group } = attributesOf(node, 'Conv');
+  const [filters, perGroup] = node.inputs[1]?.dims ?? [];
+  return group > 1 && perGroup === 1 && filters !== group;
+}
+
+function isPlain(node: Node): boolean {
+  const { strides, pads } = attributesOf(node, 'Conv');
+  return strides.every((stride) => stride === 1) && pads.every((pad) => pad === 0);
+}
+
+function constantsOf(graph: Graph, depthwise: Node, node: Node, frozen: Tensor): Pair | Refusal {
+  const [y] = depthwise.outputs;
+  if (y!.users.size > 1 || graph.outputs.includes(y!)) {
+    return { refused: `what ${describe(depthwise)} makes is used by other nodes as well.` };
+  }
+  const weight = ownWeight(graph, depthwise);
+  if ('refused' in weight) return weight;
+  const biases = [depthwise, node].map((reader) => reader.inputs[2] && constantAt(graph, reader, 2));
+  for (const bias of biases) if (bias && 'refused' in bias) return bias;
+  const { group: channels } = attributesOf(depthwise, 'Conv');
+  const multiplier = weight.dims[0]! / channels;
+  const pair = { channels, multiplier, depthwise: weight, frozen, biases: biases as unknown as Pair['biases'] };
+  return cannotCompute(weight, depthwise) ?? pair;
+}
+
 /** Whether each filter only adds channels up, or adds them up and scales the sum, as one does that BN was folded into. */
 function addsUp({ dims, data }: Tensor): boolean {
   const perFilter = data.length / dims[0]!;
-  return Array.from({ length: dims[0]! }, (_, m) => {
-    const used = new Set(
-      Array.from(data.subarray(m * perFilter, (m + 1) * perFilter), Number).filter((value) => value !== 0),
-    );
-    return used.size === 1;
-  }).every(Boolean);
+  const factors = Array.from({ length: dims[0]! }, (_, m) => {
+    const values = Array.from(data.subarray(m * perFilter, (m + 1) * perFilter), Number);
+    return new Set(values.filter((value) => value !== 0)).size;
+  });
+  return Math.max(...factors) === 1;
 }
 
 /** The most groups for which no filter meets a channel outside its own group. */
-function groupsOf(frozen: Tensor, channels: number, multiplier: number): number {
+function groupsOf({ channels, multiplier, frozen }: Pair): number {
   const filters = frozen.dims[0]!;
-  const divides = (groups: number) => channels % groups === 0 && filters % groups === 0;
+  const met = Array.from(frozen.data, Number).flatMap((value, at) => (value === 0 ? [] : [at]));
   const separate = (groups: number) => {
     const [perGroup, filtersPerGroup] = [(channels / groups) * multiplier, filters / groups];
-    return Array.from(frozen.data, Number).every((value, at) => {
-      const [m, i] = [Math.floor(at / (channels * multiplier)), at % (channels * multiplier)];
-      return value === 0 || Math.floor(m / filtersPerGroup) === Math.floor(i / perGroup);
+    return met.every((at) => {
+      const [m, map] = [Math.floor(at / (channels * multiplier)), at % (channels * multiplier)];
+      return Math.floor(m / filtersPerGroup) === Math.floor(map / perGroup);
     });
   };
-  for (let groups = channels; groups > 1; groups--) if (divides(groups) && separate(groups)) return groups;
+  for (let groups = channels; groups > 1; groups--) {
+    if (channels % groups === 0 && filters % groups === 0 && separate(groups)) return groups;
+  }
   return 1;
 }
 
-function composed(frozen: Tensor, depthwise: Tensor, channels: number, groups: number): Tensor {
+function composed(b: Builder, depthwise: Node, node: Node, pair: Pair, groups: number): Value {
+  const weight = composedWeight(pair, groups);
+  const inputs = [depthwise.inputs[0], b.parameter(depthwise.inputs[1]!.name, weight.dims, weight)];
+  const bias = composedBias(pair);
+  const name = (node.inputs[2] ?? depthwise.inputs[2])?.name ?? biasName(depthwise.inputs[1]!.name);
+  if (bias) inputs.push(b.parameter(name, bias.dims, bias));
+  return b.op('Conv', inputs, { ...givenAttributes(depthwise, 'Conv'), group: groups }, depthwise.name || undefined);
+}
+
+function composedWeight({ channels, multiplier, depthwise, frozen }: Pair, groups: number): Tensor {
   const [filters, kernel] = [frozen.dims[0]!, depthwise.dims.slice(2)];
-  const [taps, multiplier, perGroup] = [elements(kernel), depthwise.dims[0]! / channels, channels / groups];
-  const weight = tensor('float32', [filters, perGroup, ...kernel]);
+  const [taps, perGroup] = [elements(kernel), channels / groups];
+  const values = new Float64Array(filters * perGroup * taps);
   for (let m = 0; m < filters; m++) {
     const first = Math.floor(m / (filters / groups)) * perGroup;
     for (let at = 0; at < perGroup * multiplier * taps; at++) {
-      const [maps, tap] = [first * multiplier + Math.floor(at / taps), at % taps];
-      const share = Number(frozen.data[m * channels * multiplier + maps]) * Number(depthwise.data[maps * taps + tap]);
-      const channel = Math.floor(maps / multiplier) - first;
-      weight.data[(m * perGroup + channel) * taps + tap]! += share;
+      const [map, tap] = [first * multiplier + Math.floor(at / taps), at % taps];
+      const channel = Math.floor(map / multiplier) - first;
+      const factor = Number(frozen.data[m * channels * multiplier + map]);
+      values[(m * perGroup + channel) * taps + tap]! += factor * Number(depthwise.data[map * taps + tap]);
     }
   }
-  return weight;
+  return rounded(depthwise, [filters, perGroup, ...kernel], values);
+}
+
+function composedBias({ frozen, depthwise, biases: [inner, outer] }: Pair): Tensor | undefined {
+  if (!inner) return outer;
+  const [filters, maps] = [frozen.dims[0]!, depthwise.dims[0]!];
+  const values = Float64Array.from({ length: filters }, (_, m) => Number(outer?.data[m] ?? 0));
+  for (let at = 0; at < filters * maps; at++) {
+    values[Math.floor(at / maps)]! += Number(frozen.data[at]) * Number(inner.data[at % maps]);
+  }
+  return rounded(frozen, [filters], values);
 }

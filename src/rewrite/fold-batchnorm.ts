@@ -5,59 +5,72 @@
  *
  * For inference only. Computed in float64, rounded once.
  */
-import { describe } from '../graph/graph.ts';
-import { attributesOf } from '../graph/ops.ts';
-import { type Tensor, tensor } from '../tensor.ts';
-import { layerConstant, ownConstant } from './constants.ts';
-import type { Rule } from './rewriter.ts';
+import { describe, type Graph, type Node } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import type { Tensor } from '../tensor.ts';
+import { isTraining } from './branches.ts';
+import { cannotCompute, constantAt, givenAttributes, rounded } from './constants.ts';
+import { biasName } from './names.ts';
+import type { Refusal, Rule } from './rewriter.ts';
 
 export const foldBatchNorm: Rule = {
   name: 'batch normalisation into its convolution',
   apply(b, node) {
-    if (node.op !== 'BatchNormalization') return undefined;
     const convolution = node.inputs[0]?.producer;
-    if (convolution?.op !== 'Conv') return undefined;
-    if (node.outputs.length > 1 || attributesOf(node, 'BatchNormalization').training_mode === 1) {
-      return { refused: `${describe(node)} is in training mode.` };
+    if (opTypeOf(node) !== 'BatchNormalization' || !convolution || opTypeOf(convolution) !== 'Conv') return undefined;
+    const [y] = convolution.outputs;
+    if (isTraining(node)) return { refused: `${describe(node)} is in training mode.` };
+    if (y!.users.size > 1 || b.graph.outputs.includes(y!)) {
+      return { refused: `what ${describe(convolution)} makes is used by other nodes as well.` };
     }
-    if (convolution.outputs[0]!.users.size > 1 || b.graph.outputs.includes(convolution.outputs[0]!)) {
-      return { refused: `${describe(convolution)} is read by other nodes as well.` };
-    }
-    const constants: Tensor[] = [];
-    for (const [reader, index] of [
-      [convolution, 1],
-      [node, 1],
-      [node, 2],
-      [node, 3],
-      [node, 4],
-    ] as const) {
-      const contents = ownConstant(b.graph, reader, index);
-      if ('refused' in contents) return contents;
-      constants.push(contents);
-    }
-    const bias = convolution.inputs[2] && ownConstant(b.graph, convolution, 2);
-    if (bias && 'refused' in bias) return bias;
-    const { epsilon } = attributesOf(node, 'BatchNormalization');
-    const folded = fold(constants as [Tensor, Tensor, Tensor, Tensor, Tensor], bias, epsilon);
-    const name = b.graph.freshName(convolution.name || 'Conv');
-    const own = [layerConstant(b, name, 'weight', folded.weight), layerConstant(b, name, 'bias', folded.bias)];
-    const y = b.op('Conv', [convolution.inputs[0], ...own], attributesOf(convolution, 'Conv'), name);
-    b.graph.replaceAllUses(node.outputs[0]!, y);
+    const folded = fold(b.graph, convolution, node);
+    if ('refused' in folded) return folded;
+    const [x, w, bias] = convolution.inputs;
+    const inputs = [
+      b.parameter(w!.name, folded.weight.dims, folded.weight),
+      b.parameter(bias?.name ?? biasName(w!.name), folded.bias.dims, folded.bias),
+    ];
+    const attributes = givenAttributes(convolution, 'Conv');
+    const merged = b.op('Conv', [x, ...inputs], attributes, convolution.name || undefined);
+    b.graph.replaceAllUses(node.outputs[0]!, merged);
     return { done: `${describe(node)} is part of ${describe(convolution)}.` };
   },
 };
 
-function fold(
-  [weight, scale, shift, mean, variance]: readonly [Tensor, Tensor, Tensor, Tensor, Tensor],
-  bias: Tensor | undefined,
-  epsilon: number,
-): { weight: Tensor; bias: Tensor } {
-  const at = (vector: Tensor, i: number) => Number(vector.data[i]);
-  const factor = (m: number) => at(scale, m) / Math.sqrt(at(variance, m) + epsilon);
+/**
+ * A normalisation whose result is only added to something. Folding it first leaves a sum of convolutions, which is one
+ * convolution: so form A is found too where each branch ends with its own normalisation.
+ */
+export const foldBeforeSum: Rule = {
+  name: foldBatchNorm.name,
+  apply(b, node) {
+    const [user, ...others] = node.outputs[0]!.users;
+    const op = user && opTypeOf(user);
+    if (others.length > 0 || (op !== 'Add' && op !== 'Sum')) return undefined;
+    const outcome = foldBatchNorm.apply(b, node);
+    return outcome && 'done' in outcome ? outcome : undefined; // what it refuses is said when all others are folded
+  },
+};
+
+function fold(graph: Graph, convolution: Node, node: Node): { weight: Tensor; bias: Tensor } | Refusal {
+  const weight = constantAt(graph, convolution, 1);
+  if ('refused' in weight) return weight;
+  const vectors: Tensor[] = [];
+  for (const [reader, index] of [...[1, 2, 3, 4].map((i) => [node, i] as const), [convolution, 2] as const]) {
+    if (reader === convolution && !convolution.inputs[2]) continue;
+    const contents = constantAt(graph, reader, index);
+    if ('refused' in contents) return contents;
+    vectors.push(contents);
+  }
+  const { epsilon } = attributesOf(node, 'BatchNormalization');
+  return cannotCompute(weight, convolution) ?? scaled(weight, vectors, epsilon);
+}
+
+function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { weight: Tensor; bias: Tensor } {
+  const [scale, shift, mean, variance, bias] = vectors.map(({ data }) => Float64Array.from(data as Float32Array));
+  const factors = scale!.map((s, m) => s / Math.sqrt(variance![m]! + epsilon));
   const perFilter = weight.data.length / weight.dims[0]!;
-  const w = Float32Array.from(weight.data as Float32Array, (value, i) => value * factor(Math.floor(i / perFilter)));
-  const b = Float32Array.from({ length: weight.dims[0]! }, (_, m) => {
-    return ((bias ? at(bias, m) : 0) - at(mean, m)) * factor(m) + at(shift, m);
-  });
-  return { weight: tensor('float32', weight.dims, w), bias: tensor('float32', [b.length], b) };
+  const w = Float64Array.from(weight.data as Float32Array, (value, i) => value * factors[Math.floor(i / perFilter)]!);
+  const b = factors.map((factor, m) => ((bias?.[m] ?? 0) - mean![m]!) * factor + shift![m]!);
+  return { weight: rounded(weight, weight.dims, w), bias: rounded(weight, [b.length], b) };
 }

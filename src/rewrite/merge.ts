@@ -3,171 +3,153 @@
  *
  *   A → B   Σᵢ wᵢ ⋆ zᵢ  =  [w₁ | w₂ | …] ⋆ concat(z₁, z₂, …)
  *           a sum of convolutions of separate maps is one convolution of their concatenation
- *   B → C   concat(w₁ ⋆ x, w₂ ⋆ x, …)   =  [w₁; w₂; …] ⋆ x                     several filters sets of one map: a wider one
+ *   B → C   concat(w₁ ⋆ x, w₂ ⋆ x, …)    =  [w₁; w₂; …] ⋆ x                     several sets of filters on one map: a wider one
  *           concat(w₁ ⋆ z₁, w₂ ⋆ z₂, …)  =  [w₁; w₂; …] ⋆ concat(z₁, z₂, …) in groups   the definition of groups
  *           concat(f(z₁), f(z₂), …)      =  f(concat(z₁, z₂, …))                 for BatchNormalization and Relu, per channel
  *
- * The same rules find grouped convolutions that a framework without them wrote as slices, convolutions and a Concat.
+ * The same rules find grouped convolutions that a framework without them wrote as slices, convolutions and a Concat, and
+ * the bridge between B and C: concatenated 1x1 convolutions before a convolution in groups.
  */
 import type { Builder } from '../graph/builder.ts';
-import { describe, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf } from '../graph/ops.ts';
-import { concatTensors, type Tensor, tensor } from '../tensor.ts';
-import { type Branches, findBranches, type Level } from './branches.ts';
-import { convolutionParts, layerConstant, mergedName, normalisationParts, ownConstant } from './constants.ts';
-import type { Outcome, Rule } from './rewriter.ts';
+import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { type Branches, type Family, familyOf, findBranches } from './branches.ts';
+import { type Joint, joinLevel, type Part, partsOf } from './levels.ts';
+import { beside, mergedName } from './names.ts';
+import type { Outcome, Refusal, Rule } from './rewriter.ts';
 
-/** A → B at a Sum or a chain of Adds. */
+/** A → B at a Sum or a chain of Adds. What else is added, such as the shortcut, still is. */
 export const sumToConcat: Rule = {
   name: 'sum of convolutions to one convolution (A to B)',
   apply(b, node) {
-    if (node.op !== 'Sum' && node.op !== 'Add') return undefined;
-    if (node.op === 'Add' && [...node.outputs[0]!.users].some((user) => user.op === 'Add' && isLink(node)))
-      return undefined;
-    const operands = node.op === 'Sum' ? (node.inputs as Value[]) : addends(node);
-    const ends = operands.filter((value) => value.producer?.op === 'Conv');
-    const rest = operands.filter((value) => value.producer?.op !== 'Conv');
-    const branches = findBranches(b.graph, ends);
-    if (!branches || 'refused' in branches) return branches;
-    const last = branches.levels.at(-1)!;
-    const parts = constantsOf(b, last, convolutionParts);
+    if (!isSum(node) || (isLink(b.graph, node) && [...node.outputs[0]!.users].some(isSum))) return undefined;
+    const operands = addends(b.graph, node).filter((value) => !isZero(b.graph, value));
+    const family = familyOf(b.graph, operands.filter(endsBranch));
+    if (!family || family.convolutions < 2) return undefined;
+    const branches = findBranches(b.graph, family);
+    if ('refused' in branches) return branches;
+    const parts = partsOfAll(b.graph, branches, 'channels');
     if ('refused' in parts) return parts;
-    const problem = mergeProblem(last, 'one');
-    if (problem) return { refused: problem };
-    const merged = summed(b, last, parts);
-    const total = rest.length === 0 ? merged : b.op(rest.length === 1 ? 'Add' : 'Sum', [merged, ...rest]);
+    const sum = summed(b, branches, parts.at(-1)!);
+    const rest = operands.filter((value) => !family.ends.includes(value));
+    const inputs = [sum, ...rest];
+    const total = rest.length === 0 ? sum : b.op(rest.length === 1 ? 'Add' : 'Sum', inputs, {}, node.name || undefined);
     b.graph.replaceAllUses(node.outputs[0]!, total);
-    return { done: `${ends.length} convolutions that were added are one convolution of their concatenated inputs.` };
+    const count = family.ends.length;
+    return { done: `${count} convolutions that were added are one convolution of their concatenated inputs.` };
   },
 };
 
 /** B → C at a Concat of channels. */
 export const branchesToGroups: Rule = {
   name: 'branches to groups (B to C)',
-  apply(b, node): Outcome {
-    if (node.op !== 'Concat' || attributesOf(node, 'Concat').axis !== 1) return undefined;
-    const branches = findBranches(b.graph, node.inputs as Value[]);
-    if (!branches || 'refused' in branches) return branches;
-    const constants = [];
-    for (const [i, level] of branches.levels.entries()) {
-      const first = i === 0 && branches.reads === 'all';
-      if (first && level.op !== 'Conv')
-        return { refused: `${describe(level.nodes[0]!)} stands before the branches' first convolution.` };
-      const parts = constantsOf(b, level, level.op === 'Conv' ? convolutionParts : normalisationParts);
-      if ('refused' in parts) return parts;
-      const problem = mergeProblem(level, first ? 'one' : 'groups');
-      if (problem) return { refused: problem };
-      constants.push(parts);
-    }
-    b.graph.replaceAllUses(node.outputs[0]!, merged(b, branches, constants));
-    return { done: `${node.inputs.length} branches are one, with convolutions in groups.` };
+  apply: (b, node) => {
+    const family = concatenatedFamily(b.graph, node);
+    return family && merged(b, node, family);
   },
 };
 
-/** An Add whose result only another Add reads is a link of a chain, which is looked at from its end. */
-const isLink = (node: Node): boolean => node.outputs[0]!.users.size === 1;
+/** The same for all but form B's own: slices of one map, or branches that no 1x1 convolution reads. */
+export const emulationToGroups: Rule = {
+  name: 'emulated groups to groups',
+  apply(b, node) {
+    const family = concatenatedFamily(b.graph, node);
+    if (!family || isFormB(b.graph, node, family)) return undefined;
+    return merged(b, node, family);
+  },
+};
 
-/** What a chain of Adds adds up. */
-function addends(node: Node): Value[] {
+/** The branches that a Concat joins along the channels, if that is all it joins. */
+export function concatenatedFamily(graph: Graph, node: Node): Family | undefined {
+  if (opTypeOf(node) !== 'Concat' || node.inputs.some((value) => !value)) return undefined;
+  const { axis } = attributesOf(node, 'Concat');
+  const rank = (node.outputs[0]!.dims ?? node.inputs[0]!.dims)?.length;
+  if (axis !== 1 && axis + (rank ?? 0) !== 1) return undefined;
+  const family = familyOf(graph, node.inputs as Value[]);
+  return family?.ends.length === node.inputs.length ? family : undefined;
+}
+
+/** Whether the branches are whole ones of form B, two convolutions each on one map, and a 1x1 convolution reads them. */
+export function isFormB(graph: Graph, node: Node, family: Family): boolean {
+  const [user, ...others] = node.outputs[0]!.users;
+  if (others.length > 0 || !user || !isPointwise(user) || family.convolutions < 2) return false;
+  const branches = findBranches(graph, family);
+  return 'refused' in branches || branches.reads === 'all';
+}
+
+/** A 1x1 convolution in one group. */
+export const isPointwise = (node: Node): boolean =>
+  opTypeOf(node) === 'Conv' && attributesOf(node, 'Conv').group === 1 && `${node.inputs[1]?.dims?.slice(2)}` === '1,1';
+
+const isSum = (node: Node): boolean => opTypeOf(node) === 'Sum' || opTypeOf(node) === 'Add';
+
+/** A sum whose result only one node reads may be a link of a chain, which is looked at from its end. */
+const isLink = (graph: Graph, { outputs: [y] }: Node): boolean => y!.users.size === 1 && !graph.outputs.includes(y!);
+
+/** What a chain of sums adds up. */
+function addends(graph: Graph, node: Node): Value[] {
   return (node.inputs as Value[]).flatMap((value) => {
     const { producer } = value;
-    return producer?.op === 'Add' && isLink(producer) ? addends(producer) : [value];
+    return producer && isSum(producer) && isLink(graph, producer) ? addends(graph, producer) : [value];
   });
 }
 
-/** For each node of a level its constants. */
-type Parts = readonly (readonly Tensor[])[];
+/** A single zero, with which Python's `sum` begins. */
+const isZero = (graph: Graph, value: Value): boolean =>
+  graph.initializers.has(value) && value.tensor?.data.length === 1 && Number(value.tensor.data[0]) === 0;
 
-/** The constants of each node of a level, or why they cannot be joined. */
-function constantsOf(b: Builder, { op, nodes }: Level, names: readonly string[]): Parts | { refused: string } {
-  if (op === 'Relu') return [];
-  const counts = nodes.map((node) => node.inputs.filter((value) => value !== undefined).length);
-  if (counts.some((count) => count !== counts[0]))
-    return { refused: `some of the branches' ${op} nodes have a bias and some have none.` };
-  const parts: Tensor[][] = [];
-  for (const node of nodes) {
-    const own: Tensor[] = [];
-    for (let i = 1; i <= names.length && node.inputs[i]; i++) {
-      const contents = ownConstant(b.graph, node, i);
-      if ('refused' in contents) return contents;
-      own.push(contents);
+/** Whether a branch may end here: with a convolution, or with a normalisation, of which a sum cannot be merged. */
+function endsBranch({ producer }: Value): boolean {
+  const op = producer && opTypeOf(producer);
+  return op === 'Conv' || op === 'BatchNormalization';
+}
+
+/** The constants of every level, or why one cannot be merged. `last` is what becomes of the last level. */
+export function partsOfAll(graph: Graph, branches: Branches, last: Joint): Part[][] | Refusal {
+  const { levels } = branches;
+  const all: Part[][] = [];
+  for (const [i, level] of levels.entries()) {
+    const [first] = level.nodes;
+    if (i === 0 && branches.reads === 'all' && level.op !== 'Conv') {
+      return { refused: `${describe(first!)} stands before the first convolution of its branch.` };
     }
-    parts.push(own);
+    if (last === 'channels' && i === levels.length - 1 && level.op !== 'Conv') {
+      return {
+        refused: `${describe(first!)} ends its branch, and only sums of convolutions are merged: fold it first.`,
+      };
+    }
+    const parts = partsOf(graph, level, jointOf(branches, i, last));
+    if ('refused' in parts) return parts;
+    all.push(parts);
   }
-  return parts;
+  return all;
 }
 
-/** Why the nodes of a level cannot become one node, if so. */
-function mergeProblem({ op, nodes }: Level, into: 'one' | 'groups'): string | undefined {
-  const [first, ...others] = nodes;
-  const geometry = (node: Node) =>
-    JSON.stringify(
-      op === 'Conv' ? { ...attributesOf(node, 'Conv'), kernel_shape: [] } : attributesOf(node, 'BatchNormalization'),
-    );
-  const other = op === 'Relu' ? undefined : others.find((node) => geometry(node) !== geometry(first!));
-  if (other) return `${describe(other)} has other attributes than ${describe(first!)}.`;
-  if (op !== 'Conv') return undefined;
-  if (into === 'one' && attributesOf(first!, 'Conv').group !== 1) return `${describe(first!)} has groups already.`;
-  const shape = (node: Node) => `${into === 'one' ? node.inputs[1]!.dims!.slice(2) : node.inputs[1]!.dims}`;
-  const odd = others.find((node) => shape(node) !== shape(first!));
-  return (
-    odd &&
-    `${describe(odd)} has a filter of [${odd.inputs[1]!.dims}] where ${describe(first!)} has [${first!.inputs[1]!.dims}].`
-  );
+function jointOf({ levels, reads }: Branches, i: number, last: Joint): Joint {
+  if (i === levels.length - 1 && last === 'channels') return 'channels';
+  return i === 0 && reads === 'all' ? 'filters' : 'groups';
 }
 
-/** The filters of added convolutions side by side, their biases added, on the concatenation of what they read. */
-function summed(b: Builder, { nodes }: Level, parts: Parts): Value {
-  const [first] = nodes;
-  const name = mergedName(b.graph, first!.name, 'Conv');
-  const joined = b.op(
-    'Concat',
-    nodes.map((node) => node.inputs[0]),
-    { axis: 1 },
-    name.replace(/[^.]*$/, 'concat'),
-  );
-  const weight = layerConstant(
-    b,
-    name,
-    'weight',
-    concatTensors(
-      parts.map(([w]) => w!),
-      1,
-    ),
-  );
-  const biases = parts.flatMap(([, bias]) => bias ?? []);
-  const bias = biases.length > 0 ? layerConstant(b, name, 'bias', added(biases)) : undefined;
-  return b.op('Conv', [joined, weight, ...(bias ? [bias] : [])], attributesOf(first!, 'Conv'), name);
+/** The added convolutions as one on the concatenation of what they read. */
+function summed(b: Builder, { levels }: Branches, parts: readonly Part[]): Value {
+  const last = levels.at(-1)!;
+  const name = beside(mergedName(last.nodes.map((node) => node.name)), 'concat');
+  const inputs = last.nodes.map((node) => node.inputs[0]);
+  const joined = b.op('Concat', inputs, { axis: 1 }, name);
+  return joinLevel(b, last, parts, 'channels', joined);
 }
 
-function added(tensors: readonly Tensor[]): Tensor {
-  const [first] = tensors;
-  const sums = Float64Array.from({ length: first!.data.length }, (_, i) =>
-    tensors.reduce((sum, { data }) => sum + Number(data[i]), 0),
+function merged(b: Builder, node: Node, family: Family): Outcome {
+  const branches = findBranches(b.graph, family);
+  if ('refused' in branches) return branches;
+  const parts = partsOfAll(b.graph, branches, 'groups');
+  if ('refused' in parts) return parts;
+  const y = branches.levels.reduce(
+    (x, level, i) => joinLevel(b, level, parts[i]!, jointOf(branches, i, 'groups'), x),
+    branches.start,
   );
-  return tensor('float32', first!.dims, Float32Array.from(sums));
-}
-
-function merged(b: Builder, { levels, start, reads }: Branches, constants: readonly Parts[]): Value {
-  return levels.reduce((x, { op, nodes }, i) => {
-    const [first] = nodes;
-    const name = mergedName(b.graph, first!.name, op);
-    const names = op === 'Conv' ? convolutionParts : normalisationParts;
-    const joined = (constants[i]![0] ?? []).map((_, k) => {
-      return layerConstant(
-        b,
-        name,
-        names[k]!,
-        concatTensors(
-          constants[i]!.map((own) => own[k]!),
-          0,
-        ),
-      );
-    });
-    if (op === 'Relu') return b.op('Relu', [x], {}, name);
-    if (op === 'BatchNormalization') return b.op(op, [x, ...joined], attributesOf(first!, op), name);
-    const attributes = attributesOf(first!, 'Conv');
-    const group = i === 0 && reads === 'all' ? 1 : nodes.length * attributes.group;
-    return b.op('Conv', [x, ...joined], { ...attributes, group }, name);
-  }, start);
+  b.graph.replaceAllUses(node.outputs[0]!, y);
+  const groups = branches.levels.some(({ op }, i) => op === 'Conv' && jointOf(branches, i, 'groups') === 'groups');
+  const result = groups ? 'one, with a convolution in groups' : 'one convolution with all their filters';
+  return { done: `${family.ends.length} branches are ${result}.` };
 }

@@ -3,10 +3,15 @@
  * finds a pattern it may not touch and says why in a sentence, or finds nothing. Names are labels; only structure counts.
  */
 import { Builder } from '../graph/builder.ts';
-import { describe, type Graph, type Node } from '../graph/graph.ts';
+import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
+
+/** Why a pattern was left alone. */
+export interface Refusal {
+  readonly refused: string;
+}
 
 /** `done` says what was rewritten, `refused` why a pattern was left alone; undefined is no pattern at all. */
-export type Outcome = { readonly done: string } | { readonly refused: string } | undefined;
+export type Outcome = { readonly done: string } | Refusal | undefined;
 
 export interface Rule {
   readonly name: string;
@@ -28,31 +33,62 @@ export interface RewriteReport {
 }
 
 /**
- * Applies rules in place until none changes anything. Rules are tried in order at each node, producers first.
+ * Applies rules in place until none changes anything. Rules are tried in order at each node, producers first. Rules name
+ * what they add as it should be called; a name that something else has gets a number in the end.
  *
  * @example const { changes, refusals } = rewrite(graph, [sumToConcat, branchesToGroups]);
  */
 export function rewrite(graph: Graph, rules: readonly Rule[]): RewriteReport {
   const b = new Builder(graph);
   const nodesBefore = graph.nodes.size;
+  const known = new Set<Node | Value>([...valuesOf(graph), ...graph.nodes]);
   const changes: Remark[] = [];
-  let refusals: Remark[] = [];
-  for (let changed = true; changed; ) {
-    changed = false;
-    refusals = [];
-    for (const node of graph.sorted()) {
-      if (!graph.nodes.has(node)) continue;
-      const where = describe(node);
-      for (const rule of rules) {
-        const outcome = rule.apply(b, node);
-        if (outcome && 'refused' in outcome) refusals.push({ rule: rule.name, node: where, text: outcome.refused });
-        if (!outcome || 'refused' in outcome) continue;
-        changes.push({ rule: rule.name, node: where, text: outcome.done });
-        changed = true;
-        break;
-      }
-    }
-    if (changed) graph.removeDead();
+  for (;;) {
+    const { done, refusals } = sweep(b, rules);
+    if (done.length === 0) return { changes, refusals, nodesBefore, nodesAfter: graph.nodes.size };
+    changes.push(...done);
+    graph.removeDead();
+    separateNames(graph, known);
   }
-  return { changes, refusals, nodesBefore, nodesAfter: graph.nodes.size };
+}
+
+function sweep(b: Builder, rules: readonly Rule[]): { done: Remark[]; refusals: Remark[] } {
+  const done: Remark[] = [];
+  const refusals: Remark[] = [];
+  for (const node of b.graph.sorted()) {
+    if (!isRead(b.graph, node) || isCaptured(node)) continue;
+    for (const rule of rules) {
+      const remark = { rule: rule.name, node: describe(node) };
+      const outcome = rule.apply(b, node);
+      if (outcome && 'refused' in outcome) refusals.push({ ...remark, text: outcome.refused });
+      if (!outcome || 'refused' in outcome) continue;
+      done.push({ ...remark, text: outcome.done });
+      break;
+    }
+  }
+  return { done, refusals };
+}
+
+/** What an earlier rewrite has replaced stays in the graph until the sweep is over. */
+const isRead = (graph: Graph, { outputs }: Node): boolean =>
+  outputs.some((value) => value.users.size > 0 || graph.outputs.includes(value));
+
+/** Whether a subgraph reads what the node makes: it does so by name, and nothing may take its place. */
+const isCaptured = ({ outputs }: Node): boolean =>
+  outputs.some((value) => [...value.users].some(({ captures }) => captures.includes(value)));
+
+const valuesOf = (graph: Graph): Value[] => [
+  ...new Set([...graph.inputs, ...graph.initializers, ...[...graph.nodes].flatMap(({ outputs }) => outputs)]),
+];
+
+/** What was there before keeps its name; of what is new, the first of a name. */
+function separateNames(graph: Graph, known: ReadonlySet<Node | Value>): void {
+  for (const all of [valuesOf(graph), [...graph.nodes]] as const) {
+    const taken = new Set(all.flatMap((item) => (known.has(item) ? item.name : [])));
+    for (const item of all) {
+      if (known.has(item) || item.name === '') continue;
+      if (taken.has(item.name)) item.name = graph.freshName(item.name);
+      taken.add(item.name);
+    }
+  }
 }

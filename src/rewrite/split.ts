@@ -9,112 +9,144 @@
  * Only numbers are moved: going back with `merge.ts` gives the same bits.
  */
 import type { Builder } from '../graph/builder.ts';
-import { describe, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf } from '../graph/ops.ts';
-import { sliceTensor, type Tensor, tensor } from '../tensor.ts';
-import { findBranches } from './branches.ts';
-import { branchName, convolutionParts, layerConstant, normalisationParts, ownConstant } from './constants.ts';
-import type { Rule } from './rewriter.ts';
+import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { sliceTensor, type Tensor } from '../tensor.ts';
+import { findBranches, isTraining } from './branches.ts';
+import { constantAt, givenAttributes, ownWeight } from './constants.ts';
+import { concatenatedFamily, isFormB, isPointwise, partsOfAll } from './merge.ts';
+import { beside, branchConstant, branchNode } from './names.ts';
+import type { Refusal, Rule } from './rewriter.ts';
 
 /** C → B at a convolution in groups. */
 export const groupsToBranches: Rule = {
   name: 'groups to branches (C to B)',
   apply(b, node) {
-    if (node.op !== 'Conv') return undefined;
-    const groups = attributesOf(node, 'Conv').group;
+    const groups = opTypeOf(node) === 'Conv' ? attributesOf(node, 'Conv').group : 1;
     if (groups === 1) return undefined;
-    const chain = chainAround(node);
-    if ('refused' in chain) return chain;
+    const links = chainAround(b.graph, node);
+    if ('refused' in links) return links;
     const constants: Tensor[][] = [];
-    for (const link of chain.links) {
-      const own: Tensor[] = [];
-      for (let i = 1; i < link.inputs.length; i++) {
-        const contents = ownConstant(b.graph, link, i);
-        if ('refused' in contents) return contents;
-        own.push(contents);
-      }
+    for (const link of links) {
+      const own = constantsOf(b.graph, link);
+      if ('refused' in own) return own;
       constants.push(own);
     }
-    const ends = Array.from({ length: groups }, (_, i) => branch(b, chain.links, constants, i, groups));
-    const last = chain.links.at(-1)!;
-    const path = last.name.replace(/[^.]*$/, 'concat') || undefined;
-    b.graph.replaceAllUses(last.outputs[0]!, b.op('Concat', ends, { axis: 1 }, path));
+    const ends = Array.from({ length: groups }, (_, i) => branch(b, links, constants, i, groups));
+    const last = links.at(-1)!;
+    b.graph.replaceAllUses(last.outputs[0]!, b.op('Concat', ends, { axis: 1 }, beside(last.name, 'concat')));
     return { done: `a convolution in ${groups} groups is ${groups} branches.` };
   },
 };
 
-/** B → A at the convolution after a concatenation of branches. */
+/** B → A at the concatenation of branches that a 1x1 convolution reads. The bias, if it has one, goes to the first. */
 export const concatToSum: Rule = {
   name: 'one convolution to a sum of convolutions (B to A)',
   apply(b, node) {
-    const concat = node.inputs[0]?.producer;
-    if (node.op !== 'Conv' || concat?.op !== 'Concat' || attributesOf(concat, 'Concat').axis !== 1) return undefined;
-    const branches = findBranches(b.graph, concat.inputs as Value[]);
-    if (!branches || 'refused' in branches) return branches;
-    const attributes = attributesOf(node, 'Conv');
-    if (attributes.group !== 1) return undefined;
-    if (concat.outputs[0]!.users.size > 1) return { refused: `${describe(concat)} is read by other nodes as well.` };
-    const weight = ownConstant(b.graph, node, 1);
-    if ('refused' in weight) return weight;
-    const bias = node.inputs[2] && ownConstant(b.graph, node, 2);
-    if (bias && 'refused' in bias) return bias;
-    let start = 0;
-    const terms = (concat.inputs as Value[]).map((z, i) => {
-      const size = z.dims![1] as number;
-      const name = branchName(node.name, i);
-      const own = [layerConstant(b, name, 'weight', sliceTensor(weight, 1, start, size))];
-      start += size;
-      if (bias) own.push(layerConstant(b, name, 'bias', i === 0 ? bias : tensor(bias.dtype, bias.dims)));
-      return b.op('Conv', [z, ...own], attributes, name);
-    });
-    const sum = b.op('Sum', terms, {}, node.name.replace(/[^.]*$/, 'sum') || undefined);
-    b.graph.replaceAllUses(node.outputs[0]!, sum);
-    return {
-      done: `one convolution of ${terms.length} branches' concatenation is a sum of ${terms.length} convolutions.`,
-    };
+    const family = concatenatedFamily(b.graph, node);
+    if (!family || !isFormB(b.graph, node, family)) return undefined;
+    const branches = findBranches(b.graph, family);
+    if ('refused' in branches) return branches;
+    const alike = partsOfAll(b.graph, branches, 'groups');
+    if ('refused' in alike) return alike;
+    if (b.graph.outputs.includes(node.outputs[0]!)) return { refused: `what ${describe(node)} makes is an output.` };
+    const [convolution] = node.outputs[0]!.users as Set<Node>;
+    const constants = constantsOf(b.graph, convolution!);
+    if ('refused' in constants) return constants;
+    const widths = branches.levels.findLast(({ op }) => op === 'Conv')!.nodes.map((last) => last.inputs[1]!.dims![0]);
+    const sum = sumOfParts(b, convolution!, family.ends, widths as number[], constants);
+    b.graph.replaceAllUses(convolution!.outputs[0]!, sum);
+    const count = family.ends.length;
+    return { done: `one convolution of ${count} concatenated branches is a sum of ${count} convolutions.` };
   },
 };
 
+/** One convolution per value of `ends`, which have `widths` channels, with the columns of the weight that meet it. */
+function sumOfParts(
+  b: Builder,
+  node: Node,
+  ends: readonly Value[],
+  widths: readonly number[],
+  [weight, bias]: readonly Tensor[],
+): Value {
+  const [, w, c] = node.inputs;
+  let start = 0;
+  const terms = ends.map((z, i) => {
+    const part = sliceTensor(weight!, 1, start, widths[i]!);
+    start += widths[i]!;
+    const own = [b.parameter(branchConstant(w!.name, i), part.dims, part)];
+    if (bias && i === 0) own.push(b.parameter(branchConstant(c!.name, i), bias.dims, bias));
+    return b.op('Conv', [z, ...own], givenAttributes(node, 'Conv'), branchNode(node.name, i));
+  });
+  return b.op('Sum', terms, {}, beside(node.name, 'sum'));
+}
+
 /** The nodes from the 1x1 convolution before the grouped one to the last before the 1x1 convolution after it. */
-function chainAround(grouped: Node): { links: Node[] } | { refused: string } {
-  const links = [grouped];
-  for (let node = grouped; node === grouped || !isPointwise(node); ) {
-    const before = node.inputs[0]!.producer;
-    if (!before || !isLink(before) || before.outputs[0]!.users.size > 1) {
-      return { refused: `${describe(grouped)} has no 1x1 convolution before it to split with it.` };
-    }
-    links.unshift(before);
-    node = before;
-  }
+function chainAround(graph: Graph, grouped: Node): Node[] | Refusal {
+  const before = chainBefore(graph, grouped);
+  if ('refused' in before) return before;
+  const links = [...before, grouped];
   for (let node = grouped; ; ) {
-    const users = [...node.outputs[0]!.users];
-    if (users.length !== 1 || !isLink(users[0]!)) {
-      return { refused: `${describe(grouped)} has no 1x1 convolution after it to read the branches.` };
-    }
-    if (isPointwise(users[0]!)) return { links };
-    links.push(users[0]!);
-    node = users[0]!;
+    const [user, ...others] = node.outputs[0]!.users;
+    if (!user || others.length > 0 || graph.outputs.includes(node.outputs[0]!)) return usedOutside(node);
+    if (isPointwise(user)) return links;
+    if (!isLink(user)) return { refused: `${describe(user)} stands before the next 1x1 convolution can be reached.` };
+    links.push(user);
+    node = user;
   }
 }
 
-const isLink = (node: Node): boolean => node.op === 'BatchNormalization' || node.op === 'Relu' || isPointwise(node);
+function chainBefore(graph: Graph, grouped: Node): Node[] | Refusal {
+  const links: Node[] = [];
+  for (let node = grouped; node === grouped || !isPointwise(node); ) {
+    const value = node.inputs[0]!;
+    const { producer } = value;
+    if (!producer || !(isLink(producer) || isPointwise(producer))) {
+      const found = producer ? describe(producer) : `"${value.name}"`;
+      return {
+        refused: `${describe(grouped)} follows ${found}, with no 1x1 convolution between them to split with it.`,
+      };
+    }
+    if (value.users.size > 1 || graph.outputs.includes(value)) return usedOutside(producer);
+    links.unshift(producer);
+    node = producer;
+  }
+  return links;
+}
 
-/** A 1x1 convolution in one group. */
-const isPointwise = (node: Node): boolean =>
-  node.op === 'Conv' && attributesOf(node, 'Conv').group === 1 && `${node.inputs[1]?.dims?.slice(2)}` === '1,1';
+const usedOutside = (node: Node): Refusal => ({
+  refused: `what ${describe(node)} makes is not read by the next node of its block alone.`,
+});
+
+/** What treats each channel by itself. */
+const isLink = (node: Node): boolean =>
+  opTypeOf(node) === 'Relu' || (opTypeOf(node) === 'BatchNormalization' && !isTraining(node));
+
+/** The constant inputs of a node. */
+function constantsOf(graph: Graph, node: Node): Tensor[] | Refusal {
+  const constants: Tensor[] = [];
+  for (let i = 1; i < node.inputs.length; i++) {
+    if (!node.inputs[i]) continue;
+    const contents = i === 1 && opTypeOf(node) === 'Conv' ? ownWeight(graph, node) : constantAt(graph, node, i);
+    if ('refused' in contents) return contents;
+    constants.push(contents);
+  }
+  return constants;
+}
 
 /** Branch i of `count`: the chain with every constant cut to its part. */
 function branch(b: Builder, links: readonly Node[], constants: readonly Tensor[][], i: number, count: number): Value {
   return links.reduce((x, node, k) => {
-    const name = branchName(node.name || node.outputs[0]!.name, i);
-    const names = node.op === 'Conv' ? convolutionParts : normalisationParts;
-    const own = constants[k]!.map((whole, part) => {
+    const name = branchNode(node.name || node.outputs[0]!.name, i);
+    const own = constants[k]!.map((whole, index) => {
       const size = whole.dims[0]! / count;
-      return layerConstant(b, name, names[part]!, sliceTensor(whole, 0, i * size, size));
+      const part = sliceTensor(whole, 0, i * size, size);
+      return b.parameter(branchConstant(node.inputs[index + 1]!.name, i), part.dims, part);
     });
-    if (node.op === 'Relu') return b.op('Relu', [x], {}, name);
-    if (node.op !== 'Conv')
-      return b.op('BatchNormalization', [x, ...own], attributesOf(node, 'BatchNormalization'), name);
-    return b.op('Conv', [x, ...own], { ...attributesOf(node, 'Conv'), group: 1 }, name);
+    if (opTypeOf(node) === 'Relu') return b.op('Relu', [x], {}, name);
+    if (opTypeOf(node) === 'BatchNormalization') {
+      return b.op('BatchNormalization', [x, ...own], givenAttributes(node, 'BatchNormalization'), name);
+    }
+    return b.op('Conv', [x, ...own], { ...givenAttributes(node, 'Conv'), group: 1 }, name);
   }, links[0]!.inputs[0]!);
 }

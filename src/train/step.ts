@@ -7,7 +7,7 @@
  */
 import { gradient } from '../grad/gradient.ts';
 import { Builder } from '../graph/builder.ts';
-import { gatheredStatistics, trainedParameters } from '../graph/cost.ts';
+import { runningStatistics, trainedParameters } from '../graph/cost.ts';
 import { type Graph, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { inferShapes } from '../graph/shapes.ts';
@@ -48,9 +48,12 @@ export interface TrainingStep {
 }
 
 /**
- * Makes the step that trains the classifier `source`: its first input are pictures, its first output logits.
+ * Makes the step that trains the classifier `source`, whose first input takes pictures [B, C, H, W] and whose first
+ * output is logits [B, K].
  *
+ * @throws UsageError when a batch leaves a normalisation one value per channel.
  * @throws Error when an operator between a parameter and the loss has no gradient.
+ * @example trainingStep(model.graph, { batch: 32, momentum: 0.9, nesterov: true, weightDecay: 5e-4 })
  */
 export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
   const { graph, logits, loss } = withLoss(source, options);
@@ -59,7 +62,7 @@ export function trainingStep(source: Graph, options: StepOptions): TrainingStep 
   const b = new Builder(graph);
   const rate = b.input('learningRate', []);
   graph.outputs.splice(0, graph.outputs.length, loss, logits);
-  const statistics = gatherStatistics(b);
+  const statistics = updateStatistics(b);
   const trained = parameters.flatMap((value, i) => updateParameter(b, value, gradients[i]!, rate, options));
   graph.removeDead();
   return { graph, state: [...trained, ...statistics] };
@@ -106,15 +109,19 @@ function useBatchStatistics(graph: Graph, node: Node, momentum: number): void {
 }
 
 /** Makes each running statistic an input and its next value an output. */
-function gatherStatistics(b: Builder): StateSpec[] {
-  const { graph } = b;
-  return [...gatheredStatistics(graph)].map((value) => {
-    const [node] = value.users;
-    const index = node!.inputs.indexOf(value);
+function updateStatistics(b: Builder): StateSpec[] {
+  return [...runningStatistics(b.graph)].map((value) => {
+    const next = nextStatistic(value);
     const flat = flatInput(b, value);
-    b.output(node!.outputs[index - 2]!, `${flat.name}.next`);
+    b.output(next, `${flat.name}.next`);
     return spec(flat, flat.name, 'statistic');
   });
+}
+
+/** What a running statistic of `withLoss`'s graph becomes after the step: BatchNormTraining's inputs 3, 4 → outputs 1, 2. */
+export function nextStatistic(statistic: Value): Value {
+  const [node] = statistic.users;
+  return node!.outputs[node!.inputs.indexOf(statistic) - 2]!;
 }
 
 function updateParameter(b: Builder, value: Value, gradient: Value, rate: Value, options: StepOptions): StateSpec[] {

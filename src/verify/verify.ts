@@ -4,7 +4,7 @@
  * interpreter on small pictures, float32 by the runtime on pictures of the real size.
  */
 import { gradient } from '../grad/gradient.ts';
-import { cost, gatheredStatistics, trainedParameters } from '../graph/cost.ts';
+import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import type { Value } from '../graph/graph.ts';
 import { type Form, forms, type ResNeXtConfig, stemStride } from '../model/config.ts';
@@ -12,7 +12,7 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { gather, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import { withLoss } from '../train/step.ts';
+import { nextStatistic, withLoss } from '../train/step.ts';
 import { randomInputs, relativeDifference } from './compare.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
@@ -113,11 +113,8 @@ function trainingValues(model: Model, pictures: Tensor): Pick<Measured, 'gradien
   const { graph, logits, loss } = withLoss(model.graph, { batch: pictures.dims[0]! });
   const parameters = [...trainedParameters(graph)];
   const gradients = gradient(graph, loss, parameters);
-  const statistics = [...gatheredStatistics(graph)];
-  const next = statistics.map((value) => {
-    const [node] = value.users;
-    return node!.outputs[node!.inputs.indexOf(value) - 2]!;
-  });
+  const statistics = [...runningStatistics(graph)];
+  const next = statistics.map(nextStatistic);
   const feeds = new Map([
     ['input', pictures],
     ['targets', oneHot(logits.dims as number[])],

@@ -3,17 +3,22 @@ import { existsSync } from 'node:fs';
 import pc from 'picocolors';
 import { loadModel } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
+import { writeFileAtomically } from '../../files.ts';
 import type { ResNeXtConfig } from '../../model/config.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { variant } from '../../model/variants.ts';
 import type { Weights } from '../../model/weights.ts';
-import { type FormResult, type Verification, verify } from '../../verify/verify.ts';
-import { type Output, short, table } from '../output.ts';
+import { verificationReport } from '../../verify/report.ts';
+import { verificationNote, verificationRows } from '../../verify/table.ts';
+import { type Verification, verify } from '../../verify/verify.ts';
+import { type Output, table } from '../output.ts';
 
 export interface VerifyCommandOptions {
   readonly threads?: number;
   readonly seed: number;
+  /** An HTML file to write. */
+  readonly report?: string;
 }
 
 /** Exit code 1 where the forms differ by more than the tolerances. */
@@ -26,6 +31,11 @@ export async function run([source]: readonly [string], options: VerifyCommandOpt
   output.clear();
   output.document({ name: source, ...result });
   output.line(describe(source, result));
+  if (options.report !== undefined) {
+    const html = verificationReport(source, config, result);
+    await writeFileAtomically(options.report, [new TextEncoder().encode(html)]);
+    output.line(`\nWrote ${options.report}.`);
+  }
   return result.equivalent ? 0 : 1;
 }
 
@@ -40,21 +50,7 @@ async function trained(path: string): Promise<{ config: ResNeXtConfig; weights: 
   return { config: description.config, weights };
 }
 
-function describe(name: string, { equivalent, tolerances, small, forms }: Verification): string {
-  const exact = (value: number) => (value === 0 ? '0' : value.toExponential(1));
-  const row = (title: string, cell: (form: FormResult) => string, bound = '') => [title, ...forms.map(cell), bound];
-  const rows = [
-    ['', ...forms.map(({ form }) => `form ${form}`), 'at most'],
-    row('parameters', ({ parameters }) => parameters.toLocaleString('en'), 'equal'),
-    row('multiply-adds', ({ macs }) => short(macs), 'equal'),
-    row('nodes', ({ nodes }) => String(nodes)),
-    row('outputs, float64', ({ output64 }) => exact(output64), exact(tolerances.output64)),
-    row('outputs, float32', ({ output32 }) => exact(output32), exact(tolerances.output32)),
-    row('gradients, float64', ({ gradient64 }) => exact(gradient64), exact(tolerances.gradient64)),
-    row('running statistics, float64', ({ statistics64 }) => exact(statistics64), exact(tolerances.statistics64)),
-    row('ms per picture', ({ milliseconds }) => milliseconds.toFixed(1)),
-  ];
-  const verdict = equivalent ? pc.green('equivalent') : pc.red('not equivalent');
-  const how = `Largest relative differences from form C. Float64: the interpreter, ${small.batch} pictures of ${small.size} x ${small.size}.`;
-  return `${name}: ${verdict}\n\n${table(rows)}\n\n${how}`;
+function describe(name: string, result: Verification): string {
+  const verdict = result.equivalent ? pc.green('equivalent') : pc.red('not equivalent');
+  return `${name}: ${verdict}\n\n${table(verificationRows(result))}\n\n${verificationNote(result)}`;
 }

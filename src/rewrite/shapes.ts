@@ -1,0 +1,58 @@
+/**
+ * Shapes in other people's files, as far as they can be told: they may hold unknown operators, shapes that the graph
+ * computes, and operators of older sets, which had as attributes what are inputs now. What the file says itself is kept.
+ */
+import { UsageError } from '../errors.ts';
+import type { Graph, Node } from '../graph/graph.ts';
+import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
+import { outputDims, type Shaped } from '../graph/shapes.ts';
+import { tensor } from '../tensor.ts';
+
+/** What are inputs now, after the first, and were attributes up to operator set 9 (Slice), 10 (Pad) or 12. */
+const formerAttributes: { readonly [O in OpType]?: readonly string[] } = {
+  Pad: ['pads'],
+  ReduceSum: ['axes'],
+  Slice: ['starts', 'ends', 'axes'],
+  Split: ['split'],
+};
+
+/** Fills in the shapes that nothing states and that follow from others. */
+export function inferKnownShapes(graph: Graph): void {
+  for (const node of graph.sorted()) {
+    const op = opTypeOf(node);
+    if (op && node.outputs.some(({ dims }) => !dims) && isUnderstood(node, op)) inferNode(node, op);
+  }
+}
+
+/** A node's inputs as the newer operator sets have them. */
+export function inputsOf(node: Node): readonly (Shaped | undefined)[] {
+  const op = opTypeOf(node);
+  const former = (op && formerAttributes[op]) ?? [];
+  if (!former.some((name) => node.attributes.has(name))) return node.inputs as (Shaped | undefined)[];
+  const constants = former.map((name) => {
+    const value = node.attributes.get(name)?.value as readonly number[] | undefined;
+    return value && { dims: [value.length], tensor: tensor('float64', [value.length], Float64Array.from(value)) };
+  });
+  return [node.inputs[0] as Shaped, ...constants];
+}
+
+/** Whether all that the node states is known. ReduceMean has its axes as an input from operator set 18 on. */
+function isUnderstood(node: Node, op: OpType): boolean {
+  const known = new Set([...Object.keys(attributesOf(node, op)), ...(formerAttributes[op] ?? [])]);
+  const isNewer = op === 'ReduceMean' && node.inputs.length > 1;
+  return !isNewer && [...node.attributes.keys()].every((name) => known.has(name));
+}
+
+function inferNode<O extends OpType>(node: Node, op: O): void {
+  const inputs = inputsOf(node);
+  if (inputs.some((input) => input && !input.dims)) return;
+  try {
+    const dims = outputDims(op, inputs as Shaped[], attributesOf(node, op), node.outputs.length);
+    for (const [i, output] of node.outputs.entries()) {
+      output.dims ??= dims[i];
+      output.dtype ??= op === 'MaxPool' && i === 1 ? 'int64' : node.inputs[0]?.dtype;
+    }
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error; // a shape that the graph computes stays unknown
+  }
+}

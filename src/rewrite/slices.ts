@@ -1,0 +1,62 @@
+/** Channels that a Slice or Split cuts from a map, and whether several of them follow one another. */
+import { describe, type Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { axisOf, constantInts, type Shaped, sliceRanges } from '../graph/shapes.ts';
+import type { Refusal } from './rewriter.ts';
+import { inputsOf } from './shapes.ts';
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Whether a value is cut from `source`. */
+export function isCutFrom(value: Value, source: Value): boolean {
+  const op = value.producer && opTypeOf(value.producer);
+  return (op === 'Slice' || op === 'Split') && value.producer!.inputs[0] === source;
+}
+
+/** Why values cut from `source` are not all of its channels in order, if so. */
+export function sliceProblem(values: readonly Value[], source: Value): Refusal | undefined {
+  const channels = source.dims?.[1];
+  if (typeof channels !== 'number') return { refused: `how many channels "${source.name}" has cannot be told.` };
+  let next = 0;
+  for (const [i, value] of values.entries()) {
+    const range = channelRange(value);
+    const node = describe(value.producer!);
+    if (!range) return { refused: `${node} takes something else than channels in a row.` };
+    if (range.start !== next) {
+      const found = `channels ${range.start} to ${range.end - 1}`;
+      return { refused: `${node} takes ${found} for branch ${i + 1}, which should begin with channel ${next}.` };
+    }
+    next = range.end;
+  }
+  if (next === channels) return undefined;
+  return { refused: `the branches take ${next} of the ${channels} channels of "${source.name}".` };
+}
+
+/** The channels of its node's input that a value is. */
+function channelRange(value: Value): Range | undefined {
+  const node = value.producer!;
+  const dims = node.inputs[0]!.dims!;
+  if (opTypeOf(node) === 'Slice') return slicedChannels(inputsOf(node));
+  if (axisOf(attributesOf(node, 'Split').axis, dims) !== 1) return undefined;
+  const sizes = node.outputs.slice(0, node.outputs.indexOf(value) + 1).map((output) => output.dims?.[1]);
+  if (!sizes.every((size) => typeof size === 'number')) return undefined;
+  const end = sizes.reduce((a, b) => a + b, 0);
+  return { start: end - sizes.at(-1)!, end };
+}
+
+function slicedChannels(inputs: readonly (Shaped | undefined)[]): Range | undefined {
+  const [x, , ends, axes] = inputs as Shaped[];
+  if (inputs.slice(1).some((input) => input && !input.tensor)) return undefined;
+  const ranges = sliceRanges(inputs as Shaped[]);
+  const lasts = constantInts(ends!, 'ends');
+  const named = axes ? constantInts(axes, 'axes').map((axis) => axisOf(axis, x!.dims)) : [...lasts.keys()];
+  const whole = ranges.every(({ start, size, step }, axis) => {
+    const all = size === x!.dims[axis] || (lasts[named.indexOf(axis)] ?? Infinity) >= 2 ** 31 - 1;
+    return step === 1 && (axis === 1 || (start === 0 && all));
+  });
+  const { start, size } = ranges[1]!;
+  return whole && typeof size === 'number' ? { start, end: start + size } : undefined;
+}

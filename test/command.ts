@@ -1,0 +1,36 @@
+/** The built command line as a child process, as tests run it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function start(...args: string[]): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const child = spawn(process.execPath, [main, ...args], { env: { ...env, NO_COLOR: '1' } });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      printed[name] += text;
+    });
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject).on('close', (code) => resolve({ code, ...printed }));
+  });
+  return { child, ended };
+}
+
+export const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+
+/** What a command that succeeds prints, as JSON. */
+export async function json<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await run(...args, '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as T;
+}

@@ -1,0 +1,148 @@
+/** Models from form to form by the command line and the library: converted, verified, optimised. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  Builder,
+  convert,
+  cost,
+  initialWeights,
+  loadModel,
+  preprocessingFor,
+  readOnnxFile,
+  readSafetensorsFile,
+  resnext,
+  saveModel,
+  tensor,
+  variant,
+  writeOnnxFile,
+} from 'resnext';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { json, run } from './command.ts';
+
+let dir: string;
+let model: string;
+const name = 'resnext11_4x16d_w16';
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-forms-'));
+  model = join(dir, 'model');
+  const { config } = resnext({ ...variant(name), inputSize: 16, classes: 3 });
+  const preprocessing = preprocessingFor({ stem: 'cifar', size: 16 });
+  const description = { variant: name, config, classes: ['a', 'b', 'c'], preprocessing, metrics: {} };
+  await saveModel(model, description, initialWeights(resnext(config), 5));
+});
+
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const bytes = (file: string): Buffer => readFileSync(join(dir, file));
+const convertTo = (input: string, output: string, form: string) =>
+  json('convert', join(dir, input), join(dir, output), '--form', form);
+
+describe('convert', () => {
+  it.each([
+    ['A', 'C'],
+    ['B', 'A'],
+    ['C', 'B'],
+  ])('safetensors in form %s through form %s and back are the same bytes', async (first, second) => {
+    await convertTo('model', 'first.safetensors', first);
+    await convertTo('first.safetensors', 'second.safetensors', second);
+    await convertTo('second.safetensors', 'again.safetensors', first);
+    expect(bytes('again.safetensors').equals(bytes('first.safetensors'))).toBe(true);
+  });
+
+  it('safetensors in form A name the branches', async () => {
+    await convertTo('model', 'a.safetensors', 'A');
+    const { tensors } = await readSafetensorsFile(join(dir, 'a.safetensors'));
+    expect(tensors.get('layer1.0.branches.3.conv2.weight')!.dims).toEqual([4, 4, 3, 3]);
+    expect(tensors.has('layer1.0.conv2.weight')).toBe(false);
+  });
+
+  it('ONNX files keep their weights to the bit', async () => {
+    await json('export', model, '-o', join(dir, 'c.onnx'));
+    await convertTo('c.onnx', 'a.onnx', 'A');
+    await convertTo('a.onnx', 'back.onnx', 'C');
+    const [before, after] = [await readOnnxFile(join(dir, 'c.onnx')), await readOnnxFile(join(dir, 'back.onnx'))];
+    const contents = (graph: typeof before) =>
+      new Map([...graph.initializers].map((value) => [value.name, value.tensor]));
+    expect(contents(after)).toEqual(contents(before));
+    expect(cost(await readOnnxFile(join(dir, 'a.onnx'))).nodes).toBeGreaterThan(cost(after).nodes);
+  });
+
+  it('a loaded model converts in the library', async () => {
+    const converted = convert(await loadModel(model), 'A');
+    expect(converted.description.config.form).toBe('A');
+    expect([...converted.graph.nodes].filter(({ op }) => op === 'Sum')).toHaveLength(3);
+  });
+
+  it('refuses a target that it cannot write', async () => {
+    const { code, stderr } = await run('convert', model, join(dir, 'model.pth'), '--form', 'A');
+    expect(code).toBe(1);
+    expect(stderr).toContain('should end in .onnx or .safetensors');
+  });
+});
+
+describe('verify', () => {
+  it('proves a variant and writes the report', async () => {
+    const report = join(dir, 'report.html');
+    const proof = await json<{ equivalent: boolean; forms: Record<string, number>[] }>(
+      'verify',
+      name,
+      '--report',
+      report,
+    );
+    expect(proof.equivalent).toBe(true);
+    for (const form of proof.forms) {
+      expect(form.output64).toBeLessThan(1e-10);
+      expect(form.output32).toBeLessThan(1e-4);
+      expect(form.gradient64).toBeLessThan(1e-8);
+      expect(form.statistics64).toBeLessThan(1e-10);
+      expect([form.parameters, form.macs]).toEqual([proof.forms[0]!.parameters, proof.forms[0]!.macs]);
+    }
+    const html = readFileSync(report, 'utf8');
+    expect(html.match(/<svg/g)).toHaveLength(3);
+    expect(html).toContain('layer1.0.conv2.weight');
+  });
+
+  it('proves a saved model, as a table', async () => {
+    const { code, stdout } = await run('verify', model);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/: equivalent\n[\s\S]*form A +form B +form C/);
+  });
+});
+
+describe('optimize', () => {
+  it('leaves a file without patterns byte for byte alone', async () => {
+    const b = new Builder('plain');
+    const x = b.input('x', ['N', 3, 8, 8]);
+    const weight = b.parameter('w', [4, 3, 3, 3], tensor('float32', [4, 3, 3, 3]));
+    b.output(b.op('Relu', [b.op('Conv', [x, weight])]), 'y');
+    await writeOnnxFile(join(dir, 'plain.onnx'), b.graph);
+    await json('optimize', join(dir, 'plain.onnx'), '-o', join(dir, 'same.onnx'));
+    expect(bytes('same.onnx').equals(bytes('plain.onnx'))).toBe(true);
+  });
+
+  it('turns branches into groups, folds normalisation, and says what it measured', async () => {
+    await json('export', model, '-o', join(dir, 'a.onnx'), '--form', 'A');
+    const result = await json<{ difference: number; changes: unknown[]; nodesBefore: number; nodesAfter: number }>(
+      ...['optimize', join(dir, 'a.onnx'), '-o', join(dir, 'fast.onnx')],
+    );
+    expect(result.difference).toBeLessThan(1e-5);
+    const graph = await readOnnxFile(join(dir, 'fast.onnx'));
+    const groups = [...graph.nodes].filter((node) => Number(node.attributes.get('group')?.value) === 4);
+    expect(groups).toHaveLength(3);
+    expect([...graph.nodes].filter(({ op }) => op === 'BatchNormalization')).toHaveLength(0);
+    expect(result.nodesBefore).toBeGreaterThan(result.nodesAfter);
+  });
+
+  it('writes nothing where the result differs by more than the tolerance', async () => {
+    await json('export', model, '-o', join(dir, 'a.onnx'), '--form', 'A');
+    writeFileSync(join(dir, 'kept.onnx'), 'kept');
+    const { code, stderr } = await run(
+      ...['optimize', join(dir, 'a.onnx'), '-o', join(dir, 'kept.onnx'), '--tolerance', '0'],
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/differs from .* more than 0; nothing was written/);
+    expect(bytes('kept.onnx').toString()).toBe('kept');
+  });
+});
