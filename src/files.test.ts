@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from './errors.ts';
-import { stageFile, withFile, writeFileAtomically } from './files.ts';
+import { makeFolder, stageFile, withFile, writeFileAtomically } from './files.ts';
 
 let folder = '';
 let path = '';
@@ -46,6 +46,18 @@ test('a refusal of the file system is a sentence', async () => {
   await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(`Cannot write "${nowhere}": no such file or folder`);
   expect(() => withFile(nowhere, () => 0)).toThrow(`Cannot read "${nowhere}": no such file or folder (ENOENT).`);
   expect(() => withFile(folder, ({ fill }) => fill(new Uint8Array(1), 0))).toThrow('it is a folder');
+});
+
+test('a folder is made with those above it, unless a file is in the way', async () => {
+  const below = join(folder, 'a', 'b');
+  await makeFolder(below);
+  await makeFolder(below);
+  expect(await readdir(join(folder, 'a'))).toEqual(['b']);
+  await writeFile(path, '');
+  await expect(makeFolder(path)).rejects.toThrow(
+    new UsageError(`Cannot make the folder "${path}": there is a file of that name (EEXIST).`),
+  );
+  await expect(makeFolder(join(path, 'run'))).rejects.toThrow('a part of the path is a file (ENOTDIR).');
 });
 
 test('regions are read as far as the file goes', async () => {

@@ -1,11 +1,11 @@
 /**
- * Files on disk, in Node: read by region without a limit of size, and written whole or not at all. A file is written
+ * Files and folders on disk, in Node: read by region without a limit of size, and written whole or not at all. A file is written
  * under a temporary name beside its place, flushed to the disk and renamed, so that a crash or a full disk leaves what
  * was there before.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { UsageError } from './errors.ts';
 
 /** A file that is complete under its temporary name: `commit` puts it in its place, `discard` removes it. */
@@ -48,6 +48,17 @@ async function writeThrough(path: string, chunks: Iterable<Uint8Array>): Promise
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Makes a folder, with those above it, unless it is there.
+ *
+ * @throws UsageError when the file system refuses.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw refusal('make the folder', path, error);
+  });
 }
 
 /** A file open for reading. */
@@ -97,6 +108,7 @@ function refusing<T>(verb: string, path: string, action: () => T): T {
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
   EACCES: 'no permission',
+  EEXIST: 'there is a file of that name',
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of the path is a file',
   ENOSPC: 'the disk is full',

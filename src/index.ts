@@ -5,6 +5,7 @@ export {
   convolution,
   convolutionGradient,
 } from './convolution/convolution.ts';
+export type { Image } from './data/image.ts';
 export {
   type Augmentation,
   cifarPreprocessing,
@@ -14,6 +15,7 @@ export {
   preprocessingFor,
   trainTransforms,
 } from './data/presets.ts';
+export { type Random, sampleRandom } from './data/random.ts';
 export { type Interpolation, resize } from './data/resize.ts';
 export { apply, type Transform, type Transforms } from './data/transforms.ts';
 export { type BlockDrawingOptions, blockNames, drawBlock } from './draw/block.ts';
@@ -40,13 +42,23 @@ export {
   type Stem,
 } from './model/config.ts';
 export { initialWeights } from './model/init.ts';
+export type { Parameter } from './model/layers.ts';
 export { type Model, resnext } from './model/resnext.ts';
 export { variant, variants } from './model/variants.ts';
-export { gather, scatter, setWeights, stateDict, type Weights, weightSpecs } from './model/weights.ts';
-export { readOnnx } from './onnx/read.ts';
+export {
+  gather,
+  scatter,
+  setWeights,
+  stateDict,
+  type WeightSpec,
+  type Weights,
+  weightSpecs,
+} from './model/weights.ts';
+export type { ExternalData } from './onnx/external.ts';
+export { type ReadOptions, readOnnx } from './onnx/read.ts';
 export { writeOnnx } from './onnx/write.ts';
 export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.ts';
 export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
 export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
-export { readSafetensors, writeSafetensors } from './weights/safetensors.ts';
+export { readSafetensors, type Safetensors, writeSafetensors } from './weights/safetensors.ts';

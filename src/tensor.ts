@@ -68,6 +68,21 @@ export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?
   return { dtype, dims, data: data ?? allocate(dtype, length) } as unknown as Tensor<D>;
 }
 
+/** A tensor's elements as bytes, in place. */
+export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+
+/** Chunks of bytes in one piece. */
+export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return bytes;
+}
+
 /** Part of a tensor: `size` entries of one axis from `start` on. The whole is passed on as it is; a part is a copy. */
 export function sliceTensor(whole: Tensor, axis: number, start: number, size: number): Tensor {
   const length = whole.dims[axis]!;

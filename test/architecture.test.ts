@@ -18,10 +18,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   draw: ['graph'],
   data: [],
   runtime: ['graph', 'onnx'],
-  convolution: ['grad', 'graph', 'lower', 'runtime'],
+  convolution: ['graph', 'lower', 'runtime'],
   classifier: ['data', 'files', 'graph', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
   verify: ['draw', 'grad', 'graph', 'model', 'runtime', 'train'],
-  train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
+  train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'runtime', 'weights'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */
 const outermost = ['cli', 'serve'];
@@ -31,7 +31,7 @@ const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^onnxruntime-/, 'runtime'],
   [/^sharp$/, 'data'],
   [/^@bufbuild\//, 'onnx'],
-  [/^(commander|picocolors|@clack\/)/, 'cli'],
+  [/^(commander|picocolors)$/, 'cli'],
 ];
 /** Folders that run in a browser as they are. */
 const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw']);

@@ -172,6 +172,7 @@ describe('help and mistakes in typing', () => {
     ['a share of more than all', ['train', 'a', '--out', 'b', '--validation', '1.5'], /validation = 1\.5/],
     ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
     ['no model', ['classify', 'a.png', '--model', 'nowhere'], /no model at "nowhere"/],
+    ['no model to export', ['export', 'runs/none', '-o', 'a.onnx'], /no model at "runs\/none"/],
     ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder "nowhere" does not exist/],
   ])('%s', async (_, args, message) => {
     expectError(await run(...args), message);

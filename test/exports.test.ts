@@ -41,6 +41,7 @@ it('the entry for browsers', () => {
       "readSafetensors",
       "resize",
       "resnext",
+      "sampleRandom",
       "scatter",
       "setWeights",
       "stateDict",

@@ -62,6 +62,7 @@ describe('convert', () => {
     await json('export', model, '-o', join(dir, 'c.onnx'));
     await convertTo('c.onnx', 'a.onnx', 'A');
     await convertTo('a.onnx', 'back.onnx', 'C');
+    expect((await loadModel(join(dir, 'a.onnx'))).description.config.form).toBe('A');
     const [before, after] = [await readOnnxFile(join(dir, 'c.onnx')), await readOnnxFile(join(dir, 'back.onnx'))];
     const contents = (graph: typeof before) =>
       new Map([...graph.initializers].map((value) => [value.name, value.tensor]));

@@ -1,5 +1,4 @@
 /** A model at work: pictures in, classes out. It prepares pictures the way the model was trained and names the results. */
-
 import type { Sample } from '../data/folder.ts';
 import { decode, type Image } from '../data/image.ts';
 import { type EpochOptions, Loader } from '../data/loader.ts';
@@ -70,7 +69,7 @@ export class Classifier {
   }
 
   /**
-   * The likeliest classes of one picture, a path, the bytes of an image file or decoded pixels.
+   * The `top` likeliest classes of one picture, a path, the bytes of an image file or decoded pixels; the likeliest first.
    *
    * @throws FormatError naming the picture when it cannot be read.
    */
@@ -91,7 +90,12 @@ export class Classifier {
     return results.get(this.#output)!.data as Float32Array;
   }
 
-  /** Measures the model on labelled pictures. Those that cannot be read are left out and reported. */
+  /**
+   * Measures the model on labelled pictures. Those that cannot be read are left out and reported.
+   *
+   * @throws FormatError for a picture that cannot be read under `corrupt: 'throw'`.
+   * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
+   */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
     const loader = options.loader ?? new Loader();
     const { batchSize = 64, corrupt = 'skip', onCorrupt = () => {} } = options;
@@ -104,13 +108,16 @@ export class Classifier {
       onCorrupt,
     };
     let done = 0;
-    for await (const { images, labels, count } of loader.batches(epoch)) {
-      const pixels = images.subarray(0, (images.length / labels.length) * count);
-      tally.add(await this.logits(pixels), labels.subarray(0, count));
-      done += count;
-      options.onProgress?.(done, samples.length);
+    try {
+      for await (const { images, labels, count } of loader.batches(epoch)) {
+        const pixels = images.subarray(0, (images.length / labels.length) * count);
+        tally.add(await this.logits(pixels), labels.subarray(0, count));
+        done += count;
+        options.onProgress?.(done, samples.length);
+      }
+    } finally {
+      if (!options.loader) await loader.close();
     }
-    if (!options.loader) await loader.close();
     const perClass = tally.perClass.map((value, k) => [this.#label(k), value] as const);
     return {
       pictures: tally.count,
@@ -121,6 +128,7 @@ export class Classifier {
     };
   }
 
+  /** Frees the session. The classifier cannot be used afterwards. */
   async dispose(): Promise<void> {
     await this.#session.dispose();
   }

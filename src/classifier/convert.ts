@@ -1,4 +1,5 @@
 /** Saved models from form to form. Numbers are moved, not computed: there and back gives the same bits. */
+import { UsageError } from '../errors.ts';
 import type { Form } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
@@ -6,14 +7,20 @@ import { convertGraph } from '../rewrite/convert.ts';
 import type { SavedModel } from './files.ts';
 
 /**
- * The same model with its blocks written in another form.
+ * The same model with its blocks written in another form. An ONNX file's graph is rewritten by its structure.
  *
+ * @throws UsageError naming the node at which a block of an ONNX file's graph has to stay as it is.
  * @example const inBranches = convert(await loadModel('runs/flowers'), 'A');
  */
 export function convert(model: SavedModel, form: Form): SavedModel {
   const config = { ...model.description.config, form };
   const description = { ...model.description, config };
-  if (!model.weights) return { description, graph: convertGraph(model.graph, form).graph };
+  if (!model.weights) {
+    const { graph, report } = convertGraph(model.graph, form);
+    const [refusal] = report.refusals;
+    if (refusal) throw new UsageError(`${refusal.node} cannot be written in form ${form}: ${refusal.text}`);
+    return { description, graph };
+  }
   const built = resnext(config);
   setWeights(built, model.weights);
   return { description, graph: built.graph, weights: model.weights };

@@ -3,10 +3,9 @@
  * file holds the same description, so it is enough by itself. An exported model is one ONNX file.
  */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { FormatError, UsageError } from '../errors.ts';
-import { writeFileAtomically } from '../files.ts';
+import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { resnext } from '../model/resnext.ts';
 import { gather, setWeights, stateDict, type Weights } from '../model/weights.ts';
@@ -26,6 +25,7 @@ export interface SavedModel {
  * Reads a model: the folder of a training run, a `.safetensors` file of this package, or an `.onnx` file it exported.
  *
  * @throws UsageError when there is no such file; FormatError when it is not a model or says nothing about itself.
+ * @example const { description, graph, weights } = await loadModel('runs/flowers');
  */
 export async function loadModel(path: string): Promise<SavedModel> {
   const file = modelFile(path);
@@ -62,7 +62,14 @@ async function loadOnnx(file: string): Promise<SavedModel> {
   return { description: readDescription(text, file), graph };
 }
 
-/** Writes `model.safetensors` and `model.json` into a folder. */
+/**
+ * Writes `model.safetensors` and `model.json` into a folder, which is made.
+ *
+ * @param weights in form C.
+ * @param batchesTracked training steps behind the running statistics, for torchvision's `num_batches_tracked`.
+ * @throws UsageError when a tensor is missing or has another shape, or the file system refuses.
+ * @example await saveModel('runs/copy', description, weights);
+ */
 export async function saveModel(
   folder: string,
   description: ModelDescription,
@@ -83,19 +90,6 @@ export async function saveModel(
   await writeFileAtomically(join(folder, 'model.json'), [new TextEncoder().encode(`${text}\n`)]);
 }
 
-/**
- * Makes a folder, with those above it, unless it is there.
- *
- * @throws UsageError when the file system refuses.
- */
-export async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (cause) {
-    throw new UsageError(`Cannot make the folder "${path}": ${(cause as Error).message}.`, { cause });
-  }
-}
-
 /** Writes a weights file under the names of the model's own form, as `resnext` builds it: branches stay branches. */
 export async function writeModelFile(path: string, { description, graph }: SavedModel): Promise<void> {
   await makeFolder(dirname(path));
@@ -109,7 +103,12 @@ export async function writeModelFile(path: string, { description, graph }: Saved
   await writeSafetensorsFile(path, new Map(tensors), metadata);
 }
 
-/** Writes an ONNX file that carries its description. */
+/**
+ * Writes an ONNX file that carries its description, as JSON under the metadata key `resnext`.
+ *
+ * @throws UsageError when the graph has no weights, or the file system refuses.
+ * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'));
+ */
 export async function exportOnnx(path: string, { description, graph }: SavedModel): Promise<void> {
   const { graph: copy } = graph.clone();
   copy.metadata.set(descriptionKey, writeDescription(description));

@@ -27,26 +27,31 @@ export class Tally {
     });
   }
 
+  /** Pictures so far. */
   get count(): number {
     return this.#seen.reduce((a, b) => a + b, 0);
   }
 
+  /** Pictures whose class is the likeliest. */
+  get right(): number {
+    return this.#right.reduce((a, b) => a + b, 0);
+  }
+
+  /** In percent, as `top5` is. */
   get top1(): number {
-    return percent(
-      this.#right.reduce((a, b) => a + b, 0),
-      this.count,
-    );
+    return percent(this.right, this.count);
   }
 
   get top5(): number {
     return percent(this.#among5, this.count);
   }
 
+  /** Mean cross-entropy. */
   get loss(): number {
     return this.#loss / Math.max(1, this.count);
   }
 
-  /** top-1 of each class; 0 for a class without pictures. */
+  /** top-1 of each class, in percent; 0 for a class without pictures. */
   get perClass(): number[] {
     return Array.from(this.#right, (right, k) => percent(right, this.#seen[k]!));
   }

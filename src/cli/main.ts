@@ -23,7 +23,8 @@ const number = (text: string): number => {
 };
 
 const formOption = () => new Option('--form <form>', 'how blocks are written').choices(forms).default('C');
-const shortcutOption = () => new Option('--shortcut <type>', 'shortcut type').choices(['A', 'B', 'C', 'D']);
+const shortcutOption = () =>
+  new Option('--shortcut <type>', 'shortcut where shapes change (default: B)').choices(['A', 'B', 'C', 'D']);
 const jsonOption = (what = 'print one JSON document') => new Option('--json', what);
 
 /** Registers a command whose module is imported when it runs. */
@@ -59,6 +60,23 @@ function version(): string {
 function createProgram(): Command {
   const program = new Command('resnext').description('ResNeXt: build, train, evaluate, classify, export.');
   program.version(version()).exitOverride().showHelpAfterError('(run with --help for all options)');
+  const commands = [
+    addList,
+    addSummary,
+    addTrain,
+    addEvaluate,
+    addClassify,
+    addExport,
+    addVerify,
+    addConvert,
+    addOptimize,
+    addDraw,
+  ];
+  for (const add of commands) add(program);
+  return program;
+}
+
+function addList(program: Command): void {
   command(
     program,
     'list',
@@ -66,6 +84,9 @@ function createProgram(): Command {
     'resnext list',
     () => import('./commands/list.ts'),
   ).addOption(jsonOption());
+}
+
+function addSummary(program: Command): void {
   command(
     program,
     'summary <variant>',
@@ -78,7 +99,9 @@ function createProgram(): Command {
     .option('--classes <n>', 'number of classes', number)
     .option('--size <pixels>', 'height and width of the input', number)
     .addOption(jsonOption());
-  addTrain(program);
+}
+
+function addEvaluate(program: Command): void {
   command(
     program,
     'evaluate <dir>',
@@ -92,6 +115,9 @@ function createProgram(): Command {
     .option('--workers <n>', 'threads that decode pictures', number)
     .option('--strict', 'stop at a picture that cannot be read')
     .addOption(jsonOption());
+}
+
+function addClassify(program: Command): void {
   command(
     program,
     'classify <image...>',
@@ -102,6 +128,9 @@ function createProgram(): Command {
     .requiredOption('--model <file>', 'run folder, .safetensors or .onnx file')
     .option('--top <n>', 'classes to name', number, 5)
     .addOption(jsonOption());
+}
+
+function addExport(program: Command): void {
   command(
     program,
     'export <model>',
@@ -116,6 +145,9 @@ function createProgram(): Command {
     .option('--size <pixels>', 'height and width of the input of a new variant', number)
     .option('--seed <n>', 'seed of a new variant’s weights', number, 1)
     .addOption(jsonOption());
+}
+
+function addVerify(program: Command): void {
   command(
     program,
     'verify <model>',
@@ -127,6 +159,9 @@ function createProgram(): Command {
     .option('--seed <n>', 'seed of a variant’s weights', number, 1)
     .option('--report <file>', 'write an HTML page with the drawings too')
     .addOption(jsonOption());
+}
+
+function addConvert(program: Command): void {
   command(
     program,
     'convert <input> <output>',
@@ -136,6 +171,9 @@ function createProgram(): Command {
   )
     .addOption(formOption())
     .addOption(jsonOption());
+}
+
+function addOptimize(program: Command): void {
   command(
     program,
     'optimize <input>',
@@ -146,8 +184,6 @@ function createProgram(): Command {
     .requiredOption('-o, --output <file>', 'the ONNX file to write')
     .option('--tolerance <difference>', 'largest relative difference of the outputs that is accepted', number, 1e-4)
     .addOption(jsonOption());
-  addDraw(program);
-  return program;
 }
 
 function addDraw(program: Command): void {
@@ -170,7 +206,7 @@ function addDraw(program: Command): void {
 
 function addTrain(program: Command): void {
   const d = trainDefaults;
-  command(
+  const train = command(
     program,
     'train [dir]',
     'train on a folder of pictures',
@@ -184,17 +220,9 @@ function addTrain(program: Command): void {
     .addOption(shortcutOption())
     .option('--size <pixels>', 'height and width pictures are brought to (default: 32 or 224, by the stem)', number)
     .option('--input-channels <n>', `1 for grey, 3 for colour (default: ${d.inputChannels})`, number)
-    .option('--zero-init-last', 'start each block as its shortcut')
-    .option('--epochs <n>', `(default: ${d.epochs})`, number)
-    .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
-    .option('--lr, --learning-rate <rate>', `(default: ${d.learningRate})`, number)
-    .addOption(new Option('--schedule <name>', `learning rate over time (default: ${d.schedule})`).choices(schedules))
-    .option('--warmup <epochs>', `epochs in which the learning rate rises (default: ${d.warmup})`, number)
-    .option('--momentum <m>', `(default: ${d.momentum})`, number)
-    .option('--no-nesterov', 'plain momentum')
-    .option('--weight-decay <d>', `(default: ${d.weightDecay})`, number)
-    .option('--norm-weight-decay <d>', `on biases and normalisation (default: ${d.normWeightDecay})`, number)
-    .option('--label-smoothing <s>', `(default: ${d.labelSmoothing})`, number)
+    .option('--zero-init-last', 'start each block as its shortcut');
+  addRecipe(train);
+  train
     .addOption(
       new Option('--augmentation <kind>', 'how pictures are varied (default: by the stem)').choices([
         ...['auto', 'pad-and-crop', 'random-resized-crop'],
@@ -208,9 +236,25 @@ function addTrain(program: Command): void {
     .option('--seed <n>', `(default: ${d.seed})`, number)
     .option('--strict', 'stop at a picture that cannot be read')
     .option('--threads <n>', 'threads of the engine (default: all cores)', number)
-    .option('--workers <n>', 'threads that decode pictures (default: all cores)', number)
+    .option('--workers <n>', 'threads that decode pictures (default: one per core, at most 8)', number)
     .option('--checkpoint-every <seconds>', `within an epoch (default: ${d.checkpointEvery})`, number)
     .addOption(jsonOption('print JSON lines'));
+}
+
+/** What the optimiser does. */
+function addRecipe(train: Command): void {
+  const d = trainDefaults;
+  train
+    .option('--epochs <n>', `times that every picture is seen (default: ${d.epochs})`, number)
+    .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
+    .option('--lr, --learning-rate <rate>', `(default: ${d.learningRate})`, number)
+    .addOption(new Option('--schedule <name>', `learning rate over time (default: ${d.schedule})`).choices(schedules))
+    .option('--warmup <epochs>', `epochs in which the learning rate rises (default: ${d.warmup})`, number)
+    .option('--momentum <m>', `(default: ${d.momentum})`, number)
+    .option('--no-nesterov', 'plain momentum')
+    .option('--weight-decay <d>', `(default: ${d.weightDecay})`, number)
+    .option('--norm-weight-decay <d>', `on biases and normalisation (default: ${d.normWeightDecay})`, number)
+    .option('--label-smoothing <s>', `(default: ${d.labelSmoothing})`, number);
 }
 
 /** Says what went wrong and gives the exit code. */

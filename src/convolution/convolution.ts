@@ -23,11 +23,11 @@ export interface ConvolutionOptions {
   readonly dilation?: number | readonly [number, number];
 }
 
+/** The loss by x, by w and, where there is a bias, by the bias. */
 export interface ConvolutionGradient<T extends Tensor> {
-  /** The shapes of x, w and, where there is a bias, of the bias. */
-  readonly dx: T;
-  readonly dw: T;
-  readonly db?: T;
+  readonly dx: T; // [N, n_in, H, W]
+  readonly dw: T; // [n_out, n_in/g, kh, kw]
+  readonly db?: T; // [n_out]
 }
 
 /**
@@ -44,9 +44,13 @@ export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = 
 }
 
 /**
- * The loss by x, w and bias, from dy, the loss by the convolution's result.
+ * The loss by x, w and bias, from dy, the loss by the convolution's result. (Its definition: `graph/convolution.ts`.)
  *
+ * @param x [N, n_in, H, W]
+ * @param w [n_out, n_in/g, kh, kw]
  * @param dy [N, n_out, H', W']
+ * @throws UsageError as `convolution` does, and when dy has not the shape of its result.
+ * @example const { dx, dw } = convolutionGradient(x, w, dy, { groups: 32, padding: 1 });
  */
 export function convolutionGradient(
   x: Tensor,

@@ -18,13 +18,18 @@ type RunOptions = ConvolutionOptions & SessionOptions;
 /**
  * `convolution` on ONNX Runtime, in float32. It opens a session for the one call; to convolve many times, build a graph.
  *
+ * @throws UsageError as `convolution` does, and when onnxruntime-node is not installed.
  * @example const y = await runConvolution(x, w, { groups: 32, padding: 1 });
  */
 export async function runConvolution(x: Tensor, w: Tensor, options: RunOptions = {}): Promise<Tensor> {
   return (await runOnce(forwardGraph(x, w, options), forwardFeeds(x, w, options), options)).get('y')!;
 }
 
-/** `convolutionGradient` on ONNX Runtime, in float32. */
+/**
+ * `convolutionGradient` on ONNX Runtime, in float32.
+ *
+ * @example const { dx, dw } = await runConvolutionGradient(x, w, dy, { groups: 32, padding: 1 });
+ */
 export async function runConvolutionGradient(
   x: Tensor,
   w: Tensor,

@@ -42,6 +42,7 @@ const validationNames = ['val', 'validation', 'valid', 'test'];
  *
  * @throws UsageError naming the folder that is missing, holds no classes or only one, holds an empty class, or holds a
  *   class for validation that training lacks.
+ * @example const { classes, train, validation } = await openFolder('flowers', { validation: 0.1 });
  */
 export async function openFolder(dir: string, options: FolderOptions = {}): Promise<Folder> {
   const { validation = 0.2, seed = 0 } = options;
@@ -70,6 +71,7 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
  *
  * @param classes the model's classes, which labels refer to; by default the class folders' names.
  * @throws UsageError naming the folder that is missing, holds no classes, or is none of `classes`.
+ * @example const { samples } = await openClasses('flowers/val', classifier.description.classes);
  */
 export async function openClasses(
   dir: string,

@@ -23,6 +23,7 @@ export interface Preprocessing {
 /** How pictures are varied in training. */
 export type Augmentation = 'pad-and-crop' | 'random-resized-crop';
 
+/** For ImageNet's pictures: 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {
   channels: 3,
   size: 224,
@@ -34,6 +35,7 @@ export const imagenetPreprocessing: Preprocessing = {
 
 const bytes = (...values: number[]): number[] => values.map((value) => value / 255);
 
+/** For CIFAR's pictures: all 32 pixels. */
 export const cifarPreprocessing: Preprocessing = {
   channels: 3,
   size: 32,
@@ -46,6 +48,8 @@ export const cifarPreprocessing: Preprocessing = {
 /**
  * The usual preprocessing for a new model, by its stem: small pictures are used whole, large ones lose an eighth of the
  * shorter side. Grey takes the statistics of luma, whose spread is near the mean of the channels' spreads.
+ *
+ * @example preprocessingFor({ stem: 'imagenet', size: 160 }) // shorter side to 183, the middle 160 x 160
  */
 export function preprocessingFor(options: {
   readonly stem: 'cifar' | 'imagenet';
@@ -71,7 +75,11 @@ const luma = [0.299, 0.587, 0.114];
 const weigh = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, c) => sum + value * weights[c]!, 0);
 
-/** Shorter side to `resize`, the middle `size` × `size`, normalised: nothing random. */
+/**
+ * Shorter side to `resize`, the middle `size` × `size`, normalised: nothing random.
+ *
+ * @example evaluationTransforms(imagenetPreprocessing)
+ */
 export const evaluationTransforms = (preprocessing: Preprocessing): Transforms => [
   ...view(preprocessing),
   normalise(preprocessing),
@@ -80,6 +88,8 @@ export const evaluationTransforms = (preprocessing: Preprocessing): Transforms =
 /**
  * `pad-and-crop`, for small pictures: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32) and
  * mirrored half of the time. `random-resized-crop`, for large ones: 8 to 100 % of the picture, mirrored half of the time.
+ *
+ * @example trainTransforms(cifarPreprocessing, 'pad-and-crop')
  */
 export function trainTransforms(preprocessing: Preprocessing, augmentation: Augmentation): Transforms {
   const { size, interpolation } = preprocessing;

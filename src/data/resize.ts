@@ -40,6 +40,7 @@ const filters: { readonly [I in Exclude<Interpolation, 'nearest'>]: Filter } = {
  * pixels outside the region are not looked at.
  *
  * @throws RangeError when a size is not a positive integer or the region leaves the picture.
+ * @example resize(image, 224, 224, 'bilinear')
  */
 export function resize(
   image: Image,

@@ -7,6 +7,13 @@ import { type Dim, Graph, type Node, Value } from './graph.ts';
 import { type Attributes, domainOf, isSemantic, type OpType, semanticDomain, toAttributes } from './ops.ts';
 import { inferNode } from './shapes.ts';
 
+/**
+ * @example
+ * const b = new Builder('net');
+ * const x = b.input('x', ['N', 8, 32, 32]);
+ * const w = b.parameter('w', [16, 2, 3, 3]); // 4 groups of 2 channels
+ * b.output(b.op('Conv', [x, w], { group: 4, pads: [1, 1, 1, 1] }), 'y'); // [N, 16, 32, 32]
+ */
 export class Builder {
   readonly graph: Graph;
 
@@ -14,6 +21,7 @@ export class Builder {
     this.graph = typeof graph === 'string' ? new Graph(graph) : graph;
   }
 
+  /** A graph input; a dimension may be a name, such as the batch's. */
   input(name: string, dims: readonly Dim[], dtype: DType = 'float32'): Value {
     const value = new Value(name, dtype, dims);
     this.graph.inputs.push(value);
@@ -43,7 +51,11 @@ export class Builder {
     return this.constant(tensor('int64', [values.length], BigInt64Array.from(values, BigInt)), 'ints');
   }
 
-  /** Adds a node with one output. Node and output are named after `name`, or freshly after the operator. */
+  /**
+   * Adds a node with one output. Node and output are named after `name`, or freshly after the operator.
+   *
+   * @throws UsageError with the node's name and the numbers, when the inputs do not go together.
+   */
   op<O extends OpType>(
     op: O,
     inputs: readonly (Value | undefined)[],
@@ -76,6 +88,7 @@ export class Builder {
     return value;
   }
 
+  /** Makes a value a graph output, under `name` where one is given. */
   output(value: Value, name?: string): Value {
     if (name) value.name = name;
     this.graph.outputs.push(value);

@@ -2,6 +2,7 @@
  * One float64 kernel per operator, by its definition in the ONNX specification or, for the semantic operators, in
  * PyTorch's terms. Convolution and the pools share the walk over window taps.
  */
+import { UsageError } from '../errors.ts';
 import { elements } from '../tensor.ts';
 import {
   type Array64,
@@ -98,7 +99,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   Mul: binary((a, b) => a * b),
   Neg: unary((x) => -x),
   Pad: ([x, pads, constant], { mode }, [dims]) => {
-    if (mode !== 'constant') throw new Error(`Pad in mode "${mode}" is not evaluated.`);
+    if (mode !== 'constant') throw new UsageError(`mode = "${mode}" is not understood; only "constant" is.`);
     const y = { dims: dims!, data: new Float64Array(elements(dims!)).fill(constant?.data[0] ?? 0) };
     const before = constantInts({ tensor: { dtype: 'float64', ...pads! } }, 'pads').slice(0, x!.dims.length);
     eachIndex(dims!, (index, i) => {

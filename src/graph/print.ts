@@ -1,9 +1,14 @@
 /**
- * A graph as text, in the syntax that ONNX defines for models on paper (`onnx/parser`): for messages, snapshots, docs.
+ * A graph as text, in the manner of ONNX's own textual syntax, with this package's names of data types: to be read by
+ * people, in snapshots and docs.
  */
 import { type Attribute, type Dim, type Graph, type Node, unknownDim, type Value } from './graph.ts';
 
-/** @example print(resnext({ depths: [1] }).graph) // resnext (float32[N,3,224,224] input) => (…) … { … } */
+/**
+ * The graph as text; it prints nothing itself.
+ *
+ * @example print(resnext({ depths: [1] }).graph) // resnext (float32[N,3,224,224] input) => (…) … { … }
+ */
 export function print(graph: Graph): string {
   const inputs = graph.inputs.map(typed).join(', ');
   const outputs = graph.outputs.map(typed).join(', ');
@@ -13,7 +18,7 @@ export function print(graph: Graph): string {
   return `${graph.name} (${inputs}) => (${outputs})${parameters}\n{\n${nodes.join('\n')}\n}\n`;
 }
 
-/** One node: `y = Conv <group: int = 32> (x, w)`. */
+/** One node: `y = Conv <group = 32> (x, w)`. */
 export function printNode(node: Node): string {
   const outputs = node.outputs.map(({ name }) => name).join(', ');
   const inputs = node.inputs.map((value) => value?.name ?? '').join(', ');

@@ -13,7 +13,7 @@ import type { Model } from './resnext.ts';
 import { type WeightSpec, weightSpecs } from './weights.ts';
 
 /**
- * Seeded initial weights under torchvision's names.
+ * Seeded initial weights in float32, in form C under torchvision's names.
  *
  * @example setWeights(model, initialWeights(model, 1));
  */

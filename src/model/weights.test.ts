@@ -109,6 +109,13 @@ test('setWeights refuses what is missing or has another shape, and then changes 
   expect(model.parameters.every(({ value }) => value.tensor !== undefined)).toBe(true);
 });
 
+test('a state_dict refuses what setWeights refuses', () => {
+  const model = resnext(tiny);
+  const weights = randomWeights(model, 1);
+  weights.delete('fc.bias');
+  expect(() => stateDict(model, weights)).toThrow('The weights have no "fc.bias", which this model needs as [3].');
+});
+
 test('a state_dict counts the batches of each normalisation, in its place', () => {
   const model = resnext({ ...tiny, depths: [1] });
   const state = stateDict(model, randomWeights(model, 1), 12);

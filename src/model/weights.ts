@@ -17,7 +17,11 @@ export interface WeightSpec {
   readonly trainable: boolean;
 }
 
-/** What a model needs, in form C, in the order of torchvision's state_dict (without `num_batches_tracked`). */
+/**
+ * What a model needs, in form C, in the order of torchvision's state_dict (without `num_batches_tracked`).
+ *
+ * @example weightSpecs(resnext())[0] // { name: 'conv1.weight', dims: [64, 3, 7, 7], trainable: true }
+ */
 export function weightSpecs(model: Model): WeightSpec[] {
   const specs = new Map<string, WeightSpec>();
   for (const { value, source, trainable } of model.parameters) {
@@ -34,20 +38,27 @@ export function weightSpecs(model: Model): WeightSpec[] {
  * Puts weights into the model's graph. Tensors that the model does not need are ignored.
  *
  * @throws UsageError when one is missing or has another shape; the model is left as it was.
+ * @example setWeights(model, initialWeights(model, 1));
  */
 export function setWeights(model: Model, weights: Weights): void {
-  for (const { name, dims } of weightSpecs(model)) {
-    const found = weights.get(name);
-    if (!found) throw new UsageError(`The weights have no "${name}", which this model needs as [${dims}].`);
-    if (`${found.dims}` !== `${dims}`) {
-      throw new UsageError(`"${name}" is [${found.dims}] in the weights, but this model needs [${dims}].`);
-    }
-  }
+  for (const spec of weightSpecs(model)) tensorFor(spec, weights);
   const parts = scatter(model, weights);
   for (const { value } of model.parameters) value.tensor = parts.get(value.name);
 }
 
-/** The slice of its form C tensor for each parameter, by the parameter's name. A whole tensor is passed on, not copied. */
+function tensorFor({ name, dims }: WeightSpec, weights: Weights): Tensor {
+  const found = weights.get(name);
+  if (!found) throw new UsageError(`The weights have no "${name}", which this model needs as [${dims}].`);
+  if (`${found.dims}` === `${dims}`) return found;
+  throw new UsageError(`"${name}" is [${found.dims}] in the weights, but this model needs [${dims}].`);
+}
+
+/**
+ * The slice of its form C tensor for each parameter, by the parameter's name. A whole tensor is passed on, not copied;
+ * parameters whose tensor is not among the weights are left out.
+ *
+ * @example scatter(resnext({ form: 'A' }), weights).get('layer1.0.branches.31.conv2.weight') // [4, 4, 3, 3]
+ */
 export function scatter(model: Model, weights: Weights): Map<string, Tensor> {
   const parts = new Map<string, Tensor>();
   for (const { value, source } of model.parameters) {
@@ -58,7 +69,11 @@ export function scatter(model: Model, weights: Weights): Map<string, Tensor> {
   return parts;
 }
 
-/** Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out. */
+/**
+ * Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out.
+ *
+ * @example gather(model, ({ value }) => value.tensor) // the weights that `setWeights` put in
+ */
 export function gather(model: Model, read: (parameter: Parameter) => Tensor | undefined): Map<string, Tensor> {
   const parts = new Map<string, { axis: number; tensors: Tensor[] }>();
   for (const parameter of model.parameters) {
@@ -75,11 +90,15 @@ export function gather(model: Model, read: (parameter: Parameter) => Tensor | un
 /**
  * The weights as torchvision's state_dict has them: in its order, each normalisation with `num_batches_tracked`, the
  * number of training steps behind its statistics.
+ *
+ * @throws UsageError when a tensor is missing or has another shape.
+ * @example await writeSafetensorsFile('resnext.safetensors', stateDict(model, initialWeights(model, 1)));
  */
 export function stateDict(model: Model, weights: Weights, batchesTracked = 0): Map<string, Tensor> {
   const tracked = tensor('int64', [], BigInt64Array.of(BigInt(batchesTracked)));
-  const entries = weightSpecs(model).flatMap(({ name }): [string, Tensor][] => {
-    const own: [string, Tensor] = [name, weights.get(name)!];
+  const entries = weightSpecs(model).flatMap((spec): [string, Tensor][] => {
+    const { name } = spec;
+    const own: [string, Tensor] = [name, tensorFor(spec, weights)];
     if (!name.endsWith('.running_var')) return [own];
     return [own, [name.replace('running_var', 'num_batches_tracked'), tracked]];
   });

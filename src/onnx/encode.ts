@@ -53,14 +53,3 @@ function delimited(field: DescField, chunks: readonly Uint8Array[]): Uint8Array[
   const length = chunks.reduce((total, chunk) => total + chunk.length, 0);
   return [new BinaryWriter().tag(field.number, WireType.LengthDelimited).uint32(length).finish(), ...chunks];
 }
-
-/** The chunks in one piece. */
-export function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
-  let end = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, end);
-    end += chunk.length;
-  }
-  return bytes;
-}

@@ -20,6 +20,7 @@ export interface WriteFileOptions {
  * The graph in an ONNX file, with the data in files beside it.
  *
  * @throws UsageError when the file cannot be read, FormatError when it is not a sound ONNX model.
+ * @example const graph = await readOnnxFile('model.onnx');
  */
 export async function readOnnxFile(path: string): Promise<Graph> {
   return readOnnx(readRegion(path, 0, undefined), { name: path, external: besides(path) });
@@ -29,6 +30,7 @@ export async function readOnnxFile(path: string): Promise<Graph> {
  * Writes a graph as an ONNX file. What was at `path` stays whole until the new file is.
  *
  * @throws UsageError when an initializer has no contents, or the file system refuses.
+ * @example await writeOnnxFile('model.onnx', model.graph);
  */
 export async function writeOnnxFile(path: string, graph: Graph, options: WriteFileOptions = {}): Promise<void> {
   const above = options.externalAbove ?? inlineLimit;

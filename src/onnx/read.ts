@@ -243,5 +243,3 @@ function remainder(model: ModelProto): ModelProto {
   const none = { node: [], input: [], output: [], initializer: [], sparseInitializer: [], valueInfo: [] };
   return withFields(model, { graph: withFields(model.graph!, none) });
 }
-
-export type { ExternalData };

@@ -7,7 +7,8 @@ import { create, fromBinary, type Message, type MessageInitShape, toBinary } fro
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FormatError } from '../errors.ts';
-import { encodeModel, joined } from './encode.ts';
+import { joinBytes } from '../tensor.ts';
+import { encodeModel } from './encode.ts';
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -244,7 +245,7 @@ describe('a model read and written', () => {
   test('is encoded in chunks as it would be in one piece', () => {
     fc.assert(
       fc.property(models, fc.integer({ min: 1, max: 8 }), (model, large) => {
-        expect(joined(encodeModel(model, large))).toEqual(toBinary(ModelProtoSchema, model));
+        expect(joinBytes(encodeModel(model, large))).toEqual(toBinary(ModelProtoSchema, model));
       }),
       { numRuns: 100 },
     );

@@ -7,6 +7,7 @@ import { clearField, create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
 import {
   allocate,
+  bytesOf,
   bytesPerElement,
   type DataOf,
   type DType,
@@ -62,10 +63,6 @@ const dtypeByNumber: ReadonlyMap<number, DType> = new Map(dtypes.map((dtype) => 
 export const dataTypeOf = (dtype: DType): number => dataTypes[dtype];
 /** The data type that ONNX numbers so, if it is one of ours. */
 export const dtypeOf = (dataType: number): DType | undefined => dtypeByNumber.get(dataType);
-
-/** A tensor's elements as bytes, in place. */
-export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 
 export const isExternal = (message: TensorProto): boolean => message.dataLocation === DataLocation.EXTERNAL;
 

@@ -196,7 +196,7 @@ describe('a graph that cannot be written', () => {
     huge.tensor = tensor('uint8', [2 ** 30 + 1]);
     graph.initializers.add(huge);
     expect(() => writeOnnx(graph)).toThrow(UsageError);
-    expect(() => writeOnnx(graph)).toThrow('writeOnnxFile(path, graph), or encodeOnnx(graph, { location })');
+    expect(() => writeOnnx(graph)).toThrow('Write them beside the model, with writeOnnxFile(path, graph).');
     expect(encodeOnnx(graph, { location: 'd' }).model.length).toBeLessThan(1000);
   });
 

@@ -4,7 +4,8 @@
  */
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { encodeModel, joined } from './encode.ts';
+import { joinBytes } from '../tensor.ts';
+import { encodeModel } from './encode.ts';
 import { moveOut } from './external.ts';
 import type { ModelProto } from './generated/onnx_pb.ts';
 import { mapTensors } from './messages.ts';
@@ -33,15 +34,16 @@ export interface EncodedModel {
  * The graph as the bytes of an ONNX file that holds everything.
  *
  * @throws UsageError when its tensors take more than 1 GiB, or an initializer has no contents.
+ * @example await writeFile('model.onnx', writeOnnx(graph));
  */
 export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
   const model = toModel(graph);
   const size = tensorBytes(model);
   if (size > inlineLimit) {
-    const remedy = 'Write them beside the model: writeOnnxFile(path, graph), or encodeOnnx(graph, { location })';
+    const remedy = 'Write them beside the model, with writeOnnxFile(path, graph)';
     throw new UsageError(`The tensors of "${graph.name}" take ${size} bytes, more than 1 GiB. ${remedy}.`);
   }
-  return joined(encodeModel(model));
+  return joinBytes(encodeModel(model));
 }
 
 /**
@@ -52,7 +54,7 @@ export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
  */
 export function encodeOnnx(graph: Graph, options: EncodeOptions): EncodedModel {
   const { model, data } = encodeChunks(graph, options);
-  return { model: joined(model), data };
+  return { model: joinBytes(model), data };
 }
 
 /** `encodeOnnx` with the model too in chunks, for a file. */

@@ -2,7 +2,8 @@
  * What other rules should not have to know of: nodes that compute nothing, Constant nodes, whose contents become
  * initializers, and sums written as a stack of which one axis is summed.
  */
-import type { Graph, Node, Value } from '../graph/graph.ts';
+import type { Builder } from '../graph/builder.ts';
+import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Rule } from './rewriter.ts';
@@ -15,10 +16,14 @@ export const removeIdentity: Rule = {
     const [only, ...others] = node.inputs;
     const idle = op === 'Identity' || ((op === 'Sum' || op === 'Concat') && others.length === 0);
     if (!only || !idle || (b.graph.outputs.includes(node.outputs[0]!) && !canTakeName(b.graph, only))) return undefined;
-    b.graph.replaceAllUses(node.outputs[0]!, only);
-    return { done: `a ${node.op} of one value is that value.` };
+    b.graph.replaceAllUses(node.outputs[0]!, ownCopy(b, only, node.outputs[0]!.name));
+    return { done: `${describe(node)} has one input and is that value.` };
   },
 };
+
+/** PyTorch's exporter keeps one of several equal constants and makes the others an Identity of it: each is its own again. */
+const ownCopy = (b: Builder, value: Value, name: string): Value =>
+  b.graph.initializers.has(value) && value.tensor ? b.parameter(name, value.tensor.dims, value.tensor) : value;
 
 /** Whether a value may become an output of the graph under another name. */
 const canTakeName = (graph: Graph, value: Value): boolean =>
@@ -33,7 +38,7 @@ export const constantToInitializer: Rule = {
     const contents = node.op === 'Constant' && node.domain === '' ? contentsOf(node) : undefined;
     if (!contents || b.graph.outputs.includes(y!)) return undefined;
     b.graph.replaceAllUses(y!, b.parameter(y!.name, contents.dims, contents));
-    return { done: 'a Constant is an initializer.' };
+    return { done: `${describe(node)} is an initializer.` };
   },
 };
 

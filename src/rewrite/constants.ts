@@ -34,7 +34,7 @@ export const cannotCompute = ({ dtype }: Tensor, node: Node): Refusal | undefine
 
 /** A tensor of `like`'s type, from numbers in float64: rounded once. */
 export const rounded = (like: Tensor, dims: readonly number[], values: Float64Array): Tensor =>
-  like.dtype === 'float64' ? tensor('float64', dims, values) : tensor('float32', dims, Float32Array.from(values));
+  like.dtype === 'float64' ? tensor('float64', dims, values) : tensor('float32', dims, new Float32Array(values));
 
 /** The attributes that a node states, without defaults, some of which older operator sets do not know. */
 export function givenAttributes<O extends OpType>(node: Node, op: O): Partial<Attributes<O>> {

@@ -19,9 +19,6 @@ const stagesTo: { readonly [F in 'A' | 'B' | 'C']: Stages } = {
   C: [[depthwiseToGroups, sumToConcat, branchesToGroups]],
 };
 
-/** What makes patterns plain to see, and changes nothing that counts. */
-const preparation: readonly Rule[] = [constantToInitializer, removeIdentity, stackToSum];
-
 /** The oldest operator set in which every operator that the rules write means what it means now. */
 const oldest = 9;
 
@@ -60,17 +57,27 @@ function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Con
     const refusals = [{ rule: 'operator set', node: `graph "${source.name}"`, text }];
     return { graph: source, report: { changes: [], refusals, nodesBefore, nodesAfter: nodesBefore } };
   }
-  const { graph } = source.clone();
-  const prepared = rewrite(graph, preparation).changes.filter(({ rule }) => counted.some(({ name }) => name === rule));
-  inferKnownShapes(graph);
+  const { graph, report } = prepared(source);
+  const tidied = report.changes.filter(({ rule }) => counted.some(({ name }) => name === rule));
   const reports = stages.map((rules) => rewrite(graph, rules));
-  const changes: Remark[] = [...prepared, ...reports.flatMap((report) => report.changes)];
-  const refusals = reports.flatMap((report) => report.refusals);
+  const changes: Remark[] = [...tidied, ...reports.flatMap(({ changes }) => changes)];
+  const refusals = reports.flatMap(({ refusals }) => refusals);
   if (changes.length === 0) {
     return { graph: source, report: { changes, refusals, nodesBefore, nodesAfter: nodesBefore } };
   }
   dropUnreadInitializers(graph);
   return { graph, report: { changes, refusals, nodesBefore, nodesAfter: graph.nodes.size } };
+}
+
+/**
+ * A copy in which patterns are plain to see: constants are initializers, each of its own; nodes without effect are gone;
+ * shapes are filled in as far as they can be told.
+ */
+export function prepared(source: Graph): Converted {
+  const { graph } = source.clone();
+  const report = rewrite(graph, [constantToInitializer, removeIdentity, stackToSum]);
+  inferKnownShapes(graph);
+  return { graph, report };
 }
 
 /** Older files list initializers among the inputs; those that are not read any more are no inputs either. */

@@ -67,10 +67,11 @@ function fold(graph: Graph, convolution: Node, node: Node): { weight: Tensor; bi
 }
 
 function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { weight: Tensor; bias: Tensor } {
-  const [scale, shift, mean, variance, bias] = vectors.map(({ data }) => Float64Array.from(data as Float32Array));
+  const [scale, shift, mean, variance, bias] = vectors.map(({ data }) => new Float64Array(data as Float32Array));
   const factors = scale!.map((s, m) => s / Math.sqrt(variance![m]! + epsilon));
   const perFilter = weight.data.length / weight.dims[0]!;
-  const w = Float64Array.from(weight.data as Float32Array, (value, i) => value * factors[Math.floor(i / perFilter)]!);
+  const w = new Float64Array(weight.data as Float32Array);
+  for (let i = 0; i < w.length; i++) w[i]! *= factors[Math.floor(i / perFilter)]!;
   const b = factors.map((factor, m) => ((bias?.[m] ?? 0) - mean![m]!) * factor + shift![m]!);
   return { weight: rounded(weight, weight.dims, w), bias: rounded(weight, [b.length], b) };
 }

@@ -12,9 +12,12 @@ const branchPart = /\bbranches\.\d+\./;
  */
 export function mergedName(names: readonly string[]): string {
   const stripped = names.map((name) => name.replace(branchPart, ''));
-  const [first = '', ...others] = stripped;
-  if (others.every((name) => name === first)) return first;
-  return withoutNumbers(names) ?? names[0]!;
+  const bare = stripped.map((name) => name.replace(/_\d+$/, '')); // a number that told apart equal names
+  const inBranches = names.every((name) => branchPart.test(name));
+  const found = [stripped, ...(inBranches ? [bare] : [])].find(([first, ...others]) =>
+    others.every((name) => name === first),
+  );
+  return found?.[0] ?? withoutNumbers(names) ?? names[0]!;
 }
 
 /** What paths become that differ only in numbers at the end of some steps: `a/conv1.0/Conv` and `a/conv1.1/Conv`. */
@@ -24,7 +27,7 @@ function withoutNumbers(names: readonly string[]): string | undefined {
   const merged: string[] = [];
   for (const [i, step] of first!.entries()) {
     const same = others.every((steps) => steps[i] === step);
-    const bare = (text: string) => text.replace(/\d+$/, '');
+    const bare = (text: string) => text.replace(/_?\d+$/, '');
     if (!same && (i === 0 || others.some((steps) => bare(steps[i]!) !== bare(step)))) return undefined;
     const kept = same ? step : bare(step);
     if (kept.length > 1 || same) merged.push(kept);

@@ -10,7 +10,7 @@ import { tensor } from '../tensor.ts';
 
 /** What are inputs now, after the first, and were attributes up to operator set 9 (Slice), 10 (Pad) or 12. */
 const formerAttributes: { readonly [O in OpType]?: readonly string[] } = {
-  Pad: ['pads'],
+  Pad: ['pads', 'value'],
   ReduceSum: ['axes'],
   Slice: ['starts', 'ends', 'axes'],
   Split: ['split'],
@@ -30,8 +30,10 @@ export function inputsOf(node: Node): readonly (Shaped | undefined)[] {
   const former = (op && formerAttributes[op]) ?? [];
   if (!former.some((name) => node.attributes.has(name))) return node.inputs as (Shaped | undefined)[];
   const constants = former.map((name) => {
-    const value = node.attributes.get(name)?.value as readonly number[] | undefined;
-    return value && { dims: [value.length], tensor: tensor('float64', [value.length], Float64Array.from(value)) };
+    const attribute = node.attributes.get(name);
+    if (!attribute) return undefined;
+    const data = Float64Array.from([attribute.value as number | readonly number[]].flat());
+    return { dims: [data.length], tensor: tensor('float64', [data.length], data) };
   });
   return [node.inputs[0] as Shaped, ...constants];
 }

@@ -3,8 +3,8 @@
  * and how far it has come. Together with the seeded order of the pictures that is all it takes to go on to the bit.
  */
 import { dirname } from 'node:path';
-import { makeFolder } from '../classifier/files.ts';
 import { FormatError } from '../errors.ts';
+import { makeFolder } from '../files.ts';
 import type { Weights } from '../model/weights.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';

@@ -10,14 +10,14 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Classifier, type Evaluation } from '../classifier/classifier.ts';
 import type { ModelDescription } from '../classifier/description.ts';
-import { makeFolder, saveModel } from '../classifier/files.ts';
+import { saveModel } from '../classifier/files.ts';
 import { Tally } from '../classifier/tally.ts';
 import { type Folder, openFolder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { type Preprocessing, preprocessingFor, trainTransforms } from '../data/presets.ts';
 import type { Transforms } from '../data/transforms.ts';
 import { UsageError } from '../errors.ts';
-import { writeFileAtomically } from '../files.ts';
+import { makeFolder, writeFileAtomically } from '../files.ts';
 import { cost } from '../graph/cost.ts';
 import { initialWeights } from '../model/init.ts';
 import { type Model, resnext } from '../model/resnext.ts';
@@ -64,6 +64,7 @@ export async function train(
  * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options.
  *
  * @throws UsageError when `out` holds no run, or one that what is given does not fit.
+ * @example await resume('runs/flowers', { epochs: 60 });
  */
 export async function resume(
   out: string,
@@ -210,7 +211,7 @@ class Run {
       step: step + 1,
       steps: steps + 1,
       lossSum: lossSum + loss * batch,
-      right: right + Math.round((tally.top1 * batch) / 100),
+      right: right + tally.right,
       seen: seen + batch,
     };
     this.#tellStep(rate);

@@ -82,7 +82,9 @@ export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOpt
     atLeast(name, options[name], 0);
   for (const name of ['momentum', 'labelSmoothing', 'validation'] as const) share(name, options[name]);
   if (!(options.learningRate > 0)) throw new UsageError(`learningRate = ${options.learningRate} should be above 0.`);
-  if (options.nesterov && options.momentum === 0) throw new UsageError('nesterov needs a momentum above 0.');
+  if (options.nesterov && options.momentum === 0) {
+    throw new UsageError('momentum = 0 should be above 0 with nesterov = true; give one, or nesterov = false.');
+  }
   if (options.inputChannels !== 1 && options.inputChannels !== 3) {
     throw new UsageError(`inputChannels = ${options.inputChannels} should be 1 (grey) or 3 (colour).`);
   }

@@ -55,7 +55,10 @@ export class Trainer {
   }
 
   /**
+   * Opens the model's training step on ONNX Runtime; `dispose` frees it.
+   *
    * @param weights the start, in form C.
+   * @throws UsageError when the weights do not fit the model.
    * @example const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, momentum: 0.9, … });
    */
   static async open(model: Model, weights: Weights, options: StepOptions & SessionOptions): Promise<Trainer> {
@@ -94,6 +97,7 @@ export class Trainer {
     for (const [name, part] of scatter(this.#model, velocity)) put(`${name}.velocity`, part);
   }
 
+  /** Frees the session. The trainer cannot be used afterwards. */
   async dispose(): Promise<void> {
     await this.#session.dispose();
   }

@@ -10,24 +10,29 @@ export interface CompareOptions extends SessionOptions {
   readonly batch?: number;
   /** Timed runs of each, in turn; 5 unless given, 0 for none. */
   readonly runs?: number;
+  /** Of the random inputs; 1 unless given. */
   readonly seed?: number;
 }
 
 export interface Comparison {
   /** Largest over the outputs of ‖a − b‖ / ‖a‖. */
   readonly difference: number;
-  /** Median milliseconds of one run of each graph. */
+  /** Median milliseconds of one run of each graph; 0 without runs. */
   readonly milliseconds: readonly [number, number];
 }
 
 /**
+ * Compares what two graphs with the same inputs and outputs compute.
+ *
  * @throws UsageError when the graphs have other outputs, or an input's shape is not known.
  * @example const { difference, milliseconds: [before, after] } = await compareGraphs(original, optimised);
  */
 export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions = {}): Promise<Comparison> {
   const { batch = 2, runs = 5, seed = 1 } = options;
-  const sessions = [await Session.open(a, options), await Session.open(b, options)] as const;
+  const opened: Session[] = [];
   try {
+    for (const graph of [a, b]) opened.push(await Session.open(graph, options));
+    const sessions = opened as [Session, Session];
     const feeds = randomInputs(a, batch, seed);
     const [left, right] = [await sessions[0].run(feeds), await sessions[1].run(feeds)];
     const differences = [...left].map(([name, value]) => {
@@ -37,7 +42,7 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
     });
     return { difference: Math.max(...differences), milliseconds: await timeInTurn(sessions, feeds, runs) };
   } finally {
-    for (const session of sessions) await session.dispose();
+    for (const session of opened) await session.dispose();
   }
 }
 
@@ -87,4 +92,5 @@ async function timeInTurn(
   return [median(times[0]), median(times[1])];
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+/** The middle one of the values, 0 of none. */
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

@@ -13,7 +13,7 @@ import { gather, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { nextStatistic, withLoss } from '../train/step.ts';
-import { randomInputs, relativeDifference } from './compare.ts';
+import { median, randomInputs, relativeDifference } from './compare.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
@@ -54,7 +54,10 @@ interface Measured {
 }
 
 /**
+ * Compares a net in forms A, B and C.
+ *
  * @param weights in form C.
+ * @throws UsageError when the weights do not fit the net.
  * @example const { equivalent, forms } = await verify(model.config, initialWeights(model, 1));
  */
 export async function verify(
@@ -138,16 +141,19 @@ function oneHot(dims: readonly number[]): Tensor {
 
 async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ output: Tensor; milliseconds: number }> {
   const session = await Session.open(graph, options);
-  const feeds = randomInputs(graph, 1, 2);
-  const [output] = [...(await session.run(feeds)).values()];
-  const times: number[] = [];
-  for (let i = 0; i < (options.runs ?? 7); i++) {
-    const began = performance.now();
-    await session.run(feeds);
-    times.push(performance.now() - began);
+  try {
+    const feeds = randomInputs(graph, 1, 2);
+    const [output] = [...(await session.run(feeds)).values()];
+    const times: number[] = [];
+    for (let i = 0; i < (options.runs ?? 7); i++) {
+      const began = performance.now();
+      await session.run(feeds);
+      times.push(performance.now() - began);
+    }
+    return { output: output!, milliseconds: median(times) };
+  } finally {
+    await session.dispose();
   }
-  await session.dispose();
-  return { output: output!, milliseconds: times.sort((a, b) => a - b)[times.length >> 1] ?? 0 };
 }
 
 function compare(form: Form, own: Measured, reference: Measured): FormResult {

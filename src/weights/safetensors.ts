@@ -8,7 +8,17 @@
  * Reference: https://github.com/huggingface/safetensors#format
  */
 import { FormatError, UsageError } from '../errors.ts';
-import { allocate, bytesPerElement, type DType, dtypes, elements, type Tensor, tensor } from '../tensor.ts';
+import {
+  allocate,
+  bytesOf,
+  bytesPerElement,
+  type DType,
+  dtypes,
+  elements,
+  joinBytes,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
 
 export interface Safetensors {
   /** In the order of their data. */
@@ -45,9 +55,10 @@ const dtypeNames: { readonly [D in DType]: string } = {
 const dtypeByName: ReadonlyMap<unknown, DType> = new Map(dtypes.map((dtype) => [dtypeNames[dtype], dtype]));
 
 /**
- * The tensors in the bytes of a safetensors file, as copies.
+ * The tensors in the bytes of a safetensors file, as copies. `name` is what messages call it.
  *
- * @throws FormatError when the bytes are no safetensors file, or not all of one. `name` is what messages call it.
+ * @throws FormatError when the bytes are no safetensors file, or not all of one.
+ * @example const { tensors, metadata } = readSafetensors(new Uint8Array(await response.arrayBuffer()));
  */
 export function readSafetensors(bytes: Uint8Array, name = 'safetensors bytes'): Safetensors {
   const fill = (target: Uint8Array, offset: number): number => {
@@ -216,19 +227,13 @@ function checkOffsets(entries: readonly Entry[], available: number, start: numbe
  * Tensors as the bytes of a safetensors file, in the order given.
  *
  * @throws UsageError for a tensor named `__metadata__`, or a header beyond what the format allows.
+ * @example writeSafetensors(initialWeights(model, 1), new Map([['format', 'pt']]))
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata?: ReadonlyMap<string, string>,
 ): Uint8Array<ArrayBuffer> {
-  const chunks = [...safetensorsChunks(tensors, metadata)];
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
-  let end = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, end);
-    end += chunk.length;
-  }
-  return bytes;
+  return joinBytes(safetensorsChunks(tensors, metadata));
 }
 
 /** The file as chunks: the header, then each tensor's own bytes, in place. */
@@ -236,8 +241,7 @@ export function safetensorsChunks(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array[] {
-  const data = [...tensors.values()].map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return [writeHeader(tensors, metadata), ...data];
+  return [writeHeader(tensors, metadata), ...Array.from(tensors.values(), bytesOf)];
 }
 
 /** An object's JSON from its members' JSON. An object itself would move names that look like numbers to the front. */

@@ -21,9 +21,8 @@ export async function run(
     try {
       const predictions = await classifier.classify(image, options.top);
       results.push({ image, predictions });
-      output.line(
-        `${image}\n${indented(table(predictions.map(({ label, probability }) => [percent(probability), label])))}`,
-      );
+      const rows = predictions.map(({ label, probability }) => [percent(probability), label]);
+      output.line(`${image}\n${indented(table(rows))}`);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       results.push({ image, error: error.message });
@@ -31,7 +30,7 @@ export async function run(
     }
   }
   await classifier.dispose();
-  if (output.json) output.document(results);
+  output.document(results);
   return results.some((result) => 'error' in result) ? 1 : 0;
 }
 

@@ -1,8 +1,11 @@
 /** `resnext convert`: a model with its blocks written in another form, weights and all. */
-import { extname } from 'node:path';
+import { dirname, extname } from 'node:path';
 import { convert } from '../../classifier/convert.ts';
+import { descriptionKey, readDescription, writeDescription } from '../../classifier/description.ts';
 import { exportOnnx, loadModel, writeModelFile } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
+import { makeFolder } from '../../files.ts';
+import type { Graph } from '../../graph/graph.ts';
 import type { Form } from '../../model/config.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
@@ -35,9 +38,19 @@ async function convertOnnx(input: string, target: string, form: Form, output: Ou
   if (extname(target) !== '.onnx')
     throw new UsageError(`"${input}" is an ONNX file; "${target}" should end in .onnx too.`);
   const { graph, report } = convertGraph(await readOnnxFile(input), form);
+  if (report.refusals.length === 0) restate(graph, form, input);
+  await makeFolder(dirname(target));
   await writeOnnxFile(target, graph);
   output.document({ input, output: target, form, ...report });
   output.line(remarks(report));
   output.line(`Wrote ${target}.`);
   return 0;
+}
+
+/** A model that this package exported says which form it is in. */
+function restate(graph: Graph, form: Form, source: string): void {
+  const text = graph.metadata.get(descriptionKey);
+  if (text === undefined) return;
+  const description = readDescription(text, source);
+  graph.metadata.set(descriptionKey, writeDescription({ ...description, config: { ...description.config, form } }));
 }

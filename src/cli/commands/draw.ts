@@ -11,10 +11,10 @@ import type { Graph } from '../../graph/graph.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import type { Form } from '../../model/config.ts';
 import { resnext } from '../../model/resnext.ts';
-import { variant } from '../../model/variants.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import type { Output } from '../output.ts';
+import { variantOptions } from '../variant.ts';
 
 export interface DrawOptions {
   readonly block?: string;
@@ -64,7 +64,7 @@ function channels(given: string): { input: number; output: number; groups: numbe
 }
 
 async function graphOf(source: string, form: Form | undefined, output: Output): Promise<Graph> {
-  if (!existsSync(source)) return resnext({ ...variant(source), form: form ?? 'C' }).graph;
+  if (!existsSync(source)) return resnext(variantOptions(source, { form })).graph;
   if (extname(source) === '.onnx') return fileGraph(source, form, output);
   const { description, graph } = await loadModel(source);
   return form === undefined ? graph : resnext({ ...description.config, form }).graph;

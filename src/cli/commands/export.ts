@@ -1,23 +1,18 @@
 /** `resnext export`: a trained model, or a variant with seeded initial weights, as one ONNX file. */
 import { existsSync } from 'node:fs';
-import type { ModelDescription } from '../../classifier/description.ts';
+import { convert } from '../../classifier/convert.ts';
 import { exportOnnx, loadModel, type SavedModel } from '../../classifier/files.ts';
 import { preprocessingFor } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
 import { cost } from '../../graph/cost.ts';
-import type { Form, ResNeXtConfig, Shortcut } from '../../model/config.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
-import { variant } from '../../model/variants.ts';
-import { setWeights, type Weights } from '../../model/weights.ts';
+import { setWeights } from '../../model/weights.ts';
 import type { Output } from '../output.ts';
+import { type VariantOptions, variantOptions } from '../variant.ts';
 
-export interface ExportOptions {
+export interface ExportOptions extends VariantOptions {
   readonly output: string;
-  readonly form?: Form;
-  readonly shortcut?: Shortcut;
-  readonly classes?: number;
-  readonly size?: number;
   readonly seed: number;
 }
 
@@ -40,27 +35,17 @@ async function trained(path: string, { form, shortcut, classes, size }: ExportOp
   }
   const saved = await loadModel(path);
   if (form === undefined || form === saved.description.config.form) return saved;
-  if (!saved.weights)
-    throw new UsageError(`"${path}" is an ONNX file; --form needs a run folder or a .safetensors file.`);
-  return built(saved.description, { ...saved.description.config, form }, saved.weights);
+  if (!saved.weights) throw new UsageError(`"${path}" is an ONNX file; write it in another form with resnext convert.`);
+  return convert(saved, form);
 }
 
 /** A variant that nobody has trained: classes without names. */
-function fresh(name: string, { form = 'C', shortcut, classes, size, seed }: ExportOptions): SavedModel {
-  const given = {
-    ...(shortcut && { shortcut }),
-    ...(classes !== undefined && { classes }),
-    ...(size && { inputSize: size }),
-  };
-  const { config } = resnext({ ...variant(name), ...given, form });
-  const labels = Array.from({ length: config.classes }, (_, k) => `class ${k}`);
-  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
-  const description = { variant: name, config, classes: labels, preprocessing, metrics: {} };
-  return built(description, config, initialWeights(resnext({ ...config, form: 'C' }), seed));
-}
-
-function built(description: ModelDescription, config: ResNeXtConfig, weights: Weights): SavedModel {
-  const model = resnext(config);
+function fresh(name: string, options: ExportOptions): SavedModel {
+  const model = resnext(variantOptions(name, options));
+  const { config, graph } = model;
+  const weights = initialWeights(model, options.seed);
   setWeights(model, weights);
-  return { description: { ...description, config }, graph: model.graph, weights };
+  const classes = Array.from({ length: config.classes }, (_, k) => `class ${k}`);
+  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
+  return { description: { variant: name, config, classes, preprocessing, metrics: {} }, graph, weights };
 }

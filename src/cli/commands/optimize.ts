@@ -1,6 +1,7 @@
 /** `resnext optimize`: an ONNX file of anybody's, with emulated grouped convolutions made real and normalisation folded. */
-import { copyFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { UsageError } from '../../errors.ts';
+import { makeFolder } from '../../files.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import { optimizeGraph } from '../../rewrite/convert.ts';
 import { compareGraphs } from '../../verify/compare.ts';
@@ -15,11 +16,12 @@ export interface OptimizeOptions {
 export async function run([input]: readonly [string], options: OptimizeOptions, output: Output): Promise<number> {
   const source = await readOnnxFile(input);
   const { graph, report } = optimizeGraph(source);
+  await makeFolder(dirname(options.output));
   if (report.changes.length === 0) {
-    await copyFile(input, options.output);
+    await writeOnnxFile(options.output, graph);
     output.document({ input, output: options.output, ...report });
     output.line(remarks(report));
-    output.line(`Nothing to rewrite: ${options.output} is ${input}, byte for byte.`);
+    output.line(`Nothing to rewrite: ${options.output} holds what ${input} holds.`);
     return 0;
   }
   const { difference, milliseconds } = await compareGraphs(source, graph, { batch: 1 });

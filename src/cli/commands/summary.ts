@@ -1,27 +1,19 @@
 /** `resnext summary`: a net stage by stage, as the paper's Table 1 has it. */
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
-import { branchWidth, type Form, type ResNeXtConfig, type Shortcut } from '../../model/config.ts';
+import { branchWidth, type Form, type ResNeXtConfig } from '../../model/config.ts';
 import { type Model, resnext } from '../../model/resnext.ts';
-import { variant } from '../../model/variants.ts';
 import { elements } from '../../tensor.ts';
 import { type Output, short, table } from '../output.ts';
+import { type VariantOptions, variantOptions } from '../variant.ts';
 
-export interface SummaryOptions {
+export interface SummaryOptions extends VariantOptions {
   readonly form: Form;
-  readonly shortcut?: Shortcut;
-  readonly classes?: number;
-  readonly size?: number;
 }
 
 export async function run([name]: readonly [string], options: SummaryOptions, output: Output): Promise<number> {
-  const { size, form, shortcut, classes } = options;
-  const given = {
-    ...(shortcut && { shortcut }),
-    ...(classes !== undefined && { classes }),
-    ...(size && { inputSize: size }),
-  };
-  const model = resnext({ ...variant(name), ...given, form });
+  const { form } = options;
+  const model = resnext(variantOptions(name, options));
   const { parameters, macs, nodes } = cost(model.graph);
   const stages = summarise(model);
   const { config } = model;

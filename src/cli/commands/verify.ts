@@ -7,12 +7,12 @@ import { writeFileAtomically } from '../../files.ts';
 import type { ResNeXtConfig } from '../../model/config.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
-import { variant } from '../../model/variants.ts';
 import type { Weights } from '../../model/weights.ts';
 import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
 import { type Output, table } from '../output.ts';
+import { variantOptions } from '../variant.ts';
 
 export interface VerifyCommandOptions {
   readonly threads?: number;
@@ -40,7 +40,7 @@ export async function run([source]: readonly [string], options: VerifyCommandOpt
 }
 
 function fresh(name: string, seed: number): { config: ResNeXtConfig; weights: Weights } {
-  const model = resnext(variant(name));
+  const model = resnext(variantOptions(name));
   return { config: model.config, weights: initialWeights(model, seed) };
 }
 

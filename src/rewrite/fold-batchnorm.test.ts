@@ -1,0 +1,111 @@
+import { expect, test } from 'vitest';
+import { relativeError, seeded } from '../../test/tensors.ts';
+import { Builder } from '../graph/builder.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import type { Graph, Node, Value } from '../graph/graph.ts';
+import { tensor } from '../tensor.ts';
+import { foldBatchNorm } from './fold-batchnorm.ts';
+import { rewrite } from './rewriter.ts';
+
+interface Site {
+  readonly b: Builder;
+  readonly conv: Node;
+  readonly norm: Node;
+  readonly y: Value;
+}
+
+/** x → conv → norm → y, in float32 or float64, with a group or a bias if asked for. */
+function site({ group = 1, bias = false, dtype = 'float32' as 'float32' | 'float64' } = {}): Site {
+  const r = seeded(2);
+  const b = new Builder('net');
+  const draw = (name: string, dims: number[], low = -1) => {
+    const { data } = r.tensor(dims, low, 1);
+    return b.parameter(
+      name,
+      dims,
+      dtype === 'float32' ? tensor(dtype, dims, data) : tensor(dtype, dims, new Float64Array(data)),
+    );
+  };
+  const inputs = [b.input('x', ['N', 4, 5, 5], dtype), draw('conv.weight', [6, 4 / group, 3, 3])];
+  if (bias) inputs.push(draw('conv.bias', [6]));
+  const z = b.op('Conv', inputs, { group, pads: [1, 1, 1, 1] }, 'conv');
+  const vectors = ['weight', 'bias', 'running_mean', 'running_var'].map((part) => {
+    return draw(`bn.${part}`, [6], part === 'running_var' ? 0.2 : -1);
+  });
+  const y = b.output(b.op('BatchNormalization', [z, ...vectors], { epsilon: 0.01 }, 'bn'), 'y');
+  return { b, conv: z.producer!, norm: y.producer!, y };
+}
+
+const x = seeded(3).tensor([2, 4, 5, 5]);
+const outputOf = (graph: Graph) => evaluate(graph, new Map([['x', x]])).get('y')!;
+
+test.each([
+  ['a convolution', {}, 1e-7],
+  ['a convolution with a bias', { bias: true }, 1e-7],
+  ['a convolution in groups', { group: 2 }, 1e-7],
+  ['a convolution in float64', { bias: true, dtype: 'float64' as const }, 1e-15],
+])('%s takes its normalisation in', (_, options, tolerance) => {
+  const { b } = site(options);
+  const before = outputOf(b.graph);
+  const { changes, refusals } = rewrite(b.graph, [foldBatchNorm]);
+  expect([changes.map(({ text }) => text), refusals]).toEqual([
+    ['BatchNormalization "bn" is part of Conv "conv".'],
+    [],
+  ]);
+  expect([...b.graph.nodes].map(({ op, name }) => `${op} ${name}`)).toEqual(['Conv conv']);
+  expect([...b.graph.initializers].map(({ name }) => name).sort()).toEqual(['conv.bias', 'conv.weight']);
+  expect(relativeError(outputOf(b.graph), before)).toBeLessThan(tolerance);
+});
+
+test('a weight that two convolutions read is folded into a copy for each', () => {
+  const { b, conv, norm } = site();
+  const z = b.op('Conv', [...conv.inputs], { group: 1, pads: [1, 1, 1, 1] }, 'twin');
+  const vectors = norm.inputs.slice(1).toReversed();
+  b.output(b.op('BatchNormalization', [z, vectors[3], vectors[2], vectors[1], vectors[0]], {}, 'twin.bn'), 'y2');
+  const before = outputOf(b.graph);
+  expect(rewrite(b.graph, [foldBatchNorm]).changes).toHaveLength(2);
+  expect(relativeError(outputOf(b.graph), before)).toBeLessThan(1e-7);
+  expect(new Set([...b.graph.initializers].map(({ name }) => name)).size).toBe(4);
+});
+
+const used = 'what Conv "conv" makes is used by other nodes as well.';
+test.each<[string, (s: Site) => void, string]>([
+  ['whose convolution others read', ({ b, conv }) => b.output(b.op('Neg', [conv.outputs[0]])), used],
+  ['whose convolution is an output', ({ b, conv }) => b.output(conv.outputs[0]!), used],
+  [
+    'in training mode',
+    ({ norm }) => norm.attributes.set('training_mode', { kind: 'int', value: 1 }),
+    'BatchNormalization "bn" is in training mode.',
+  ],
+  [
+    'with a computed mean',
+    ({ b, norm }) => b.graph.setInput(norm, 3, b.op('Neg', [norm.inputs[3]], {}, 'mean')),
+    'BatchNormalization "bn" reads "mean.output", no constant.',
+  ],
+  [
+    'whose convolution is in float16',
+    ({ conv }) => {
+      conv.inputs[1]!.tensor = tensor('float16', [6, 4, 3, 3]);
+    },
+    'Conv "conv" has a weight in float16; only float32 and float64 are computed with.',
+  ],
+  [
+    'of a net without weights',
+    ({ conv }) => {
+      conv.inputs[1]!.tensor = undefined;
+    },
+    '"conv.weight" has no contents; load or draw the weights first.',
+  ],
+])('refused: a normalisation %s', (_, change, reason) => {
+  const s = site();
+  change(s);
+  const { changes, refusals } = rewrite(s.b.graph, [foldBatchNorm]);
+  expect([changes, refusals.map(({ text }) => text)]).toEqual([[], [reason]]);
+});
+
+test('a normalisation of anything else is not spoken of', () => {
+  const { b, conv, norm } = site();
+  b.graph.setInput(norm, 0, b.op('Relu', [conv.outputs[0]]));
+  const { changes, refusals } = rewrite(b.graph, [foldBatchNorm]);
+  expect([changes, refusals]).toEqual([[], []]);
+});
