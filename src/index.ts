@@ -17,7 +17,7 @@ export {
 } from './data/presets.ts';
 export { type Random, sampleRandom } from './data/random.ts';
 export { type Interpolation, resize } from './data/resize.ts';
-export { apply, type Transform, type Transforms } from './data/transforms.ts';
+export { applyTransforms, type Transform, type Transforms } from './data/transforms.ts';
 export { type BlockDrawingOptions, blockNames, drawBlock } from './draw/block.ts';
 export { drawGroupedConvolution, type GroupedConvolutionOptions } from './draw/grouped.ts';
 export type { DrawingOptions } from './draw/svg.ts';
@@ -46,8 +46,8 @@ export type { Parameter } from './model/layers.ts';
 export { type Model, resnext } from './model/resnext.ts';
 export { variant, variants } from './model/variants.ts';
 export {
-  gather,
-  scatter,
+  gatherWeights,
+  scatterWeights,
   setWeights,
   stateDict,
   type WeightSpec,

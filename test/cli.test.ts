@@ -173,7 +173,7 @@ describe('help and mistakes in typing', () => {
     ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
     ['no model', ['classify', 'a.png', '--model', 'nowhere'], /no model at "nowhere"/],
     ['no model to export', ['export', 'runs/none', '-o', 'a.onnx'], /no model at "runs\/none"/],
-    ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder "nowhere" does not exist/],
+    ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder ".*nowhere" does not exist/],
   ])('%s', async (_, args, message) => {
     expectError(await run(...args), message);
   });
@@ -272,6 +272,18 @@ describe('train', () => {
   });
 });
 
+it('a run goes on with its own classes and net', async () => {
+  const others = join(dir, 'others');
+  for (const name of ['cat', 'dog', 'owl'])
+    cpSync(join(pictures, 'train', 'red'), join(others, name), { recursive: true });
+  const resume = (...args: string[]) => run('train', ...args, '--resume', trained, '--epochs', '4');
+  expectError(await resume(others), /knows the classes blue, green, red, but .*others" has cat, dog, owl/);
+  expectError(
+    await resume('--variant', 'resnext29_8x64d'),
+    /trains with variant = resnext11_4x16d_w16; a resumed run keeps/,
+  );
+});
+
 interface Classified {
   readonly image: string;
   readonly error?: string;
@@ -325,7 +337,7 @@ describe('a trained model', () => {
     const results = JSON.parse(stdout) as Classified[];
     expect(results.map(({ image }) => image)).toEqual([missing, picture('red'), corrupt]);
     expect(results.map(({ error }) => error !== undefined)).toEqual([true, false, true]);
-    expect(stderr).toMatch(/^warning Picture ".*missing\.png" .*\nwarning Picture ".*corrupt\.png" .*\n$/);
+    expect(stderr).toMatch(/^warning There is no picture ".*missing\.png"\.\nwarning Picture ".*corrupt\.png" .*\n$/);
   });
 
   it('needs nothing but its weights file', async () => {

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Form, ResNeXtConfig } from '../src/model/config.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
-import { gather, setWeights } from '../src/model/weights.ts';
+import { gatherWeights, setWeights } from '../src/model/weights.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import { type TrainingStep, trainingStep } from '../src/train/step.ts';
 import { type Golden, readGolden } from './golden-files.ts';
@@ -56,7 +56,7 @@ export const nextFeeds = (feeds: Tensors, { state }: TrainingStep, results: Tens
 
 /** The tensors of form C from flat ones, which are named after the parameters with `suffix`. */
 export const joined = (model: Model, flat: Tensors, suffix = ''): Map<string, Tensor> =>
-  gather(model, ({ value }) => {
+  gatherWeights(model, ({ value }) => {
     const part = flat.get(`${value.name}${suffix}`);
     return part && { ...part, dims: value.dims as number[] };
   });

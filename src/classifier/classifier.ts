@@ -4,7 +4,7 @@ import { decode, type Image } from '../data/image.ts';
 import { type EpochOptions, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
-import { apply, outputDims, type Transforms } from '../data/transforms.ts';
+import { applyTransforms, outputDims, type Transforms } from '../data/transforms.ts';
 import { UsageError } from '../errors.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { tensor } from '../tensor.ts';
@@ -75,7 +75,7 @@ export class Classifier {
    */
   async classify(picture: string | Uint8Array | Image, top = 5): Promise<Prediction[]> {
     const image = typeof picture === 'string' || picture instanceof Uint8Array ? await decode(picture) : picture;
-    const pixels = apply(this.#transforms, image, sampleRandom(0, 0, 0)); // [C, H, W]
+    const pixels = applyTransforms(this.#transforms, image, sampleRandom(0, 0, 0)); // [C, H, W]
     const logits = await this.logits(pixels);
     const probabilities = softmax(logits);
     const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!);

@@ -8,7 +8,7 @@ import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { resnext } from '../model/resnext.ts';
-import { gather, setWeights, stateDict, type Weights } from '../model/weights.ts';
+import { gatherWeights, setWeights, stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
@@ -49,7 +49,7 @@ async function loadSafetensors(file: string): Promise<SavedModel> {
   const description = readDescription(text, file);
   const model = resnext(description.config);
   const inItsForm = model.parameters.every(({ value }) => tensors.has(value.name));
-  const weights = inItsForm ? gather(model, ({ value }) => tensors.get(value.name)) : tensors;
+  const weights = inItsForm ? gatherWeights(model, ({ value }) => tensors.get(value.name)) : tensors;
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
 }

@@ -247,7 +247,11 @@ function addRecipe(train: Command): void {
   train
     .option('--epochs <n>', `times that every picture is seen (default: ${d.epochs})`, number)
     .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
-    .option('--lr, --learning-rate <rate>', `(default: ${d.learningRate})`, number)
+    .option(
+      '--lr, --learning-rate <rate>',
+      '(default: 0.1 for 256 large or 128 small pictures a step, in proportion)',
+      number,
+    )
     .addOption(new Option('--schedule <name>', `learning rate over time (default: ${d.schedule})`).choices(schedules))
     .option('--warmup <epochs>', `epochs in which the learning rate rises (default: ${d.warmup})`, number)
     .option('--momentum <m>', `(default: ${d.momentum})`, number)

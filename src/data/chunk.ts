@@ -5,9 +5,9 @@
 
 import { readFileSync } from 'node:fs';
 import { FormatError } from '../errors.ts';
-import { decode, unreadable } from './image.ts';
+import { absent, decode } from './image.ts';
 import { sampleRandom } from './random.ts';
-import { apply, type Transforms } from './transforms.ts';
+import { applyTransforms, type Transforms } from './transforms.ts';
 
 /** Plain data, as it is posted to a worker thread. */
 export interface Chunk {
@@ -52,7 +52,7 @@ async function fill({ paths, indices, transforms, seed, epoch, images }: Chunk, 
   const image = await decode(read(path), path);
   const place = images.subarray(position * length, (position + 1) * length);
   try {
-    apply(transforms, image, sampleRandom(seed, epoch, indices[position]!), place);
+    applyTransforms(transforms, image, sampleRandom(seed, epoch, indices[position]!), place);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new FormatError(`Picture "${path}" cannot be used. ${error.message}`, { cause: error });
@@ -64,6 +64,6 @@ function read(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (cause) {
-    throw unreadable(path, cause instanceof Error ? cause.message : String(cause), cause);
+    throw absent(path, cause);
   }
 }

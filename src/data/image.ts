@@ -53,11 +53,19 @@ export async function decode(input: string | Uint8Array, name?: string): Promise
 export const unreadable = (name: string, reason: string, cause?: unknown): FormatError =>
   new FormatError(`Picture "${name}" cannot be read: ${reason}. Replace or remove it.`, { cause });
 
+/** The error for a path that is no file. */
+export function absent(path: string, cause: unknown): FormatError {
+  const { code } = cause as { code?: string };
+  if (code === 'ENOENT') return new FormatError(`There is no picture "${path}".`, { cause });
+  if (code === 'EISDIR') return new FormatError(`"${path}" is a folder; name the pictures in it.`, { cause });
+  return unreadable(path, firstLine(cause), cause);
+}
+
 async function read(path: string, name: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw unreadable(name, firstLine(cause), cause);
+    throw absent(name, cause);
   }
 }
 

@@ -21,7 +21,7 @@ const purposes = { sample: 1, permutation: 2 } as const;
 /**
  * The generator for one sample in one epoch; `index` is the sample's place in its list, not in the shuffled order.
  *
- * @example apply(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, 0, 0))
+ * @example applyTransforms(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, 0, 0))
  */
 export const sampleRandom = (seed: number, epoch: number, index: number): Random =>
   generator([purposes.sample, ...words(seed), epoch, index]);

@@ -11,7 +11,7 @@ import {
   trainTransforms,
 } from './presets.ts';
 import { type Random, sampleRandom } from './random.ts';
-import { apply, outputDims, type Step, type Transform } from './transforms.ts';
+import { applyTransforms, outputDims, type Step, type Transform } from './transforms.ts';
 
 function coordinates(width: number, height: number): Image {
   const data = new Uint8Array(width * height * 3);
@@ -30,7 +30,7 @@ function scripted(...values: number[]): Random {
 
 /** Where a middle row's and a middle column's pixels come from: x from red, y from green, -1 for padding (no blue). */
 function origin(steps: Step[], image: Image, size: number, random = scripted()): { x: number[]; y: number[] } {
-  const planes = apply([...steps, identity], image, random).map(Math.round);
+  const planes = applyTransforms([...steps, identity], image, random).map(Math.round);
   const at = (c: number, y: number, x: number) =>
     planes[2 * size * size + y * size + x] ? planes[(c * size + y) * size + x]! : -1;
   const [column, row] = [Math.floor(size / 2), Math.floor((size - 1) / 2)];
@@ -59,7 +59,7 @@ describe('center-crop', () => {
 
 describe('resize', () => {
   const dims = (width: number, height: number, size: number) => {
-    const length = apply(
+    const length = applyTransforms(
       [{ kind: 'resize', size, interpolation: 'nearest' }, identity],
       coordinates(width, height),
       scripted(),
@@ -76,9 +76,9 @@ describe('resize', () => {
 
   it('refuses a picture that would become too large', () => {
     const narrow = coordinates(1, 16_000);
-    expect(() => apply([{ kind: 'resize', size: 256, interpolation: 'box' }, identity], narrow, scripted())).toThrow(
-      FormatError,
-    );
+    expect(() =>
+      applyTransforms([{ kind: 'resize', size: 256, interpolation: 'box' }, identity], narrow, scripted()),
+    ).toThrow(FormatError);
   });
 });
 
@@ -148,7 +148,7 @@ describe('normalise', () => {
   const normalise: Transform = { kind: 'normalise', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
   it("gives torchvision's float32 values, channel by channel", () => {
-    const [r0, r1, g0, , b0, b1] = apply([normalise], image, scripted());
+    const [r0, r1, g0, , b0, b1] = applyTransforms([normalise], image, scripted());
     expect([r0, r1, g0, b0, b1]).toEqual([
       -2.1179039478302, 0.07406462728977203, -0.6876749992370605, 2.640000104904175, -1.7870151996612549,
     ]);
@@ -156,18 +156,22 @@ describe('normalise', () => {
 
   it('writes where it is told', () => {
     const place = new Float32Array(8);
-    expect(apply([normalise], image, scripted(), place.subarray(1, 7))).toEqual(apply([normalise], image, scripted()));
+    expect(applyTransforms([normalise], image, scripted(), place.subarray(1, 7))).toEqual(
+      applyTransforms([normalise], image, scripted()),
+    );
     expect([place[0], place[7]]).toEqual([0, 0]);
-    expect(() => apply([normalise], image, scripted(), place)).toThrow(/6 values \[3, 1, 2\], but its place 8/);
+    expect(() => applyTransforms([normalise], image, scripted(), place)).toThrow(
+      /6 values \[3, 1, 2\], but its place 8/,
+    );
   });
 
   it('makes one channel after grey', () => {
     const one: Transform = { kind: 'normalise', mean: [0], std: [1 / 255] };
-    expect([...apply([{ kind: 'grey' }, one], image, scripted())].map(Math.round)).toEqual([74, 38]);
-    expect(() => apply([one], image, scripted())).toThrow(/1 mean values for 3 channels; .*"grey"/);
+    expect([...applyTransforms([{ kind: 'grey' }, one], image, scripted())].map(Math.round)).toEqual([74, 38]);
+    expect(() => applyTransforms([one], image, scripted())).toThrow(/1 mean values for 3 channels; .*"grey"/);
   });
 
-  it('is required', () => expect(() => apply([], image, scripted())).toThrow(/no step of kind "normalise"/));
+  it('is required', () => expect(() => applyTransforms([], image, scripted())).toThrow(/no step of kind "normalise"/));
 });
 
 describe('outputDims', () => {
@@ -228,10 +232,12 @@ describe('presets', () => {
   it('give evaluation the same picture every time, and training another in every epoch', () => {
     const image = coordinates(50, 40);
     const view = (epoch: number) =>
-      apply(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, epoch, 0));
+      applyTransforms(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, epoch, 0));
     expect(view(0)).toEqual(view(0));
     expect(view(0)).not.toEqual(view(1));
     const test = evaluationTransforms(cifarPreprocessing);
-    expect(apply(test, image, sampleRandom(1, 0, 0))).toEqual(apply(test, image, sampleRandom(2, 5, 3)));
+    expect(applyTransforms(test, image, sampleRandom(1, 0, 0))).toEqual(
+      applyTransforms(test, image, sampleRandom(2, 5, 3)),
+    );
   });
 });

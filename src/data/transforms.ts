@@ -70,9 +70,14 @@ export type Transforms = readonly Transform[];
  * @param out where to put the result, when it has a place already.
  * @returns float32 [C, H, W].
  * @throws UsageError when no step normalises; FormatError when the picture is so narrow that it cannot be resized.
- * @example apply(evaluationTransforms(imagenetPreprocessing), image, sampleRandom(0, 0, 0)) // [3, 224, 224]
+ * @example applyTransforms(evaluationTransforms(imagenetPreprocessing), image, sampleRandom(0, 0, 0)) // [3, 224, 224]
  */
-export function apply(transforms: Transforms, image: Image, random: Random, out?: Float32Array): Float32Array {
+export function applyTransforms(
+  transforms: Transforms,
+  image: Image,
+  random: Random,
+  out?: Float32Array,
+): Float32Array {
   let current = image;
   for (const transform of transforms) {
     if (transform.kind === 'normalise') return normalise(current, transform, out);

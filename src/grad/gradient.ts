@@ -3,6 +3,7 @@
  * graph the nodes that compute each gradient. Where a value is used more than once its gradients add up; where it was
  * broadcast they are summed back to its shape.
  */
+import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, isOtherVersion, type OpType, opTypeOf } from '../graph/ops.ts';
@@ -14,7 +15,7 @@ import { type Differentiable, type Rule, rules } from './rules.ts';
  *
  * @returns the gradient of each value of `wrt`, of the value's shape; zeros where the loss does not depend on it.
  * @throws UsageError naming a value on the way whose shape is not all numbers.
- * @throws Error naming the node when one on the way has no gradient.
+ * @throws UsageError naming the node when one on the way has no gradient.
  * @example const [dw] = gradient(graph, loss, [weight]);
  */
 export function gradient(graph: Graph, loss: Value, wrt: readonly Value[]): Value[] {
@@ -58,7 +59,7 @@ function applyRule(b: Builder, node: Node, dys: readonly (Value | undefined)[]):
   const op = opTypeOf(node);
   const rule = op && (rules as { readonly [O in OpType]?: Rule<O> })[op];
   if (!op || !rule || isOtherVersion(node, op))
-    throw new Error(`${describe(node)} has no gradient, and the loss depends on it.`);
+    throw new UsageError(`${describe(node)} has no gradient, and the loss depends on it.`);
   const site = { b, node, inputs: node.inputs as Value[], y: node.outputs[0]!, dy: dys[0]!, dys };
   return (rule as Rule<Differentiable>)({ ...site, attributes: attributesOf(node, op as Differentiable) });
 }

@@ -7,9 +7,11 @@
  * `test/operator-cases.ts`: all strides, groups, paddings, dilations and broadcasts. The same graph then runs on ONNX
  * Runtime.
  */
+
 import { expect, test } from 'vitest';
 import { type Case, casesOf, graphOf } from '../../test/operator-cases.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
+import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { evaluate, type Tensor64 } from '../graph/evaluate.ts';
 import type { Graph, Value } from '../graph/graph.ts';
@@ -110,7 +112,7 @@ test.each(opTypes.filter(isDifferentiable))('%s: its gradient runs on ONNX Runti
 test.each(opTypes.filter((op) => !isDifferentiable(op)))('%s: has no gradient, and says so', (op) => {
   const { graph, loss, inputs } = siteOf(op, casesOf(op)[0]!);
   expect(() => gradient(graph, loss, inputs)).toThrow(
-    new Error(`${op} "node" has no gradient, and the loss depends on it.`),
+    new UsageError(`${op} "node" has no gradient, and the loss depends on it.`),
   );
 });
 

@@ -3,6 +3,7 @@
  * by its inputs), written in operators again. A rule may ignore broadcasting: the sweep in `gradient.ts` sums a gradient
  * over the axes that its input was repeated on. `undefined` stands for an input that has no gradient, such as a shape.
  */
+import { UsageError } from '../errors.ts';
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Node, type Value } from '../graph/graph.ts';
 import type { Attributes, OpType } from '../graph/ops.ts';
@@ -86,7 +87,7 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   Pad: ({ b, node, inputs: [x, padsInput], dy, attributes: { mode } }) => {
     const pads = constantInts(padsInput!, 'pads');
     if (mode !== 'constant' || pads.some((pad) => pad < 0)) {
-      throw new Error(`${describe(node)} has a gradient only where it adds a constant around its input.`);
+      throw new UsageError(`${describe(node)} has a gradient only where it adds a constant around its input.`);
     }
     const before = pads.slice(0, x!.dims!.length);
     const ends = sizes(x!).map((size, axis) => before[axis]! + size);
@@ -170,7 +171,7 @@ function gemm({ b, inputs: [left, right, bias], dy, attributes }: Site<'Gemm'>):
 function sliceRule({ b, node, inputs, dy }: Site<'Slice'>): (Value | undefined)[] {
   const ranges = sliceRanges([...inputs] as Shaped[]);
   if (ranges.some(({ step }) => step !== 1)) {
-    throw new Error(`${describe(node)} has a gradient only where its steps are 1.`);
+    throw new UsageError(`${describe(node)} has a gradient only where its steps are 1.`);
   }
   const before = ranges.map(({ start }) => start);
   const after = sizes(inputs[0]!).map((size, axis) => size - before[axis]! - sizes(dy)[axis]!);

@@ -3,6 +3,7 @@
  * any operator of any domain may stand in it, known to this package or not. `foreign` fields carry what a file holds
  * beyond this model (unknown protobuf fields, doc strings), untouched, so that a file read and written is the same file.
  */
+import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
 
 /** A dimension: its size, or the name of one that is free, such as the batch `N`. The empty name is one nobody knows. */
@@ -201,7 +202,7 @@ export class Graph {
       for (let node = stack.at(-1); node; node = stack.at(-1)) {
         const waits = done.has(node) ? [] : producers(node).filter((producer) => !done.has(producer));
         if (waits.some((producer) => open.has(producer)))
-          throw new Error(`The graph has a cycle at ${describe(node)}.`);
+          throw new UsageError(`The graph has a cycle at ${describe(node)}.`);
         if (waits.length > 0) {
           open.add(node);
           stack.push(...waits.reverse());

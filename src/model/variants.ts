@@ -71,7 +71,9 @@ export function variant(name: string): ResNeXtOptions {
 function suggestion(name: string): string {
   const nearest = variants.map((known) => ({ known, distance: editDistance(name, known) }));
   const best = nearest.reduce((a, b) => (b.distance < a.distance ? b : a));
-  return best.distance <= 4 ? ` Did you mean ${best.known}?` : '';
+  const depth = /\d+/.exec(name)?.[0] ?? '';
+  const meant = best.distance <= 4 ? best.known : table[depth] && `resnext${depth}_${table[depth].published[0]}`;
+  return meant ? ` Did you mean ${meant}?` : '';
 }
 
 function editDistance(a: string, b: string): number {

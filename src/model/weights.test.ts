@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Form, forms } from './config.ts';
 import { type Model, resnext } from './resnext.ts';
-import { gather, scatter, setWeights, stateDict, weightSpecs } from './weights.ts';
+import { gatherWeights, scatterWeights, setWeights, stateDict, weightSpecs } from './weights.ts';
 
 const tiny = {
   depths: [1, 1],
@@ -57,8 +57,8 @@ test('scattering and gathering give the same bits, in every form', () => {
     fc.property(smallConfig, fc.constantFrom<Form>('A', 'B'), fc.nat(), (config, form, seed) => {
       const model = resnext({ ...config, form });
       const weights = randomWeights(model, seed);
-      const parts = scatter(model, weights);
-      const whole = gather(model, ({ value }) => parts.get(value.name));
+      const parts = scatterWeights(model, weights);
+      const whole = gatherWeights(model, ({ value }) => parts.get(value.name));
       expect([...whole.keys()]).toEqual([...weights.keys()]);
       for (const [name, gathered] of whole) {
         expect(gathered.dims).toEqual(weights.get(name)!.dims);
@@ -86,7 +86,7 @@ test('a branch gets its own channels', () => {
 
 test('gather leaves out what it is not given', () => {
   const model = resnext({ ...tiny, form: 'B' });
-  const gathered = gather(model, ({ value, trainable }) =>
+  const gathered = gatherWeights(model, ({ value, trainable }) =>
     trainable ? seeded(1).tensor(value.dims as number[]) : undefined,
   );
   expect([...gathered.keys()]).toEqual(weightSpecs(model).flatMap(({ name, trainable }) => (trainable ? name : [])));

@@ -42,7 +42,7 @@ export function weightSpecs(model: Model): WeightSpec[] {
  */
 export function setWeights(model: Model, weights: Weights): void {
   for (const spec of weightSpecs(model)) tensorFor(spec, weights);
-  const parts = scatter(model, weights);
+  const parts = scatterWeights(model, weights);
   for (const { value } of model.parameters) value.tensor = parts.get(value.name);
 }
 
@@ -57,9 +57,9 @@ function tensorFor({ name, dims }: WeightSpec, weights: Weights): Tensor {
  * The slice of its form C tensor for each parameter, by the parameter's name. A whole tensor is passed on, not copied;
  * parameters whose tensor is not among the weights are left out.
  *
- * @example scatter(resnext({ form: 'A' }), weights).get('layer1.0.branches.31.conv2.weight') // [4, 4, 3, 3]
+ * @example scatterWeights(resnext({ form: 'A' }), weights).get('layer1.0.branches.31.conv2.weight') // [4, 4, 3, 3]
  */
-export function scatter(model: Model, weights: Weights): Map<string, Tensor> {
+export function scatterWeights(model: Model, weights: Weights): Map<string, Tensor> {
   const parts = new Map<string, Tensor>();
   for (const { value, source } of model.parameters) {
     const whole = weights.get(source.name);
@@ -72,9 +72,9 @@ export function scatter(model: Model, weights: Weights): Map<string, Tensor> {
 /**
  * Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out.
  *
- * @example gather(model, ({ value }) => value.tensor) // the weights that `setWeights` put in
+ * @example gatherWeights(model, ({ value }) => value.tensor) // the weights that `setWeights` put in
  */
-export function gather(model: Model, read: (parameter: Parameter) => Tensor | undefined): Map<string, Tensor> {
+export function gatherWeights(model: Model, read: (parameter: Parameter) => Tensor | undefined): Map<string, Tensor> {
   const parts = new Map<string, { axis: number; tensors: Tensor[] }>();
   for (const parameter of model.parameters) {
     const part = read(parameter);

@@ -5,7 +5,7 @@ import { Builder } from '../graph/builder.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import { type Attribute, Value } from '../graph/graph.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import { constantToInitializer, removeIdentity, stackToSum } from './cleanup.ts';
+import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
 import { optimizeGraph, prepared } from './convert.ts';
 import { type Rule, rewrite } from './rewriter.ts';
 
@@ -54,7 +54,7 @@ describe('nodes without effect', () => {
     const n = new Net();
     const one = n.b.parameter('a', [4], seeded(1).tensor([4]));
     n.output(n.b.op('Neg', [n.b.op('Identity', [one], {}, 'b')])).output(n.b.op('Neg', [one]));
-    apply(n, removeIdentity);
+    apply(n, separateConstants, removeIdentity);
     expect([...n.graph.initializers].map(({ name }) => name)).toEqual(['a', 'b.output']);
   });
 
@@ -182,11 +182,12 @@ test('a name that is taken gets a number; what was there keeps its own', () => {
   expect(relativeError(after, before)).toBe(0);
 });
 
-test('idle nodes alone are worth a new graph only to optimize', () => {
+test('idle nodes alone are worth a new graph to optimize, constants are not', () => {
   const n = new Net();
   n.output(n.b.op('Neg', [n.b.op('Identity', [n.x])]));
   expect(optimizeGraph(n.graph).report).toMatchObject({ nodesBefore: 2, nodesAfter: 1, refusals: [] });
   const constant = new Net();
-  constant.output(constant.b.op('Neg', [constant.constant('value_int', int(1))]));
+  const copy = constant.b.op('Identity', [constant.b.parameter('w', [1], tensor('float32', [1]))]);
+  constant.output(constant.b.op('Mul', [constant.constant('value_float', { kind: 'float', value: 1 }), copy]));
   expect(optimizeGraph(constant.graph).graph).toBe(constant.graph);
 });

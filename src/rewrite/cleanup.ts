@@ -2,7 +2,6 @@
  * What other rules should not have to know of: nodes that compute nothing, Constant nodes, whose contents become
  * initializers, and sums written as a stack of which one axis is summed.
  */
-import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { type Tensor, tensor } from '../tensor.ts';
@@ -16,14 +15,23 @@ export const removeIdentity: Rule = {
     const [only, ...others] = node.inputs;
     const idle = op === 'Identity' || ((op === 'Sum' || op === 'Concat') && others.length === 0);
     if (!only || !idle || (b.graph.outputs.includes(node.outputs[0]!) && !canTakeName(b.graph, only))) return undefined;
-    b.graph.replaceAllUses(node.outputs[0]!, ownCopy(b, only, node.outputs[0]!.name));
+    b.graph.replaceAllUses(node.outputs[0]!, only);
     return { done: `${describe(node)} has one input and is that value.` };
   },
 };
 
 /** PyTorch's exporter keeps one of several equal constants and makes the others an Identity of it: each is its own again. */
-const ownCopy = (b: Builder, value: Value, name: string): Value =>
-  b.graph.initializers.has(value) && value.tensor ? b.parameter(name, value.tensor.dims, value.tensor) : value;
+export const separateConstants: Rule = {
+  name: 'one constant for several to one for each',
+  apply(b, node) {
+    const [y] = node.outputs;
+    const contents = node.inputs[0]?.tensor;
+    if (opTypeOf(node) !== 'Identity' || !b.graph.initializers.has(node.inputs[0]!) || !contents) return undefined;
+    if (b.graph.outputs.includes(y!)) return undefined;
+    b.graph.replaceAllUses(y!, b.parameter(y!.name, contents.dims, contents));
+    return { done: `${describe(node)} is an initializer.` };
+  },
+};
 
 /** Whether a value may become an output of the graph under another name. */
 const canTakeName = (graph: Graph, value: Value): boolean =>

@@ -11,7 +11,7 @@ import { describe as describeNode, type Graph } from '../graph/graph.ts';
 import { type Form, forms, type ResNeXtOptions } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
-import { gather, setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import { gatherWeights, setWeights, type Weights, weightSpecs } from '../model/weights.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { trainingStep } from '../train/step.ts';
 import { convertGraph } from './convert.ts';
@@ -162,7 +162,7 @@ describe('training', () => {
   }
 
   const gathered = (model: Model, results: Weights, suffix: string): Weights =>
-    gather(model, ({ value }) => {
+    gatherWeights(model, ({ value }) => {
       const part = results.get(`${value.name}${suffix}`);
       return part && { ...part, dims: value.dims as number[] };
     });

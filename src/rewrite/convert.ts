@@ -1,6 +1,6 @@
 /** Whole graphs from form to form, and to what a runtime runs fastest. Both leave their input as it was. */
 import type { Graph } from '../graph/graph.ts';
-import { constantToInitializer, removeIdentity, stackToSum } from './cleanup.ts';
+import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
 import { depthwiseToGroups } from './depthwise.ts';
 import { foldBatchNorm, foldBeforeSum } from './fold-batchnorm.ts';
 import { branchesToGroups, emulationToGroups, sumToConcat } from './merge.ts';
@@ -75,7 +75,7 @@ function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Con
  */
 export function prepared(source: Graph): Converted {
   const { graph } = source.clone();
-  const report = rewrite(graph, [constantToInitializer, removeIdentity, stackToSum]);
+  const report = rewrite(graph, [constantToInitializer, separateConstants, removeIdentity, stackToSum]);
   inferKnownShapes(graph);
   return { graph, report };
 }

@@ -25,8 +25,12 @@ export interface Progress {
   readonly best: number;
 }
 
+/** A run that has not begun. */
+export const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right: 0, seen: 0, corrupt: 0, best: 0 };
+
 export interface Checkpoint {
   readonly options: TrainOptions;
+  readonly classes: readonly string[];
   readonly progress: Progress;
   readonly weights: Weights;
   readonly velocity: Weights;
@@ -34,12 +38,13 @@ export interface Checkpoint {
 
 export async function writeCheckpoint(
   path: string,
-  { options, progress, weights, velocity }: Checkpoint,
+  { options, classes, progress, weights, velocity }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
   const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
   const metadata = new Map([
     ['options', JSON.stringify(options)],
+    ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
@@ -48,14 +53,24 @@ export async function writeCheckpoint(
 /** @throws FormatError when the file is no checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensorsFile(path);
-  const [options, progress] = [metadata.get('options'), metadata.get('progress')];
-  if (!options || !progress) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
+  const [options, classes, progress] = ['options', 'classes', 'progress'].map((key) => metadata.get(key));
+  if (!options || !classes || !progress)
+    throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
   return {
-    options: JSON.parse(options) as TrainOptions,
-    progress: JSON.parse(progress) as Progress,
+    options: parsed<TrainOptions>(options, path),
+    classes: parsed<string[]>(classes, path),
+    progress: { ...start, ...parsed<Progress>(progress, path) },
     weights: stripped('weights.', tensors),
     velocity: stripped('velocity.', tensors),
   };
+}
+
+function parsed<T>(text: string, path: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new FormatError(`${path}: the checkpoint's own description is not JSON.`, { cause });
+  }
 }
 
 const prefixed = (prefix: string, tensors: Weights): [string, Tensor][] =>

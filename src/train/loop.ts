@@ -22,8 +22,8 @@ import { cost } from '../graph/cost.ts';
 import { initialWeights } from '../model/init.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
-import { type Checkpoint, type Progress, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import type { EpochEvent, TrainEvent } from './events.ts';
+import { type Checkpoint, type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
+import type { EpochEvent, StartEvent, TrainEvent } from './events.ts';
 import { resolveTrainOptions, type TrainOptions, trainConfig } from './options.ts';
 import { learningRateAt } from './schedule.ts';
 import { Trainer } from './trainer.ts';
@@ -81,6 +81,14 @@ export async function resume(
       `"${out}" stands within an epoch in batches of ${batch}; resume it without another batch size.`,
     );
   }
+  const fixed = (['variant', 'size', 'inputChannels', 'shortcut'] as const).find(
+    (name) => options[name] !== checkpoint.options[name],
+  );
+  if (fixed) {
+    throw new UsageError(
+      `"${out}" trains with ${fixed} = ${checkpoint.options[fixed]}; a resumed run keeps it, so leave it out.`,
+    );
+  }
   return withRun(options, checkpoint, hooks);
 }
 
@@ -94,8 +102,6 @@ async function withRun(options: TrainOptions, from: Checkpoint | undefined, hook
     await run.close();
   }
 }
-
-const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right: 0, seen: 0, corrupt: 0, best: 0 };
 
 class Run {
   readonly #options: TrainOptions;
@@ -146,7 +152,13 @@ class Run {
         `There are ${folder.train.length} pictures to train on, fewer than a batch of ${options.batch}; choose a smaller batch.`,
       );
     }
+    if (from && `${from.classes}` !== `${folder.classes}`) {
+      throw new UsageError(
+        `The run knows the classes ${from.classes.join(', ')}, but "${options.data}" has ${folder.classes.join(', ')}; resume it on the pictures it was trained on.`,
+      );
+    }
     const model = resnext(trainConfig(options, folder.classes.length));
+    hooks.onEvent?.(startEvent(options, folder, model, from?.progress ?? start));
     const trainer = await Trainer.open(model, from?.weights ?? initialWeights(model, options.seed), options);
     if (from) trainer.setState(from.weights, from.velocity);
     return new Run(options, hooks, folder, model, trainer, from?.progress ?? start);
@@ -156,7 +168,6 @@ class Run {
     const { out, epochs } = this.#options;
     await makeFolder(out);
     await this.#keepMetricsBefore(this.#progress.epoch);
-    this.#tellStart();
     await this.#checkpoint('last');
     while (this.#progress.epoch < epochs && !this.#hooks.signal?.aborted) await this.#epoch();
     const interrupted = this.#progress.epoch < epochs;
@@ -297,7 +308,13 @@ class Run {
 
   async #checkpoint(name: 'last' | 'best'): Promise<void> {
     const weights: Weights = this.#trainer.weights;
-    const state = { options: this.#options, progress: this.#progress, weights, velocity: this.#trainer.velocity };
+    const state = {
+      options: this.#options,
+      classes: this.#folder.classes,
+      progress: this.#progress,
+      weights,
+      velocity: this.#trainer.velocity,
+    };
     await writeCheckpoint(join(this.#options.out, 'checkpoints', `${name}.safetensors`), state);
     this.#saved = performance.now();
   }
@@ -323,15 +340,6 @@ class Run {
 
   #tell(event: TrainEvent): void {
     this.#hooks.onEvent?.(event);
-  }
-
-  #tellStart(): void {
-    const { variant, epochs } = this.#options;
-    const { epoch, step } = this.#progress;
-    const { parameters, macs } = cost(this.#model.graph);
-    const { classes, train, validation } = this.#folder;
-    const sizes = { train: train.length, validation: validation.length, epochs, stepsPerEpoch: this.#stepsPerEpoch };
-    this.#tell({ event: 'start', variant, parameters, macs, classes, ...sizes, epoch, step });
   }
 
   /** Where a picture that cannot be read ends the run, the error tells it. */
@@ -362,6 +370,23 @@ class Run {
       secondsLeft: stepsLeft * this.#stepSeconds + (epochs - epoch) * this.#validationSeconds,
     });
   }
+}
+
+function startEvent(options: TrainOptions, folder: Folder, model: Model, { epoch, step }: Progress): StartEvent {
+  const { parameters, macs } = cost(model.graph);
+  return {
+    event: 'start',
+    variant: options.variant,
+    parameters,
+    macs,
+    classes: folder.classes,
+    train: folder.train.length,
+    validation: folder.validation.length,
+    epochs: options.epochs,
+    stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
+    epoch,
+    step,
+  };
 }
 
 /** One-hot rows, or with smoothing s: 1 − s for the class and s/K for every class. */

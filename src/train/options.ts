@@ -1,5 +1,6 @@
 /** How a training run is set up: one flat object, checked once, kept in every checkpoint. */
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import type { Augmentation } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut } from '../model/config.ts';
@@ -43,7 +44,8 @@ export interface TrainOptions {
   readonly checkpointEvery: number;
 }
 
-export const trainDefaults: Omit<TrainOptions, 'data' | 'out'> = {
+/** The learning rate is the paper's for the batch: see `usualLearningRate`. */
+export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> = {
   variant: 'resnext50_32x4d',
   form: 'C',
   shortcut: 'B',
@@ -52,7 +54,6 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out'> = {
   zeroInitLast: false,
   epochs: 30,
   batch: 32,
-  learningRate: 0.05,
   schedule: 'cosine',
   warmup: 0,
   momentum: 0.9,
@@ -75,7 +76,8 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out'> = {
  * @throws UsageError naming the option, its value and what it may be.
  */
 export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOptions, 'data' | 'out'>): TrainOptions {
-  const options = { ...trainDefaults, ...given };
+  const chosen = { ...trainDefaults, ...given, data: resolve(given.data) };
+  const options = { ...chosen, learningRate: given.learningRate ?? usualLearningRate(chosen) };
   for (const name of ['epochs', 'batch', 'threads'] as const) atLeast(name, options[name], 1, true);
   for (const name of ['workers', 'seed', 'size'] as const) atLeast(name, options[name], 0, true);
   for (const name of ['warmup', 'weightDecay', 'normWeightDecay', 'checkpointEvery'] as const)
@@ -93,6 +95,11 @@ export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOpt
   }
   trainConfig(options, 2);
   return options;
+}
+
+/** 0.1 for a batch of 256 large pictures or 128 small ones, and in proportion (paper, sections 4 and 5.3). */
+function usualLearningRate(options: Pick<TrainOptions, 'variant' | 'batch'>): number {
+  return (0.1 * options.batch) / (variant(options.variant).stem === 'cifar' ? 128 : 256);
 }
 
 /** The net that these options train, for so many classes. */

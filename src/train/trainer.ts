@@ -5,7 +5,7 @@
  */
 import { lowerStandard } from '../lower/standard.ts';
 import type { Model } from '../model/resnext.ts';
-import { gather, scatter, setWeights, type Weights } from '../model/weights.ts';
+import { gatherWeights, scatterWeights, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './step.ts';
@@ -93,8 +93,8 @@ export class Trainer {
     const current = this.#buffers[0];
     for (const { name, role } of this.#state) if (role === 'velocity') current.get(name)!.data.fill(0);
     const put = (name: string, part: Tensor) => current.get(name)!.data.set(part.data as Float32Array);
-    for (const [name, part] of scatter(this.#model, weights)) put(name, part);
-    for (const [name, part] of scatter(this.#model, velocity)) put(`${name}.velocity`, part);
+    for (const [name, part] of scatterWeights(this.#model, weights)) put(name, part);
+    for (const [name, part] of scatterWeights(this.#model, velocity)) put(`${name}.velocity`, part);
   }
 
   /** Frees the session. The trainer cannot be used afterwards. */
@@ -104,7 +104,7 @@ export class Trainer {
 
   #gather(suffix: string): Map<string, Tensor> {
     const current = this.#buffers[0];
-    return gather(this.#model, ({ value }) => {
+    return gatherWeights(this.#model, ({ value }) => {
       const flat = current.get(value.name + suffix);
       return flat && tensor('float32', value.dims as number[], flat.data.slice());
     });

@@ -9,7 +9,7 @@ import { evaluate } from '../graph/evaluate.ts';
 import type { Value } from '../graph/graph.ts';
 import { type Form, forms, type ResNeXtConfig, stemStride } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { gather, setWeights, type Weights } from '../model/weights.ts';
+import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { nextStatistic, withLoss } from '../train/step.ts';
@@ -126,7 +126,7 @@ function trainingValues(model: Model, pictures: Tensor): Pick<Measured, 'gradien
   const results = evaluate(graph, feeds);
   const inFormC = (values: readonly Value[], found: readonly Value[]) => {
     const byName = new Map(values.map(({ name }, i) => [name, results.get(found[i]!.name)!]));
-    return gather(model, ({ value }) => byName.get(value.name));
+    return gatherWeights(model, ({ value }) => byName.get(value.name));
   };
   return { gradients: inFormC(parameters, gradients), statistics: inFormC(statistics, next) };
 }

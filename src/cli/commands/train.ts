@@ -13,11 +13,14 @@ const interruptedCode = 130;
 export async function run([dir]: readonly [string?], given: TrainCommandOptions, output: Output): Promise<number> {
   const { resume: run, json: _, ...options } = given;
   const stop = new AbortController();
+  let interrupted = 0;
   const onInterrupt = () => {
+    if (stop.signal.aborted && Date.now() - interrupted < 1000) return; // pressed again before the first could be answered
     if (stop.signal.aborted) {
       output.clear();
       process.exit(interruptedCode);
     }
+    interrupted = Date.now();
     output.warn('Interrupted: ending after this step. Press Ctrl-C again to stop at once.');
     stop.abort();
   };

@@ -1,0 +1,128 @@
+/** Which slices of a map are branches' own: all channels, in order, and nothing but channels. */
+import { expect, test } from 'vitest';
+import { int64, relativeError, seeded } from '../../test/tensors.ts';
+import { Builder } from '../graph/builder.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import { convertGraph } from './convert.ts';
+
+/** Convolutions on two parts of x [2, 4, 6, 6], concatenated; the batch may be of any size. */
+function net(cut: (b: Builder, x: Value) => Value[], batch: number | string = 'N'): Graph {
+  const b = new Builder('net');
+  const ends = cut(b, b.input('x', [batch, 4, 6, 6])).map((part, i) => {
+    const w = seeded(i).tensor([3, part.dims![1] as number, 3, 3]);
+    return b.op('Conv', [part, b.parameter(`conv.${i}.weight`, w.dims, w)], {}, `conv.${i}`);
+  });
+  b.output(b.op('Concat', ends, { axis: 1 }, 'join'), 'y');
+  return b.graph;
+}
+
+const end = 2 ** 62;
+/** Slices by starts, ends, axes and steps. */
+const slices =
+  (...parts: number[][][]) =>
+  (b: Builder, x: Value): Value[] =>
+    parts.map((part, i) => b.op('Slice', [x, ...part.map((values) => b.ints(values))], {}, `slice${i}`));
+const split =
+  (sizes: number[], axis = 1) =>
+  (b: Builder, x: Value): Value[] => {
+    return b.node('Split', [x, b.constant(int64([sizes.length], sizes))], { axis }, sizes.length, 'split').outputs;
+  };
+
+test.each([
+  ['Slice', slices([[0], [2], [1]], [[2], [4], [1]])],
+  ['Slice to the end', slices([[0], [-2], [-3], [1]], [[-2], [end], [-3], [1]])],
+  [
+    'Slice over every axis',
+    slices(
+      [
+        [0, 0],
+        [9, 2],
+      ],
+      [
+        [0, 2, 0],
+        [end, end, 6],
+      ],
+    ),
+  ],
+  [
+    'Slice with whole axes named',
+    slices(
+      [
+        [0, 0],
+        [end, 2],
+        [0, 1],
+      ],
+      [
+        [2, 0],
+        [4, 6],
+        [1, 3],
+      ],
+    ),
+  ],
+  ['Split', split([2, 2])],
+  ['Split with the axis from the end', split([2, 2], -3)],
+])('%s of channels in order is groups', (name, cut) => {
+  const source = net(cut, name.includes('every') ? 2 : undefined);
+  const { graph, report } = convertGraph(source, 'C');
+  expect(report.refusals).toEqual([]);
+  expect([...graph.nodes].map(({ op, name }) => `${op} ${name}`)).toEqual(['Conv conv']);
+  const feeds = new Map([['x', seeded(2).tensor([2, 4, 6, 6])]]);
+  expect(relativeError(evaluate(graph, feeds).get('y')!, evaluate(source, feeds).get('y')!)).toBe(0);
+});
+
+const other = 'takes something else than channels in a row.';
+test.each([
+  ['every second channel', slices([[0], [4], [1], [2]], [[1], [4], [1], [2]]), `Slice "slice0" ${other}`],
+  [
+    'some of the rows',
+    slices(
+      [
+        [0, 0],
+        [2, 4],
+        [1, 2],
+      ],
+      [
+        [2, 1],
+        [4, 6],
+        [1, 2],
+      ],
+    ),
+    `Slice "slice0" ${other}`,
+  ],
+  [
+    'some of the batch',
+    slices(
+      [
+        [0, 0],
+        [1, 2],
+        [0, 1],
+      ],
+      [
+        [0, 2],
+        [1, 4],
+        [0, 1],
+      ],
+    ),
+    `Slice "slice0" ${other}`,
+  ],
+  ['rows by Split', split([3, 3], 2), `Split "split" ${other}`],
+  [
+    'the same channels twice',
+    slices([[0], [2], [1]], [[0], [2], [1]]),
+    'Slice "slice1" takes channels 0 to 1 for branch 2, which should begin with channel 2.',
+  ],
+  ['not all channels', slices([[0], [2], [1]], [[2], [3], [1]]), 'the branches take 3 of the 4 channels of "x".'],
+])('refused: %s', (_, cut, reason) => {
+  const source = net(cut, 2);
+  const { graph, report } = convertGraph(source, 'C');
+  expect(report.refusals.map(({ text }) => text)).toEqual([reason]);
+  expect(graph).toBe(source);
+});
+
+test('channels of a map of unknown size cannot be told apart', () => {
+  const source = net(slices([[0], [2], [1]], [[2], [4], [1]]));
+  source.inputs[0]!.dims = undefined;
+  const { report } = convertGraph(source, 'C');
+  expect(report.refusals.map(({ text }) => text)).toEqual(['how many channels "x" has cannot be told.']);
+});
