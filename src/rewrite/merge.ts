@@ -3,9 +3,12 @@
  *
  *   A → B   Σᵢ wᵢ ⋆ zᵢ  =  [w₁ | w₂ | …] ⋆ concat(z₁, z₂, …)
  *           a sum of convolutions of separate maps is one convolution of their concatenation
- *   B → C   concat(w₁ ⋆ x, w₂ ⋆ x, …)    =  [w₁; w₂; …] ⋆ x                     several sets of filters on one map: a wider one
- *           concat(w₁ ⋆ z₁, w₂ ⋆ z₂, …)  =  [w₁; w₂; …] ⋆ concat(z₁, z₂, …) in groups   the definition of groups
- *           concat(f(z₁), f(z₂), …)      =  f(concat(z₁, z₂, …))                 for BatchNormalization and Relu, per channel
+ *   B → C   concat(w₁ ⋆ x, w₂ ⋆ x, …)    =  [w₁; w₂; …] ⋆ x
+ *           several sets of filters on one map are a wider one
+ *           concat(w₁ ⋆ z₁, w₂ ⋆ z₂, …)  =  [w₁; w₂; …] ⋆ concat(z₁, z₂, …) in groups
+ *           the definition of groups
+ *           concat(f(z₁), f(z₂), …)      =  f(concat(z₁, z₂, …))
+ *           for BatchNormalization and Relu, which act per channel
  *
  * The same rules find grouped convolutions that a framework without them wrote as slices, convolutions and a Concat, and
  * the bridge between B and C: concatenated 1x1 convolutions before a convolution in groups.

@@ -59,7 +59,9 @@ function sweep(b: Builder, rules: readonly Rule[]): { done: Remark[]; refusals: 
     if (!isRead(b.graph, node) || isCaptured(node)) continue;
     for (const rule of rules) {
       const remark = { rule: rule.name, node: describe(node) };
+      const outputs = [...b.graph.outputs];
       const outcome = rule.apply(b, node);
+      keepTypes(b.graph, outputs);
       if (outcome && 'refused' in outcome) refusals.push({ ...remark, text: outcome.refused });
       if (!outcome || 'refused' in outcome) continue;
       done.push({ ...remark, text: outcome.done });
@@ -67,6 +69,14 @@ function sweep(b: Builder, rules: readonly Rule[]): { done: Remark[]; refusals: 
     }
   }
   return { done, refusals };
+}
+
+/** An output of the graph keeps the type and shape that are stated for it. */
+function keepTypes({ outputs }: Graph, before: readonly Value[]): void {
+  for (const [i, { dtype, dims }] of before.entries()) {
+    outputs[i]!.dtype = dtype ?? outputs[i]!.dtype;
+    outputs[i]!.dims = dims ?? outputs[i]!.dims;
+  }
 }
 
 /** What an earlier rewrite has replaced stays in the graph until the sweep is over. */

@@ -38,9 +38,12 @@ export function inputsOf(node: Node): readonly (Shaped | undefined)[] {
   return [node.inputs[0] as Shaped, ...constants];
 }
 
-/** Whether all that the node states is known. ReduceMean has its axes as an input from operator set 18 on. */
+/**
+ * Whether all that the node states is known. From operator set 18 on, Split counts its outputs and ReduceMean has its
+ * axes as an input.
+ */
 function isUnderstood(node: Node, op: OpType): boolean {
-  const known = new Set([...Object.keys(attributesOf(node, op)), ...(formerAttributes[op] ?? [])]);
+  const known = new Set([...Object.keys(attributesOf(node, op)), ...(formerAttributes[op] ?? []), 'num_outputs']);
   const isNewer = op === 'ReduceMean' && node.inputs.length > 1;
   return !isNewer && [...node.attributes.keys()].every((name) => known.has(name));
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { int64, relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
 import { evaluate } from '../graph/evaluate.ts';
-import type { Graph, Value } from '../graph/graph.ts';
+import { type Graph, Value } from '../graph/graph.ts';
 import { convertGraph } from './convert.ts';
 
 /** Convolutions on two parts of x [2, 4, 6, 6], concatenated; the batch may be of any size. */
@@ -17,12 +17,16 @@ function net(cut: (b: Builder, x: Value) => Value[], batch: number | string = 'N
   return b.graph;
 }
 
-const end = 2 ** 62;
-/** Slices by starts, ends, axes and steps. */
+/** Slices by their starts, ends, axes and steps: `0,2 | 2,end | 0,1`. */
 const slices =
-  (...parts: number[][][]) =>
+  (...parts: string[]) =>
   (b: Builder, x: Value): Value[] =>
-    parts.map((part, i) => b.op('Slice', [x, ...part.map((values) => b.ints(values))], {}, `slice${i}`));
+    parts.map((part, i) => {
+      const lists = part
+        .split('|')
+        .map((list) => list.split(',').map((n) => (n.trim() === 'end' ? 2 ** 62 : Number(n))));
+      return b.op('Slice', [x, ...lists.map((list) => b.ints(list))], {}, `slice${i}`);
+    });
 const split =
   (sizes: number[], axis = 1) =>
   (b: Builder, x: Value): Value[] => {
@@ -30,36 +34,10 @@ const split =
   };
 
 test.each([
-  ['Slice', slices([[0], [2], [1]], [[2], [4], [1]])],
-  ['Slice to the end', slices([[0], [-2], [-3], [1]], [[-2], [end], [-3], [1]])],
-  [
-    'Slice over every axis',
-    slices(
-      [
-        [0, 0],
-        [9, 2],
-      ],
-      [
-        [0, 2, 0],
-        [end, end, 6],
-      ],
-    ),
-  ],
-  [
-    'Slice with whole axes named',
-    slices(
-      [
-        [0, 0],
-        [end, 2],
-        [0, 1],
-      ],
-      [
-        [2, 0],
-        [4, 6],
-        [1, 3],
-      ],
-    ),
-  ],
+  ['Slice', slices('0 | 2 | 1', '2 | 4 | 1')],
+  ['Slice to the end', slices('0 | -2 | -3 | 1', '-2 | end | -3 | 1')],
+  ['Slice over every axis', slices('0,0 | 9,2', '0,2,0 | end,end,6')],
+  ['Slice with whole axes named', slices('0,0 | end,2 | 0,1', '2,0 | 4,6 | 1,3')],
   ['Split', split([2, 2])],
   ['Split with the axis from the end', split([2, 2], -3)],
 ])('%s of channels in order is groups', (name, cut) => {
@@ -73,46 +51,16 @@ test.each([
 
 const other = 'takes something else than channels in a row.';
 test.each([
-  ['every second channel', slices([[0], [4], [1], [2]], [[1], [4], [1], [2]]), `Slice "slice0" ${other}`],
-  [
-    'some of the rows',
-    slices(
-      [
-        [0, 0],
-        [2, 4],
-        [1, 2],
-      ],
-      [
-        [2, 1],
-        [4, 6],
-        [1, 2],
-      ],
-    ),
-    `Slice "slice0" ${other}`,
-  ],
-  [
-    'some of the batch',
-    slices(
-      [
-        [0, 0],
-        [1, 2],
-        [0, 1],
-      ],
-      [
-        [0, 2],
-        [1, 4],
-        [0, 1],
-      ],
-    ),
-    `Slice "slice0" ${other}`,
-  ],
+  ['every second channel', slices('0 | 4 | 1 | 2', '1 | 4 | 1 | 2'), `Slice "slice0" ${other}`],
+  ['some of the rows', slices('0,0 | 2,4 | 1,2', '2,1 | 4,5 | 1,2'), `Slice "slice0" ${other}`],
+  ['some of the batch', slices('0,0 | 1,2 | 0,1', '1,2 | 2,4 | 0,1'), `Slice "slice0" ${other}`],
   ['rows by Split', split([3, 3], 2), `Split "split" ${other}`],
   [
     'the same channels twice',
-    slices([[0], [2], [1]], [[0], [2], [1]]),
+    slices('0 | 2 | 1', '0 | 2 | 1'),
     'Slice "slice1" takes channels 0 to 1 for branch 2, which should begin with channel 2.',
   ],
-  ['not all channels', slices([[0], [2], [1]], [[2], [3], [1]]), 'the branches take 3 of the 4 channels of "x".'],
+  ['not all channels', slices('0 | 2 | 1', '2 | 3 | 1'), 'the branches take 3 of the 4 channels of "x".'],
 ])('refused: %s', (_, cut, reason) => {
   const source = net(cut, 2);
   const { graph, report } = convertGraph(source, 'C');
@@ -121,8 +69,28 @@ test.each([
 });
 
 test('channels of a map of unknown size cannot be told apart', () => {
-  const source = net(slices([[0], [2], [1]], [[2], [4], [1]]));
+  const source = net(slices('0 | 2 | 1', '2 | 4 | 1'));
   source.inputs[0]!.dims = undefined;
   const { report } = convertGraph(source, 'C');
   expect(report.refusals.map(({ text }) => text)).toEqual(['how many channels "x" has cannot be told.']);
+});
+
+test('an output keeps the type that is stated for it, even behind an operator that nobody knows', () => {
+  const source = net(split([2, 2]));
+  const { graph: behind } = net(split([2, 2])).clone();
+  const [x] = behind.inputs;
+  const y = new Value('mystery');
+  behind.add({ op: 'Mystery', inputs: [x], outputs: [y] });
+  const [cut] = [...behind.nodes].filter(({ op }) => op === 'Split');
+  behind.setInput(cut!, 0, y);
+  y.dims = ['', 4, '', ''];
+  expect(convertGraph(behind, 'C').graph.outputs).toMatchObject([{ dtype: 'float32', dims: source.outputs[0]!.dims }]);
+});
+
+test('Split of operator set 18 counts its outputs', () => {
+  const source = net((b, x) => b.node('Split', [x], { axis: 1 }, 2, 'split').outputs);
+  const [cut] = [...source.nodes].filter(({ op }) => op === 'Split');
+  cut!.attributes.set('num_outputs', { kind: 'int', value: 2 });
+  for (const node of source.nodes) for (const value of node.outputs) value.dims = undefined;
+  expect(convertGraph(source, 'C').report).toMatchObject({ refusals: [], nodesAfter: 1 });
 });
