@@ -21,5 +21,6 @@ export type { TrainOptions } from './train/options.ts';
 export type { Schedule } from './train/schedule.ts';
 export { Trainer } from './train/trainer.ts';
 export { type CompareOptions, type Comparison, compareGraphs } from './verify/compare.ts';
+export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';

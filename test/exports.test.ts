@@ -81,6 +81,7 @@ it('the entry for Node adds', () => {
       "saveModel",
       "train",
       "verify",
+      "verifyGraph",
       "writeOnnxFile",
       "writeSafetensorsFile",
     ]

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   Builder,
   convert,
@@ -23,6 +24,7 @@ import { json, run } from './command.ts';
 let dir: string;
 let model: string;
 const name = 'resnext11_4x16d_w16';
+const fixtures = fileURLToPath(new URL('fixtures/emulated', import.meta.url));
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-forms-'));
@@ -103,6 +105,31 @@ describe('verify', () => {
     const html = readFileSync(report, 'utf8');
     expect(html.match(/<svg/g)).toHaveLength(3);
     expect(html).toContain('layer1.0.conv2.weight');
+  });
+
+  it('proves an exported file, weights and all, and anybody’s file as far as it goes', async () => {
+    interface Proof {
+      readonly equivalent: boolean;
+      readonly forms: readonly {
+        readonly output32: number;
+        readonly gradient64?: number;
+        readonly parameters: number;
+      }[];
+    }
+    await json('export', model, '-o', join(dir, 'own.onnx'), '--form', 'B');
+    const own = await json<Proof>('verify', join(dir, 'own.onnx'));
+    expect(own.equivalent).toBe(true);
+    expect(own.forms[0]!.gradient64).toBeLessThan(1e-8);
+    const theirs = join(fixtures, 'split-concat.onnx');
+    const proof = await json<Proof>('verify', theirs);
+    expect(proof.equivalent).toBe(true);
+    for (const { output32, gradient64, parameters } of proof.forms) {
+      expect(output32).toBeLessThan(1e-5);
+      expect(gradient64).toBeUndefined();
+      expect(parameters).toBe(proof.forms[0]!.parameters);
+    }
+    const { code, stderr } = await run('verify', theirs, '--report', join(dir, 'theirs.html'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('was not made by this package')]);
   });
 
   it('proves a saved model, as a table', async () => {

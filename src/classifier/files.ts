@@ -7,9 +7,10 @@ import { dirname, extname, join } from 'node:path';
 import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
-import { resnext } from '../model/resnext.ts';
+import { type Model, resnext } from '../model/resnext.ts';
 import { gatherWeights, setWeights, stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
+import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
 
@@ -17,7 +18,7 @@ import { descriptionKey, type ModelDescription, readDescription, writeDescriptio
 export interface SavedModel {
   readonly description: ModelDescription;
   readonly graph: Graph;
-  /** In form C; absent where the file is ONNX. */
+  /** In form C; absent where an ONNX file's nodes no longer have their own weights, as after folding. */
   readonly weights?: Weights;
 }
 
@@ -48,8 +49,7 @@ async function loadSafetensors(file: string): Promise<SavedModel> {
     throw new FormatError(`${file}: the file does not say which model it is; it was not saved by this package.`);
   const description = readDescription(text, file);
   const model = resnext(description.config);
-  const inItsForm = model.parameters.every(({ value }) => tensors.has(value.name));
-  const weights = inItsForm ? gatherWeights(model, ({ value }) => tensors.get(value.name)) : tensors;
+  const weights = weightsOf(model, tensors) ?? tensors;
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
 }
@@ -59,7 +59,16 @@ async function loadOnnx(file: string): Promise<SavedModel> {
   const text = graph.metadata.get(descriptionKey);
   if (!text)
     throw new FormatError(`${file}: the file does not say which model it is; it was not exported by this package.`);
-  return { description: readDescription(text, file), graph };
+  const description = readDescription(text, file);
+  const contents = new Map([...graph.initializers].flatMap(({ name, tensor }) => (tensor ? [[name, tensor]] : [])));
+  const weights = weightsOf(resnext(description.config), contents);
+  return { description, graph, ...(weights && { weights }) };
+}
+
+/** Form C weights from tensors under the names of the model's own form, if they are all there. */
+function weightsOf(model: Model, tensors: Weights): Map<string, Tensor> | undefined {
+  if (!model.parameters.every(({ value }) => tensors.has(value.name))) return undefined;
+  return gatherWeights(model, ({ value }) => tensors.get(value.name));
 }
 
 /**

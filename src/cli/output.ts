@@ -68,7 +68,7 @@ function withBar(share: number, text: string, columns: number): string {
 /** Rows of cells as aligned columns, two spaces apart; numbers stand to the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => String(row[c] ?? '').length)));
-  const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGMe+-]*$/.test(String(row[c] ?? ''))));
+  const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGMe+–-]*$/.test(String(row[c] ?? ''))));
   const cell = (value: string | number, c: number) => {
     return numeric[c] ? String(value).padStart(widths[c]!) : String(value).padEnd(widths[c]!);
   };

@@ -3,7 +3,7 @@ import type { FormResult, Verification } from './verify.ts';
 
 /** A heading row, then one row per measure: its name, forms A, B and C, and what is allowed. */
 export function verificationRows({ tolerances, forms }: Verification): string[][] {
-  const exact = (value: number) => (value === 0 ? '0' : value.toExponential(1));
+  const exact = (value: number | undefined) => (value ? value.toExponential(1) : value === 0 ? '0' : '–');
   const whole = (value: number) => value.toLocaleString('en');
   const row = (title: string, cell: (form: FormResult) => string, bound = '') => [title, ...forms.map(cell), bound];
   return [
@@ -21,4 +21,6 @@ export function verificationRows({ tolerances, forms }: Verification): string[][
 
 /** What the numbers are, in a sentence or two. */
 export const verificationNote = ({ small }: Verification): string =>
-  `Largest relative differences from form C. Float64 is the interpreter's, on ${small.batch} pictures of ${small.size} x ${small.size}.`;
+  small
+    ? `Largest relative differences from form C. Float64 is the interpreter's, on ${small.batch} pictures of ${small.size} x ${small.size}.`
+    : 'Relative differences from the file itself; gradients and float64 are for models of this package.';

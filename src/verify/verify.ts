@@ -20,7 +20,8 @@ export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, s
 
 export type Measure = keyof typeof tolerances;
 
-export interface FormResult extends Readonly<Record<Measure, number>> {
+/** A measure that could not be taken is absent. */
+export interface FormResult extends Readonly<Partial<Record<Measure, number>>> {
   readonly form: Form;
   readonly parameters: number;
   readonly macs: number;
@@ -33,7 +34,7 @@ export interface Verification {
   readonly equivalent: boolean;
   readonly tolerances: Readonly<Record<Measure, number>>;
   /** Height, width and number of the pictures of the float64 part. */
-  readonly small: { readonly size: number; readonly batch: number };
+  readonly small?: { readonly size: number; readonly batch: number };
   readonly forms: readonly FormResult[];
 }
 
@@ -74,11 +75,15 @@ export async function verify(
   }
   const reference = measured.get('C')!;
   const results = [...measured].map(([form, own]) => compare(form, own, reference));
-  const equivalent = results.every((result) => {
-    const close = (Object.keys(tolerances) as Measure[]).every((name) => result[name] <= tolerances[name]);
+  return { equivalent: areEquivalent(results), tolerances, small, forms: results };
+}
+
+/** Whether every measure that was taken is within its tolerance, and all forms cost the same. */
+export function areEquivalent(results: readonly FormResult[]): boolean {
+  return results.every((result) => {
+    const close = (Object.keys(tolerances) as Measure[]).every((name) => (result[name] ?? 0) <= tolerances[name]);
     return close && result.parameters === results[0]!.parameters && result.macs === results[0]!.macs;
   });
-  return { equivalent, tolerances, small, forms: results };
 }
 
 /** So small that the last map has a pixel or four, and enough of them for batch statistics. */
@@ -89,7 +94,7 @@ function smallPictures({ stem, depths }: ResNeXtConfig): { size: number; batch: 
 async function measure(
   config: ResNeXtConfig,
   weights: Weights,
-  { size, batch }: Verification['small'],
+  { size, batch }: Required<Verification>['small'],
   options: VerifyOptions,
   tell: (share: number, text: string) => void,
 ): Promise<Measured> {
