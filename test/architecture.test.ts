@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   graph: [],
   grad: ['graph'],
   lower: ['graph'],
-  model: ['graph'],
+  model: ['graph', 'random'],
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
@@ -20,7 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   runtime: ['graph', 'onnx'],
   convolution: ['graph', 'lower', 'runtime'],
   classifier: ['data', 'files', 'graph', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
-  verify: ['draw', 'grad', 'graph', 'model', 'rewrite', 'runtime', 'train'],
+  verify: ['draw', 'grad', 'graph', 'model', 'random', 'rewrite', 'runtime', 'train'],
   train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'runtime', 'weights'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */

@@ -5,8 +5,7 @@
  *
  * Each tensor has a generator of its own, seeded by its name: adding a layer changes no other tensor.
  */
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import type { RandomGenerator } from 'pure-rand/types/RandomGenerator';
+import { fillNormal, uniform } from '../random.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import type { ResNeXtConfig } from './config.ts';
 import type { Model } from './resnext.ts';
@@ -23,7 +22,7 @@ export function initialWeights(model: Model, seed: number): Map<string, Tensor> 
 
 function initialTensor({ name, dims }: WeightSpec, config: ResNeXtConfig, seed: number): Tensor {
   const data = new Float32Array(elements(dims));
-  const random = uniform(name, seed);
+  const random = uniform(hash(name, seed));
   if (dims.length === 4) {
     const [filters, , height, width] = dims as [number, number, number, number];
     fillNormal(data, Math.sqrt(2 / (filters * height * width)), random);
@@ -38,25 +37,9 @@ function initialTensor({ name, dims }: WeightSpec, config: ResNeXtConfig, seed: 
 
 const startsAtZero = (name: string, { zeroInitLast }: ResNeXtConfig) => zeroInitLast && name.endsWith('.bn3.weight');
 
-/** Uniform numbers in (0, 1), of 32 random bits each. */
-function uniform(name: string, seed: number): () => number {
-  const generator: RandomGenerator = xoroshiro128plus(hash(name, seed));
-  return () => ((generator.next() >>> 0) + 0.5) / 2 ** 32;
-}
-
 /** FNV-1a over the name, from a seed. */
 function hash(name: string, seed: number): number {
   let state = (2166136261 ^ seed) >>> 0;
   for (const character of name) state = Math.imul(state ^ character.codePointAt(0)!, 16777619) >>> 0;
   return state | 0;
-}
-
-/** Box and Muller: two uniform numbers make two independent normal ones. */
-function fillNormal(data: Float32Array, deviation: number, random: () => number): void {
-  for (let i = 0; i < data.length; i += 2) {
-    const radius = deviation * Math.sqrt(-2 * Math.log(random()));
-    const angle = 2 * Math.PI * random();
-    data[i] = radius * Math.cos(angle);
-    if (i + 1 < data.length) data[i + 1] = radius * Math.sin(angle);
-  }
 }

@@ -1,7 +1,7 @@
 /** Two graphs side by side on ONNX Runtime: the same random inputs, how far the outputs are apart, how long each takes. */
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { fillNormal, uniform } from '../random.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 
@@ -48,8 +48,7 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
 
 /** Normal numbers for every input that is not an initializer. */
 export function randomInputs(graph: Graph, batch: number, seed: number): Map<string, Tensor> {
-  const generator = xoroshiro128plus(seed);
-  const uniform = () => ((generator.next() >>> 0) + 0.5) / 2 ** 32;
+  const random = uniform(seed);
   const inputs = graph.inputs.filter((value) => !graph.initializers.has(value));
   return new Map(
     inputs.map(({ name, dims, dtype }) => {
@@ -59,8 +58,8 @@ export function randomInputs(graph: Graph, batch: number, seed: number): Map<str
           `The input "${name}" is ${dtype} [${dims ?? '?'}]; only float32 inputs of known height and width are tried.`,
         );
       }
-      const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-      const data = Float32Array.from({ length: elements(sizes as number[]) }, normal);
+      const data = new Float32Array(elements(sizes as number[]));
+      fillNormal(data, 1, random);
       return [name, tensor('float32', sizes as number[], data)];
     }),
   );
