@@ -40,8 +40,9 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
 
 function describe({ pictures, top1, top5, loss, classes }: Evaluation, corrupt: number): string {
   const percent = (value: number) => `${value.toFixed(2)} %`;
-  const whole = `${pictures} pictures: top-1 ${percent(top1)}, top-5 ${percent(top5)}, loss ${loss.toFixed(4)}`;
-  const unread = corrupt > 0 ? `\n${corrupt} pictures could not be read.` : '';
+  const amongFive = Object.keys(classes).length > 5 ? `, top-5 ${percent(top5)}` : '';
+  const whole = `${pictures} pictures: top-1 ${percent(top1)}${amongFive}, loss ${loss.toFixed(4)}`;
+  const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 picture' : `${corrupt} pictures`} could not be read.` : '';
   const rows = Object.entries(classes).map(([name, value]) => [name, percent(value)]);
   return `${whole}${unread}\n\n${table([['class', 'top-1'], ...rows])}`;
 }

@@ -51,8 +51,11 @@ function changes(dir: string | undefined, { nesterov, ...options }: Partial<Trai
 /** JSON lines with at most one step a second, or a bar with a line per epoch. */
 function listener(output: Output): (event: TrainEvent) => void {
   let last = 0;
+  const named = new Set<string>();
   return (event) => {
     const now = Date.now();
+    if (event.event === 'corrupt' && !output.json && named.has(event.path)) return; // once is enough for people
+    if (event.event === 'corrupt') named.add(event.path);
     if (!output.json) return show(event, output);
     if (event.event === 'step' && now - last < 1000) return;
     if (event.event === 'step') last = now;
