@@ -1,9 +1,8 @@
 /** Saved models from form to form. Numbers are moved, not computed: there and back gives the same bits. */
-import { UsageError } from '../errors.ts';
 import type { Form } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
-import { convertGraph } from '../rewrite/convert.ts';
+import { convertWhole } from '../rewrite/convert.ts';
 import type { SavedModel } from './files.ts';
 
 /**
@@ -15,12 +14,7 @@ import type { SavedModel } from './files.ts';
 export function convert(model: SavedModel, form: Form): SavedModel {
   const config = { ...model.description.config, form };
   const description = { ...model.description, config };
-  if (!model.weights) {
-    const { graph, report } = convertGraph(model.graph, form);
-    const [refusal] = report.refusals;
-    if (refusal) throw new UsageError(`${refusal.node} cannot be written in form ${form}: ${refusal.text}`);
-    return { description, graph };
-  }
+  if (!model.weights) return { description, graph: convertWhole(model.graph, form) };
   const built = resnext(config);
   setWeights(built, model.weights);
   return { description, graph: built.graph, weights: model.weights };

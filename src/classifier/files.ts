@@ -55,10 +55,15 @@ async function loadSafetensors(file: string): Promise<SavedModel> {
 }
 
 async function loadOnnx(file: string): Promise<SavedModel> {
-  const graph = await readOnnxFile(file);
+  const model = describedModel(await readOnnxFile(file), file);
+  if (model) return model;
+  throw new FormatError(`${file}: the file does not say which model it is; it was not exported by this package.`);
+}
+
+/** The model that an ONNX file's graph says it is; undefined for graphs of others. */
+export function describedModel(graph: Graph, file: string): SavedModel | undefined {
   const text = graph.metadata.get(descriptionKey);
-  if (!text)
-    throw new FormatError(`${file}: the file does not say which model it is; it was not exported by this package.`);
+  if (!text) return undefined;
   const description = readDescription(text, file);
   const contents = new Map([...graph.initializers].flatMap(({ name, tensor }) => (tensor ? [[name, tensor]] : [])));
   const weights = weightsOf(resnext(description.config), contents);
@@ -87,15 +92,8 @@ export async function saveModel(
 ): Promise<void> {
   await makeFolder(folder);
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
+  await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, metadataOf(description));
   const text = writeDescription(description);
-  await writeSafetensorsFile(
-    join(folder, 'model.safetensors'),
-    tensors,
-    new Map([
-      ['format', 'pt'],
-      [descriptionKey, text],
-    ]),
-  );
   await writeFileAtomically(join(folder, 'model.json'), [new TextEncoder().encode(`${text}\n`)]);
 }
 
@@ -105,12 +103,15 @@ export async function writeModelFile(path: string, { description, graph }: Saved
   const tensors = [...graph.initializers].flatMap(({ name, tensor }) =>
     tensor?.dtype === 'float32' ? [[name, tensor] as const] : [],
   );
-  const metadata = new Map([
+  await writeSafetensorsFile(path, new Map(tensors), metadataOf(description));
+}
+
+/** What a weights file says beside its tensors: whose layout it has, and what model it is. */
+const metadataOf = (description: ModelDescription): Map<string, string> =>
+  new Map([
     ['format', 'pt'],
     [descriptionKey, writeDescription(description)],
   ]);
-  await writeSafetensorsFile(path, new Map(tensors), metadata);
-}
 
 /**
  * Writes an ONNX file that carries its description, as JSON under the metadata key `resnext`.

@@ -11,12 +11,7 @@ import { sizes } from '../graph/shapes.ts';
 import { resolveWindow, type Window, type WindowAttributes } from '../graph/window.ts';
 import { elements, tensor } from '../tensor.ts';
 
-type Body<O extends SemanticOp> = (
-  b: Builder,
-  inputs: readonly Value[],
-  attributes: Attributes<O>,
-  outputs: readonly Value[],
-) => readonly Value[];
+type Body<O extends SemanticOp> = (b: Builder, inputs: readonly Value[], attributes: Attributes<O>) => readonly Value[];
 
 const bodies: { readonly [O in SemanticOp]: Body<O> } = {
   AveragePoolGrad: averagePoolGrad,
@@ -67,7 +62,7 @@ export function lowerStandard(source: Graph): Graph {
 }
 
 function writeOut<O extends SemanticOp>(b: Builder, node: Node, op: O): void {
-  const results = bodies[op](b, node.inputs as Value[], attributesOf(node, op), node.outputs);
+  const results = bodies[op](b, node.inputs as Value[], attributesOf(node, op));
   node.outputs.forEach((output, i) => {
     b.graph.replaceAllUses(output, results[i]!);
   });

@@ -1,5 +1,5 @@
 /**
- * Weights go between a model and the names and shapes of form C, which is how every file holds them. A parameter of
+ * Weights go between a model and the names and shapes of form C, which is how a trained model's file holds them. A parameter of
  * forms A and B is a slice of a form C tensor along one axis; scattering cuts the slices, gathering puts them together.
  * Both only move numbers, so a round trip gives the same bits.
  */

@@ -1,4 +1,5 @@
 /** Whole graphs from form to form, and to what a runtime runs fastest. Both leave their input as it was. */
+import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
 import { depthwiseToGroups } from './depthwise.ts';
@@ -36,6 +37,18 @@ export interface Converted {
  */
 export function convertGraph(source: Graph, form: 'A' | 'B' | 'C'): Converted {
   return rewritten(source, stagesTo[form], []);
+}
+
+/**
+ * `convertGraph` where every block has to be in the form.
+ *
+ * @throws UsageError naming the node at which a block has to stay as it is.
+ */
+export function convertWhole(source: Graph, form: 'A' | 'B' | 'C'): Graph {
+  const { graph, report } = convertGraph(source, form);
+  const [refusal] = report.refusals;
+  if (refusal) throw new UsageError(`${refusal.node} cannot be written in form ${form}: ${refusal.text}`);
+  return graph;
 }
 
 /**

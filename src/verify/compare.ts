@@ -40,7 +40,8 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
       if (!other) throw new UsageError(`One graph has the output "${name}" and the other has not.`);
       return relativeDifference(value, other);
     });
-    return { difference: Math.max(...differences), milliseconds: await timeInTurn(sessions, feeds, runs) };
+    const [before, after] = (await timeInTurn(sessions, feeds, runs)) as [number, number];
+    return { difference: Math.max(...differences), milliseconds: [before, after] };
   } finally {
     for (const session of opened) await session.dispose();
   }
@@ -75,21 +76,22 @@ export function relativeDifference({ data: a }: Tensor, { data: b }: Tensor): nu
   return difference === 0 ? 0 : Math.sqrt(difference / size);
 }
 
-async function timeInTurn(
-  sessions: readonly [Session, Session],
+/** Median milliseconds of each session's runs, which take turns; 0 without runs. */
+export async function timeInTurn(
+  sessions: readonly Session[],
   feeds: ReadonlyMap<string, Tensor>,
   runs: number,
-): Promise<[number, number]> {
-  const times: [number[], number[]] = [[], []];
+): Promise<number[]> {
+  const times = sessions.map((): number[] => []);
   for (let i = 0; i < runs; i++) {
-    for (const k of [0, 1] as const) {
+    for (const [k, session] of sessions.entries()) {
       const began = performance.now();
-      await sessions[k].run(feeds);
-      times[k].push(performance.now() - began);
+      await session.run(feeds);
+      times[k]!.push(performance.now() - began);
     }
   }
-  return [median(times[0]), median(times[1])];
+  return times.map(median);
 }
 
 /** The middle one of the values, 0 of none. */
-export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

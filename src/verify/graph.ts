@@ -2,14 +2,12 @@
  * The same proof for anybody's graph, as far as it goes without knowing how the graph was built: it is rewritten to forms
  * A, B and C by its structure, and what they cost and give in float32 is compared with the graph itself.
  */
-import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
-import { convertGraph, prepared } from '../rewrite/convert.ts';
+import { forms } from '../model/config.ts';
+import { convertWhole, prepared } from '../rewrite/convert.ts';
 import { compareGraphs } from './compare.ts';
 import { areEquivalent, type FormResult, tolerances, type Verification, type VerifyOptions } from './verify.ts';
-
-const forms = ['A', 'B', 'C'] as const;
 
 /**
  * @throws UsageError naming the node at which a block cannot be rewritten.
@@ -20,9 +18,7 @@ export async function verifyGraph(source: Graph, options: VerifyOptions = {}): P
   const results: FormResult[] = [];
   for (const [i, form] of forms.entries()) {
     options.onProgress?.(i / forms.length, `form ${form}`);
-    const { graph: converted, report } = convertGraph(graph, form);
-    const [refusal] = report.refusals;
-    if (refusal) throw new UsageError(`${refusal.node} cannot be written in form ${form}: ${refusal.text}`);
+    const converted = convertWhole(graph, form);
     const { difference, milliseconds } = await compareGraphs(source, converted, { ...options, batch: 1 });
     results.push({ form, ...cost(converted), output32: difference, milliseconds: milliseconds[1] });
   }

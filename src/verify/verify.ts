@@ -13,7 +13,7 @@ import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { nextStatistic, withLoss } from '../train/step.ts';
-import { median, randomInputs, relativeDifference } from './compare.ts';
+import { randomInputs, relativeDifference, timeInTurn } from './compare.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
@@ -149,13 +149,8 @@ async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ o
   try {
     const feeds = randomInputs(graph, 1, 2);
     const [output] = [...(await session.run(feeds)).values()];
-    const times: number[] = [];
-    for (let i = 0; i < (options.runs ?? 7); i++) {
-      const began = performance.now();
-      await session.run(feeds);
-      times.push(performance.now() - began);
-    }
-    return { output: output!, milliseconds: median(times) };
+    const [milliseconds] = await timeInTurn([session], feeds, options.runs ?? 7);
+    return { output: output!, milliseconds: milliseconds! };
   } finally {
     await session.dispose();
   }

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import pc from 'picocolors';
-import { descriptionKey } from '../../classifier/description.ts';
-import { loadModel } from '../../classifier/files.ts';
+import { describedModel, loadModel } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
+import type { Graph } from '../../graph/graph.ts';
 import type { ResNeXtConfig } from '../../model/config.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
@@ -25,40 +25,47 @@ export interface VerifyCommandOptions {
   readonly report?: string;
 }
 
+interface Subject {
+  readonly config: ResNeXtConfig;
+  readonly weights: Weights;
+}
+
 /** Exit code 1 where the forms differ by more than the tolerances. */
 export async function run([source]: readonly [string], options: VerifyCommandOptions, output: Output): Promise<number> {
   const settings = {
     ...(options.threads !== undefined && { threads: options.threads }),
     onProgress: (share: number, text: string) => output.progress(share, text),
   };
-  const model = existsSync(source) ? await known(source) : fresh(source, options.seed);
-  if (!model && options.report !== undefined) {
+  const subject = await subjectOf(source, options.seed);
+  const isOurs = 'config' in subject;
+  if (!isOurs && options.report !== undefined) {
     throw new UsageError(`"${source}" was not made by this package; --report needs a variant or a model of its own.`);
   }
-  const result = model
-    ? await verify(model.config, model.weights, settings)
-    : await verifyGraph(await readOnnxFile(source), settings);
+  const result = isOurs
+    ? await verify(subject.config, subject.weights, settings)
+    : await verifyGraph(subject, settings);
   output.clear();
   output.document({ name: source, ...result });
   output.line(describe(source, result));
-  if (model && options.report !== undefined) {
-    const html = verificationReport(source, model.config, result);
+  if (isOurs && options.report !== undefined) {
+    const html = verificationReport(source, subject.config, result);
     await writeFileAtomically(options.report, [new TextEncoder().encode(html)]);
     output.line(`\nWrote ${options.report}.`);
   }
   return result.equivalent ? 0 : 1;
 }
 
-function fresh(name: string, seed: number): { config: ResNeXtConfig; weights: Weights } {
-  const model = resnext(variantOptions(name));
-  return { config: model.config, weights: initialWeights(model, seed) };
+/** A variant or a model of this package, or the graph of anybody's ONNX file. */
+async function subjectOf(source: string, seed: number): Promise<Subject | Graph> {
+  if (!existsSync(source)) return fresh(source, seed);
+  const graph = extname(source) === '.onnx' ? await readOnnxFile(source) : undefined;
+  const model = graph ? describedModel(graph, source) : await loadModel(source);
+  return model?.weights ? { config: model.description.config, weights: model.weights } : graph!;
 }
 
-/** A model of this package; undefined for anybody's ONNX file. */
-async function known(path: string): Promise<{ config: ResNeXtConfig; weights: Weights } | undefined> {
-  if (extname(path) === '.onnx' && !(await readOnnxFile(path)).metadata.has(descriptionKey)) return undefined;
-  const { description, weights } = await loadModel(path);
-  return weights && { config: description.config, weights };
+function fresh(name: string, seed: number): Subject {
+  const model = resnext(variantOptions(name));
+  return { config: model.config, weights: initialWeights(model, seed) };
 }
 
 function describe(name: string, result: Verification): string {
