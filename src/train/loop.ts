@@ -159,8 +159,8 @@ class Run {
     }
     const model = resnext(trainConfig(options, folder.classes.length));
     hooks.onEvent?.(startEvent(options, folder, model, from?.progress ?? start));
-    const trainer = await Trainer.open(model, from?.weights ?? initialWeights(model, options.seed), options);
-    if (from) trainer.setState(from.weights, from.velocity);
+    const weights = from?.weights ?? initialWeights(model, options.seed);
+    const trainer = await Trainer.open(model, weights, options, from?.velocity);
     return new Run(options, hooks, folder, model, trainer, from?.progress ?? start);
   }
 

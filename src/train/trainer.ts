@@ -58,15 +58,21 @@ export class Trainer {
    * Opens the model's training step on ONNX Runtime; `dispose` frees it.
    *
    * @param weights the start, in form C.
+   * @param velocity the optimiser's, in form C; zero unless given.
    * @throws UsageError when the weights do not fit the model.
    * @example const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, momentum: 0.9, … });
    */
-  static async open(model: Model, weights: Weights, options: StepOptions & SessionOptions): Promise<Trainer> {
+  static async open(
+    model: Model,
+    weights: Weights,
+    options: StepOptions & SessionOptions,
+    velocity: Weights = new Map(),
+  ): Promise<Trainer> {
     setWeights(model, weights);
     const step = trainingStep(model.graph, options);
     const session = await Session.open(lowerStandard(step.graph), options);
     const trainer = new Trainer(model, session, step);
-    trainer.setState(weights, new Map());
+    trainer.setState(weights, velocity);
     return trainer;
   }
 
