@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Execution providers in order of preference; ['cpu'] by default. */
   readonly providers?: readonly string[];
+  /** How much ONNX Runtime rewrites the graph before it runs it; 'all' unless given. */
+  readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
 }
 
 export class Session {
@@ -40,6 +42,7 @@ export class Session {
     const settings: Ort.InferenceSession.SessionOptions = {
       executionProviders: [...(options.providers ?? ['cpu'])],
       enableMemPattern: false, // with it a training step is no faster and takes half as much memory again
+      graphOptimizationLevel: options.optimization ?? 'all',
       ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     };
     return withNodeName(async () => {
