@@ -41,7 +41,7 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
 };
 
 /** max(0, min(1, largest · y)) is 0 for y = 0 and 1 for every positive normal number: an exact mask in one pass. */
-const largestFloat32 = 3.4028234663852886e38;
+export const largestFloat32 = 3.4028234663852886e38;
 
 /**
  * A copy of the graph without semantic operators.
@@ -54,19 +54,26 @@ export function lowerStandard(source: Graph): Graph {
   const b = new Builder(graph);
   for (const node of graph.sorted()) {
     const op = opTypeOf(node);
-    if (op && isSemantic(op)) writeOut(b, node, op);
+    if (!op || !isSemantic(op)) continue;
+    const results = writeOut(b, op, node.inputs as Value[], node);
+    node.outputs.forEach((output, i) => {
+      graph.replaceAllUses(output, results[i]!);
+    });
+    graph.remove(node);
   }
   graph.opsets.delete(semanticDomain);
   graph.removeDead();
   return graph;
 }
 
-function writeOut<O extends SemanticOp>(b: Builder, node: Node, op: O): void {
-  const results = bodies[op](b, node.inputs as Value[], attributesOf(node, op));
-  node.outputs.forEach((output, i) => {
-    b.graph.replaceAllUses(output, results[i]!);
-  });
-  b.graph.remove(node);
+/** A semantic operator's outputs, computed by standard operators that are added to the builder's graph. */
+export function writeOut<O extends SemanticOp>(
+  b: Builder,
+  op: O,
+  inputs: readonly Value[],
+  node: Pick<Node, 'attributes'>,
+): readonly Value[] {
+  return bodies[op](b, inputs, attributesOf(node, op));
 }
 
 /** A vector of one number per channel, shaped to broadcast over [N, C, H, W]. */

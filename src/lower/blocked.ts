@@ -1,0 +1,86 @@
+/**
+ * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalisations and whatever lies
+ * between them in its blocked layout, in as few passes over memory as there can be. What no rule here is for is written
+ * out in standard operators, so any graph can be lowered, and the result equals `lowerStandard`'s up to rounding.
+ *
+ * The algebra stands at the head of each file under `blocked/`; docs/performance.md says what each rule gains.
+ */
+import { Builder } from '../graph/builder.ts';
+import { Graph, type Node, Value } from '../graph/graph.ts';
+import { attributesOf, isOtherVersion, isSemantic, type OpType, opTypeOf, semanticDomain } from '../graph/ops.ts';
+import { convolution, convolutionInputGradient } from './blocked/convolution.ts';
+import { addition, globalAverage, relu, reluGradient } from './blocked/elementwise.ts';
+import { convolutionWeightGradient } from './blocked/filter-gradient.ts';
+import { type Forms, Layouts } from './blocked/layouts.ts';
+import { BlockedNodes } from './blocked/nodes.ts';
+import { normalisation, normalisationGradient } from './blocked/normalisation.ts';
+import type { Rule } from './blocked/rules.ts';
+import { writeOut } from './standard.ts';
+
+const rules: { readonly [O in OpType]?: Rule<O> } = {
+  Add: addition,
+  BatchNormGrad: normalisationGradient,
+  BatchNormTraining: normalisation,
+  Conv: convolution,
+  ConvInputGrad: convolutionInputGradient,
+  ConvWeightGrad: convolutionWeightGradient,
+  GlobalAveragePool: globalAverage,
+  Relu: relu,
+  ReluGrad: reluGradient,
+};
+
+/**
+ * A graph that computes the same with blocks of `block` channels.
+ *
+ * @param block what the runtime's blocked layout takes, as `blockSize` finds out.
+ * @throws UsageError naming a value whose shape is not all numbers where a body needs it.
+ * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
+ */
+export function lowerBlocked(source: Graph, block: number): Graph {
+  const b = new Builder(new Graph(source.name));
+  for (const [domain, version] of source.opsets) if (domain !== semanticDomain) b.graph.opsets.set(domain, version);
+  for (const [key, text] of source.metadata) b.graph.metadata.set(key, text);
+  const layouts = new Layouts(new BlockedNodes(b, block));
+  const copied = (value: Value): Value => {
+    const copy = new Value(value.name, value.dtype, value.dims);
+    copy.tensor = value.tensor;
+    layouts.set(value, { plain: copy });
+    return copy;
+  };
+  b.graph.inputs.push(...source.inputs.map(copied));
+  for (const value of source.initializers) if (!source.inputs.includes(value)) b.graph.initializers.add(copied(value));
+  for (const node of source.sorted()) {
+    const forms = lowerNode(layouts, node) ?? standardNode(layouts, node);
+    for (const [i, output] of node.outputs.entries()) layouts.set(output, forms[i]!);
+  }
+  for (const output of source.outputs) b.graph.outputs.push(named(b, layouts.plain(output), output.name));
+  b.graph.removeDead();
+  return b.graph;
+}
+
+function lowerNode(layouts: Layouts, node: Node): readonly Forms[] | undefined {
+  const op = opTypeOf(node);
+  const rule = op && (rules[op] as Rule<OpType> | undefined);
+  if (!op || !rule || isOtherVersion(node, op)) return undefined;
+  const attributes = attributesOf(node, op);
+  return rule({ layouts, n: layouts.nodes, node, inputs: node.inputs as Value[], attributes });
+}
+
+function standardNode(layouts: Layouts, node: Node): Forms[] {
+  const { b } = layouts.nodes;
+  const inputs = node.inputs.map((value) => value && layouts.plain(value));
+  const op = opTypeOf(node);
+  if (op && isSemantic(op)) return writeOut(b, op, inputs as Value[], node).map((plain) => ({ plain }));
+  const outputs = node.outputs.map(({ dtype, dims }) => new Value(b.graph.freshName(node.op), dtype, dims));
+  const { domain, name, attributes, foreign } = node;
+  b.graph.add({ op: node.op, domain, name, attributes, foreign, inputs, outputs });
+  return outputs.map((plain) => ({ plain }));
+}
+
+/** The value under the output's name; an input or another output comes through a node of its own. */
+function named(b: Builder, value: Value, name: string): Value {
+  const isFree = value.producer && !b.graph.outputs.includes(value);
+  const output = isFree ? value : b.op('Identity', [value]);
+  output.name = name;
+  return output;
+}

@@ -1,0 +1,64 @@
+/** ReLU, its gradient, additions and averages of blocked maps: joined to the pass before where one is pending. */
+import type { Node, Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import { largestFloat32 } from '../standard.ts';
+import { compute, type Layouts } from './layouts.ts';
+import type { Rule, Site } from './rules.ts';
+
+const isWorth = ({ layouts, inputs }: Pick<Site<'Relu'>, 'layouts' | 'inputs'>): boolean =>
+  inputs.every((x) => layouts.isBlockable(x)) && inputs.some((x) => layouts.isBlocked(x));
+
+export const relu: Rule<'Relu'> = (site) => {
+  const { layouts, n, inputs } = site;
+  return isWorth(site) ? [{ blocked: rectified(layouts, inputs[0]!, n.b.op.bind(n.b)) }] : undefined;
+};
+
+function rectified(layouts: Layouts, x: Value, op: Site<'Relu'>['n']['b']['op']): Value {
+  const affine = layouts.affine(x);
+  const isPending = affine.scale || affine.bias || affine.plus;
+  return isPending ? compute(layouts.nodes, affine, true) : op('Relu', [affine.map]);
+}
+
+/** dy where y > 0: a mask of ones and zeros, then a product. */
+export const reluGradient: Rule<'ReluGrad'> = (site) => {
+  const { layouts, n, inputs } = site;
+  if (!isWorth(site)) return undefined;
+  const [dy, y] = inputs as [Value, Value];
+  const mask = n.b.op('HardSigmoid', [layouts.blocked(y)], { alpha: largestFloat32, beta: 0 });
+  return [{ blocked: n.b.op('Mul', [layouts.blocked(dy), mask]) }];
+};
+
+/** A sum with a pending affine waits with it; a convolution adds the other operand while it writes. */
+export const addition: Rule<'Add'> = (site) => {
+  const { layouts, n, node, inputs } = site;
+  const [left, right] = inputs as [Value, Value];
+  if (!isWorth(site) || sizes(left).join() !== sizes(right).join()) return undefined;
+  for (const [x, other] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    const affine = layouts.affine(x);
+    const isPending = (affine.scale || affine.bias) && !affine.plus;
+    if (isPending && isOnlyUser(x, node)) {
+      return [{ affine: { ...affine, plus: layouts.blocked(other), keepsPlus: !isOnlyUser(other, node) } }];
+    }
+  }
+  for (const [x, other] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    const { producer } = layouts.blocked(x);
+    if (producer?.op === 'Conv' && producer.inputs.length < 4 && isOnlyUser(x, node)) {
+      while (producer.inputs.length < 3) producer.inputs.push(undefined);
+      n.b.graph.setInput(producer, 3, layouts.blocked(other));
+      return [{ blocked: producer.outputs[0]! }];
+    }
+  }
+  return [{ blocked: n.b.op('Add', [layouts.blocked(left), layouts.blocked(right)]) }];
+};
+
+const isOnlyUser = (x: Value, node: Node): boolean => x.users.size === 1 && x.users.has(node);
+
+/** One number per map: stored alike in both layouts. */
+export const globalAverage: Rule<'GlobalAveragePool'> = ({ layouts, n, inputs: [x] }) =>
+  layouts.isBlockable(x!) && layouts.isBlocked(x!) ? [{ plain: n.globalAveragePool(layouts.blocked(x!)) }] : undefined;

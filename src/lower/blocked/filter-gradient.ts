@@ -1,0 +1,135 @@
+/**
+ * The gradient of a convolution by its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d] over pictures
+ * and pixels, m and c in the same group.
+ *
+ * 1x1: one matrix product. Per picture in ONNX's layout, the products summed; or, where weights are many and pixels few,
+ * one product over the pixels of all pictures, channels first.
+ *
+ * Narrow groups: a depthwise convolution whose kernel is a whole picture of dy gives Σ dy[c, i, j] · x[c, i + p, j + q]
+ * for all taps (p, q) at once, but pairs each channel of x with one of dy. So it is done once per place in a group, with
+ * the channels of dy turned round by that many places, which a 1x1 convolution with a permutation for its weight does.
+ */
+import type { Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import { resolveWindow, type Window } from '../../graph/window.ts';
+import { elements, tensor } from '../../tensor.ts';
+import { grouping } from './filters.ts';
+import type { Layouts } from './layouts.ts';
+import type { BlockedNodes } from './nodes.ts';
+import type { Rule } from './rules.ts';
+
+export const convolutionWeightGradient: Rule<'ConvWeightGrad'> = ({ layouts, n, inputs: [x, dy], attributes }) => {
+  const { group, weight_shape } = attributes;
+  if (!layouts.isBlockable(x!) || !layouts.isBlockable(dy!)) return undefined;
+  const window = resolveWindow(attributes, sizes(x!).slice(2), weight_shape.slice(2));
+  const { map, scale, bias, plus } = layouts.affine(dy!);
+  const isScaled = scale && !bias && !plus;
+  const gradient = isScaled ? map : layouts.blocked(dy!);
+  const dw =
+    isPointwise(window) && group === 1
+      ? pointwise(layouts, strided(n, layouts.blocked(x!), window), gradient)
+      : narrow(n, layouts.blocked(x!), gradient, window, group, weight_shape);
+  if (!dw) return undefined;
+  const rows = n.as(dw, [weight_shape[0]!, elements(weight_shape.slice(1))]);
+  const scaled = isScaled ? n.b.op('Mul', [rows, n.as(scale, [weight_shape[0]!, 1])]) : rows;
+  return [{ plain: n.as(scaled, weight_shape) }];
+};
+
+const isPointwise = ({ kernel, begin, end }: Window): boolean =>
+  kernel.every((taps) => taps === 1) && [...begin, ...end].every((pad) => pad === 0);
+
+/** The pixels that a 1x1 convolution with a stride reads. */
+function strided(n: BlockedNodes, x: Value, { strides }: Window): Value {
+  if (strides.every((stride) => stride === 1)) return x;
+  const channels = sizes(x)[1]!;
+  return n.conv(x, n.b.number(1, [channels, 1, 1, 1]), { group: channels, strides });
+}
+
+/** [M, K] */
+function pointwise(layouts: Layouts, x: Value, dy: Value): Value {
+  const { nodes: n } = layouts;
+  const [batch, k, h, w] = sizes(x) as [number, number, number, number];
+  const m = sizes(dy)[1]!;
+  const pixels = h * w;
+  const isWide = m * k > pixels * (m + k);
+  if (isWide) return n.b.op('Gemm', [layouts.channelsFirst(dy), layouts.channelsFirst(x)], { transB: 1 });
+  const perPicture = n.matMulTransposed(
+    n.as(layouts.unblocked(dy), [batch, m, pixels]),
+    n.as(layouts.unblocked(x), [batch, k, pixels]),
+  ); // [N, M, K]
+  return batch === 1 ? perPicture : n.b.op('ReduceSum', [perPicture, n.ints([0])], { keepdims: 0 });
+}
+
+/** Flat, in the weight's order. */
+function narrow(
+  n: BlockedNodes,
+  x: Value,
+  dy: Value,
+  { kernel, strides, dilations, begin }: Window,
+  group: number,
+  weightShape: readonly number[],
+): Value | undefined {
+  const [filters, width] = weightShape as [number, number];
+  const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
+  if (filters !== channels || width > widest) return undefined;
+  const [top, left] = begin as [number, number];
+  const [, , oh, ow] = sizes(dy) as [number, number, number, number];
+  const needs = kernel.map((k, axis) => strides[axis]! * ([oh, ow][axis]! - 1) + 1 + dilations[axis]! * (k - 1));
+  const [bottom, right] = [needs[0]! - h - top, needs[1]! - w - left];
+  if (bottom < 0 || right < 0) return undefined;
+  const padded =
+    left + right > 0
+      ? n.conv(x, n.b.number(1, [channels, 1, 1, 1]), { group: channels, pads: [0, left, 0, right] })
+      : x;
+  const all = batch * channels;
+  const picture = n.as(padded, [1, all, h, w + left + right]);
+  const taps = elements(kernel);
+  const turns = Array.from({ length: width }, (_, turn) => {
+    const turned = turn === 0 ? dy : turnedChannels(n, dy, group, width, turn);
+    const sums = n.conv(picture, n.as(turned, [all, 1, oh, ow]), {
+      group: all,
+      strides: dilations,
+      dilations: strides,
+      pads: [top, 0, bottom, 0],
+    });
+    return n.b.op('ReduceSum', [n.as(sums, [batch, channels * taps]), n.ints([0])], { keepdims: 0 });
+  }); // [C/B, kh·kw, B] each
+  const sums = turns.length === 1 ? turns[0]! : n.b.op('Concat', turns, { axis: 0 });
+  return n.gather(sums, n.b.constant(places(n.block, filters, width, taps)));
+}
+
+/** Wider groups fill a matrix product well enough. */
+const widest = 64;
+
+/** dy with channel (c + turn) mod width of its group in place of channel c. */
+function turnedChannels(n: BlockedNodes, dy: Value, group: number, width: number, turn: number): Value {
+  const channels = group * width;
+  const { merge } = grouping(n.b.number(0, [channels, width, 1, 1]), group, n.block)!;
+  const columns = merge * width;
+  const filter = new Float32Array(channels * columns);
+  for (let c = 0; c < channels; c++) {
+    const from = c - (c % width) + ((c + turn) % width);
+    const [out, input] = [c, from % columns];
+    filter[blockedAt(out, input, columns, n.block)] = 1;
+  }
+  return n.conv(dy, n.b.constant(tensor('float32', [channels, columns, 1, 1], filter)), { group: group / merge });
+}
+
+const blockedAt = (out: number, input: number, columns: number, block: number): number => {
+  const at = Math.floor(out / block) * (columns / block) + Math.floor(input / block);
+  return (at * block + (input % block)) * block + (out % block);
+};
+
+/** Where dw[m, c, tap] stands among the sums [turn, C/B, kh·kw, B]. */
+function places(block: number, filters: number, width: number, taps: number) {
+  const indices = new Int32Array(filters * width * taps);
+  for (let i = 0; i < indices.length; i++) {
+    const tap = i % taps;
+    const c = Math.floor(i / taps) % width;
+    const m = Math.floor(i / (taps * width));
+    const channel = m - (m % width) + c;
+    const turn = ((m % width) - c + width) % width;
+    indices[i] = turn * filters * taps + (Math.floor(channel / block) * taps + tap) * block + (channel % block);
+  }
+  return tensor('int32', [indices.length], indices);
+}

@@ -1,0 +1,87 @@
+/**
+ * Convolution weights [M, K, kh, kw] as the filters of blocked convolutions. A blocked convolution needs as many channels
+ * in and out of a group as fill whole blocks; narrower groups are merged, k at a time, into one whose weights are zero
+ * between channels of different groups: block-diagonal, so the result is the same.
+ */
+import type { Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import { elements, tensor } from '../../tensor.ts';
+import type { BlockedNodes } from './nodes.ts';
+
+/** How a convolution's groups are merged: G groups of `inner` channels in and `outer` out become G/merge. */
+export interface Grouping {
+  readonly groups: number;
+  readonly merge: number;
+  readonly inner: number;
+  readonly outer: number;
+}
+
+/** Beyond this many times the multiplications, merging costs more than it brings. */
+const mostMerged = 16;
+
+/** How to fill blocks with the groups of a weight; undefined where no merging does. */
+export function grouping(weight: Value, groups: number, block: number): Grouping | undefined {
+  const [filters, inner] = sizes(weight) as [number, number];
+  const outer = filters / groups;
+  for (let merge = 1; merge <= Math.min(groups, mostMerged); merge++) {
+    const fits = groups % merge === 0 && (inner * merge) % block === 0 && (outer * merge) % block === 0;
+    if (fits) return { groups, merge, inner, outer };
+  }
+  return undefined;
+}
+
+const isPointwise = (weight: Value): boolean =>
+  sizes(weight)
+    .slice(2)
+    .every((taps) => taps === 1);
+
+/** The filter that applies the weight. */
+export function forwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping): Value {
+  const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
+  const { groups, merge, inner } = grouping;
+  if (groups === 1 && isPointwise(weight)) {
+    const filter = n.toBlocked(n.as(weight, [1, filters, inner, 1]));
+    return n.as(filter, [filters, inner, 1, 1]);
+  }
+  const [columns, taps] = [merge * inner, elements(kernel)];
+  const full = n.as(blockDiagonal(n, weight, grouping), [filters / n.block, n.block, columns / n.block, n.block, taps]);
+  return n.as(n.b.op('Transpose', [full], { perm: [0, 2, 4, 3, 1] }), [filters, columns, ...kernel]);
+}
+
+/**
+ * The filter that brings the gradient back from the output to the input: channels in and out exchanged within each group
+ * and the taps in reverse order. Where the gradient waits for a scale per channel, the filter takes it on.
+ */
+export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping, scale?: Value): Value {
+  const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
+  const { groups, merge, inner, outer } = grouping;
+  const taps = elements(kernel);
+  const rows = n.as(weight, [filters, inner * taps]);
+  const scaled = scale ? n.b.op('Mul', [rows, n.as(scale, [filters, 1])]) : rows;
+  if (groups === 1 && taps === 1) {
+    const filter = n.toBlockedFromChannelsLast(n.as(scaled, [1, filters, 1, inner]));
+    return n.as(filter, [inner, filters, 1, 1]);
+  }
+  const full = blockDiagonal(n, n.as(scaled, sizes(weight)), grouping);
+  const [rowBlocks, columnBlocks] = [(merge * outer) / n.block, (merge * inner) / n.block];
+  const blocks = n.as(full, [groups / merge, rowBlocks, n.block, columnBlocks, n.block, taps]);
+  const back = n.b.op('Transpose', [reversed(n, blocks)], { perm: [0, 3, 1, 5, 2, 4] });
+  return n.as(back, [groups * inner, merge * outer, ...kernel]);
+}
+
+/** Weight [M, K, kh, kw] → [M, merge · K, kh · kw], zero where a filter meets another group's channels. */
+function blockDiagonal(n: BlockedNodes, weight: Value, { groups, merge, inner, outer }: Grouping): Value {
+  if (merge === 1) return weight;
+  const taps = elements(sizes(weight).slice(2));
+  const narrow = n.as(weight, [groups / merge, merge, outer, 1, inner * taps]);
+  const eye = Float32Array.from({ length: merge * merge }, (_, i) => (i % (merge + 1) === 0 ? 1 : 0));
+  const mask = n.b.constant(tensor('float32', [1, merge, 1, merge, 1], eye));
+  return n.b.op('Mul', [narrow, mask]);
+}
+
+/** The last axis backwards. */
+function reversed(n: BlockedNodes, x: Value): Value {
+  const axis = sizes(x).length - 1;
+  if (sizes(x)[axis] === 1) return x;
+  return n.b.op('Slice', [x, n.ints([-1]), n.ints([-(2 ** 31)]), n.ints([axis]), n.ints([-1])]);
+}

@@ -1,0 +1,129 @@
+/**
+ * Where each value of the graph that is lowered lives in the lowered one. A value may be known there in several layouts
+ * at once, and is brought into another one when somebody asks for it:
+ *
+ *   plain     as ONNX stores it
+ *   blocked   a map in blocks of channels
+ *   affine    scale · map + bias + plus, per channel, not computed yet: whoever reads it may do part of the work cheaper
+ *   centred   a blocked map less a shift per channel that brings its mean near zero
+ */
+import type { Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import type { BlockedNodes } from './nodes.ts';
+
+/** v = scale · map + bias + plus: map and plus blocked, scale and bias [C]. */
+export interface Affine {
+  readonly map: Value;
+  readonly scale?: Value | undefined;
+  readonly bias?: Value | undefined;
+  readonly plus?: Value | undefined;
+  /** Whether something else still reads `plus`, so that it cannot be added to in place. */
+  readonly keepsPlus?: boolean;
+}
+
+/** v = map + shift. `residual` is the mean of map, [C]; without one it is zero. */
+export interface Centred {
+  readonly map: Value;
+  readonly shift: Value;
+  readonly residual?: Value | undefined;
+}
+
+export interface Forms {
+  plain?: Value;
+  blocked?: Value;
+  affine?: Affine;
+  centred?: Centred;
+}
+
+export class Layouts {
+  readonly nodes: BlockedNodes;
+  readonly #forms = new Map<Value, Forms>();
+  readonly #plain = new Map<Value, Value>();
+  readonly #channelsFirst = new Map<Value, Value>();
+  readonly #means = new Map<Value, Value>();
+
+  constructor(nodes: BlockedNodes) {
+    this.nodes = nodes;
+  }
+
+  set(value: Value, forms: Forms): void {
+    this.#forms.set(value, forms);
+  }
+
+  /** Whether the value could be stored in blocks. */
+  isBlockable(value: Value): boolean {
+    const { dims } = value;
+    const known = dims?.length === 4 && dims.every((size) => typeof size === 'number');
+    return known && (dims[1] as number) % this.nodes.block === 0;
+  }
+
+  /** Whether it is stored in blocks already, or nearly. */
+  isBlocked(value: Value): boolean {
+    const { blocked, affine, centred } = this.#forms.get(value)!;
+    return blocked !== undefined || affine !== undefined || centred !== undefined;
+  }
+
+  plain(value: Value): Value {
+    const forms = this.#forms.get(value)!;
+    forms.plain ??= this.unblocked(this.blocked(value));
+    return forms.plain;
+  }
+
+  blocked(value: Value): Value {
+    const forms = this.#forms.get(value)!;
+    forms.blocked ??= this.#block(forms);
+    return forms.blocked;
+  }
+
+  #block({ plain, affine, centred }: Forms): Value {
+    if (affine) return compute(this.nodes, affine);
+    if (centred) return this.nodes.affine(centred.map, undefined, { bias: centred.shift });
+    return this.nodes.toBlocked(plain!);
+  }
+
+  /** The value as an affine of a map, which is the map itself where nothing is pending. */
+  affine(value: Value): Affine {
+    const { affine, blocked } = this.#forms.get(value)!;
+    return affine && !blocked ? affine : { map: this.blocked(value) };
+  }
+
+  centred(value: Value): Centred | undefined {
+    return this.#forms.get(value)!.centred;
+  }
+
+  /** A blocked map in ONNX's order. */
+  unblocked(map: Value): Value {
+    return once(this.#plain, map, () => this.nodes.toPlain(map));
+  }
+
+  /** A blocked map as [C, N·H·W]. */
+  channelsFirst(map: Value): Value {
+    return once(this.#channelsFirst, map, () => {
+      const { nodes } = this;
+      const [n, c, h, w] = sizes(map) as [number, number, number, number];
+      const blocks = [n, c / nodes.block, h * w * nodes.block];
+      const outer = n === 1 ? map : nodes.b.op('Transpose', [nodes.as(map, blocks)], { perm: [1, 0, 2] });
+      return nodes.as(nodes.toPlain(nodes.as(outer, [1, c, n * h * w, 1])), [c, n * h * w]);
+    });
+  }
+
+  /** The mean per channel of a blocked map, [C]. */
+  mean(map: Value): Value {
+    return once(this.#means, map, () => this.nodes.mean(map));
+  }
+}
+
+function once(known: Map<Value, Value>, key: Value, make: () => Value): Value {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
+}
+
+/**
+ * relu?(scale · map + bias + plus) in one pass; in two where `plus` is read again later, since adding to a map in place
+ * is cheaper than to a copy of it.
+ */
+export function compute(n: BlockedNodes, { map, scale, bias, plus, keepsPlus }: Affine, relu = false): Value {
+  if (!plus || !keepsPlus) return n.affine(map, scale, { bias, plus, relu });
+  return n.affine(plus, undefined, { plus: n.affine(map, scale, { bias }), relu });
+}
