@@ -15,6 +15,7 @@ import { type Forms, Layouts } from './blocked/layouts.ts';
 import { BlockedNodes } from './blocked/nodes.ts';
 import { normalisation, normalisationGradient } from './blocked/normalisation.ts';
 import type { Rule } from './blocked/rules.ts';
+import { updateParameters, updateStatistics } from './blocked/updates.ts';
 import { writeOut } from './standard.ts';
 
 const rules: { readonly [O in OpType]?: Rule<O> } = {
@@ -49,10 +50,15 @@ export function lowerBlocked(source: Graph, block: number): Graph {
   };
   b.graph.inputs.push(...source.inputs.map(copied));
   for (const value of source.initializers) if (!source.inputs.includes(value)) b.graph.initializers.add(copied(value));
-  for (const node of source.sorted()) {
+  const isUpdate = (node: Node): boolean => opTypeOf(node) === 'SgdUpdate';
+  const order = source.sorted();
+  for (const node of order) {
+    if (isUpdate(node)) continue;
     const forms = lowerNode(layouts, node) ?? standardNode(layouts, node);
     for (const [i, output] of node.outputs.entries()) layouts.set(output, forms[i]!);
   }
+  updateStatistics(layouts, layouts.statistics);
+  updateParameters(layouts, order.filter(isUpdate));
   for (const output of source.outputs) b.graph.outputs.push(named(b, layouts.plain(output), output.name));
   b.graph.removeDead();
   return b.graph;

@@ -1,6 +1,6 @@
 /**
  * The gradient of a convolution by its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d] over pictures
- * and pixels, m and c in the same group.
+ * and pixels, m and c in the same group. Three ways:
  *
  * 1x1: one matrix product. Per picture in ONNX's layout, the products summed; or, where weights are many and pixels few,
  * one product over the pixels of all pictures, channels first.
@@ -8,32 +8,63 @@
  * Narrow groups: a depthwise convolution whose kernel is a whole picture of dy gives Σ dy[c, i, j] · x[c, i + p, j + q]
  * for all taps (p, q) at once, but pairs each channel of x with one of dy. So it is done once per place in a group, with
  * the channels of dy turned round by that many places, which a 1x1 convolution with a permutation for its weight does.
+ *
+ * Anything else, the stem first of all: one matrix product with the pixels of x under each tap (`columns.ts`).
  */
 import type { Value } from '../../graph/graph.ts';
+import type { Attributes } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
-import { elements, tensor } from '../../tensor.ts';
+import { elements, type Tensor, tensor } from '../../tensor.ts';
+import { columnPlaces, columns } from './columns.ts';
 import { grouping } from './filters.ts';
 import type { Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
 import type { Rule } from './rules.ts';
 
+type Shape = readonly [number, number, number, number];
+
 export const convolutionWeightGradient: Rule<'ConvWeightGrad'> = ({ layouts, n, inputs: [x, dy], attributes }) => {
-  const { group, weight_shape } = attributes;
-  if (!layouts.isBlockable(x!) || !layouts.isBlockable(dy!)) return undefined;
-  const window = resolveWindow(attributes, sizes(x!).slice(2), weight_shape.slice(2));
+  if (!layouts.isBlockable(dy!)) return undefined;
   const { map, scale, bias, plus } = layouts.affine(dy!);
   const isScaled = scale && !bias && !plus;
-  const gradient = isScaled ? map : layouts.blocked(dy!);
-  const dw =
-    isPointwise(window) && group === 1
-      ? pointwise(layouts, strided(n, layouts.blocked(x!), window), gradient)
-      : narrow(n, layouts.blocked(x!), gradient, window, group, weight_shape);
+  const dw = unscaled(layouts, x!, isScaled ? map : layouts.blocked(dy!), attributes);
   if (!dw) return undefined;
-  const rows = n.as(dw, [weight_shape[0]!, elements(weight_shape.slice(1))]);
-  const scaled = isScaled ? n.b.op('Mul', [rows, n.as(scale, [weight_shape[0]!, 1])]) : rows;
-  return [{ plain: n.as(scaled, weight_shape) }];
+  const shape = attributes.weight_shape as Shape;
+  const rows = n.as(dw, [shape[0], elements(shape.slice(1))]);
+  const scaled = isScaled ? n.b.op('Mul', [rows, n.as(scale, [shape[0], 1])]) : rows;
+  return [{ plain: n.as(scaled, shape) }];
 };
+
+/** In the weight's order, whatever the dimensions. */
+function unscaled(layouts: Layouts, x: Value, dy: Value, attributes: Attributes<'ConvWeightGrad'>): Value | undefined {
+  const { nodes: n } = layouts;
+  const { group } = attributes;
+  const shape = attributes.weight_shape as Shape;
+  const window = resolveWindow(attributes, sizes(x).slice(2), shape.slice(2));
+  if (!layouts.isBlockable(x)) return byColumns(layouts, x, dy, window, group, shape);
+  if (isPointwise(window) && group === 1) return pointwise(layouts, strided(n, layouts.blocked(x), window), dy);
+  const ofGroups = shape[0] === sizes(x)[1] && shape[1] <= widest;
+  const dw = ofGroups ? narrow(n, layouts.blocked(x), dy, window, group, shape) : undefined;
+  return dw ?? byColumns(layouts, x, dy, window, group, shape);
+}
+
+function byColumns(
+  layouts: Layouts,
+  x: Value,
+  dy: Value,
+  window: Window,
+  group: number,
+  shape: Shape,
+): Value | undefined {
+  const { nodes: n } = layouts;
+  const under = columns(n, layouts.plain(x), window, group); // [N, G, columns, pixels]
+  if (!under) return undefined;
+  const [batch, , , pixels] = sizes(under) as Shape;
+  const rows = n.as(layouts.unblocked(dy), [batch, group, shape[0] / group, pixels]);
+  const product = n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
+  return n.gather(n.as(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, window)));
+}
 
 const isPointwise = ({ kernel, begin, end }: Window): boolean =>
   kernel.every((taps) => taps === 1) && [...begin, ...end].every((pad) => pad === 0);
@@ -61,45 +92,36 @@ function pointwise(layouts: Layouts, x: Value, dy: Value): Value {
 }
 
 /** Flat, in the weight's order. */
-function narrow(
-  n: BlockedNodes,
-  x: Value,
-  dy: Value,
-  { kernel, strides, dilations, begin }: Window,
-  group: number,
-  weightShape: readonly number[],
-): Value | undefined {
-  const [filters, width] = weightShape as [number, number];
-  const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
-  if (filters !== channels || width > widest) return undefined;
+function narrow(n: BlockedNodes, x: Value, dy: Value, window: Window, group: number, shape: Shape): Value | undefined {
+  const [filters, width] = shape;
+  const [batch, channels, h, w] = sizes(x) as Shape;
+  const { kernel, strides, dilations, begin } = window;
   const [top, left] = begin as [number, number];
-  const [, , oh, ow] = sizes(dy) as [number, number, number, number];
-  const needs = kernel.map((k, axis) => strides[axis]! * ([oh, ow][axis]! - 1) + 1 + dilations[axis]! * (k - 1));
+  const pixels = sizes(dy).slice(2);
+  const needs = kernel.map((k, axis) => strides[axis]! * (pixels[axis]! - 1) + 1 + dilations[axis]! * (k - 1));
   const [bottom, right] = [needs[0]! - h - top, needs[1]! - w - left];
   if (bottom < 0 || right < 0) return undefined;
-  const padded =
-    left + right > 0
-      ? n.conv(x, n.b.number(1, [channels, 1, 1, 1]), { group: channels, pads: [0, left, 0, right] })
-      : x;
-  const all = batch * channels;
-  const picture = n.as(padded, [1, all, h, w + left + right]);
-  const taps = elements(kernel);
+  const [all, taps] = [batch * channels, elements(kernel)];
+  const picture = n.as(widened(n, x, left, right), [1, all, h, left + w + right]);
   const turns = Array.from({ length: width }, (_, turn) => {
-    const turned = turn === 0 ? dy : turnedChannels(n, dy, group, width, turn);
-    const sums = n.conv(picture, n.as(turned, [all, 1, oh, ow]), {
-      group: all,
-      strides: dilations,
-      dilations: strides,
-      pads: [top, 0, bottom, 0],
-    });
+    const kernels = n.as(turn === 0 ? dy : turnedChannels(n, dy, group, width, turn), [all, 1, ...pixels]);
+    const pads = [top, 0, bottom, 0];
+    const sums = n.conv(picture, kernels, { group: all, strides: dilations, dilations: strides, pads }); // [1, N·C, kh, kw]
     return n.b.op('ReduceSum', [n.as(sums, [batch, channels * taps]), n.ints([0])], { keepdims: 0 });
-  }); // [C/B, kh·kw, B] each
+  }); // [C/B · kh·kw · B] each
   const sums = turns.length === 1 ? turns[0]! : n.b.op('Concat', turns, { axis: 0 });
   return n.gather(sums, n.b.constant(places(n.block, filters, width, taps)));
 }
 
-/** Wider groups fill a matrix product well enough. */
-const widest = 64;
+/** Zeros left and right, so that the taps of a row are computed together and none at the border by itself. */
+function widened(n: BlockedNodes, x: Value, left: number, right: number): Value {
+  const channels = sizes(x)[1]!;
+  const ones = n.b.number(1, [channels, 1, 1, 1]);
+  return left + right > 0 ? n.conv(x, ones, { group: channels, pads: [0, left, 0, right] }) : x;
+}
+
+/** The widest groups for which that beats the matrix product with columns. */
+const widest = 32;
 
 /** dy with channel (c + turn) mod width of its group in place of channel c. */
 function turnedChannels(n: BlockedNodes, dy: Value, group: number, width: number, turn: number): Value {
@@ -121,7 +143,7 @@ const blockedAt = (out: number, input: number, columns: number, block: number): 
 };
 
 /** Where dw[m, c, tap] stands among the sums [turn, C/B, kh·kw, B]. */
-function places(block: number, filters: number, width: number, taps: number) {
+function places(block: number, filters: number, width: number, taps: number): Tensor {
   const indices = new Int32Array(filters * width * taps);
   for (let i = 0; i < indices.length; i++) {
     const tap = i % taps;

@@ -10,6 +10,7 @@
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { BlockedNodes } from './nodes.ts';
+import type { Statistic } from './updates.ts';
 
 /** v = scale · map + bias + plus: map and plus blocked, scale and bias [C]. */
 export interface Affine {
@@ -37,6 +38,8 @@ export interface Forms {
 
 export class Layouts {
   readonly nodes: BlockedNodes;
+  /** Running statistics that wait to be updated together. */
+  readonly statistics: Statistic[] = [];
   readonly #forms = new Map<Value, Forms>();
   readonly #plain = new Map<Value, Value>();
   readonly #channelsFirst = new Map<Value, Value>();

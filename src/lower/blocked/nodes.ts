@@ -14,6 +14,9 @@ import { elements } from '../../tensor.ts';
 const blockedDomain = 'com.microsoft.nchwc';
 const runtimeDomain = 'com.microsoft';
 
+/** Sums over more pixels are sums of sums. */
+const longest = 256;
+
 export interface BlockedConv {
   /** [M] */
   readonly bias?: Value | undefined;
@@ -125,24 +128,36 @@ export class BlockedNodes {
     return this.#add('', 'Gather', [x, indices], { axis: int(0) }, sizes(indices));
   }
 
-  /** The mean of a blocked map over everything but its channels: [C]. Rows first: short sums round less than long ones. */
+  /** The mean of a blocked map over everything but its channels: [C]. */
   mean(x: Value): Value {
-    const [n, c, h, w] = sizes(x) as [number, number, number, number];
-    const rows = this.globalAveragePool(this.as(x, [1, n * c * h, 1, w]));
-    return this.#meanOfRows(rows, [n, c, h]);
+    const [n, c, strips, length] = this.#strips(x);
+    const parts = this.globalAveragePool(this.as(x, [1, n * c * strips, 1, length]));
+    return this.#meanOfStrips(parts, [n, c, strips]);
   }
 
   /** The mean of x · y over everything but their channels: [C]. */
   meanProduct(x: Value, y: Value): Value {
-    const [n, c, h, w] = sizes(x) as [number, number, number, number];
-    const rows = n * c * h;
-    const products = this.conv(this.as(x, [1, rows, 1, w]), this.as(y, [rows, 1, 1, w]), { group: rows }); // [1, N·C·H, 1, 1]
-    return this.b.op('Mul', [this.#meanOfRows(products, [n, c, h]), this.b.number(1 / w)]);
+    const [n, c, strips, length] = this.#strips(x);
+    const all = n * c * strips;
+    const products = this.conv(this.as(x, [1, all, 1, length]), this.as(y, [all, 1, 1, length]), { group: all }); // [1, all, 1, 1]
+    return this.b.op('Mul', [this.#meanOfStrips(products, [n, c, strips]), this.b.number(1 / length)]);
   }
 
-  /** One number per row, [1, N·C·H, 1, 1] → [C]. */
-  #meanOfRows(rows: Value, [n, c, h]: readonly [number, number, number]): Value {
-    const maps = this.globalAveragePool(this.as(rows, [1, n * c, h, 1])); // [1, N·C, 1, 1]
+  /**
+   * How maps are cut into strips of whole rows, at most `longest` pixels where they can be: short sums of short sums
+   * round less than long ones. Blocked storage has the rows of one block of channels one after the other, so a strip is
+   * a map of its own with n·c·strips channels.
+   */
+  #strips(x: Value): [number, number, number, number] {
+    const [n, c, h, w] = sizes(x) as [number, number, number, number];
+    const count =
+      Array.from({ length: h }, (_, i) => i + 1).find((strips) => h % strips === 0 && (h / strips) * w <= longest) ?? h;
+    return [n, c, count, (h / count) * w];
+  }
+
+  /** One number per strip, [1, N·C·strips, 1, 1] → [C]. */
+  #meanOfStrips(parts: Value, [n, c, strips]: readonly [number, number, number]): Value {
+    const maps = strips === 1 ? parts : this.globalAveragePool(this.as(parts, [1, n * c, strips, 1])); // [1, N·C, 1, 1]
     if (n === 1) return this.as(maps, [c]);
     return this.b.op('ReduceMean', [this.as(maps, [n, c])], { axes: [0], keepdims: 0 });
   }

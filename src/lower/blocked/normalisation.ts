@@ -16,7 +16,7 @@ import { type Centred, compute, type Forms, type Layouts } from './layouts.ts';
 import { perChannel } from './nodes.ts';
 import type { Rule } from './rules.ts';
 
-export const normalisation: Rule<'BatchNormTraining'> = ({ layouts, n, inputs, attributes }) => {
+export const normalisation: Rule<'BatchNormTraining'> = ({ layouts, n, node, inputs, attributes }) => {
   const [x, gamma, beta, runningMean, runningVariance] = inputs as [Value, Value, Value, Value, Value];
   if (!layouts.isBlockable(x) || !layouts.isBlocked(x)) return undefined;
   const { b } = n;
@@ -29,15 +29,12 @@ export const normalisation: Rule<'BatchNormTraining'> = ({ layouts, n, inputs, a
   const bias = residual ? b.op('Sub', [layouts.plain(beta), b.op('Mul', [scale, residual])]) : layouts.plain(beta);
   const mean = residual ? b.op('Add', [shift, residual]) : shift;
   const count = perChannel(x);
-  const moved = (old: Value, now: Value, share: number): Value =>
-    b.op('Add', [b.op('Mul', [layouts.plain(old), b.number(1 - momentum)]), b.op('Mul', [now, b.number(share)])]);
-  return [
-    { affine: { map, scale, bias } },
-    { plain: moved(runningMean, mean, momentum) },
-    { plain: moved(runningVariance, variance, (momentum * count) / (count - 1)) },
-    { plain: mean },
-    { plain: inverse },
-  ];
+  const [, nextMean, nextVariance] = node.outputs as [Value, Value, Value];
+  layouts.statistics.push(
+    { next: nextMean, old: runningMean, now: mean, momentum, factor: 1 },
+    { next: nextVariance, old: runningVariance, now: variance, momentum, factor: count / (count - 1) },
+  );
+  return [{ affine: { map, scale, bias } }, {}, {}, { plain: mean }, { plain: inverse }];
 };
 
 /** The map less its mean, by a convolution's bias where one took care of it, else by a pass of its own. */

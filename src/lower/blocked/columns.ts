@@ -1,0 +1,63 @@
+/**
+ * The pixels of a plain map under each tap of a kernel, as columns of a matrix: x [N, C, H, W] → [N, G, columns, pixels].
+ *
+ * With stride s the map is first parted into s·s phases, each a map of every s-th row and column. What a tap meets is
+ * then a whole window of one phase, copied row by row: tap p lies in phase p mod s, ⌊p / s⌋ pixels on.
+ */
+import type { Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import type { Window } from '../../graph/window.ts';
+import { type Tensor, tensor } from '../../tensor.ts';
+import type { BlockedNodes } from './nodes.ts';
+
+/** undefined for dilated windows, unequal strides and windows that leave pixels over. */
+export function columns(n: BlockedNodes, x: Value, window: Window, group: number): Value | undefined {
+  const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
+  const { strides, dilations, begin } = window;
+  const output = window.output as readonly number[];
+  const stride = strides[0]!;
+  if (strides[1] !== stride || dilations.some((dilation) => dilation !== 1)) return undefined;
+  const steps = stepsOf(window);
+  const phase = output.map((size, axis) => size + steps[axis]! - 1); // size of a phase
+  const end = phase.map((size, axis) => size * stride - [h, w][axis]! - begin[axis]!);
+  if (end.some((pad) => pad < 0)) return undefined;
+  const phases = parted(n, n.b.op('Pad', [x, n.ints([0, 0, ...begin, 0, 0, ...end])]), stride); // [N, C·s·s, …]
+  const perGroup = (channels / group) * stride * stride;
+  const parts = Array.from({ length: steps[0]! * steps[1]! }, (_, i) => {
+    const start = [Math.floor(i / steps[1]!), i % steps[1]!];
+    const stop = start.map((at, axis) => at + output[axis]!);
+    const part = n.b.op('Slice', [phases, n.ints(start), n.ints(stop), n.ints([2, 3])]);
+    return n.as(part, [batch, group, perGroup, output[0]! * output[1]!]);
+  });
+  return n.b.op('Concat', parts, { axis: 2 });
+}
+
+/** How many pixels of a phase the taps reach over, along each axis. */
+const stepsOf = ({ kernel, strides }: Window): number[] => kernel.map((taps, axis) => Math.ceil(taps / strides[axis]!));
+
+/** [N, C, s·H, s·W] → [N, C·s·s, H, W] */
+function parted(n: BlockedNodes, x: Value, stride: number): Value {
+  if (stride === 1) return x;
+  const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
+  const split = n.as(x, [batch, channels, h / stride, stride, w / stride, stride]);
+  const phases = n.b.op('Transpose', [split], { perm: [0, 1, 3, 5, 2, 4] });
+  return n.as(phases, [batch, channels * stride * stride, h / stride, w / stride]);
+}
+
+/** Where dw[m, c, p, q] stands in the product [M, columns] with the columns of m's group. */
+export function columnPlaces(shape: readonly [number, number, number, number], window: Window): Tensor {
+  const [filters, width, kh, kw] = shape;
+  const stride = window.strides[0]!;
+  const steps = stepsOf(window);
+  const perStep = width * stride * stride;
+  const indices = new Int32Array(filters * width * kh * kw);
+  for (let i = 0; i < indices.length; i++) {
+    const [q, p] = [i % kw, Math.floor(i / kw) % kh];
+    const c = Math.floor(i / (kw * kh)) % width;
+    const m = Math.floor(i / (kw * kh * width));
+    const step = Math.floor(p / stride) * steps[1]! + Math.floor(q / stride);
+    const phase = (p % stride) * stride + (q % stride);
+    indices[i] = m * steps[0]! * steps[1]! * perStep + step * perStep + c * stride * stride + phase;
+  }
+  return tensor('int32', [indices.length], indices);
+}

@@ -1,0 +1,99 @@
+/**
+ * What ends a step: the optimiser's update of every parameter, and the running statistics'. Networks have many short
+ * vectors (two per normalisation, and two statistics), and a node costs more to start than such a vector to compute. So
+ * short vectors are joined, updated as one and parted again.
+ */
+import type { Node, Value } from '../../graph/graph.ts';
+import { attributesOf } from '../../graph/ops.ts';
+import { sizes } from '../../graph/shapes.ts';
+import { elements, tensor } from '../../tensor.ts';
+import { writeOut } from '../standard.ts';
+import type { Layouts } from './layouts.ts';
+
+/** next = (1 − momentum) · old + momentum · factor · now */
+export interface Statistic {
+  readonly next: Value;
+  readonly old: Value;
+  /** The batch's, in the lowered graph. */
+  readonly now: Value;
+  readonly momentum: number;
+  readonly factor: number;
+}
+
+/** Vectors up to this long are joined. */
+const short = 4096;
+
+/**
+ * Lowers SgdUpdate nodes: long parameters each by itself, short ones with equal settings together.
+ *
+ * ONNX Runtime runs what the last node without readers needs first, and so on backwards. So what needs every gradient
+ * comes first and the last layer's parameter last: a layer's weight gradient is then computed while its maps are still
+ * in the cache, and these are freed before the gradients of the layers below come to be.
+ */
+export function updateParameters(layouts: Layouts, nodes: readonly Node[]): void {
+  const groups = new Map<string, Node[]>();
+  for (const node of nodes) {
+    const attributes = attributesOf(node, 'SgdUpdate');
+    const isShort = sizes(node.inputs[0]!)[0]! <= short;
+    const key = isShort ? [node.inputs[3]!.name, ...Object.values(attributes)].join() : node.name;
+    groups.set(key, [...(groups.get(key) ?? []), node]);
+  }
+  const joinedFirst = [...groups.values()].sort((a, b) => b.length - a.length);
+  for (const group of joinedFirst) updateTogether(layouts, group);
+}
+
+function updateTogether(layouts: Layouts, nodes: readonly Node[]): void {
+  const column = (i: number) => nodes.map(({ inputs }) => layouts.plain(inputs[i]!));
+  const [w, gradient, velocity] = [0, 1, 2].map((i) => joined(layouts, column(i)));
+  const results = writeOut(layouts.nodes.b, 'SgdUpdate', [w!, gradient!, velocity!, column(3)[0]!], nodes[0]!);
+  for (const [i, result] of results.entries()) {
+    const outputs = nodes.map((node) => node.outputs[i]!);
+    part(layouts, result, outputs);
+  }
+}
+
+export function updateStatistics(layouts: Layouts, statistics: readonly Statistic[]): void {
+  if (statistics.length === 0) return;
+  const { b } = layouts.nodes;
+  const perEntry = (of: (statistic: Statistic) => number): Value => {
+    const values = statistics.flatMap((statistic) =>
+      new Array<number>(elements(sizes(statistic.old))).fill(of(statistic)),
+    );
+    return b.constant(tensor('float32', [values.length], Float32Array.from(values)));
+  };
+  const kept = b.op('Mul', [
+    joined(
+      layouts,
+      statistics.map(({ old }) => layouts.plain(old)),
+    ),
+    perEntry((s) => 1 - s.momentum),
+  ]);
+  const share = perEntry(({ momentum, factor }) => momentum * factor);
+  const moved = b.op('Add', [
+    kept,
+    b.op('Mul', [
+      joined(
+        layouts,
+        statistics.map(({ now }) => now),
+      ),
+      share,
+    ]),
+  ]);
+  part(
+    layouts,
+    moved,
+    statistics.map(({ next }) => next),
+  );
+}
+
+const joined = ({ nodes: n }: Layouts, vectors: readonly Value[]): Value =>
+  vectors.length === 1 ? vectors[0]! : n.b.op('Concat', vectors, { axis: 0 });
+
+/** Gives each output its stretch of the joined vector. */
+function part(layouts: Layouts, vector: Value, outputs: readonly Value[]): void {
+  const { nodes: n } = layouts;
+  const lengths = outputs.map((output) => elements(sizes(output)));
+  const parts =
+    outputs.length === 1 ? [vector] : n.b.node('Split', [vector, n.ints(lengths)], { axis: 0 }, lengths.length).outputs;
+  for (const [i, output] of outputs.entries()) layouts.set(output, { plain: parts[i]! });
+}
