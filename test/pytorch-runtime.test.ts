@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { Graph } from '../src/graph/graph.ts';
+import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
 import { Session } from '../src/runtime/session.ts';
@@ -21,6 +22,11 @@ import {
 } from './golden-networks.ts';
 import { relativeError } from './tensors.ts';
 
+const lowerings = {
+  standard: lowerStandard,
+  'blocks of 16': (graph: Graph) => lowerBlocked(graph, 16),
+};
+
 /** Opens a graph in ONNX Runtime for as long as `use` takes. */
 async function onRuntime<T>(graph: Graph, use: (run: Run) => Promise<T>): Promise<T> {
   const session = await Session.open(graph, { threads: 1 });
@@ -31,8 +37,12 @@ async function onRuntime<T>(graph: Graph, use: (run: Run) => Promise<T>): Promis
   }
 }
 
+const cases = forms.flatMap((form) =>
+  (Object.keys(lowerings) as (keyof typeof lowerings)[]).map((l) => [form, l] as const),
+);
+
 describe.each(networks)('%s', (name) => {
-  test.each(forms)('in form %s', async (form) => {
+  test.each(cases)('in form %s, %s', async (form, layout) => {
     const network = await openNetwork(name, form);
     const { golden, model, step, start } = network;
     const images = new Map([['input', golden.get('input')]]);
@@ -40,7 +50,7 @@ describe.each(networks)('%s', (name) => {
     expect(relativeError(logits, golden.get('eval.logits'))).toBeLessThan(1e-5);
 
     start.set('learningRate', tensor('float32', [], Float32Array.of(learningRate)));
-    const { first, losses, final } = await onRuntime(lowerStandard(step.graph), (run) => tenSteps(network, run));
+    const { first, losses, final } = await onRuntime(lowerings[layout](step.graph), (run) => tenSteps(network, run));
     expect(relativeError(first.get('logits')!, golden.get('train.logits'))).toBeLessThan(1e-5);
     expect(relativeError(first.get('loss')!, golden.get('train.loss'))).toBeLessThan(1e-6);
     const own = golden.metadata<Record<string, number>>('gradientError');

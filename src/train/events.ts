@@ -1,3 +1,5 @@
+import type { Layout } from './lowering.ts';
+
 /** What a training run tells as it goes, for a progress bar, a log or a chart. Percentages are 0 to 100. */
 export type TrainEvent = StartEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
 
@@ -15,6 +17,9 @@ export interface StartEvent {
   /** Where a resumed run goes on; 0 for a new one. */
   readonly epoch: number;
   readonly step: number;
+  /** How the step is lowered, and why not to the CPU's own layout where that was not to be had. */
+  readonly layout: Layout;
+  readonly layoutReason?: string;
 }
 
 export interface StepEvent {

@@ -24,6 +24,7 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import { type Checkpoint, type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent, StartEvent, TrainEvent } from './events.ts';
+import { lowering } from './lowering.ts';
 import { resolveTrainOptions, type TrainOptions, trainConfig } from './options.ts';
 import { learningRateAt } from './schedule.ts';
 import { Trainer } from './trainer.ts';
@@ -158,7 +159,7 @@ class Run {
       );
     }
     const model = resnext(trainConfig(options, folder.classes.length));
-    hooks.onEvent?.(startEvent(options, folder, model, from?.progress ?? start));
+    hooks.onEvent?.(await startEvent(options, folder, model, from?.progress ?? start));
     const weights = from?.weights ?? initialWeights(model, options.seed);
     const trainer = await Trainer.open(model, weights, options, from?.velocity);
     return new Run(options, hooks, folder, model, trainer, from?.progress ?? start);
@@ -372,8 +373,14 @@ class Run {
   }
 }
 
-function startEvent(options: TrainOptions, folder: Folder, model: Model, { epoch, step }: Progress): StartEvent {
+async function startEvent(
+  options: TrainOptions,
+  folder: Folder,
+  model: Model,
+  { epoch, step }: Progress,
+): Promise<StartEvent> {
   const { parameters, macs } = cost(model.graph);
+  const { layout, reason } = await lowering(options);
   return {
     event: 'start',
     variant: options.variant,
@@ -386,6 +393,8 @@ function startEvent(options: TrainOptions, folder: Folder, model: Model, { epoch
     stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
     epoch,
     step,
+    layout,
+    ...(reason && { layoutReason: reason }),
   };
 }
 

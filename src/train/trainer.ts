@@ -3,11 +3,11 @@
  * sets of state arrays; a step reads the one and writes the other, and the next step goes the other way, so the state is
  * never copied in JavaScript.
  */
-import { lowerStandard } from '../lower/standard.ts';
 import type { Model } from '../model/resnext.ts';
 import { gatherWeights, scatterWeights, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
+import { type Layout, lowering } from './lowering.ts';
 import { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './step.ts';
 
 type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
@@ -58,6 +58,7 @@ export class Trainer {
    * Opens the model's training step on ONNX Runtime; `dispose` frees it.
    *
    * @param weights the start, in form C.
+   * @param options `layout` overrides the choice of `lowering`.
    * @param velocity the optimiser's, in form C; zero unless given.
    * @throws UsageError when the weights do not fit the model.
    * @example const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, momentum: 0.9, … });
@@ -65,12 +66,13 @@ export class Trainer {
   static async open(
     model: Model,
     weights: Weights,
-    options: StepOptions & SessionOptions,
+    options: StepOptions & Pick<SessionOptions, 'threads' | 'providers'> & { readonly layout?: Layout },
     velocity: Weights = new Map(),
   ): Promise<Trainer> {
     setWeights(model, weights);
     const step = trainingStep(model.graph, options);
-    const session = await Session.open(lowerStandard(step.graph), options);
+    const { lower, optimization } = await lowering(options, options.layout);
+    const session = await Session.open(lower(step.graph), { ...options, optimization });
     const trainer = new Trainer(model, session, step);
     trainer.setState(weights, velocity);
     return trainer;

@@ -81,10 +81,11 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
 function describeStart(event: StartEvent): string {
-  const { variant, parameters, macs, classes, train, validation, epoch, epochs, step } = event;
+  const { variant, parameters, macs, classes, train, validation, epoch, epochs, step, layoutReason } = event;
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const pictures = `${classes.length} classes, ${train} pictures to train on, ${validation} to validate on`;
-  return `${net}\n${pictures}${describeFrom(epoch, epochs, step)}`;
+  const slower = layoutReason ? `\nTraining in standard operators, which is slower: ${layoutReason}.` : '';
+  return `${net}\n${pictures}${slower}${describeFrom(epoch, epochs, step)}`;
 }
 
 function describeFrom(epoch: number, epochs: number, step: number): string {

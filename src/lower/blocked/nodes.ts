@@ -15,7 +15,7 @@ const blockedDomain = 'com.microsoft.nchwc';
 const runtimeDomain = 'com.microsoft';
 
 /** Sums over more pixels are sums of sums. */
-const longest = 256;
+const longest = 64;
 
 export interface BlockedConv {
   /** [M] */
