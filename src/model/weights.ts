@@ -41,9 +41,14 @@ export function weightSpecs(model: Model): WeightSpec[] {
  * @example setWeights(model, initialWeights(model, 1));
  */
 export function setWeights(model: Model, weights: Weights): void {
-  for (const spec of weightSpecs(model)) tensorFor(spec, weights);
+  checkWeights(model, weights);
   const parts = scatterWeights(model, weights);
   for (const { value } of model.parameters) value.tensor = parts.get(value.name);
+}
+
+/** Throws a UsageError naming the first tensor that is missing or has another shape than the model needs. */
+export function checkWeights(model: Model, weights: Weights): void {
+  for (const spec of weightSpecs(model)) tensorFor(spec, weights);
 }
 
 function tensorFor({ name, dims }: WeightSpec, weights: Weights): Tensor {

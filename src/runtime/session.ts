@@ -18,7 +18,14 @@ export interface SessionOptions {
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
 }
 
-export class Session {
+/** A graph that runs on fixed arrays. */
+export interface BoundSession {
+  /** Each call of the returned function reads the inputs and writes the outputs where they are. */
+  bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export class Session implements BoundSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #ort: typeof Ort;
@@ -106,17 +113,20 @@ function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
   return { dtype: type, dims, data } as unknown as Tensor;
 }
 
-/** ONNX Runtime's complaint, led by the node that it is about. */
 async function withNodeName<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    const { message } = error as Error;
-    const found = /running (\S+) node\. Name:'([^']*)' Status Message: (.*)/s.exec(message);
-    if (found) throw new UsageError(`${found[1]} "${found[2]}": ${reason(found[3]!)}`, { cause: error });
-    throw new UsageError(`ONNX Runtime: ${message.trim()}`, { cause: error });
+    throw error instanceof UsageError ? error : named(error as Error);
   }
+}
+
+/** ONNX Runtime's complaint, led by the node that it is about. */
+export function named(error: Error): UsageError {
+  const { message } = error;
+  const found = /running (\S+) node\. Name:'([^']*)' Status Message: (.*)/s.exec(message);
+  if (found) return new UsageError(`${found[1]} "${found[2]}": ${reason(found[3]!)}`, { cause: error });
+  return new UsageError(`ONNX Runtime: ${message.trim()}`, { cause: error });
 }
 
 /** Without the place in ONNX Runtime's source and the condition that failed there. */

@@ -1,11 +1,12 @@
 /**
  * A model in training: one session that runs the step graph, and the state it hands from step to step. There are two
  * sets of state arrays; a step reads the one and writes the other, and the next step goes the other way, so the state is
- * never copied in JavaScript.
+ * never copied. Velocities are in both sets: only their own update reads them, before it writes.
  */
 import type { Model } from '../model/resnext.ts';
-import { gatherWeights, scatterWeights, setWeights, type Weights } from '../model/weights.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
+import { checkWeights, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
+import { openBound } from '../runtime/native.ts';
+import type { BoundSession, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type Layout, lowering } from './lowering.ts';
 import { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './step.ts';
@@ -22,14 +23,14 @@ export class Trainer {
   /** The last step's logits: [B, K]. */
   readonly logits: Float32Array;
   readonly #model: Model;
-  readonly #session: Session;
+  readonly #session: BoundSession;
   readonly #rate: Float32Array;
   readonly #state: readonly StateSpec[];
   /** The set that holds the current state comes first. */
   #buffers: [Buffers, Buffers];
   #runs: [() => Promise<void>, () => Promise<void>];
 
-  private constructor(model: Model, session: Session, { graph, state }: TrainingStep) {
+  private constructor(model: Model, session: BoundSession, { graph, state }: TrainingStep) {
     this.#model = model;
     this.#session = session;
     this.#state = state;
@@ -44,7 +45,8 @@ export class Trainer {
     this.loss = loss.data;
     this.logits = logits.data;
     this.#rate = rate.data;
-    this.#buffers = [emptyBuffers(state), emptyBuffers(state)];
+    const first = emptyBuffers(state);
+    this.#buffers = [first, emptyBuffers(state, first)];
     const bind = (from: Buffers, to: Buffers) => {
       const inputs = new Map([...from, ['input', images], ['targets', targets], ['learningRate', rate]] as const);
       const next = state.map((spec) => [spec.next, to.get(spec.name)!] as const);
@@ -69,10 +71,10 @@ export class Trainer {
     options: StepOptions & Pick<SessionOptions, 'threads' | 'providers'> & { readonly layout?: Layout },
     velocity: Weights = new Map(),
   ): Promise<Trainer> {
-    setWeights(model, weights);
+    checkWeights(model, weights);
     const step = trainingStep(model.graph, options);
     const { lower, optimization } = await lowering(options, options.layout);
-    const session = await Session.open(lower(step.graph), { ...options, optimization });
+    const session = await openBound(lower(step.graph), { ...options, optimization });
     const trainer = new Trainer(model, session, step);
     trainer.setState(weights, velocity);
     return trainer;
@@ -119,5 +121,8 @@ export class Trainer {
   }
 }
 
-const emptyBuffers = (state: readonly StateSpec[]): Buffers =>
-  new Map(state.map(({ name, length }) => [name, tensor('float32', [length])]));
+function emptyBuffers(state: readonly StateSpec[], shared?: Buffers): Buffers {
+  const array = ({ name, length, role }: StateSpec) =>
+    (role === 'velocity' && shared?.get(name)) || tensor('float32', [length]);
+  return new Map(state.map((spec) => [spec.name, array(spec)]));
+}

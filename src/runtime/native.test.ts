@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { Builder } from '../graph/builder.ts';
+import { tensor } from '../tensor.ts';
+import { openBound } from './native.ts';
+import { Session } from './session.ts';
+
+/** y = x + 1 and z = reshaped x, which fails at run time for dimensions that do not fit. */
+function graph() {
+  const b = new Builder('bound');
+  const x = b.input('x', ['N']);
+  b.output(b.op('Add', [x, b.number(1)]), 'y');
+  b.output(b.op('Reshape', [x, b.ints([2, 2])], {}, 'fold'), 'z');
+  return b.graph;
+}
+
+const arrays = (n: number) => {
+  const x = tensor(
+    'float32',
+    [n],
+    Float32Array.from({ length: n }, (_, i) => i),
+  );
+  const [y, z] = [tensor('float32', [n]), tensor('float32', [2, 2])];
+  return {
+    x,
+    y,
+    z,
+    inputs: new Map([['x', x]]),
+    outputs: new Map([
+      ['y', y],
+      ['z', z],
+    ]),
+  };
+};
+
+test('reads and writes the bound arrays where they are, off the main thread', async () => {
+  const session = await openBound(graph(), { threads: 1 });
+  expect(session).not.toBeInstanceOf(Session); // koffi and the library are here
+  const { x, y, z, inputs, outputs } = arrays(4);
+  const run = session.bind(inputs, outputs);
+  await run();
+  expect([...y.data]).toEqual([1, 2, 3, 4]);
+  expect([...z.data]).toEqual([0, 1, 2, 3]);
+  x.data.fill(5);
+  let isFree = false;
+  setImmediate(() => {
+    isFree = true;
+  });
+  await run();
+  expect(isFree).toBe(true);
+  expect([...y.data]).toEqual([6, 6, 6, 6]);
+  await session.dispose();
+});
+
+test('names the node that fails, and refuses what it cannot bind', async () => {
+  const session = await openBound(graph(), { threads: 1 });
+  const { inputs, outputs } = arrays(3);
+  await expect(session.bind(inputs, outputs)()).rejects.toThrow(/^Reshape "fold": The input tensor cannot be reshaped/);
+  expect(() => session.bind(new Map([['x', tensor('float64', [4])]]), outputs)).toThrow(
+    '"x" is float64; bound tensors are float32.',
+  );
+  await session.dispose();
+  const b = new Builder('wrong');
+  b.output(b.op('Relu', [b.input('x', [1])]), 'y').producer!.attributes.set('none', { kind: 'int', value: 1 });
+  await expect(openBound(b.graph)).rejects.toThrow(/^ONNX Runtime: .*Unrecognized attribute: none/);
+});

@@ -1,0 +1,189 @@
+/**
+ * ONNX Runtime through its C interface, in the library that onnxruntime-node brings. onnxruntime-node copies every output
+ * into new memory, even where it was given an array to write to, and runs on the main thread. For a training step, whose
+ * outputs are all weights and velocities, the copy costs as much memory again as the state and some percent of the time.
+ * Here a run reads and writes the bound arrays where they are, on a thread of its own.
+ *
+ * A function's place in the interface's table never changes: https://onnxruntime.ai/docs/api/c/struct_ort_api.html
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { KoffiFunc } from 'koffi';
+import { UsageError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { encodeOnnx, inlineLimit } from '../onnx/write.ts';
+import type { Tensor } from '../tensor.ts';
+import { type BoundSession, named, Session, type SessionOptions } from './session.ts';
+
+/** Places in the table of version 1, and what stands there. Each but the last three gives a status, null if all is well. */
+const places = {
+  GetErrorMessage: [2, 'const char *GetErrorMessage(void *status)'],
+  CreateEnv: [3, 'void *CreateEnv(int level, const char *name, _Out_ void **env)'],
+  CreateSessionFromArray: [
+    8,
+    'void *CreateSessionFromArray(void *env, const void *model, size_t bytes, void *options, _Out_ void **session)',
+  ],
+  Run: [
+    9,
+    'void *Run(void *session, void *options, const char **inputs, void **feeds, size_t n, const char **outputs, size_t m, void **fetches)',
+  ],
+  CreateSessionOptions: [10, 'void *CreateSessionOptions(_Out_ void **options)'],
+  DisableMemPattern: [17, 'void *DisableMemPattern(void *options)'],
+  SetSessionGraphOptimizationLevel: [23, 'void *SetSessionGraphOptimizationLevel(void *options, int level)'],
+  SetIntraOpNumThreads: [24, 'void *SetIntraOpNumThreads(void *options, int threads)'],
+  CreateTensorWithDataAsOrtValue: [
+    49,
+    'void *CreateTensorWithDataAsOrtValue(void *info, void *data, size_t bytes, const int64_t *dims, size_t rank, int type, _Out_ void **value)',
+  ],
+  CreateCpuMemoryInfo: [69, 'void *CreateCpuMemoryInfo(int allocator, int type, _Out_ void **info)'],
+  ReleaseStatus: [93, 'void ReleaseStatus(void *status)'],
+  ReleaseSession: [95, 'void ReleaseSession(void *session)'],
+  ReleaseValue: [96, 'void ReleaseValue(void *value)'],
+  ReleaseSessionOptions: [100, 'void ReleaseSessionOptions(void *options)'],
+} as const;
+
+type Api = { readonly [F in keyof typeof places]: KoffiFunc<(...values: unknown[]) => unknown> };
+
+interface Native {
+  readonly api: Api;
+  readonly env: unknown;
+  readonly memory: unknown;
+}
+
+const optimizationLevels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
+const float32 = 1;
+/** ONNX Runtime's kernels use more stack than koffi gives a call by default. */
+const stackBytes = 8 * 2 ** 20;
+
+let loaded: Promise<Native | undefined> | undefined;
+
+/**
+ * Opens a graph whose inputs and outputs are bound to arrays: through the C interface where this machine lets it, and
+ * else, more slowly, through onnxruntime-node.
+ *
+ * @throws UsageError with ONNX Runtime's reason, led by the node's name where it gives one.
+ * @example
+ * const session = await openBound(graph, { threads: 2 });
+ * const run = session.bind(inputs, outputs);
+ * await run(); // the outputs' arrays hold the results
+ */
+export async function openBound(graph: Graph, options: SessionOptions = {}): Promise<BoundSession> {
+  loaded ??= load();
+  const native = await loaded;
+  const isPlain = (options.providers ?? ['cpu']).join() === 'cpu';
+  const { model, data } = encodeOnnx(graph, { location: 'weights', above: inlineLimit });
+  if (!native || !isPlain || data.length > 0) return Session.open(graph, options);
+  return new NativeSession(native, model, options);
+}
+
+/** undefined where koffi or the library is missing. */
+async function load(): Promise<Native | undefined> {
+  try {
+    const { default: koffi } = await import('koffi');
+    koffi.config({ ...koffi.config(), async_stack_size: stackBytes });
+    const library = koffi.load(libraryPath());
+    const base = library.func('void *OrtGetApiBase()')();
+    const [getApi] = koffi.decode(base, koffi.array('void *', 1)) as [unknown];
+    const table = koffi.decode(getApi, koffi.proto('void *GetApi(uint32_t version)'))(1);
+    const functions = koffi.decode(table, koffi.array('void *', 101)) as unknown[];
+    const entries = Object.entries(places).map(([name, [place, prototype]]) => [
+      name,
+      koffi.decode(functions[place], koffi.proto(prototype)),
+    ]);
+    const api = Object.fromEntries(entries) as Api;
+    const fatal = 4;
+    const env = created(api, (out) => api.CreateEnv(fatal, 'resnext', out));
+    const [arena, ordinary] = [1, 0];
+    return { api, env, memory: created(api, (out) => api.CreateCpuMemoryInfo(arena, ordinary, out)) };
+  } catch {
+    return undefined;
+  }
+}
+
+function libraryPath(): string {
+  const root = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  const folders = readdirSync(join(root, 'bin')).map((napi) => join(root, 'bin', napi, process.platform, process.arch));
+  const files = folders.filter(existsSync).flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)));
+  const found = files.find((file) => /[/\\](lib)?onnxruntime\.(so|dll|\d[\d.]*dylib|dylib)[\d.]*$/.test(file));
+  if (!found) throw new UsageError(`onnxruntime-node has no library for ${process.platform} on ${process.arch}.`);
+  return found;
+}
+
+/** Throws what a status says. */
+function check(api: Api, status: unknown): void {
+  if (!status) return;
+  const message = String(api.GetErrorMessage(status));
+  api.ReleaseStatus(status);
+  throw new Error(message);
+}
+
+function created(api: Api, create: (out: unknown[]) => unknown): unknown {
+  const out: unknown[] = [null];
+  check(api, create(out));
+  return out[0];
+}
+
+class NativeSession implements BoundSession {
+  readonly #native: Native;
+  readonly #session: unknown;
+  readonly #values: unknown[] = [];
+  /** What the values point into. */
+  readonly #arrays: ArrayBufferLike[] = [];
+
+  constructor(native: Native, model: Uint8Array, { threads, optimization = 'all' }: SessionOptions) {
+    const { api, env } = native;
+    this.#native = native;
+    const options = created(api, (out) => api.CreateSessionOptions(out));
+    check(api, api.DisableMemPattern(options));
+    check(api, api.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]));
+    if (threads !== undefined) check(api, api.SetIntraOpNumThreads(options, threads));
+    try {
+      const open = (out: unknown[]) => api.CreateSessionFromArray(env, model, model.length, options, out);
+      this.#session = created(api, open);
+    } catch (error) {
+      throw named(error as Error);
+    } finally {
+      api.ReleaseSessionOptions(options);
+    }
+  }
+
+  bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    const { api } = this.#native;
+    const [feeds, fetches] = [this.#bound(inputs), this.#bound(outputs)];
+    const session = this.#session;
+    const names = [[...inputs.keys()], [...outputs.keys()]] as const;
+    return async () => {
+      const status = await new Promise<unknown>((resolve, reject) => {
+        const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result));
+        api.Run.async(session, null, names[0], feeds, feeds.length, names[1], fetches.length, fetches, done);
+      });
+      try {
+        check(api, status);
+      } catch (error) {
+        throw named(error as Error);
+      }
+    };
+  }
+
+  async dispose(): Promise<void> {
+    const { api } = this.#native;
+    for (const value of this.#values.splice(0)) api.ReleaseValue(value);
+    this.#arrays.length = 0;
+    api.ReleaseSession(this.#session);
+  }
+
+  #bound(tensors: ReadonlyMap<string, Tensor>): unknown[] {
+    const { api, memory } = this.#native;
+    return [...tensors].map(([name, { dtype, dims, data }]) => {
+      if (dtype !== 'float32') throw new UsageError(`"${name}" is ${dtype}; bound tensors are float32.`);
+      this.#arrays.push(data.buffer); // to ask for it moves a short array out of memory that the collector shifts
+      const shape = BigInt64Array.from(dims, BigInt);
+      const create = (out: unknown[]) =>
+        api.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, shape, dims.length, float32, out);
+      const value = created(api, create);
+      this.#values.push(value);
+      return value;
+    });
+  }
+}
