@@ -14,6 +14,7 @@ import { convolutionWeightGradient } from './blocked/filter-gradient.ts';
 import { type Forms, Layouts } from './blocked/layouts.ts';
 import { BlockedNodes } from './blocked/nodes.ts';
 import { normalisation, normalisationGradient } from './blocked/normalisation.ts';
+import { maxPool, maxPoolGradient } from './blocked/pooling.ts';
 import type { Rule } from './blocked/rules.ts';
 import { updateParameters, updateStatistics } from './blocked/updates.ts';
 import { writeOut } from './standard.ts';
@@ -26,6 +27,8 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
   ConvInputGrad: convolutionInputGradient,
   ConvWeightGrad: convolutionWeightGradient,
   GlobalAveragePool: globalAverage,
+  MaxPool: maxPool,
+  MaxPoolGrad: maxPoolGradient,
   Relu: relu,
   ReluGrad: reluGradient,
 };

@@ -8,15 +8,17 @@
  * reading, and as accurate as one that subtracts the mean first.
  *
  * The gradient by the input, stride 1, is a convolution with the backward filter (`filters.ts`), padded by what the
- * kernel spans less the forward padding. With stride 2 zeros are put between the pixels of dy first.
+ * kernel spans less the forward padding. With stride 2 it is computed in phases (`phases.ts`), of which a 1x1 kernel
+ * reaches one only.
  */
 import type { Value } from '../../graph/graph.ts';
 import { opTypeOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
-import { backwardFilter, forwardFilter, type Grouping, grouping } from './filters.ts';
+import { backwardFilter, forwardFilter, grouping, scaledRows } from './filters.ts';
 import type { Centred, Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
+import { strideTwoInputGradient } from './phases.ts';
 import type { Rule } from './rules.ts';
 
 export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bias], attributes }) => {
@@ -78,37 +80,35 @@ export const convolutionInputGradient: Rule<'ConvInputGrad'> = ({ layouts, n, in
   const groups = grouping(weight, group, n.block);
   if (!groups || !layouts.isBlockable(dy!) || input_shape[1]! % n.block !== 0) return undefined;
   const window = resolveWindow(attributes, input_shape.slice(2), sizes(weight).slice(2));
-  const { map, scale, bias, plus } = layouts.affine(dy!);
-  const isScaled = scale && !bias && !plus;
-  const gradient = spread(n, isScaled ? map : layouts.blocked(dy!), window, input_shape, groups);
-  return gradient && [{ blocked: gradient(backwardFilter(n, weight, groups, isScaled ? scale : undefined)) }];
+  const { map, scale: pending, bias, plus } = layouts.affine(dy!);
+  const isScaled = pending && !bias && !plus;
+  const gradient = isScaled ? map : layouts.blocked(dy!);
+  const scale = isScaled ? pending : undefined;
+  if (window.strides.every((stride) => stride === 1)) {
+    const pads = backwardPads(window);
+    if (pads.some((pad) => pad < 0)) return undefined;
+    const filter = backwardFilter(n, weight, groups, scale);
+    return [
+      { blocked: n.conv(gradient, filter, { group: groups.groups / groups.merge, dilations: window.dilations, pads }) },
+    ];
+  }
+  if (!isHalved(window, input_shape.slice(2))) return undefined;
+  if (window.kernel.some((taps) => taps > 1)) {
+    return [{ blocked: strideTwoInputGradient(n, gradient, scaledRows(n, weight, scale), window, groups) }];
+  }
+  const small = n.conv(gradient, backwardFilter(n, weight, groups, scale), { group: groups.groups / groups.merge });
+  return [{ blocked: upsampled(n, small) }];
 };
 
-/** How dy becomes dx once there is a filter; undefined for strides and sizes that this layout has no way for. */
-function spread(
-  n: BlockedNodes,
-  dy: Value,
-  window: Window,
-  input: readonly number[],
-  { groups, merge }: Grouping,
-): ((filter: Value) => Value) | undefined {
-  const { kernel, strides, dilations, begin, end } = window;
+/** What the kernel spans less the forward padding. */
+function backwardPads({ kernel, dilations, begin, end }: Window): number[] {
   const reach = kernel.map((taps, axis) => dilations[axis]! * (taps - 1));
-  const before = reach.map((span, axis) => span - begin[axis]!);
-  const group = groups / merge;
-  if (before.some((pad) => pad < 0)) return undefined;
-  if (strides.every((stride) => stride === 1)) {
-    const after = reach.map((span, axis) => span - end[axis]!);
-    if (after.some((pad) => pad < 0)) return undefined;
-    return (filter) => n.conv(dy, filter, { group, dilations, pads: [...before, ...after] });
-  }
-  const map = sizes(dy).slice(2);
-  if (!strides.every((stride, axis) => stride === 2 && input[axis + 2] === 2 * map[axis]!)) return undefined;
-  if (reach.every((span) => span === 0)) return (filter) => upsampled(n, n.conv(dy, filter, { group }));
-  const after = map.map((size, axis) => input[axis + 2]! + reach[axis]! - before[axis]! - 2 * size);
-  if (after.some((pad) => pad < 0)) return undefined;
-  return (filter) => n.conv(upsampled(n, dy), filter, { group, dilations, pads: [...before, ...after] });
+  return [begin, end].flatMap((pads) => reach.map((span, axis) => span - pads[axis]!));
 }
+
+/** Whether a window with stride 2 makes maps of exactly half the size, as 3x3 with padding 1 does of even ones. */
+const isHalved = ({ strides, dilations, output }: Window, map: readonly number[]): boolean =>
+  map.every((size, axis) => strides[axis] === 2 && dilations[axis] === 1 && size === 2 * (output[axis] as number));
 
 /** A blocked map [N, C, H, W] → [N, C, 2H, 2W] with zeros in every other row and column. */
 function upsampled(n: BlockedNodes, x: Value): Value {

@@ -56,21 +56,28 @@ export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Groupin
   const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
   const { groups, merge, inner, outer } = grouping;
   const taps = elements(kernel);
-  const rows = n.as(weight, [filters, inner * taps]);
-  const scaled = scale ? n.b.op('Mul', [rows, n.as(scale, [filters, 1])]) : rows;
+  const scaled = scaledRows(n, weight, scale);
   if (groups === 1 && taps === 1) {
     const filter = n.toBlockedFromChannelsLast(n.as(scaled, [1, filters, 1, inner]));
     return n.as(filter, [inner, filters, 1, 1]);
   }
-  const full = blockDiagonal(n, n.as(scaled, sizes(weight)), grouping);
+  const full = blockDiagonal(n, scaled, grouping);
   const [rowBlocks, columnBlocks] = [(merge * outer) / n.block, (merge * inner) / n.block];
   const blocks = n.as(full, [groups / merge, rowBlocks, n.block, columnBlocks, n.block, taps]);
   const back = n.b.op('Transpose', [reversed(n, blocks)], { perm: [0, 3, 1, 5, 2, 4] });
   return n.as(back, [groups * inner, merge * outer, ...kernel]);
 }
 
+/** Each filter times its scale, of which there are [M]. */
+export function scaledRows(n: BlockedNodes, weight: Value, scale: Value | undefined): Value {
+  if (!scale) return weight;
+  const [filters, ...rest] = sizes(weight) as [number, ...number[]];
+  const rows = n.as(weight, [filters, elements(rest)]); // with axes of 1 at the end a product takes many times longer
+  return n.as(n.b.op('Mul', [rows, n.as(scale, [filters, 1])]), sizes(weight));
+}
+
 /** Weight [M, K, kh, kw] → [M, merge · K, kh · kw], zero where a filter meets another group's channels. */
-function blockDiagonal(n: BlockedNodes, weight: Value, { groups, merge, inner, outer }: Grouping): Value {
+export function blockDiagonal(n: BlockedNodes, weight: Value, { groups, merge, inner, outer }: Grouping): Value {
   if (merge === 1) return weight;
   const taps = elements(sizes(weight).slice(2));
   const narrow = n.as(weight, [groups / merge, merge, outer, 1, inner * taps]);

@@ -123,9 +123,9 @@ export class BlockedNodes {
     return this.#add(runtimeDomain, 'FusedMatMul', [left, right], attributes, dims);
   }
 
-  /** The entries of a flat tensor at `indices`. */
-  gather(x: Value, indices: Value): Value {
-    return this.#add('', 'Gather', [x, indices], { axis: int(0) }, sizes(indices));
+  /** The entries of x at `indices`, a vector, along an axis. */
+  gather(x: Value, indices: Value, axis = 0): Value {
+    return this.#add('', 'Gather', [x, indices], { axis: int(axis) }, sizes(x).with(axis, sizes(indices)[0]!));
   }
 
   /** The mean of a blocked map over everything but its channels: [C]. */

@@ -1,0 +1,86 @@
+/**
+ * Maps in phases. A map [N, C, 2h, 2w] has four: the pixels of even or odd rows and columns, each [N, C, h, w].
+ *
+ * The gradient of a convolution with stride 2 by its input is cheaper phase by phase than over dy with zeros between its
+ * pixels: dx[2i + a] = Σ dy[i + (a + pad − p)/2] · w[p] over the taps p with the parity of a + pad. So each phase is a
+ * convolution of dy, without stride, with a quarter of the taps. All four are one convolution here, with four times as
+ * many channels out and a kernel over all the pixels that any phase reads.
+ */
+import type { Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import type { Window } from '../../graph/window.ts';
+import { elements, tensor } from '../../tensor.ts';
+import { blockDiagonal, type Grouping } from './filters.ts';
+import type { BlockedNodes } from './nodes.ts';
+
+const parities = [0, 1] as const;
+
+/** Which pixels of dy, from its pixel i on, phase a reads, and the tap that each meets. */
+interface Reads {
+  readonly first: number;
+  readonly count: number;
+  /** The tap that phase a has for read u, or undefined. */
+  readonly tap: (a: number, u: number) => number | undefined;
+}
+
+function readsAlong(kernel: number, pad: number): Reads {
+  const all = parities.flatMap((a) =>
+    Array.from({ length: kernel }, (_, p) => ({ a, p, at: (a + pad - p) / 2 })).filter(({ at }) =>
+      Number.isInteger(at),
+    ),
+  );
+  const first = Math.min(...all.map(({ at }) => at));
+  const count = Math.max(...all.map(({ at }) => at)) - first + 1;
+  return { first, count, tap: (a, u) => all.find((read) => read.a === a && read.at === first + u)?.p };
+}
+
+/**
+ * dx [N, C, 2h, 2w] from dy [N, M, h, w] and the weight of a convolution with stride 2 and no dilation.
+ *
+ * @param weight [M, K, kh, kw], scaled already where dy waits for a scale.
+ */
+export function strideTwoInputGradient(
+  n: BlockedNodes,
+  dy: Value,
+  weight: Value,
+  { kernel, begin }: Window,
+  grouping: Grouping,
+): Value {
+  const { groups, merge, inner, outer } = grouping;
+  const along = kernel.map((taps, axis) => readsAlong(taps, begin[axis]!)) as [Reads, Reads];
+  const reads = along.map(({ count }) => count) as [number, number];
+  const wide = n.as(blockDiagonal(n, weight, grouping), [groups * outer * merge * inner, elements(kernel)]);
+  const padded = n.b.op('Pad', [wide, n.ints([0, 0, 0, 1])]); // a tap of zeros, for reads that a phase does not have
+  const taps = n.gather(padded, n.b.constant(tapsOfPhases(along, kernel[1]!, elements(kernel))), 1);
+  const [rows, columns] = [(merge * outer) / n.block, (merge * inner) / n.block];
+  const parts = n.as(taps, [groups / merge, rows, n.block, columns, n.block, 4, reads[0] * reads[1]]);
+  const filter = n.b.op('Transpose', [parts], { perm: [0, 3, 5, 1, 6, 2, 4] });
+  const before = along.map(({ first }) => -first);
+  const after = along.map(({ first, count }) => first + count - 1);
+  const phases = n.conv(dy, n.as(filter, [4 * groups * inner, merge * outer, ...reads]), {
+    group: groups / merge,
+    pads: [...before, ...after],
+  });
+  return interleaved(n, phases);
+}
+
+/** For each phase and each of its reads, the tap it meets; the one after the last is the zero. */
+function tapsOfPhases([down, across]: readonly [Reads, Reads], kernelWidth: number, zero: number) {
+  const indices = parities.flatMap((a) =>
+    parities.flatMap((b) =>
+      Array.from({ length: down.count * across.count }, (_, i) => {
+        const [p, q] = [down.tap(a, Math.floor(i / across.count)), across.tap(b, i % across.count)];
+        return p === undefined || q === undefined ? zero : p * kernelWidth + q;
+      }),
+    ),
+  );
+  return tensor('int32', [indices.length], Int32Array.from(indices));
+}
+
+/** Phases, stored [N, C/B, 2, 2, h, w, B] and declared [N, 4·C, h, w] → the map [N, C, 2h, 2w]. */
+export function interleaved(n: BlockedNodes, phases: Value): Value {
+  const [batch, channels, h, w] = sizes(phases) as [number, number, number, number];
+  const c = channels / 4;
+  const stored = n.as(phases, [(batch * c) / n.block, 2, 2, h, w, n.block]);
+  return n.as(n.b.op('Transpose', [stored], { perm: [0, 3, 1, 4, 2, 5] }), [batch, c, 2 * h, 2 * w]);
+}

@@ -1,0 +1,109 @@
+/**
+ * Max-pooling after a ReLU, and its gradient, in the blocked layout, where there is no index of the maximum.
+ *
+ * The gradient of a window goes to its first pixel that equals the maximum. So the taps are gone through in order: where
+ * the pixel under tap t equals the maximum, what is left of dy goes there, and nothing is left for later taps:
+ *
+ *   gₜ = left · [xₜ = y],  left ← left − gₜ
+ *
+ * x ≤ y in a window, so [x = y] is HardSigmoid with a slope beyond all measure, of x − y. Pixels beyond the border count
+ * as 0, which equals the maximum only where that is 0 itself; the ReLU before lets no gradient through there.
+ *
+ * With stride 2 a tap meets one phase of x (`phases.ts`), so the gₜ are shifted and added up by phase.
+ */
+import type { Node, Value } from '../../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../../graph/ops.ts';
+import { sizes } from '../../graph/shapes.ts';
+import { resolveWindow } from '../../graph/window.ts';
+import { elements, tensor } from '../../tensor.ts';
+import type { BlockedNodes } from './nodes.ts';
+import { interleaved } from './phases.ts';
+import type { Rule } from './rules.ts';
+
+export const maxPool: Rule<'MaxPool'> = ({ layouts, n, node, inputs: [x], attributes }) => {
+  if (!isBlockedPool(node) || !layouts.isBlockable(x!)) return undefined;
+  const window = resolveWindow(attributes, sizes(x!).slice(2));
+  const map = window.output as readonly number[];
+  const pads = [...window.begin, ...window.end];
+  return [
+    { blocked: n.maxPool(layouts.blocked(x!), { kernel: window.kernel, strides: window.strides, pads }, map) },
+    {},
+  ];
+};
+
+/** Whether nothing but this file's gradient wants the indices, and what comes back passes the ReLU that made x. */
+function isBlockedPool(node: Node): boolean {
+  const [x] = node.inputs as [Value];
+  const [, indices] = node.outputs;
+  const window = resolveWindow(attributesOf(node, 'MaxPool'), sizes(x).slice(2));
+  const { kernel, strides, dilations, output } = window;
+  const isHalved = output.every((size, axis) => 2 * (size as number) === sizes(x)[axis + 2] && strides[axis] === 2);
+  const isLarge = kernel.every((taps) => taps > 1); // every phase is met
+  const isPlain = dilations.every((dilation) => dilation === 1) && attributesOf(node, 'MaxPool').ceil_mode === 0;
+  const isMasked = (gradient: Value) =>
+    [...gradient.users].every((user) => opTypeOf(user) === 'ReluGrad' && user.inputs[1] === x);
+  const isRectified = x.producer !== undefined && opTypeOf(x.producer) === 'Relu';
+  const gradients = [...(indices?.users ?? [])];
+  return (
+    isHalved &&
+    isLarge &&
+    isPlain &&
+    isRectified &&
+    gradients.every((user) => opTypeOf(user) === 'MaxPoolGrad' && isMasked(user.outputs[0]!))
+  );
+}
+
+export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, indices] }) => {
+  const pool = indices!.producer!;
+  const [x, y] = [pool.inputs[0]!, pool.outputs[0]!];
+  if (!layouts.isBlocked(y) || !isBlockedPool(pool)) return undefined;
+  const window = resolveWindow(attributesOf(pool, 'MaxPool'), sizes(x).slice(2));
+  const [down, across] = window.kernel as [number, number];
+  const negative = n.b.op('Neg', [layouts.blocked(y)]);
+  const phases = new Map<string, Value>();
+  let left = layouts.blocked(dy!);
+  for (let tap = 0; tap < down * across; tap++) {
+    const at = [Math.floor(tap / across), tap % across].map((p, axis) => p - window.begin[axis]!);
+    const below = n.b.op('Add', [picked(n, layouts.blocked(x), at, 2), negative]); // x − y at this tap
+    const isMaximum = n.b.op('HardSigmoid', [below], { alpha: 2 ** 100, beta: 1 });
+    const gradient = n.b.op('Mul', [isMaximum, left]);
+    if (tap < down * across - 1) left = n.b.op('Sub', [left, gradient]);
+    const phase = at.map((offset) => Math.abs(offset % 2)).join();
+    const shift = at.map((offset) => -Math.floor(offset / 2));
+    phases.set(phase, picked(n, gradient, shift, 1, phases.get(phase)));
+  }
+  return [
+    {
+      blocked: interleaved(
+        n,
+        stacked(
+          n,
+          ['0,0', '0,1', '1,0', '1,1'].map((phase) => phases.get(phase)!),
+        ),
+      ),
+    },
+  ];
+};
+
+/** x[stride · i + at], for a map of 1/stride the size; 0 beyond the border; plus another map. */
+function picked(n: BlockedNodes, x: Value, at: readonly number[], stride: number, plus?: Value): Value {
+  const channels = sizes(x)[1]!;
+  const kernel = at.map((offset) => Math.abs(offset) + 1);
+  const before = at.map((offset) => Math.max(0, -offset));
+  const after = at.map((offset) => Math.max(0, offset + 1 - stride));
+  const [hot, width] = [at.map((offset) => Math.max(0, offset)), kernel[1]!];
+  const taps = elements(kernel);
+  const filter = tensor('float32', [channels, 1, ...kernel]); // stored [C/B, kh, kw, B]
+  for (let i = 0; i < filter.data.length; i++) {
+    filter.data[i] = Math.floor(i / n.block) % taps === hot[0]! * width + hot[1]! ? 1 : 0;
+  }
+  const options = { group: channels, strides: [stride, stride], pads: [...before, ...after], plus };
+  return n.conv(x, n.b.constant(filter), options);
+}
+
+/** Four maps [N, C, h, w] as the phases of one. */
+function stacked(n: BlockedNodes, phases: readonly Value[]): Value {
+  const [batch, channels, h, w] = sizes(phases[0]!) as [number, number, number, number];
+  const rows = phases.map((phase) => n.as(phase, [(batch * channels) / n.block, h * w * n.block]));
+  return n.as(n.b.op('Concat', rows, { axis: 1 }), [batch, 4 * channels, h, w]);
+}
