@@ -9,6 +9,7 @@
  * While it is not its turn the system stops it (SIGSTOP), so that no thread of it can spin.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -100,6 +101,13 @@ class ChildRunner implements Runner {
 
   peak(): number | undefined {
     return this.#peak;
+  }
+
+  used(): number | undefined {
+    const path = `/proc/${this.#child.pid}/stat`;
+    if (!existsSync(path)) return undefined;
+    const fields = readFileSync(path, 'utf8').split(') ')[1]!.split(' '); // what follows the program's name
+    return (Number(fields[11]) + Number(fields[12])) / 100; // in user and in system mode, in ticks
   }
 
   async stop(): Promise<void> {

@@ -3,7 +3,7 @@
  * decode, augment, step) against those of the bare step on data that lies ready, with the same net, batch and threads.
  *
  *   npm run build && npx tsx bench/epoch.ts FOLDER [--net NAME] [--batch N] [--threads N] [--workers N] [--steps N]
- *                                                  [--rounds N] [--quick] [--json FILE]
+ *                                                  [--rounds N] [--patience N] [--quick] [--json FILE]
  *
  * FOLDER is what `resnext train` takes, such as FOLDER/train/CLASS/*.jpg. It should have pictures for 10 + N steps.
  */
@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { ourContender } from './children.ts';
 import { alternate, ratio, type Spread, spread } from './harness.ts';
 import { net } from './nets.ts';
-import { commandLine, count, introduce, main, printTable, writeResults } from './report.ts';
+import { commandLine, count, introduce, main, printTable, sayDisturbed, writeResults } from './report.ts';
 
 const before = 10;
 
@@ -26,6 +26,7 @@ await main(async () => {
   if (data === undefined) throw new Error('Name the folder of pictures: npx tsx bench/epoch.ts FOLDER.');
   const cores = availableParallelism();
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 5);
+  const patience = count('patience', values.patience, 0);
   const steps = count('steps', values.steps, values.quick ? 10 : 60);
   const batch = count('batch', values.batch, 64);
   const threads = count('threads', values.threads, cores);
@@ -35,11 +36,12 @@ await main(async () => {
   introduce();
   const settings = { task: 'train', data, net: values.net, batch, threads, workers, steps, before, classes };
   const contenders = [ourContender('epoch', 'epoch', settings), ourContender('bare step', 'net', settings)];
-  const [epoch, bare] = await alternate(contenders, { rounds, steps: 1, warmup: 0, settle: 0 });
+  const [epoch, bare] = await alternate(contenders, { rounds, steps: 1, warmup: 0, patience });
   const share = ratio(bare!, epoch!);
   const shown = { net: values.net, batch, threads, workers, steps, rounds };
   print(shown, batch, spread(epoch!.milliseconds), spread(bare!.milliseconds), share);
   const rates = { epoch: spread(epoch!.milliseconds), bare: spread(bare!.milliseconds) };
+  sayDisturbed([epoch!, bare!].flatMap(({ disturbance }) => disturbance));
   await writeResults(values.json, 'epoch', { settings: shown, milliseconds: rates, share });
 });
 

@@ -7,6 +7,7 @@
  *
  * `children.ts` makes contenders of programs; `report.ts` prints results and writes them to files.
  */
+import { cpus } from 'node:os';
 
 /** One contender at work. */
 export interface Runner {
@@ -14,6 +15,8 @@ export interface Runner {
   run(): Promise<number>;
   /** The most memory that it held so far, in bytes; undefined where the system does not tell. */
   peak(): number | undefined;
+  /** The processor time that it used so far, in seconds; undefined where the system does not tell. */
+  used?(): number | undefined;
   stop(): Promise<void>;
   readonly facts: Facts;
 }
@@ -47,6 +50,8 @@ export interface AlternateOptions {
   readonly settle?: number;
   /** Start a contender for each turn and stop it afterwards: where all together do not fit in memory. */
   readonly restart?: boolean;
+  /** How often a turn in which others used more than a twentieth of the cores is taken again; 0 unless given. */
+  readonly patience?: number;
   /** Told of each contender that is left out. */
   readonly onSkip?: (name: string, reason: string) => void;
 }
@@ -58,6 +63,8 @@ export interface Result {
   readonly milliseconds: readonly number[];
   /** Bytes: the peak at the end of each round's turn. */
   readonly peaks: readonly number[];
+  /** The share of the cores that other programs used during each turn, as far as the system tells. */
+  readonly disturbance: readonly number[];
 }
 
 /** Runs the contenders in turn; those that cannot run here are skipped. */
@@ -72,7 +79,7 @@ export async function alternate(contenders: readonly Contender[], options: Alter
       if (restart) await entry.leave();
     }
     for (let round = 0; round < rounds; round++) for (const entry of entries) await takeTurn(entry, options);
-    return entries.map(({ contender: { name }, facts, milliseconds, peaks }) => ({ name, facts, milliseconds, peaks }));
+    return entries.map((entry) => entry.result);
   } finally {
     for (const entry of entries) await entry.leave();
   }
@@ -82,6 +89,7 @@ export async function alternate(contenders: readonly Contender[], options: Alter
 class Entry {
   readonly milliseconds: number[] = [];
   readonly peaks: number[] = [];
+  readonly disturbance: number[] = [];
   readonly contender: Contender;
   facts: Facts = {};
   #runner: Runner | undefined;
@@ -97,6 +105,11 @@ class Entry {
     this.facts = this.#runner.facts;
     for (let i = 0; i < warmup; i++) await this.#runner.run();
     return this.#runner;
+  }
+
+  get result(): Result {
+    const { facts, milliseconds, peaks, disturbance } = this;
+    return { name: this.contender.name, facts, milliseconds, peaks, disturbance };
   }
 
   async leave(): Promise<void> {
@@ -123,15 +136,40 @@ async function enter(
   }
 }
 
-async function takeTurn(entry: Entry, { steps, warmup = 2, settle = 0, restart }: AlternateOptions): Promise<void> {
+async function takeTurn(entry: Entry, options: AlternateOptions): Promise<void> {
+  const { warmup = 2, settle = 0, restart, patience = 0 } = options;
   const runner = await entry.runner(warmup);
   for (let i = 0; i < settle; i++) await runner.run();
-  const times: number[] = [];
-  for (let i = 0; i < steps; i++) times.push(await runner.run());
-  entry.milliseconds.push(spread(times).median);
+  let turn = await measureTurn(runner, options.steps);
+  for (let again = 0; again < patience && (turn.others ?? 0) > 0.05; again++) {
+    const next = await measureTurn(runner, options.steps);
+    if (next.others! < turn.others!) turn = next;
+  }
+  entry.milliseconds.push(turn.milliseconds);
+  if (turn.others !== undefined) entry.disturbance.push(turn.others);
   const peak = runner.peak();
   if (peak !== undefined) entry.peaks.push(peak);
   if (restart) await entry.leave();
+}
+
+/** The median of some runs, and the share of the cores that others used meanwhile. */
+async function measureTurn(runner: Runner, steps: number): Promise<{ milliseconds: number; others?: number }> {
+  const before = { ...allUsed(), own: runner.used?.() };
+  const times: number[] = [];
+  for (let i = 0; i < steps; i++) times.push(await runner.run());
+  const after = { ...allUsed(), own: runner.used?.() };
+  const milliseconds = spread(times).median;
+  if (before.own === undefined || after.own === undefined) return { milliseconds };
+  const others = after.busy - before.busy - (after.own - before.own);
+  return { milliseconds, others: Math.max(0, others / (after.all - before.all || 1)) };
+}
+
+/** Seconds that all cores were busy, and that passed on all of them, since the machine started. */
+function allUsed(): { busy: number; all: number } {
+  const times = cpus().map(({ times }) => times);
+  const idle = times.reduce((sum, core) => sum + core.idle, 0) / 1000;
+  const all = times.reduce((sum, { user, nice, sys, irq, idle }) => sum + user + nice + sys + irq + idle, 0) / 1000;
+  return { busy: all - idle, all };
 }
 
 function saySkipped(name: string, reason: string): void {

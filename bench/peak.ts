@@ -2,7 +2,7 @@
  * What this machine's cores can do in float32: the fastest matrix product that ONNX Runtime or PyTorch's oneDNN shows
  * here, and the bandwidth of memory. Other benches then say what share of that peak a net reaches.
  *
- *   npm run build && npx tsx bench/peak.ts [--threads NS] [--rounds N] [--quick] --json bench/results/peak.json
+ *   npm run build && npx tsx bench/peak.ts [--threads NS] [--rounds N] [--patience N] [--quick] --json bench/results/peak.json
  *   npx tsx bench/peak.ts --share bench/results/train.json     what share of the peak the results in a file reach
  */
 import { readFileSync } from 'node:fs';
@@ -17,6 +17,7 @@ import {
   main,
   measuredPeak,
   printTable,
+  sayDisturbed,
   shareOfPeak,
   writeResults,
 } from './report.ts';
@@ -67,12 +68,13 @@ await main(async () => {
   const { values } = commandLine({ threads: { type: 'string' }, share: { type: 'string' } });
   if (values.share !== undefined) return printShares(values.share);
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 10);
+  const patience = count('patience', values.patience, 0);
   introduce();
   const compute: Measured[] = [];
   const memory: Measured[] = [];
   for (const threads of counts('threads', values.threads, [1, 2])) {
-    compute.push(...(await measure(products, threads, rounds, operations, 'GFLOP/s')));
-    memory.push(...(await measure(passes, threads, rounds, bytes, 'GB/s')));
+    compute.push(...(await measure(products, threads, { rounds, patience }, operations, 'GFLOP/s')));
+    memory.push(...(await measure(passes, threads, { rounds, patience }, bytes, 'GB/s')));
   }
   const peak: Record<number, number> = {};
   for (const { threads, best } of compute) peak[threads] = Math.max(best, peak[threads] ?? 0);
@@ -95,22 +97,23 @@ function torchContender(name: string, settings: Work & { threads: number }): Con
 async function measure(
   candidates: readonly Candidate[],
   threads: number,
-  rounds: number,
+  options: { rounds: number; patience: number },
   amount: (work: Work) => number,
   unit: string,
 ): Promise<Measured[]> {
   const contenders = candidates.map(({ name, work, make }) => make(name, { ...work, threads }));
-  const results = await alternate(contenders, { rounds, steps: 1, settle: 1 });
+  const results = await alternate(contenders, { ...options, steps: 1, settle: 1 });
   const measured = results.map(({ name, milliseconds }) => {
     const work = candidates.find((candidate) => candidate.name === name)!.work;
     const { median, min } = spread(milliseconds);
     return { name, threads, best: amount(work) / min / 1e6, median: amount(work) / median / 1e6 };
   });
-  console.log(`\n${unit}, threads ${threads}, rounds ${rounds}`);
+  console.log(`\n${unit}, threads ${threads}, rounds ${options.rounds}`);
   printTable([
     ['', 'best', 'median'],
     ...measured.map(({ name, best, median }) => [name, best.toFixed(1), median.toFixed(1)]),
   ]);
+  sayDisturbed(results.flatMap(({ disturbance }) => disturbance));
   return measured;
 }
 

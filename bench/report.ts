@@ -37,6 +37,7 @@ type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
 const common = {
   rounds: { type: 'string' },
   steps: { type: 'string' },
+  patience: { type: 'string', default: '0' },
   quick: { type: 'boolean', default: false },
   json: { type: 'string' },
 } as const satisfies OptionsConfig;
@@ -46,7 +47,8 @@ type CommandLine<O extends OptionsConfig> = ReturnType<
 >;
 
 /**
- * The command line, read with the options of every bench (--rounds N, --steps N, --quick, --json FILE) and its own.
+ * The command line, read with the options of every bench (--rounds N, --steps N, --patience N, --quick,
+ * --json FILE) and its own.
  *
  * @throws with a sentence for an option that is not known.
  */
@@ -58,8 +60,9 @@ export function commandLine<const O extends OptionsConfig>(own: O): CommandLine<
 export function count(option: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new Error(`--${option} ${text} should be a whole number of at least 1.`);
+  const least = option === 'patience' ? 0 : 1;
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new Error(`--${option} ${text} should be a whole number of at least ${least}.`);
 }
 
 /** Numbers separated by commas. */
@@ -118,6 +121,8 @@ export interface Row {
   readonly ratio?: Spread;
   readonly memoryRatio?: Spread;
   readonly shareOfPeak?: number;
+  /** The share of the cores that other programs used meanwhile. */
+  readonly disturbance?: number;
   readonly versions?: Readonly<Record<string, string>>;
 }
 
@@ -159,6 +164,7 @@ export function toCase(
       milliseconds,
       ...(result.peaks.length > 0 && { megabytes: spread(megabytes(result)) }),
       ...(share && { shareOfPeak: share }),
+      ...(result.disturbance.length > 0 && { disturbance: spread(result.disturbance).median }),
       ...(result.facts.versions && { versions: result.facts.versions }),
     };
   };
@@ -187,6 +193,16 @@ export function printCase({ name, settings, contenders }: Case, of: 'time' | 'me
     return [row.name, ...times, row.megabytes ? `${row.megabytes.median.toFixed(0)} MB` : '', share, ratioText(shown)];
   });
   printTable([head, ...rows]);
+  sayDisturbed(contenders.flatMap((row) => row.disturbance ?? []));
+}
+
+/** Says so where other programs used more than a twentieth of the cores. */
+export function sayDisturbed(shares: readonly number[]): void {
+  const most = Math.max(0, ...shares);
+  if (most <= 0.05) return;
+  console.log(
+    `  Others used up to ${(100 * most).toFixed(0)} % of the cores meanwhile; --patience 20 takes such turns again.`,
+  );
 }
 
 const ratioText = (ratio: Spread | undefined): string =>

@@ -3,11 +3,12 @@
  * and of PyTorch in turn, on random pictures.
  *
  *   npm run build && npx tsx bench/train.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
- *                                           [--quick] [--restart] [--js] [--json FILE]
+ *                                           [--patience N] [--quick] [--restart] [--js] [--json FILE]
  *
  * Without --net: ResNeXt-50 at batch 8, a small net at batch 64, and the small net against the JavaScript frameworks.
  * Several nets, batches and threads are separated by commas. --restart starts a contender for each turn, for nets of which
- * three copies do not fit in memory. --js is the comparison with the JavaScript frameworks alone; they are installed by
+ * three copies do not fit in memory. --patience N takes a turn that others disturbed
+ * again, up to N times. --js is the comparison with the JavaScript frameworks alone; they are installed by
  * `npm install --prefix bench/rivals`.
  */
 import { ourContender, pythonContender, rivalContender } from './children.ts';
@@ -53,13 +54,14 @@ await main(async () => {
   const { quick, restart } = values;
   const rounds = count('rounds', values.rounds, quick ? 2 : 7);
   const steps = count('steps', values.steps, quick ? 1 : 3);
+  const patience = count('patience', values.patience, 0);
   introduce();
   if (!measuredPeak()) console.log('No share of the peak: there is no bench/results/peak.json of this machine.');
   const cases: Case[] = [];
   for (const chosen of values.js ? [] : choose(values))
-    cases.push(await againstPyTorch(chosen, { rounds, steps, restart }));
+    cases.push(await againstPyTorch(chosen, { rounds, steps, restart, patience }));
   if (values.js || values.net === undefined)
-    cases.push(await againstJavaScript({ rounds: Math.min(rounds, 3), steps: 1 }));
+    cases.push(await againstJavaScript({ rounds: Math.min(rounds, 3), steps: 1, patience }));
   await writeResults(values.json, 'train', { cases });
 });
 
