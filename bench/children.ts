@@ -1,0 +1,163 @@
+/**
+ * A contender that is a program of its own, so that its memory is its own and thread pools do not share cores. It is told
+ * its settings as JSON in its last argument and speaks JSON lines; `contenders/serve.ts` is the other side:
+ *
+ *   it prints   {"ready": {"parameters": 25028904, "versions": {"torch": "1.13"}}}   or {"unavailable": "why"}
+ *   we write    step
+ *   it prints   {"milliseconds": 1427.3, "rss": 1830000000}                          or {"error": "what went wrong"}
+ *
+ * While it is not its turn the system stops it (SIGSTOP), so that no thread of it can spin.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type Contender, type Facts, type Runner, Unavailable } from './harness.ts';
+
+export type Settings = Readonly<Record<string, unknown>>;
+
+interface Answer {
+  readonly ready?: Facts;
+  readonly unavailable?: string;
+  readonly error?: string;
+  readonly milliseconds?: number;
+  readonly rss?: number;
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const running = new Set<ChildProcess>();
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+/** A program of `contenders/`, in plain JavaScript: a loader for TypeScript would weigh 40 MB in its memory. */
+export function ourContender(name: string, program: 'net' | 'peak' | 'epoch', settings: Settings): Contender {
+  const start = async () => {
+    await compiled();
+    return startChild(name, process.execPath, [here(`../runs/contenders/${program}.js`)], settings);
+  };
+  return { name, start };
+}
+
+/** A Python program of `rivals/`, run by /usr/bin/python3 unless the variable PYTHON names another. */
+export function pythonContender(name: string, program: string, settings: Settings): Contender {
+  const { PYTHON = '/usr/bin/python3' } = process.env;
+  return { name, start: () => startChild(name, PYTHON, [here(`rivals/${program}`)], settings) };
+}
+
+/** A TypeScript program of `rivals/`, which has packages of its own. */
+export function rivalContender(name: string, program: string, settings: Settings): Contender {
+  const args = ['--import', 'tsx', here(`rivals/${program}`)];
+  return { name, start: () => startChild(name, process.execPath, args, settings) };
+}
+
+let compiling: Promise<unknown> | undefined;
+
+/** Compiles `contenders/` to runs/contenders, once. */
+async function compiled(): Promise<void> {
+  const compiler = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')));
+  compiling ??= promisify(execFile)(process.execPath, [compiler, '-p', here('contenders')], { cwd: root });
+  await compiling.catch(({ stdout, message }) => {
+    throw new Error(`bench/contenders does not compile: ${stdout || message}`);
+  });
+}
+
+async function startChild(name: string, command: string, args: string[], settings: Settings): Promise<Runner> {
+  const child = spawn(command, [...args, JSON.stringify(settings)], { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  const answers = listen(name, child);
+  const { ready, unavailable } = await answers.next();
+  if (unavailable !== undefined) throw new Unavailable(unavailable);
+  pause(child);
+  return new ChildRunner(child, answers, ready ?? {});
+}
+
+class ChildRunner implements Runner {
+  readonly facts: Facts;
+  readonly #child: ChildProcess;
+  readonly #answers: Answers;
+  #peak: number | undefined;
+
+  constructor(child: ChildProcess, answers: Answers, facts: Facts) {
+    this.#child = child;
+    this.#answers = answers;
+    this.facts = facts;
+  }
+
+  async run(): Promise<number> {
+    resume(this.#child);
+    const answer = this.#answers.next();
+    this.#child.stdin!.write('step\n');
+    const { milliseconds, rss } = await answer;
+    pause(this.#child);
+    this.#peak = rss;
+    return milliseconds!;
+  }
+
+  peak(): number | undefined {
+    return this.#peak;
+  }
+
+  used(): number | undefined {
+    const path = `/proc/${this.#child.pid}/stat`;
+    if (!existsSync(path)) return undefined;
+    const fields = readFileSync(path, 'utf8').split(') ')[1]!.split(' '); // what follows the program's name
+    return (Number(fields[11]) + Number(fields[12])) / 100; // in user and in system mode, in ticks
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL'); // it holds nothing that needs saving
+    await ended;
+  }
+}
+
+interface Answers {
+  /** The next line that the child prints; its failure, or its end, is an error. */
+  next(): Promise<Answer>;
+}
+
+function listen(name: string, child: ChildProcess): Answers {
+  let errors = '';
+  let waiting: PromiseWithResolver | undefined;
+  const settle = (use: (waiter: PromiseWithResolver) => void) => {
+    const waiter = waiting;
+    waiting = undefined;
+    if (waiter) use(waiter);
+  };
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(-4000);
+  });
+  createInterface(child.stdout!).on('line', (line) => {
+    if (!line.startsWith('{')) return; // a library's greeting
+    const answer = JSON.parse(line) as Answer;
+    settle(({ resolve, reject }) => {
+      if (answer.error === undefined) resolve(answer);
+      else reject(new Error(`${name}: ${answer.error}`));
+    });
+  });
+  child.on('error', (error: NodeJS.ErrnoException) =>
+    settle(({ reject }) => reject(error.code === 'ENOENT' ? new Unavailable('its program is not here.') : error)),
+  );
+  child.on('close', (code, signal) => {
+    const last = errors.trim().split('\n').at(-1);
+    settle(({ reject }) => reject(new Error(`${name} ended (${signal ?? `exit code ${code}`}): ${last}`)));
+  });
+  return { next: () => new Promise((resolve, reject) => (waiting = { resolve, reject })) };
+}
+
+interface PromiseWithResolver {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const canStop = process.platform !== 'win32';
+
+const pause = (child: ChildProcess): void => void (canStop && child.kill('SIGSTOP'));
+const resume = (child: ChildProcess): void => void (canStop && child.kill('SIGCONT'));

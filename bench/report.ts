@@ -1,0 +1,237 @@
+/**
+ * What all benches share around the measuring: the command line, the machine's description, tables, and results in JSON.
+ *
+ *   main(async () => {
+ *     const { quick, json } = commandLine({ net: { type: 'string' } });
+ *     …
+ *     await writeResults(json, 'train', cases);
+ *   });
+ *
+ * A result file holds no host name and no path: { bench, date, machine, load, cases: [{ name, settings, contenders }] }.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { type Result, ratio, type Spread, spread } from './harness.ts';
+
+/** Runs a bench; what goes wrong is said in a sentence, a defect with its stack, and the exit code is 1. */
+export async function main(bench: () => Promise<void>): Promise<void> {
+  try {
+    await bench();
+  } catch (error) {
+    const { name, message, stack, code = '' } = error as Error & { code?: string };
+    const unbuilt = code === 'ERR_MODULE_NOT_FOUND' && message.includes('dist');
+    const sentence = ['Error', 'UsageError', 'FormatError'].includes(name) || code.startsWith('ERR_PARSE_ARGS');
+    console.error(unbuilt ? 'The package is not built; run `npm run build` first.' : sentence ? message : stack);
+    process.exitCode = 1;
+  }
+  process.exit();
+}
+
+type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
+
+const common = {
+  rounds: { type: 'string' },
+  steps: { type: 'string' },
+  patience: { type: 'string', default: '0' },
+  quick: { type: 'boolean', default: false },
+  json: { type: 'string' },
+} as const satisfies OptionsConfig;
+
+type CommandLine<O extends OptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: typeof common & O; allowPositionals: true }>
+>;
+
+/**
+ * The command line, read with the options of every bench (--rounds N, --steps N, --patience N, --quick,
+ * --json FILE) and its own.
+ *
+ * @throws with a sentence for an option that is not known.
+ */
+export function commandLine<const O extends OptionsConfig>(own: O): CommandLine<O> {
+  return parseArgs({ options: { ...common, ...own }, allowPositionals: true });
+}
+
+/** A number from the command line. */
+export function count(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  const least = option === 'patience' ? 0 : 1;
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new Error(`--${option} ${text} should be a whole number of at least ${least}.`);
+}
+
+/** Numbers separated by commas. */
+export const counts = (option: string, text: string | undefined, otherwise: readonly number[]): readonly number[] =>
+  text === undefined ? otherwise : text.split(',').map((part) => count(option, part, 1));
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  /** Gibibytes. */
+  readonly memory: number;
+  /** What the cores can do that matters to matrix products. */
+  readonly instructions: readonly string[];
+  readonly system: string;
+}
+
+export function machine(): Machine {
+  const [cpu] = cpus();
+  const flags = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8').split('\n') : [];
+  const known = new Set(flags.find((line) => line.startsWith('flags'))?.split(/\s+/));
+  return {
+    cpu: cpu?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memory: Math.round(totalmem() / 2 ** 30),
+    instructions: ['avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_tile'].filter((flag) => known.has(flag)),
+    system: `${process.platform} ${process.arch}`,
+  };
+}
+
+/** Load before anything was measured: processes that ran or wanted to, averaged over a minute. */
+const load = Math.round(10 * loadavg()[0]!) / 10;
+
+/** The machine in a line, and whether others are at work on it. */
+export function introduce(): void {
+  const { cpu, cores, memory, instructions } = machine();
+  console.log([cpu, `${cores} cores`, `${memory} GiB`, ...instructions].join(', '));
+  if (load < 0.3) return;
+  console.log(`The load is ${load}: others are or were at work here, and figures are the noisier for it.`);
+}
+
+/** One comparison: the first contender is ours, and the others are what it is compared with. */
+export interface Case {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, string | number>>;
+  /** Floating-point operations of one run, to tell the share of the machine's peak. */
+  readonly operations?: number;
+  readonly contenders: readonly Row[];
+}
+
+export interface Row {
+  readonly name: string;
+  readonly milliseconds: Spread;
+  /** Peak resident memory in megabytes. */
+  readonly megabytes?: Spread;
+  /** Ours over this one, per round. */
+  readonly ratio?: Spread;
+  readonly memoryRatio?: Spread;
+  readonly shareOfPeak?: number;
+  /** The share of the cores that other programs used meanwhile. */
+  readonly disturbance?: number;
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+export interface PeakFile {
+  readonly machine: Machine;
+  /** Threads to GFLOP/s. */
+  readonly peak: Readonly<Record<string, number>>;
+}
+
+export const resultsFolder = fileURLToPath(new URL('results/', import.meta.url));
+
+/** Threads to GFLOP/s by bench/results/peak.json; undefined where there is none, or it is another machine's. */
+export function measuredPeak(): PeakFile['peak'] | undefined {
+  const path = `${resultsFolder}peak.json`;
+  if (!existsSync(path)) return undefined;
+  const file = JSON.parse(readFileSync(path, 'utf8')) as PeakFile;
+  return JSON.stringify(file.machine) === JSON.stringify(machine()) ? file.peak : undefined;
+}
+
+/** The share of the peak that so many operations in so many milliseconds are. */
+export function shareOfPeak(operations: number, milliseconds: number, threads: number): number | undefined {
+  const peak = measuredPeak()?.[threads];
+  return peak && operations / (milliseconds * 1e6) / peak;
+}
+
+/** The results of `alternate` as a case; ours comes first, unless it was skipped. */
+export function toCase(
+  name: string,
+  settings: Case['settings'],
+  results: readonly Result[],
+  operations?: number,
+): Case {
+  const [ours, ...rivals] = results;
+  const row = (result: Result): Row => {
+    const milliseconds = spread(result.milliseconds);
+    const share = operations && shareOfPeak(operations, milliseconds.median, Number(settings.threads));
+    return {
+      name: result.name,
+      milliseconds,
+      ...(result.peaks.length > 0 && { megabytes: spread(megabytes(result)) }),
+      ...(share && { shareOfPeak: share }),
+      ...(result.disturbance.length > 0 && { disturbance: spread(result.disturbance).median }),
+      ...(result.facts.versions && { versions: result.facts.versions }),
+    };
+  };
+  const against = (result: Result): Row => ({
+    ...row(result),
+    ratio: ratio(ours!, result),
+    ...(result.peaks.length > 0 && { memoryRatio: ratio(ours!, result, megabytes) }),
+  });
+  const contenders = ours ? [row(ours), ...rivals.map(against)] : [];
+  return { name, settings, ...(operations && { operations }), contenders };
+}
+
+const megabytes = ({ peaks }: Result): number[] => peaks.map((bytes) => bytes / 1e6);
+
+/** The case as lines: a contender each, with what ours takes in relation to it. */
+export function printCase({ name, settings, contenders }: Case, of: 'time' | 'memory' = 'time'): void {
+  const words = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
+  console.log(`\n${[name, ...words].join(', ')}`);
+  const ours = contenders[0]?.name ?? 'ours';
+  const head = ['', 'median', 'least', 'quartiles', 'peak memory', 'of the peak', `${ours} : this`];
+  const rows = contenders.map((row) => {
+    const share = row.shareOfPeak === undefined ? '' : `${(100 * row.shareOfPeak).toFixed(0)} %`;
+    const shown = of === 'time' ? row.ratio : row.memoryRatio;
+    const { median, min, low, high } = row.milliseconds;
+    const times = [`${short(median)} ms`, short(min), `${short(low)} to ${short(high)}`];
+    return [row.name, ...times, row.megabytes ? `${row.megabytes.median.toFixed(0)} MB` : '', share, ratioText(shown)];
+  });
+  printTable([head, ...rows]);
+  sayDisturbed(contenders.flatMap((row) => row.disturbance ?? []));
+}
+
+/** Says so where other programs used more than a twentieth of the cores. */
+export function sayDisturbed(shares: readonly number[]): void {
+  const most = Math.max(0, ...shares);
+  if (most <= 0.05) return;
+  console.log(
+    `  Others used up to ${(100 * most).toFixed(0)} % of the cores meanwhile; --patience 20 takes such turns again.`,
+  );
+}
+
+const ratioText = (ratio: Spread | undefined): string =>
+  ratio ? `${ratio.median.toPrecision(3)} (${ratio.low.toPrecision(3)} to ${ratio.high.toPrecision(3)})` : '';
+
+/** Four digits. */
+export const short = (value: number): string => (value >= 1000 ? value.toFixed(0) : value.toPrecision(4));
+
+/** Rows in columns, the first to the left and the others to the right; a column that is empty but for its head is left out. */
+export function printTable(rows: readonly (readonly string[])[]): void {
+  const columns = rows[0]!.map((_, i) => i).filter((i) => i === 0 || rows.slice(1).some((row) => row[i]));
+  const widths = columns.map((i) => Math.max(...rows.map((row) => row[i]!.length)));
+  for (const row of rows) {
+    const cells = columns.map((i, c) => (c === 0 ? row[i]!.padEnd(widths[c]!) : row[i]!.padStart(widths[c]!)));
+    console.log(`  ${cells.join('   ')}`);
+  }
+}
+
+/** Writes the results with the machine they were measured on, whole or not at all; nothing without a file. */
+export async function writeResults(file: string | undefined, bench: string, contents: object): Promise<void> {
+  if (file === undefined) return;
+  const date = new Date().toISOString().slice(0, 10);
+  const versions = { node: process.versions.node };
+  const document = { bench, date, machine: machine(), load, versions, ...contents };
+  const rounded = (_: string, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(temporary, `${JSON.stringify(document, rounded, 2)}\n`);
+  await rename(temporary, file);
+  console.log(`\nWritten to ${file}`);
+}
