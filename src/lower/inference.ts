@@ -6,7 +6,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { type Converted, optimizeGraph } from '../rewrite/convert.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
-import { defaultPays, type Widening, widenGroups } from '../rewrite/widen-groups.ts';
+import { type Widening, widenGroups, widensByRule } from '../rewrite/widen-groups.ts';
 
 export interface InferenceOptions {
   /** Channels that the runtime's convolutions compute at a time, as `convolutionBlock` tells; groups are left alone without. */
@@ -24,7 +24,7 @@ export interface InferenceOptions {
 export function lowerInference(source: Graph, { block, widen = {} }: InferenceOptions = {}): Converted {
   const folded = optimizeGraph(source);
   if (!block) return folded;
-  const pays = (widening: Widening) => widen[widening.channels[0]] ?? defaultPays(widening);
+  const pays = (widening: Widening) => widen[widening.channels[0]] ?? widensByRule(widening, block);
   const graph = folded.graph === source ? source.clone().graph : folded.graph;
   const { changes, refusals } = rewrite(graph, [widenGroups({ block, pays })]);
   if (changes.length === 0)

@@ -10,7 +10,7 @@ import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
 import { fillNormal, uniform } from '../random.ts';
-import { wideningOf } from '../rewrite/widen-groups.ts';
+import { type Widening, wideningOf, widensByRule } from '../rewrite/widen-groups.ts';
 import { type Machine, thisMachine } from '../runtime/machine.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
@@ -85,7 +85,8 @@ export interface TuneResult {
 export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promise<TuneResult> {
   const machine = await thisMachine();
   const { batch, threads, runs } = checked(options, machine);
-  const widths = narrowWidths(graph, machine.block);
+  const narrow = narrowGroups(graph, machine.block);
+  const widths = [...new Set(narrow.map(({ channels }) => channels[0]))].sort((a, b) => a - b);
   const none = Object.fromEntries(widths.map((width) => [width, false]));
   const lowered = (widen: InferenceOptions['widen']) => lowerInference(graph, { block: machine.block, widen }).graph;
   const graphs = [lowered(none), ...widths.map((width) => lowered({ ...none, [width]: true }))];
@@ -93,7 +94,10 @@ export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promis
     graphs.map((graph) => ({ graph, batch, threads })),
     runs,
   );
-  const widen = Object.fromEntries(widths.map((width, i) => [width, wide[i]! < plain!]));
+  const rule = new Set(narrow.filter((it) => widensByRule(it, machine.block!)).map(({ channels }) => channels[0]));
+  const widen = Object.fromEntries(
+    widths.map((width, i) => [width, wide[i]! < plain! * (rule.has(width) ? 1 + margin : 1 - margin)]),
+  );
   const best = lowered(widen);
   const counts = threadCounts(machine.cores);
   const halved = batch % 2 === 0 && machine.cores > 1;
@@ -110,12 +114,11 @@ export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promis
   return { tuning: { widen, threads: threadsOfBest }, trials };
 }
 
-/** The widths of groups, in channels, that could be widened. */
-function narrowWidths(graph: Graph, block: number | undefined): number[] {
+/** The groups that could be widened. */
+function narrowGroups(graph: Graph, block: number | undefined): Widening[] {
   if (!block) return [];
   const nodes = [...lowerInference(graph).graph.nodes];
-  const found = nodes.flatMap((node) => wideningOf(node, block) ?? []).filter(({ factor }) => factor);
-  return [...new Set(found.map(({ channels }) => channels[0]))].sort((a, b) => a - b);
+  return nodes.flatMap((node) => wideningOf(node, block) ?? []).filter(({ factor }) => factor);
 }
 
 /** All cores, unless fewer threads are clearly faster: what else the machine does right now slows the most threads most. */
@@ -124,6 +127,9 @@ function fewerThreads(counts: readonly number[], times: readonly number[]): numb
   const best = counts.reduce((a, _, i) => (times[i]! < times[a]! ? i : a), all);
   return counts[times[best]! < 0.9 * times[all]! ? best : all]!;
 }
+
+/** The rule decides where the difference is smaller. */
+const margin = 0.03;
 
 /** Each variant's fastest run: what else the machine does can only add to it. */
 const fastestOf = async (variants: readonly Timed[], runs: number): Promise<number[]> =>
@@ -150,6 +156,7 @@ interface Timed extends Pick<SessionOptions, 'threads'> {
   readonly batch: number;
 }
 
+/** Milliseconds after which a session's threads have fallen asleep. */
 const calm = 30;
 
 /** Milliseconds of each run; the variants take turns, and each turn begins with a run that does not count. */

@@ -47,12 +47,17 @@ test.each<[string, Shape, number, number[]]>([
   ['with a bias', { bias: true }, 2, [32, 16, 3, 3]],
   ['with strides and dilations', { strides: [2, 2], dilations: [2, 1] }, 2, [32, 16, 3, 3]],
   ['with more filters than channels', { output: 64 }, 2, [64, 16, 3, 3]],
-  ['of 24 channels, in whole blocks of 48', { input: 96, output: 96, group: 4 }, 2, [96, 48, 3, 3]],
   ['to a single group', { input: 16, output: 16, group: 4 }, 1, [16, 16, 3, 3]],
 ])('narrow groups fill blocks: %s', (_, shape, group, dims) => {
   const found = widened(shape);
   expect([found.group, found.weight.dims, found.weight.name]).toEqual([group, dims, 'conv.weight']);
   expect(found.error).toBeLessThan(1e-12);
+});
+
+test('where it was measured to pay, groups wider than a block fill whole ones', () => {
+  const { group, weight, error } = widened({ input: 96, output: 96, group: 4 }, { block: 16, pays: () => true });
+  expect([group, weight.dims]).toEqual([2, [96, 48, 3, 3]]);
+  expect(error).toBeLessThan(1e-12);
 });
 
 test('what was done is said', () => {

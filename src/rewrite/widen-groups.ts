@@ -25,17 +25,21 @@ export interface Widening {
 export interface WidenOptions {
   /** Channels that the runtime computes at a time. */
   readonly block: number;
-  /** Whether putting groups together pays; where `factor` is at most 4 unless given. */
+  /** Whether putting groups together pays; `widensByRule` unless given. */
   readonly pays?: (widening: Widening) => boolean;
 }
 
-/** Beyond so many multiplications for one that counts, the zeros cost more than whole blocks save. */
-const mostZeros = 4;
-
-export const defaultPays = ({ factor = Number.POSITIVE_INFINITY }: Widening): boolean => factor <= mostZeros;
+/**
+ * The cost rule, from measurements: it pays where at most 4 groups fill one block. More zeros cost more than whole blocks
+ * save, and groups wider than a block are matrix products large enough as they are.
+ */
+export const widensByRule = (
+  { channels: [input], factor = Number.POSITIVE_INFINITY }: Widening,
+  block: number,
+): boolean => factor <= 4 && factor * input <= block;
 
 /** Puts together as many groups as it takes to fill whole blocks, and no more. */
-export const widenGroups = ({ block, pays = defaultPays }: WidenOptions): Rule => ({
+export const widenGroups = ({ block, pays = (it) => widensByRule(it, block) }: WidenOptions): Rule => ({
   name: `narrow groups to blocks of ${block} channels`,
   apply(b, node) {
     const widening = wideningOf(node, block);
