@@ -9,7 +9,7 @@ import { rewrite } from '../rewrite/rewriter.ts';
 import { type Widening, widenGroups, widensByRule } from '../rewrite/widen-groups.ts';
 
 export interface InferenceOptions {
-  /** Channels that the runtime's convolutions compute at a time, as `convolutionBlock` tells; groups are left alone without. */
+  /** Channels that the runtime's convolutions compute at a time, as `thisMachine` tells; without it groups are left alone. */
   readonly block?: number | undefined;
   /** What `resnext bench --tune` measured: whether widening groups of so many channels pays. Overrules the cost rule. */
   readonly widen?: Readonly<Record<number, boolean>> | undefined;
@@ -19,21 +19,19 @@ export interface InferenceOptions {
  * Lowers a graph for inference; the source stays as it was, and is given back where there is nothing to do.
  *
  * @returns the graph, and what was rewritten or refused, in sentences.
- * @example const { graph } = lowerInference(model.graph, { block: await convolutionBlock() });
+ * @example const { graph } = lowerInference(model.graph, await thisMachine());
  */
 export function lowerInference(source: Graph, { block, widen = {} }: InferenceOptions = {}): Converted {
   const folded = optimizeGraph(source);
   if (!block) return folded;
   const pays = (widening: Widening) => widen[widening.channels[0]] ?? widensByRule(widening, block);
   const graph = folded.graph === source ? source.clone().graph : folded.graph;
-  const { changes, refusals } = rewrite(graph, [widenGroups({ block, pays })]);
-  if (changes.length === 0)
-    return { ...folded, report: { ...folded.report, refusals: [...folded.report.refusals, ...refusals] } };
+  const widened = rewrite(graph, [widenGroups({ block, pays })]);
   return {
-    graph,
+    graph: widened.changes.length > 0 ? graph : folded.graph,
     report: {
-      changes: [...folded.report.changes, ...changes],
-      refusals: [...folded.report.refusals, ...refusals],
+      changes: [...folded.report.changes, ...widened.changes],
+      refusals: [...folded.report.refusals, ...widened.refusals],
       nodesBefore: source.nodes.size,
       nodesAfter: graph.nodes.size,
     },
