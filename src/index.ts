@@ -32,6 +32,7 @@ export { type Attribute, type Dim, Graph, Node, Value } from './graph/graph.ts';
 export type { Attributes, OpType } from './graph/ops.ts';
 export { print } from './graph/print.ts';
 export { inferShapes } from './graph/shapes.ts';
+export { type InferenceOptions, lowerInference } from './lower/inference.ts';
 export { lowerStandard } from './lower/standard.ts';
 export {
   type Form,

@@ -8,12 +8,22 @@ export {
 export { convert } from './classifier/convert.ts';
 export type { ModelDescription } from './classifier/description.ts';
 export { exportOnnx, loadModel, type SavedModel, saveModel } from './classifier/files.ts';
+export type { ClassifierOptions } from './classifier/open.ts';
 export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';
 export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
 export * from './index.ts';
+export {
+  type Benchmark,
+  type BenchmarkOptions,
+  benchmark,
+  type Trial,
+  type TuneResult,
+  tune,
+} from './measure/benchmark.ts';
 export { readOnnxFile, type WriteFileOptions, writeOnnxFile } from './onnx/files.ts';
+export { type Machine, thisMachine } from './runtime/machine.ts';
 export { Session, type SessionOptions } from './runtime/session.ts';
 export type { TrainEvent } from './train/events.ts';
 export { resume, type TrainHooks, type TrainResult, train } from './train/loop.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readSafetensorsFile } from 'resnext';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Ended, json, run, start } from './command.ts';
 import { seeded } from './tensors.ts';
 
@@ -370,5 +370,51 @@ describe('a trained model', () => {
       await run('classify', picture('red'), '--model', cut),
       /cut\.safetensors is truncated: it has 100000 b/,
     );
+  });
+});
+
+describe('bench', () => {
+  interface Timed {
+    readonly batch: number;
+    readonly threads: number;
+    readonly runs: number;
+    readonly tuned: boolean;
+    readonly milliseconds: number;
+    readonly gflops: number;
+  }
+  const runs = ['--threads', '1', '--runs', '3'];
+
+  it('times a variant, a trained model and an ONNX file', async () => {
+    const file = join(dir, 'bench.onnx');
+    await json('export', trained, '-o', file);
+    for (const source of ['resnext11_4x16d_w16', trained, file]) {
+      const result = await json<Timed>('bench', source, '--batch', '2', ...runs);
+      expect(result).toMatchObject({ model: source, batch: 2, threads: 1, runs: 3, tuned: false });
+      expect(result.milliseconds).toBeGreaterThan(0);
+      expect(result.gflops).toBeGreaterThan(0);
+    }
+    const { stdout } = await run('bench', trained, ...runs);
+    expect(stdout).toMatch(
+      / cores, ONNX Runtime .*\n\nbatch +threads +ms a run +fastest +pictures\/s +GFLOP\/s\n +1 +1 /,
+    );
+  });
+
+  it('keeps what it tuned, and heeds it from then on', async () => {
+    const cache = join(dir, 'cache');
+    vi.stubEnv('RESNEXT_CACHE', cache);
+    const { file, widen, threads } = await json<{ file: string; widen: object; threads: number }>(
+      ...['bench', trained, '--tune', ...runs],
+    );
+    expect(file).toBe(join(cache, 'tuning.json'));
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ widen, threads });
+    expect(await json('bench', trained, '--runs', '1')).toMatchObject({ tuned: true, threads });
+    vi.stubEnv('RESNEXT_CACHE', 'off');
+    expectError(await run('bench', trained, '--tune', ...runs), /RESNEXT_CACHE is off/);
+    vi.unstubAllEnvs();
+  });
+
+  it('is refused without a model or runs', async () => {
+    expectError(await run('bench', 'missing.onnx'), /There is no model at "missing\.onnx"/);
+    expectError(await run('bench', trained, '--runs', '0'), /runs = 0 should be a whole number of at least 1/);
   });
 });

@@ -6,10 +6,11 @@ import { evaluationTransforms } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
 import { applyTransforms, outputDims, type Transforms } from '../data/transforms.ts';
 import { UsageError } from '../errors.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
+import type { Session } from '../runtime/session.ts';
 import { tensor } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
-import { loadModel, type SavedModel } from './files.ts';
+import type { SavedModel } from './files.ts';
+import { type ClassifierOptions, openModel } from './open.ts';
 import { Tally } from './tally.ts';
 
 export interface Prediction {
@@ -51,21 +52,23 @@ export class Classifier {
   }
 
   /**
-   * Opens a run folder, a `.safetensors` or an `.onnx` file, or a model in memory.
+   * Opens a run folder, a `.safetensors` or an `.onnx` file, or a model in memory. The graph is lowered for this machine
+   * (`lowerInference`), and for the next start of a file kept so, unless `cache` is false.
    *
    * @throws UsageError when there is no such file or the model has no classes, FormatError when it is no model.
    * @example
    * const classifier = await Classifier.open('runs/flowers');
    * const [best] = await classifier.classify('rose.jpg');
    */
-  static async open(model: string | SavedModel, options: SessionOptions = {}): Promise<Classifier> {
-    const { description, graph } = typeof model === 'string' ? await loadModel(model) : model;
+  static async open(model: string | SavedModel, options: ClassifierOptions = {}): Promise<Classifier> {
+    const { description, session } = await openModel(model, options);
     if (description.config.classes === 0) {
+      await session.dispose();
       throw new UsageError(
         `The model is a ${description.variant} without classes; open its graph as a Session for features.`,
       );
     }
-    return new Classifier(description, await Session.open(graph, options));
+    return new Classifier(description, session);
   }
 
   /**

@@ -33,7 +33,8 @@ export async function loadModel(path: string): Promise<SavedModel> {
   return extname(file) === '.onnx' ? loadOnnx(file) : loadSafetensors(file);
 }
 
-function modelFile(path: string): string {
+/** The file that a model's path leads to. */
+export function modelFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
   if (!statSync(path).isDirectory()) return path;
   const file = join(path, 'model.safetensors');

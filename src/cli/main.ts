@@ -71,6 +71,7 @@ function createProgram(): Command {
     addConvert,
     addOptimize,
     addDraw,
+    addBench,
   ];
   for (const add of commands) add(program);
   return program;
@@ -202,6 +203,22 @@ function addDraw(program: Command): void {
     .option('--grouped <in,out,groups>', 'grouped convolution channel by channel, in place of a block')
     .addOption(new Option('--theme <theme>', 'auto follows the reader’s setting').choices(themes).default('auto'))
     .option('-o, --output <file>', 'the SVG file to write; without one it is printed');
+}
+
+function addBench(program: Command): void {
+  command(
+    program,
+    'bench <model>',
+    'time a variant, a trained model or anybody’s ONNX file on this machine',
+    'resnext bench resnext50_32x4d --batch 8 --tune',
+    () => import('./commands/bench.ts'),
+  )
+    .option('--batch <n>', 'pictures in a run', number, 1)
+    .option('--threads <n>', 'threads of the engine (default: all cores)', number)
+    .option('--runs <n>', 'timed runs', number, 20)
+    .option('--size <pixels>', 'height and width of the input of a variant', number)
+    .option('--tune', 'time the choices there are and keep the fastest for this machine')
+    .addOption(jsonOption());
 }
 
 function addTrain(program: Command): void {

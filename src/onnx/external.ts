@@ -61,11 +61,15 @@ function readReference(tensor: TensorProto, subject: string): Reference {
   return { location, offset: number('offset') ?? 0, length: number('length') };
 }
 
-/** The model without the initializers of at least `threshold` bytes, and the chunks of the file that holds them. */
+/**
+ * The model without the initializers of at least `threshold` bytes, and the chunks of the file that holds them. `apart`
+ * gives each a file of its own, chunk i being the file `<location>.<i>`.
+ */
 export function moveOut(
   model: ModelProto,
   location: string,
   threshold: number,
+  apart = false,
 ): { model: ModelProto; data: Uint8Array[] } {
   const data: Uint8Array[] = [];
   let end = 0;
@@ -75,6 +79,14 @@ export function moveOut(
   };
   const rest = mapTensors(model, (tensor, initializer) => {
     if (!initializer || tensor.rawData.length < Math.max(threshold, 1)) return tensor;
+    if (apart) {
+      data.push(tensor.rawData);
+      return withReference(tensor, {
+        location: `${location}.${data.length - 1}`,
+        offset: 0,
+        length: tensor.rawData.length,
+      });
+    }
     const padding = -end & (alignment - 1);
     if (padding > 0) append(new Uint8Array(padding));
     const reference = { location, offset: end, length: tensor.rawData.length };

@@ -58,6 +58,14 @@ describe('a graph made here', () => {
     expect(await run(session)).toEqual(relu);
   });
 
+  test('runs with each weight in a file of its own, in place', async () => {
+    const graph = small();
+    const { model, data } = encodeOnnx(graph, { location: 'small', threshold: 1, apart: true });
+    expect(data.map(({ buffer }) => buffer)).toEqual([[...graph.initializers][0]!.tensor!.data.buffer]);
+    const session = await InferenceSession.create(model, { externalData: [{ path: 'small.0', data: data[0]! }] });
+    expect(await run(session)).toEqual(relu);
+  });
+
   test('states what ONNX asks for', () => {
     const { irVersion, producerName, opsetImport, metadataProps, graph } = messageOf(small());
     expect([irVersion, producerName, graph?.name]).toEqual([8n, 'resnext', 'small']);

@@ -22,6 +22,8 @@ export interface EncodeOptions {
   readonly threshold?: number;
   /** Nothing goes to the data file while all tensors together take at most so many bytes. */
   readonly above?: number;
+  /** One data file for each initializer that is moved, `<location>.0` and so on: nothing has to be joined. */
+  readonly apart?: boolean;
 }
 
 /** The bytes of a model, and its data file as the chunks that follow each other in it; none where it needs no file. */
@@ -59,14 +61,15 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions): EncodedModel {
 
 /** `encodeOnnx` with the model too in chunks, for a file. */
 export function encodeChunks(graph: Graph, options: EncodeOptions): { model: Uint8Array[]; data: Uint8Array[] } {
-  const { location, threshold = 1024, above = 0 } = options;
+  const { location, threshold = 1024, above = 0, apart } = options;
   const whole = toModel(graph);
   mapTensors(whole, (tensor) => {
     if (!isExternal(tensor)) return tensor;
     const remedy = 'Read the model with readOnnxFile, or with the option `external`';
     throw new UsageError(`The data of tensor "${tensor.name}" lies in a file that was not read. ${remedy}.`);
   });
-  const { model, data } = tensorBytes(whole) > above ? moveOut(whole, location, threshold) : { model: whole, data: [] };
+  const { model, data } =
+    tensorBytes(whole) > above ? moveOut(whole, location, threshold, apart) : { model: whole, data: [] };
   return { model: encodeModel(model), data };
 }
 

@@ -7,7 +7,7 @@
  */
 import { describe, type Graph, type Node } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 import { isTraining } from './branches.ts';
 import { cannotCompute, constantAt, givenAttributes, rounded } from './constants.ts';
 import { biasName } from './names.ts';
@@ -69,9 +69,17 @@ function fold(graph: Graph, convolution: Node, node: Node): { weight: Tensor; bi
 function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { weight: Tensor; bias: Tensor } {
   const [scale, shift, mean, variance, bias] = vectors.map(({ data }) => new Float64Array(data as Float32Array));
   const factors = scale!.map((s, m) => s / Math.sqrt(variance![m]! + epsilon));
-  const perFilter = weight.data.length / weight.dims[0]!;
-  const w = new Float64Array(weight.data as Float32Array);
-  for (let i = 0; i < w.length; i++) w[i]! *= factors[Math.floor(i / perFilter)]!;
+  const w = tensor(weight.dtype, weight.dims);
+  scaleFilters(weight.data as Float32Array, factors, w.data as Float32Array);
   const b = factors.map((factor, m) => ((bias?.[m] ?? 0) - mean![m]!) * factor + shift![m]!);
-  return { weight: rounded(weight, weight.dims, w), bias: rounded(weight, [b.length], b) };
+  return { weight: w, bias: rounded(weight, [b.length], b) };
+}
+
+/** Each product is taken in float64 and rounded when it is stored. */
+function scaleFilters(from: Float32Array, factors: Float64Array, to: Float32Array): void {
+  const perFilter = from.length / factors.length;
+  let i = 0;
+  for (const factor of factors) {
+    for (const end = i + perFilter; i < end; i++) to[i] = from[i]! * factor;
+  }
 }

@@ -1,8 +1,12 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Builder } from '../graph/builder.ts';
 import { writeOnnx } from '../onnx/write.ts';
 import { tensor } from '../tensor.ts';
-import { Session } from './session.ts';
+import { thisMachine } from './machine.ts';
+import { optimizedFile, optimizedWeights, Session } from './session.ts';
 
 /** y = [N, 4] → [N, 2, 2], which fails at run time when a picture has another number of values. */
 function reshapeGraph() {
@@ -55,4 +59,40 @@ test('a bound run reads and writes the arrays it was given', async () => {
 
 test('bytes that are no model are refused with the reason', async () => {
   await expect(Session.open(Uint8Array.of(1, 2, 3))).rejects.toThrow(/^ONNX Runtime: /);
+});
+
+/** y = x · w, [2, 64] · [64, 64], all of whose weights are `value`. */
+function product(value: number) {
+  const b = new Builder('product');
+  const w = tensor('float32', [64, 64], new Float32Array(64 * 64).fill(value));
+  b.output(b.op('MatMul', [b.input('x', [2, 64]), b.parameter('w', [64, 64], w)]), 'y');
+  return { graph: b.graph, w };
+}
+
+test('a session has weights of its own, whatever becomes of those it was opened with', async () => {
+  const { graph, w } = product(0.5);
+  const session = await Session.open(graph);
+  w.data.fill(2);
+  expect((await session.run(new Map([['x', ones(2, 64)]]))).get('y')!.data[0]).toBe(32);
+  await session.dispose();
+});
+
+test('what ONNX Runtime made of a graph opens again as it is', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'resnext-session-'));
+  const [first, again] = [
+    await Session.open(product(0.5).graph, { saveTo: folder }),
+    await Session.open(join(folder, optimizedFile), { optimization: 'disabled' }),
+  ];
+  expect(readdirSync(folder).sort()).toEqual([optimizedFile, optimizedWeights]);
+  const feeds = new Map([['x', ones(2, 64)]]);
+  expect(await again.run(feeds)).toEqual(await first.run(feeds));
+  for (const session of [first, again]) await session.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+test('the machine says how many channels are computed at a time', async () => {
+  const { block, cores, runtime } = await thisMachine();
+  expect([undefined, 4, 8, 16]).toContain(block);
+  expect(cores).toBeGreaterThan(0);
+  expect(runtime).toMatch(/^\d+\.\d+\.\d+/);
 });

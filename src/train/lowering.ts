@@ -3,14 +3,13 @@
  * itself and may change, so it is trusted only after a small step has given the same numbers both ways, once per process.
  */
 import { UsageError } from '../errors.ts';
-import { Builder } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
-import { BlockedNodes } from '../lower/blocked/nodes.ts';
 import { lowerBlocked } from '../lower/blocked.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
+import { thisMachine } from '../runtime/machine.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { trainingStep } from './step.ts';
@@ -48,8 +47,14 @@ export async function lowering({ providers = ['cpu'] }: SessionOptions = {}, lay
 }
 
 async function findLowering(): Promise<Lowering> {
+  const { block } = await thisMachine();
+  if (!block) return { ...standard, reason: 'this runtime has no blocked layout' };
+  return judged(block);
+}
+
+/** Whether blocks of so many channels give what standard operators give. */
+export async function judged(block: number): Promise<Lowering> {
   try {
-    const block = await blockSize();
     const lower = (step: Graph): Graph => lowerBlocked(step, block);
     const error = await disagreement(lower);
     if (error < tolerance) return { layout: 'blocked', lower, optimization: 'disabled' };
@@ -60,18 +65,9 @@ async function findLowering(): Promise<Lowering> {
   } catch (error) {
     return {
       ...standard,
-      reason: `this runtime has no blocked layout that is known here (${(error as Error).message})`,
+      reason: `this runtime does not take graphs in its blocked layout (${(error as Error).message})`,
     };
   }
-}
-
-/** How many channels this CPU's blocks have: what the runtime rounds a map's channels up to. */
-async function blockSize(): Promise<number> {
-  const b = new Builder('probe');
-  const x = b.input('x', [1, 4, 1, 1]);
-  b.output(new BlockedNodes(b, 4).toBlocked(x), 'y').dims = undefined;
-  const results = await runOnce(b.graph, new Map([['x', tensor('float32', [1, 4, 1, 1])]]));
-  return results.get('y')!.dims[1]!;
 }
 
 /** Beyond rounding, which is some millionths here. */

@@ -1,0 +1,132 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { relativeError, seeded } from '../../test/tensors.ts';
+import { writeTuning } from '../cache/tuning.ts';
+import { preprocessingFor } from '../data/presets.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { thisMachine } from '../runtime/machine.ts';
+import { tensor } from '../tensor.ts';
+import { Classifier } from './classifier.ts';
+import type { ModelDescription } from './description.ts';
+import { exportOnnx, loadModel, saveModel } from './files.ts';
+import type { ClassifierOptions } from './open.ts';
+
+const model = resnext({
+  depths: [1, 1],
+  stem: 'cifar',
+  width: 16,
+  cardinality: 8,
+  baseWidth: 16,
+  inputSize: 8,
+  classes: 3,
+});
+const description: ModelDescription = {
+  variant: 'resnext8_8x16d_w16',
+  config: model.config,
+  classes: ['a', 'b', 'c'],
+  preprocessing: preprocessingFor({ stem: 'cifar', size: 8 }),
+  metrics: {},
+};
+
+let folder: string;
+const models = () => join(folder, 'cache', 'models');
+const entries = () => readdirSync(models());
+const save = (seed: number) => saveModel(join(folder, 'run'), description, initialWeights(model, seed));
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'resnext-open-'));
+  vi.stubEnv('RESNEXT_CACHE', join(folder, 'cache'));
+  await save(1);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+const pixels = seeded(1).tensor([2, 3, 8, 8]).data;
+async function logits(path = join(folder, 'run'), options: ClassifierOptions = {}) {
+  const classifier = await Classifier.open(path, options);
+  expect(classifier.description).toEqual(description);
+  const data = await classifier.logits(pixels);
+  await classifier.dispose();
+  return tensor('float32', [2, 3], data);
+}
+
+test('the second start finds what the first one left, and gives the same logits', async () => {
+  const plain = await logits(undefined, { cache: false });
+  const first = await logits();
+  const [key, ...others] = entries();
+  expect(others).toEqual([]);
+  expect(readdirSync(join(models(), key!)).sort()).toEqual(['entry.json', 'model.onnx', 'model.onnx.data']);
+  const made = statSync(join(models(), key!, 'model.onnx')).mtimeMs;
+  const second = await logits();
+  expect([entries(), statSync(join(models(), key!, 'model.onnx')).mtimeMs]).toEqual([[key], made]);
+  expect([first.data, second.data]).toEqual([plain.data, plain.data]);
+});
+
+test('a file that was written anew is read anew', async () => {
+  const before = await logits();
+  await save(2);
+  const after = await logits();
+  expect(entries()).toHaveLength(2);
+  expect(relativeError(after, before)).toBeGreaterThan(0.01);
+  expect(after.data).toEqual((await logits(undefined, { cache: false })).data);
+});
+
+test.each<[string, (entry: string) => void]>([
+  ['is no model', (entry) => writeFileSync(join(entry, 'model.onnx'), 'no model')],
+  ['lost its weights', (entry) => rmSync(join(entry, 'model.onnx.data'))],
+  ['has too few weights', (entry) => truncateSync(join(entry, 'model.onnx.data'), 100)],
+  ['lost its list', (entry) => rmSync(join(entry, 'entry.json'))],
+])('an entry that %s is made anew', async (_, spoil) => {
+  const before = await logits();
+  const entry = join(models(), entries()[0]!);
+  spoil(entry);
+  expect((await logits()).data).toEqual(before.data);
+  expect(readdirSync(entry).sort()).toEqual(['entry.json', 'model.onnx', 'model.onnx.data']);
+});
+
+test.each<[string, ClassifierOptions, string?]>([
+  ['with the cache off', { cache: false }],
+  ['for other optimisations', { optimization: 'basic' }],
+  ['with RESNEXT_CACHE=off', {}, 'off'],
+])('nothing is kept %s', async (_, options, env) => {
+  if (env) vi.stubEnv('RESNEXT_CACHE', env);
+  await logits(undefined, options);
+  expect(readdirSync(folder)).toEqual(['run']);
+});
+
+test('a cache that cannot be written is not used', async () => {
+  writeFileSync(join(folder, 'cache'), 'a file');
+  expect((await logits()).data).toEqual((await logits(undefined, { cache: false })).data);
+});
+
+test('an ONNX file is kept as well, and what is in memory is not', async () => {
+  const saved = await loadModel(join(folder, 'run'));
+  const path = join(folder, 'model.onnx');
+  await exportOnnx(path, saved);
+  const [first, second] = [await logits(path), await logits(path)];
+  expect(first.data).toEqual(second.data);
+  expect(entries()).toHaveLength(1);
+  const classifier = await Classifier.open(saved);
+  expect(await classifier.logits(pixels)).toEqual(first.data);
+  await classifier.dispose();
+  expect(entries()).toHaveLength(1);
+});
+
+test('what was measured here is heeded, and part of the key', async () => {
+  const before = await logits();
+  await writeTuning(join(folder, 'cache'), await thisMachine(), { widen: { 4: false, 8: false }, threads: 1 });
+  expect(relativeError(await logits(), before)).toBeLessThan(1e-5);
+  expect(entries()).toHaveLength(2);
+});
+
+test('a model without classes is refused', async () => {
+  const features = resnext({ ...model.config, classes: 0 });
+  const path = join(folder, 'features');
+  await saveModel(path, { ...description, config: features.config, classes: [] }, initialWeights(features, 1));
+  for (const _ of ['first', 'second']) await expect(Classifier.open(path)).rejects.toThrow('without classes');
+});

@@ -1,0 +1,116 @@
+/**
+ * A saved model opened for inference: lowered for this machine, and from a file's second start on without reading it.
+ * What ONNX Runtime makes of the graph (weights in blocks, operators fused) is kept in the cache under a key of the
+ * file's fingerprint, the machine, the runtime's and this package's version; there the weights lie as they are used, and
+ * are mapped into memory. A cache that cannot be read or written costs time and nothing else.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
+import { fingerprint } from '../cache/fingerprint.ts';
+import { cacheFolder } from '../cache/folder.ts';
+import { readTuning } from '../cache/tuning.ts';
+import { UsageError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { lowerInference } from '../lower/inference.ts';
+import { type Machine, thisMachine } from '../runtime/machine.ts';
+import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
+import type { ModelDescription } from './description.ts';
+import { loadModel, modelFile, type SavedModel } from './files.ts';
+
+export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
+  /**
+   * Whether what ONNX Runtime makes of a file is kept for the next start; true unless given. It is kept where the
+   * environment's RESNEXT_CACHE says, or in the user's cache folder; RESNEXT_CACHE=off keeps nothing.
+   */
+  readonly cache?: boolean;
+}
+
+export interface OpenedModel {
+  readonly description: ModelDescription;
+  readonly session: Session;
+}
+
+/** How to open: options, and what was measured on this machine. */
+interface Plan {
+  readonly settings: SessionOptions;
+  readonly machine: Machine;
+  readonly widen: Readonly<Record<number, boolean>>;
+  /** The cache's folder for models, where it is used. */
+  readonly folder: string | undefined;
+}
+
+/** @throws what `loadModel` and `Session.open` throw. */
+export async function openModel(model: string | SavedModel, options: ClassifierOptions): Promise<OpenedModel> {
+  const plan = await planFor(options);
+  if (typeof model !== 'string')
+    return { description: model.description, session: await openLowered(model.graph, plan) };
+  const file = modelFile(model);
+  const { folder } = plan;
+  if (folder === undefined) return openFile(file, plan);
+  const key = keyOf(file, plan);
+  return (await fromCache(folder, key, plan)) ?? toCache(file, folder, key, plan);
+}
+
+async function planFor({ cache = true, ...settings }: ClassifierOptions): Promise<Plan> {
+  const machine = await thisMachine();
+  const folder = cacheFolder();
+  const { widen = {}, threads } = (folder !== undefined && readTuning(folder, machine)) || {};
+  const isUsual = (settings.providers ?? ['cpu']).join() === 'cpu' && (settings.optimization ?? 'all') === 'all';
+  return {
+    settings: threads === undefined ? settings : { threads, ...settings },
+    machine,
+    widen,
+    folder: cache && isUsual && folder !== undefined ? join(folder, 'models') : undefined,
+  };
+}
+
+function keyOf(file: string, { machine, widen }: Plan): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const parts = [fingerprint(file), machine, widen, version];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+const openLowered = (graph: Graph, { settings, machine, widen }: Plan, saveTo?: string): Promise<Session> => {
+  const lowered = lowerInference(graph, { block: machine.block, widen }).graph;
+  return Session.open(lowered, saveTo === undefined ? settings : { ...settings, saveTo });
+};
+
+async function openFile(file: string, plan: Plan): Promise<OpenedModel> {
+  const { description, graph } = await loadModel(file);
+  return { description, session: await openLowered(graph, plan) };
+}
+
+async function fromCache(folder: string, key: string, { settings }: Plan): Promise<OpenedModel | undefined> {
+  const entry = findEntry(folder, key);
+  if (!entry) return undefined;
+  try {
+    const session = await Session.open(join(entry.path, optimizedFile), { ...settings, optimization: 'disabled' });
+    return { description: entry.note as ModelDescription, session };
+  } catch {
+    removeEntry(folder, key);
+    return undefined;
+  }
+}
+
+async function toCache(file: string, folder: string, key: string, plan: Plan): Promise<OpenedModel> {
+  const { description, graph } = await loadModel(file);
+  const staged = isWhole(file, graph) ? stageEntry(folder, key) : undefined;
+  if (!staged) return { description, session: await openLowered(graph, plan) };
+  try {
+    const session = await openLowered(graph, plan, staged.path);
+    staged.commit(description);
+    return { description, session };
+  } catch (error) {
+    staged.discard();
+    if (!(error instanceof UsageError)) throw error;
+    return { description, session: await openLowered(graph, plan) }; // says what is wrong, unless it was the disk
+  }
+}
+
+/** Whether a file holds its weights itself. Those beside an ONNX file may change without it. */
+function isWhole(file: string, { initializers }: Graph): boolean {
+  const bytes = [...initializers].reduce((sum, { tensor }) => sum + (tensor?.data.byteLength ?? 0), 0);
+  return statSync(file).size >= bytes;
+}

@@ -1,0 +1,81 @@
+/** `resnext bench`: how long a model takes on this machine, and what is fastest here, kept for later with `--tune`. */
+import { existsSync } from 'node:fs';
+import { extname } from 'node:path';
+import { cacheFolder } from '../../cache/folder.ts';
+import { readTuning, writeTuning } from '../../cache/tuning.ts';
+import { loadModel } from '../../classifier/files.ts';
+import { UsageError } from '../../errors.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { type Benchmark, benchmark, tune } from '../../measure/benchmark.ts';
+import { initialWeights } from '../../model/init.ts';
+import { resnext } from '../../model/resnext.ts';
+import { setWeights } from '../../model/weights.ts';
+import { readOnnxFile } from '../../onnx/files.ts';
+import { type Machine, thisMachine } from '../../runtime/machine.ts';
+import { type Output, table } from '../output.ts';
+import { type VariantOptions, variantOptions } from '../variant.ts';
+
+export interface BenchOptions extends VariantOptions {
+  readonly batch: number;
+  readonly threads?: number;
+  readonly runs: number;
+  readonly tune?: boolean;
+}
+
+export async function run([source]: readonly [string], options: BenchOptions, output: Output): Promise<number> {
+  const machine = await thisMachine();
+  const folder = cacheFolder();
+  const graph = await graphOf(source, options);
+  const given = { batch: options.batch, runs: options.runs };
+  const threads = options.threads === undefined ? {} : { threads: options.threads };
+  if (options.tune) return runTune(source, graph, { ...given, ...threads }, { machine, folder }, output);
+  const tuning = folder === undefined ? undefined : readTuning(folder, machine);
+  const tuned = tuning && { threads: tuning.threads };
+  const result = await benchmark(graph, { ...tuned, ...given, ...threads }, tuning?.widen);
+  output.document({ model: source, machine, tuned: tuning !== undefined, ...result });
+  output.line(`${source} on ${describe(machine)}${tuning ? ', as tuned' : ''}\n`);
+  output.line(table([['batch', 'threads', 'ms a run', 'fastest', 'pictures/s', 'GFLOP/s'], cells(result)]));
+  return 0;
+}
+
+interface Place {
+  readonly machine: Machine;
+  readonly folder: string | undefined;
+}
+
+async function runTune(
+  source: string,
+  graph: Graph,
+  options: { readonly batch: number; readonly runs: number },
+  { machine, folder }: Place,
+  output: Output,
+): Promise<number> {
+  if (folder === undefined) throw new UsageError('--tune keeps a table in the cache, and RESNEXT_CACHE is off.');
+  const { tuning, trials } = await tune(graph, options);
+  const file = await writeTuning(folder, machine, tuning);
+  output.document({ model: source, machine, batch: options.batch, ...tuning, trials, file });
+  output.line(`${source}, batch ${options.batch}, on ${describe(machine)}\n`);
+  output.line(table([['choice', 'fastest ms'], ...trials.map((t) => [t.choice, t.milliseconds.toFixed(1)])]));
+  output.line(`\nWrote ${file}, which models that are opened from now on heed.`);
+  return 0;
+}
+
+/** A file's graph, anybody's if it is ONNX, or that of a variant with seeded weights. */
+async function graphOf(source: string, options: BenchOptions): Promise<Graph> {
+  if (existsSync(source)) return extname(source) === '.onnx' ? readOnnxFile(source) : (await loadModel(source)).graph;
+  const model = resnext(variantOptions(source, options));
+  setWeights(model, initialWeights(model, 1));
+  return model.graph;
+}
+
+const describe = ({ cpu, cores, runtime, block }: Machine): string =>
+  `${cpu}, ${cores} cores, ONNX Runtime ${runtime}${block ? `, blocks of ${block} channels` : ''}`;
+
+const cells = ({ batch, threads, milliseconds, fastest, picturesPerSecond, gflops }: Benchmark) => [
+  batch,
+  threads,
+  milliseconds.toFixed(1),
+  fastest.toFixed(1),
+  picturesPerSecond.toFixed(1),
+  gflops.toFixed(0),
+];

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { relativeError, seeded } from '../../test/tensors.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import type { Graph } from '../graph/graph.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights } from '../model/weights.ts';
+import { Session } from '../runtime/session.ts';
+import { lowerInference } from './inference.ts';
+
+/** Groups of 4, 8 and 16 channels, with normalisations that are not idle. */
+function net(form: 'A' | 'B' | 'C' = 'C'): Graph {
+  const options = { depths: [1, 1, 1], stem: 'cifar', width: 16, cardinality: 8, baseWidth: 16, inputSize: 8 } as const;
+  const model = resnext({ ...options, classes: 5, form });
+  const weights = initialWeights(model, 1);
+  const r = seeded(5);
+  for (const [name, { dims }] of weights)
+    if (/bn|running|downsample.1/.test(name)) weights.set(name, r.tensor(dims, 0.5, 1.5));
+  setWeights(model, weights);
+  return model.graph;
+}
+
+const feeds = new Map([['input', seeded(6).tensor([3, 3, 8, 8])]]);
+const groupsOf = (graph: Graph) =>
+  graph
+    .sorted()
+    .filter(({ op }) => op === 'Conv')
+    .map(({ attributes }) => Number(attributes.get('group')?.value ?? 1))
+    .filter((g) => g > 1);
+
+test.each(['A', 'B', 'C'] as const)(
+  'form %s is folded and its narrow groups fill blocks, with the same logits',
+  async (form) => {
+    const source = net(form);
+    const { graph, report } = lowerInference(source, { block: 16 });
+    expect([...graph.nodes].map(({ op }) => op)).not.toContain('BatchNormalization');
+    expect(groupsOf(graph)).toEqual([2, 4, 8]);
+    expect(report).toMatchObject({ nodesBefore: source.nodes.size, nodesAfter: graph.nodes.size, refusals: [] });
+    const expected = evaluate(source, feeds).get('logits')!;
+    expect(relativeError(evaluate(graph, feeds).get('logits')!, expected)).toBeLessThan(1e-6); // folded weights are float32
+    const session = await Session.open(graph);
+    expect(relativeError((await session.run(feeds)).get('logits')!, expected)).toBeLessThan(1e-6);
+    await session.dispose();
+  },
+);
+
+test('widening by itself changes nothing, in float64', () => {
+  const folded = lowerInference(net()).graph;
+  const widened = lowerInference(folded, { block: 16 }).graph;
+  const [a, b] = [folded, widened].map((graph) => evaluate(graph, feeds).get('logits')!);
+  expect([groupsOf(folded), groupsOf(widened)]).toEqual([
+    [8, 8, 8],
+    [2, 4, 8],
+  ]);
+  expect(relativeError(b!, a!)).toBeLessThan(1e-12);
+});
+
+test('what was measured overrules the cost rule', () => {
+  const { graph, report } = lowerInference(net(), { block: 16, widen: { 4: false } });
+  expect(groupsOf(graph)).toEqual([8, 4, 8]);
+  expect(report.refusals.map(({ text }) => text)).toEqual([
+    'Conv "layer1.0.conv2" is in 8 groups of 4 channels; filling blocks of 16 with 4 of them is slower.',
+  ]);
+});
+
+test('the source stays as it was, and is given back where nothing is to be done', () => {
+  const source = net();
+  const before = [...source.nodes].map(({ op }) => op);
+  const done = lowerInference(source, { block: 16 }).graph;
+  expect([...source.nodes].map(({ op }) => op)).toEqual(before);
+  expect(lowerInference(done, { block: 16 }).graph).toBe(done);
+});
