@@ -86,8 +86,9 @@ function standardNode(layouts: Layouts, node: Node): Forms[] {
   return outputs.map((plain) => ({ plain }));
 }
 
-/** The value under the output's name; an input or another output comes through a node of its own. */
+/** The value under the output's name; an input or another output of another name comes through a node of its own. */
 function named(b: Builder, value: Value, name: string): Value {
+  if (value.name === name) return value;
   const isFree = value.producer && !b.graph.outputs.includes(value);
   const output = isFree ? value : b.op('Identity', [value]);
   output.name = name;

@@ -1,0 +1,237 @@
+/**
+ * The blocked lowering, rule by rule, on ONNX Runtime against the float64 interpreter of what was lowered. Whole networks
+ * are compared with PyTorch in test/pytorch-runtime.test.ts.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { relativeError, seeded } from '../../test/tensors.ts';
+import { gradient } from '../grad/gradient.ts';
+import { Builder } from '../graph/builder.ts';
+import { evaluate } from '../graph/evaluate.ts';
+import type { Graph, Value } from '../graph/graph.ts';
+import { sizes } from '../graph/shapes.ts';
+import { thisMachine } from '../runtime/machine.ts';
+import { Session } from '../runtime/session.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import { lowerBlocked } from './blocked.ts';
+import { lowerStandard } from './standard.ts';
+
+let block: number;
+beforeAll(async () => {
+  block = (await thisMachine()).block!;
+});
+
+interface Lowered {
+  readonly graph: Graph;
+  readonly actual: ReadonlyMap<string, Tensor>;
+  readonly expected: ReadonlyMap<string, Tensor>;
+}
+
+/** Runs the lowered graph on ONNX Runtime and the source in float64. */
+async function lowered(source: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Lowered> {
+  const graph = lowerBlocked(source, block);
+  return { graph, actual: await run(graph, feeds), expected: evaluate(source, feeds) };
+}
+
+async function run(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
+  const session = await Session.open(graph, { threads: 2, optimization: 'disabled' });
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.dispose();
+  }
+}
+
+function expectNear({ actual, expected }: Lowered, tolerance: number): void {
+  for (const [name, reference] of expected) {
+    expect(actual.get(name)!.dims, name).toEqual(reference.dims);
+    expect(relativeError(actual.get(name)!, reference), name).toBeLessThan(tolerance);
+  }
+}
+
+const blockedNodes = (graph: Graph, op: string): number =>
+  [...graph.nodes].filter((node) => node.domain === 'com.microsoft.nchwc' && node.op === op).length;
+
+/** The sum of y · c, so that y's gradient is c; then the gradients of the inputs, as outputs "name.gradient". */
+function differentiate(b: Builder, y: Value, c: Value, inputs: readonly Value[]): void {
+  b.output(y, 'y');
+  const loss = b.op('ReduceSum', [b.op('Mul', [y, c])], { keepdims: 0 });
+  gradient(b.graph, loss, inputs).forEach((dx, i) => {
+    b.output(b.op('Identity', [dx]), `${inputs[i]!.name}.gradient`);
+  });
+}
+
+describe('a convolution and its gradients', () => {
+  const pads = (size: number) => [size, size, size, size];
+  test.each([
+    ['1x1', [3, 32, 9, 7], [48, 32, 1, 1], {}],
+    ['1x1 of many weights and few pixels', [2, 64, 3, 3], [96, 64, 1, 1], {}],
+    ['1x1, stride 2', [2, 32, 8, 6], [16, 32, 1, 1], { strides: [2, 2] }],
+    ['groups of 1', [2, 32, 8, 8], [32, 1, 3, 3], { group: 32, pads: pads(1) }],
+    ['groups of 4', [3, 32, 9, 8], [32, 4, 3, 3], { group: 8, pads: pads(1) }],
+    ['groups of 8, stride 2', [2, 64, 8, 12], [64, 8, 3, 3], { group: 8, pads: pads(1), strides: [2, 2] }],
+    ['groups of 16, dilated', [2, 32, 9, 9], [32, 16, 3, 3], { group: 2, pads: pads(2), dilations: [2, 2] }],
+    ['groups of 32, stride 2', [2, 64, 6, 6], [64, 32, 3, 3], { group: 2, pads: pads(1), strides: [2, 2] }],
+    ['groups of 48', [2, 96, 5, 5], [96, 48, 3, 3], { group: 2, pads: pads(1) }],
+    ['groups of 8 to 16', [2, 32, 5, 5], [64, 8, 3, 3], { group: 4, pads: pads(1) }],
+    ['one group, 5x3, uneven padding', [2, 16, 8, 8], [32, 16, 5, 3], { pads: [2, 0, 1, 2] }],
+    ['a stem of 7x7, stride 2', [2, 3, 16, 20], [32, 3, 7, 7], { pads: pads(3), strides: [2, 2] }],
+    ['a stem of 3x3', [4, 3, 8, 8], [16, 3, 3, 3], { pads: pads(1) }],
+  ] as const)('%s', async (_, x, w, attributes) => {
+    const random = seeded(3);
+    const b = new Builder('convolution');
+    const [input, weight] = [b.input('x', x), b.input('w', w)];
+    const y = b.op('Conv', [input, weight], { ...attributes, kernel_shape: w.slice(2) });
+    const c = b.input('c', sizes(y));
+    differentiate(b, y, c, [weight, ...(x[1] >= block ? [input] : [])]);
+    const feeds = new Map([x, w, sizes(y)].map((dims, i) => [['x', 'w', 'c'][i]!, random.tensor(dims)]));
+    const result = await lowered(b.graph, feeds);
+    expect(blockedNodes(result.graph, 'Conv')).toBeGreaterThan(0);
+    expectNear(result, 2e-6);
+  });
+
+  test.each([
+    ['channels that fill no block', [2, 12, 6, 6], [12, 12, 1, 1], {}],
+    ['groups that fill no block', [2, 20, 6, 6], [20, 4, 3, 3], { group: 5, pads: [1, 1, 1, 1] }],
+    ['an odd map with stride 2', [2, 32, 7, 9], [32, 4, 3, 3], { group: 8, pads: [1, 1, 1, 1], strides: [2, 2] }],
+    ['a bias', [2, 32, 6, 6], [32, 32, 1, 1], {}, [32]],
+    ['stride 3', [2, 32, 9, 9], [32, 32, 3, 3], { strides: [3, 3] }],
+    ['dilation with stride', [2, 16, 8, 8], [16, 16, 3, 3], { pads: [2, 2, 2, 2], strides: [2, 2], dilations: [2, 2] }],
+  ] as const)(
+    'what has no rule is as in standard operators: %s',
+    async (_, x, w, attributes, bias?: readonly number[]) => {
+      const random = seeded(4);
+      const b = new Builder('convolution');
+      const inputs = [b.input('x', x), b.input('w', w), ...(bias ? [b.input('bias', bias)] : [])];
+      const y = b.op('Conv', inputs, { ...attributes, kernel_shape: w.slice(2) });
+      const c = b.input('c', sizes(y));
+      differentiate(b, y, c, inputs);
+      const feeds = new Map([...inputs, c].map((value) => [value.name, random.tensor(sizes(value))]));
+      expectNear(await lowered(b.graph, feeds), 2e-6);
+    },
+  );
+});
+
+/** Convolution, normalisation and ReLU, as a net has them, with a shortcut where the shapes allow. */
+function normalised(
+  b: Builder,
+  x: Value,
+  w: Value,
+  attributes: { readonly group: number; readonly pads: readonly number[] },
+) {
+  const [filters] = sizes(w) as [number];
+  const vectors = ['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [filters]));
+  const z = b.op('Conv', [x, w], { ...attributes, kernel_shape: sizes(w).slice(2) });
+  const node = b.node('BatchNormTraining', [z, ...vectors], {}, 5);
+  const [v, nextMean, nextVariance] = node.outputs as [Value, Value, Value];
+  const y = b.op('Relu', [sizes(v).join() === sizes(x).join() ? b.op('Add', [v, x]) : v]);
+  b.output(nextMean, 'mean.next');
+  b.output(nextVariance, 'variance.next');
+  return { y, gamma: vectors[0]!, beta: vectors[1]! };
+}
+
+describe('normalisation with the batch', () => {
+  test.each([
+    ['after a 1x1', [32, 16, 1, 1], { group: 1, pads: [0, 0, 0, 0] }],
+    ['after a 3x3 in groups', [16, 4, 3, 3], { group: 4, pads: [1, 1, 1, 1] }],
+    ['after a 1x1, with a shortcut', [16, 16, 1, 1], { group: 1, pads: [0, 0, 0, 0] }],
+  ] as const)('%s: however far the mean is from zero', async (_, w, attributes) => {
+    const random = seeded(5);
+    const b = new Builder('normalisation');
+    const [x, weight] = [b.input('x', [4, 16, 10, 10]), b.input('w', w)];
+    const { y, gamma, beta } = normalised(b, x, weight, attributes);
+    const c = b.input('c', sizes(y));
+    differentiate(b, y, c, [weight, gamma, beta, x]);
+    const feeds = new Map<string, Tensor>(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+    const far = random.tensor([4, 16, 10, 10]);
+    feeds.set('x', { ...far, data: far.data.map((value) => value + 30) });
+    feeds.set('variance', tensor('float32', [w[0]], new Float32Array(w[0]).fill(1)));
+    const result = await lowered(b.graph, feeds);
+    expect(blockedNodes(result.graph, 'ReorderInput')).toBeGreaterThan(0);
+    const standard = await run(lowerStandard(b.graph), feeds); // subtracts the mean before it squares
+    for (const [name, reference] of result.expected) {
+      const own = relativeError(standard.get(name)!, reference);
+      expect(relativeError(result.actual.get(name)!, reference), name).toBeLessThan(3 * own + 2e-6);
+    }
+  });
+
+  test('of a map that no convolution made is centred by a pass of its own', async () => {
+    const random = seeded(6);
+    const b = new Builder('normalisation');
+    const x = b.input('x', [2, 16, 6, 6]);
+    const weight = b.input('w', [16, 16, 1, 1]);
+    const z = b.op('Relu', [b.op('Conv', [x, weight], { kernel_shape: [1, 1] })]);
+    const vectors = ['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [16]));
+    const [y] = b.node('BatchNormTraining', [z, ...vectors], {}, 5).outputs;
+    differentiate(b, y!, b.input('c', sizes(y!)), [weight, ...vectors.slice(0, 2)]);
+    const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+    expectNear(await lowered(b.graph, feeds), 1e-5);
+  });
+});
+
+describe('max-pooling after a ReLU', () => {
+  test.each([
+    ['3x3, padding 1', [3, 3], [1, 1, 1, 1]],
+    ['2x2', [2, 2], [0, 0, 0, 0]],
+  ] as const)('%s: the gradient goes to the first of equal maxima', async (_, kernel, pads) => {
+    const random = seeded(7);
+    const b = new Builder('pool');
+    const x = b.input('x', [2, 16, 8, 12]);
+    const weight = b.input('w', [16, 16, 1, 1]);
+    const map = b.op('Relu', [b.op('Conv', [x, weight], { kernel_shape: [1, 1] })]);
+    const y = b.op('MaxPool', [map], { kernel_shape: kernel, strides: [2, 2], pads });
+    const c = b.input('c', sizes(y));
+    differentiate(b, y, c, [x]);
+    const eye = tensor(
+      'float32',
+      [16, 16, 1, 1],
+      Float32Array.from({ length: 256 }, (_, i) => (i % 17 === 0 ? 1 : 0)),
+    );
+    const dims = [2, 16, 8, 12];
+    const levels = Float32Array.from(random.tensor(dims).data, (value) => Math.round(value)); // many are equal
+    const feeds = new Map([
+      ['x', tensor('float32', dims, levels)],
+      ['w', eye],
+      ['c', random.tensor(sizes(y))],
+    ]);
+    const result = await lowered(b.graph, feeds);
+    expect(blockedNodes(result.graph, 'MaxPool')).toBe(1);
+    expectNear(result, 1e-7);
+  });
+
+  test('without a ReLU before it is as in standard operators', async () => {
+    const random = seeded(8);
+    const b = new Builder('pool');
+    const x = b.input('x', [2, 16, 8, 8]);
+    const y = b.op('MaxPool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
+    differentiate(b, y, b.input('c', sizes(y)), [x]);
+    const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+    const result = await lowered(b.graph, feeds);
+    expect(blockedNodes(result.graph, 'MaxPool')).toBe(0);
+    expectNear(result, 1e-7);
+  });
+});
+
+test('short vectors are updated together, each with its own result', async () => {
+  const random = seeded(9);
+  const b = new Builder('updates');
+  const rate = b.input('rate', []);
+  for (const [i, length] of [3, 7, 5000].entries()) {
+    const [w, g, v] = ['w', 'g', 'v'].map((name) => b.input(`${name}${i}`, [length])) as [Value, Value, Value];
+    const settings = { momentum: 0.9, nesterov: 1, weight_decay: i === 1 ? 0 : 0.1 };
+    const [next, velocity] = b.node('SgdUpdate', [w, g, v, rate], settings, 2).outputs;
+    b.output(next!, `w${i}.next`);
+    b.output(velocity!, `v${i}.next`);
+  }
+  const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+  expectNear(await lowered(b.graph, feeds), 1e-6);
+});
+
+test('what comes in goes out under its own name', async () => {
+  const b = new Builder('through');
+  const x = b.input('x', [1, 16, 2, 2]);
+  b.output(x);
+  b.output(b.op('Relu', [x]), 'y');
+  const feeds = new Map([['x', seeded(1).tensor([1, 16, 2, 2])]]);
+  const { actual } = await lowered(b.graph, feeds);
+  expect([...actual.get('x')!.data]).toEqual([...feeds.get('x')!.data]);
+});
