@@ -14,7 +14,7 @@ import { type Chunk, type Failure, fillChunk } from './chunk.ts';
 import type { Sample } from './folder.ts';
 import { permutation } from './random.ts';
 import { loadSharp } from './sharp.ts';
-import { outputDims, splitTransforms, type SteadyStep, type Transforms } from './transforms.ts';
+import { outputDims, type SteadyStep, splitTransforms, type Transforms } from './transforms.ts';
 
 export interface LoaderOptions {
   /**
