@@ -26,10 +26,14 @@ export interface LoaderOptions {
   readonly prefetch?: number;
   /**
    * MiB of memory for decoded pictures, which later epochs over the same samples take instead of their files; 0 reads
-   * every picture anew. By default a quarter of what is available, at most 1024; 4095 at most. No result depends on it.
+   * every picture anew. By default a quarter of what is available, at most 1024; above 4095 is the same as 4095. No
+   * result depends on it.
    */
   readonly cache?: number;
 }
+
+/** Bytes in an array that every Node can make. */
+const largestArray = 2 ** 32 - 1;
 
 /** What `LoaderOptions.cache` is unless given. */
 export const defaultCache = (): number => Math.min(1024, Math.floor(process.availableMemory() / 4 / 2 ** 20));
@@ -117,8 +121,8 @@ export class Loader {
     const { workers = Math.min(8, availableParallelism()), prefetch = 3, cache = defaultCache() } = options;
     this.#workers = integer('workers', workers, 0);
     this.#prefetch = integer('prefetch', prefetch, 1);
-    if (!(cache >= 0 && cache < 4096)) throw new UsageError(`cache is ${cache}, but expected MiB from 0 to 4095.`);
-    this.#cache = Math.floor(cache * 2 ** 20);
+    if (!(cache >= 0)) throw new UsageError(`cache is ${cache}, but expected a number of MiB from 0.`);
+    this.#cache = Math.min(largestArray, Math.floor(cache * 2 ** 20));
     this.#caches = new PictureCaches(this.#cache);
   }
 
