@@ -1,6 +1,6 @@
 /**
  * A decoded picture, and decoding by sharp (libvips), which is an optional peer: it is loaded at the first picture. Small
- * plain JPEG files take a shorter way to the same pixels.
+ * JPEG files take a shorter way to the same pixels.
  *
  * Pixels equal Pillow's `Image.open(file).convert('RGB')` for JPEG, PNG, GIF, WebP and TIFF of 8 bits, CMYK apart: alpha
  * is dropped rather than blended, an embedded colour profile is ignored, an EXIF orientation is not applied, and the
@@ -9,7 +9,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { FormatError } from '../errors.ts';
-import { decodePlainJpeg } from './jpeg.ts';
+import { decodeSmallJpeg } from './jpeg.ts';
 import { loadSharp } from './sharp.ts';
 
 /** Rows from the top, pixels from the left, channels innermost: `data[(y * width + x) * channels + c]`. */
@@ -33,8 +33,8 @@ export async function decode(input: string | Uint8Array, name?: string): Promise
   const label = name ?? (typeof input === 'string' ? input : 'picture');
   const sharp = await loadSharp();
   const bytes = typeof input === 'string' ? await read(input, label) : input;
-  const plain = decodePlainJpeg(bytes);
-  if (plain) return plain;
+  const small = await decodeSmallJpeg(bytes);
+  if (small) return small;
   try {
     // "error" and not "truncated": the latter lets a TIFF through that was cut short.
     const { data, info } = await sharp(bytes, { failOn: 'error', ignoreIcc: true })
