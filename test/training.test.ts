@@ -121,9 +121,11 @@ describe('learning', () => {
     expect(relativeDifference(losses(formA), losses(formC))).toBeLessThan(tolerance);
   });
 
-  it('comes to the same weights, to the bit, with 0, 1 and 2 workers', async () => {
+  it('comes to the same weights, to the bit, with 0, 1 and 2 workers, and without pictures kept', async () => {
     const expected = await digestOf(formC);
-    for (const workers of [0, 1]) expect(await digestOf(await trainRun({ workers }))).toBe(expected);
+    for (const given of [{ workers: 0 }, { workers: 1 }, { cache: 0 }]) {
+      expect(await digestOf(await trainRun(given))).toBe(expected);
+    }
     expect(await digestOf(await trainRun({ seed: 2 }))).not.toBe(expected);
   });
 

@@ -100,7 +100,7 @@ export class Classifier {
    * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
    */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
-    const loader = options.loader ?? new Loader();
+    const loader = options.loader ?? new Loader({ cache: 0 }); // every picture is seen once
     const { batchSize = 64, corrupt = 'skip', onCorrupt = () => {} } = options;
     const tally = new Tally(this.description.classes.length);
     const epoch = {

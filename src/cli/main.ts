@@ -254,6 +254,11 @@ function addTrain(program: Command): void {
     .option('--strict', 'stop at a picture that cannot be read')
     .option('--threads <n>', 'threads of the engine (default: all cores)', number)
     .option('--workers <n>', 'threads that decode pictures (default: one per core, at most 8)', number)
+    .option(
+      '--cache <MiB>',
+      'memory for decoded pictures, 0 for none (default: a quarter of what is free, at most 1024)',
+      number,
+    )
     .option('--checkpoint-every <seconds>', `within an epoch (default: ${d.checkpointEvery})`, number)
     .addOption(jsonOption('print JSON lines'));
 }

@@ -5,16 +5,21 @@
 
 import { readFileSync } from 'node:fs';
 import { FormatError } from '../errors.ts';
-import { absent, decode } from './image.ts';
+import { keep, type PictureCache, recall } from './cache.ts';
+import { absent, decode, type Image } from './image.ts';
 import { sampleRandom } from './random.ts';
-import { applyTransforms, type Transforms } from './transforms.ts';
+import { applySteady, applyTransforms, type SteadyStep, type Transforms } from './transforms.ts';
 
 /** Plain data, as it is posted to a worker thread. */
 export interface Chunk {
   readonly paths: readonly string[];
   /** The samples' places in the data set, one per path. */
   readonly indices: readonly number[];
-  readonly transforms: Transforms;
+  /** The transforms in two parts: what comes before the first random step, and the rest. */
+  readonly head: readonly SteadyStep[];
+  readonly tail: Transforms;
+  /** Where pictures are kept as they are after `head`. */
+  readonly cache: PictureCache | undefined;
   readonly seed: number;
   readonly epoch: number;
   /** Where picture i is written: values i · length … of [C, H, W] each. Shared memory between threads. */
@@ -46,13 +51,22 @@ export async function fillChunk(chunk: Chunk): Promise<Failure[]> {
   return failures.sort((a, b) => a.position - b.position);
 }
 
-async function fill({ paths, indices, transforms, seed, epoch, images }: Chunk, position: number): Promise<void> {
-  const path = paths[position]!;
+async function fill(chunk: Chunk, position: number): Promise<void> {
+  const { paths, indices, tail, cache, seed, epoch, images } = chunk;
+  const index = indices[position]!;
   const length = images.length / paths.length; // C · H · W
-  const image = await decode(read(path), path);
   const place = images.subarray(position * length, (position + 1) * length);
+  const image = (cache && recall(cache, index)) ?? (await prepare(chunk, paths[position]!, index));
+  applyTransforms(tail, image, sampleRandom(seed, epoch, index), place);
+}
+
+/** A picture from its file, after the steps that are not random; kept for the next epoch. */
+async function prepare({ head, cache }: Chunk, path: string, index: number): Promise<Image> {
+  const decoded = await decode(read(path), path);
   try {
-    applyTransforms(transforms, image, sampleRandom(seed, epoch, indices[position]!), place);
+    const image = applySteady(head, decoded);
+    if (cache) keep(cache, index, image);
+    return image;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     throw new FormatError(`Picture "${path}" cannot be used. ${error.message}`, { cause: error });

@@ -1,5 +1,6 @@
 /**
- * A decoded picture, and decoding by sharp (libvips), which is an optional peer: it is loaded at the first picture.
+ * A decoded picture, and decoding by sharp (libvips), which is an optional peer: it is loaded at the first picture. Small
+ * JPEG files take a shorter way to the same pixels.
  *
  * Pixels equal Pillow's `Image.open(file).convert('RGB')` for JPEG, PNG, GIF, WebP and TIFF of 8 bits, CMYK apart: alpha
  * is dropped rather than blended, an embedded colour profile is ignored, an EXIF orientation is not applied, and the
@@ -8,6 +9,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { FormatError } from '../errors.ts';
+import { decodeSmallJpeg } from './jpeg.ts';
 import { loadSharp } from './sharp.ts';
 
 /** Rows from the top, pixels from the left, channels innermost: `data[(y * width + x) * channels + c]`. */
@@ -31,6 +33,8 @@ export async function decode(input: string | Uint8Array, name?: string): Promise
   const label = name ?? (typeof input === 'string' ? input : 'picture');
   const sharp = await loadSharp();
   const bytes = typeof input === 'string' ? await read(input, label) : input;
+  const small = await decodeSmallJpeg(bytes);
+  if (small) return small;
   try {
     // "error" and not "truncated": the latter lets a TIFF through that was cut short.
     const { data, info } = await sharp(bytes, { failOn: 'error', ignoreIcc: true })

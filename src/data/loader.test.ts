@@ -1,8 +1,8 @@
 /** The loader in the calling thread. test/loader.test.ts compares it with worker threads, in the built package. */
 
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FormatError, UsageError } from '../errors.ts';
@@ -18,7 +18,7 @@ const plain: Transforms = [
 ];
 const varied = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8 }), 'pad-and-crop');
 
-const loader = new Loader({ workers: 0, prefetch: 2 });
+const loader = new Loader({ workers: 0, prefetch: 2, cache: 0 });
 let dir: string;
 let samples: Sample[];
 
@@ -35,9 +35,9 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 /** Copies, because the loader uses its arrays again. */
-async function take(options: Partial<EpochOptions>): Promise<Batch[]> {
+async function take(options: Partial<EpochOptions>, from = loader): Promise<Batch[]> {
   const batches: Batch[] = [];
-  for await (const batch of loader.batches({ samples, transforms: plain, batchSize: 4, ...options })) {
+  for await (const batch of from.batches({ samples, transforms: plain, batchSize: 4, ...options })) {
     batches.push({
       ...batch,
       images: batch.images.slice(),
@@ -139,6 +139,69 @@ describe('an epoch', () => {
   });
 });
 
+describe('pictures kept for the next epoch', () => {
+  /** Shuffled epochs, one of them entered in the middle, and validation's. */
+  async function epochs(cache: number, transforms: Transforms): Promise<Batch[]> {
+    const own = new Loader({ workers: 0, cache });
+    const all: Batch[] = [];
+    for (const options of [{ epoch: 0 }, { epoch: 1, startBatch: 1 }, { epoch: 2 }]) {
+      all.push(...(await take({ ...options, transforms, shuffle: true, dropLast: true, seed: 3 }, own)));
+    }
+    all.push(...(await take({}, own)));
+    await own.close();
+    return all;
+  }
+  const crops = trainTransforms(preprocessingFor({ stem: 'imagenet', size: 6 }), 'random-resized-crop');
+  const greys = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8, channels: 1 }), 'pad-and-crop');
+  const hide = () => (existsSync(dir) ? renameSync(dir, `${dir}-hidden`) : undefined);
+  const show = () => (existsSync(dir) ? undefined : renameSync(`${dir}-hidden`, dir));
+
+  for (const [name, transforms] of Object.entries({ varied, crops, greys, plain })) {
+    it(`make no difference (${name})`, async () => {
+      const anew = await epochs(0, transforms);
+      for (const cache of [0.0001, 0.01, 16]) expect(await epochs(cache, transforms)).toEqual(anew);
+    });
+  }
+
+  for (const [name, transforms] of Object.entries({ varied, crops, plain })) {
+    it(`are not read again (${name})`, async () => {
+      const own = new Loader({ workers: 0, cache: 1 });
+      const options = { transforms, shuffle: true, epoch: 4 };
+      const first = await take(options, own);
+      hide();
+      const again = await take({ ...options, samples: samples.map((sample) => ({ ...sample })) }, own).finally(show);
+      expect(again).toEqual(first);
+    });
+  }
+
+  it('are read again from other files, after other steps, and after close', async () => {
+    const own = new Loader({ workers: 0, cache: 1 });
+    await take({}, own);
+    const reversed = await take({ samples: [...samples].reverse() }, own);
+    expect(reversed).toEqual(await take({ samples: [...samples].reverse() }));
+    expect(await take({ transforms: varied }, own)).toEqual(await take({ transforms: varied }));
+    await own.close();
+    hide();
+    await expect(take({ corrupt: 'throw' }, own).finally(show)).rejects.toThrow(/^There is no picture/);
+  });
+
+  it('are told of again where they cannot be read', () =>
+    withBroken([2, 5], async (samples) => {
+      const own = new Loader({ workers: 0, cache: 1 });
+      const reported: string[] = [];
+      const options = { samples, onCorrupt: (path: string) => reported.push(basename(path)) };
+      expect(await take(options, own)).toEqual(await take(options, own));
+      expect(reported).toEqual(['broken-2.jpg', 'broken-5.jpg', 'broken-2.jpg', 'broken-5.jpg']);
+    }));
+
+  it('are none where the steps settle their size and not all of them fit', async () => {
+    const own = new Loader({ workers: 0, cache: (11 * 2 * 2 * 3 - 1) / 2 ** 20 });
+    await take({}, own);
+    hide();
+    await expect(take({ corrupt: 'throw' }, own).finally(show)).rejects.toThrow(/^There is no picture/);
+  });
+});
+
 describe('a picture that cannot be read', () => {
   it('is left out of evaluation, and reported once per epoch', () =>
     withBroken([1, 8, 9, 10], async (samples) => {
@@ -221,6 +284,9 @@ describe('options that cannot be used', () => {
     refuses({ samples: [] }, /^0 samples make no batch of 4/);
     refuses({ transforms: [] }, /no step of kind "normalise"/);
     expect(() => new Loader({ workers: -1 })).toThrow(/^workers is -1/);
+    for (const cache of [-1, Number.NaN]) {
+      expect(() => new Loader({ cache })).toThrow(/^cache is .+, but expected a number of MiB from 0\.$/);
+    }
     expect(() => new Loader({ prefetch: 0 })).toThrow(/^prefetch is 0, but expected an integer from 1\.$/);
   });
 });

@@ -59,8 +59,10 @@ export interface Normalise {
   readonly std: readonly number[];
 }
 
+/** The steps that do the same to a picture in every epoch. */
+export type SteadyStep = Resize | CenterCrop | Grey;
 /** The steps that make a picture from a picture. */
-export type Step = RandomResizedCrop | PadAndCrop | Flip | Resize | CenterCrop | Grey;
+export type Step = RandomResizedCrop | PadAndCrop | Flip | SteadyStep;
 export type Transform = Step | Normalise;
 export type Transforms = readonly Transform[];
 
@@ -102,6 +104,13 @@ function step(image: Image, transform: Step, random: Random): Image {
       return padAndCrop(image, transform, random);
     case 'flip':
       return random.float() < transform.probability ? mirror(image) : image;
+    default:
+      return steadyStep(image, transform);
+  }
+}
+
+function steadyStep(image: Image, transform: SteadyStep): Image {
+  switch (transform.kind) {
     case 'resize':
       return resizeShorterSide(image, transform);
     case 'center-crop':
@@ -110,6 +119,21 @@ function step(image: Image, transform: Step, random: Random): Image {
       return grey(image);
   }
 }
+
+/** The steps before the first random one, and the rest. */
+export function splitTransforms(transforms: Transforms): {
+  readonly head: readonly SteadyStep[];
+  readonly tail: Transforms;
+} {
+  const length = transforms.findIndex((transform) => !isSteady(transform)); // "normalise" at the latest
+  return { head: transforms.slice(0, length).filter(isSteady), tail: transforms.slice(length) };
+}
+
+const isSteady = (transform: Transform): transform is SteadyStep =>
+  transform.kind === 'resize' || transform.kind === 'center-crop' || transform.kind === 'grey';
+
+/** Runs steps that are not random. */
+export const applySteady = (steps: readonly SteadyStep[], image: Image): Image => steps.reduce(steadyStep, image);
 
 /** Ten tries at an area and an aspect that fit; then the largest centred region whose aspect is within `ratio`. */
 function drawRegion({ width, height }: Image, { scale, ratio }: RandomResizedCrop, random: Random): Region {
@@ -214,14 +238,10 @@ function tableFor(transform: Normalise): Float32Array {
 export function outputDims(transforms: Transforms): readonly [number, number, number] {
   const last = transforms.at(-1);
   if (last?.kind !== 'normalise') throw new UsageError(noNormalise);
-  let channels = 3;
-  let size: number | undefined;
   for (const [i, transform] of transforms.entries()) {
     checkOptions(transform, `transforms[${i}] (${transform.kind})`, i === transforms.length - 1);
-    if (transform.kind === 'grey') channels = 1;
-    else if (transform.kind === 'resize') size = undefined;
-    else if ('size' in transform) size = transform.size;
   }
+  const { channels, size } = sizeAfter(transforms);
   if (size === undefined) {
     throw new UsageError('transforms leave pictures of different sizes; end them with a crop, such as "center-crop".');
   }
@@ -231,6 +251,18 @@ export function outputDims(transforms: Transforms): readonly [number, number, nu
     );
   }
   return [channels, size, size];
+}
+
+/** What every picture is after these steps; no `size` where pictures may still differ in theirs, or are not square. */
+export function sizeAfter(transforms: Transforms): { readonly channels: 1 | 3; readonly size: number | undefined } {
+  let channels: 1 | 3 = 3;
+  let size: number | undefined;
+  for (const transform of transforms) {
+    if (transform.kind === 'grey') channels = 1;
+    else if (transform.kind === 'resize') size = undefined;
+    else if ('size' in transform) size = transform.size;
+  }
+  return { channels, size };
 }
 
 function checkOptions(transform: Transform, where: string, last: boolean): void {

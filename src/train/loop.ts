@@ -135,7 +135,7 @@ class Run {
     this.#model = model;
     this.#trainer = trainer;
     this.#progress = progress;
-    this.#loader = new Loader({ workers: options.workers });
+    this.#loader = new Loader({ workers: options.workers, cache: options.cache });
     const { stem, inputSize, inputChannels } = model.config;
     this.#preprocessing = preprocessingFor({ stem, size: inputSize[0], channels: inputChannels as 1 | 3 });
     const fitting = stem === 'cifar' ? 'pad-and-crop' : 'random-resized-crop';

@@ -1,6 +1,7 @@
 /** How a training run is set up: one flat object, checked once, kept in every checkpoint. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { defaultCache } from '../data/loader.ts';
 import type { Augmentation } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut } from '../model/config.ts';
@@ -40,6 +41,8 @@ export interface TrainOptions {
   readonly strict: boolean;
   readonly threads: number;
   readonly workers: number;
+  /** MiB of memory for decoded pictures: see `LoaderOptions`. */
+  readonly cache: number;
   /** Seconds between checkpoints within an epoch. */
   readonly checkpointEvery: number;
 }
@@ -67,6 +70,7 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> 
   strict: false,
   threads: availableParallelism(),
   workers: Math.min(8, availableParallelism()),
+  cache: defaultCache(),
   checkpointEvery: 60,
 };
 
@@ -80,7 +84,7 @@ export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOpt
   const options = { ...chosen, learningRate: given.learningRate ?? usualLearningRate(chosen) };
   for (const name of ['epochs', 'batch', 'threads'] as const) atLeast(name, options[name], 1, true);
   for (const name of ['workers', 'seed', 'size'] as const) atLeast(name, options[name], 0, true);
-  for (const name of ['warmup', 'weightDecay', 'normWeightDecay', 'checkpointEvery'] as const)
+  for (const name of ['warmup', 'weightDecay', 'normWeightDecay', 'cache', 'checkpointEvery'] as const)
     atLeast(name, options[name], 0);
   for (const name of ['momentum', 'labelSmoothing', 'validation'] as const) share(name, options[name]);
   if (!(options.learningRate > 0)) throw new UsageError(`learningRate = ${options.learningRate} should be above 0.`);

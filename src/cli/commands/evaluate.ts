@@ -16,7 +16,7 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
   const { model, batch, threads, workers, strict } = options;
   const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
   const { samples } = await openClasses(dir, classifier.description.classes);
-  const loader = new Loader(workers === undefined ? {} : { workers });
+  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every picture is seen once
   const corrupt: string[] = [];
   try {
     const result = await classifier.evaluate(samples, {

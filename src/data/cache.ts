@@ -1,0 +1,79 @@
+/**
+ * Decoded pictures, kept in memory from one epoch to the next. What is kept are the pixels after `head`: the steps before
+ * the first random one, which are the same in every epoch. For small pictures they are nearly all of the work.
+ *
+ * Sample i owns slot i of a slab that all threads share, and each picture makes the same bytes whoever decodes it, so
+ * threads need not agree on anything: a slot is written first and declared full last. A picture larger than its slot, or
+ * one that cannot be read, is decoded again in every epoch. A file that changes is not noticed.
+ */
+
+import type { Sample } from './folder.ts';
+import type { Image } from './image.ts';
+import { type SteadyStep, sizeAfter } from './transforms.ts';
+
+/** Plain data over shared memory, as it is posted to a worker thread. */
+export interface PictureCache {
+  /** Bytes of a slot. */
+  readonly slot: number;
+  readonly pixels: Uint8Array; // [n, slot]
+  /** Width, height and channels of each picture; 0 channels where there is none yet. */
+  readonly shapes: Int32Array; // [n, 3]
+}
+
+/** The kept pixels of sample `index`, not to be written to. */
+export function recall({ slot, pixels, shapes }: PictureCache, index: number): Image | undefined {
+  const channels = Atomics.load(shapes, 3 * index + 2) as 0 | 1 | 3;
+  if (channels === 0) return undefined;
+  const [width, height] = [shapes[3 * index]!, shapes[3 * index + 1]!];
+  const start = index * slot;
+  return { width, height, channels, data: pixels.subarray(start, start + width * height * channels) };
+}
+
+/** Keeps a picture, if its slot can hold it. */
+export function keep({ slot, pixels, shapes }: PictureCache, index: number, image: Image): void {
+  if (image.data.length > slot) return;
+  pixels.set(image.data, index * slot);
+  shapes[3 * index] = image.width;
+  shapes[3 * index + 1] = image.height;
+  Atomics.store(shapes, 3 * index + 2, image.channels); // the last: from now on others read it
+}
+
+interface Shelf {
+  readonly paths: readonly string[];
+  readonly head: string;
+  readonly cache: PictureCache;
+}
+
+/** The caches of as many lists of samples as fit in `bytes` together. */
+export class PictureCaches {
+  readonly #shelves: Shelf[] = [];
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /**
+   * The cache for these samples after these steps, the same one whenever both are the same. None where the steps settle
+   * the pictures' size and not all of them fit. Otherwise the slots share out half of what is left: a list of larger
+   * pictures, few of which could be kept, takes no memory, because untouched pages of the slab have none.
+   */
+  of(samples: readonly Sample[], head: readonly SteadyStep[]): PictureCache | undefined {
+    const key = JSON.stringify(head);
+    const known = this.#shelves.find((shelf) => shelf.head === key && samePaths(shelf.paths, samples));
+    if (known) return known.cache;
+    const { channels, size } = sizeAfter(head);
+    const slot = size === undefined ? Math.floor(this.#left / 2 / samples.length) : channels * size * size;
+    const bytes = slot * samples.length;
+    if (bytes === 0 || bytes > this.#left) return undefined;
+    this.#left -= bytes;
+    const pixels = new Uint8Array(new SharedArrayBuffer(bytes));
+    const shapes = new Int32Array(new SharedArrayBuffer(3 * samples.length * Int32Array.BYTES_PER_ELEMENT));
+    const cache = { slot, pixels, shapes };
+    this.#shelves.push({ paths: samples.map(({ path }) => path), head: key, cache });
+    return cache;
+  }
+}
+
+const samePaths = (paths: readonly string[], samples: readonly Sample[]): boolean =>
+  paths.length === samples.length && paths.every((path, i) => path === samples[i]!.path);
