@@ -27,6 +27,7 @@ import type { EpochEvent, StartEvent, TrainEvent } from './events.ts';
 import { lowering } from './lowering.ts';
 import { resolveTrainOptions, type TrainOptions, trainConfig } from './options.ts';
 import { learningRateAt } from './schedule.ts';
+import { fillTargets } from './targets.ts';
 import { Trainer } from './trainer.ts';
 
 export interface TrainHooks {
@@ -275,10 +276,8 @@ class Run {
     if (samples.length === 0) return undefined;
     const began = performance.now();
     setWeights(this.#model, this.#trainer.weights);
-    const classifier = await Classifier.open(
-      { description: this.#describe({}), graph: this.#model.graph },
-      this.#options,
-    );
+    const model = { description: this.#describe({}), graph: this.#model.graph };
+    const classifier = await Classifier.open(model, { threads: this.#options.threads });
     const corrupt = this.#options.strict ? 'throw' : 'skip';
     const onCorrupt = (path: string, message: string) => this.#tellCorrupt(path, message);
     try {
@@ -396,13 +395,4 @@ async function startEvent(
     layout,
     ...(reason && { layoutReason: reason }),
   };
-}
-
-/** One-hot rows, or with smoothing s: 1 − s for the class and s/K for every class. */
-function fillTargets(targets: Float32Array, labels: Int32Array, smoothing: number): void {
-  const classes = targets.length / labels.length;
-  targets.fill(smoothing / classes);
-  labels.forEach((label, n) => {
-    targets[n * classes + label]! += 1 - smoothing;
-  });
 }
