@@ -7,6 +7,7 @@ import { clearField, create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
 import {
   TensorProto_DataLocation as DataLocation,
+  TensorProto_DataType as DataType,
   type ModelProto,
   type StringStringEntryProto,
   StringStringEntryProtoSchema,
@@ -62,7 +63,7 @@ function readReference(tensor: TensorProto, subject: string): Reference {
 }
 
 /**
- * The model without the initializers of at least `threshold` bytes, and the chunks of the file that holds them. `apart`
+ * The model without the initializers of at least `threshold` bytes, vectors of int64 apart, and the chunks of the file that holds them. `apart`
  * gives each a file of its own, chunk i being the file `<location>.<i>`.
  */
 export function moveOut(
@@ -78,7 +79,7 @@ export function moveOut(
     end += bytes.length;
   };
   const rest = mapTensors(model, (tensor, initializer) => {
-    if (!initializer || tensor.rawData.length < Math.max(threshold, 1)) return tensor;
+    if (!initializer || isShape(tensor) || tensor.rawData.length < Math.max(threshold, 1)) return tensor;
     if (apart) {
       data.push(tensor.rawData);
       return withReference(tensor, {
@@ -95,6 +96,9 @@ export function moveOut(
   });
   return { model: rest, data };
 }
+
+/** Shapes, axes and lengths: a runtime must know them before it has read any file. */
+const isShape = ({ dataType, dims }: TensorProto): boolean => dataType === DataType.INT64 && dims.length <= 1;
 
 function withReference(tensor: TensorProto, reference: Reference): TensorProto {
   const externalData = Object.entries(reference).map(([key, value]) => entry(key, String(value)));

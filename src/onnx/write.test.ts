@@ -4,6 +4,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../errors.ts';
+import { Builder } from '../graph/builder.ts';
 import { type Attribute, Graph, Value } from '../graph/graph.ts';
 import { toAttributes } from '../graph/ops.ts';
 import { tensor } from '../tensor.ts';
@@ -307,4 +308,13 @@ describe('a graph changed after reading', () => {
     const { y } = await session.run({ x: new OrtTensor('float32', new Float32Array(200), [2, 4, 5, 5]) });
     expect(y?.dims).toEqual([2, 200]);
   });
+});
+
+test('vectors of int64 stay in the model: a runtime needs shapes and lengths before it reads files', () => {
+  const b = new Builder('lengths');
+  const x = b.input('x', [400]);
+  const parts = b.node('Split', [x, b.ints(new Array(200).fill(2))], { axis: 0 }, 200).outputs;
+  b.output(b.op('Concat', [...parts, b.parameter('w', [600], tensor('float32', [600]))], { axis: 0 }), 'y');
+  const { data } = encodeOnnx(b.graph, { location: 'weights' });
+  expect(data.map(({ length }) => length)).toEqual([2400]);
 });

@@ -2,7 +2,7 @@
 import type { Node, Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { largestFloat32 } from '../standard.ts';
-import { compute, type Layouts } from './layouts.ts';
+import { compute } from './layouts.ts';
 import type { Rule, Site } from './rules.ts';
 
 const isWorth = ({ layouts, inputs }: Pick<Site<'Relu'>, 'layouts' | 'inputs'>): boolean =>
@@ -10,21 +10,19 @@ const isWorth = ({ layouts, inputs }: Pick<Site<'Relu'>, 'layouts' | 'inputs'>):
 
 export const relu: Rule<'Relu'> = (site) => {
   const { layouts, n, inputs } = site;
-  return isWorth(site) ? [{ blocked: rectified(layouts, inputs[0]!, n.b.op.bind(n.b)) }] : undefined;
+  if (!isWorth(site)) return undefined;
+  const affine = layouts.affine(inputs[0]!);
+  if (!affine.scale && !affine.bias && !affine.plus) return [{ blocked: n.b.op('Relu', [affine.map]) }];
+  const blocked = compute(n, affine, true);
+  return [affine.plus ? { blocked } : { blocked, rectified: affine }];
 };
-
-function rectified(layouts: Layouts, x: Value, op: Site<'Relu'>['n']['b']['op']): Value {
-  const affine = layouts.affine(x);
-  const isPending = affine.scale || affine.bias || affine.plus;
-  return isPending ? compute(layouts.nodes, affine, true) : op('Relu', [affine.map]);
-}
 
 /** dy where y > 0: a mask of ones and zeros, then a product. */
 export const reluGradient: Rule<'ReluGrad'> = (site) => {
   const { layouts, n, inputs } = site;
   if (!isWorth(site)) return undefined;
   const [dy, y] = inputs as [Value, Value];
-  const mask = n.b.op('HardSigmoid', [layouts.blocked(y)], { alpha: largestFloat32, beta: 0 });
+  const mask = n.b.op('HardSigmoid', [layouts.again(y)], { alpha: largestFloat32, beta: 0 });
   return [{ blocked: n.b.op('Mul', [layouts.blocked(dy), mask]) }];
 };
 

@@ -43,9 +43,9 @@ function unscaled(layouts: Layouts, x: Value, dy: Value, attributes: Attributes<
   const shape = attributes.weight_shape as Shape;
   const window = resolveWindow(attributes, sizes(x).slice(2), shape.slice(2));
   if (!layouts.isBlockable(x)) return byColumns(layouts, x, dy, window, group, shape);
-  if (isPointwise(window) && group === 1) return pointwise(layouts, strided(n, layouts.blocked(x), window), dy);
+  if (isPointwise(window) && group === 1) return pointwise(layouts, strided(n, layouts.again(x), window), dy);
   const ofGroups = shape[0] === sizes(x)[1] && shape[1] <= widest;
-  const dw = ofGroups ? narrow(n, layouts.blocked(x), dy, window, group, shape) : undefined;
+  const dw = ofGroups ? narrow(n, layouts.again(x), dy, window, group, shape) : undefined;
   return dw ?? byColumns(layouts, x, dy, window, group, shape);
 }
 

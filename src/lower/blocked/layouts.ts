@@ -34,6 +34,8 @@ export interface Forms {
   blocked?: Value;
   affine?: Affine;
   centred?: Centred;
+  /** The value is this one's ReLU. */
+  rectified?: Affine;
 }
 
 export class Layouts {
@@ -44,6 +46,7 @@ export class Layouts {
   readonly #plain = new Map<Value, Value>();
   readonly #channelsFirst = new Map<Value, Value>();
   readonly #means = new Map<Value, Value>();
+  readonly #seconds = new Map<Value, Value>();
 
   constructor(nodes: BlockedNodes) {
     this.nodes = nodes;
@@ -76,6 +79,16 @@ export class Layouts {
     const forms = this.#forms.get(value)!;
     forms.blocked ??= this.#block(forms);
     return forms.blocked;
+  }
+
+  /**
+   * The value, blocked, for the backward pass: a ReLU of a normalised map is computed a second time, in one pass, so that
+   * it does not take memory from the forward to the backward pass beside the map itself.
+   */
+  again(value: Value): Value {
+    const { rectified } = this.#forms.get(value)!;
+    if (!rectified) return this.blocked(value);
+    return once(this.#seconds, value, () => compute(this.nodes, rectified, true));
   }
 
   #block({ plain, affine, centred }: Forms): Value {

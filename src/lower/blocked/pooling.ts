@@ -64,7 +64,7 @@ export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, 
   let left = layouts.blocked(dy!);
   for (let tap = 0; tap < down * across; tap++) {
     const at = [Math.floor(tap / across), tap % across].map((p, axis) => p - window.begin[axis]!);
-    const below = n.b.op('Add', [picked(n, layouts.blocked(x), at, 2), negative]); // x − y at this tap
+    const below = n.b.op('Add', [picked(n, layouts.again(x), at, 2), negative]); // x − y at this tap
     const isMaximum = n.b.op('HardSigmoid', [below], { alpha: 2 ** 100, beta: 1 });
     const gradient = n.b.op('Mul', [isMaximum, left]);
     if (tap < down * across - 1) left = n.b.op('Sub', [left, gradient]);
