@@ -4,11 +4,11 @@
  * short vectors are joined, updated as one and parted again.
  */
 import type { Node, Value } from '../../graph/graph.ts';
-import { attributesOf } from '../../graph/ops.ts';
+import { type Attributes, attributesOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { elements, tensor } from '../../tensor.ts';
-import { writeOut } from '../standard.ts';
 import type { Layouts } from './layouts.ts';
+import type { BlockedNodes } from './nodes.ts';
 
 /** next = (1 − momentum) · old + momentum · factor · now */
 export interface Statistic {
@@ -44,12 +44,39 @@ export function updateParameters(layouts: Layouts, nodes: readonly Node[]): void
 
 function updateTogether(layouts: Layouts, nodes: readonly Node[]): void {
   const column = (i: number) => nodes.map(({ inputs }) => layouts.plain(inputs[i]!));
-  const [w, gradient, velocity] = [0, 1, 2].map((i) => joined(layouts, column(i)));
-  const results = writeOut(layouts.nodes.b, 'SgdUpdate', [w!, gradient!, velocity!, column(3)[0]!], nodes[0]!);
+  const [w, gradient, velocity] = [0, 1, 2].map((i) => joined(layouts, column(i))) as [Value, Value, Value];
+  const inputs = [w, gradient, velocity, column(3)[0]!] as const;
+  const results = inPasses(layouts.nodes, inputs, attributesOf(nodes[0]!, 'SgdUpdate'));
   for (const [i, result] of results.entries()) {
     const outputs = nodes.map((node) => node.outputs[i]!);
     part(layouts, result, outputs);
   }
+}
+
+/** As in standard operators, but a · x + y in one pass, in place, where the vector fills blocks. */
+function inPasses(
+  n: BlockedNodes,
+  [w, gradient, velocity, rate]: readonly [Value, Value, Value, Value],
+  { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
+): readonly Value[] {
+  const { b } = n;
+  const scaled = (x: Value, factor: Value): Value => b.op('Mul', [x, factor]);
+  const dims = blockedVector(sizes(w)[0]!, n.block);
+  const plus = (x: Value, factor: number, y: Value): Value => {
+    if (!dims) return b.op('Add', [scaled(x, b.number(factor)), y]);
+    return n.as(n.affine(n.as(x, dims), b.number(factor, [n.block]), { plus: n.as(y, dims) }), sizes(x));
+  };
+  const g = weight_decay === 0 ? gradient : plus(w, weight_decay, gradient);
+  const next = momentum === 0 ? b.op('Identity', [g]) : b.op('Add', [scaled(velocity, b.number(momentum)), g]);
+  const direction = nesterov ? plus(next, momentum, g) : next;
+  return [b.op('Sub', [w, scaled(direction, rate)]), next];
+}
+
+/** Dimensions under which a vector is one block of channels, with rows for the threads to share; undefined if it is not. */
+function blockedVector(length: number, block: number): readonly number[] | undefined {
+  const pixels = length / block;
+  for (let width = 256; width >= 16; width--) if (pixels % width === 0) return [1, block, pixels / width, width];
+  return undefined;
 }
 
 export function updateStatistics(layouts: Layouts, statistics: readonly Statistic[]): void {
