@@ -1,16 +1,25 @@
 /** The golden networks as models with their training step, and results put together for comparison with PyTorch's. */
 import { expect } from 'vitest';
+import { gradient } from '../src/grad/gradient.ts';
+import { Builder } from '../src/graph/builder.ts';
+import type { Graph } from '../src/graph/graph.ts';
 import type { Form, ResNeXtConfig } from '../src/model/config.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { gatherWeights, setWeights } from '../src/model/weights.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
-import { type TrainingStep, trainingStep } from '../src/train/step.ts';
+import { type TrainingStep, trainingStep, withLoss } from '../src/train/step.ts';
 import { type Golden, readGolden } from './golden-files.ts';
 import { relativeError } from './tensors.ts';
 
-export const networks = [
+/** The networks whose files have the gradient by the pictures. */
+export const networksWithInputGradient = [
   ...['imagenet-64', 'imagenet-odd', 'dilated-16', 'dilated-8', 'cifar-32', 'cifar-grey'],
-  ...['shortcut-a', 'shortcut-c', 'shortcut-d'],
+  ...['shortcut-a', 'shortcut-c', 'shortcut-d', 'ties'],
+];
+
+export const networks = [
+  ...networksWithInputGradient,
+  ...['trained-imagenet', 'trained-cifar', 'small-gamma-imagenet', 'small-gamma-cifar'],
 ];
 
 export type Tensors = ReadonlyMap<string, Tensor>;
@@ -34,6 +43,14 @@ export async function openNetwork(name: string, form: Form): Promise<Network> {
   const batch = golden.get('input').dims[0]!;
   const step = trainingStep(model.graph, { batch, momentum: 0.9, nesterov: true, weightDecay });
   return { golden, model, step, start: firstFeeds(golden, model, step) };
+}
+
+/** The training pass with the gradient of its loss by the pictures, "input.gradient". */
+export function inputGradientGraph({ golden, model }: Network): Graph {
+  const { graph, loss } = withLoss(model.graph, { batch: golden.get('input').dims[0]! });
+  const [dx] = gradient(graph, loss, [graph.inputs[0]!]);
+  new Builder(graph).output(dx!, 'input.gradient');
+  return graph;
 }
 
 /** The batch, and the start's state with velocities of zero. */

@@ -32,21 +32,38 @@ def cifar(depths, cardinality, baseWidth, width, classes, inputSize, inputChanne
     }
 
 
-# name: (seed, batch, configuration). Another seed will do wherever make.py does not object to it.
+# Kind of start (make.py has one function for each) -> name: (seed, batch, configuration). Another seed will do wherever
+# make.py does not object to it.
 CASES = {
-    "imagenet-64": (7, 4, imagenet([1, 1, 1, 1], 4, 32, 4, 10, [64, 64])),
-    "imagenet-odd": (5, 3, imagenet([2, 1, 1, 1], 2, 48, 4, 7, [47, 61])),
-    "dilated-16": (7, 2, imagenet([1, 1, 1, 2], 4, 16, 4, 10, [64, 64], outputStride=16)),
-    "dilated-8": (12, 2, imagenet([1, 1, 2, 1], 4, 16, 4, 5, [45, 56], outputStride=8)),
-    "cifar-32": (1, 4, cifar([2, 1, 1], 8, 32, 4, 10, [32, 32])),
-    "cifar-grey": (2, 3, cifar([1, 1, 1], 4, 8, 8, 10, [28, 28], inputChannels=1)),
-    "shortcut-a": (3, 3, cifar([2, 1, 1], 2, 32, 4, 6, [21, 15], shortcut="A")),
-    "shortcut-c": (4, 3, cifar([2, 1, 1], 3, 40, 4, 6, [20, 17], shortcut="C")),
-    "shortcut-d": (5, 3, cifar([2, 1, 1], 3, 40, 4, 6, [21, 15], shortcut="D")),
+    "random": {
+        "imagenet-64": (7, 4, imagenet([1, 1, 1, 1], 4, 32, 4, 10, [64, 64])),
+        "imagenet-odd": (5, 3, imagenet([2, 1, 1, 1], 2, 48, 4, 7, [47, 61])),
+        "dilated-16": (7, 2, imagenet([1, 1, 1, 2], 4, 16, 4, 10, [64, 64], outputStride=16)),
+        "dilated-8": (12, 2, imagenet([1, 1, 2, 1], 4, 16, 4, 5, [45, 56], outputStride=8)),
+        "cifar-32": (1, 4, cifar([2, 1, 1], 8, 32, 4, 10, [32, 32])),
+        "cifar-grey": (2, 3, cifar([1, 1, 1], 4, 8, 8, 10, [28, 28], inputChannels=1)),
+        "shortcut-a": (3, 3, cifar([2, 1, 1], 2, 32, 4, 6, [21, 15], shortcut="A")),
+        "shortcut-c": (4, 3, cifar([2, 1, 1], 3, 40, 4, 6, [20, 17], shortcut="C")),
+        "shortcut-d": (5, 3, cifar([2, 1, 1], 3, 40, 4, 6, [21, 15], shortcut="D")),
+    },
+    "trained": {
+        "trained-imagenet": (4, 4, imagenet([1, 1], 8, 8, 16, 4, [40, 32], outputStride=0)),
+        "trained-cifar": (2, 4, cifar([1, 1], 2, 32, 16, 4, [20, 16])),
+    },
+    "small-gamma": {
+        "small-gamma-imagenet": (1, 4, imagenet([1, 1], 4, 16, 16, 4, [32, 32], outputStride=0)),
+        "small-gamma-cifar": (2, 4, cifar([1, 1], 8, 8, 16, 4, [20, 16])),
+    },
+    "ties": {
+        "ties": (1, 2, imagenet([1], 4, 16, 16, 4, [24, 24], outputStride=0)),
+    },
 }
 
 # The cases whose parameters after ten steps are kept too.
 KEEP_FINAL = {"shortcut-a", "shortcut-d"}
+
+# The kinds whose gradient by the pictures is kept too.
+KEEP_INPUT_GRADIENT = {"random", "ties"}
 
 
 def conv(batch, inputs, outputs, groups, size, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), bias=False):

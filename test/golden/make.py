@@ -10,6 +10,7 @@ sys.dont_write_bytecode = True
 
 import copy
 import json
+import math
 import pathlib
 
 import torch
@@ -17,12 +18,12 @@ from torch import nn
 from torch.nn import functional
 
 import tensorfile
-from cases import CASES, CONVOLUTIONS, KEEP_FINAL, LEARNING_RATES, OPTIMISERS
-from oracle import Oracle, on_relu, pool_margin
+from cases import CASES, CONVOLUTIONS, KEEP_FINAL, KEEP_INPUT_GRADIENT, LEARNING_RATES, OPTIMISERS
+from oracle import LastOfTies, Oracle, on_relu, pool_margin
 
 HERE = pathlib.Path(__file__).resolve().parent
 RELU_MARGIN = 5e-4
-POOL_MARGIN = 1e-4
+POOL_MARGIN = {"random": 1e-4, "trained": 1e-4, "small-gamma": 1e-5, "ties": 1e-4}  # rounding is as small as gamma
 
 
 def randomise(model):
@@ -34,6 +35,82 @@ def randomise(model):
             nn.init.normal_(module.running_mean, std=0.1)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
             module.num_batches_tracked.fill_(100)
+
+
+def random_start(config, batch):
+    """Noise for pictures, and batch normalisation with every parameter and statistic in use."""
+    model = Oracle(config)
+    randomise(model)
+    x = torch.randn(batch, config["inputChannels"], *config["inputSize"])  # [N, C, H, W]
+    return model, x, probabilities(batch, config["classes"])
+
+
+def trained_start(config, batch):
+    """The state after 40 steps in float32, and the next pictures."""
+    model, draw = Oracle(config).train(), pictures(config)
+    before = copy.deepcopy(model.state_dict())
+    sgd = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    for _ in range(40):
+        x, targets = draw(16)
+        sgd.zero_grad()
+        functional.cross_entropy(model(x), targets).backward()
+        sgd.step()
+    for name, value in model.state_dict().items():
+        moved = distance(value, before[name].double()) if name.endswith(("weight", "running_var")) else 1
+        if moved < 0.05:
+            raise ValueError(f"{name} has moved by {moved} of itself only")
+    return model, *draw(batch)
+
+
+def small_gamma_start(config, batch):
+    """Maps that vary by a tenth around means of up to 1, and pictures around 3: variances far below squared means."""
+    model = Oracle(config)
+    randomise(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.05, 0.15)
+            nn.init.uniform_(module.bias, -1, 1)
+    x = torch.randn(batch, config["inputChannels"], *config["inputSize"])
+    return model, x + 3, probabilities(batch, config["classes"])
+
+
+def ties_start(config, batch):
+    """Windows of the max-pool with several largest values, equal to the last bit in any arithmetic.
+
+    Pictures are tiles of one colour and the stem's weights reach over 3x3 of its 7x7 pixels, so neighbours in the
+    stem's map see one colour where their 7x7 pixels differ. Both are short binary fractions: sums are exact.
+    """
+    model = Oracle(config)
+    randomise(model)
+    with torch.no_grad():
+        weight = model.conv1.weight
+        weight.copy_((torch.randn(weight.shape) * 64).round() / 256)
+        weight.copy_(functional.pad(weight[:, :, 2:5, 2:5], (2, 2, 2, 2)))
+    down, across = (size // 6 for size in config["inputSize"])
+    tiles = torch.randint(-16, 17, (batch, config["inputChannels"], down, across)) / 8
+    x = tiles.repeat_interleave(6, 2).repeat_interleave(6, 3)
+    return model, x, probabilities(batch, config["classes"])
+
+
+STARTS = {"random": random_start, "trained": trained_start, "small-gamma": small_gamma_start, "ties": ties_start}
+
+
+def pictures(config):
+    """A function that draws pictures with their targets: a wave per class, in a colour, moved at random, under noise."""
+    classes, (height, width) = config["classes"], config["inputSize"]
+    waves = torch.rand(classes, 2) * 1.5 - 0.75  # [K, 2] radians per pixel
+    colours = torch.randn(classes, config["inputChannels"], 1, 1)
+    i, j = torch.arange(height)[:, None], torch.arange(width)
+
+    def draw(count):
+        labels = torch.arange(count) % classes
+        start = torch.rand(count) * 2 * math.pi
+        down, across = waves[labels].T[..., None, None]  # [N, 1, 1] each
+        wave = torch.sin(down * i + across * j + start[:, None, None])  # [N, H, W]
+        x = colours[labels] * (0.5 + wave[:, None]) + 1.5 * torch.randn(count, config["inputChannels"], height, width)
+        return x, 0.875 * functional.one_hot(labels, classes).float() + 0.125 / classes
+
+    return draw
 
 
 def settle(model, x):
@@ -80,6 +157,14 @@ def probabilities(batch, classes):
 
 def statistics(model):
     return {name: value for name, value in model.state_dict().items() if "running_" in name or "num_batches" in name}
+
+
+def last_of_ties(model, x, targets):
+    """The gradients if the max-pool's went to the last of several largest values."""
+    model = copy.deepcopy(model)
+    model.maxpool = LastOfTies()
+    results = one_pass(model, x, targets)
+    return {f"last.{name}": results[f"grad.{name}"] for name in ["conv1.weight", "input"]}
 
 
 def one_pass(model, x, targets):
@@ -135,28 +220,28 @@ def float32_errors(model, x, targets, results, losses, final):
     }
 
 
-def network(name, seed, batch, config):
+def network(name, kind, seed, batch, config):
     torch.manual_seed(seed)
-    model = Oracle(config)
-    randomise(model)
-    x = torch.randn(batch, config["inputChannels"], *config["inputSize"]).double()  # [N, C, H, W]
-    targets = probabilities(batch, config["classes"]).double()
-    model.double()
+    model, x, targets = STARTS[kind](config, batch)
+    model, x, targets = model.double(), x.double(), targets.double()
     settle(model, x)
     relu, pool = margins(model, x)
-    if relu < RELU_MARGIN or (pool is not None and pool < POOL_MARGIN):
+    if relu < RELU_MARGIN or (pool is not None and pool < POOL_MARGIN[kind]):
         raise ValueError(f"{name}: {relu} from a ReLU's kink, {pool} from a max-pool's tie: try another seed")
 
     results = one_pass(model, x, targets)
     losses, final = ten_steps(model, x, targets)
-    state = {key: value.float() if value.is_floating_point() else value for key, value in model.state_dict().items()}
-    tensors = {f"state.{key}": value for key, value in state.items()}
-    tensors |= {**results, "losses": losses, "input": x.float(), "targets": targets.float()}
     final = final if name in KEEP_FINAL else {}
-    tensors |= {f"final.{key}": value for key, value in final.items()}
     facts = {"config": config, "batch": batch, "seed": seed, "reluMargin": rounded(relu)}
     facts |= {} if pool is None else {"poolMargin": rounded(pool)}
     facts |= float32_errors(model, x, targets, results, losses, final)
+    if kind not in KEEP_INPUT_GRADIENT:
+        del results["grad.input"]
+    state = {key: value.float() if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    tensors = {f"state.{key}": value for key, value in state.items()}
+    tensors |= {**results, "losses": losses, "input": x.float(), "targets": targets.float()}
+    tensors |= {f"final.{key}": value for key, value in final.items()}
+    tensors |= last_of_ties(model, x, targets) if kind == "ties" else {}
     save(name, tensors, {key: json.dumps(value) for key, value in facts.items()})
 
 
@@ -215,8 +300,9 @@ def save(name, tensors, metadata):
 
 def main():
     torch.set_num_threads(1)
-    for name, (seed, batch, config) in CASES.items():
-        network(name, seed, batch, config)
+    for kind, cases in CASES.items():
+        for name, (seed, batch, config) in cases.items():
+            network(name, kind, seed, batch, config)
     convolutions()
     optimisers()
 

@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models.resnet import Bottleneck, ResNet, conv1x1
 
-DILATED = {32: [False, False, False], 16: [False, False, True], 8: [False, True, True]}
+NONE = [False, False, False]
+DILATED = {0: NONE, 32: NONE, 16: [False, False, True], 8: [False, True, True]}
 
 
 class ZeroPadShortcut(nn.Module):
@@ -85,7 +86,16 @@ def on_relu(model, visit):
 
 
 def pool_margin(x):
-    """The smallest distance between the two largest values of any 3x3/2 max-pool window that is not all zero."""
+    """The smallest distance from the largest value of a 3x3/2 max-pool window, where positive, to the next smaller."""
     windows = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3, stride=2).unflatten(1, (x.shape[1], 9))
-    first, second = torch.topk(windows, 2, dim=2).values.unbind(2)
+    first = windows.amax(2, keepdim=True)
+    second = windows.where(windows < first, first.new_tensor(-torch.inf)).amax(2, keepdim=True)
     return (first - second)[first > 0].min().item()
+
+
+class LastOfTies(nn.Module):
+    """The 3x3/2 max-pool of maps of even size, whose gradient goes to the last of several largest values."""
+
+    def forward(self, x):
+        padded = functional.pad(x.flip(2, 3), (0, 1, 0, 1), value=-torch.inf)
+        return functional.max_pool2d(padded, 3, 2).flip(2, 3)

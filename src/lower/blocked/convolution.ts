@@ -3,9 +3,10 @@
  *
  * Batch normalisation does not see a constant added to a channel. So a convolution that only normalisation reads is given
  * the bias −c, where c is about the mean that its output would have: the sum over its filter of weight times mean of the
- * input channel. For a 1x1 convolution with stride 1 that is the mean itself; elsewhere the borders make a difference,
- * and what is left of the mean is measured. The variance of what is centred so is a mere mean of squares, one pass of
- * reading, and as accurate as one that subtracts the mean first.
+ * input channel. For a 1x1 convolution with stride 1 that is the mean itself. Nothing corrects it there, so it is made from
+ * the means of each picture, whose rounding errors differ and mostly cancel. Elsewhere the borders make a difference, and
+ * what is left of the mean is measured. The variance of what is centred so is a mere mean of squares, one pass of reading,
+ * and as accurate as one that subtracts the mean first.
  *
  * The gradient by the input, stride 1, is a convolution with the backward filter (`filters.ts`), padded by what the
  * kernel spans less the forward padding. With stride 2 it is computed in phases (`phases.ts`), of which a 1x1 kernel
@@ -16,7 +17,6 @@ import { opTypeOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
 import { backwardFilter, forwardFilter, grouping, scaledRows } from './filters.ts';
-import type { Centred, Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
 import { strideTwoInputGradient } from './phases.ts';
 import type { Rule } from './rules.ts';
@@ -39,8 +39,14 @@ export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bia
       pads: [...window.begin, ...window.end],
     });
   if (!isOnlyNormalised(y!)) return [{ blocked: apply() }];
+  if (attributes.group === 1 && isExact(window) && !isStem) {
+    const shift = exactShift(n, weight, layouts.means(map));
+    return [{ centred: { map: apply(shift), shift } }];
+  }
   const mean = isStem ? n.b.op('ReduceMean', [map], { axes: [0, 2, 3], keepdims: 0 }) : layouts.mean(map); // [C]
-  return [{ centred: centre(layouts, apply, shiftOf(n, weight, attributes.group, mean), isExact(window)) }];
+  const shift = shiftOf(n, weight, attributes.group, mean);
+  const centred = apply(shift);
+  return [{ centred: { map: centred, shift, residual: layouts.mean(centred) } }];
 };
 
 /** Few channels in, such as a picture's three: the runtime takes them plain, and a filter blocked by its outputs alone. */
@@ -61,18 +67,18 @@ const isOnlyNormalised = (y: Value): boolean =>
 /** What each output channel would be if every input pixel were its channel's mean: [M]. */
 function shiftOf(n: BlockedNodes, weight: Value, groups: number, mean: Value): Value {
   const [filters, perGroup, ...kernel] = sizes(weight) as [number, number, number, number];
-  const isPointwise = kernel.every((taps) => taps === 1);
-  const sums = isPointwise ? weight : n.b.op('ReduceSum', [weight, n.ints([2, 3])], { keepdims: 0 });
+  const sums = kernel.every((taps) => taps === 1)
+    ? weight
+    : n.b.op('ReduceSum', [weight, n.ints([2, 3])], { keepdims: 0 });
   const rows = n.as(sums, [groups, filters / groups, perGroup]);
   return n.as(n.b.op('MatMul', [rows, n.as(mean, [groups, perGroup, 1])]), [filters]);
 }
 
-const isExact = ({ kernel, strides }: Window): boolean => [...kernel, ...strides].every((size) => size === 1);
+/** The same of a 1x1 weight by the mean [N, K] of each picture's input channels. */
+const exactShift = (n: BlockedNodes, weight: Value, means: Value): Value =>
+  n.meanOfPictures(n.matMulTransposed(means, n.as(weight, sizes(weight).slice(0, 2))));
 
-function centre(layouts: Layouts, apply: (shift: Value) => Value, shift: Value, exact: boolean): Centred {
-  const map = apply(shift);
-  return exact ? { map, shift } : { map, shift, residual: layouts.mean(map) };
-}
+const isExact = ({ kernel, strides }: Window): boolean => [...kernel, ...strides].every((size) => size === 1);
 
 export const convolutionInputGradient: Rule<'ConvInputGrad'> = ({ layouts, n, inputs: [dy, w], attributes }) => {
   const { group, input_shape } = attributes;

@@ -47,6 +47,7 @@ export class Layouts {
   readonly #channelsFirst = new Map<Value, Value>();
   readonly #means = new Map<Value, Value>();
   readonly #seconds = new Map<Value, Value>();
+  readonly #mean = new Map<Value, Value>();
 
   constructor(nodes: BlockedNodes) {
     this.nodes = nodes;
@@ -123,9 +124,14 @@ export class Layouts {
     });
   }
 
+  /** The mean per picture and channel of a blocked map, [N, C]. */
+  means(map: Value): Value {
+    return once(this.#means, map, () => this.nodes.means(map));
+  }
+
   /** The mean per channel of a blocked map, [C]. */
   mean(map: Value): Value {
-    return once(this.#means, map, () => this.nodes.mean(map));
+    return once(this.#mean, map, () => this.nodes.meanOfPictures(this.means(map)));
   }
 }
 

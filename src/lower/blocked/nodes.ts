@@ -14,8 +14,9 @@ import { elements } from '../../tensor.ts';
 const blockedDomain = 'com.microsoft.nchwc';
 const runtimeDomain = 'com.microsoft';
 
-/** Sums over more pixels are sums of sums. */
-const longest = 64;
+/** Longer sums of products, which are cut into whole rows, are sums of sums, and so are longer sums of pixels. */
+const mostProducts = 64;
+const mostPixels = 16;
 
 export interface BlockedConv {
   /** [M] */
@@ -128,38 +129,42 @@ export class BlockedNodes {
     return this.#add('', 'Gather', [x, indices], { axis: int(axis) }, sizes(x).with(axis, sizes(indices)[0]!));
   }
 
-  /** The mean of a blocked map over everything but its channels: [C]. */
-  mean(x: Value): Value {
-    const [n, c, strips, length] = this.#strips(x);
-    const parts = this.globalAveragePool(this.as(x, [1, n * c * strips, 1, length]));
-    return this.#meanOfStrips(parts, [n, c, strips]);
+  /** The mean of a blocked map in each picture, [N, C]. */
+  means(x: Value): Value {
+    const [n, c, h, w] = sizes(x) as [number, number, number, number];
+    return this.as(this.#meanOfPixels(x, n * c, h * w), [n, c]);
+  }
+
+  /** [N, C] → [C] */
+  meanOfPictures(x: Value): Value {
+    const [n, c] = sizes(x) as [number, number];
+    return n === 1 ? this.as(x, [c]) : this.b.op('ReduceMean', [x], { axes: [0], keepdims: 0 });
   }
 
   /** The mean of x · y over everything but their channels: [C]. */
   meanProduct(x: Value, y: Value): Value {
-    const [n, c, strips, length] = this.#strips(x);
-    const all = n * c * strips;
+    const [n, c, h, w] = sizes(x) as [number, number, number, number];
+    const strips =
+      Array.from({ length: h }, (_, i) => i + 1).find((count) => h % count === 0 && (h / count) * w <= mostProducts) ??
+      h;
+    const [all, length] = [n * c * strips, (h / strips) * w];
     const products = this.conv(this.as(x, [1, all, 1, length]), this.as(y, [all, 1, 1, length]), { group: all }); // [1, all, 1, 1]
-    return this.b.op('Mul', [this.#meanOfStrips(products, [n, c, strips]), this.b.number(1 / length)]);
+    const maps = strips === 1 ? products : this.#meanOfPixels(products, n * c, strips);
+    return this.b.op('Mul', [this.meanOfPictures(this.as(maps, [n, c])), this.b.number(1 / length)]);
   }
 
   /**
-   * How maps are cut into strips of whole rows, at most `longest` pixels where they can be: short sums of short sums
-   * round less than long ones. Blocked storage has the rows of one block of channels one after the other, so a strip is
-   * a map of its own with n·c·strips channels.
+   * The means of so many maps of so many pixels, [1, maps, 1, 1]: of parts of a few pixels, then of the parts' means.
+   * Blocked storage has the pixels of one block of channels one after the other, so parts are maps of their own. They are
+   * short because equal pixels, such as the last map's gradient has, are rounded alike each time one is added.
    */
-  #strips(x: Value): [number, number, number, number] {
-    const [n, c, h, w] = sizes(x) as [number, number, number, number];
-    const count =
-      Array.from({ length: h }, (_, i) => i + 1).find((strips) => h % strips === 0 && (h / strips) * w <= longest) ?? h;
-    return [n, c, count, (h / count) * w];
-  }
-
-  /** One number per strip, [1, N·C·strips, 1, 1] → [C]. */
-  #meanOfStrips(parts: Value, [n, c, strips]: readonly [number, number, number]): Value {
-    const maps = strips === 1 ? parts : this.globalAveragePool(this.as(parts, [1, n * c, strips, 1])); // [1, N·C, 1, 1]
-    if (n === 1) return this.as(maps, [c]);
-    return this.b.op('ReduceMean', [this.as(maps, [n, c])], { axes: [0], keepdims: 0 });
+  #meanOfPixels(x: Value, maps: number, pixels: number): Value {
+    const lengths = Array.from({ length: mostPixels }, (_, i) => mostPixels - i);
+    const divisor = lengths.find((count) => pixels % count === 0)!; // 1 where there is none
+    const length = divisor === 1 ? pixels : divisor;
+    const parts = (maps * pixels) / length;
+    const means = this.globalAveragePool(this.as(x, [1, parts, 1, length]));
+    return parts === maps ? means : this.#meanOfPixels(means, maps, pixels / length);
   }
 
   #add(
