@@ -25,7 +25,8 @@ interface Answer {
   readonly rss?: number;
 }
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+export const root = fileURLToPath(new URL('..', import.meta.url));
+export const { PYTHON: python = '/usr/bin/python3' } = process.env;
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const running = new Set<ChildProcess>();
 
@@ -34,19 +35,14 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
-/** A program of `contenders/`, in plain JavaScript: a loader for TypeScript would weigh 40 MB in its memory. */
-export function ourContender(name: string, program: 'net' | 'peak' | 'epoch', settings: Settings): Contender {
-  const start = async () => {
-    await compiled();
-    return startChild(name, process.execPath, [here(`../runs/contenders/${program}.js`)], settings);
-  };
-  return { name, start };
+/** A program of `contenders/`. */
+export function ourContender(name: string, program: 'net' | 'peak' | 'epoch' | 'plain', settings: Settings): Contender {
+  return { name, start: async () => startChild(name, process.execPath, [await compiled(program)], settings) };
 }
 
 /** A Python program of `rivals/`, run by /usr/bin/python3 unless the variable PYTHON names another. */
 export function pythonContender(name: string, program: string, settings: Settings): Contender {
-  const { PYTHON = '/usr/bin/python3' } = process.env;
-  return { name, start: () => startChild(name, PYTHON, [here(`rivals/${program}`)], settings) };
+  return { name, start: () => startChild(name, python, [here(`rivals/${program}`)], settings) };
 }
 
 /** A TypeScript program of `rivals/`, which has packages of its own. */
@@ -57,13 +53,17 @@ export function rivalContender(name: string, program: string, settings: Settings
 
 let compiling: Promise<unknown> | undefined;
 
-/** Compiles `contenders/` to runs/contenders, once. */
-async function compiled(): Promise<void> {
+/**
+ * The path of a program of `contenders/` in plain JavaScript: a loader for TypeScript would weigh 40 MB in its memory. All
+ * are compiled to runs/contenders, once.
+ */
+export async function compiled(program: string): Promise<string> {
   const compiler = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')));
   compiling ??= promisify(execFile)(process.execPath, [compiler, '-p', here('contenders')], { cwd: root });
   await compiling.catch(({ stdout, message }) => {
     throw new Error(`bench/contenders does not compile: ${stdout || message}`);
   });
+  return here(`../runs/contenders/${program}.js`);
 }
 
 async function startChild(name: string, command: string, args: string[], settings: Settings): Promise<Runner> {
@@ -104,10 +104,7 @@ class ChildRunner implements Runner {
   }
 
   used(): number | undefined {
-    const path = `/proc/${this.#child.pid}/stat`;
-    if (!existsSync(path)) return undefined;
-    const fields = readFileSync(path, 'utf8').split(') ')[1]!.split(' '); // what follows the program's name
-    return (Number(fields[11]) + Number(fields[12])) / 100; // in user and in system mode, in ticks
+    return processorTime(this.#child.pid!);
   }
 
   async stop(): Promise<void> {
@@ -116,6 +113,15 @@ class ChildRunner implements Runner {
     this.#child.kill('SIGKILL'); // it holds nothing that needs saving
     await ended;
   }
+}
+
+/** Seconds that a process used the processor, and its children that have ended; undefined where the system does not tell. */
+export function processorTime(pid: number): number | undefined {
+  const path = `/proc/${pid}/stat`;
+  if (!existsSync(path)) return undefined;
+  const fields = readFileSync(path, 'utf8').split(') ')[1]!.split(' '); // what follows the program's name
+  const ticks = fields.slice(11, 15).map(Number); // in user and in system mode, and those of its children
+  return ticks.reduce((a, b) => a + b) / 100;
 }
 
 interface Answers {

@@ -27,6 +27,8 @@ export interface Facts {
   readonly parameters?: number;
   /** Name to version of what it runs on. */
   readonly versions?: Readonly<Record<string, string>>;
+  /** What it makes of the pictures that all are given. */
+  readonly logits?: readonly number[];
 }
 
 export interface Contender {
@@ -52,7 +54,7 @@ export interface AlternateOptions {
   readonly restart?: boolean;
   /** How often a turn in which others used more than a twentieth of the cores is taken again; 0 unless given. */
   readonly patience?: number;
-  /** Told of each contender that is left out. */
+  /** Told of each contender that is left out; unless given, it is printed, once for all cases. */
   readonly onSkip?: (name: string, reason: string) => void;
 }
 
@@ -172,8 +174,12 @@ function allUsed(): { busy: number; all: number } {
   return { busy: all - idle, all };
 }
 
+const skipped = new Set<string>();
+
 function saySkipped(name: string, reason: string): void {
-  console.log(`${name} is skipped: ${reason}`);
+  const line = `${name} is skipped: ${reason}`;
+  if (!skipped.has(line)) console.log(line);
+  skipped.add(line);
 }
 
 export interface Spread {

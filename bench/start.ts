@@ -1,115 +1,123 @@
 /**
- * From the start of a process to its first prediction on the screen, with a ResNeXt-50 of 100 MB on disk: by the command
- * line and by a script of four lines, the first time, with an empty cache, and the second. Rivals: a script that opens
- * PyTorch's export with plain ONNX Runtime and decodes nothing, and PyTorch itself.
+ * From the start of a process to its first prediction on the screen, with a model and a picture from disk: a script that
+ * uses this package and `resnext classify`, each for the first time, with an empty cache, and for the second; and scripts
+ * that do the same with plain ONNX Runtime (and sharp) and with PyTorch.
  *
- *   npm run build && npx tsx bench/start.ts [net] [--rounds 7] [--json file]
+ *   npm run build && npx tsx bench/start.ts [--net NAME] [--picture FILE] [--exit] [--rounds N] [--patience N] [--quick]
+ *                                           [--json FILE]
  *
- * All take turns, each in processes of their own; files are in the system's memory. A line gives median, least and most.
+ * Without --net: ResNeXt-50, 100 MB of weights. --exit: until the process has ended. Every run is a process of its own, with
+ * the threads that it takes by itself; all files were read before and are in the system's memory.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { initialWeights, preprocessingFor, resnext, saveModel, thisMachine, variant } from 'resnext';
-import { startTorch } from './rivals/torch.ts';
+import { compiled, processorTime, python, root } from './children.ts';
+import { alternate, type Contender } from './harness.ts';
+import { type Net, net } from './nets.ts';
+import { commandLine, count, introduce, main, printCase, toCase, writeResults } from './report.ts';
+import { temporaryFolder, type WeightFiles, writeWeights } from './weights.ts';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { rounds: { type: 'string', default: '7' }, json: { type: 'string' } },
+/** A program that prints "class N" and ends. */
+interface Program {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The cache's folder, for this package. */
+  readonly cache?: string;
+  /** Whether the cache is emptied before each run. */
+  readonly isFirst?: boolean;
+}
+
+await main(async () => {
+  const { values } = commandLine({
+    net: { type: 'string', default: 'resnext50_32x4d' },
+    picture: { type: 'string', default: join(root, 'examples/pictures/unseen/airplane-1.jpg') },
+    exit: { type: 'boolean', default: false },
+  });
+  const rounds = count('rounds', values.rounds, values.quick ? 2 : 7);
+  const steps = count('steps', values.steps, 1);
+  const patience = count('patience', values.patience, 0);
+  const started = await net(values.net);
+  if (started.config.inputSize.join() !== '224,224')
+    throw new Error(
+      `--net ${values.net} takes pictures of ${started.config.inputSize.join(' x ')}; the rivals prepare 224 x 224.`,
+    );
+  introduce();
+  const folder = temporaryFolder();
+  const files = await writeWeights(started, folder);
+  const model = await saveRun(started, files, join(folder, 'run'));
+  const programs = await programsOf(started.name, files, { model, folder, picture: resolve(values.picture) });
+  const until = values.exit ? 'exit' : 'prediction';
+  const contenders = programs.map((program) => contender(program, until));
+  const results = await alternate(contenders, { rounds, steps, warmup: 1, patience });
+  const size = `${(statSync(join(model, 'model.safetensors')).size / 1e6).toFixed(0)} MB`;
+  const title = `from start to ${until === 'exit' ? 'end' : 'first prediction'} with ${started.name}`;
+  const made = toCase(title, { size, rounds, steps }, results);
+  printCase(made);
+  await writeResults(values.json, 'start', { cases: [made] });
 });
-const name = positionals[0] ?? 'resnext50_32x4d';
-const root = fileURLToPath(new URL('..', import.meta.url));
-const picture = join(root, 'examples/pictures/unseen/airplane-1.jpg');
-const folder = mkdtempSync(join(tmpdir(), 'resnext-start-'));
-const [model, cache, exported, weights] = ['run', 'cache', 'export.onnx', 'weights.pt'].map((name) =>
-  join(folder, name),
-);
-const env = { ...process.env, RESNEXT_CACHE: cache };
 
-const { config, ...net } = resnext(variant(name));
-await saveModel(
-  model!,
-  {
-    variant: name,
-    config,
-    classes: Array.from({ length: config.classes }, (_, k) => `class ${k}`),
-    preprocessing: preprocessingFor({ stem: config.stem, size: config.inputSize[0] }),
-    metrics: {},
-  },
-  initialWeights({ config, ...net }, 1),
-);
-const torchScript = fileURLToPath(new URL('rivals/torch_start.py', import.meta.url));
-const torch = await startTorch();
-await torch?.ask({ do: 'export', net: name, path: exported });
-torch?.close();
-if (torch) spawnSync('/usr/bin/python3', [torchScript, name, weights!, '--make'], { stdio: 'ignore' });
-else console.log('skipped: PyTorch and its export, as /usr/bin/python3 has no torch');
+/** The folder of a training run, as `resnext train` leaves it. */
+async function saveRun({ name, config }: Net, { safetensors }: WeightFiles, folder: string): Promise<string> {
+  const { preprocessingFor, readSafetensorsFile, saveModel } = await import('resnext');
+  const classes = Array.from({ length: config.classes }, (_, k) => `class ${k}`);
+  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
+  const description = { variant: name, config, classes, preprocessing, metrics: {} };
+  await saveModel(folder, description, (await readSafetensorsFile(safetensors)).tensors);
+  return folder;
+}
 
-/** Milliseconds from here to the child's first line that is not the picture's name. */
-function start(command: string, args: readonly string[]): Promise<number> {
+async function programsOf(
+  name: string,
+  { onnx, pt }: WeightFiles,
+  { model, folder, picture }: { model: string; folder: string; picture: string },
+): Promise<Program[]> {
+  const [empty, full] = [join(folder, 'empty'), join(folder, 'full')];
+  const node = process.execPath;
+  const script = [await compiled('start'), model, picture];
+  const classify = [join(root, 'dist/cli/main.js'), 'classify', picture, '--model', model, '--top', '1'];
+  const torch = fileURLToPath(new URL('rivals/torch_start.py', import.meta.url));
+  return [
+    { name: 'resnext, second start', command: node, args: script, cache: full },
+    { name: 'resnext, first start', command: node, args: script, cache: empty, isFirst: true },
+    { name: 'resnext classify, second start', command: node, args: classify, cache: full },
+    { name: 'resnext classify, first start', command: node, args: classify, cache: empty, isFirst: true },
+    { name: 'ONNX Runtime', command: node, args: [await compiled('start-plain'), onnx, picture] },
+    ...(pt === undefined ? [] : [{ name: 'PyTorch', command: python, args: [torch, name, pt, picture] }]),
+  ];
+}
+
+function contender(program: Program, until: 'prediction' | 'exit'): Contender {
+  const run = () => {
+    if (program.isFirst) rmSync(program.cache!, { recursive: true, force: true });
+    return time(program, until);
+  };
+  const nothing = async () => {};
+  const used = () => processorTime(process.pid);
+  return { name: program.name, start: async () => ({ facts: {}, run, used, peak: () => undefined, stop: nothing }) };
+}
+
+/** Milliseconds until it has named a class, or until it has ended; it is waited for in any case. */
+function time({ name, command, args, cache }: Program, until: 'prediction' | 'exit'): Promise<number> {
+  const env = { ...process.env, ...(cache !== undefined && { RESNEXT_CACHE: cache }) };
   return new Promise((resolve, reject) => {
     const began = performance.now();
-    const child = spawn(command, args, { env, cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
-    let printed = '';
-    let first: number | undefined;
+    const child = spawn(command, args, { env, cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let [printed, errors] = ['', ''];
+    let named: number | undefined;
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       printed += text;
-      if (/\d/.test(printed.replaceAll(picture, ''))) first ??= performance.now() - began;
+      if (/class \d/.test(printed)) named ??= performance.now() - began;
     });
     child.on('error', reject);
-    child.on('close', () => (first === undefined ? reject(new Error(`${command} printed nothing`)) : resolve(first)));
+    child.on('close', () => {
+      if (named === undefined) reject(new Error(`${name} named no class: ${errors.trim().split('\n').at(-1)}`));
+      else resolve(until === 'exit' ? performance.now() - began : named);
+    });
   });
 }
-
-const script = `
-  import { Classifier } from 'resnext';
-  const classifier = await Classifier.open(${JSON.stringify(model)});
-  const [best] = await classifier.classify(${JSON.stringify(picture)});
-  console.log(best.label, best.probability);`;
-const plain = `
-  import * as ort from 'onnxruntime-node';
-  ort.env.logLevel = 'fatal';
-  const session = await ort.InferenceSession.create(${JSON.stringify(exported)});
-  const input = new ort.Tensor('float32', new Float32Array(3 * 224 * 224), [1, 3, 224, 224]);
-  console.log((await session.run({ input })).logits.data[0]);`;
-const inNode = (text: string) => () => start(process.execPath, ['--input-type=module', '-e', text]);
-const byCommand = () =>
-  start(process.execPath, [join(root, 'dist/cli/main.js'), 'classify', picture, '--model', model!, '--top', '1']);
-const emptied = (action: () => Promise<number>) => () => {
-  rmSync(cache!, { recursive: true, force: true });
-  return action();
-};
-
-const contestants: readonly (readonly [title: string, run: () => Promise<number>])[] = [
-  ['resnext classify, first', emptied(byCommand)],
-  ['resnext classify, second', byCommand],
-  ['script, first', emptied(inNode(script))],
-  ['script, second', inNode(script)],
-  ...(torch
-    ? ([
-        ['ONNX Runtime, no picture', inNode(plain)],
-        ['PyTorch', () => start('/usr/bin/python3', [torchScript, name, weights!, picture])],
-      ] as const)
-    : []),
-];
-const times = contestants.map((): number[] => []);
-for (let round = 0; round < Number(values.rounds); round++) {
-  for (const [i, [, run]] of contestants.entries()) times[i]!.push(await run());
-}
-
-const machine = await thisMachine();
-const megabytes = statSync(join(model!, 'model.safetensors')).size / 1e6;
-console.log(
-  `${name}, ${megabytes.toFixed(0)} MB, ${machine.cpu}, ${machine.cores} cores, seconds to the first prediction`,
-);
-const lines = contestants.map(([title], i) => {
-  const sorted = times[i]!.map((ms) => ms / 1000).sort((a, b) => a - b);
-  const [median, least, most] = [sorted[sorted.length >> 1]!, sorted[0]!, sorted.at(-1)!];
-  console.log(`  ${title.padEnd(28)}${median.toFixed(2)}   (${least.toFixed(2)} to ${most.toFixed(2)})`);
-  return { title, median, least, most };
-});
-rmSync(folder, { recursive: true });
-if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, lines }, null, 2)}\n`);

@@ -4,7 +4,11 @@ import { createInterface } from 'node:readline';
 
 /** What is measured: one call of `step`, or the milliseconds that it gives where it measures itself. */
 export interface Task {
-  readonly facts: { readonly parameters?: number; readonly versions?: Readonly<Record<string, string>> };
+  readonly facts: {
+    readonly parameters?: number;
+    readonly versions?: Readonly<Record<string, string>>;
+    readonly logits?: readonly number[];
+  };
   readonly step: () => Promise<number | undefined>;
 }
 
@@ -27,6 +31,13 @@ export async function serve<Settings>(start: (settings: Settings) => Promise<Tas
 }
 
 const say = (answer: object): void => console.log(JSON.stringify(answer));
+
+/** Of Node and of an installed package. */
+export function version(name: string): Record<string, string> {
+  const file = new URL('package.json', import.meta.resolve(`${name}/package.json`));
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  return { node: process.versions.node, [name]: version };
+}
 
 /** The largest resident memory of this process so far, in bytes. */
 function peakMemory(): number {

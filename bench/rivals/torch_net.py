@@ -1,26 +1,38 @@
-"""PyTorch at work on random pictures: training steps, or inference. Started by bench/children.ts.
+"""PyTorch at work: training steps on random pictures, or inference. Started by bench/children.ts.
 
-Settings: task, net, config, batch, threads, layout ("nchw" or "channels_last"). A net that torchvision has is
-torchvision's own; another is its ResNet class built from the config of this package.
+Settings: task, net, config, batch, threads, layout ("nchw", "channels_last", or for inference "script": TorchScript,
+frozen and optimised), weights (a file of them, for inference).
 """
 
-import os
-import sys
-
+from network import network
 from serve import serve
 
 
-def network(settings):
-    import torchvision
+def pictures(torch, dims):
+    """The same numbers as bench/contenders/pictures.ts."""
+    i = torch.arange(torch.Size(dims).numel())
+    return ((i * 40503 % 65536) / 32768 - 1).float().reshape(dims)
 
-    make = getattr(torchvision.models, settings["net"], None)
-    if make:
-        return make(weights=None)
-    sys.path.append(os.path.join(os.path.dirname(__file__), "../../test/golden"))
-    from oracle import Oracle
 
-    config = settings["config"]
-    return Oracle({**config, "outputStride": config["outputStride"] or 32})
+def inference(torch, settings, model, images):
+    """A function that runs the model once, and its logits where the weights are given."""
+    weights = settings.get("weights")
+    if weights:
+        model.load_state_dict(torch.load(weights))
+    model.eval()
+    with torch.no_grad():
+        if settings["layout"] == "script":
+            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, images)))
+            model(images)  # it specialises in its first two runs
+
+    def logits():
+        with torch.inference_mode():
+            return model(images)
+
+    def infer():
+        logits()
+
+    return infer, {"logits": logits().flatten().tolist()} if weights else {}
 
 
 def start(settings):
@@ -32,20 +44,14 @@ def start(settings):
     layout = torch.channels_last if settings["layout"] == "channels_last" else torch.contiguous_format
     model = network(settings).to(memory_format=layout)
     config, batch = settings["config"], settings["batch"]
-    images = torch.rand(batch, config["inputChannels"], *config["inputSize"]) * 2 - 1
-    images = images.to(memory_format=layout)
+    images = pictures(torch, [batch, config["inputChannels"], *config["inputSize"]]).to(memory_format=layout)
     labels = torch.arange(batch) % config["classes"]
     parameters = sum(p.numel() for p in model.parameters())
     facts = {"parameters": parameters, "versions": {"torch": torch.__version__}}
 
     if settings["task"] == "infer":
-        model.eval()
-
-        def infer():
-            with torch.inference_mode():
-                model(images)
-
-        return facts, infer
+        infer, more = inference(torch, settings, model, images)
+        return {**facts, **more}, infer
 
     model.train()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
