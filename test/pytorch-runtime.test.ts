@@ -9,6 +9,7 @@ import type { Graph } from '../src/graph/graph.ts';
 import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
+import { thisMachine } from '../src/runtime/machine.ts';
 import { Session } from '../src/runtime/session.ts';
 import { tensor } from '../src/tensor.ts';
 import {
@@ -24,9 +25,10 @@ import {
 } from './golden-networks.ts';
 import { relativeError } from './tensors.ts';
 
+const block = (await thisMachine()).block!;
 const lowerings = {
   standard: lowerStandard,
-  'blocks of 16': (graph: Graph) => lowerBlocked(graph, 16),
+  blocks: (graph: Graph) => lowerBlocked(graph, block),
 };
 
 /** Opens a graph in ONNX Runtime for as long as `use` takes. */

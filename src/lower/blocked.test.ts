@@ -211,19 +211,108 @@ describe('max-pooling after a ReLU', () => {
   });
 });
 
-test('short vectors are updated together, each with its own result', async () => {
-  const random = seeded(9);
-  const b = new Builder('updates');
-  const rate = b.input('rate', []);
-  for (const [i, length] of [3, 7, 5000].entries()) {
-    const [w, g, v] = ['w', 'g', 'v'].map((name) => b.input(`${name}${i}`, [length])) as [Value, Value, Value];
-    const settings = { momentum: 0.9, nesterov: 1, weight_decay: i === 1 ? 0 : 0.1 };
-    const [next, velocity] = b.node('SgdUpdate', [w, g, v, rate], settings, 2).outputs;
-    b.output(next!, `w${i}.next`);
-    b.output(velocity!, `v${i}.next`);
-  }
-  const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
-  expectNear(await lowered(b.graph, feeds), 1e-6);
+test.each([
+  [0.9, 1, 0.1],
+  [0.9, 0, 0],
+  [0, 0, 0.1],
+])(
+  'short vectors are updated together, long ones in passes: momentum %d, nesterov %d, decay %d',
+  async (momentum, nesterov, decay) => {
+    const random = seeded(9);
+    const b = new Builder('updates');
+    const rate = b.input('rate', []);
+    for (const [i, length] of [3, 7, 5, 16 * 256 * 2].entries()) {
+      const [w, g, v] = ['w', 'g', 'v'].map((name) => b.input(`${name}${i}`, [length])) as [Value, Value, Value];
+      const settings = { momentum, nesterov, weight_decay: i === 2 ? 0.7 : decay };
+      const [next, velocity] = b.node('SgdUpdate', [w, g, v, rate], settings, 2).outputs;
+      b.output(next!, `w${i}.next`);
+      b.output(velocity!, `v${i}.next`);
+    }
+    const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+    const result = await lowered(b.graph, feeds);
+    expect([...result.graph.nodes].filter(({ op }) => op === 'Split')).toHaveLength(2); // of the first two's results
+    expect(blockedNodes(result.graph, 'Conv')).toBe((decay > 0 ? 1 : 0) + nesterov);
+    expectNear(result, 1e-6);
+  },
+);
+
+describe('an addition is no part of the convolution before', () => {
+  const build = (finish: (b: Builder, c: Value, x: Value) => void) => {
+    const b = new Builder('addition');
+    const x = b.input('x', [2, 16, 4, 4]);
+    const c = b.op('Conv', [x, b.input('w', [16, 16, 1, 1])], { kernel_shape: [1, 1] });
+    finish(b, c, x);
+    return b;
+  };
+  const normalisedBy = (b: Builder, c: Value) =>
+    b.node(
+      'BatchNormTraining',
+      [c, ...['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [16]))],
+      {},
+      5,
+    );
+  test.each([
+    [
+      'that has a ReLU',
+      (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.op('Relu', [normalisedBy(b, c).outputs[0]!]), x])),
+    ],
+    ['whose result is asked for as well', (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.output(c), x]))],
+    ['that is added to itself', (b: Builder, c: Value) => b.output(b.op('Add', [c, c]))],
+  ] as const)('%s', async (_, finish) => {
+    const random = seeded(10);
+    const b = build(finish);
+    expectNear(
+      await lowered(b.graph, new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]))),
+      1e-5,
+    );
+  });
+});
+
+test('a variance that rounds to nothing is not negative', async () => {
+  const b = new Builder('still');
+  const [x, w] = [b.input('x', [7, 16, 1, 1]), b.input('w', [16, 16, 3, 3])];
+  const z = b.op('Conv', [x, w], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+  const vectors = ['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [16]));
+  const node = b.node('BatchNormTraining', [z, ...vectors], {}, 5);
+  b.output(node.outputs[0]!, 'y');
+  b.output(node.outputs[2]!, 'variance.next');
+  const random = seeded(11);
+  const feeds = new Map<string, Tensor>(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value), 0, 1)]));
+  const picture = random.tensor([16], 5, 30).data;
+  feeds.set(
+    'x',
+    tensor(
+      'float32',
+      [7, 16, 1, 1],
+      Float32Array.from({ length: 112 }, (_, i) => picture[i % 16]!),
+    ),
+  );
+  const { actual } = await lowered(b.graph, feeds);
+  expect(actual.get('y')!.data.every(Number.isFinite)).toBe(true);
+  expect(Math.min(...(actual.get('variance.next')!.data as Float32Array))).toBeGreaterThanOrEqual(0);
+});
+
+test('a padded 1x1 convolution before a normalisation is centred by what is measured', async () => {
+  const b = new Builder('padded');
+  const [x, w] = [b.input('x', [2, 16, 4, 4]), b.input('w', [16, 16, 1, 1])];
+  const z = b.op('Conv', [x, w], { kernel_shape: [1, 1], pads: [1, 1, 1, 1] });
+  const vectors = ['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [16]));
+  b.output(b.node('BatchNormTraining', [z, ...vectors], {}, 5).outputs[0]!, 'y');
+  const random = seeded(12);
+  expectNear(
+    await lowered(b.graph, new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]))),
+    1e-5,
+  );
+});
+
+test('a node that reads what a step ends with is refused', () => {
+  const b = new Builder('late');
+  const [w, g, v, rate] = [b.input('w', [4]), b.input('g', [4]), b.input('v', [4]), b.input('rate', [])];
+  const [next] = b.node('SgdUpdate', [w, g, v, rate], {}, 2).outputs;
+  b.output(b.op('Relu', [next]), 'y');
+  expect(() => lowerBlocked(b.graph, block)).toThrow(
+    /is what a training step ends with; no node of the step can read it/,
+  );
 });
 
 test('what comes in goes out under its own name', async () => {

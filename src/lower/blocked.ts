@@ -1,12 +1,14 @@
 /**
  * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalisations and whatever lies
  * between them in its blocked layout, in as few passes over memory as there can be. What no rule here is for is written
- * out in standard operators, so any graph can be lowered, and the result equals `lowerStandard`'s up to rounding.
+ * out in standard operators, so that the result equals `lowerStandard`'s up to rounding whatever the net.
  *
  * The algebra stands at the head of each file under `blocked/`; docs/performance.md says what each rule gains.
  */
+
+import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
-import { Graph, type Node, Value } from '../graph/graph.ts';
+import { describe, Graph, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, isOtherVersion, isSemantic, type OpType, opTypeOf, semanticDomain } from '../graph/ops.ts';
 import { convolution, convolutionInputGradient } from './blocked/convolution.ts';
 import { addition, globalAverage, relu, reluGradient } from './blocked/elementwise.ts';
@@ -34,10 +36,11 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
 };
 
 /**
- * A graph that computes the same with blocks of `block` channels.
+ * A training step that computes the same with blocks of `block` channels.
  *
  * @param block what the runtime's blocked layout takes, as `blockSize` finds out.
- * @throws UsageError naming a value whose shape is not all numbers where a body needs it.
+ * @throws UsageError naming a value whose shape is not all numbers where a body needs it; naming a node that has a
+ *   subgraph, or a value that a step ends with and another node reads.
  * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
  */
 export function lowerBlocked(source: Graph, block: number): Graph {
@@ -52,12 +55,16 @@ export function lowerBlocked(source: Graph, block: number): Graph {
     return copy;
   };
   b.graph.inputs.push(...source.inputs.map(copied));
-  for (const value of source.initializers) if (!source.inputs.includes(value)) b.graph.initializers.add(copied(value));
+  for (const value of source.initializers) {
+    const copy = source.inputs.includes(value) ? layouts.plain(value) : copied(value);
+    b.graph.initializers.add(copy);
+  }
+  const outputs = new Set(source.outputs);
   const isUpdate = (node: Node): boolean => opTypeOf(node) === 'SgdUpdate';
   const order = source.sorted();
   for (const node of order) {
     if (isUpdate(node)) continue;
-    const forms = lowerNode(layouts, node) ?? standardNode(layouts, node);
+    const forms = lowerNode(layouts, node, outputs) ?? standardNode(layouts, node);
     for (const [i, output] of node.outputs.entries()) layouts.set(output, forms[i]!);
   }
   updateStatistics(layouts, layouts.statistics);
@@ -67,16 +74,21 @@ export function lowerBlocked(source: Graph, block: number): Graph {
   return b.graph;
 }
 
-function lowerNode(layouts: Layouts, node: Node): readonly Forms[] | undefined {
+function lowerNode(layouts: Layouts, node: Node, outputs: ReadonlySet<Value>): readonly Forms[] | undefined {
   const op = opTypeOf(node);
   const rule = op && (rules[op] as Rule<OpType> | undefined);
   if (!op || !rule || isOtherVersion(node, op)) return undefined;
   const attributes = attributesOf(node, op);
-  return rule({ layouts, n: layouts.nodes, node, inputs: node.inputs as Value[], attributes });
+  const isOnlyReader = (value: Value): boolean =>
+    value.users.size === 1 && value.users.has(node) && !outputs.has(value);
+  const inputs = node.inputs as Value[];
+  return rule({ layouts, n: layouts.nodes, node, inputs, attributes, outputs, isOnlyReader });
 }
 
 function standardNode(layouts: Layouts, node: Node): Forms[] {
   const { b } = layouts.nodes;
+  if (node.captures.length > 0)
+    throw new UsageError(`${describe(node)} has a subgraph, which training steps have not.`);
   const inputs = node.inputs.map((value) => value && layouts.plain(value));
   const op = opTypeOf(node);
   if (op && isSemantic(op)) return writeOut(b, op, inputs as Value[], node).map((plain) => ({ plain }));

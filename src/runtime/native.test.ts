@@ -63,3 +63,16 @@ test('names the node that fails, and refuses what it cannot bind', async () => {
   b.output(b.op('Relu', [b.input('x', [1])]), 'y').producer!.attributes.set('none', { kind: 'int', value: 1 });
   await expect(openBound(b.graph)).rejects.toThrow(/^ONNX Runtime: .*Unrecognized attribute: none/);
 });
+
+test('what is disposed of does not run, and disposing twice or under a run is harmless', async () => {
+  const session = await openBound(graph(), { threads: 1 });
+  const { inputs, outputs, y } = arrays(4);
+  const run = session.bind(inputs, outputs);
+  const running = run();
+  await session.dispose();
+  await running;
+  expect([...y.data]).toEqual([1, 2, 3, 4]);
+  await session.dispose();
+  await expect(run()).rejects.toThrow('The session was disposed of; open another one.');
+  expect(() => session.bind(inputs, outputs)).toThrow('The session was disposed of');
+});

@@ -9,43 +9,45 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { KoffiFunc } from 'koffi';
+import type { KoffiFunc, LibraryHandle } from 'koffi';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { encodeOnnx, inlineLimit } from '../onnx/write.ts';
 import type { Tensor } from '../tensor.ts';
 import { type BoundSession, named, Session, type SessionOptions } from './session.ts';
 
-/** Places in the table of version 1, and what stands there. Each but the last three gives a status, null if all is well. */
+/** Places in the table of version 1, and what stands there. What gives a pointer gives a status, null if all is well. */
 const places = {
-  GetErrorMessage: [2, 'const char *GetErrorMessage(void *status)'],
-  CreateEnv: [3, 'void *CreateEnv(int level, const char *name, _Out_ void **env)'],
+  GetErrorMessage: [2, 'const char *(void *status)'],
+  CreateEnv: [3, 'void *(int level, const char *name, _Out_ void **env)'],
   CreateSessionFromArray: [
     8,
-    'void *CreateSessionFromArray(void *env, const void *model, size_t bytes, void *options, _Out_ void **session)',
+    'void *(void *env, const void *model, size_t bytes, void *options, _Out_ void **session)',
   ],
   Run: [
     9,
-    'void *Run(void *session, void *options, const char **inputs, void **feeds, size_t n, const char **outputs, size_t m, void **fetches)',
+    'void *(void *session, void *options, const char **inputs, void **feeds, size_t n, const char **outputs, size_t m, void **fetches)',
   ],
-  CreateSessionOptions: [10, 'void *CreateSessionOptions(_Out_ void **options)'],
-  DisableMemPattern: [17, 'void *DisableMemPattern(void *options)'],
-  SetSessionGraphOptimizationLevel: [23, 'void *SetSessionGraphOptimizationLevel(void *options, int level)'],
-  SetIntraOpNumThreads: [24, 'void *SetIntraOpNumThreads(void *options, int threads)'],
+  CreateSessionOptions: [10, 'void *(_Out_ void **options)'],
+  DisableMemPattern: [17, 'void *(void *options)'],
+  SetSessionGraphOptimizationLevel: [23, 'void *(void *options, int level)'],
+  SetIntraOpNumThreads: [24, 'void *(void *options, int threads)'],
   CreateTensorWithDataAsOrtValue: [
     49,
-    'void *CreateTensorWithDataAsOrtValue(void *info, void *data, size_t bytes, const int64_t *dims, size_t rank, int type, _Out_ void **value)',
+    'void *(void *info, void *data, size_t bytes, const int64_t *dims, size_t rank, int type, _Out_ void **value)',
   ],
-  CreateCpuMemoryInfo: [69, 'void *CreateCpuMemoryInfo(int allocator, int type, _Out_ void **info)'],
-  ReleaseStatus: [93, 'void ReleaseStatus(void *status)'],
-  ReleaseSession: [95, 'void ReleaseSession(void *session)'],
-  ReleaseValue: [96, 'void ReleaseValue(void *value)'],
-  ReleaseSessionOptions: [100, 'void ReleaseSessionOptions(void *options)'],
+  CreateCpuMemoryInfo: [69, 'void *(int allocator, int type, _Out_ void **info)'],
+  ReleaseStatus: [93, 'void (void *status)'],
+  ReleaseSession: [95, 'void (void *session)'],
+  ReleaseValue: [96, 'void (void *value)'],
+  ReleaseSessionOptions: [100, 'void (void *options)'],
 } as const;
 
 type Api = { readonly [F in keyof typeof places]: KoffiFunc<(...values: unknown[]) => unknown> };
 
 interface Native {
+  /** Kept, because koffi unloads a library that nobody refers to. */
+  readonly library: LibraryHandle;
   readonly api: Api;
   readonly env: unknown;
   readonly memory: unknown;
@@ -71,10 +73,9 @@ let loaded: Promise<Native | undefined> | undefined;
 export async function openBound(graph: Graph, options: SessionOptions = {}): Promise<BoundSession> {
   loaded ??= load();
   const native = await loaded;
-  const isPlain = (options.providers ?? ['cpu']).join() === 'cpu';
+  if (!native || (options.providers ?? ['cpu']).join() !== 'cpu') return Session.open(graph, options);
   const { model, data } = encodeOnnx(graph, { location: 'weights', above: inlineLimit });
-  if (!native || !isPlain || data.length > 0) return Session.open(graph, options);
-  return new NativeSession(native, model, options);
+  return data.length > 0 ? Session.open(graph, options) : new NativeSession(native, model, options);
 }
 
 /** undefined where koffi or the library is missing. */
@@ -85,7 +86,7 @@ async function load(): Promise<Native | undefined> {
     const library = koffi.load(libraryPath());
     const base = library.func('void *OrtGetApiBase()')();
     const [getApi] = koffi.decode(base, koffi.array('void *', 1)) as [unknown];
-    const table = koffi.decode(getApi, koffi.proto('void *GetApi(uint32_t version)'))(1);
+    const table = koffi.decode(getApi, koffi.proto('void *(uint32_t version)'))(1);
     const functions = koffi.decode(table, koffi.array('void *', 101)) as unknown[];
     const entries = Object.entries(places).map(([name, [place, prototype]]) => [
       name,
@@ -95,7 +96,7 @@ async function load(): Promise<Native | undefined> {
     const fatal = 4;
     const env = created(api, (out) => api.CreateEnv(fatal, 'resnext', out));
     const [arena, ordinary] = [1, 0];
-    return { api, env, memory: created(api, (out) => api.CreateCpuMemoryInfo(arena, ordinary, out)) };
+    return { library, api, env, memory: created(api, (out) => api.CreateCpuMemoryInfo(arena, ordinary, out)) };
   } catch {
     return undefined;
   }
@@ -126,21 +127,20 @@ function created(api: Api, create: (out: unknown[]) => unknown): unknown {
 
 class NativeSession implements BoundSession {
   readonly #native: Native;
-  readonly #session: unknown;
+  /** undefined once it is disposed of. */
+  #session: unknown;
   readonly #values: unknown[] = [];
-  /** What the values point into. */
-  readonly #arrays: ArrayBufferLike[] = [];
+  #running: Promise<unknown> = Promise.resolve();
 
   constructor(native: Native, model: Uint8Array, { threads, optimization = 'all' }: SessionOptions) {
     const { api, env } = native;
     this.#native = native;
     const options = created(api, (out) => api.CreateSessionOptions(out));
-    check(api, api.DisableMemPattern(options));
-    check(api, api.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]));
-    if (threads !== undefined) check(api, api.SetIntraOpNumThreads(options, threads));
     try {
-      const open = (out: unknown[]) => api.CreateSessionFromArray(env, model, model.length, options, out);
-      this.#session = created(api, open);
+      check(api, api.DisableMemPattern(options));
+      check(api, api.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]));
+      if (threads !== undefined) check(api, api.SetIntraOpNumThreads(options, threads));
+      this.#session = created(api, (out) => api.CreateSessionFromArray(env, model, model.length, options, out));
     } catch (error) {
       throw named(error as Error);
     } finally {
@@ -149,35 +149,51 @@ class NativeSession implements BoundSession {
   }
 
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
-    const { api } = this.#native;
+    this.#opened();
     const [feeds, fetches] = [this.#bound(inputs), this.#bound(outputs)];
-    const session = this.#session;
-    const names = [[...inputs.keys()], [...outputs.keys()]] as const;
+    const held = { inputs, outputs }; // the values point into their arrays
     return async () => {
-      const status = await new Promise<unknown>((resolve, reject) => {
-        const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result));
-        api.Run.async(session, null, names[0], feeds, feeds.length, names[1], fetches.length, fetches, done);
-      });
-      try {
-        check(api, status);
-      } catch (error) {
-        throw named(error as Error);
-      }
+      const run = this.#run([...held.inputs.keys()], feeds, [...held.outputs.keys()], fetches);
+      this.#running = run.catch(() => {});
+      await run;
     };
   }
 
+  /** Waits for a run that is under way. */
   async dispose(): Promise<void> {
+    await this.#running;
+    if (this.#session === undefined) return;
     const { api } = this.#native;
     for (const value of this.#values.splice(0)) api.ReleaseValue(value);
-    this.#arrays.length = 0;
     api.ReleaseSession(this.#session);
+    this.#session = undefined;
+  }
+
+  #opened(): unknown {
+    if (this.#session === undefined) throw new UsageError('The session was disposed of; open another one.');
+    return this.#session;
+  }
+
+  async #run(inputs: string[], feeds: unknown[], outputs: string[], fetches: unknown[]): Promise<void> {
+    const { api } = this.#native;
+    const session = this.#opened();
+    const status = await new Promise<unknown>((resolve, reject) => {
+      const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result));
+      api.Run.async(session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches, done);
+    });
+    try {
+      check(api, status);
+    } catch (error) {
+      throw named(error as Error);
+    }
   }
 
   #bound(tensors: ReadonlyMap<string, Tensor>): unknown[] {
     const { api, memory } = this.#native;
     return [...tensors].map(([name, { dtype, dims, data }]) => {
       if (dtype !== 'float32') throw new UsageError(`"${name}" is ${dtype}; bound tensors are float32.`);
-      this.#arrays.push(data.buffer); // to ask for it moves a short array out of memory that the collector shifts
+      // To ask for the buffer moves a short array out of the memory that the collector shifts.
+      if (data.buffer.byteLength === 0) throw new UsageError(`"${name}" has no numbers to bind.`);
       const shape = BigInt64Array.from(dims, BigInt);
       const create = (out: unknown[]) =>
         api.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, shape, dims.length, float32, out);

@@ -3,6 +3,7 @@
  * sets of state arrays; a step reads the one and writes the other, and the next step goes the other way, so the state is
  * never copied. Velocities are in both sets: only their own update reads them, before it writes.
  */
+import { UsageError } from '../errors.ts';
 import type { Model } from '../model/resnext.ts';
 import { checkWeights, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
 import { openBound } from '../runtime/native.ts';
@@ -29,6 +30,7 @@ export class Trainer {
   /** The set that holds the current state comes first. */
   #buffers: [Buffers, Buffers];
   #runs: [() => Promise<void>, () => Promise<void>];
+  #isWhole = true;
 
   private constructor(model: Model, session: BoundSession, { graph, state }: TrainingStep) {
     this.#model = model;
@@ -80,10 +82,18 @@ export class Trainer {
     return trainer;
   }
 
-  /** Trains on `images` and `targets` once; `loss` and `logits` then hold the results. */
+  /**
+   * Trains on `images` and `targets` once; `loss` and `logits` then hold the results. Until then none of them may be
+   * touched.
+   *
+   * @throws UsageError while another step is under way, and after one that failed until `setState`.
+   */
   async step(learningRate: number): Promise<void> {
+    this.#whole();
     this.#rate[0] = learningRate;
+    this.#isWhole = false; // a step that fails half-way has changed some velocities
     await this.#runs[0]();
+    this.#isWhole = true;
     this.#runs.reverse();
     this.#buffers.reverse();
   }
@@ -101,6 +111,7 @@ export class Trainer {
   /** Goes on from this state; a velocity that is not given starts at zero. */
   setState(weights: Weights, velocity: Weights): void {
     const current = this.#buffers[0];
+    this.#isWhole = true;
     for (const { name, role } of this.#state) if (role === 'velocity') current.get(name)!.data.fill(0);
     const put = (name: string, part: Tensor) => current.get(name)!.data.set(part.data as Float32Array);
     for (const [name, part] of scatterWeights(this.#model, weights)) put(name, part);
@@ -112,7 +123,16 @@ export class Trainer {
     await this.#session.dispose();
   }
 
+  #whole(): void {
+    if (!this.#isWhole) {
+      throw new UsageError(
+        'A step is under way or has failed; wait for it, or set the state that training goes on from.',
+      );
+    }
+  }
+
   #gather(suffix: string): Map<string, Tensor> {
+    this.#whole();
     const current = this.#buffers[0];
     return gatherWeights(this.#model, ({ value }) => {
       const flat = current.get(value.name + suffix);

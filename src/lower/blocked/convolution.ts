@@ -6,7 +6,7 @@
  * input channel. For a 1x1 convolution with stride 1 that is the mean itself. Nothing corrects it there, so it is made from
  * the means of each picture, whose rounding errors differ and mostly cancel. Elsewhere the borders make a difference, and
  * what is left of the mean is measured. The variance of what is centred so is a mere mean of squares, one pass of reading,
- * and as accurate as one that subtracts the mean first.
+ * and nearly as accurate as one that subtracts the mean first.
  *
  * The gradient by the input, stride 1, is a convolution with the backward filter (`filters.ts`), padded by what the
  * kernel spans less the forward padding. With stride 2 it is computed in phases (`phases.ts`), of which a 1x1 kernel
@@ -25,7 +25,7 @@ export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bia
   const [y] = node.outputs;
   const weight = layouts.plain(w!);
   const isStem = attributes.group === 1 && sizes(x!)[1]! < n.block;
-  const groups = grouping(weight, attributes.group, n.block);
+  const groups = grouping(sizes(weight), attributes.group, n.block);
   if (bias || !layouts.isBlockable(y!) || !(isStem || (groups && layouts.isBlockable(x!)))) return undefined;
   const window = resolveWindow(attributes, sizes(x!).slice(2), sizes(weight).slice(2));
   const map = isStem ? layouts.plain(x!) : layouts.blocked(x!);
@@ -78,12 +78,13 @@ function shiftOf(n: BlockedNodes, weight: Value, groups: number, mean: Value): V
 const exactShift = (n: BlockedNodes, weight: Value, means: Value): Value =>
   n.meanOfPictures(n.matMulTransposed(means, n.as(weight, sizes(weight).slice(0, 2))));
 
-const isExact = ({ kernel, strides }: Window): boolean => [...kernel, ...strides].every((size) => size === 1);
+const isExact = ({ kernel, strides, begin, end }: Window): boolean =>
+  [...kernel, ...strides].every((size) => size === 1) && [...begin, ...end].every((pad) => pad === 0);
 
 export const convolutionInputGradient: Rule<'ConvInputGrad'> = ({ layouts, n, inputs: [dy, w], attributes }) => {
   const { group, input_shape } = attributes;
   const weight = layouts.plain(w!);
-  const groups = grouping(weight, group, n.block);
+  const groups = grouping(sizes(weight), group, n.block);
   if (!groups || !layouts.isBlockable(dy!) || input_shape[1]! % n.block !== 0) return undefined;
   const window = resolveWindow(attributes, input_shape.slice(2), sizes(weight).slice(2));
   const { map, scale: pending, bias, plus } = layouts.affine(dy!);

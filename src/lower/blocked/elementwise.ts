@@ -1,5 +1,5 @@
 /** ReLU, its gradient, additions and averages of blocked maps: joined to the pass before where one is pending. */
-import type { Node, Value } from '../../graph/graph.ts';
+import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { largestFloat32 } from '../standard.ts';
 import { compute } from './layouts.ts';
@@ -28,17 +28,17 @@ export const reluGradient: Rule<'ReluGrad'> = (site) => {
 
 /** A sum with a pending affine waits with it; a convolution adds the other operand while it writes. */
 export const addition: Rule<'Add'> = (site) => {
-  const { layouts, n, node, inputs } = site;
+  const { layouts, n, inputs, isOnlyReader } = site;
   const [left, right] = inputs as [Value, Value];
-  if (!isWorth(site) || sizes(left).join() !== sizes(right).join()) return undefined;
+  if (!isWorth(site) || left === right || sizes(left).join() !== sizes(right).join()) return undefined;
   for (const [x, other] of [
     [left, right],
     [right, left],
   ] as const) {
     const affine = layouts.affine(x);
     const isPending = (affine.scale || affine.bias) && !affine.plus;
-    if (isPending && isOnlyUser(x, node)) {
-      return [{ affine: { ...affine, plus: layouts.blocked(other), keepsPlus: !isOnlyUser(other, node) } }];
+    if (isPending && isOnlyReader(x)) {
+      return [{ affine: { ...affine, plus: layouts.blocked(other), keepsPlus: !isOnlyReader(other) } }];
     }
   }
   for (const [x, other] of [
@@ -46,7 +46,12 @@ export const addition: Rule<'Add'> = (site) => {
     [right, left],
   ] as const) {
     const { producer } = layouts.blocked(x);
-    if (producer?.op === 'Conv' && producer.inputs.length < 4 && isOnlyUser(x, node)) {
+    if (
+      producer?.op === 'Conv' &&
+      producer.inputs.length < 4 &&
+      !producer.attributes.has('activation') &&
+      isOnlyReader(x)
+    ) {
       while (producer.inputs.length < 3) producer.inputs.push(undefined);
       n.b.graph.setInput(producer, 3, layouts.blocked(other));
       return [{ blocked: producer.outputs[0]! }];
@@ -54,8 +59,6 @@ export const addition: Rule<'Add'> = (site) => {
   }
   return [{ blocked: n.b.op('Add', [layouts.blocked(left), layouts.blocked(right)]) }];
 };
-
-const isOnlyUser = (x: Value, node: Node): boolean => x.users.size === 1 && x.users.has(node);
 
 /** One number per map: stored alike in both layouts. */
 export const globalAverage: Rule<'GlobalAveragePool'> = ({ layouts, n, inputs: [x] }) =>

@@ -126,7 +126,7 @@ const widest = 32;
 /** dy with channel (c + turn) mod width of its group in place of channel c. */
 function turnedChannels(n: BlockedNodes, dy: Value, group: number, width: number, turn: number): Value {
   const channels = group * width;
-  const { merge } = grouping(n.b.number(0, [channels, width, 1, 1]), group, n.block)!;
+  const { merge } = grouping([channels, width], group, n.block)!; // some merging does: channels fill whole blocks
   const columns = merge * width;
   const filter = new Float32Array(channels * columns);
   for (let c = 0; c < channels; c++) {

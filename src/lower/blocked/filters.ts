@@ -19,9 +19,9 @@ export interface Grouping {
 /** Beyond this many times the multiplications, merging costs more than it brings. */
 const mostMerged = 16;
 
-/** How to fill blocks with the groups of a weight; undefined where no merging does. */
-export function grouping(weight: Value, groups: number, block: number): Grouping | undefined {
-  const [filters, inner] = sizes(weight) as [number, number];
+/** How to fill blocks with the groups of a weight [filters, inner, …]; undefined where no merging does. */
+export function grouping([filters, inner]: readonly number[], groups: number, block: number): Grouping | undefined {
+  if (filters === undefined || inner === undefined) return undefined;
   const outer = filters / groups;
   for (let merge = 1; merge <= Math.min(groups, mostMerged); merge++) {
     const fits = groups % merge === 0 && (inner * merge) % block === 0 && (outer * merge) % block === 0;

@@ -7,6 +7,7 @@
  *   affine    scale · map + bias + plus, per channel, not computed yet: whoever reads it may do part of the work cheaper
  *   centred   a blocked map less a shift per channel that brings its mean near zero
  */
+import { UsageError } from '../../errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { BlockedNodes } from './nodes.ts';
@@ -57,6 +58,12 @@ export class Layouts {
     this.#forms.set(value, forms);
   }
 
+  #of(value: Value): Forms {
+    const forms = this.#forms.get(value);
+    if (forms && Object.keys(forms).length > 0) return forms;
+    throw new UsageError(`"${value.name}" is what a training step ends with; no node of the step can read it.`);
+  }
+
   /** Whether the value could be stored in blocks. */
   isBlockable(value: Value): boolean {
     const { dims } = value;
@@ -66,18 +73,18 @@ export class Layouts {
 
   /** Whether it is stored in blocks already, or nearly. */
   isBlocked(value: Value): boolean {
-    const { blocked, affine, centred } = this.#forms.get(value)!;
+    const { blocked, affine, centred } = this.#of(value);
     return blocked !== undefined || affine !== undefined || centred !== undefined;
   }
 
   plain(value: Value): Value {
-    const forms = this.#forms.get(value)!;
+    const forms = this.#of(value);
     forms.plain ??= this.unblocked(this.blocked(value));
     return forms.plain;
   }
 
   blocked(value: Value): Value {
-    const forms = this.#forms.get(value)!;
+    const forms = this.#of(value);
     forms.blocked ??= this.#block(forms);
     return forms.blocked;
   }
@@ -87,7 +94,7 @@ export class Layouts {
    * it does not take memory from the forward to the backward pass beside the map itself.
    */
   again(value: Value): Value {
-    const { rectified } = this.#forms.get(value)!;
+    const { rectified } = this.#of(value);
     if (!rectified) return this.blocked(value);
     return once(this.#seconds, value, () => compute(this.nodes, rectified, true));
   }
@@ -100,12 +107,12 @@ export class Layouts {
 
   /** The value as an affine of a map, which is the map itself where nothing is pending. */
   affine(value: Value): Affine {
-    const { affine, blocked } = this.#forms.get(value)!;
+    const { affine, blocked } = this.#of(value);
     return affine && !blocked ? affine : { map: this.blocked(value) };
   }
 
   centred(value: Value): Centred | undefined {
-    return this.#forms.get(value)!.centred;
+    return this.#of(value).centred;
   }
 
   /** A blocked map in ONNX's order. */

@@ -4,7 +4,7 @@
  * numbers this CPU takes at a time; C is a multiple of B. A blocked filter of M channels out, K channels in (of one
  * group) is stored [M/B, K/B, kh, kw, B in, B out].
  *
- * These operators are no part of ONNX: `runtime/blocked.ts` finds out whether a runtime has them and computes as here.
+ * These operators are no part of ONNX: `train/lowering.ts` finds out whether a runtime has them and computes as here.
  */
 import type { Builder } from '../../graph/builder.ts';
 import { type Attribute, Value } from '../../graph/graph.ts';

@@ -23,7 +23,9 @@ export const normalisation: Rule<'BatchNormTraining'> = ({ layouts, n, node, inp
   const { epsilon, momentum } = attributes;
   const { map, shift, residual } = centred(layouts, x);
   const squares = n.meanProduct(map, map); // [C]
-  const variance = residual ? b.op('Sub', [squares, b.op('Mul', [residual, residual])]) : squares;
+  const variance = residual
+    ? b.op('Relu', [b.op('Sub', [squares, b.op('Mul', [residual, residual])])]) // rounding must not leave it below zero
+    : squares;
   const inverse = b.op('Reciprocal', [b.op('Sqrt', [b.op('Add', [variance, b.number(epsilon)])])]);
   const scale = b.op('Mul', [layouts.plain(gamma), inverse]);
   const bias = residual ? b.op('Sub', [layouts.plain(beta), b.op('Mul', [scale, residual])]) : layouts.plain(beta);
@@ -48,7 +50,7 @@ function centred(layouts: Layouts, x: Value): Centred {
   return made;
 }
 
-export const normalisationGradient: Rule<'BatchNormGrad'> = ({ layouts, n, inputs }) => {
+export const normalisationGradient: Rule<'BatchNormGrad'> = ({ layouts, n, inputs, isOnlyReader }) => {
   const [dy, x, gamma, , inverseValue] = inputs as [Value, Value, Value, Value, Value];
   const of = layouts.isBlockable(x) && layouts.isBlocked(x) ? layouts.centred(x) : undefined;
   if (!of) return undefined;
@@ -60,7 +62,7 @@ export const normalisationGradient: Rule<'BatchNormGrad'> = ({ layouts, n, input
   const dgamma = b.op('Mul', [inverse, centredProduct]); // dγ/n
   const along = b.op('Neg', [b.op('Mul', [inverse, dgamma])]);
   const bias = of.residual ? b.op('Add', [meanOfDz, b.op('Mul', [along, of.residual])]) : meanOfDz;
-  const pass = { map: of.map, along, bias: b.op('Neg', [bias]), dz, isLast: dy.users.size === 1 };
+  const pass = { map: of.map, along, bias: b.op('Neg', [bias]), dz, isLast: isOnlyReader(dy) };
   const scale = b.op('Mul', [layouts.plain(gamma), inverse]); // s
   const count = b.number(perChannel(x));
   return [

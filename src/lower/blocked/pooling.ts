@@ -20,8 +20,8 @@ import type { BlockedNodes } from './nodes.ts';
 import { interleaved } from './phases.ts';
 import type { Rule } from './rules.ts';
 
-export const maxPool: Rule<'MaxPool'> = ({ layouts, n, node, inputs: [x], attributes }) => {
-  if (!isBlockedPool(node) || !layouts.isBlockable(x!)) return undefined;
+export const maxPool: Rule<'MaxPool'> = ({ layouts, n, node, inputs: [x], attributes, outputs }) => {
+  if (!isBlockedPool(node, outputs) || !layouts.isBlockable(x!)) return undefined;
   const window = resolveWindow(attributes, sizes(x!).slice(2));
   const map = window.output as readonly number[];
   const pads = [...window.begin, ...window.end];
@@ -32,7 +32,7 @@ export const maxPool: Rule<'MaxPool'> = ({ layouts, n, node, inputs: [x], attrib
 };
 
 /** Whether nothing but this file's gradient wants the indices, and what comes back passes the ReLU that made x. */
-function isBlockedPool(node: Node): boolean {
+function isBlockedPool(node: Node, graphOutputs: ReadonlySet<Value>): boolean {
   const [x] = node.inputs as [Value];
   const [, indices] = node.outputs;
   const window = resolveWindow(attributesOf(node, 'MaxPool'), sizes(x).slice(2));
@@ -41,22 +41,25 @@ function isBlockedPool(node: Node): boolean {
   const isLarge = kernel.every((taps) => taps > 1); // every phase is met
   const isPlain = dilations.every((dilation) => dilation === 1) && attributesOf(node, 'MaxPool').ceil_mode === 0;
   const isMasked = (gradient: Value) =>
+    !graphOutputs.has(gradient) &&
     [...gradient.users].every((user) => opTypeOf(user) === 'ReluGrad' && user.inputs[1] === x);
   const isRectified = x.producer !== undefined && opTypeOf(x.producer) === 'Relu';
   const gradients = [...(indices?.users ?? [])];
+  const isInside = !indices || !graphOutputs.has(indices);
   return (
     isHalved &&
     isLarge &&
     isPlain &&
     isRectified &&
+    isInside &&
     gradients.every((user) => opTypeOf(user) === 'MaxPoolGrad' && isMasked(user.outputs[0]!))
   );
 }
 
-export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, indices] }) => {
+export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, indices], outputs }) => {
   const pool = indices!.producer!;
   const [x, y] = [pool.inputs[0]!, pool.outputs[0]!];
-  if (!layouts.isBlocked(y) || !isBlockedPool(pool)) return undefined;
+  if (!layouts.isBlocked(y) || !isBlockedPool(pool, outputs)) return undefined;
   const window = resolveWindow(attributesOf(pool, 'MaxPool'), sizes(x).slice(2));
   const [down, across] = window.kernel as [number, number];
   const negative = n.b.op('Neg', [layouts.blocked(y)]);

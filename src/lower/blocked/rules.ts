@@ -9,6 +9,10 @@ export interface Site<O extends OpType> {
   readonly n: BlockedNodes;
   /** The node that is lowered, and its inputs, in the graph it comes from. */
   readonly node: Node;
+  /** The outputs of the source graph. */
+  readonly outputs: ReadonlySet<Value>;
+  /** Whether nothing but this node reads a value of the source graph. */
+  readonly isOnlyReader: (value: Value) => boolean;
   readonly inputs: readonly Value[];
   readonly attributes: Attributes<O>;
 }
