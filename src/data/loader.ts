@@ -1,6 +1,6 @@
 /**
- * Samples to batches, in the background: worker threads decode the next few batches while the calling thread, which
- * training blocks for long stretches, works on this one. Each batch is cut into one chunk per worker, and the chunks of
+ * Samples to batches, in the background: worker threads decode the next few batches while the calling thread
+ * trains on this one. Each batch is cut into one chunk per worker, and the chunks of
  * `prefetch` batches wait at the workers, so they stay busy without a word from the calling thread.
  *
  * An epoch is the same to the bit whatever the number of workers, and starting in its middle gives its tail: the order

@@ -59,8 +59,14 @@ export async function benchmark(
     milliseconds,
     fastest: Math.min(...times!),
     picturesPerSecond: (1000 * batch) / milliseconds,
-    gflops: (2e-6 * cost(graph).macs * batch) / milliseconds,
+    gflops: (2e-6 * macsOf(graph, batch)) / milliseconds,
   };
+}
+
+/** Multiply-adds of a run; a graph made for one batch size states them for that. */
+function macsOf(graph: Graph, batch: number): number {
+  const { macs } = cost(graph);
+  return typeof graph.inputs[0]?.dims?.[0] === 'number' ? macs : macs * batch;
 }
 
 /** One choice that was tried. */
