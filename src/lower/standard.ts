@@ -26,7 +26,7 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
     return [b.op('Reshape', [sums, b.ints(input_shape)])];
   },
   ReluGrad: (b, [dy, y]) => [b.op('Mul', [dy, b.op('HardSigmoid', [y], { alpha: largestFloat32, beta: 0 })])],
-  SgdUpdate: sgdUpdate,
+  SgdUpdate: (b, inputs, attributes) => sgdUpdate(b, inputs, attributes),
   SoftmaxCrossEntropy: (b, [logits, targets]) => {
     const log = b.op('LogSoftmax', [logits], { axis: 1 });
     const total = b.op('ReduceSum', [b.op('Mul', [log, targets])], { keepdims: 0 });
@@ -237,14 +237,22 @@ function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value
   return [b.op('Add', [b.op('Mul', [dy, perChannel(b, slope)]), ofX]), dscale, dbias];
 }
 
-function sgdUpdate(
+/**
+ * Stochastic gradient descent as PyTorch writes it. `plus` is how factor · x + y is computed where y is not needed again
+ * or may be computed over.
+ */
+export function sgdUpdate(
   b: Builder,
   [w, gradient, velocity, rate]: readonly Value[],
   { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
+  plus = (x: Value, factor: number, y: Value): Value => sumOf(b, x, factor, y),
 ): readonly Value[] {
-  const scaled = (x: Value, factor: number) => b.op('Mul', [x, b.number(factor)]);
-  const g = weight_decay === 0 ? gradient! : b.op('Add', [gradient, scaled(w!, weight_decay)]);
-  const v = momentum === 0 ? b.op('Identity', [g]) : b.op('Add', [scaled(velocity!, momentum), g]);
-  const direction = nesterov ? b.op('Add', [g, scaled(v, momentum)]) : v;
+  const g = weight_decay === 0 ? gradient! : plus(w!, weight_decay, gradient!);
+  const v = momentum === 0 ? b.op('Identity', [g]) : sumOf(b, velocity!, momentum, g);
+  const direction = nesterov ? plus(v, momentum, g) : v;
   return [b.op('Sub', [w, b.op('Mul', [direction, rate])]), v];
 }
+
+/** factor · x + y */
+export const sumOf = (b: Builder, x: Value, factor: number, y: Value): Value =>
+  b.op('Add', [b.op('Mul', [x, b.number(factor)]), y]);

@@ -4,9 +4,10 @@
  * short vectors are joined, updated as one and parted again.
  */
 import type { Node, Value } from '../../graph/graph.ts';
-import { type Attributes, attributesOf } from '../../graph/ops.ts';
+import { attributesOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { elements, tensor } from '../../tensor.ts';
+import { sgdUpdate, sumOf } from '../standard.ts';
 import type { Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
 
@@ -45,31 +46,21 @@ export function updateParameters(layouts: Layouts, nodes: readonly Node[]): void
 function updateTogether(layouts: Layouts, nodes: readonly Node[]): void {
   const column = (i: number) => nodes.map(({ inputs }) => layouts.plain(inputs[i]!));
   const [w, gradient, velocity] = [0, 1, 2].map((i) => joined(layouts, column(i))) as [Value, Value, Value];
-  const inputs = [w, gradient, velocity, column(3)[0]!] as const;
-  const results = inPasses(layouts.nodes, inputs, attributesOf(nodes[0]!, 'SgdUpdate'));
+  const inputs = [w, gradient, velocity, column(3)[0]!];
+  const { nodes: n } = layouts;
+  const results = sgdUpdate(n.b, inputs, attributesOf(nodes[0]!, 'SgdUpdate'), inOnePass(n, sizes(w)[0]!));
   for (const [i, result] of results.entries()) {
     const outputs = nodes.map((node) => node.outputs[i]!);
     part(layouts, result, outputs);
   }
 }
 
-/** As in standard operators, but a · x + y in one pass, in place, where the vector fills blocks. */
-function inPasses(
-  n: BlockedNodes,
-  [w, gradient, velocity, rate]: readonly [Value, Value, Value, Value],
-  { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
-): readonly Value[] {
-  const { b } = n;
-  const scaled = (x: Value, factor: Value): Value => b.op('Mul', [x, factor]);
-  const dims = blockedVector(sizes(w)[0]!, n.block);
-  const plus = (x: Value, factor: number, y: Value): Value => {
-    if (!dims) return b.op('Add', [scaled(x, b.number(factor)), y]);
-    return n.as(n.affine(n.as(x, dims), b.number(factor, [n.block]), { plus: n.as(y, dims) }), sizes(x));
-  };
-  const g = weight_decay === 0 ? gradient : plus(w, weight_decay, gradient);
-  const next = momentum === 0 ? b.op('Identity', [g]) : b.op('Add', [scaled(velocity, b.number(momentum)), g]);
-  const direction = nesterov ? plus(next, momentum, g) : next;
-  return [b.op('Sub', [w, scaled(direction, rate)]), next];
+/** factor · x + y in one pass, and in y's place, where vectors of this length fill blocks. */
+function inOnePass(n: BlockedNodes, length: number): (x: Value, factor: number, y: Value) => Value {
+  const dims = blockedVector(length, n.block);
+  if (!dims) return (x, factor, y) => sumOf(n.b, x, factor, y);
+  return (x, factor, y) =>
+    n.as(n.affine(n.as(x, dims), n.b.number(factor, [n.block]), { plus: n.as(y, dims) }), [length]);
 }
 
 /** Dimensions under which a vector is one block of channels, with rows for the threads to share; undefined if it is not. */
