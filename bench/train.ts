@@ -7,8 +7,7 @@
  *
  * Without --net: ResNeXt-50 at batch 8, a small net at batch 64, and the small net against the JavaScript frameworks.
  * Several nets, batches and threads are separated by commas. --restart starts a contender for each turn, for nets of which
- * three copies do not fit in memory. --patience N takes a turn that others disturbed
- * again, up to N times. --js is the comparison with the JavaScript frameworks alone; they are installed by
+ * three copies do not fit in memory. --patience N takes a turn that others disturbed again, up to N times. --js is the comparison with the JavaScript frameworks alone; they are installed by
  * `npm install --prefix bench/rivals`.
  */
 import { ourContender, pythonContender, rivalContender } from './children.ts';
