@@ -38,7 +38,7 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
 /**
  * A training step that computes the same with blocks of `block` channels.
  *
- * @param block what the runtime's blocked layout takes, as `blockSize` finds out.
+ * @param block what the runtime's blocked layout takes, as `thisMachine` tells.
  * @throws UsageError naming a value whose shape is not all numbers where a body needs it; naming a node that has a
  *   subgraph, or a value that a step ends with and another node reads.
  * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
@@ -67,7 +67,7 @@ export function lowerBlocked(source: Graph, block: number): Graph {
     const forms = lowerNode(layouts, node, outputs) ?? standardNode(layouts, node);
     for (const [i, output] of node.outputs.entries()) layouts.set(output, forms[i]!);
   }
-  updateStatistics(layouts, layouts.statistics);
+  updateStatistics(layouts);
   updateParameters(layouts, order.filter(isUpdate));
   for (const output of source.outputs) b.graph.outputs.push(named(b, layouts.plain(output), output.name));
   b.graph.removeDead();

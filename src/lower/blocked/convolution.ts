@@ -16,7 +16,8 @@ import type { Value } from '../../graph/graph.ts';
 import { opTypeOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
-import { backwardFilter, forwardFilter, grouping, scaledRows } from './filters.ts';
+import { elements } from '../../tensor.ts';
+import { backwardFilter, forwardFilter, grouping, isPointwise, scaledRows } from './filters.ts';
 import type { BlockedNodes } from './nodes.ts';
 import { strideTwoInputGradient } from './phases.ts';
 import type { Rule } from './rules.ts';
@@ -52,7 +53,7 @@ export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bia
 /** Few channels in, such as a picture's three: the runtime takes them plain, and a filter blocked by its outputs alone. */
 function stemFilter(n: BlockedNodes, weight: Value): Value {
   const [filters, ...rest] = sizes(weight) as [number, number, number, number];
-  const rows = n.as(weight, [1, filters, rest.reduce((product, size) => product * size, 1), 1]);
+  const rows = n.as(weight, [1, filters, elements(rest), 1]);
   return n.as(n.toBlocked(rows), [filters, ...rest]);
 }
 
@@ -66,10 +67,8 @@ const isOnlyNormalised = (y: Value): boolean =>
 
 /** What each output channel would be if every input pixel were its channel's mean: [M]. */
 function shiftOf(n: BlockedNodes, weight: Value, groups: number, mean: Value): Value {
-  const [filters, perGroup, ...kernel] = sizes(weight) as [number, number, number, number];
-  const sums = kernel.every((taps) => taps === 1)
-    ? weight
-    : n.b.op('ReduceSum', [weight, n.ints([2, 3])], { keepdims: 0 });
+  const [filters, perGroup] = sizes(weight) as [number, number];
+  const sums = isPointwise(weight) ? weight : n.b.op('ReduceSum', [weight, n.ints([2, 3])], { keepdims: 0 });
   const rows = n.as(sums, [groups, filters / groups, perGroup]);
   return n.as(n.b.op('MatMul', [rows, n.as(mean, [groups, perGroup, 1])]), [filters]);
 }
@@ -87,10 +86,7 @@ export const convolutionInputGradient: Rule<'ConvInputGrad'> = ({ layouts, n, in
   const groups = grouping(sizes(weight), group, n.block);
   if (!groups || !layouts.isBlockable(dy!) || input_shape[1]! % n.block !== 0) return undefined;
   const window = resolveWindow(attributes, input_shape.slice(2), sizes(weight).slice(2));
-  const { map, scale: pending, bias, plus } = layouts.affine(dy!);
-  const isScaled = pending && !bias && !plus;
-  const gradient = isScaled ? map : layouts.blocked(dy!);
-  const scale = isScaled ? pending : undefined;
+  const { map: gradient, scale } = layouts.scaled(dy!);
   if (window.strides.every((stride) => stride === 1)) {
     const pads = backwardPads(window);
     if (pads.some((pad) => pad < 0)) return undefined;

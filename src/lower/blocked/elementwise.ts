@@ -31,20 +31,18 @@ export const addition: Rule<'Add'> = (site) => {
   const { layouts, n, inputs, isOnlyReader } = site;
   const [left, right] = inputs as [Value, Value];
   if (!isWorth(site) || left === right || sizes(left).join() !== sizes(right).join()) return undefined;
-  for (const [x, other] of [
+  const orders = [
     [left, right],
     [right, left],
-  ] as const) {
+  ] as const;
+  for (const [x, other] of orders) {
     const affine = layouts.affine(x);
     const isPending = (affine.scale || affine.bias) && !affine.plus;
     if (isPending && isOnlyReader(x)) {
       return [{ affine: { ...affine, plus: layouts.blocked(other), keepsPlus: !isOnlyReader(other) } }];
     }
   }
-  for (const [x, other] of [
-    [left, right],
-    [right, left],
-  ] as const) {
+  for (const [x, other] of orders) {
     const { producer } = layouts.blocked(x);
     if (
       producer?.op === 'Conv' &&

@@ -17,7 +17,7 @@ import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
 import { elements, type Tensor, tensor } from '../../tensor.ts';
 import { columnPlaces, columns } from './columns.ts';
-import { grouping } from './filters.ts';
+import { grouping, scaledRows } from './filters.ts';
 import type { Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
 import type { Rule } from './rules.ts';
@@ -26,14 +26,10 @@ type Shape = readonly [number, number, number, number];
 
 export const convolutionWeightGradient: Rule<'ConvWeightGrad'> = ({ layouts, n, inputs: [x, dy], attributes }) => {
   if (!layouts.isBlockable(dy!)) return undefined;
-  const { map, scale, bias, plus } = layouts.affine(dy!);
-  const isScaled = scale && !bias && !plus;
-  const dw = unscaled(layouts, x!, isScaled ? map : layouts.blocked(dy!), attributes);
+  const { map, scale } = layouts.scaled(dy!);
+  const dw = unscaled(layouts, x!, map, attributes);
   if (!dw) return undefined;
-  const shape = attributes.weight_shape as Shape;
-  const rows = n.as(dw, [shape[0], elements(shape.slice(1))]);
-  const scaled = isScaled ? n.b.op('Mul', [rows, n.as(scale, [shape[0], 1])]) : rows;
-  return [{ plain: n.as(scaled, shape) }];
+  return [{ plain: scaledRows(n, dw, scale, attributes.weight_shape) }];
 };
 
 /** In the weight's order, whatever the dimensions. */

@@ -30,7 +30,7 @@ export function grouping([filters, inner]: readonly number[], groups: number, bl
   return undefined;
 }
 
-const isPointwise = (weight: Value): boolean =>
+export const isPointwise = (weight: Value): boolean =>
   sizes(weight)
     .slice(2)
     .every((taps) => taps === 1);
@@ -57,7 +57,7 @@ export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Groupin
   const { groups, merge, inner, outer } = grouping;
   const taps = elements(kernel);
   const scaled = scaledRows(n, weight, scale);
-  if (groups === 1 && taps === 1) {
+  if (groups === 1 && isPointwise(weight)) {
     const filter = n.toBlockedFromChannelsLast(n.as(scaled, [1, filters, 1, inner]));
     return n.as(filter, [inner, filters, 1, 1]);
   }
@@ -68,12 +68,17 @@ export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Groupin
   return n.as(back, [groups * inner, merge * outer, ...kernel]);
 }
 
-/** Each filter times its scale, of which there are [M]. */
-export function scaledRows(n: BlockedNodes, weight: Value, scale: Value | undefined): Value {
-  if (!scale) return weight;
-  const [filters, ...rest] = sizes(weight) as [number, ...number[]];
+/** A weight of dimensions `dims`, whatever it is declared as, each filter times its scale, of which there are [M]. */
+export function scaledRows(
+  n: BlockedNodes,
+  weight: Value,
+  scale: Value | undefined,
+  dims: readonly number[] = sizes(weight),
+): Value {
+  if (!scale) return n.as(weight, dims);
+  const [filters, ...rest] = dims as readonly [number, ...number[]];
   const rows = n.as(weight, [filters, elements(rest)]); // with axes of 1 at the end a product takes many times longer
-  return n.as(n.b.op('Mul', [rows, n.as(scale, [filters, 1])]), sizes(weight));
+  return n.as(n.b.op('Mul', [rows, n.as(scale, [filters, 1])]), dims);
 }
 
 /** Weight [M, K, kh, kw] → [M, merge · K, kh · kw], zero where a filter meets another group's channels. */

@@ -111,6 +111,12 @@ export class Layouts {
     return affine && !blocked ? affine : { map: this.blocked(value) };
   }
 
+  /** The value as a map and the scale per channel that it waits for, where it waits for no more than that. */
+  scaled(value: Value): Pick<Affine, 'map' | 'scale'> {
+    const { map, scale, bias, plus } = this.affine(value);
+    return scale && !bias && !plus ? { map, scale } : { map: this.blocked(value) };
+  }
+
   centred(value: Value): Centred | undefined {
     return this.#of(value).centred;
   }

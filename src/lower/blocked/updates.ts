@@ -70,7 +70,8 @@ function blockedVector(length: number, block: number): readonly number[] | undef
   return undefined;
 }
 
-export function updateStatistics(layouts: Layouts, statistics: readonly Statistic[]): void {
+export function updateStatistics(layouts: Layouts): void {
+  const { statistics } = layouts;
   if (statistics.length === 0) return;
   const { b } = layouts.nodes;
   const perEntry = (of: (statistic: Statistic) => number): Value => {
