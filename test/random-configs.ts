@@ -1,6 +1,6 @@
 /** Random small ResNeXts, for properties that hold for all of them. */
 import fc from 'fast-check';
-import type { ResNeXtConfig } from '../src/model/config.ts';
+import { type ResNeXtConfig, resolveConfig } from '../src/model/config.ts';
 
 /** Anything but the form; small enough for the interpreter. */
 export const smallConfig: fc.Arbitrary<Omit<ResNeXtConfig, 'form'>> = fc
@@ -20,5 +20,5 @@ export const smallConfig: fc.Arbitrary<Omit<ResNeXtConfig, 'form'>> = fc
   .map(({ size, dilated, ...config }) => {
     const first = config.stem === 'imagenet' ? 4 : 1;
     const outputStride = first * 2 ** Math.max(0, config.depths.length - 1 - dilated);
-    return { ...config, outputStride, inputSize: size };
+    return resolveConfig({ ...config, outputStride, inputSize: size });
   });

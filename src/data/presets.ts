@@ -52,7 +52,7 @@ export const cifarPreprocessing: Preprocessing = {
  * @example preprocessingFor({ stem: 'imagenet', size: 160 }) // shorter side to 183, the middle 160 x 160
  */
 export function preprocessingFor(options: {
-  readonly stem: 'cifar' | 'imagenet';
+  readonly stem: 'cifar' | 'imagenet' | 'deep' | 'tiered';
   readonly size: number;
   readonly channels?: 1 | 3;
 }): Preprocessing {

@@ -5,8 +5,10 @@
 import { UsageError } from '../errors.ts';
 
 export type Form = 'A' | 'B' | 'C';
-export type Stem = 'imagenet' | 'cifar';
+export type Stem = 'imagenet' | 'deep' | 'tiered' | 'cifar';
+export type StemPool = 'max' | 'max-ceil' | 'average';
 export type Shortcut = 'A' | 'B' | 'C' | 'D';
+export type Attention = 'none' | 'se' | 'eca';
 
 export const forms: readonly Form[] = ['A', 'B', 'C'];
 
@@ -19,13 +21,31 @@ export interface ResNeXtConfig {
   readonly baseWidth: number;
   /** Features n of the stem and the first stage; each later stage has twice as many. */
   readonly width: number;
-  /** `imagenet`: 7x7 stride 2 and a 3x3 max-pool stride 2. `cifar`: one 3x3. */
+  /**
+   * `imagenet`: 7x7 stride 2 and a pool. `deep`: three 3x3 in its place, of w, w and 2w features, the first with stride
+   * 2. `tiered`: the same with 3w/4, w and 2w. `cifar`: one 3x3, no pool. w is `stemWidth`.
+   */
   readonly stem: Stem;
+  /** Features w of a deep or tiered stem's second convolution; the first stage then sees 2w. 32 is usual. */
+  readonly stemWidth: number;
+  /**
+   * `max`: 3x3 windows with stride 2, padded by 1. `max-ceil`: the same without padding, hanging over the far edge, as in
+   * the first SE networks. `average`: 2x2 windows, in anti-aliased nets.
+   */
+  readonly stemPool: StemPool;
   /**
    * Where shapes change, the shortcut is: A, subsampled and padded with zero channels (no parameters); B, a 1x1
    * projection; D, an average-pool and a 1x1 projection. C is a projection in every block.
    */
   readonly shortcut: Shortcut;
+  /** Kernel of projections from the second stage on: 1, or SENet-154's 3. */
+  readonly shortcutKernel: 1 | 3;
+  /** Weights on a block's output channels: squeeze-and-excitation (`se`) or its efficient variant (`eca`). */
+  readonly attention: Attention;
+  /** Average 2x2 pixels after a 3x3 convolution, with its stride, in place of a stride of its own. */
+  readonly antialias: boolean;
+  /** Give the first 1x1 of a block half of the 3x3's channels, as SENet-154 does. */
+  readonly halvedSplit: boolean;
   /** How each block is written: see `forms.ts`. All three compute the same. */
   readonly form: Form;
   /** Number of classes; 0 leaves out the classifier, and the output is the pooled features. */
@@ -50,7 +70,13 @@ const standard: ResNeXtConfig = {
   baseWidth: 4,
   width: 64,
   stem: 'imagenet',
+  stemWidth: 32,
+  stemPool: 'max',
   shortcut: 'B',
+  shortcutKernel: 1,
+  attention: 'none',
+  antialias: false,
+  halvedSplit: false,
   form: 'C',
   classes: 1000,
   inputChannels: 3,
@@ -110,7 +136,7 @@ function checkOutputStride(config: ResNeXtConfig): void {
 }
 
 /** How much smaller than the input the map is that the first stage sees. */
-export const stemStride = (stem: Stem): number => (stem === 'imagenet' ? 4 : 1);
+export const stemStride = (stem: Stem): number => (stem === 'cifar' ? 1 : 4);
 
 /** Channels d of one branch in a stage of n features. */
 export const branchWidth = (n: number, baseWidth: number): number => Math.floor((n * baseWidth) / 64);

@@ -1,0 +1,22 @@
+/**
+ * Named tensors as a file holds them. A reader checks a file's structure when it opens it and reads a tensor's elements
+ * when they are asked for, so that a large file and what is made of it are never in memory twice.
+ */
+import type { DType, Tensor } from '../tensor.ts';
+
+/** A tensor in a file. */
+export interface StoredTensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** The elements, row-major, in memory of their own; 16-bit floats keep their bits. */
+  read(): Tensor;
+}
+
+/** What a file of weights holds. */
+export interface StateDict {
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Text that the file keeps beside its tensors. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** What a person should know about how the file was read, such as which of several nested dicts was taken. */
+  readonly notes: readonly string[];
+}
