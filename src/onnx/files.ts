@@ -36,7 +36,7 @@ export async function writeOnnxFile(path: string, graph: Graph, options: WriteFi
   const above = options.externalAbove ?? inlineLimit;
   const { model, data } = encodeChunks(graph, { location: `${basename(path)}.data`, above });
   if (data.length === 0) return writeFileAtomically(path, model);
-  const beside = await stageFile(`${path}.data`, data);
+  const beside = await stageFile(`${path}.data`, each(data));
   try {
     const main = await stageFile(path, model);
     await beside.commit();
@@ -45,6 +45,10 @@ export async function writeOnnxFile(path: string, graph: Graph, options: WriteFi
     await beside.discard();
     throw error;
   }
+}
+
+function* each<T>(makers: Iterable<() => T>): Generator<T> {
+  for (const make of makers) yield make();
 }
 
 function readRegion(path: string, offset: number, length: number | undefined): Uint8Array {
