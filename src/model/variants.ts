@@ -66,6 +66,7 @@ const published: Readonly<Record<string, readonly string[]>> = {
 const exceptions: Readonly<Record<string, ResNeXtOptions>> = {
   ecaresnext50t_32x4d: { depths: depths[26]! }, // as in timm, whose entry has the blocks of its 26-layer net
   seresnextaa201d_32x8d: { stemWidth: 64 },
+  // without the dropout before its classifier, which acts in training only
   senet154: {
     ...{ depths: depths[152]!, cardinality: 64, baseWidth: 4, width: 64, classes: 1000, halvedSplit: true },
     ...{ stem: 'deep', stemWidth: 64, stemPool: 'max-ceil', shortcutKernel: 3, attention: 'se' },
