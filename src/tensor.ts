@@ -68,6 +68,35 @@ export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?
   return { dtype, dims, data: data ?? allocate(dtype, length) } as unknown as Tensor<D>;
 }
 
+/**
+ * A tensor whose elements are made anew each time that `data` is read, such as from a file: it takes no memory between.
+ * Whoever reads `data` more than once keeps it in a variable.
+ */
+export function lazyTensor<D extends DType>(dtype: D, dims: readonly number[], make: () => DataOf[D]): Tensor<D> {
+  const lazy = {
+    dtype,
+    dims,
+    get data() {
+      return make();
+    },
+  };
+  return lazy as unknown as Tensor<D>;
+}
+
+/** A tensor made of another one's elements: lazily where that is lazy. */
+export function derivedTensor<D extends DType>(
+  from: Tensor<D>,
+  dims: readonly number[],
+  make: () => DataOf[D],
+): Tensor<D> {
+  const isLazy = Object.getOwnPropertyDescriptor(from, 'data')?.get !== undefined;
+  return isLazy ? lazyTensor(from.dtype as D, dims, make) : tensor(from.dtype as D, dims, make());
+}
+
+/** Bytes that a tensor's elements take. */
+export const byteLength = ({ dtype, dims }: Pick<Tensor, 'dtype' | 'dims'>): number =>
+  elements(dims) * bytesPerElement(dtype);
+
 /** A tensor's elements as bytes, in place. */
 export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
   new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
@@ -89,9 +118,10 @@ export function sliceTensor(whole: Tensor, axis: number, start: number, size: nu
   if (start === 0 && size === length) return whole;
   const inner = elements(whole.dims.slice(axis + 1));
   const part = tensor(whole.dtype, whole.dims.with(axis, size));
-  for (let outer = 0; outer * length * inner < whole.data.length; outer++) {
+  const { data } = whole;
+  for (let outer = 0; outer * length * inner < data.length; outer++) {
     const at = (outer * length + start) * inner;
-    copyInto(part, outer * size * inner, whole.data.subarray(at, at + size * inner));
+    copyInto(part, outer * size * inner, data.subarray(at, at + size * inner));
   }
   return part;
 }
@@ -106,8 +136,9 @@ export function concatTensors(parts: readonly Tensor[], axis: number): Tensor {
   let start = 0;
   for (const part of parts) {
     const run = part.dims[axis]! * inner;
-    for (let outer = 0; outer * run < part.data.length; outer++) {
-      copyInto(whole, (outer * length + start) * inner, part.data.subarray(outer * run, (outer + 1) * run));
+    const { data } = part;
+    for (let outer = 0; outer * run < data.length; outer++) {
+      copyInto(whole, (outer * length + start) * inner, data.subarray(outer * run, (outer + 1) * run));
     }
     start += part.dims[axis]!;
   }

@@ -6,6 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
@@ -14,8 +16,10 @@ import { readTuning } from '../cache/tuning.ts';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
+import { writeOnnxFile } from '../onnx/files.ts';
 import { type Machine, thisMachine } from '../runtime/machine.ts';
 import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
+import { byteLength } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { loadModel, modelFile, type SavedModel } from './files.ts';
 
@@ -75,10 +79,29 @@ function keyOf(file: string, { machine, widen }: Plan): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-const openLowered = (graph: Graph, { settings, machine, widen }: Plan, saveTo?: string): Promise<Session> => {
+/** Weights of more bytes go to ONNX Runtime through a file. */
+const large = 2 ** 27;
+
+function openLowered(graph: Graph, { settings, machine, widen }: Plan, saveTo?: string): Promise<Session> {
   const lowered = lowerInference(graph, { block: machine.block, widen }).graph;
-  return Session.open(lowered, saveTo === undefined ? settings : { ...settings, saveTo });
-};
+  const options = saveTo === undefined ? settings : { ...settings, saveTo };
+  return weightBytes(lowered) > large ? openThroughFile(lowered, options) : Session.open(lowered, options);
+}
+
+/**
+ * ONNX Runtime maps weights that lie in a file into memory, and lets go of each when it has put it into blocks. Given as
+ * arrays it copies them all first: at the peak that is twice the weights more.
+ */
+async function openThroughFile(graph: Graph, options: SessionOptions): Promise<Session> {
+  const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), 'lowered-'));
+  try {
+    const file = join(folder, optimizedFile);
+    await writeOnnxFile(file, graph, { externalAbove: 0 });
+    return await Session.open(file, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true }).catch(() => {}); // what is still mapped stays on some systems
+  }
+}
 
 async function openFile(file: string, plan: Plan): Promise<OpenedModel> {
   const { description, graph } = await loadModel(file);
@@ -113,7 +136,7 @@ async function toCache(file: string, folder: string, key: string, plan: Plan): P
 }
 
 /** Whether a file holds its weights itself. Those beside an ONNX file may change without it. */
-function isWhole(file: string, { initializers }: Graph): boolean {
-  const bytes = [...initializers].reduce((sum, { tensor }) => sum + (tensor?.data.byteLength ?? 0), 0);
-  return statSync(file).size >= bytes;
-}
+const isWhole = (file: string, graph: Graph): boolean => statSync(file).size >= weightBytes(graph);
+
+const weightBytes = ({ initializers }: Graph): number =>
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);

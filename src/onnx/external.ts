@@ -3,19 +3,22 @@
  * length. Reading brings all of them into the model; writing moves the large initializers out, to offsets that are
  * multiples of 4096, so that a runtime can map them into memory.
  */
-import { clearField, create } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
+import { dataTypeOf } from '../graph/data-types.ts';
+import type { Value } from '../graph/graph.ts';
+import { byteLength, bytesOf, type Tensor } from '../tensor.ts';
 import {
   TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
   type ModelProto,
   type StringStringEntryProto,
   StringStringEntryProtoSchema,
   type TensorProto,
   TensorProtoSchema,
 } from './generated/onnx_pb.ts';
-import { copyOf, mapTensors } from './messages.ts';
-import { byteLengthOf, isExternal, withRawData } from './tensors.ts';
+import { mapTensors } from './messages.ts';
+import { originOfValue } from './origin.ts';
+import { byteLengthOf, isExternal, withoutData, withRawData } from './tensors.ts';
 
 /** The bytes of a region of an external file; without a length, up to the file's end. It may throw what it likes. */
 export type ExternalData = (location: string, offset: number, length: number | undefined) => Uint8Array;
@@ -62,50 +65,50 @@ function readReference(tensor: TensorProto, subject: string): Reference {
   return { location, offset: number('offset') ?? 0, length: number('length') };
 }
 
+/** Initializers that lie in a data file: what the model says of each, and the bytes of the file, chunk by chunk. */
+export interface MovedOut {
+  readonly references: ReadonlyMap<Value, TensorProto>;
+  /** Each tensor is read when its chunk is made, so that no two need to be in memory. */
+  readonly chunks: readonly (() => Uint8Array)[];
+}
+
 /**
- * The model without the initializers of at least `threshold` bytes, vectors of int64 apart, and the chunks of the file that holds them. `apart`
+ * Which of these initializers have at least `threshold` bytes, vectors of int64 apart, and where each goes. `apart`
  * gives each a file of its own, chunk i being the file `<location>.<i>`.
  */
-export function moveOut(
-  model: ModelProto,
-  location: string,
-  threshold: number,
-  apart = false,
-): { model: ModelProto; data: Uint8Array[] } {
-  const data: Uint8Array[] = [];
+export function moveOut(values: Iterable<Value>, location: string, threshold: number, apart = false): MovedOut {
+  const references = new Map<Value, TensorProto>();
+  const chunks: (() => Uint8Array)[] = [];
   let end = 0;
-  const append = (bytes: Uint8Array): void => {
-    data.push(bytes);
-    end += bytes.length;
-  };
-  const rest = mapTensors(model, (tensor, initializer) => {
-    if (!initializer || isShape(tensor) || tensor.rawData.length < Math.max(threshold, 1)) return tensor;
-    if (apart) {
-      data.push(tensor.rawData);
-      return withReference(tensor, {
-        location: `${location}.${data.length - 1}`,
-        offset: 0,
-        length: tensor.rawData.length,
-      });
-    }
-    const padding = -end & (alignment - 1);
-    if (padding > 0) append(new Uint8Array(padding));
-    const reference = { location, offset: end, length: tensor.rawData.length };
-    append(tensor.rawData);
-    return withReference(tensor, reference);
-  });
-  return { model: rest, data };
+  for (const value of values) {
+    const { tensor } = value;
+    if (!tensor || isShape(tensor) || byteLength(tensor) < Math.max(threshold, 1)) continue;
+    const length = byteLength(tensor);
+    const padding = apart ? 0 : -end & (alignment - 1);
+    if (padding > 0) chunks.push(() => new Uint8Array(padding));
+    const reference = apart
+      ? { location: `${location}.${chunks.length}`, offset: 0, length }
+      : { location, offset: end + padding, length };
+    references.set(value, withReference(value, tensor, reference));
+    chunks.push(() => bytesOf(tensor));
+    end += padding + length;
+  }
+  return { references, chunks };
 }
 
 /** Shapes, axes and lengths: a runtime must know them before it has read any file. */
-const isShape = ({ dataType, dims }: TensorProto): boolean => dataType === DataType.INT64 && dims.length <= 1;
+const isShape = ({ dtype, dims }: Tensor): boolean => dtype === 'int64' && dims.length <= 1;
 
-function withReference(tensor: TensorProto, reference: Reference): TensorProto {
-  const externalData = Object.entries(reference).map(([key, value]) => entry(key, String(value)));
-  const dataLocation = DataLocation.EXTERNAL;
-  const moved: TensorProto = Object.assign(copyOf(tensor), { externalData, dataLocation });
-  clearField(moved, TensorProtoSchema.field.rawData);
-  return moved;
+function withReference(value: Value, tensor: Tensor, reference: Reference): TensorProto {
+  const externalData = Object.entries(reference).map(([key, text]) => entry(key, String(text)));
+  const from = originOfValue(value)?.initializer ?? create(TensorProtoSchema);
+  return Object.assign(withoutData(from), {
+    name: value.name,
+    dims: tensor.dims.map(BigInt),
+    dataType: dataTypeOf(tensor.dtype),
+    dataLocation: DataLocation.EXTERNAL,
+    externalData,
+  });
 }
 
 const entry = (key: string, value: string): StringStringEntryProto =>

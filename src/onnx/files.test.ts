@@ -6,6 +6,11 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FormatError, UsageError } from '../errors.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights } from '../model/weights.ts';
+import { optimizeGraph } from '../rewrite/convert.ts';
+import { lazyTensor, type Tensor } from '../tensor.ts';
 import { readOnnxFile, writeOnnxFile } from './files.ts';
 import { ModelProtoSchema } from './generated/onnx_pb.ts';
 import { readOnnx } from './read.ts';
@@ -25,6 +30,28 @@ describe('a model on disk', () => {
     await writeOnnxFile(join(folder, 'm.onnx'), graph);
     expect(await readdir(folder)).toEqual(['m.onnx']);
     expect(new Uint8Array(await readFile(join(folder, 'm.onnx')))).toEqual(writeOnnx(graph));
+  });
+
+  test('is written from tensors that are read one at a time, each once, through a folded normalisation', async () => {
+    const model = resnext({ depths: [1, 1], cardinality: 2, baseWidth: 32, classes: 10, inputSize: 32 });
+    const eager = initialWeights(model, 1);
+    const reads = new Map<string, number>();
+    const lazy = [...eager].map(([name, { dims, data }]): [string, Tensor] => {
+      const make = () => {
+        reads.set(name, (reads.get(name) ?? 0) + 1);
+        return data.slice() as Float32Array;
+      };
+      return [name, lazyTensor('float32', dims, make)];
+    });
+    const files = ['eager.onnx', 'lazy.onnx'].map((name) => join(folder, name));
+    for (const [i, weights] of [eager, new Map(lazy)].entries()) {
+      setWeights(model, weights);
+      await writeOnnxFile(files[i]!, optimizeGraph(model.graph).graph, { externalAbove: 0 });
+    }
+    const [expected, actual] = await Promise.all(files.map((file) => readFile(`${file}.data`)));
+    expect(actual!.equals(expected!)).toBe(true);
+    expect([...reads.keys()].sort()).toEqual([...eager.keys()].sort());
+    expect(Math.max(...reads.values())).toBe(1);
   });
 
   test('is written in two files when its tensors are large, and ONNX Runtime runs them', async () => {

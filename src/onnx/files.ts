@@ -38,7 +38,7 @@ export async function writeOnnxFile(path: string, graph: Graph, options: WriteFi
   const { externalAbove: above = inlineLimit, externalSuffix: suffix = '.data' } = options;
   const { model, data } = encodeChunks(graph, { location: `${basename(path)}${suffix}`, above });
   if (data.length === 0) return writeFileAtomically(path, model);
-  const beside = await stageFile(`${path}${suffix}`, data);
+  const beside = await stageFile(`${path}${suffix}`, each(data));
   try {
     const main = await stageFile(path, model);
     await beside.commit();
@@ -47,6 +47,10 @@ export async function writeOnnxFile(path: string, graph: Graph, options: WriteFi
     await beside.discard();
     throw error;
   }
+}
+
+function* each<T>(makers: Iterable<() => T>): Generator<T> {
+  for (const make of makers) yield make();
 }
 
 function readRegion(path: string, offset: number, length: number | undefined): Uint8Array {

@@ -34,11 +34,14 @@ const irVersion = 8n;
 /** From this version on, initializers need not be graph inputs. */
 const freeInitializers = 4n;
 
+/** What stands for initializers whose data lies elsewhere. */
+export type References = ReadonlyMap<Value, TensorProto>;
+
 /**
  * @throws UsageError for an initializer without contents.
  * @throws Error for a graph that ONNX cannot express: names given twice, values that nothing defines.
  */
-export function toModel(graph: Graph): ModelProto {
+export function toModel(graph: Graph, references: References = new Map()): ModelProto {
   const nodes = graph.sorted();
   checkNames(graph, nodes);
   const model = originOfGraph(graph)?.model ?? create(ModelProtoSchema, { irVersion, producerName: 'resnext' });
@@ -46,7 +49,7 @@ export function toModel(graph: Graph): ModelProto {
     irVersion: versionFor(graph, model),
     opsetImport: toOpsets(graph, nodes, model),
     metadataProps: toMetadata(graph, model.metadataProps),
-    graph: toGraph(graph, nodes, model.graph ?? create(GraphProtoSchema)),
+    graph: toGraph(graph, nodes, model.graph ?? create(GraphProtoSchema), references),
   });
 }
 
@@ -99,14 +102,16 @@ function toMetadata({ metadata }: Graph, entries: readonly StringStringEntryProt
   return [...kept, ...added.map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }))];
 }
 
-function toGraph(graph: Graph, nodes: readonly Node[], from: GraphProto): GraphProto {
+function toGraph(graph: Graph, nodes: readonly Node[], from: GraphProto, references: References): GraphProto {
   const initializers = [...graph.initializers];
   return withFields(from, {
     name: graph.name,
     node: nodes.map(toNode),
     input: graph.inputs.map(toInput),
     output: graph.outputs.map((value) => toInfo(value, originOfValue(value)?.output)),
-    initializer: initializers.filter((value) => !isSparse(value)).map(toInitializer),
+    initializer: initializers
+      .filter((value) => !isSparse(value))
+      .map((value) => references.get(value) ?? toInitializer(value)),
     sparseInitializer: initializers.filter(isSparse).map(toSparse),
     valueInfo: toValueInfo(graph, nodes),
   });

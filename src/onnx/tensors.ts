@@ -113,11 +113,15 @@ export function withRawData(message: TensorProto, rawData: Uint8Array<ArrayBuffe
   if (isRaw(message) && !isExternal(message)) {
     return message.rawData.length + rawData.length > 0 ? withFields(message, { rawData }) : message;
   }
+  return Object.assign(withoutData(message), { rawData });
+}
+
+/** The message without its data, wherever that was. */
+export function withoutData(message: TensorProto): TensorProto {
+  const bare = copyOf(message);
+  for (const name of ['rawData', 'dataLocation'] as const) clearField(bare, TensorProtoSchema.field[name]);
   const { floatData, doubleData, int32Data, int64Data, uint64Data, externalData } = create(TensorProtoSchema);
-  const lists = { floatData, doubleData, int32Data, int64Data, uint64Data, externalData };
-  const raw = Object.assign(copyOf(message), lists, { rawData });
-  clearField(raw, TensorProtoSchema.field.dataLocation);
-  return raw;
+  return Object.assign(bare, { floatData, doubleData, int32Data, int64Data, uint64Data, externalData });
 }
 
 /** Whether a typed list holds a tensor's very bits. Its elements may have been written to since they were read. */

@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { joinBytes } from '../tensor.ts';
+import { byteLength, joinBytes } from '../tensor.ts';
 import { encodeModel } from './encode.ts';
 import { moveOut } from './external.ts';
 import type { ModelProto } from './generated/onnx_pb.ts';
@@ -56,22 +56,31 @@ export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
  */
 export function encodeOnnx(graph: Graph, options: EncodeOptions): EncodedModel {
   const { model, data } = encodeChunks(graph, options);
-  return { model: joinBytes(model), data };
+  return { model: joinBytes(model), data: data.map((chunk) => chunk()) };
 }
 
-/** `encodeOnnx` with the model too in chunks, for a file. */
-export function encodeChunks(graph: Graph, options: EncodeOptions): { model: Uint8Array[]; data: Uint8Array[] } {
+/** `encodeOnnx` with the model too in chunks, for a file; those of the data file are made one by one. */
+export function encodeChunks(
+  graph: Graph,
+  options: EncodeOptions,
+): { model: Uint8Array[]; data: readonly (() => Uint8Array)[] } {
   const { location, threshold = 1024, above = 0, apart } = options;
-  const whole = toModel(graph);
-  mapTensors(whole, (tensor) => {
-    if (!isExternal(tensor)) return tensor;
+  const { references, chunks } =
+    initializerBytes(graph) > above
+      ? moveOut(graph.initializers, location, threshold, apart)
+      : { references: new Map(), chunks: [] };
+  const model = toModel(graph, references);
+  const moved = new Set(references.values());
+  mapTensors(model, (tensor) => {
+    if (!isExternal(tensor) || moved.has(tensor)) return tensor;
     const remedy = 'Read the model with readOnnxFile, or with the option `external`';
     throw new UsageError(`The data of tensor "${tensor.name}" lies in a file that was not read. ${remedy}.`);
   });
-  const { model, data } =
-    tensorBytes(whole) > above ? moveOut(whole, location, threshold, apart) : { model: whole, data: [] };
-  return { model: encodeModel(model), data };
+  return { model: encodeModel(model), data: chunks };
 }
+
+const initializerBytes = ({ initializers }: Graph): number =>
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
 
 function tensorBytes(model: ModelProto): number {
   let total = 0;

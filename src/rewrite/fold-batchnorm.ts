@@ -7,7 +7,7 @@
  */
 import { describe, type Graph, type Node } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { allocate, derivedTensor, type Tensor } from '../tensor.ts';
 import { isTraining } from './branches.ts';
 import { cannotCompute, constantAt, givenAttributes, rounded } from './constants.ts';
 import { biasName } from './names.ts';
@@ -69,17 +69,19 @@ function fold(graph: Graph, convolution: Node, node: Node): { weight: Tensor; bi
 function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { weight: Tensor; bias: Tensor } {
   const [scale, shift, mean, variance, bias] = vectors.map(({ data }) => new Float64Array(data as Float32Array));
   const factors = scale!.map((s, m) => s / Math.sqrt(variance![m]! + epsilon));
-  const w = tensor(weight.dtype, weight.dims);
-  scaleFilters(weight.data as Float32Array, factors, w.data as Float32Array);
+  const w = derivedTensor(weight as Tensor<'float32'>, weight.dims, () => scaledFilters(weight, factors));
   const b = factors.map((factor, m) => ((bias?.[m] ?? 0) - mean![m]!) * factor + shift![m]!);
   return { weight: w, bias: rounded(weight, [b.length], b) };
 }
 
 /** Each product is taken in float64 and rounded when it is stored. */
-function scaleFilters(from: Float32Array, factors: Float64Array, to: Float32Array): void {
+function scaledFilters(weight: Tensor, factors: Float64Array): Float32Array {
+  const from = weight.data as Float32Array;
+  const to = allocate(weight.dtype, from.length) as Float32Array;
   const perFilter = from.length / factors.length;
   let i = 0;
   for (const factor of factors) {
     for (const end = i + perFilter; i < end; i++) to[i] = from[i]! * factor;
   }
+  return to;
 }

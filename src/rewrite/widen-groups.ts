@@ -9,7 +9,7 @@
  */
 import { describe, type Node } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { allocate, derivedTensor, type Tensor } from '../tensor.ts';
 import { constantAt, givenAttributes } from './constants.ts';
 import type { Rule } from './rewriter.ts';
 
@@ -81,11 +81,13 @@ const divisors = (n: number): number[] => Array.from({ length: n }, (_, i) => i 
 function blockDiagonal(weight: Tensor, group: number, factor: number): Tensor {
   const [filters, perGroup, ...kernel] = weight.dims as [number, number, number, number];
   const run = perGroup * kernel[0] * kernel[1];
-  const wide = tensor(weight.dtype, [filters, factor * perGroup, ...kernel]);
-  const [from, to] = [weight.data as Float32Array, wide.data as Float32Array];
-  for (let m = 0; m < filters; m++) {
-    const place = Math.floor((m * group) / filters) % factor;
-    to.set(from.subarray(m * run, (m + 1) * run), (m * factor + place) * run);
-  }
-  return wide;
+  return derivedTensor(weight as Tensor<'float32'>, [filters, factor * perGroup, ...kernel], () => {
+    const from = weight.data as Float32Array;
+    const to = allocate(weight.dtype, from.length * factor) as Float32Array;
+    for (let m = 0; m < filters; m++) {
+      const place = Math.floor((m * group) / filters) % factor;
+      to.set(from.subarray(m * run, (m + 1) * run), (m * factor + place) * run);
+    }
+    return to;
+  });
 }

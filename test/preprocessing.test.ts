@@ -1,0 +1,73 @@
+/** Whole preprocessings on real pictures: the cropped bytes equal Pillow's, and a net's logits PyTorch's. */
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import {
+  applyTransforms,
+  Classifier,
+  decode,
+  evaluationTransforms,
+  type Image,
+  imagenetPreprocessing,
+  type Preprocessing,
+  type ResNeXtConfig,
+  readSafetensorsFile,
+  resnext,
+  sampleRandom,
+  setWeights,
+} from 'resnext';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+const at = (name: string): string => fileURLToPath(new URL(`./preprocessing/${name}`, import.meta.url));
+const { tensors, metadata } = await readSafetensorsFile(at('golden.safetensors'));
+const json = <T>(key: string): T => JSON.parse(metadata.get(key)!) as T;
+const presets = json<Record<string, Partial<Preprocessing>>>('presets');
+const hashes = json<Record<string, string>>('hashes');
+const pictures = ['astronaut.jpg', 'cat.jpg', 'coffee.jpg'];
+
+const model = resnext(json<Partial<ResNeXtConfig>>('config'));
+
+beforeAll(() => {
+  const state = [...tensors].filter(([name]) => name.startsWith('state.'));
+  setWeights(model, new Map(state.map(([name, value]) => [name.slice('state.'.length), value])));
+});
+
+/** The normalised floats back as the bytes [H, W, C] they were. */
+function bytesOf(pixels: Float32Array, { mean, std }: Preprocessing): Uint8Array {
+  const area = pixels.length / 3;
+  return Uint8Array.from(pixels, (_, i) => {
+    const c = i % 3;
+    return Math.round(255 * (pixels[c * area + Math.floor(i / 3)]! * std[c]! + mean[c]!));
+  });
+}
+
+describe.each(Object.entries(presets))('%s', (name, preset) => {
+  const preprocessing: Preprocessing = { ...imagenetPreprocessing, ...preset };
+
+  test.each(pictures)('%s has the same pixels', async (picture) => {
+    const image: Image = await decode(at(picture));
+    const pixels = applyTransforms(evaluationTransforms(preprocessing), image, sampleRandom(0, 0, 0));
+    const hash = createHash('sha256').update(bytesOf(pixels, preprocessing)).digest('hex');
+    expect(hash).toBe(hashes[`${name}/${picture}`]);
+  });
+
+  test('gives the same logits, to 1e-4 of their size', async () => {
+    const classes = Array.from({ length: 10 }, (_, k) => `${k}`);
+    const config = { ...model.config, inputSize: [preprocessing.size, preprocessing.size] as const };
+    const description = { variant: 'small', config, classes, preprocessing, metrics: {} };
+    const sized = resnext(config);
+    for (const [i, { value }] of sized.parameters.entries()) value.tensor = model.parameters[i]!.value.tensor;
+    const classifier = await Classifier.open({ description, graph: sized.graph });
+    for (const picture of pictures) {
+      const pixels = applyTransforms(
+        evaluationTransforms(preprocessing),
+        await decode(at(picture)),
+        sampleRandom(0, 0, 0),
+      );
+      const logits = await classifier.logits(pixels);
+      const expected = tensors.get(`logits.${name}/${picture}`)!.data as Float32Array;
+      const size = Math.max(...expected.map(Math.abs));
+      expect(Math.max(...logits.map((value, k) => Math.abs(value - expected[k]!))) / size).toBeLessThan(1e-4);
+    }
+    await classifier.dispose();
+  });
+});
