@@ -15,6 +15,7 @@ import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type WriteFileOptions, writeOnnxFile } from '../onnx/files.ts';
 import { inlineLimit } from '../onnx/write.ts';
+import { byteLength } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { describedGraph } from './export.ts';
 import type { SavedModel } from './files.ts';
@@ -90,7 +91,7 @@ function processorOf({ size, resize, interpolation, mean, std }: Preprocessing):
 }
 
 const tensorBytes = ({ initializers }: Graph): number =>
-  [...initializers].reduce((sum, { tensor }) => sum + (tensor?.data.byteLength ?? 0), 0);
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
 
 const writeJson = (path: string, value: object): Promise<void> =>
   writeFileAtomically(path, [new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)]);
