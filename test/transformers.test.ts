@@ -151,6 +151,13 @@ test('a net whose weights lie beside the graph, which this package opens too', a
   expect(Math.max(...differences)).toBeLessThan(1e-6);
 });
 
+test('a net that reads other channels than colours or grey is refused', async () => {
+  const model = resnext({ depths: [1], cardinality: 8, baseWidth: 16, width: 16, classes: 2, inputChannels: 4 });
+  const { description } = saved();
+  const refused = exported({ graph: model.graph, description: { ...description, config: model.config } });
+  await expect(refused).rejects.toThrow('transformers.js gives pictures of 3 channels, but the net reads 4.');
+});
+
 test('a net without classes is refused', async () => {
   const { graph, weights, description } = saved();
   const model = {

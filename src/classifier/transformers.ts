@@ -50,7 +50,11 @@ export async function exportTransformers(
     throw new UsageError(`The model is a ${description.variant} without classes, so there is nothing to classify.`);
   }
   const graph = describedGraph(model, description.preprocessing.channels === 1 ? ['grey'] : []);
-  graph.inputs[0]!.name = 'pixel_values';
+  const [input] = graph.inputs;
+  if (input?.dims?.[1] !== 3) {
+    throw new UsageError(`transformers.js gives pictures of 3 channels, but the net reads ${input?.dims?.[1]}.`);
+  }
+  input.name = 'pixel_values';
   await makeFolder(join(folder, 'onnx'));
   await writeOnnxFile(join(folder, 'onnx', 'model.onnx'), graph, { externalAbove, externalSuffix: '_data' });
   await writeJson(join(folder, 'preprocessor_config.json'), processorOf(description.preprocessing));
