@@ -1,4 +1,4 @@
-/** Seeded numbers for arrays: uniform ones, and normal ones made of them. */
+/** Seeded numbers for arrays: uniform ones, and normal ones and bytes made of them. */
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
 /** A generator of uniform numbers in (0, 1), of 32 random bits each. */
@@ -15,4 +15,9 @@ export function fillNormal(data: Float32Array, deviation: number, random: () => 
     data[i] = radius * Math.cos(angle);
     if (i + 1 < data.length) data[i + 1] = radius * Math.sin(angle);
   }
+}
+
+/** Fills an array with bytes from 0 to 255, each as likely as the others. */
+export function fillBytes(data: Uint8Array, random: () => number): void {
+  for (let i = 0; i < data.length; i++) data[i] = 256 * random();
 }

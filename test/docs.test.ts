@@ -1,24 +1,48 @@
-/** The listings of docs/forms.md run as they stand, one after the other, as one program. */
+/** The TypeScript listings of each document run as they stand, one after the other, as one program. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { initialWeights, preprocessingFor, resnext, saveModel } from 'resnext';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-test('the listings of docs/forms.md hold', async () => {
-  const text = await readFile(join(root, 'docs/forms.md'), 'utf8');
+/** What a program of the document's listings prints. It runs in a folder that `prepare` may fill. */
+async function printed(document: string, count: number, prepare?: (folder: string) => Promise<void>): Promise<string> {
+  const text = await readFile(join(root, 'docs', document), 'utf8');
   const listings = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]!);
-  expect(listings.length).toBeGreaterThanOrEqual(7);
+  expect(listings.length).toBeGreaterThanOrEqual(count);
   const folder = await mkdtemp(join(root, 'test/docs-')); // inside the package, so that it finds itself by name
   try {
-    const file = join(folder, 'forms.mts');
+    await prepare?.(folder);
+    const file = join(folder, 'listings.mts');
     await writeFile(file, `${listings.join('\n')}\nconsole.log('all hold');\n`);
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file], { cwd: root });
-    expect(stdout).toBe('all hold\n');
+    const tsx = import.meta.resolve('tsx');
+    return (await promisify(execFile)(process.execPath, ['--import', tsx, file], { cwd: folder })).stdout;
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** A model in `runs/flowers`, and a picture. */
+async function flowers(folder: string): Promise<void> {
+  const model = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 16, width: 16, inputSize: 64, classes: 5 });
+  const classes = ['daisy', 'iris', 'lily', 'rose', 'tulip'];
+  const preprocessing = preprocessingFor({ stem: 'imagenet', size: 64 });
+  const description = { variant: 'small', config: model.config, classes, preprocessing, metrics: {} };
+  await saveModel(join(folder, 'runs/flowers'), description, initialWeights(model, 1));
+  await copyFile(join(root, 'examples/pictures/unseen/frog-1.jpg'), join(folder, 'rose.jpg'));
+}
+
+test('the listings of docs/forms.md hold', async () => {
+  expect(await printed('forms.md', 7)).toBe('all hold\n');
+});
+
+test('the listings of docs/export.md hold', async () => {
+  const text = await printed('export.md', 3, flowers);
+  expect(text).toMatch(/^(daisy|iris|lily|rose|tulip): \d\d\.\d %\n/);
+  expect(text.match(/label: '/g)).toHaveLength(3);
+  expect(text).toMatch(/\nall hold\n$/);
 });

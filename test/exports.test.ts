@@ -72,6 +72,7 @@ it('the entry for Node adds', () => {
       "convert",
       "decode",
       "exportOnnx",
+      "exportTransformers",
       "loadModel",
       "openClasses",
       "openFolder",

@@ -9,9 +9,10 @@ import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { gatherWeights, setWeights, stateDict, type Weights } from '../model/weights.ts';
-import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
+import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
+import { takeOut } from './built-in.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
 
 /** A graph that is ready to run, and what it is. */
@@ -61,11 +62,17 @@ async function loadOnnx(file: string): Promise<SavedModel> {
   throw new FormatError(`${file}: the file does not say which model it is; it was not exported by this package.`);
 }
 
-/** The model that an ONNX file's graph says it is; undefined for graphs of others. */
+/**
+ * The model that an ONNX file's graph says it is; undefined for graphs of others. What was built in beside the net is
+ * taken out of the graph, in place.
+ *
+ * @throws FormatError when the graph is not what its description says.
+ */
 export function describedModel(graph: Graph, file: string): SavedModel | undefined {
   const text = graph.metadata.get(descriptionKey);
   if (!text) return undefined;
-  const description = readDescription(text, file);
+  const { builtIn = [], ...description } = readDescription(text, file);
+  takeOut(graph, builtIn, file);
   const contents = new Map([...graph.initializers].flatMap(({ name, tensor }) => (tensor ? [[name, tensor]] : [])));
   const weights = weightsOf(resnext(description.config), contents);
   return { description, graph, ...(weights && { weights }) };
@@ -113,16 +120,3 @@ const metadataOf = (description: ModelDescription): Map<string, string> =>
     ['format', 'pt'],
     [descriptionKey, writeDescription(description)],
   ]);
-
-/**
- * Writes an ONNX file that carries its description, as JSON under the metadata key `resnext`.
- *
- * @throws UsageError when the graph has no weights, or the file system refuses.
- * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'));
- */
-export async function exportOnnx(path: string, { description, graph }: SavedModel): Promise<void> {
-  const { graph: copy } = graph.clone();
-  copy.metadata.set(descriptionKey, writeDescription(description));
-  await makeFolder(dirname(path));
-  await writeOnnxFile(path, copy);
-}

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { Builder } from '../graph/builder.ts';
 import { cost } from '../graph/cost.ts';
+import { dataTypeOf } from '../graph/data-types.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
@@ -54,4 +56,11 @@ test('refused: an input of unknown size', async () => {
   const { graph } = model.graph.clone();
   graph.inputs[0]!.dims = ['N', 3, 'H', 'W'];
   await expect(benchmark(graph, { runs: 1 })).rejects.toThrow('The input "input" is float32 [N,3,H,W], but should be');
+});
+
+test('an input of bytes is timed too', async () => {
+  const b = new Builder('bytes');
+  const pixels = b.input('pixels', ['N', 8, 8, 3], 'uint8');
+  b.output(b.op('Cast', [pixels], { to: dataTypeOf('float32') }));
+  expect((await benchmark(b.graph, { runs: 1 })).milliseconds).toBeGreaterThan(0);
 });

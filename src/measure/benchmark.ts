@@ -9,11 +9,11 @@ import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
-import { fillNormal, uniform } from '../random.ts';
+import { fillBytes, fillNormal, uniform } from '../random.ts';
 import { type Widening, wideningOf, widensByRule } from '../rewrite/widen-groups.ts';
 import { type Machine, thisMachine } from '../runtime/machine.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
-import { elements, type Tensor, tensor } from '../tensor.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 
 export interface BenchmarkOptions {
   /** Pictures in a run; 1 unless given. */
@@ -192,19 +192,23 @@ async function timeInTurn(variants: readonly Timed[], runs: number): Promise<num
   }
 }
 
-/** Normal numbers for each input; its first dimension, where free, is the batch. */
+/** Normal numbers, or bytes where it takes such, for each input; its first dimension, where free, is the batch. */
 function randomInput({ inputs, initializers }: Graph, batch: number): Map<string, Tensor> {
   const fed = inputs.filter((value) => !initializers.has(value));
   return new Map(
     fed.map(({ name, dims, dtype }) => {
       const sizes = dims?.map((dim, axis) => (typeof dim === 'string' && axis === 0 ? batch : dim)) as number[];
-      if (dtype !== 'float32' || !sizes?.every((dim) => typeof dim === 'number') || sizes[0] !== batch) {
+      const isTaken = dtype === 'float32' || dtype === 'uint8';
+      if (!isTaken || !sizes?.every((dim) => typeof dim === 'number') || sizes[0] !== batch) {
         const is = `${dtype} [${dims ?? '?'}]`;
-        throw new UsageError(`The input "${name}" is ${is}, but should be float32 with a batch of ${batch} or free.`);
+        throw new UsageError(
+          `The input "${name}" is ${is}, but should be float32 or uint8 with a batch of ${batch} or free.`,
+        );
       }
-      const data = new Float32Array(elements(sizes));
-      fillNormal(data, 1, uniform(1));
-      return [name, tensor('float32', sizes, data)];
+      const input = tensor(dtype, sizes);
+      if (input.dtype === 'uint8') fillBytes(input.data, uniform(1));
+      else fillNormal(input.data as Float32Array, 1, uniform(1));
+      return [name, input];
     }),
   );
 }

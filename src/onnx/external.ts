@@ -5,6 +5,7 @@
  */
 import { create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
+import { dataTypeOf } from '../graph/data-types.ts';
 import type { Value } from '../graph/graph.ts';
 import { byteLength, bytesOf, type Tensor } from '../tensor.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from './generated/onnx_pb.ts';
 import { mapTensors } from './messages.ts';
 import { originOfValue } from './origin.ts';
-import { byteLengthOf, dataTypeOf, isExternal, withoutData, withRawData } from './tensors.ts';
+import { byteLengthOf, isExternal, withoutData, withRawData } from './tensors.ts';
 
 /** The bytes of a region of an external file; without a length, up to the file's end. It may throw what it likes. */
 export type ExternalData = (location: string, offset: number, length: number | undefined) => Uint8Array;

@@ -1,9 +1,9 @@
 /** Two graphs side by side on ONNX Runtime: the same random inputs, how far the outputs are apart, how long each takes. */
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { fillNormal, uniform } from '../random.ts';
+import { fillBytes, fillNormal, uniform } from '../random.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
-import { elements, type Tensor, tensor } from '../tensor.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 
 export interface CompareOptions extends SessionOptions {
   /** What a free first dimension, the batch, is set to; 2 unless given. */
@@ -47,21 +47,22 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
   }
 }
 
-/** Normal numbers for every input that is not an initializer. */
+/** Normal numbers, or bytes where it takes such, for every input that is not an initializer. */
 export function randomInputs(graph: Graph, batch: number, seed: number): Map<string, Tensor> {
   const random = uniform(seed);
   const inputs = graph.inputs.filter((value) => !graph.initializers.has(value));
   return new Map(
     inputs.map(({ name, dims, dtype }) => {
       const sizes = dims?.map((dim, axis) => (typeof dim === 'string' && axis === 0 ? batch : dim));
-      if (dtype !== 'float32' || !sizes || sizes.some((dim) => typeof dim === 'string')) {
+      if ((dtype !== 'float32' && dtype !== 'uint8') || !sizes?.every((dim) => typeof dim === 'number')) {
         throw new UsageError(
-          `The input "${name}" is ${dtype} [${dims ?? '?'}]; only float32 inputs of known height and width are tried.`,
+          `The input "${name}" is ${dtype} [${dims ?? '?'}]; only float32 and uint8 inputs of known height and width are tried.`,
         );
       }
-      const data = new Float32Array(elements(sizes as number[]));
-      fillNormal(data, 1, random);
-      return [name, tensor('float32', sizes as number[], data)];
+      const input = tensor(dtype, sizes);
+      if (input.dtype === 'uint8') fillBytes(input.data, random);
+      else fillNormal(input.data as Float32Array, 1, random);
+      return [name, input];
     }),
   );
 }
