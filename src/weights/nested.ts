@@ -33,7 +33,7 @@ type Dict = ReadonlyMap<unknown, unknown>;
  * @throws FormatError when there is no dict of tensors, or the tensors together are larger than the file.
  */
 export function chooseWeights(object: unknown, size: number, name: string): StateDict {
-  const { dict, path } = find(object, []) ?? noWeights(object, name);
+  const { dict, path } = find(object, [], new Set()) ?? noWeights(object, name);
   const notes: string[] = [];
   if (path.length > 0) notes.push(chosenNote(object as Dict, path));
   const found = new Map<string, StoredTensor>();
@@ -48,10 +48,17 @@ export function chooseWeights(object: unknown, size: number, name: string): Stat
   return { tensors, metadata: textAround(object as Dict, path), notes };
 }
 
-function find(object: unknown, path: readonly string[]): { dict: Dict; path: readonly string[] } | undefined {
-  if (!(object instanceof Map) || path.length > depthLimit) return undefined;
+interface Found {
+  readonly dict: Dict;
+  readonly path: readonly string[];
+}
+
+/** A dict may be met by several ways, or hold itself; it is looked into once. */
+function find(object: unknown, path: readonly string[], seen: Set<unknown>): Found | undefined {
+  if (!(object instanceof Map) || path.length > depthLimit || seen.has(object)) return undefined;
+  seen.add(object);
   for (const key of nestedKeys) {
-    const nested = find(object.get(key), [...path, key]);
+    const nested = find(object.get(key), [...path, key], seen);
     if (nested) return nested;
   }
   for (const value of object.values()) if (value instanceof TensorView) return { dict: object, path };

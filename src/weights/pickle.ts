@@ -39,8 +39,10 @@ export interface PickleNames {
   persistent(id: unknown): unknown;
 }
 
-const instructionLimit = 2_000_000;
-const stackLimit = 500_000;
+/** About ten times what a checkpoint of 200 layers with two copies of its weights and an optimiser takes. */
+const instructionLimit = 500_000;
+const objectLimit = 100_000;
+const stackLimit = 100_000;
 const textLimit = 1 << 24;
 const integerLimit = 1 << 10;
 
@@ -60,6 +62,7 @@ class Machine {
   readonly marks: number[] = [];
   readonly memo = new Map<number, unknown>();
   textLeft = textLimit;
+  objectsLeft = objectLimit;
 
   constructor(cursor: Cursor, names: PickleNames) {
     this.cursor = cursor;
@@ -93,6 +96,13 @@ class Machine {
     this.stack.push(value);
   }
 
+  /** Pushes what takes memory of its own. */
+  make(value: unknown): void {
+    this.objectsLeft -= 1;
+    if (this.objectsLeft < 0) this.refuse(`makes more than ${objectLimit} objects`);
+    this.push(value);
+  }
+
   pop(): unknown {
     if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.refuse('takes a value where there is none');
     return this.stack.pop();
@@ -113,7 +123,7 @@ class Machine {
 
   popTuple(length: number): void {
     const items = Array.from({ length }, () => this.pop());
-    this.push(new Tuple(items.reverse()));
+    this.make(new Tuple(items.reverse()));
   }
 
   pushText(length: number, encoding: 'utf-8' | 'latin1'): void {
@@ -160,7 +170,7 @@ class Machine {
     const name = `${module}.${member}`;
     const named = this.names.named(name);
     if (!named) this.refuseName(name);
-    this.push(named);
+    this.make(named);
   }
 
   refuseName(name: string): never {
@@ -173,7 +183,7 @@ class Machine {
     if (!(callee instanceof Named)) this.refuse('calls a value that is no function');
     if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} with what is no tuple`);
     if (!callee.call) this.refuse(`calls ${callee.name}, which is no function`);
-    this.push(callee.call(args.items));
+    this.make(callee.call(args.items));
   }
 
   /** Attributes of dicts, such as the version numbers of an OrderedDict, and the contents of inert objects are dropped. */
@@ -246,21 +256,21 @@ const instructions: Readonly<Record<number, (vm: Machine) => void>> = {
   66: (vm) => vm.pushBytes(uint32(vm)), // BINBYTES
   142: (vm) => vm.pushBytes(uint64(vm)), // BINBYTES8
   150: (vm) => vm.pushBytes(uint64(vm)), // BYTEARRAY8
-  93: (vm) => vm.push([]), // EMPTY_LIST
+  93: (vm) => vm.make([]), // EMPTY_LIST
   97: (vm) => vm.extend([vm.pop()]), // APPEND
   101: (vm) => vm.extend(vm.popMark()), // APPENDS
-  108: (vm) => vm.push(vm.popMark()), // LIST
+  108: (vm) => vm.make(vm.popMark()), // LIST
   41: (vm) => vm.popTuple(0), // EMPTY_TUPLE
   133: (vm) => vm.popTuple(1), // TUPLE1
   134: (vm) => vm.popTuple(2), // TUPLE2
   135: (vm) => vm.popTuple(3), // TUPLE3
-  116: (vm) => vm.push(new Tuple(vm.popMark())), // TUPLE
-  125: (vm) => vm.push(new Map()), // EMPTY_DICT
+  116: (vm) => vm.make(new Tuple(vm.popMark())), // TUPLE
+  125: (vm) => vm.make(new Map()), // EMPTY_DICT
   115: (vm) => vm.setItems([vm.pop(), vm.pop()].reverse()), // SETITEM
   117: (vm) => vm.setItems(vm.popMark()), // SETITEMS
-  143: (vm) => vm.push(new Set()), // EMPTY_SET
+  143: (vm) => vm.make(new Set()), // EMPTY_SET
   144: (vm) => vm.addItems(vm.popMark()), // ADDITEMS
-  145: (vm) => vm.push(new Set(vm.popMark())), // FROZENSET
+  145: (vm) => vm.make(new Set(vm.popMark())), // FROZENSET
   104: (vm) => vm.recall(vm.cursor.byte()), // BINGET
   106: (vm) => vm.recall(uint32(vm)), // LONG_BINGET
   113: (vm) => vm.memo.set(vm.cursor.byte(), vm.top()), // BINPUT

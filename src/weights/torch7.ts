@@ -38,6 +38,7 @@ const weightFields = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 
 const depthLimit = 300;
 const objectLimit = 1_000_000;
+const tableLimit = 100_000;
 const textLimit = 1 << 16;
 const axesLimit = 64;
 
@@ -133,7 +134,9 @@ class Torch7Reader {
   /** What the index that follows stands for, read by `read` where it is new. */
   #indexed(read: (index: number) => unknown): unknown {
     const index = this.#cursor.int32();
-    return this.#known.has(index) ? this.#known.get(index) : read(index);
+    if (this.#known.has(index)) return this.#known.get(index);
+    if (this.#known.size === tableLimit) this.#refuse(`has more than ${tableLimit} tables and objects`);
+    return read(index);
   }
 
   #keep<T>(index: number, value: T): T {

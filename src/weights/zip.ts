@@ -14,7 +14,7 @@ export interface ZipEntry {
   readonly checksum: number | undefined;
 }
 
-const entryLimit = 100_000;
+const entryLimit = 20_000;
 const expansionLimit = 2;
 /** Small archives may grow by more: their text compresses well. */
 const expansionFree = 1 << 16;
@@ -58,7 +58,8 @@ class SourceReader extends Reader<Source> {
 
 async function directory(source: Source, name: string): Promise<FileEntry[]> {
   const files = new Map<string, FileEntry>();
-  const reader = new ZipReader(new SourceReader(source));
+  // names are checked here, with a sentence of our own
+  const reader = new ZipReader(new SourceReader(source), { filenameValidation: 'tolerant' });
   await asFormatError(name, async () => {
     for await (const entry of reader.getEntriesGenerator()) {
       checkName(entry.filename, name);
