@@ -86,6 +86,18 @@ test('the makers of these files make sound ones', async () => {
   expect(new TextDecoder().decode(tensors.get('w')!.read().data)).toBe('abcdijklefghmnop');
 });
 
+test('parts of storages, as files before PyTorch 0.4 have them, are read', async () => {
+  const legacy = goldenBytes('legacy.pth');
+  const header = legacy.subarray(0, String.fromCharCode(...legacy).indexOf('\x80\x02', 60));
+  const part = raw('(', text('part'), int(1), int(3), 't');
+  const place = raw('(', text('storage'), 'ctorch\nByteStorage\n', text('0'), text('cpu'), int(5), part, 'tQ');
+  const keys = raw('\x80\x02]', text('0'), 'a.', uint(5, 4), uint(0, 4), 'abcde');
+  const file = (made: Uint8Array) => raw(header, '\x80\x02', made, keys);
+  const { tensors } = await read(file(tensorDict(place, 1, ints(2), ints(1))));
+  expect(new TextDecoder().decode(tensors.get('w')!.read().data)).toBe('cd');
+  await refused(file(tensorDict(place, 2, ints(2), ints(1))), 'its storage has 3 elements');
+});
+
 describe('a pickle that names what weights do not need', () => {
   const cases: [string, Uint8Array, string][] = [
     ['os.system by GLOBAL', raw(`cposix\nsystem\n`, text('true'), '\x85R.'), '"posix.system"'],
@@ -286,6 +298,44 @@ describe('memory', () => {
     );
     await refused(t7, 'is truncated or damaged');
   });
+});
+
+describe('a Torch7 file', () => {
+  const word = (value: string) => raw(uint(value.length, 4), value);
+  const instance = (index: number, kind: string) => raw(uint(4, 4), uint(index, 4), word('V 1'), word(kind));
+  const table = (index: number, count: number) => raw(uint(3, 4), uint(index, 4), uint(count, 4));
+  const key = (value: string) => raw(uint(2, 4), word(value));
+  const nested = Array.from({ length: 400 }, (_, i) => raw(table(i + 1, 1), key('modules')));
+  const long = (value: number) => raw(uint(value, 4), uint(0, 4));
+  /** Each table holds the next one twice: 2^60 paths to the last. */
+  const doubled = Array.from({ length: 60 }, (_, i) => {
+    const children = raw(table(3 * i + 2, 2), uint(1, 4), raw('\0\0\0\0\0\0\xf0\x3f'));
+    return raw(table(3 * i + 1, 1), key('modules'), children);
+  });
+  const second = Array.from({ length: 60 }, (_, i) => {
+    return raw(uint(1, 4), raw('\0\0\0\0\0\0\0\x40'), uint(3, 4), uint(3 * (60 - i) + 1, 4));
+  });
+  const cases: [string, Uint8Array, string][] = [
+    [
+      'that claims a storage of 8 EB',
+      raw(instance(1, 'torch.FloatStorage'), uint(0, 4), uint(2 ** 20, 4)),
+      'truncated',
+    ],
+    ['that claims a negative storage', raw(instance(1, 'torch.FloatStorage'), long(0).fill(255)), 'which is no size'],
+    ['that claims many axes', raw(instance(1, 'torch.FloatTensor'), uint(65, 4)), 'has a number of axes of 65'],
+    ['with a type that is none', raw(table(1, 1), uint(9, 4)), 'has an object of type 9'],
+    ['with elements that are none', instance(1, 'torch.StringTensor'), 'has a torch.StringTensor'],
+    [
+      'with a tensor of no storage',
+      raw(instance(1, 'torch.FloatTensor'), uint(1, 4), long(2), long(1), long(1), uint(0, 4)),
+      'lie',
+    ],
+    ['nested too deeply', raw(...nested), 'is nested too deeply'],
+    ['that holds itself', raw(table(1, 1), key('modules'), uint(3, 4), uint(1, 4)), 'has no network'],
+    ['that doubles itself', raw(...doubled, table(181, 0), ...second), 'has no network'],
+    ['of a table too long', table(1, 2 ** 31 - 1), 'has a table of 2147483647'],
+  ];
+  test.each(cases)('%s', (_, bytes, message) => refused(bytes, message));
 });
 
 describe('every golden file, damaged, is read or refused with a sentence', () => {

@@ -35,13 +35,13 @@ export async function readStateDict(source: Source, name: string): Promise<State
 
 async function readContainer(source: Source, name: string, mayWrap: boolean): Promise<StateDict> {
   const { bytes, text } = headOf(source);
+  if (isSafetensors(text)) return openSafetensors(source, name);
   if (text.startsWith('PK')) {
     const found = await readTorchZip(source, name);
     if ('object' in found) return chooseWeights(found.object, found.size, name);
     if (!mayWrap) throw new FormatError(`${name} is a zip archive in a zip archive. Unpack the outer one first.`);
     return readContainer(found.inner, found.innerName, false);
   }
-  if (text[8] === '{') return openSafetensors(source, name);
   if (bytes[0] === 0x80) return chooseWeights(readTorchStream(source, name), source.size, name);
   if (isTorch7(bytes)) return readTorch7(source, name);
   throw new FormatError(
@@ -55,6 +55,9 @@ function headOf(source: Source): Head {
   return { bytes, text: String.fromCharCode(...bytes) };
 }
 
+/** A header of less than 4 GiB, and the brace that it begins with. */
+const isSafetensors = (text: string): boolean => text.startsWith('\0\0\0\0{', 4);
+
 /** A table or an object of a class, the first of its file. */
 function isTorch7(bytes: Uint8Array): boolean {
   if (bytes.length < 12) return false;
@@ -66,7 +69,10 @@ function isTorch7(bytes: Uint8Array): boolean {
 /** What other files begin with. */
 const signatures: readonly (readonly [begins: (head: Head) => boolean, what: string])[] = [
   [({ bytes }) => bytes.length === 0, 'is empty'],
-  [({ text }) => /^\s*<(!doctype|html|head|\?xml|!--)/i.test(text), 'seems to be a web page, not what it links to'],
+  [
+    ({ text }) => /^(ï»¿)?\s*<(!doctype|html|head|\?xml|!--)/i.test(text),
+    'seems to be a web page, not what it links to',
+  ],
   [
     ({ text }) => text.startsWith('version https://git-lfs'),
     'is a Git LFS pointer: fetch the file with "git lfs pull"',
