@@ -4,9 +4,10 @@
  * file becomes a large one. Names that would leave a folder, names given twice and places outside the file are refused.
  * Reference: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12
  */
-import { configure, type FileEntry, Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core-native.js';
+import { type FileEntry, type Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core-reader.js';
 import { FormatError } from '../errors.ts';
-import { bytesSource, partOf, type Source } from './source.ts';
+import { crc32 } from './crc32.ts';
+import { bytesSource, fillWhole, partOf, type Source } from './source.ts';
 
 export interface ZipEntry {
   readonly source: Source;
@@ -14,12 +15,12 @@ export interface ZipEntry {
   readonly checksum: number | undefined;
 }
 
-const entryLimit = 20_000;
+const stored = 0;
+const deflated = 8;
+const entryLimit = 10_000;
 const expansionLimit = 2;
 /** Small archives may grow by more: their text compresses well. */
 const expansionFree = 1 << 16;
-
-configure({ useWebWorkers: false });
 
 /**
  * The entries by name. Only those that `wanted` takes are read.
@@ -40,26 +41,19 @@ export async function openZip(
   return opened;
 }
 
-/** zip.js on a source. */
-class SourceReader extends Reader<Source> {
-  readonly #source: Source;
-
-  constructor(source: Source) {
-    super(source);
-    this.#source = source;
-    this.size = source.size;
-  }
-
-  override async readUint8Array(index: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - index)));
-    return bytes.subarray(0, this.#source.fill(bytes, index));
-  }
+/** A source as zip.js reads a directory from it, which takes no more of a reader than this. */
+function readerOf(source: Source): Reader<Source> {
+  const readUint8Array = async (index: number, length: number) => {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - index)));
+    return bytes.subarray(0, source.fill(bytes, index));
+  };
+  return { size: source.size, init: async () => {}, readUint8Array } as Reader<Source>;
 }
 
 async function directory(source: Source, name: string): Promise<FileEntry[]> {
   const files = new Map<string, FileEntry>();
   // names are checked here, with a sentence of our own
-  const reader = new ZipReader(new SourceReader(source), { filenameValidation: 'tolerant' });
+  const reader = new ZipReader(readerOf(source), { filenameValidation: 'tolerant' });
   await asFormatError(name, async () => {
     for await (const entry of reader.getEntriesGenerator()) {
       checkName(entry.filename, name);
@@ -90,11 +84,11 @@ function checkName(entry: string, name: string): void {
 
 function checkExpansion(entries: readonly FileEntry[], source: Source, name: string): void {
   const sizeOf = (some: readonly FileEntry[]) => some.reduce((sum, entry) => sum + entry.uncompressedSize, 0);
-  const stored = sizeOf(entries.filter((entry) => entry.compressionMethod === 0));
-  if (stored > source.size) throw new FormatError(`${name} has entries that overlap or end behind it. It is damaged.`);
+  const inPlace = sizeOf(entries.filter((entry) => entry.compressionMethod === stored));
+  if (inPlace > source.size) throw new FormatError(`${name} has entries that overlap or end behind it. It is damaged.`);
   const total = sizeOf(entries);
   const limit = expansionLimit * source.size + expansionFree;
-  if (stored < total && total > limit) {
+  if (inPlace < total && total > limit) {
     const sizes = `${source.size} bytes and unpacks to ${total}`;
     throw new FormatError(`${name} has ${sizes}, more than weights compress to; at most ${limit} are unpacked.`);
   }
@@ -102,18 +96,25 @@ function checkExpansion(entries: readonly FileEntry[], source: Source, name: str
 
 async function openEntry(entry: FileEntry, source: Source, name: string): Promise<ZipEntry> {
   const subject = `${name}: its entry "${entry.filename}"`;
+  const { compressedSize, uncompressedSize, compressionMethod: method } = entry;
   if (entry.encrypted) throw new FormatError(`${subject} is encrypted. Unpack it with its password first.`);
-  if (entry.compressionMethod !== 0) return { source: await inflate(entry, name), checksum: undefined };
-  if (entry.compressedSize !== entry.uncompressedSize) {
+  if (method !== stored && method !== deflated) {
+    throw new FormatError(`${subject} is compressed by method ${method}; expected deflate (8). Unpack it first.`);
+  }
+  if (method === stored && compressedSize !== uncompressedSize) {
     throw new FormatError(`${subject} is stored as it is, yet has two sizes. The file is damaged.`);
   }
   const begin = dataBegin(entry, source, subject);
-  if (begin + entry.compressedSize > source.size) {
-    const end = `ends at ${begin + entry.compressedSize}, and the file at ${source.size}`;
+  if (begin + compressedSize > source.size) {
+    const end = `ends at ${begin + compressedSize}, and the file at ${source.size}`;
     throw new FormatError(`${subject} ${end}. The file is truncated or damaged.`);
   }
   const checksum = entry.crc32 === 0 ? undefined : entry.crc32; // PyTorch writes 0 where it computes none
-  return { source: partOf(source, begin, entry.compressedSize), checksum };
+  const data = partOf(source, begin, compressedSize);
+  if (method === stored) return { source: data, checksum };
+  const bytes = await asFormatError(subject, () => inflate(data, uncompressedSize, subject));
+  if (crc32(bytes) !== entry.crc32) throw new FormatError(`${subject} does not fit its checksum. The file is damaged.`);
+  return { source: bytesSource(bytes), checksum: undefined };
 }
 
 const localHeaderLength = 30;
@@ -127,25 +128,39 @@ function dataBegin(entry: FileEntry, source: Source, subject: string): number {
   const sound =
     filled === header.length &&
     view.getUint32(0, true) === localSignature &&
-    view.getUint16(8, true) === 0 &&
+    view.getUint16(8, true) === entry.compressionMethod &&
     view.getUint16(26, true) === entry.rawFilename.length &&
     entry.rawFilename.every((byte, i) => byte === header[localHeaderLength + i]);
   if (!sound) throw new FormatError(`${subject} is not where the archive's directory says. The file is damaged.`);
   return entry.offset + header.length + view.getUint16(28, true);
 }
 
-/** The contents of a compressed entry, checked against its checksum; the size was checked with the directory. */
-async function inflate(entry: FileEntry, name: string): Promise<Source> {
-  const bytes = new Uint8Array(entry.uncompressedSize);
-  let end = 0;
-  const sink = new WritableStream<Uint8Array>({
-    write(chunk) {
-      if (end + chunk.length > bytes.length) throw new FormatError(`${name}: "${entry.filename}" unpacks to too much.`);
-      bytes.set(chunk, end);
-      end += chunk.length;
+const chunkLength = 1 << 16;
+
+/** The contents of compressed data, which must have the size that the directory says and was checked with it. */
+async function inflate(data: Source, size: number, subject: string): Promise<Uint8Array> {
+  let position = 0;
+  const compressed = new ReadableStream<BufferSource>({
+    pull(controller) {
+      const chunk = new Uint8Array(Math.min(chunkLength, data.size - position));
+      fillWhole(data, chunk, position, subject);
+      position += chunk.length;
+      if (chunk.length > 0) controller.enqueue(chunk);
+      else controller.close();
     },
   });
-  await asFormatError(name, () => entry.getData(sink, { checkSignature: true, useWebWorkers: false }));
-  if (end < bytes.length) throw new FormatError(`${name}: "${entry.filename}" unpacks to less than it claims.`);
-  return bytesSource(bytes);
+  const reader = compressed.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  const bytes = new Uint8Array(size);
+  let end = 0;
+  for (;;) {
+    const { value, done } = await reader.read();
+    const more = value?.length ?? 0;
+    if (end + more > size || (done && end < size)) {
+      await reader.cancel();
+      throw new FormatError(`${subject} unpacks to ${done ? 'less' : 'more'} than the ${size} bytes that it claims.`);
+    }
+    if (done) return bytes;
+    bytes.set(value, end);
+    end += more;
+  }
 }

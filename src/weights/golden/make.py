@@ -1,6 +1,7 @@
 """Writes small files of weights in every container, and expected.json with what is in them: python3 src/weights/golden/make.py
 
-Values are seeded and compared bit for bit, NaNs and subnormal numbers among them. Needs PyTorch 1.13 or near it.
+Values are seeded and compared bit for bit, NaNs and subnormal numbers among them. Files of the older container name
+their storages by address, so those bytes differ from run to run. Needs PyTorch 1.13 or near it.
 """
 
 import argparse
