@@ -15,13 +15,14 @@ export interface Expected {
 interface ExpectedFiles {
   readonly states: Readonly<Record<string, readonly Expected[]>>;
   readonly files: Readonly<Record<string, string>>;
+  readonly pickles: readonly string[];
 }
 
 export const goldenPath = (file: string): string =>
   fileURLToPath(new URL(`../src/weights/golden/${file}`, import.meta.url));
 export const goldenBytes = (file: string): Uint8Array => new Uint8Array(readFileSync(goldenPath(file)));
 
-const { states, files } = JSON.parse(readFileSync(goldenPath('expected.json'), 'utf8')) as ExpectedFiles;
+const { states, files, pickles } = JSON.parse(readFileSync(goldenPath('expected.json'), 'utf8')) as ExpectedFiles;
 
 /** The golden files, each with the tensors that are in it, in order. */
 export const goldenFiles: readonly (readonly [file: string, tensors: readonly Expected[]])[] = Object.entries(
@@ -34,3 +35,6 @@ export const contents = ({ tensors }: StateDict): Expected[] =>
     const { dtype, dims } = stored;
     return { name, dtype, dims, bytes: Buffer.from(bytesOf(stored.read())).toString('base64') };
   });
+
+/** Pickles of the same plain values, of protocols 2 to 5. */
+export const goldenPickles: readonly Uint8Array[] = pickles.map((text) => Uint8Array.from(Buffer.from(text, 'base64')));

@@ -162,7 +162,7 @@ class Machine {
     let value = 0n;
     for (let i = length - 1; i >= 0; i -= 1) value = (value << 8n) | BigInt(bytes[i]!);
     value = BigInt.asIntN(8 * length, value);
-    this.push(BigInt.asIntN(53, value) === value ? Number(value) : value);
+    this.push(BigInt.asIntN(54, value) === value ? Number(value) : value);
   }
 
   pushNamed(module: unknown, member: unknown): void {

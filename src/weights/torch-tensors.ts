@@ -136,6 +136,10 @@ export type FindStorage = (key: string, dtype: DType, length: number, view: unkn
 /** What a pickle of PyTorch's may name. `name` is what messages call the file. */
 export function torchNames(name: string, find: FindStorage): PickleNames {
   const functions = new Map<string, (args: readonly unknown[]) => unknown>([
+    ['builtins.set', toSet],
+    ['builtins.frozenset', toSet],
+    ['__builtin__.set', toSet],
+    ['__builtin__.frozenset', toSet],
     ['collections.OrderedDict', (args) => orderedDict(args, name)],
     ['collections.Counter', (args) => args[0] ?? new Map()],
     ['torch.Size', (args) => args[0] ?? new Tuple([])],
@@ -178,6 +182,9 @@ function view(args: readonly unknown[], name: string): TensorView {
   }
   return new TensorView(storage, offset, sizes, steps, name);
 }
+
+/** Protocols 2 and 3 have no instructions for sets. */
+const toSet = ([items]: readonly unknown[]): Set<unknown> => new Set(Array.isArray(items) ? items : []);
 
 /** Entries may come as a list of pairs, as Python 2 wrote them. */
 function orderedDict([entries]: readonly unknown[], name: string): Map<unknown, unknown> {

@@ -24,24 +24,20 @@ export type Unzipped =
  * @throws FormatError when it is no sound archive, or not of weights.
  */
 export async function readTorchZip(source: Source, name: string): Promise<Unzipped> {
-  let prefix: string | undefined;
-  const entries = await openZip(source, name, (names) => {
-    const pickle = names.find((entry) => pickleName.test(entry));
-    prefix = pickle?.slice(0, -'data.pkl'.length);
-    if (prefix !== undefined) return (entry) => isPart(entry.slice(prefix!.length), entry.startsWith(prefix!));
-    const only = onlyFile(names, name);
-    return (entry) => entry === only;
-  });
-  if (prefix !== undefined) {
-    const size = [...entries.values()].reduce((sum, entry) => sum + entry.source.size, 0);
-    return { object: readObject(entries, prefix, name), size };
+  const archive = await openZip(source, name);
+  const pickle = archive.names.find((entry) => pickleName.test(entry));
+  if (pickle === undefined) {
+    const only = onlyFile(archive.names, name);
+    const inner = (await archive.open([only])).get(only)!.source;
+    return { inner, innerName: `${name}, in it ${only}` };
   }
-  const [[innerName, entry]] = entries as unknown as [[string, ZipEntry]];
-  return { inner: entry.source, innerName: `${name}, in it ${innerName}` };
+  const prefix = pickle.slice(0, -'data.pkl'.length);
+  const parts = [pickle, `${prefix}byteorder`];
+  const isPart = (entry: string) => parts.includes(entry) || entry.startsWith(`${prefix}data/`);
+  const entries = await archive.open(archive.names.filter(isPart));
+  const size = [...entries.values()].reduce((sum, entry) => sum + entry.source.size, 0);
+  return { object: readObject(entries, prefix, name), size };
 }
-
-const isPart = (entry: string, inside: boolean): boolean =>
-  inside && (entry === 'data.pkl' || entry === 'byteorder' || entry.startsWith('data/'));
 
 /** The one file of weights in a plain archive. */
 function onlyFile(names: readonly string[], name: string): string {

@@ -5,7 +5,7 @@
  * Reference: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12
  */
 import { type FileEntry, type Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core-reader.js';
-import { FormatError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
 import { bytesSource, fillWhole, partOf, type Source } from './source.ts';
 
@@ -22,23 +22,29 @@ const expansionLimit = 2;
 /** Small archives may grow by more: their text compresses well. */
 const expansionFree = 1 << 16;
 
+/** An archive whose directory was read. */
+export interface Archive {
+  /** The names of its files. */
+  readonly names: readonly string[];
+  /** The files of these names, the compressed ones unpacked. */
+  open(names: readonly string[]): Promise<Map<string, ZipEntry>>;
+}
+
 /**
- * The entries by name. Only those that `wanted` takes are read.
+ * The archive in a source.
  *
- * @throws FormatError when it is no sound archive.
+ * @throws FormatError when it is no sound archive, also from `open`.
  */
-export async function openZip(
-  source: Source,
-  name: string,
-  wanted: (entries: readonly string[]) => (entry: string) => boolean = () => () => true,
-): Promise<Map<string, ZipEntry>> {
-  const entries = await directory(source, name);
-  const take = wanted(entries.map((entry) => entry.filename));
-  const taken = entries.filter((entry) => take(entry.filename));
-  checkExpansion(taken, source, name);
-  const opened = new Map<string, ZipEntry>();
-  for (const entry of taken) opened.set(entry.filename, await openEntry(entry, source, name));
-  return opened;
+export async function openZip(source: Source, name: string): Promise<Archive> {
+  const files = await directory(source, name);
+  const open = async (names: readonly string[]): Promise<Map<string, ZipEntry>> => {
+    const taken = names.map((each) => files.get(each)!);
+    checkExpansion(taken, source, name);
+    const opened = new Map<string, ZipEntry>();
+    for (const entry of taken) opened.set(entry.filename, await openEntry(entry, source, name));
+    return opened;
+  };
+  return { names: [...files.keys()], open };
 }
 
 /** A source as zip.js reads a directory from it, which takes no more of a reader than this. */
@@ -50,7 +56,7 @@ function readerOf(source: Source): Reader<Source> {
   return { size: source.size, init: async () => {}, readUint8Array } as Reader<Source>;
 }
 
-async function directory(source: Source, name: string): Promise<FileEntry[]> {
+async function directory(source: Source, name: string): Promise<Map<string, FileEntry>> {
   const files = new Map<string, FileEntry>();
   // names are checked here, with a sentence of our own
   const reader = new ZipReader(readerOf(source), { filenameValidation: 'tolerant' });
@@ -62,14 +68,14 @@ async function directory(source: Source, name: string): Promise<FileEntry[]> {
       if (!entry.directory) files.set(entry.filename, entry);
     }
   });
-  return [...files.values()];
+  return files;
 }
 
 async function asFormatError<T>(name: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof FormatError) throw error;
+    if (error instanceof FormatError || error instanceof UsageError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new FormatError(`${name} is no sound zip archive: ${reason}. It may be truncated; fetch it again.`);
   }

@@ -10,6 +10,7 @@ import collections
 import io
 import json
 import pathlib
+import pickle
 import struct
 import zipfile
 
@@ -29,7 +30,7 @@ NAMES = {
     torch.uint8: ("U8", "uint8"),
     torch.bool: ("BOOL", "bool"),
 }
-EXPECTED = {"torch": torch.__version__, "states": {}, "files": {}}
+EXPECTED = {"torch": torch.__version__, "states": {}, "files": {}, "pickles": []}
 
 
 def to_bytes(tensor):
@@ -164,7 +165,9 @@ def make_nested(state):
     }
     keep("nested-state-dict.pth", saved(checkpoint), "plain")
     keep("nested-state-dict-legacy.pth", saved(checkpoint, _use_new_zipfile_serialization=False), "plain")
-    keep("nested-model-state.pth", saved({"model_state": wrapped, "step": 3}), "plain")
+    beside = {"step": 3, "shape": torch.Size([2, 3]), "type": torch.float16, "device": torch.device("cpu")}
+    beside["seen"] = collections.Counter("aab")
+    keep("nested-model-state.pth", saved({"model_state": wrapped, **beside}), "plain")
     averaged = {"n_averaged": torch.tensor(7), **{f"module.{name}": tensor for name, tensor in state.items()}}
     keep("nested-model-ema.pth", saved({"model": other, "model_ema": averaged, "epoch": 1}), "plain")
     compiled = {f"_orig_mod.module.{name}": tensor for name, tensor in state.items()}
@@ -297,6 +300,27 @@ def make_torch7():
     expect("torch7", state)
 
 
+def make_pickles():
+    """Plain values, which pickle.test.ts lists again."""
+    shared, recursive = [1], []
+    recursive.append(recursive)
+    integers = [0, 255, 256, 65536, -1, 2**31 - 1, -(2**31) - 1, 2**52, -(2**52), 2**53, 2**63, -(2**70)]
+    values = {
+        "constants": [None, True, False],
+        "integers": integers,
+        "floats": [0.5, -0.0, 1e300, float("inf"), 5e-324],
+        "texts": ["", "conv1.weight", "h\u00e9 \u4e2d \U0001f600", "x" * 300],
+        "tuples": [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)],
+        "dict": collections.OrderedDict([("__proto__", {}), (3, ["a"]), ("b", {"c": None})]),
+        "sets": [set(), {1, 2}, frozenset([3])],
+        "shared": [shared, shared],
+        "recursive": recursive,
+    }
+    for protocol in range(2, 6):
+        data = pickle.dumps(values, protocol)
+        EXPECTED["pickles"].append(base64.b64encode(data).decode())
+
+
 def main():
     torch.manual_seed(5)
     state = expect("plain", make_state())
@@ -304,6 +328,7 @@ def main():
     make_pytorch(state)
     make_nested(state)
     make_torch7()
+    make_pickles()
     (HERE / "expected.json").write_text(json.dumps(EXPECTED, indent=2) + "\n")
 
 
