@@ -217,6 +217,12 @@ describe('a tensor that does not lie in its data', () => {
   ];
   test.each(cases)('%s', (_, pickle, message) => refused(pth(pickle), message));
 
+  test('and so are a thousand that stretch over all of it', async () => {
+    const one = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(16384), int(0), ints(2), ints(16383), '\x89}tRq\0');
+    const others = Array.from({ length: 1000 }, (_, i) => raw(text(`w${i}`), 'h\0s'));
+    await refused(pth(raw('}', text('w'), one, 's', ...others, '.'), new Uint8Array(65536)), 'stretch over');
+  });
+
   test('with other data than its checksum says', async () => {
     const bytes = goldenBytes('protocol-2.pth');
     const at = String.fromCharCode(...bytes).indexOf('data/0') + 100;

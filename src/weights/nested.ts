@@ -6,7 +6,7 @@
  */
 import { FormatError } from '../errors.ts';
 import { bytesPerElement, elements } from '../tensor.ts';
-import type { StateDict, StoredTensor } from './state-dict.ts';
+import type { StateDict } from './state-dict.ts';
 import { TensorView } from './torch-tensors.ts';
 
 /** The keys under which a dict of weights is looked for, the first that is there wins. */
@@ -36,7 +36,7 @@ export function chooseWeights(object: unknown, size: number, name: string): Stat
   const { dict, path } = find(object, [], new Set()) ?? noWeights(object, name);
   const notes: string[] = [];
   if (path.length > 0) notes.push(chosenNote(object as Dict, path));
-  const found = new Map<string, StoredTensor>();
+  const found = new Map<string, TensorView>();
   const others: string[] = [];
   for (const [key, value] of dict) {
     if (typeof key === 'string' && value instanceof TensorView) found.set(key, value);
@@ -93,7 +93,7 @@ const list = (names: readonly string[]): string =>
 /** torch.optim.swa_utils.AveragedModel counts in it how many it has averaged; it is no weight of the model. */
 const averageCounter = 'n_averaged';
 
-function withoutPrefixes(given: ReadonlyMap<string, StoredTensor>, notes: string[]): Map<string, StoredTensor> {
+function withoutPrefixes(given: ReadonlyMap<string, TensorView>, notes: string[]): Map<string, TensorView> {
   let tensors = new Map(given);
   const counted = tensors.size > 1 && tensors.delete(averageCounter);
   const taken: string[] = [];
@@ -108,14 +108,22 @@ function withoutPrefixes(given: ReadonlyMap<string, StoredTensor>, notes: string
   return tensors;
 }
 
-/** Views of one storage, or with strides of 0, could be far larger than the file. */
-export function checkTotal(tensors: ReadonlyMap<string, StoredTensor>, size: number, name: string): void {
+const spanLimit = 4;
+
+/**
+ * Views of one storage, or with strides of 0, could be far larger than the file, and views with wide strides could go
+ * over all of it for a few elements each.
+ */
+export function checkTotal(tensors: ReadonlyMap<string, TensorView>, size: number, name: string): void {
   let total = 0;
-  for (const { dtype, dims } of tensors.values()) total += elements(dims) * bytesPerElement(dtype);
-  if (total <= size) return;
-  throw new FormatError(
-    `${name} has ${size} bytes, but its tensors take ${total}: they repeat its data, which weights do not.`,
-  );
+  let span = 0;
+  for (const view of tensors.values()) {
+    total += elements(view.dims) * bytesPerElement(view.dtype);
+    span += view.span * bytesPerElement(view.dtype);
+  }
+  const has = `${name} has ${size} bytes, but its tensors`;
+  if (total > size) throw new FormatError(`${has} take ${total}: they repeat its data, which weights do not.`);
+  if (span > spanLimit * size) throw new FormatError(`${has} stretch over ${span}, which those of weights do not.`);
 }
 
 const textLimit = 1000;

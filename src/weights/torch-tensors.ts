@@ -55,7 +55,7 @@ export class TensorView implements StoredTensor {
     this.#offset = offset;
     this.#strides = strides;
     this.#name = name;
-    const end = offset + this.#span;
+    const end = offset + this.span;
     if (!Number.isSafeInteger(elements(dims)) || !Number.isSafeInteger(end) || end > storage.length) {
       const view = `offset ${offset}, strides [${strides}]`;
       const has = `its storage has ${storage.length} elements`;
@@ -63,8 +63,8 @@ export class TensorView implements StoredTensor {
     }
   }
 
-  /** Elements from the first to behind the last. */
-  get #span(): number {
+  /** Elements of the storage from the first to behind the last, which reading goes over. */
+  get span(): number {
     if (elements(this.dims) === 0) return 0;
     return this.dims.reduce((last, dim, axis) => last + (dim - 1) * this.#strides[axis]!, 1);
   }
@@ -88,7 +88,7 @@ export class TensorView implements StoredTensor {
   }
 
   #gather(target: Tensor, subject: string): void {
-    const source = tensor(this.dtype, [this.#span]);
+    const source = tensor(this.dtype, [this.span]);
     this.#storage.fill(bytesOf(source), this.#offset, subject);
     const index = this.dims.map(() => 0);
     let from = 0;

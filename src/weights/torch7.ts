@@ -12,7 +12,7 @@ import { FormatError } from '../errors.ts';
 import type { DType } from '../tensor.ts';
 import { checkTotal } from './nested.ts';
 import { Cursor, partOf, type Source } from './source.ts';
-import type { StateDict, StoredTensor } from './state-dict.ts';
+import type { StateDict } from './state-dict.ts';
 import { isSize, Storage, TensorView } from './torch-tensors.ts';
 
 const elementTypes: ReadonlyMap<string, DType> = new Map([
@@ -52,7 +52,7 @@ type Table = ReadonlyMap<unknown, unknown>;
  */
 export function readTorch7(source: Source, name: string): StateDict {
   const root = new Torch7Reader(source, name).object(0);
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = new Map<string, TensorView>();
   collect(root, '', tensors, new Set());
   if (tensors.size === 0) {
     throw new FormatError(`${name} is a Torch7 file, but has no network: no table "modules" with weights in it.`);
@@ -62,7 +62,7 @@ export function readTorch7(source: Source, name: string): StateDict {
 }
 
 /** A module stands in one place; one that is met again is left out there. */
-function collect(value: unknown, path: string, tensors: Map<string, StoredTensor>, seen: Set<unknown>): void {
+function collect(value: unknown, path: string, tensors: Map<string, TensorView>, seen: Set<unknown>): void {
   if (!(value instanceof Map) || seen.has(value)) return;
   seen.add(value);
   for (const field of weightFields) {
