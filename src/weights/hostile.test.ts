@@ -1,0 +1,380 @@
+/** Files made to do harm: each is refused with a sentence, soon, and without memory beyond what it has itself. */
+import { deflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { goldenBytes, goldenFiles } from '../../test/weight-files.ts';
+import { FormatError } from '../errors.ts';
+import { joinBytes } from '../tensor.ts';
+import { crc32 } from './crc32.ts';
+import { readStateDict } from './read.ts';
+import { bytesSource, type Source } from './source.ts';
+import type { StateDict } from './state-dict.ts';
+
+const read = (bytes: Uint8Array): Promise<StateDict> => readStateDict(bytesSource(bytes), 'weights.pth');
+
+async function refused(bytes: Uint8Array, message: string): Promise<void> {
+  await expect(read(bytes)).rejects.toThrow(FormatError);
+  await expect(read(bytes)).rejects.toThrow(message);
+}
+
+/** Text as bytes of one character each, and numbers as bytes. */
+const raw = (...parts: readonly (string | number | Uint8Array)[]): Uint8Array<ArrayBuffer> =>
+  joinBytes(
+    parts.map((part) =>
+      part instanceof Uint8Array
+        ? part
+        : typeof part === 'number'
+          ? Uint8Array.of(part)
+          : Uint8Array.from(part, (char) => char.charCodeAt(0)),
+    ),
+  );
+
+const uint = (value: number, length: 2 | 4): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => Math.floor(value / 256 ** i) % 256);
+
+interface Entry {
+  readonly name: string;
+  readonly data: Uint8Array;
+  readonly deflate?: boolean;
+  /** Sizes and offset that the directory claims in place of the true ones. */
+  readonly size?: number;
+  readonly offset?: number;
+  readonly checksum?: number;
+}
+
+/** A zip archive of these entries. */
+function zip(...entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
+  const locals: Uint8Array[] = [];
+  const directory: Uint8Array[] = [];
+  let end = 0;
+  for (const { name, data, deflate, size, offset, checksum } of entries) {
+    const packed = deflate ? deflateRawSync(data) : data;
+    const sizes = raw(uint(size === undefined || deflate ? packed.length : size, 4), uint(size ?? data.length, 4));
+    const head = raw(
+      uint(deflate ? 8 : 0, 2),
+      uint(0, 4),
+      uint(checksum ?? crc32(data), 4),
+      sizes,
+      uint(name.length, 2),
+    );
+    locals.push(raw('PK\x03\x04', uint(20, 2), uint(0, 2), head, uint(0, 2), name, packed));
+    const place = raw(uint(0, 2), uint(0, 4), uint(0, 4), uint(offset ?? end, 4));
+    directory.push(raw('PK\x01\x02', uint(20, 2), uint(20, 2), uint(0, 2), head, uint(0, 2), place, name));
+    end += locals.at(-1)!.length;
+  }
+  const central = joinBytes(directory);
+  const count = raw(uint(entries.length, 2), uint(entries.length, 2));
+  return raw(...locals, central, 'PK\x05\x06', uint(0, 4), count, uint(central.length, 4), uint(end, 4), uint(0, 2));
+}
+
+/** A `.pth` with this pickle, of protocol 2, and one storage. */
+const pth = (pickle: Uint8Array | string, storage = new Uint8Array(16)): Uint8Array<ArrayBuffer> =>
+  zip({ name: 'a/data.pkl', data: raw('\x80\x02', pickle) }, { name: 'a/data/0', data: storage });
+
+const text = (value: string): Uint8Array => raw('X', uint(value.length, 4), value);
+const int = (value: number): Uint8Array => raw('J', uint(value, 4));
+const ints = (...values: readonly number[]): Uint8Array => raw('(', ...values.map(int), 't');
+const storage = (length: number, type = 'FloatStorage', key = '0'): Uint8Array =>
+  raw('(', text('storage'), `ctorch\n${type}\n`, text(key), text('cpu'), int(length), 'tQ');
+
+/** A dict with one tensor, by the arguments of its making. */
+const tensorDict = (place: Uint8Array, offset: number, dims: Uint8Array, strides: Uint8Array): Uint8Array =>
+  raw('}', text('w'), 'ctorch._utils\n_rebuild_tensor_v2\n(', place, int(offset), dims, strides, '\x89}tRs.');
+
+test('the makers of these files make sound ones', async () => {
+  const { tensors } = await read(pth(tensorDict(storage(4), 0, ints(2, 2), ints(1, 2)), raw(...'abcdefghijklmnop')));
+  expect(new TextDecoder().decode(tensors.get('w')!.read().data)).toBe('abcdijklefghmnop');
+});
+
+test('parts of storages, as files before PyTorch 0.4 have them, are read', async () => {
+  const legacy = goldenBytes('legacy.pth');
+  const header = legacy.subarray(0, String.fromCharCode(...legacy).indexOf('\x80\x02', 60));
+  const part = raw('(', text('part'), int(1), int(3), 't');
+  const place = raw('(', text('storage'), 'ctorch\nByteStorage\n', text('0'), text('cpu'), int(5), part, 'tQ');
+  const keys = raw('\x80\x02]', text('0'), 'a.', uint(5, 4), uint(0, 4), 'abcde');
+  const file = (made: Uint8Array) => raw(header, '\x80\x02', made, keys);
+  const { tensors } = await read(file(tensorDict(place, 1, ints(2), ints(1))));
+  expect(new TextDecoder().decode(tensors.get('w')!.read().data)).toBe('cd');
+  await refused(file(tensorDict(place, 2, ints(2), ints(1))), 'its storage has 3 elements');
+});
+
+describe('a pickle that names what weights do not need', () => {
+  const cases: [string, Uint8Array, string][] = [
+    ['os.system by GLOBAL', raw(`cposix\nsystem\n`, text('true'), '\x85R.'), '"posix.system"'],
+    ['os.system by STACK_GLOBAL', raw(text('os'), text('system'), '\x93', text('true'), '\x85R.'), '"os.system"'],
+    ['eval', raw('cbuiltins\neval\n', text('1'), '\x85R.'), '"builtins.eval"'],
+    ['eval of Python 2', raw('c__builtin__\neval\n', text('1'), '\x85R.'), '"__builtin__.eval"'],
+    ['getattr', raw('cbuiltins\ngetattr\n.'), '"builtins.getattr"'],
+    ['a name that is only near', raw('ctorch._utils\n_rebuild_tensor_v2.__globals__\n.'), '__globals__"'],
+    ['a member of an object of ours', raw('c__proto__\nconstructor\n.'), '"__proto__.constructor"'],
+    ['a name without module', raw('c\ntoString\n.'), '".toString"'],
+    ['control characters', raw('cos\x1b[2J\nsystem\n.'), '"os\\u001b[2J.system"'],
+    ['torch.load', raw('ctorch\nload\n.'), '"torch.load"'],
+    [
+      'other storages',
+      tensorDict(storage(2, 'ComplexFloatStorage'), 0, ints(2), ints(1)),
+      '"torch.ComplexFloatStorage"',
+    ],
+  ];
+  test.each(cases)('%s', async (_, pickle, name) => {
+    await refused(pth(pickle), name);
+    await refused(pth(pickle), 'which weights do not need; nothing of it was run');
+  });
+
+  test('in the older container, before and in its object', async () => {
+    await refused(raw('\x80\x02cposix\nsystem\n', text('true'), '\x85R.'), 'weights.pth names "posix.system"');
+    const legacy = goldenBytes('legacy.pth');
+    const header = legacy.subarray(0, String.fromCharCode(...legacy).indexOf('\x80\x02', 60)); // before the object
+    await refused(raw(header, '\x80\x02cposix\nsystem\n.'), 'weights.pth names "posix.system"');
+  });
+});
+
+describe('a pickle that is not sound', () => {
+  const bomb = (length: number, ...pickle: readonly (string | number)[]) =>
+    joinBytes(Array.from({ length }, () => raw(...pickle)));
+  const cases: [string, Uint8Array | string, string][] = [
+    ['calls what is no function', 'ctorch\nfloat32\n)R.', 'calls torch.float32, which is no function'],
+    ['calls a value', 'K\x01)R.', 'calls a value that is no function'],
+    ['calls with no tuple', 'ccollections\nOrderedDict\n]R.', 'calls collections.OrderedDict with what is no tuple'],
+    [
+      'sets the state of a function',
+      raw('ccollections\nOrderedDict\n}', text('__setstate__'), 'Nsb.'),
+      'sets the state',
+    ],
+    ['sets the state of a list', ']}b.', 'sets the state of an object that has none'],
+    ['takes from an empty stack', '0.', 'takes a value where there is none'],
+    ['takes below a mark', 'N(0.', 'takes a value where there is none'],
+    ['has no mark', 't.', 'takes values where none are marked'],
+    ['ends with two values', 'NN.', 'ends with more than one value'],
+    ['recalls what was never kept', 'h\x05.', 'recalls value 5'],
+    ['appends to a dict', '}Na.', 'appends to what is no list'],
+    ['sets in a list', ']NNs.', 'sets an entry of what is no dict'],
+    ['has half an entry', '}(Nu.', 'has a key without a value'],
+    ['adds to a list', '](N\x90.', 'adds to what is no set'],
+    ['has a text that is no UTF-8', 'X\x01\0\0\0\xff.', 'has a text that is not UTF-8'],
+    ['has a text beyond its end', 'X\xff\xff\xff\x00.', 'is truncated or damaged'],
+    ['has a text of 4 GB', 'X\xff\xff\xff\xff.', 'has texts of more than'],
+    ['has a negative text', 'T\xff\xff\xff\xff.', 'has texts of more than'],
+    ['has a text of 2^63 bytes', '\x8d\0\0\0\0\0\0\0\x80.', 'which is no size'],
+    ['has an endless integer', '\x8b\xff\xff\xff\x7f.', 'has an integer of 2147483647 bytes'],
+    ['has an extension', '\x82\x01.', 'has the byte 0x82 in place of an instruction'],
+    ['has protocol 9', '\x80\x09.', 'has protocol 9'],
+    ['makes an object of a class', '(S"ls"\nios\nsystem\n.', 'has the byte 0x53'],
+    ['has a persistent id of its own', raw(text('0'), 'Q.'), 'refers to data in a way'],
+    ['ends early', '}', 'is truncated or damaged'],
+    [
+      'makes a dict of no pairs',
+      raw('ccollections\nOrderedDict\n', int(1), '\x85R.'),
+      'makes a dict of what are no pairs',
+    ],
+    ['fills the stack', bomb(200_000, 'N'), 'piles more than 100000 values up'],
+    ['fills the memo', bomb(200_000, ']', 0x94, '0'), 'makes more than 100000 objects'],
+    ['nests lists', bomb(90_000, ']').length ? raw(bomb(90_000, ']'), bomb(89_999, 'a'), '.') : '', 'no dict'],
+    [
+      'doubles lists',
+      raw(']', 0x94, bomb(200, '(', 'h', 0, 'h', 0, 'l', 'q', 0), '.'),
+      'ends with more than one value',
+    ],
+    ['runs on', bomb(300_000, 'N', '0'), 'has more than 500000 instructions'],
+    ['holds itself', raw('}q\0', text('model'), 'h\0s', text('net'), 'h\0s.'), 'no tensors by name'],
+    ['holds a list only', '].', 'holds no dict'],
+  ];
+  test.each(cases)('and %s', async (_, pickle, message) => {
+    const begun = performance.now();
+    await refused(pth(pickle), message);
+    expect(performance.now() - begun).toBeLessThan(5000);
+  });
+
+  test('or sets prototypes, which are keys like others', async () => {
+    const pickle = raw('}', text('__proto__'), '}', text('polluted'), '\x88ss', text('w').subarray(0, 0));
+    await refused(pth(raw(pickle, '.')), 'a dict with __proto__');
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+});
+
+describe('a tensor that does not lie in its data', () => {
+  const cases: [string, Uint8Array, string][] = [
+    ['too large', tensorDict(storage(4), 0, ints(5), ints(1)), 'a tensor of [5] with offset 0'],
+    ['behind its data', tensorDict(storage(4), 3, ints(2), ints(1)), 'does not lie in its data'],
+    ['by its strides', tensorDict(storage(4), 0, ints(2, 2), ints(4, 1)), 'does not lie in its data'],
+    [
+      'beyond all numbers',
+      tensorDict(storage(4), 0, ints(...Array(40).fill(2 ** 30)), ints(...Array(40).fill(0))),
+      'lie',
+    ],
+    ['at a negative offset', tensorDict(storage(4), -1, ints(2), ints(1)), 'of something else'],
+    ['with a negative stride', tensorDict(storage(4), 3, ints(2), ints(-1)), 'not as many whole numbers'],
+    ['with strides missing', tensorDict(storage(4), 0, ints(2), ints()), 'not as many whole numbers'],
+    [
+      'with sizes that are text',
+      tensorDict(storage(4), 0, raw(text('2'), '\x85'), ints(1)),
+      'not as many whole numbers',
+    ],
+    ['of no storage', tensorDict(int(4), 0, ints(2), ints(1)), 'of something else'],
+    ['with a storage too short', tensorDict(storage(5), 0, ints(2), ints(1)), 'storage "0" needs 20 bytes, found 16'],
+    ['with a storage missing', tensorDict(storage(4, 'FloatStorage', '../1'), 0, ints(2), ints(1)), 'found nothing'],
+    ['repeated a million times', tensorDict(storage(4), 0, ints(1e6, 4), ints(0, 1)), 'they repeat its data'],
+  ];
+  test.each(cases)('%s', (_, pickle, message) => refused(pth(pickle), message));
+
+  test('and so are a thousand that stretch over all of it', async () => {
+    const one = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(16384), int(0), ints(2), ints(16383), '\x89}tRq\0');
+    const others = Array.from({ length: 1000 }, (_, i) => raw(text(`w${i}`), 'h\0s'));
+    await refused(pth(raw('}', text('w'), one, 's', ...others, '.'), new Uint8Array(65536)), 'stretch over');
+  });
+
+  test('with other data than its checksum says', async () => {
+    const bytes = goldenBytes('protocol-2.pth');
+    const at = String.fromCharCode(...bytes).indexOf('data/0') + 100;
+    bytes[at]! ^= 4;
+    const { tensors } = await read(bytes);
+    expect(() => tensors.get('conv1.weight')!.read()).toThrow('does not fit its checksum');
+  });
+});
+
+describe('a zip archive', () => {
+  const data = new Uint8Array(1 << 20);
+  const pickle = { name: 'a/data.pkl', data: raw('\x80\x02}.') };
+  const cases: [string, Uint8Array, string][] = [
+    ['that leads out of itself', zip({ name: '../data.pkl', data }), '"../data.pkl", which leads out'],
+    ['that leads out from within', zip(pickle, { name: 'a/data/../../0', data }), 'which leads out'],
+    ['with an absolute name', zip(pickle, { name: '/etc/passwd', data }), 'which leads out'],
+    ['with a drive', zip(pickle, { name: 'C:/data', data }), 'which leads out'],
+    ['with a backslash', zip(pickle, { name: 'a\\..\\data', data }), 'which leads out'],
+    ['with a name twice', zip(pickle, pickle), 'twice'],
+    ['that unpacks to much', zip({ name: 'a.pth', data, deflate: true }), 'more than weights compress to'],
+    ['that lies about it', zip({ name: 'a.pth', data, deflate: true, size: 64 }), 'unpacks to more than the 64 bytes'],
+    [
+      'that unpacks to less',
+      zip({ name: 'a.pth', data: data.subarray(0, 9), deflate: true, size: 64 }),
+      'unpacks to less than the 64 bytes',
+    ],
+    [
+      'with data beyond its end',
+      zip(pickle, { name: 'a/data/0', data: data.subarray(0, 4), size: 1 << 30 }),
+      'overlap or end behind it',
+    ],
+    [
+      'with entries upon each other',
+      zip(pickle, { ...pickle, name: 'a/data/0', offset: 0 }),
+      'is not where the archive',
+    ],
+    ['with a pickle changed', zip({ ...pickle, checksum: 5 }), 'data.pkl does not fit its checksum'],
+    ['of nothing', zip(), 'with no file of weights, expected one'],
+    ['of other files', zip({ name: 'a.txt', data }), 'with no file of weights'],
+    ['of two files', zip({ name: 'a.pth', data }, { name: 'b.pth', data }), 'with 2 files of weights'],
+    ['in itself', zip({ name: 'a.pth', data: zip({ name: 'a.pth', data: zip() }) }), 'in a zip archive'],
+    ['of another byte order', zip(pickle, { name: 'a/byteorder', data: raw('big') }), 'byte order "big"'],
+  ];
+  test.each(cases)('%s', (_, bytes, message) => refused(bytes, message));
+});
+
+describe('memory', () => {
+  const length = 1 << 24;
+  const pickle = tensorDict(storage(length / 4), 0, ints(length / 4), ints(1));
+  const file = pth(pickle, new Uint8Array(length));
+
+  /** Bytes of arrays that are made while something runs, and the most that one call to the source asked for. */
+  async function arraysOf(source: Source, use: (opened: StateDict) => unknown): Promise<number> {
+    const before = process.memoryUsage().arrayBuffers;
+    const kept = use(await readStateDict(source, 'weights.pth'));
+    const after = process.memoryUsage().arrayBuffers;
+    expect(kept).toBeDefined();
+    return after - before;
+  }
+
+  test('is that of the tensors alone, when they are read', async () => {
+    const source = bytesSource(file);
+    expect(await arraysOf(source, (opened) => opened)).toBeLessThan(length / 8);
+    expect(await arraysOf(source, ({ tensors }) => tensors.get('w')!.read())).toBeLessThan(1.2 * length);
+  });
+
+  test('is no matter of what a file claims', async () => {
+    const claims: Source = { size: 1e12, fill: () => 0 };
+    await expect(readStateDict(claims, 'w')).rejects.toThrow(FormatError);
+    const t7 = raw(
+      uint(4, 4),
+      uint(1, 4),
+      uint(3, 4),
+      'V 1',
+      uint(18, 4),
+      'torch.FloatStorage',
+      uint(0, 4),
+      uint(2 ** 20, 4),
+    );
+    await refused(t7, 'is truncated or damaged');
+  });
+});
+
+describe('a Torch7 file', () => {
+  const word = (value: string) => raw(uint(value.length, 4), value);
+  const instance = (index: number, kind: string) => raw(uint(4, 4), uint(index, 4), word('V 1'), word(kind));
+  const table = (index: number, count: number) => raw(uint(3, 4), uint(index, 4), uint(count, 4));
+  const key = (value: string) => raw(uint(2, 4), word(value));
+  const nested = Array.from({ length: 400 }, (_, i) => raw(table(i + 1, 1), key('modules')));
+  const long = (value: number) => raw(uint(value, 4), uint(0, 4));
+  /** Each table holds the next one twice: 2^60 paths to the last. */
+  const doubled = Array.from({ length: 60 }, (_, i) => {
+    const children = raw(table(3 * i + 2, 2), uint(1, 4), raw('\0\0\0\0\0\0\xf0\x3f'));
+    return raw(table(3 * i + 1, 1), key('modules'), children);
+  });
+  const second = Array.from({ length: 60 }, (_, i) => {
+    return raw(uint(1, 4), raw('\0\0\0\0\0\0\0\x40'), uint(3, 4), uint(3 * (60 - i) + 1, 4));
+  });
+  const cases: [string, Uint8Array, string][] = [
+    [
+      'that claims a storage of 8 EB',
+      raw(instance(1, 'torch.FloatStorage'), uint(0, 4), uint(2 ** 20, 4)),
+      'truncated',
+    ],
+    ['that claims a negative storage', raw(instance(1, 'torch.FloatStorage'), long(0).fill(255)), 'which is no size'],
+    ['that claims many axes', raw(instance(1, 'torch.FloatTensor'), uint(65, 4)), 'has a number of axes of 65'],
+    ['with a type that is none', raw(table(1, 1), uint(9, 4)), 'has an object of type 9'],
+    ['with elements that are none', instance(1, 'torch.StringTensor'), 'has a torch.StringTensor'],
+    [
+      'with a tensor of no storage',
+      raw(instance(1, 'torch.FloatTensor'), uint(1, 4), long(2), long(1), long(1), uint(0, 4)),
+      'lie',
+    ],
+    ['nested too deeply', raw(...nested), 'is nested too deeply'],
+    ['that holds itself', raw(table(1, 1), key('modules'), uint(3, 4), uint(1, 4)), 'has no network'],
+    ['that doubles itself', raw(...doubled, table(181, 0), ...second), 'has no network'],
+    ['of a table too long', table(1, 2 ** 31 - 1), 'has a table of 2147483647'],
+  ];
+  test.each(cases)('%s', (_, bytes, message) => refused(bytes, message));
+});
+
+describe('every golden file, damaged, is read or refused with a sentence', () => {
+  const files = goldenFiles.map(([file]) => file).filter((file) => !file.endsWith('.json'));
+
+  /** Reads all that a file gives; only a FormatError may come of it. */
+  async function survives(bytes: Uint8Array): Promise<void> {
+    try {
+      const { tensors } = await read(bytes);
+      for (const stored of tensors.values()) stored.read();
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+    }
+  }
+
+  test.each(files)('%s cut short anywhere', async (file) => {
+    const bytes = goldenBytes(file);
+    for (let length = 0; length < bytes.length; length += 37) {
+      const error = await read(bytes.subarray(0, length)).catch((reason: unknown) => reason);
+      expect(error, `${length} bytes`).toBeInstanceOf(FormatError);
+    }
+  });
+
+  test.each(files)('%s with bytes changed', async (file) => {
+    const bytes = goldenBytes(file);
+    const change = fc.tuple(fc.nat(bytes.length - 1), fc.nat(255));
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 6 }), async (changes) => {
+        const damaged = Uint8Array.from(bytes);
+        for (const [at, value] of changes) damaged[at] = value;
+        await survives(damaged);
+      }),
+      { numRuns: 200, interruptAfterTimeLimit: 20_000 },
+    );
+  });
+});

@@ -1,0 +1,172 @@
+/**
+ * The entries of a zip archive as sources. zip.js reads the directory; stored entries are then read where they lie,
+ * compressed ones are inflated into memory, all of an archive's together to at most twice its size, so that no small
+ * file becomes a large one. Names that would leave a folder, names given twice and places outside the file are refused.
+ * Reference: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12
+ */
+import { type FileEntry, type Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core-reader.js';
+import { FormatError, UsageError } from '../errors.ts';
+import { crc32 } from './crc32.ts';
+import { bytesSource, fillWhole, partOf, type Source } from './source.ts';
+
+export interface ZipEntry {
+  readonly source: Source;
+  /** CRC-32 of the contents where it is known and not yet checked. */
+  readonly checksum: number | undefined;
+}
+
+const stored = 0;
+const deflated = 8;
+const entryLimit = 10_000;
+const expansionLimit = 2;
+/** Small archives may grow by more: their text compresses well. */
+const expansionFree = 1 << 16;
+
+/** An archive whose directory was read. */
+export interface Archive {
+  /** The names of its files. */
+  readonly names: readonly string[];
+  /** The files of these names, the compressed ones unpacked. */
+  open(names: readonly string[]): Promise<Map<string, ZipEntry>>;
+}
+
+/**
+ * The archive in a source.
+ *
+ * @throws FormatError when it is no sound archive, also from `open`.
+ */
+export async function openZip(source: Source, name: string): Promise<Archive> {
+  const files = await directory(source, name);
+  const open = async (names: readonly string[]): Promise<Map<string, ZipEntry>> => {
+    const taken = names.map((each) => files.get(each)!);
+    checkExpansion(taken, source, name);
+    const opened = new Map<string, ZipEntry>();
+    for (const entry of taken) opened.set(entry.filename, await openEntry(entry, source, name));
+    return opened;
+  };
+  return { names: [...files.keys()], open };
+}
+
+/** A source as zip.js reads a directory from it, which takes no more of a reader than this. */
+function readerOf(source: Source): Reader<Source> {
+  const readUint8Array = async (index: number, length: number) => {
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - index)));
+    return bytes.subarray(0, source.fill(bytes, index));
+  };
+  return { size: source.size, init: async () => {}, readUint8Array } as Reader<Source>;
+}
+
+async function directory(source: Source, name: string): Promise<Map<string, FileEntry>> {
+  const files = new Map<string, FileEntry>();
+  // names are checked here, with a sentence of our own
+  const reader = new ZipReader(readerOf(source), { filenameValidation: 'tolerant' });
+  await asFormatError(name, async () => {
+    for await (const entry of reader.getEntriesGenerator()) {
+      checkName(entry.filename, name);
+      if (files.has(entry.filename)) throw new FormatError(`${name} has the entry "${entry.filename}" twice.`);
+      if (files.size === entryLimit) throw new FormatError(`${name} has more than ${entryLimit} entries.`);
+      if (!entry.directory) files.set(entry.filename, entry);
+    }
+  });
+  return files;
+}
+
+async function asFormatError<T>(name: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof UsageError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FormatError(`${name} is no sound zip archive: ${reason}. It may be truncated; fetch it again.`);
+  }
+}
+
+function checkName(entry: string, name: string): void {
+  const parts = entry.split('/');
+  const absolute = entry === '' || entry.startsWith('/') || /^[a-z]:/i.test(entry);
+  if (!absolute && !parts.includes('..') && !/[\\\0]/.test(entry)) return;
+  throw new FormatError(`${name} has an entry named ${JSON.stringify(entry)}, which leads out of the archive.`);
+}
+
+function checkExpansion(entries: readonly FileEntry[], source: Source, name: string): void {
+  const sizeOf = (some: readonly FileEntry[]) => some.reduce((sum, entry) => sum + entry.uncompressedSize, 0);
+  const inPlace = sizeOf(entries.filter((entry) => entry.compressionMethod === stored));
+  if (inPlace > source.size) throw new FormatError(`${name} has entries that overlap or end behind it. It is damaged.`);
+  const total = sizeOf(entries);
+  const limit = expansionLimit * source.size + expansionFree;
+  if (inPlace < total && total > limit) {
+    const sizes = `${source.size} bytes and unpacks to ${total}`;
+    throw new FormatError(`${name} has ${sizes}, more than weights compress to; at most ${limit} are unpacked.`);
+  }
+}
+
+async function openEntry(entry: FileEntry, source: Source, name: string): Promise<ZipEntry> {
+  const subject = `${name}: its entry "${entry.filename}"`;
+  const { compressedSize, uncompressedSize, compressionMethod: method } = entry;
+  if (entry.encrypted) throw new FormatError(`${subject} is encrypted. Unpack it with its password first.`);
+  if (method !== stored && method !== deflated) {
+    throw new FormatError(`${subject} is compressed by method ${method}; expected deflate (8). Unpack it first.`);
+  }
+  if (method === stored && compressedSize !== uncompressedSize) {
+    throw new FormatError(`${subject} is stored as it is, yet has two sizes. The file is damaged.`);
+  }
+  const begin = dataBegin(entry, source, subject);
+  if (begin + compressedSize > source.size) {
+    const end = `ends at ${begin + compressedSize}, and the file at ${source.size}`;
+    throw new FormatError(`${subject} ${end}. The file is truncated or damaged.`);
+  }
+  const checksum = entry.crc32 === 0 ? undefined : entry.crc32; // PyTorch writes 0 where it computes none
+  const data = partOf(source, begin, compressedSize);
+  if (method === stored) return { source: data, checksum };
+  const bytes = await asFormatError(subject, () => inflate(data, uncompressedSize, subject));
+  if (crc32(bytes) !== entry.crc32) throw new FormatError(`${subject} does not fit its checksum. The file is damaged.`);
+  return { source: bytesSource(bytes), checksum: undefined };
+}
+
+const localHeaderLength = 30;
+const localSignature = 0x04034b50;
+
+/** Where an entry's data begins: behind its own header, which must agree with the directory. */
+function dataBegin(entry: FileEntry, source: Source, subject: string): number {
+  const header = new Uint8Array(localHeaderLength + entry.rawFilename.length);
+  const filled = source.fill(header, entry.offset);
+  const view = new DataView(header.buffer);
+  const sound =
+    filled === header.length &&
+    view.getUint32(0, true) === localSignature &&
+    view.getUint16(8, true) === entry.compressionMethod &&
+    view.getUint16(26, true) === entry.rawFilename.length &&
+    entry.rawFilename.every((byte, i) => byte === header[localHeaderLength + i]);
+  if (!sound) throw new FormatError(`${subject} is not where the archive's directory says. The file is damaged.`);
+  return entry.offset + header.length + view.getUint16(28, true);
+}
+
+const chunkLength = 1 << 16;
+
+/** The contents of compressed data, which must have the size that the directory says and was checked with it. */
+async function inflate(data: Source, size: number, subject: string): Promise<Uint8Array> {
+  let position = 0;
+  const compressed = new ReadableStream<BufferSource>({
+    pull(controller) {
+      const chunk = new Uint8Array(Math.min(chunkLength, data.size - position));
+      fillWhole(data, chunk, position, subject);
+      position += chunk.length;
+      if (chunk.length > 0) controller.enqueue(chunk);
+      else controller.close();
+    },
+  });
+  const reader = compressed.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+  const bytes = new Uint8Array(size);
+  let end = 0;
+  for (;;) {
+    const { value, done } = await reader.read();
+    const more = value?.length ?? 0;
+    if (end + more > size || (done && end < size)) {
+      await reader.cancel();
+      throw new FormatError(`${subject} unpacks to ${done ? 'less' : 'more'} than the ${size} bytes that it claims.`);
+    }
+    if (done) return bytes;
+    bytes.set(value, end);
+    end += more;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Chromium as tests run it: the browser of this machine, and pages that a server on the loopback address gives it.
+ * `CHROMIUM` names the program where it is in none of the usual places.
+ */
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { chromium, type Page } from 'playwright-core';
+
+const usualPlaces = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+
+/** The browser's program, or undefined where there is none. */
+export const chromiumPath: string | undefined = process.env.CHROMIUM ?? usualPlaces.find((path) => existsSync(path));
+
+/** Why tests of the browser are skipped, to be printed; undefined where they run. */
+export const noChromium: string | undefined = chromiumPath
+  ? undefined
+  : `There is no Chromium in ${usualPlaces.join(', ')}; set CHROMIUM to its path to run the tests of the browser.`;
+
+/** A path of the address and what is found there: its type, and its contents. */
+export type Pages = ReadonlyMap<string, readonly [type: string, contents: string | Uint8Array]>;
+
+const blank = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>test</title>';
+
+/**
+ * What `use` makes of a page that is blank and has these files beside it. Browser and server are closed afterwards.
+ *
+ * @throws Error when the page logs an error that nobody caught.
+ */
+export async function withPage<T>(pages: Pages, use: (page: Page) => Promise<T>): Promise<T> {
+  const server = createServer((request, response) => {
+    const [type, contents] = pages.get(request.url ?? '') ?? ['text/html', blank];
+    response.writeHead(200, { 'content-type': type }).end(contents);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage();
+    const errors: Error[] = [];
+    page.on('pageerror', (error) => errors.push(error));
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const result = await use(page);
+    if (errors.length > 0) throw errors[0];
+    return result;
+  } finally {
+    await browser.close();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+/** The built package's entry for browsers as one script, which sets the global `resnext`. */
+export async function browserBundle(): Promise<string> {
+  const entry = fileURLToPath(new URL('../dist/index.js', import.meta.url));
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: 'iife',
+    globalName: 'resnext',
+    platform: 'browser',
+    write: false,
+    logLevel: 'silent',
+  });
+  return outputFiles[0]!.text;
+}
