@@ -63,3 +63,7 @@ export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
 export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from './weights/safetensors.ts';
+export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './zoo/entry.ts';
+export { imagenetClasses } from './zoo/imagenet.ts';
+export { cifar10Classes, cifar100Classes, labelsOf } from './zoo/labels.ts';
+export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from './zoo/published.ts';

@@ -76,7 +76,8 @@ function suggestion(name: string): string {
   return meant ? ` Did you mean ${meant}?` : '';
 }
 
-function editDistance(a: string, b: string): number {
+/** How many letters to insert, remove or change to make one name of the other. */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
