@@ -1,6 +1,8 @@
 /** The tables of published weights are whole and agree with one another, with the variants and with the preprocessing. */
 import { describe, expect, it, test } from 'vitest';
 import { imagenetPreprocessing } from '../data/presets.ts';
+import { cost } from '../graph/cost.ts';
+import { resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
 import { classesOf, isCommercial } from './entry.ts';
 import { imagenetClasses } from './imagenet.ts';
@@ -32,8 +34,14 @@ describe('the tables', () => {
     expect(names.filter((name) => !/^[\w.-]+$/.test(name))).toEqual([]);
   });
 
-  it('name variants that can be built', () => {
-    for (const entry of publishedWeights) expect(() => variant(entry.variant), entry.name).not.toThrow();
+  it('name variants, whose nets have as many parameters', () => {
+    const built = new Map<string, number>();
+    for (const { variant: name, labels, parameters } of publishedWeights) {
+      const key = `${name} ${labels}`;
+      const found = built.get(key) ?? cost(resnext({ ...variant(name), classes: classesOf[labels] }).graph).parameters;
+      built.set(key, found);
+      expect(parameters, key).toBe(found);
+    }
   });
 
   it('have well-formed hashes, which file names repeat', () => {
