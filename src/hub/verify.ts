@@ -77,7 +77,8 @@ async function firstInZip(path: string, what: string): Promise<Readable> {
   }
   const [signature, method] = [header.readUInt32LE(0), header.readUInt16LE(8)];
   const compressed = header.readUInt32LE(18);
-  if (signature !== 0x04034b50 || (method !== 8 && (method !== 0 || compressed === 0xffffffff))) {
+  const isStored = method === 0 && compressed > 0 && compressed < 0xffffffff;
+  if (signature !== 0x04034b50 || !(method === 8 || isStored)) {
     throw new FormatError(`${what} is not a zip that starts with a file, deflated or stored.`);
   }
   const start = localHeader + header.readUInt16LE(26) + header.readUInt16LE(28);

@@ -14,9 +14,10 @@ export async function run(
   { offline }: PullCommandOptions,
   output: Output,
 ): Promise<number> {
+  const drawn = process.stdout.isTTY === true; // elsewhere the first line is the path, for scripts
   for (const name of names) {
     const onProgress = (progress: Progress) => output.progress(...describe(progress));
-    const { path, config, entry } = await pull(name, { onProgress, ...(offline && { offline }) });
+    const { path, config, entry } = await pull(name, { ...(drawn && { onProgress }), ...(offline && { offline }) });
     const { size: bytes } = await stat(path);
     output.document(
       { name: entry?.name ?? name, path, bytes, ...(config && { config }), ...(entry && { entry }) },
