@@ -41,12 +41,15 @@ export interface Ask {
   readonly url: string;
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether to answer with the first redirect to another host, in place of following it. */
-  readonly stayOnHost?: boolean;
+  /** Whether to answer with the first redirect away from the hub, in place of following it. */
+  readonly stayOnHub?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 const redirectsAtMost = 10;
+
+/** Where mirrors send those who ask for what they have not copied. */
+const hubHosts = ['huggingface.co', 'hf.co'];
 
 /** Makes requests in one environment, over connections that it keeps until `close`. */
 export class Client {
@@ -65,7 +68,7 @@ export class Client {
   }
 
   /**
-   * The answer to a request that a server has granted: its status is 200 or 206, or a redirect's under `stayOnHost`, or
+   * The answer to a request that a server has granted: its status is 200 or 206, or a redirect's under `stayOnHub`, or
    * 416, which asks for another range.
    *
    * @throws Interrupted when trying again may help, Unreachable when it will not.
@@ -77,7 +80,7 @@ export class Client {
       const location = answer.status >= 300 && answer.status < 400 ? answer.header('location') : undefined;
       if (location === undefined) return granted(answer);
       const next = redirected(url, location);
-      if (question.stayOnHost && next.host !== url.host) return answer;
+      if (question.stayOnHub && next.host !== url.host && !hubHosts.includes(next.host)) return answer;
       answer.body.resume();
       url = next;
     }

@@ -199,7 +199,7 @@ class Puller {
   /** What the hub says of a file: its commit, its etag and its size, before any redirect to where the bytes are. */
   async #describe(url: string, what: string): Promise<{ commit: string; etag: string; size: number | undefined }> {
     const answer = await this.#persistently(() =>
-      this.#client.ask({ url, method: 'HEAD', stayOnHost: true, signal: this.#manner.signal }),
+      this.#client.ask({ url, method: 'HEAD', stayOnHub: true, signal: this.#manner.signal }),
     );
     answer.body.resume();
     const commit = answer.header('x-repo-commit') ?? '';
