@@ -94,14 +94,24 @@ async function persist(client: Client, wanted: Download, manner: Manner): Promis
     try {
       return await transfer(client, wanted, manner);
     } catch (error) {
-      if (!(error instanceof Interrupted)) throw error;
       const gained = (await sizeOf(wanted.partial)) - before;
       failures = gained >= headway ? 1 : failures + 1;
-      const seconds = error.retryAfter ?? Math.min(30, 2 ** (failures - 2));
-      if (failures > manner.retries || seconds > longestWait) throw error;
-      await manner.wait(seconds);
+      await patience(error, failures, manner);
     }
   }
+}
+
+/**
+ * Waits until it is time to try again: as long as the server asks for, or half a second that doubles.
+ *
+ * @param failures in a row, this one included.
+ * @throws the error, where trying again cannot help, has been tried often enough, or would take too long to wait for.
+ */
+export async function patience(error: unknown, failures: number, { retries, wait }: Manner): Promise<void> {
+  if (!(error instanceof Interrupted) || failures > retries) throw error;
+  const seconds = error.retryAfter ?? Math.min(30, 2 ** (failures - 2));
+  if (seconds > longestWait) throw error;
+  await wait(seconds);
 }
 
 /** One request: what is missing of the partial file, or all of it. */

@@ -229,6 +229,14 @@ describe('connections', () => {
     expect(fake.store.requests).toHaveLength(4);
   });
 
+  it('do not wait for hours', async () => {
+    const later = new Date(Date.now() + 3_600_000).toUTCString();
+    const { url, requests } = await server((_, response) => response.writeHead(429, { 'retry-after': later }).end());
+    const failed = pull(name, options(undefined, { HF_ENDPOINT: url }));
+    await expect(failed).rejects.toThrow(/answers 429 for .*: too many requests\.$/);
+    expect([requests.length, waits]).toEqual([1, []]);
+  });
+
   it('that cannot be made are one sentence', async () => {
     const failed = pull('somebody/flowers', options());
     await expect(failed).rejects.toThrow(UsageError);

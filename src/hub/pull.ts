@@ -9,7 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import { UsageError } from '../errors.ts';
 import type { HubSource, PublishedWeights, UrlSource } from '../zoo/entry.ts';
 import { lookUpWeights, suggestWeights } from '../zoo/published.ts';
-import { download, type Manner, type Progress } from './download.ts';
+import { download, type Manner, type Progress, patience } from './download.ts';
 import { type HubEnvironment, hubEnvironment } from './environment.ts';
 import { type Answer, Client, Interrupted, Unreachable } from './http.ts';
 import { checkRevision, HubCache, isCommit, isEtag, isFile, isRepository } from './hub-cache.ts';
@@ -219,8 +219,7 @@ class Puller {
       try {
         return await ask();
       } catch (error) {
-        if (!(error instanceof Interrupted) || failures > this.#manner.retries) throw error;
-        await this.#manner.wait(Math.min(120, error.retryAfter ?? 2 ** (failures - 2)));
+        await patience(error, failures, this.#manner);
       }
     }
   }
