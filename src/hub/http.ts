@@ -106,7 +106,12 @@ export class Client {
   }
 }
 
-function redirected(from: URL, location: string): URL {
+/**
+ * Where a redirect leads.
+ *
+ * @throws Unreachable when that is no address, or from https to anything else.
+ */
+export function redirected(from: URL, location: string): URL {
   if (!URL.canParse(location, from)) throw new Unreachable(`${from.host} redirects to "${location}", no address.`);
   const to = new URL(location, from);
   const weaker = from.protocol === 'https:' && to.protocol !== 'https:';
