@@ -119,7 +119,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** A refusal of the file system as a sentence; any other error as it is. */
-function refusal(verb: string, path: string, error: unknown): unknown {
+export function refusal(verb: string, path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);
   return new UsageError(`Cannot ${verb} "${path}": ${reasons[code] ?? error.message} (${code}).`, { cause: error });

@@ -70,3 +70,7 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './weights/s
 export { readSharded } from './weights/sharded.ts';
 export { bytesSource, type Source } from './weights/source.ts';
 export type { StateDict, StoredTensor } from './weights/state-dict.ts';
+export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './zoo/entry.ts';
+export { imagenetClasses } from './zoo/imagenet.ts';
+export { cifar10Classes, cifar100Classes, labelsOf } from './zoo/labels.ts';
+export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from './zoo/published.ts';

@@ -15,6 +15,10 @@ export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';
 export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
+export type { Progress } from './hub/download.ts';
+export { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
+export { type Pulled, type PullOptions, pull } from './hub/pull.ts';
+export { resolveModel } from './hub/resolve.ts';
 export * from './index.ts';
 export {
   type Benchmark,

@@ -15,6 +15,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
+  zoo: ['data', 'model'],
+  hub: ['files', 'zoo'],
   draw: ['graph'],
   cache: ['files'],
   data: [],
@@ -32,12 +34,13 @@ const outermost = ['cli', 'serve'];
 const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^onnxruntime-/, 'runtime'],
   [/^sharp$/, 'data'],
+  [/^undici$/, 'hub'],
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
   [/^(commander|picocolors)$/, 'cli'],
 ];
 /** Folders that run in a browser as they are. */
-const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw']);
+const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw', 'zoo']);
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })

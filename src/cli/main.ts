@@ -63,6 +63,7 @@ function createProgram(): Command {
   program.version(version()).exitOverride().showHelpAfterError('(run with --help for all options)');
   const commands = [
     addList,
+    addPull,
     addSummary,
     addTrain,
     addEvaluate,
@@ -81,11 +82,25 @@ function createProgram(): Command {
 function addList(program: Command): void {
   command(
     program,
-    'list',
-    'named variants with their size',
-    'resnext list',
+    'list [pattern]',
+    'named variants with their size, or published weights',
+    'resnext list --weights seresnext',
     () => import('./commands/list.ts'),
-  ).addOption(jsonOption());
+  )
+    .option('--weights', 'published weights, for `resnext pull`')
+    .addOption(jsonOption());
+}
+
+function addPull(program: Command): void {
+  command(
+    program,
+    'pull <name...>',
+    'fetch published weights, or anybody’s on the Hugging Face hub',
+    'resnext pull resnext50_32x4d.tv2_in1k',
+    () => import('./commands/pull.ts'),
+  )
+    .option('--offline', 'only look into the caches')
+    .addOption(jsonOption('print JSON lines'));
 }
 
 function addSummary(program: Command): void {

@@ -144,7 +144,8 @@ function suggestion(name: string): string {
 
 const depthIn = (name: string): string | undefined => /\d+/.exec(name)?.[0];
 
-function editDistance(a: string, b: string): number {
+/** How many letters to insert, remove or change to make one name of the other. */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

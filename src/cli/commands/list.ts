@@ -1,11 +1,26 @@
-/** `resnext list`: every named variant with its parameters and multiply-adds. */
+/** `resnext list`: every named variant with its parameters and multiply-adds; `--weights`: every published weights. */
+import { UsageError } from '../../errors.ts';
 import { cost } from '../../graph/cost.ts';
 import { resnext } from '../../model/resnext.ts';
 import { variant, variants } from '../../model/variants.ts';
+import type { PublishedWeights } from '../../zoo/entry.ts';
+import { lookUpWeights, mainMetric, publishedWeights, suggestWeights } from '../../zoo/published.ts';
 import { type Output, short, table } from '../output.ts';
 
-export async function run(_args: readonly [], _options: object, output: Output): Promise<number> {
-  const rows = variants.map((name) => {
+export async function run(
+  [pattern]: readonly [string | undefined],
+  options: { readonly weights?: boolean },
+  output: Output,
+): Promise<number> {
+  if (options.weights) listWeights(pattern, output);
+  else listVariants(pattern, output);
+  return 0;
+}
+
+function listVariants(pattern: string | undefined, output: Output): void {
+  const names = variants.filter((name) => matches(pattern, [name]));
+  if (names.length === 0) throw new UsageError(`No variant has "${pattern}" in its name; resnext list has all.`);
+  const rows = names.map((name) => {
     const { graph, config } = resnext(variant(name));
     const { parameters, macs } = cost(graph);
     return { name, parameters, macs, inputSize: config.inputSize, classes: config.classes };
@@ -24,5 +39,38 @@ export async function run(_args: readonly [], _options: object, output: Output):
   output.line(
     'combination of se or eca (attention), aa (anti-aliased) and d or t (deep or tiered stem): ecaresnextaa50d_8x14d.',
   );
-  return 0;
+}
+
+function listWeights(pattern: string | undefined, output: Output): void {
+  const rows = publishedWeights.filter(({ name, aliases }) => matches(pattern, [name, ...aliases]));
+  if (rows.length === 0) {
+    throw new UsageError(`No published weights have "${pattern}" in their name.${suggestWeights(pattern ?? '')}`);
+  }
+  output.document(rows);
+  const titles = ['name', 'top-1', 'at', 'labels', 'MB', 'parameters', 'licence', 'default of'];
+  output.line(table([titles, ...rows.map(cellsOf)]));
+  output.line(`\n${rows.length} weights. resnext pull NAME fetches them; a variant’s name fetches its default.`);
+}
+
+function cellsOf(entry: PublishedWeights): string[] {
+  const { name, labels, preprocessing, megabytes, parameters, licence } = entry;
+  const metric = mainMetric(entry);
+  return [
+    name,
+    metric ? metric.top1.toFixed(2) : '–',
+    String(preprocessing.size),
+    labels,
+    megabytes.toFixed(0),
+    short(parameters),
+    licence,
+    lookUpWeights(entry.variant) === entry ? entry.variant : '',
+  ];
+}
+
+/** Whether one of the names has the text in it, large or small letters alike; `*` stands for anything. */
+function matches(pattern: string | undefined, names: readonly string[]): boolean {
+  if (pattern === undefined) return true;
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  const expression = new RegExp(parts.join('.*'), 'i');
+  return names.some((name) => expression.test(name));
 }

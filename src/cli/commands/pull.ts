@@ -1,0 +1,56 @@
+/** `resnext pull`: brings weights into the cache and says where they are, how good they are and what may be done with them. */
+import { stat } from 'node:fs/promises';
+import type { Progress } from '../../hub/download.ts';
+import { pull } from '../../hub/pull.ts';
+import { isCommercial, type PublishedWeights } from '../../zoo/entry.ts';
+import { duration, type Output, short } from '../output.ts';
+
+export interface PullCommandOptions {
+  readonly offline?: boolean;
+}
+
+export async function run(
+  [names]: readonly [readonly string[]],
+  { offline }: PullCommandOptions,
+  output: Output,
+): Promise<number> {
+  const drawn = process.stdout.isTTY === true; // elsewhere the first line is the path, for scripts
+  for (const name of names) {
+    const onProgress = (progress: Progress) => output.progress(...describe(progress));
+    const { path, config, entry } = await pull(name, { ...(drawn && { onProgress }), ...(offline && { offline }) });
+    const { size: bytes } = await stat(path);
+    output.document(
+      { name: entry?.name ?? name, path, bytes, ...(config && { config }), ...(entry && { entry }) },
+      false,
+    );
+    output.line(path);
+    for (const line of entry ? remarksOn(entry) : []) output.line(`  ${line}`);
+  }
+  return 0;
+}
+
+function describe({ name, done, total, rate }: Progress): [share: number, text: string] {
+  const speed = `${megabytes(rate)} MB/s`;
+  if (total === undefined) return [0, `${name}  ${megabytes(done)} MB  ${speed}`];
+  const left = duration((total - done) / Math.max(1, rate));
+  return [done / total, `${name}  ${megabytes(done)} of ${megabytes(total)} MB  ${speed}  ${left} left`];
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+function remarksOn(entry: PublishedWeights): string[] {
+  const { name, parameters, labels, metrics, preprocessing, licence, recipe } = entry;
+  const { resize, size, interpolation } = preprocessing;
+  const measured = metrics.map((metric) => {
+    const top5 = metric.top5 === undefined ? '' : `, top-5 ${metric.top5.toFixed(2)} %`;
+    return `top-1 ${metric.top1.toFixed(2)} %${top5} at ${metric.size} pixels`;
+  });
+  const terms = isCommercial(entry) ? licence : `${licence}: not for commercial use`;
+  return [
+    `${name}, ${short(parameters)} parameters, ${labels}`,
+    ...measured,
+    `pictures: shorter side to ${resize} (${interpolation}), the middle ${size} x ${size}`,
+    `licence: ${terms}`,
+    `recipe: ${recipe}`,
+  ];
+}

@@ -1,0 +1,86 @@
+/** Files pulled from an address: where they go, how they are checked, and which addresses are refused. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { breakAtHalf, type Handler, send, serve, sha256 } from '../../test/hub-server.ts';
+import { hubEnvironment } from './environment.ts';
+import { type PullOptions, pull } from './pull.ts';
+
+const weights = Uint8Array.from({ length: 100_000 }, (_, i) => (i * i) >> 5);
+const hash = sha256(weights);
+
+let dir: string;
+let closing: (() => void)[];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-hub-'));
+  closing = [];
+});
+afterEach(() => {
+  for (const close of closing) close();
+  rmSync(dir, { recursive: true });
+});
+
+async function server(handler: Handler) {
+  const served = await serve(handler);
+  closing.push(served.close);
+  return served;
+}
+
+const options = (): PullOptions => ({
+  environment: hubEnvironment({ HF_HOME: dir, TORCH_HOME: dir }),
+  wait: async () => {},
+});
+const checkpoints = () => join(dir, 'hub/checkpoints');
+
+describe('addresses', () => {
+  it('whose names have a hash go where torch.hub looks', async () => {
+    const { url, requests } = await server((q, a) => send(q, a, weights));
+    const file = `net-${hash.slice(0, 8)}.pth`;
+    expect(await pull(`${url}/${file}`, options())).toEqual({ path: join(checkpoints(), file) });
+    await pull(`${url}/${file}`, options());
+    expect(requests).toHaveLength(1);
+    expect(readdirSync(checkpoints())).toEqual([file]);
+  });
+
+  it('whose names have another hash are refused', async () => {
+    const { url } = await server((q, a) => send(q, a, weights));
+    await expect(pull(`${url}/net-12345678.pth`, options())).rejects.toThrow(
+      /its SHA-256 is \w{8}, but should be 12345678\. It was removed/,
+    );
+    expect(readdirSync(checkpoints())).toEqual([]);
+  });
+
+  it('of one name are kept apart, and continued with the same version alone', async () => {
+    const { answer, onProgress } = breakAtHalf(weights);
+    let count = 0;
+    const { url, requests } = await server((q, a) => (count++ === 0 ? answer(q, a) : send(q, a, weights, '"v2"')));
+    const first = await pull(`${url}/a/net.pth?download=true`, { ...options(), onProgress });
+    const second = await pull(`${url}/b/net.pth`, options());
+    expect(first.path).not.toBe(second.path);
+    expect(sha256(readFileSync(first.path))).toBe(hash);
+    expect(requests[1]!.headers['if-range']).toBe('"v1"');
+  });
+
+  it('may leave out the length', async () => {
+    const { url } = await server((_, response) => {
+      response.write(weights.subarray(0, 1000));
+      response.end(weights.subarray(1000));
+    });
+    const { path } = await pull(`${url}/net.pth`, options());
+    expect(sha256(readFileSync(path))).toBe(hash);
+  });
+
+  it('that redirect for ever, or to less than https, are refused', async () => {
+    const { url } = await server((_, response) => response.writeHead(302, { location: '/again.pth' }).end());
+    await expect(pull(`${url}/net.pth`, options())).rejects.toThrow('redirects more than 10 times');
+    const other = await server((_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end());
+    await expect(pull(`${other.url}/net.pth`, options())).rejects.toThrow('which is not safe to follow');
+  });
+
+  it('should be https, and end in a name', async () => {
+    await expect(pull('http://example.org/net.pth', options())).rejects.toThrow('should begin with https://');
+    await expect(pull('https://example.org/a%2Fb.pth', options())).rejects.toThrow('should end in the name of a file');
+    await expect(pull('https://example.org/..', options())).rejects.toThrow('should end in the name of a file');
+  });
+});

@@ -1,0 +1,54 @@
+/**
+ * What the environment says about downloads, in the variables that Python's huggingface_hub, torch.hub and curl read:
+ * HF_ENDPOINT (a mirror), HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE, TORCH_HOME, XDG_CACHE_HOME, HTTP_PROXY,
+ * HTTPS_PROXY and NO_PROXY.
+ */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+
+export interface HubEnvironment {
+  /** Where the hub is, without a slash at the end. */
+  readonly endpoint: string;
+  readonly token?: string;
+  /** The folder of `models--owner--name` folders. */
+  readonly hubCache: string;
+  /** torch.hub's folder of checkpoints. */
+  readonly checkpoints: string;
+  /** Use what is in the caches alone. */
+  readonly offline: boolean;
+  /** Addresses of proxies; empty for none. */
+  readonly proxies: { readonly http: string; readonly https: string; readonly except: string };
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The environment of downloads.
+ *
+ * @throws UsageError when HF_ENDPOINT is no address.
+ * @example hubEnvironment({ HF_HOME: '/data/hf' }).hubCache // '/data/hf/hub'
+ */
+export function hubEnvironment(env: Variables = process.env): HubEnvironment {
+  const caches = env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  const home = env.HF_HOME || join(caches, 'huggingface');
+  return {
+    endpoint: endpoint(env.HF_ENDPOINT || 'https://huggingface.co'),
+    ...(env.HF_TOKEN && { token: env.HF_TOKEN.trim() }),
+    hubCache: env.HF_HUB_CACHE || join(home, 'hub'),
+    checkpoints: join(env.TORCH_HOME || join(caches, 'torch'), 'hub', 'checkpoints'),
+    offline: /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE ?? ''),
+    proxies: {
+      http: env.http_proxy || env.HTTP_PROXY || '',
+      https: env.https_proxy || env.HTTPS_PROXY || '',
+      except: env.no_proxy || env.NO_PROXY || '',
+    },
+  };
+}
+
+function endpoint(text: string): string {
+  if (!URL.canParse(text) || !/^https?:/.test(text)) {
+    throw new UsageError(`HF_ENDPOINT = "${text}" should be an address such as https://huggingface.co.`);
+  }
+  return text.replace(/\/+$/, '');
+}

@@ -1,0 +1,50 @@
+/** What a person types for a model becomes a file: paths first, then names. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { serve, serveHub } from '../../test/hub-server.ts';
+import { hubEnvironment } from './environment.ts';
+import { resolveModel } from './resolve.ts';
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-resolve-'));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const environment = (endpoint: string) => hubEnvironment({ HF_ENDPOINT: endpoint, HF_HOME: dir, TORCH_HOME: dir });
+
+it('takes an existing path as it is, with what is known of it', async () => {
+  const folder = join(dir, 'run');
+  mkdirSync(folder);
+  expect(await resolveModel(folder)).toEqual({ path: folder });
+  const file = join(folder, 'resnext50_32x4d-1a0047aa.pth');
+  writeFileSync(file, '');
+  writeFileSync(join(folder, 'config.json'), '{}');
+  const { entry, ...rest } = await resolveModel(file);
+  expect(rest).toEqual({ path: file, config: join(folder, 'config.json') });
+  expect(entry?.name).toBe('resnext50_32x4d.tv2_in1k');
+});
+
+it('pulls names, whose paths are known again', async () => {
+  const hub = await serveHub(new Uint8Array(10), new Uint8Array(5));
+  const pulled = await resolveModel('resnext50_32x4d.a1h_in1k', { environment: environment(hub.hub.url) });
+  hub.close();
+  expect(pulled.entry?.name).toBe('resnext50_32x4d.a1h_in1k');
+  expect(await resolveModel(pulled.path)).toEqual(pulled);
+});
+
+it('says that a path or a name is not there', async () => {
+  await expect(resolveModel('./nothing')).rejects.toThrow(
+    '"./nothing" is neither a file or folder here nor published weights.',
+  );
+  await expect(resolveModel('models/flowers.onnx')).rejects.toThrow('is neither a file or folder here');
+  await expect(resolveModel('resnext50_32x4')).rejects.toThrow('Did you mean resnext50_32x4d?');
+  const hub = await serve((_, response) => response.writeHead(401).end());
+  const failed = resolveModel('runs/flowers', { environment: environment(hub.url) });
+  await expect(failed).rejects.toThrow(
+    /^"runs\/flowers" is no file or folder here, and taken for a name on the hub: .* 401 /,
+  );
+  hub.close();
+});
