@@ -41,7 +41,9 @@ export function frozenParts(freeze: readonly string[], config: Pick<ResNeXtConfi
   }
   const frozen = parts.filter((part) => freeze.includes(part) || (part !== head && freeze.includes(backbone)));
   if (frozen.length === parts.length) {
-    throw new UsageError(`freeze = "${freeze.join(',')}" leaves nothing to train; leave out one of ${parts.join(', ')}.`);
+    throw new UsageError(
+      `freeze = "${freeze.join(',')}" leaves nothing to train; leave out one of ${parts.join(', ')}.`,
+    );
   }
   return frozen;
 }
