@@ -31,11 +31,11 @@ export {
 export { readOnnxFile, type WriteFileOptions, writeOnnxFile } from './onnx/files.ts';
 export { type Machine, thisMachine } from './runtime/machine.ts';
 export { Session, type SessionOptions } from './runtime/session.ts';
-export type { TrainEvent } from './train/events.ts';
-export { resume, type TrainHooks, type TrainResult, train } from './train/loop.ts';
+export type { TrainEvent, TrainHooks } from './train/events.ts';
+export { resume, type TrainResult, train } from './train/loop.ts';
 export type { TrainOptions } from './train/options.ts';
 export type { Schedule } from './train/schedule.ts';
-export { Trainer } from './train/trainer.ts';
+export { Trainer, type TrainerOptions } from './train/trainer.ts';
 export { type CompareOptions, type Comparison, compareGraphs } from './verify/compare.ts';
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';

@@ -25,7 +25,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   classifier: ['cache', 'data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
   measure: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
   verify: ['draw', 'grad', 'graph', 'model', 'random', 'rewrite', 'runtime', 'train'],
-  train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'runtime', 'weights'],
+  train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'rewrite', 'runtime', 'weights'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */
 const outermost = ['cli', 'serve'];

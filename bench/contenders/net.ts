@@ -25,6 +25,8 @@ interface Settings {
   readonly classes?: number;
   /** A safetensors file for inference; the logits are then told. */
   readonly weights?: string;
+  /** Parts that training leaves as they are. */
+  readonly freeze?: readonly string[];
   /** Steps per answer, whose mean is given; 1 unless given. */
   readonly steps?: number;
   /** Steps before those, which are not timed. */
@@ -51,8 +53,8 @@ interface Work {
   readonly logits?: readonly number[];
 }
 
-async function training(model: Model, { batch, threads }: Settings): Promise<Work> {
-  const options = { batch, threads, momentum: 0.9, nesterov: true, weightDecay: 5e-4 };
+async function training(model: Model, { batch, threads, freeze = [] }: Settings): Promise<Work> {
+  const options = { batch, threads, freeze, momentum: 0.9, nesterov: true, weightDecay: 5e-4 };
   const trainer = await Trainer.open(model, initialWeights(model, 1), options);
   const { classes, inputChannels, inputSize } = model.config;
   trainer.images.set(pictures([batch, inputChannels, ...inputSize]));

@@ -23,6 +23,8 @@ const number = (text: string): number => {
   return value;
 };
 
+const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+
 const formOption = () => new Option('--form <form>', 'how blocks are written').choices(forms).default('C');
 const shortcutOption = () =>
   new Option('--shortcut <type>', 'shortcut where shapes change (default: B)').choices(['A', 'B', 'C', 'D']);
@@ -256,10 +258,17 @@ function addTrain(program: Command): void {
   )
     .option('--out <run>', 'folder for the results')
     .option('--resume <run>', 'go on with an interrupted run')
+    .option('--from <model>', 'start from a saved model: its net, preprocessing and weights')
+    .option('--freeze <parts>', 'leave parts as they are: stem,layer1,… or fc, or "all but fc"', list)
+    .option('--linear-probe', 'compute features once, train the classifier alone on them')
     .option('--variant <name>', `the net (default: ${d.variant})`)
     .addOption(new Option('--form <form>', `how blocks are written (default: ${d.form})`).choices(forms))
     .addOption(shortcutOption())
-    .option('--size <pixels>', 'height and width pictures are brought to (default: 32 or 224, by the stem)', number)
+    .option(
+      '--size <pixels>',
+      'height and width pictures are brought to (default: the model’s, or 32 or 224, by the stem)',
+      number,
+    )
     .option('--input-channels <n>', `1 for grey, 3 for colour (default: ${d.inputChannels})`, number)
     .option('--zero-init-last', 'start each block as its shortcut');
   addRecipe(train);
@@ -295,7 +304,12 @@ function addRecipe(train: Command): void {
     .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
     .option(
       '--lr, --learning-rate <rate>',
-      '(default: 0.1 for 256 large or 128 small pictures a step, in proportion)',
+      '(default: 0.1 for 256 large or 128 small pictures a step, in proportion; with --from a tenth of that, unless the classifier alone is trained)',
+      number,
+    )
+    .option(
+      '--backbone-lr, --backbone-learning-rate <rate>',
+      'of everything but the classifier (default: the learning rate)',
       number,
     )
     .addOption(new Option('--schedule <name>', `learning rate over time (default: ${d.schedule})`).choices(schedules))

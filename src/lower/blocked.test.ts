@@ -78,14 +78,16 @@ describe('a convolution and its gradients', () => {
     ['one group, 5x3, uneven padding', [2, 16, 8, 8], [32, 16, 5, 3], { pads: [2, 0, 1, 2] }],
     ['a stem of 7x7, stride 2', [2, 3, 16, 20], [32, 3, 7, 7], { pads: pads(3), strides: [2, 2] }],
     ['a stem of 3x3', [4, 3, 8, 8], [16, 3, 3, 3], { pads: pads(1) }],
-  ] as const)('%s', async (_, x, w, attributes) => {
+    ['1x1 with a bias', [2, 32, 6, 6], [32, 32, 1, 1], {}, [32]],
+  ] as const)('%s', async (_, x, w, attributes, bias?: readonly number[]) => {
     const random = seeded(3);
     const b = new Builder('convolution');
     const [input, weight] = [b.input('x', x), b.input('w', w)];
-    const y = b.op('Conv', [input, weight], { ...attributes, kernel_shape: w.slice(2) });
+    const parameters = [weight, ...(bias ? [b.input('bias', bias)] : [])];
+    const y = b.op('Conv', [input, ...parameters], { ...attributes, kernel_shape: w.slice(2) });
     const c = b.input('c', sizes(y));
-    differentiate(b, y, c, [weight, ...(x[1] >= block ? [input] : [])]);
-    const feeds = new Map([x, w, sizes(y)].map((dims, i) => [['x', 'w', 'c'][i]!, random.tensor(dims)]));
+    differentiate(b, y, c, [...parameters, ...(x[1] >= block ? [input] : [])]);
+    const feeds = new Map([input, ...parameters, c].map((value) => [value.name, random.tensor(sizes(value))]));
     const result = await lowered(b.graph, feeds);
     expect(blockedNodes(result.graph, 'Conv')).toBeGreaterThan(0);
     expectNear(result, 2e-6);
@@ -95,20 +97,49 @@ describe('a convolution and its gradients', () => {
     ['channels that fill no block', [2, 12, 6, 6], [12, 12, 1, 1], {}],
     ['groups that fill no block', [2, 20, 6, 6], [20, 4, 3, 3], { group: 5, pads: [1, 1, 1, 1] }],
     ['an odd map with stride 2', [2, 32, 7, 9], [32, 4, 3, 3], { group: 8, pads: [1, 1, 1, 1], strides: [2, 2] }],
-    ['a bias', [2, 32, 6, 6], [32, 32, 1, 1], {}, [32]],
     ['stride 3', [2, 32, 9, 9], [32, 32, 3, 3], { strides: [3, 3] }],
     ['dilation with stride', [2, 16, 8, 8], [16, 16, 3, 3], { pads: [2, 2, 2, 2], strides: [2, 2], dilations: [2, 2] }],
+  ] as const)('what has no rule is as in standard operators: %s', async (_, x, w, attributes) => {
+    const random = seeded(4);
+    const b = new Builder('convolution');
+    const inputs = [b.input('x', x), b.input('w', w)];
+    const y = b.op('Conv', inputs, { ...attributes, kernel_shape: w.slice(2) });
+    const c = b.input('c', sizes(y));
+    differentiate(b, y, c, inputs);
+    const feeds = new Map([...inputs, c].map((value) => [value.name, random.tensor(sizes(value))]));
+    expectNear(await lowered(b.graph, feeds), 2e-6);
+  });
+});
+
+describe('a convolution whose weight is a constant', () => {
+  const pads = [1, 1, 1, 1];
+  test.each([
+    ['1x1', [2, 32, 6, 6], [48, 32, 1, 1], {}],
+    ['groups of 4', [2, 32, 6, 6], [32, 4, 3, 3], { group: 8, pads }],
+    ['groups of 8 to 16', [2, 32, 5, 7], [64, 8, 3, 3], { group: 4, pads }],
+    ['groups of 32', [2, 64, 5, 7], [64, 32, 3, 3], { group: 2, pads }],
+    ['groups of 8, stride 2', [2, 64, 8, 12], [64, 8, 3, 3], { group: 8, pads, strides: [2, 2] }],
+    ['a stem', [2, 3, 16, 12], [32, 3, 7, 7], { pads: [3, 3, 3, 3], strides: [2, 2] }],
   ] as const)(
-    'what has no rule is as in standard operators: %s',
-    async (_, x, w, attributes, bias?: readonly number[]) => {
-      const random = seeded(4);
-      const b = new Builder('convolution');
-      const inputs = [b.input('x', x), b.input('w', w), ...(bias ? [b.input('bias', bias)] : [])];
-      const y = b.op('Conv', inputs, { ...attributes, kernel_shape: w.slice(2) });
-      const c = b.input('c', sizes(y));
-      differentiate(b, y, c, inputs);
-      const feeds = new Map([...inputs, c].map((value) => [value.name, random.tensor(sizes(value))]));
-      expectNear(await lowered(b.graph, feeds), 2e-6);
+    '%s: bias, addition and ReLU are part of it, and its gradient by the input',
+    async (_, dims, w, window) => {
+      const random = seeded(6);
+      const b = new Builder('constant');
+      const x = b.input('x', dims);
+      const parameters = [b.constant(random.tensor(w)), b.constant(random.tensor([w[0]]))];
+      const z = b.op('Conv', [x, ...parameters], { ...window, kernel_shape: w.slice(2) });
+      const other = b.input('other', sizes(z));
+      const blocked = b.op('Relu', [b.op('Conv', [other, b.constant(random.tensor([w[0], w[0], 1, 1]))])]);
+      const c = b.input('c', sizes(z));
+      differentiate(b, b.op('Relu', [b.op('Add', [z, blocked])]), c, [other, ...(dims[1] >= block ? [x] : [])]);
+      const feeds = new Map([x, other, c].map((value) => [value.name, random.tensor(sizes(value))]));
+      const result = await lowered(b.graph, feeds);
+      expectNear(result, 2e-6);
+      const forward = [...result.graph.nodes].filter(({ attributes }) => attributes.has('activation'));
+      expect(forward).toHaveLength(2); // one of them with the addition
+      expect(forward.map(({ inputs }) => inputs.length).sort()).toEqual([2, 4]);
+      const filters = forward.map(({ inputs }) => inputs[1]!);
+      expect(filters.every((filter) => result.graph.initializers.has(filter))).toBe(true);
     },
   );
 });

@@ -3,6 +3,7 @@
  * and how far it has come. Together with the seeded order of the pictures that is all it takes to go on to the bit.
  */
 import { dirname } from 'node:path';
+import { type ModelDescription, readDescription, writeDescription } from '../classifier/description.ts';
 import { FormatError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import type { Weights } from '../model/weights.ts';
@@ -31,14 +32,17 @@ export const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right:
 export interface Checkpoint {
   readonly options: TrainOptions;
   readonly classes: readonly string[];
+  /** The net and its preprocessing; absent where a new net's follow from the options. */
+  readonly description?: ModelDescription;
   readonly progress: Progress;
+  /** All of them, frozen ones too. */
   readonly weights: Weights;
   readonly velocity: Weights;
 }
 
 export async function writeCheckpoint(
   path: string,
-  { options, classes, progress, weights, velocity }: Checkpoint,
+  { options, classes, description, progress, weights, velocity }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
   const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
@@ -46,6 +50,7 @@ export async function writeCheckpoint(
     ['options', JSON.stringify(options)],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
+    ...(description ? [['description', writeDescription(description)] as const] : []),
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
 }
@@ -56,9 +61,11 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const [options, classes, progress] = ['options', 'classes', 'progress'].map((key) => metadata.get(key));
   if (!options || !classes || !progress)
     throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
+  const description = metadata.get('description');
   return {
     options: parsed<TrainOptions>(options, path),
     classes: parsed<string[]>(classes, path),
+    ...(description && { description: readDescription(description, path) }),
     progress: { ...start, ...parsed<Progress>(progress, path) },
     weights: stripped('weights.', tensors),
     velocity: stripped('velocity.', tensors),

@@ -1,13 +1,27 @@
 import type { Layout } from './lowering.ts';
 
 /** What a training run tells as it goes, for a progress bar, a log or a chart. Percentages are 0 to 100. */
-export type TrainEvent = StartEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
+export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
+
+export interface TrainHooks {
+  readonly onEvent?: (event: TrainEvent) => void;
+  /** When it aborts, the run ends after the step it is in and leaves a checkpoint. */
+  readonly signal?: AbortSignal;
+}
 
 export interface StartEvent {
   readonly event: 'start';
   readonly variant: string;
   readonly parameters: number;
   readonly macs: number;
+  /** The model that training started from, its parts that stay as they are, and how many parameters are trained. */
+  readonly from?: string;
+  readonly frozen: readonly string[];
+  readonly trained: number;
+  /** Whether the classifier was replaced by an initial one; told at the start of a run from a model. */
+  readonly newHead?: boolean;
+  /** Whether the classifier is trained on features that are computed once. */
+  readonly linearProbe: boolean;
   readonly classes: readonly string[];
   /** Pictures to train on and to validate on. */
   readonly train: number;
@@ -20,6 +34,16 @@ export interface StartEvent {
   /** How the step is lowered, and why not to the CPU's own layout where that was not to be had. */
   readonly layout: Layout;
   readonly layoutReason?: string;
+}
+
+/** How far the features of a linear probe are computed. */
+export interface FeaturesEvent {
+  readonly event: 'features';
+  /** Pictures, of those to train and to validate on. */
+  readonly done: number;
+  readonly total: number;
+  readonly picturesPerSecond: number;
+  readonly secondsLeft: number;
 }
 
 export interface StepEvent {

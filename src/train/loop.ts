@@ -8,33 +8,25 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Classifier, type Evaluation } from '../classifier/classifier.ts';
 import type { ModelDescription } from '../classifier/description.ts';
-import { saveModel } from '../classifier/files.ts';
+import { loadModel, saveModel } from '../classifier/files.ts';
 import { Tally } from '../classifier/tally.ts';
 import { type Folder, openFolder } from '../data/folder.ts';
-import { type Batch, countBatches, Loader } from '../data/loader.ts';
-import { type Preprocessing, preprocessingFor, trainTransforms } from '../data/presets.ts';
-import type { Transforms } from '../data/transforms.ts';
+import type { Batch } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
-import { cost } from '../graph/cost.ts';
-import { initialWeights } from '../model/init.ts';
-import { type Model, resnext } from '../model/resnext.ts';
-import { setWeights, type Weights } from '../model/weights.ts';
-import { type Checkpoint, type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
-import type { EpochEvent, StartEvent, TrainEvent } from './events.ts';
-import { lowering } from './lowering.ts';
-import { resolveTrainOptions, type TrainOptions, trainConfig } from './options.ts';
+import { resnext } from '../model/resnext.ts';
+import type { Weights } from '../model/weights.ts';
+import { startEvent } from './announce.ts';
+import { type Beginning, beginAgain, beginFrom, beginNew } from './begin.ts';
+import { type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
+import type { EpochEvent, TrainEvent, TrainHooks } from './events.ts';
+import { type Material, Pictures, type Score } from './material.ts';
+import { checkSettled, type GivenOptions, resolveTrainOptions, type TrainOptions, trainDefaults } from './options.ts';
+import { Features } from './probe.ts';
 import { learningRateAt } from './schedule.ts';
 import { fillTargets } from './targets.ts';
 import { Trainer } from './trainer.ts';
-
-export interface TrainHooks {
-  readonly onEvent?: (event: TrainEvent) => void;
-  /** When it aborts, the run ends after the step it is in and leaves a checkpoint. */
-  readonly signal?: AbortSignal;
-}
 
 export interface TrainResult {
   readonly out: string;
@@ -44,26 +36,33 @@ export interface TrainResult {
 }
 
 /**
- * Trains a new model.
+ * Trains a new model, or goes on training a saved one on other pictures (`from`).
  *
  * @throws UsageError for an option or a folder that cannot be used, or where `out` already holds a run.
  * @example await train({ data: 'flowers', out: 'runs/flowers', variant: 'resnext20_8x16d_w16', epochs: 10 });
+ * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
-export async function train(
-  given: Partial<TrainOptions> & Pick<TrainOptions, 'data' | 'out'>,
-  hooks: TrainHooks = {},
-): Promise<TrainResult> {
-  const options = resolveTrainOptions(given);
-  if (existsSync(lastCheckpoint(options.out))) {
+export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  if (existsSync(lastCheckpoint(given.out))) {
     throw new UsageError(
-      `"${options.out}" already holds a training run; resume it, remove it, or choose another folder.`,
+      `"${given.out}" already holds a training run; resume it, remove it, or choose another folder.`,
     );
   }
-  return withRun(options, undefined, hooks);
+  checkSettled(given);
+  if (!given.from) {
+    const options = resolveTrainOptions(given);
+    return withRun(options, (classes) => beginNew(options, classes), hooks);
+  }
+  resolveTrainOptions(given); // what cannot be used is said before a large file is read
+  const source = await loadModel(given.from);
+  const { variant, config } = source.description;
+  const options = resolveTrainOptions({ ...given, variant }, config.stem);
+  return withRun(options, (classes) => beginFrom(options, classes, source), hooks);
 }
 
 /**
- * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options.
+ * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options. Parts may be
+ * frozen or trained from here on that were not so before; what training started from is not read again.
  *
  * @throws UsageError when `out` holds no run, or one that what is given does not fit.
  * @example await resume('runs/flowers', { epochs: 60 });
@@ -76,28 +75,42 @@ export async function resume(
   const path = lastCheckpoint(out);
   if (!existsSync(path)) throw new UsageError(`"${out}" holds no training run to resume.`);
   const checkpoint = await readCheckpoint(path);
-  const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
-  const { batch } = checkpoint.options;
-  if (checkpoint.progress.step > 0 && options.batch !== batch) {
+  const before = { ...trainDefaults, ...checkpoint.options };
+  const options = resolveTrainOptions({ ...before, ...given, out });
+  if (checkpoint.progress.step > 0 && options.batch !== before.batch) {
     throw new UsageError(
-      `"${out}" stands within an epoch in batches of ${batch}; resume it without another batch size.`,
+      `"${out}" stands within an epoch in batches of ${before.batch}; resume it without another batch size.`,
     );
   }
-  const fixed = (['variant', 'size', 'inputChannels', 'shortcut'] as const).find(
-    (name) => options[name] !== checkpoint.options[name],
+  const fixed = (['variant', 'size', 'inputChannels', 'shortcut', 'from', 'linearProbe'] as const).find(
+    (name) => options[name] !== before[name],
   );
   if (fixed) {
     throw new UsageError(
-      `"${out}" trains with ${fixed} = ${checkpoint.options[fixed]}; a resumed run keeps it, so leave it out.`,
+      `"${out}" trains with ${fixed} = ${before[fixed] === '' ? 'none' : before[fixed]}; a resumed run keeps it, so leave it out.`,
     );
   }
-  return withRun(options, checkpoint, hooks);
+  const begin = (classes: readonly string[]): Beginning => {
+    if (`${checkpoint.classes}` === `${classes}`) return beginAgain(options, checkpoint);
+    throw new UsageError(
+      `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the pictures it was trained on.`,
+    );
+  };
+  return withRun(options, begin, hooks);
 }
 
 const lastCheckpoint = (out: string): string => join(out, 'checkpoints', 'last.safetensors');
 
-async function withRun(options: TrainOptions, from: Checkpoint | undefined, hooks: TrainHooks): Promise<TrainResult> {
-  const run = await Run.open(options, from, hooks);
+type Begin = (classes: readonly string[]) => Beginning;
+
+async function withRun(options: TrainOptions, begin: Begin, hooks: TrainHooks): Promise<TrainResult> {
+  const folder = await openFolder(options.data, { validation: options.validation, seed: options.seed });
+  if (folder.train.length < options.batch) {
+    throw new UsageError(
+      `There are ${folder.train.length} pictures to train on, fewer than a batch of ${options.batch}; choose a smaller batch.`,
+    );
+  }
+  const run = await Run.open(options, folder, begin(folder.classes), hooks);
   try {
     return await run.finish();
   } finally {
@@ -108,13 +121,9 @@ async function withRun(options: TrainOptions, from: Checkpoint | undefined, hook
 class Run {
   readonly #options: TrainOptions;
   readonly #hooks: TrainHooks;
-  readonly #folder: Folder;
-  readonly #model: Model;
+  readonly #material: Material;
   readonly #trainer: Trainer;
-  readonly #loader: Loader;
-  readonly #preprocessing: Preprocessing;
-  readonly #transforms: Transforms;
-  readonly #stepsPerEpoch: number;
+  readonly #description: ModelDescription;
   #progress: Progress;
   /** When the last step ended; seconds from one step to the next, averaged over the latest; those of a validation. */
   #stepped = 0;
@@ -125,45 +134,35 @@ class Run {
   private constructor(
     options: TrainOptions,
     hooks: TrainHooks,
-    folder: Folder,
-    model: Model,
+    material: Material,
     trainer: Trainer,
-    progress: Progress,
+    { description, progress }: Beginning,
   ) {
     this.#options = options;
     this.#hooks = hooks;
-    this.#folder = folder;
-    this.#model = model;
+    this.#material = material;
     this.#trainer = trainer;
+    this.#description = description;
     this.#progress = progress;
-    this.#loader = new Loader({ workers: options.workers, cache: options.cache });
-    const { stem, inputSize, inputChannels } = model.config;
-    this.#preprocessing = preprocessingFor({ stem, size: inputSize[0], channels: inputChannels as 1 | 3 });
-    const fitting = stem === 'cifar' ? 'pad-and-crop' : 'random-resized-crop';
-    this.#transforms = trainTransforms(
-      this.#preprocessing,
-      options.augmentation === 'auto' ? fitting : options.augmentation,
-    );
-    this.#stepsPerEpoch = countBatches(folder.train.length, options.batch, true);
   }
 
-  static async open(options: TrainOptions, from: Checkpoint | undefined, hooks: TrainHooks): Promise<Run> {
-    const folder = await openFolder(options.data, { validation: options.validation, seed: options.seed });
-    if (folder.train.length < options.batch) {
-      throw new UsageError(
-        `There are ${folder.train.length} pictures to train on, fewer than a batch of ${options.batch}; choose a smaller batch.`,
-      );
+  static async open(options: TrainOptions, folder: Folder, beginning: Beginning, hooks: TrainHooks): Promise<Run> {
+    const { description, weights, velocity } = beginning;
+    const model = resnext(description.config);
+    hooks.onEvent?.(await startEvent(options, folder, model, beginning));
+    const material = options.linearProbe
+      ? await Features.open(options, folder, description, weights, hooks)
+      : new Pictures(options, folder, model, description);
+    const { learningRate, backboneLearningRate } = options;
+    const backboneRate = backboneLearningRate === 0 ? 1 : backboneLearningRate / learningRate;
+    const { freeze } = material;
+    try {
+      const trainer = await Trainer.open(material.model, weights, { ...options, freeze, backboneRate }, velocity);
+      return new Run(options, hooks, material, trainer, beginning);
+    } catch (error) {
+      await material.close();
+      throw error;
     }
-    if (from && `${from.classes}` !== `${folder.classes}`) {
-      throw new UsageError(
-        `The run knows the classes ${from.classes.join(', ')}, but "${options.data}" has ${folder.classes.join(', ')}; resume it on the pictures it was trained on.`,
-      );
-    }
-    const model = resnext(trainConfig(options, folder.classes.length));
-    hooks.onEvent?.(await startEvent(options, folder, model, from?.progress ?? start));
-    const weights = from?.weights ?? initialWeights(model, options.seed);
-    const trainer = await Trainer.open(model, weights, options, from?.velocity);
-    return new Run(options, hooks, folder, model, trainer, from?.progress ?? start);
   }
 
   async finish(): Promise<TrainResult> {
@@ -173,32 +172,21 @@ class Run {
     await this.#checkpoint('last');
     while (this.#progress.epoch < epochs && !this.#hooks.signal?.aborted) await this.#epoch();
     const interrupted = this.#progress.epoch < epochs;
-    const result = { out, interrupted, ...(this.#folder.validation.length > 0 && { best: this.#progress.best }) };
+    const result = { out, interrupted, ...(this.#material.hasValidation && { best: this.#progress.best }) };
     this.#tell({ event: 'end', epochs: this.#progress.epoch, ...result });
     return result;
   }
 
   async close(): Promise<void> {
-    await this.#loader.close();
+    await this.#material.close();
     await this.#trainer.dispose();
   }
 
   async #epoch(): Promise<void> {
-    const { seed, batch, strict } = this.#options;
     const began = performance.now();
     this.#stepped = began;
-    const batches = this.#loader.batches({
-      samples: this.#folder.train,
-      transforms: this.#transforms,
-      batchSize: batch,
-      seed,
-      epoch: this.#progress.epoch,
-      startBatch: this.#progress.step,
-      shuffle: true,
-      dropLast: true,
-      corrupt: strict ? 'throw' : 'replace',
-      onCorrupt: (path, message) => this.#tellCorrupt(path, message),
-    });
+    const { epoch, step } = this.#progress;
+    const batches = this.#material.batches(epoch, step, (path, message) => this.#tellCorrupt(path, message));
     for await (const next of batches) {
       await this.#step(next);
       if (this.#hooks.signal?.aborted) return this.#checkpoint('last');
@@ -207,7 +195,7 @@ class Run {
     await this.#finishEpoch((performance.now() - began) / 1000);
   }
 
-  async #step({ images, labels }: Batch): Promise<void> {
+  async #step({ images, labels }: Pick<Batch, 'images' | 'labels'>): Promise<void> {
     const { batch } = this.#options;
     const trainer = this.#trainer;
     const rate = this.#learningRate();
@@ -216,7 +204,7 @@ class Run {
     await trainer.step(rate);
     const loss = trainer.loss[0]!;
     this.#checkLoss(loss);
-    const tally = new Tally(this.#model.config.classes);
+    const tally = new Tally(this.#description.classes.length);
     tally.add(trainer.logits, labels);
     const { step, steps, lossSum, right, seen } = this.#progress;
     this.#progress = {
@@ -271,48 +259,36 @@ class Run {
     this.#tell(line);
   }
 
-  async #validate(): Promise<Evaluation | undefined> {
-    const samples = this.#folder.validation;
-    if (samples.length === 0) return undefined;
+  async #validate(): Promise<Score | undefined> {
     const began = performance.now();
-    setWeights(this.#model, this.#trainer.weights);
-    const model = { description: this.#describe({}), graph: this.#model.graph };
-    const classifier = await Classifier.open(model, { threads: this.#options.threads });
-    const corrupt = this.#options.strict ? 'throw' : 'skip';
     const onCorrupt = (path: string, message: string) => this.#tellCorrupt(path, message);
     try {
-      return await classifier.evaluate(samples, { loader: this.#loader, corrupt, onCorrupt });
+      return await this.#material.validate(this.#trainer.weights, onCorrupt);
     } finally {
-      await classifier.dispose();
       this.#validationSeconds = (performance.now() - began) / 1000;
     }
   }
 
-  async #saveBest(validation: Evaluation | undefined): Promise<void> {
+  async #saveBest(validation: Score | undefined): Promise<void> {
     const { epoch, steps } = this.#progress;
     const scores = validation && { top1: validation.top1, top5: validation.top5, loss: validation.loss };
-    await saveModel(this.#options.out, this.#describe({ epoch, ...scores }), this.#trainer.weights, steps);
+    const description = { ...this.#description, metrics: { epoch, ...scores } };
+    await saveModel(this.#options.out, description, this.#weights, steps);
     await this.#checkpoint('best');
   }
 
-  #describe(metrics: Readonly<Record<string, number>>): ModelDescription {
-    const { config } = this.#model;
-    return {
-      variant: this.#options.variant,
-      config,
-      classes: this.#folder.classes,
-      preprocessing: this.#preprocessing,
-      metrics,
-    };
+  /** All of the net's, in form C. */
+  get #weights(): Weights {
+    return this.#material.whole(this.#trainer.weights);
   }
 
   async #checkpoint(name: 'last' | 'best'): Promise<void> {
-    const weights: Weights = this.#trainer.weights;
     const state = {
       options: this.#options,
-      classes: this.#folder.classes,
+      classes: this.#description.classes,
+      description: this.#description,
       progress: this.#progress,
-      weights,
+      weights: this.#weights,
       velocity: this.#trainer.velocity,
     };
     await writeCheckpoint(join(this.#options.out, 'checkpoints', `${name}.safetensors`), state);
@@ -335,7 +311,7 @@ class Run {
 
   #learningRate(): number {
     const { epoch, step } = this.#progress;
-    return learningRateAt(this.#options, epoch + step / this.#stepsPerEpoch);
+    return learningRateAt(this.#options, epoch + step / this.#material.stepsPerEpoch);
   }
 
   #tell(event: TrainEvent): void {
@@ -356,13 +332,13 @@ class Run {
     const seconds = (now - this.#stepped) / 1000;
     this.#stepped = now;
     this.#stepSeconds = this.#stepSeconds === 0 ? seconds : 0.95 * this.#stepSeconds + 0.05 * seconds;
-    const stepsLeft = (epochs - epoch) * this.#stepsPerEpoch - step;
+    const stepsLeft = (epochs - epoch) * this.#material.stepsPerEpoch - step;
     this.#tell({
       event: 'step',
       epoch: epoch + 1,
       epochs,
       step,
-      stepsPerEpoch: this.#stepsPerEpoch,
+      stepsPerEpoch: this.#material.stepsPerEpoch,
       loss: lossSum / seen,
       top1: (100 * right) / seen,
       learningRate,
@@ -370,29 +346,4 @@ class Run {
       secondsLeft: stepsLeft * this.#stepSeconds + (epochs - epoch) * this.#validationSeconds,
     });
   }
-}
-
-async function startEvent(
-  options: TrainOptions,
-  folder: Folder,
-  model: Model,
-  { epoch, step }: Progress,
-): Promise<StartEvent> {
-  const { parameters, macs } = cost(model.graph);
-  const { layout, reason } = await lowering(options);
-  return {
-    event: 'start',
-    variant: options.variant,
-    parameters,
-    macs,
-    classes: folder.classes,
-    train: folder.train.length,
-    validation: folder.validation.length,
-    epochs: options.epochs,
-    stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
-    epoch,
-    step,
-    layout,
-    ...(reason && { layoutReason: reason }),
-  };
 }

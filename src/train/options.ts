@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { defaultCache } from '../data/loader.ts';
 import type { Augmentation } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
-import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut } from '../model/config.ts';
+import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut, type Stem } from '../model/config.ts';
 import { variant } from '../model/variants.ts';
+import { backbone } from './parts.ts';
 import { type Schedule, schedules } from './schedule.ts';
 
 export interface TrainOptions {
@@ -13,16 +14,24 @@ export interface TrainOptions {
   readonly data: string;
   /** Folder for the results. */
   readonly out: string;
+  /** A saved model to start from, as `loadModel` takes it; empty for a new net. It brings its net and preprocessing. */
+  readonly from: string;
+  /** Parts that stay as they are: `stem`, `layer1` and so on, `fc`; `all but fc` is every part but the classifier. */
+  readonly freeze: readonly string[];
+  /** Compute the features of every picture once, and train the classifier alone on them. */
+  readonly linearProbe: boolean;
   readonly variant: string;
   readonly form: Form;
   readonly shortcut: Shortcut;
-  /** Height and width that pictures are brought to; 0 takes the stem's: 32 or 224. */
+  /** Height and width that pictures are brought to; 0 takes that of the model to start from, or the stem's: 32 or 224. */
   readonly size: number;
   readonly inputChannels: 1 | 3;
   readonly zeroInitLast: boolean;
   readonly epochs: number;
   readonly batch: number;
   readonly learningRate: number;
+  /** That of everything but the classifier; 0 takes `learningRate`. */
+  readonly backboneLearningRate: number;
   readonly schedule: Schedule;
   /** Epochs in which the learning rate rises to its value. */
   readonly warmup: number;
@@ -47,8 +56,11 @@ export interface TrainOptions {
   readonly checkpointEvery: number;
 }
 
-/** The learning rate is the paper's for the batch: see `usualLearningRate`. */
+/** The learning rate is the paper's for the batch, and for fine-tuning a tenth of it: see `usualLearningRate`. */
 export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> = {
+  from: '',
+  freeze: [],
+  linearProbe: false,
   variant: 'resnext50_32x4d',
   form: 'C',
   shortcut: 'B',
@@ -57,6 +69,7 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> 
   zeroInitLast: false,
   epochs: 30,
   batch: 32,
+  backboneLearningRate: 0,
   schedule: 'cosine',
   warmup: 0,
   momentum: 0.9,
@@ -74,18 +87,25 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> 
   checkpointEvery: 60,
 };
 
+const notNegative = [
+  ...(['warmup', 'backboneLearningRate', 'weightDecay', 'normWeightDecay', 'cache', 'checkpointEvery'] as const),
+];
+
+/** What a person may leave out; the rest is filled in. */
+export type GivenOptions = Partial<TrainOptions> & Pick<TrainOptions, 'data' | 'out'>;
+
 /**
  * Full options from what a person gives.
  *
+ * @param stem that of the model to start from, where there is one.
  * @throws UsageError naming the option, its value and what it may be.
  */
-export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOptions, 'data' | 'out'>): TrainOptions {
+export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOptions {
   const chosen = { ...trainDefaults, ...given, data: resolve(given.data) };
-  const options = { ...chosen, learningRate: given.learningRate ?? usualLearningRate(chosen) };
+  const options = { ...chosen, learningRate: given.learningRate ?? usualLearningRate(chosen, stem) };
   for (const name of ['epochs', 'batch', 'threads'] as const) atLeast(name, options[name], 1, true);
   for (const name of ['workers', 'seed', 'size'] as const) atLeast(name, options[name], 0, true);
-  for (const name of ['warmup', 'weightDecay', 'normWeightDecay', 'cache', 'checkpointEvery'] as const)
-    atLeast(name, options[name], 0);
+  for (const name of notNegative) atLeast(name, options[name], 0);
   for (const name of ['momentum', 'labelSmoothing', 'validation'] as const) share(name, options[name]);
   if (!(options.learningRate > 0)) throw new UsageError(`learningRate = ${options.learningRate} should be above 0.`);
   if (options.nesterov && options.momentum === 0) {
@@ -97,13 +117,50 @@ export function resolveTrainOptions(given: Partial<TrainOptions> & Pick<TrainOpt
   if (!schedules.includes(options.schedule)) {
     throw new UsageError(`schedule = "${options.schedule}" should be one of ${schedules.join(', ')}.`);
   }
-  trainConfig(options, 2);
+  checkFineTuning(options);
+  if (options.from === '') trainConfig(options, 2);
   return options;
 }
 
-/** 0.1 for a batch of 256 large pictures or 128 small ones, and in proportion (paper, sections 4 and 5.3). */
-function usualLearningRate(options: Pick<TrainOptions, 'variant' | 'batch'>): number {
-  return (0.1 * options.batch) / (variant(options.variant).stem === 'cifar' ? 128 : 256);
+function checkFineTuning({ from, freeze, linearProbe, backboneLearningRate, augmentation }: TrainOptions): void {
+  const asked = {
+    freeze: freeze.length > 0,
+    linearProbe,
+    backboneLearningRate: backboneLearningRate > 0,
+    augmentation: augmentation !== 'auto',
+  };
+  const firstOf = (...names: (keyof typeof asked)[]) => names.find((name) => asked[name]);
+  const needy = from === '' && firstOf('freeze', 'linearProbe', 'backboneLearningRate');
+  if (needy) throw new UsageError(`${needy} is for a net that knows something already; name a model to start from.`);
+  const idle = linearProbe && firstOf('freeze', 'backboneLearningRate', 'augmentation');
+  if (idle) {
+    throw new UsageError(`${idle} does nothing for a linear probe, whose features are computed once; leave it out.`);
+  }
+}
+
+/**
+ * 0.1 for a batch of 256 large pictures or 128 small ones, and in proportion (paper, sections 4 and 5.3). A tenth of that
+ * for fine-tuning, where much is learnt already; all of it where only the classifier is trained.
+ */
+function usualLearningRate(
+  options: Pick<TrainOptions, 'variant' | 'batch' | 'from' | 'linearProbe' | 'freeze'>,
+  stem: Stem = variant(options.variant).stem ?? 'imagenet',
+): number {
+  const { batch, from, linearProbe, freeze } = options;
+  const usual = (0.1 * batch) / (stem === 'cifar' ? 128 : 256);
+  return from === '' || linearProbe || freeze.includes(backbone) ? usual : usual / 10;
+}
+
+/** What comes with the model that a run starts from, and so cannot be chosen. */
+const settled = ['variant', 'shortcut', 'inputChannels', 'zeroInitLast'] as const;
+
+/** Throws a UsageError naming what is given although the model to start from settles it. */
+export function checkSettled(given: Partial<TrainOptions>): void {
+  const chosen = settled.find((name) => given[name] !== undefined);
+  if (chosen === undefined || !given.from) return;
+  throw new UsageError(
+    `${chosen} = ${given[chosen]} is settled by "${given.from}", the model to start from; leave one of the two out.`,
+  );
 }
 
 /** The net that these options train, for so many classes. */

@@ -2,6 +2,9 @@
  * One training step as one graph: forward with batch statistics, loss, backward, optimiser. It takes a batch, the
  * learning rate and the state, and gives back the loss and the next state; the loop feeds the one into the other.
  *
+ * Frozen parameters are constants of the graph and no state. A normalisation among them uses its running statistics, so
+ * it is part of the convolution before it. The gradient goes back to the first parameter that is trained and no further.
+ *
  * State tensors go in and out flat, [n]. The parameter "w" comes in as "w" with its velocity as "w.velocity" and leaves
  * as "w.next" and "w.velocity.next"; a running statistic "m" leaves as "m.next".
  */
@@ -11,7 +14,9 @@ import { runningStatistics, trainedParameters } from '../graph/cost.ts';
 import { type Graph, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { inferShapes } from '../graph/shapes.ts';
-import { elements } from '../tensor.ts';
+import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
+import { rewrite } from '../rewrite/rewriter.ts';
+import { elements, type Tensor } from '../tensor.ts';
 
 export interface StepOptions {
   /** Pictures per step. */
@@ -24,6 +29,10 @@ export interface StepOptions {
   readonly normWeightDecay?: number;
   /** The share of the batch's statistics in the new running ones; 0.1 unless given, as in PyTorch. */
   readonly statisticsMomentum?: number;
+  /** What the parameters and running statistics hold that stay as they are, by name; none unless given. */
+  readonly frozen?: ReadonlyMap<string, Tensor>;
+  /** What the learning rate is multiplied by for a parameter, by its name; 1 for all unless given. */
+  readonly rateOf?: (parameter: string) => number;
 }
 
 /** One tensor of the state that steps hand on. */
@@ -56,41 +65,69 @@ export interface TrainingStep {
  * @example trainingStep(model.graph, { batch: 32, momentum: 0.9, nesterov: true, weightDecay: 5e-4 })
  */
 export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
-  const { graph, logits, loss } = withLoss(source, options);
-  const parameters = [...trainedParameters(graph)];
+  const { graph, logits, loss, parameters } = withLoss(source, options);
   const gradients = gradient(graph, loss, parameters);
   const b = new Builder(graph);
-  const rate = b.input('learningRate', []);
+  const rateOf = ratesOf(b, options);
   graph.outputs.splice(0, graph.outputs.length, loss, logits);
   const statistics = updateStatistics(b);
-  const trained = parameters.flatMap((value, i) => updateParameter(b, value, gradients[i]!, rate, options));
+  const trained = parameters.flatMap((value, i) => {
+    return updateParameter(b, value, gradients[i]!, rateOf(value.name), options);
+  });
   graph.removeDead();
   return { graph, state: [...trained, ...statistics] };
 }
 
+/** The forward pass of training, up to its loss. */
+export interface TrainingPass {
+  readonly graph: Graph;
+  readonly logits: Value;
+  readonly loss: Value;
+  /** What is trained. */
+  readonly parameters: readonly Value[];
+}
+
 /**
- * The forward pass of training with its loss: a fixed batch, batch normalisation with the batch's own statistics, and
- * the mean cross-entropy against `targets`.
+ * The forward pass of training with its loss: a fixed batch, batch normalisation with the batch's own statistics where it
+ * is not frozen, and the mean cross-entropy against `targets`.
  */
 export function withLoss(
   source: Graph,
-  { batch, statisticsMomentum = 0.1 }: Pick<StepOptions, 'batch' | 'statisticsMomentum'>,
-): {
-  graph: Graph;
-  logits: Value;
-  loss: Value;
-} {
+  { batch, statisticsMomentum = 0.1, frozen = new Map() }: Pick<StepOptions, 'batch' | 'statisticsMomentum' | 'frozen'>,
+): TrainingPass {
   const { graph } = source.clone();
   const images = graph.inputs[0]!;
   images.dims = images.dims!.with(0, batch);
   inferShapes(graph);
-  for (const node of graph.sorted()) useBatchStatistics(graph, node, statisticsMomentum);
+  const parameters = [...trainedParameters(graph)].filter(({ name }) => !frozen.has(name));
+  for (const node of graph.sorted()) {
+    if (!frozen.has(node.inputs[1]?.name ?? '')) useBatchStatistics(graph, node, statisticsMomentum);
+  }
+  foldFrozen(graph, frozen);
   const b = new Builder(graph);
   const logits = graph.outputs[0]!;
   const targets = b.input('targets', logits.dims!);
   const loss = b.op('SoftmaxCrossEntropy', [logits, targets], {}, 'loss');
   loss.name = 'loss';
-  return { graph, logits, loss };
+  return { graph, logits, loss, parameters };
+}
+
+/** Fills in what is frozen and makes frozen normalisations part of their convolutions. */
+function foldFrozen(graph: Graph, frozen: ReadonlyMap<string, Tensor>): void {
+  if (frozen.size === 0) return;
+  for (const value of [...trainedParameters(graph), ...runningStatistics(graph)]) value.tensor = frozen.get(value.name);
+  rewrite(graph, [foldBatchNorm]);
+}
+
+/** The learning rate of each parameter: the graph's input, times the parameter's factor. */
+function ratesOf(b: Builder, { rateOf = () => 1 }: StepOptions): (parameter: string) => Value {
+  const rates = new Map([[1, b.input('learningRate', [])]]);
+  return (parameter) => {
+    const factor = rateOf(parameter);
+    const rate = rates.get(factor) ?? b.op('Mul', [rates.get(1)!, b.number(factor)], {}, 'learningRate.scaled');
+    rates.set(factor, rate);
+    return rate;
+  };
 }
 
 function useBatchStatistics(graph: Graph, node: Node, momentum: number): void {
@@ -110,13 +147,16 @@ function useBatchStatistics(graph: Graph, node: Node, momentum: number): void {
 
 /** Makes each running statistic an input and its next value an output. */
 function updateStatistics(b: Builder): StateSpec[] {
-  return [...runningStatistics(b.graph)].map((value) => {
+  const statistics = [...runningStatistics(b.graph)].filter(({ users }) => [...users].every(isTraining));
+  return statistics.map((value) => {
     const next = nextStatistic(value);
     const flat = flatInput(b, value);
     b.output(next, `${flat.name}.next`);
     return spec(flat, flat.name, 'statistic');
   });
 }
+
+const isTraining = (node: Node): boolean => opTypeOf(node) === 'BatchNormTraining';
 
 /** What a running statistic of `withLoss`'s graph becomes after the step: BatchNormTraining's inputs 3, 4 → outputs 1, 2. */
 export function nextStatistic(statistic: Value): Value {

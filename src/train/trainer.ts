@@ -10,9 +10,21 @@ import { openBound } from '../runtime/native.ts';
 import type { BoundSession, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type Layout, lowering } from './lowering.ts';
+import { frozenParts, head, partOf, weightsOfParts } from './parts.ts';
 import { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './step.ts';
 
 type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
+
+export interface TrainerOptions
+  extends Omit<StepOptions, 'frozen' | 'rateOf'>,
+    Pick<SessionOptions, 'threads' | 'providers'> {
+  /** Parts that stay as they are, such as `stem` and `layer1`, or `all but fc`; none unless given. */
+  readonly freeze?: readonly string[];
+  /** What the learning rate is multiplied by for everything but the classifier; 1 unless given. */
+  readonly backboneRate?: number;
+  /** Overrides the choice of `lowering`. */
+  readonly layout?: Layout;
+}
 
 export class Trainer {
   /** The batch that the next step trains on, normalised: [B, C, H, W]. Write into it. */
@@ -31,9 +43,12 @@ export class Trainer {
   #buffers: [Buffers, Buffers];
   #runs: [() => Promise<void>, () => Promise<void>];
   #isWhole = true;
+  /** Parameters and statistics that no step changes, by name. */
+  readonly #frozen: Weights;
 
-  private constructor(model: Model, session: BoundSession, { graph, state }: TrainingStep) {
+  private constructor(model: Model, session: BoundSession, { graph, state }: TrainingStep, frozen: Weights) {
     this.#model = model;
+    this.#frozen = frozen;
     this.#session = session;
     this.#state = state;
     const array = (name: string) => {
@@ -62,22 +77,24 @@ export class Trainer {
    * Opens the model's training step on ONNX Runtime; `dispose` frees it.
    *
    * @param weights the start, in form C.
-   * @param options `layout` overrides the choice of `lowering`.
    * @param velocity the optimiser's, in form C; zero unless given.
-   * @throws UsageError when the weights do not fit the model.
+   * @throws UsageError when the weights do not fit the model, or it has no part that is to be frozen.
    * @example const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, momentum: 0.9, … });
    */
   static async open(
     model: Model,
     weights: Weights,
-    options: StepOptions & Pick<SessionOptions, 'threads' | 'providers'> & { readonly layout?: Layout },
+    options: TrainerOptions,
     velocity: Weights = new Map(),
   ): Promise<Trainer> {
     checkWeights(model, weights);
-    const step = trainingStep(model.graph, options);
+    const { freeze = [], backboneRate = 1, ...rest } = options;
+    const frozen = scatterWeights(model, weightsOfParts(weights, frozenParts(freeze, model.config)));
+    const rateOf = (name: string) => (partOf(name) === head ? 1 : backboneRate);
+    const step = trainingStep(model.graph, { ...rest, frozen, rateOf });
     const { lower, optimization } = await lowering(options, options.layout);
     const session = await openBound(lower(step.graph), { ...options, optimization });
-    const trainer = new Trainer(model, session, step);
+    const trainer = new Trainer(model, session, step, frozen);
     trainer.setState(weights, velocity);
     return trainer;
   }
@@ -108,12 +125,12 @@ export class Trainer {
     return this.#gather('.velocity');
   }
 
-  /** Goes on from this state; a velocity that is not given starts at zero. */
+  /** Goes on from this state; a velocity that is not given starts at zero, and what is frozen stays as it is. */
   setState(weights: Weights, velocity: Weights): void {
     const current = this.#buffers[0];
     this.#isWhole = true;
     for (const { name, role } of this.#state) if (role === 'velocity') current.get(name)!.data.fill(0);
-    const put = (name: string, part: Tensor) => current.get(name)!.data.set(part.data as Float32Array);
+    const put = (name: string, part: Tensor) => current.get(name)?.data.set(part.data as Float32Array);
     for (const [name, part] of scatterWeights(this.#model, weights)) put(name, part);
     for (const [name, part] of scatterWeights(this.#model, velocity)) put(`${name}.velocity`, part);
   }
@@ -135,6 +152,8 @@ export class Trainer {
     this.#whole();
     const current = this.#buffers[0];
     return gatherWeights(this.#model, ({ value }) => {
+      const still = suffix === '' && this.#frozen.get(value.name);
+      if (still) return still;
       const flat = current.get(value.name + suffix);
       return flat && tensor('float32', value.dims as number[], flat.data.slice());
     });

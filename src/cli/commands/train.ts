@@ -1,7 +1,7 @@
 /** `resnext train`: a training run with its progress. Ctrl-C ends it after the step and leaves a checkpoint. */
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
-import type { EndEvent, EpochEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
+import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
 import { resume, train } from '../../train/loop.ts';
 import type { TrainOptions } from '../../train/options.ts';
 import { duration, type Output, short } from '../output.ts';
@@ -57,14 +57,16 @@ function listener(output: Output): (event: TrainEvent) => void {
     if (event.event === 'corrupt' && !output.json && named.has(event.path)) return; // once is enough for people
     if (event.event === 'corrupt') named.add(event.path);
     if (!output.json) return show(event, output);
-    if (event.event === 'step' && now - last < 1000) return;
-    if (event.event === 'step') last = now;
+    const isFrequent = event.event === 'step' || (event.event === 'features' && event.done < event.total);
+    if (isFrequent && now - last < 1000) return;
+    if (isFrequent) last = now;
     output.document(event, false);
   };
 }
 
 function show(event: TrainEvent, output: Output): void {
   if (event.event === 'start') output.line(describeStart(event));
+  else if (event.event === 'features') output.progress(event.done / event.total, describeFeatures(event));
   else if (event.event === 'step') output.progress(shareDone(event), describeStep(event));
   else if (event.event === 'corrupt') output.warn(event.message);
   else if (event.event === 'epoch') output.line(describeEpoch(event));
@@ -85,7 +87,17 @@ function describeStart(event: StartEvent): string {
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const pictures = `${classes.length} classes, ${train} pictures to train on, ${validation} to validate on`;
   const slower = layoutReason ? `\nTraining in standard operators, which is slower: ${layoutReason}.` : '';
-  return `${net}\n${pictures}${slower}${describeFrom(epoch, epochs, step)}`;
+  return `${net}${describeSource(event)}\n${pictures}${slower}${describeFrom(epoch, epochs, step)}`;
+}
+
+/** What training starts from, and what of it is trained. */
+function describeSource({ from, frozen, trained, parameters, newHead, linearProbe, classes }: StartEvent): string {
+  if (from === undefined) return '';
+  const known = newHead ? `a new classifier for ${classes.length} classes` : 'its own classifier';
+  const source = newHead === undefined ? '' : `, with ${known}`; // a resumed run has a classifier of its own
+  const some = `${short(trained)} of ${short(parameters)} parameters are trained; frozen: ${frozen.join(', ')}`;
+  const probe = linearProbe ? '\nLinear probe: the features of every picture are computed once.' : '';
+  return `\nFrom ${pc.bold(from)}${source}: ${frozen.length > 0 ? some : 'all parameters are trained'}${probe}`;
 }
 
 function describeFrom(epoch: number, epochs: number, step: number): string {
@@ -93,6 +105,9 @@ function describeFrom(epoch: number, epochs: number, step: number): string {
   if (step > 0) return `\nGoing on in epoch ${epoch + 1} after step ${step}.`;
   return epoch > 0 ? `\nGoing on with epoch ${epoch + 1}.` : '';
 }
+
+const describeFeatures = ({ done, total, picturesPerSecond, secondsLeft }: FeaturesEvent): string =>
+  `features of ${done} of ${total} pictures  ${picturesPerSecond.toFixed(0)} pictures/s  ${duration(secondsLeft)} left`;
 
 function describeStep({ epoch, epochs, loss, top1, picturesPerSecond, secondsLeft }: StepEvent): string {
   const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %  ${picturesPerSecond.toFixed(0).padStart(3)} pictures/s`;

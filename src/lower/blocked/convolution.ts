@@ -17,6 +17,7 @@ import { opTypeOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
 import { elements } from '../../tensor.ts';
+import { constantStemFilter } from './constant-filters.ts';
 import { backwardFilter, forwardFilter, grouping, isPointwise, scaledRows } from './filters.ts';
 import type { BlockedNodes } from './nodes.ts';
 import { strideTwoInputGradient } from './phases.ts';
@@ -27,32 +28,34 @@ export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bia
   const weight = layouts.plain(w!);
   const isStem = attributes.group === 1 && sizes(x!)[1]! < n.block;
   const groups = grouping(sizes(weight), attributes.group, n.block);
-  if (bias || !layouts.isBlockable(y!) || !(isStem || (groups && layouts.isBlockable(x!)))) return undefined;
+  if (!layouts.isBlockable(y!) || !(isStem || (groups && layouts.isBlockable(x!)))) return undefined;
   const window = resolveWindow(attributes, sizes(x!).slice(2), sizes(weight).slice(2));
   const map = isStem ? layouts.plain(x!) : layouts.blocked(x!);
   const filter = isStem ? stemFilter(n, weight) : forwardFilter(n, weight, groups!);
-  const apply = (shift?: Value): Value =>
+  const apply = (constant?: Value): Value =>
     n.conv(map, filter, {
-      bias: shift && n.b.op('Neg', [shift]),
+      bias: constant,
       group: isStem ? 1 : groups!.groups / groups!.merge,
       strides: window.strides,
       dilations: window.dilations,
       pads: [...window.begin, ...window.end],
     });
-  if (!isOnlyNormalised(y!)) return [{ blocked: apply() }];
+  if (bias || !isOnlyNormalised(y!)) return [{ blocked: apply(bias && layouts.plain(bias)) }];
+  const less = (shift: Value): Value => apply(n.b.op('Neg', [shift]));
   if (attributes.group === 1 && isExact(window) && !isStem) {
     const shift = exactShift(n, weight, layouts.means(map));
-    return [{ centred: { map: apply(shift), shift } }];
+    return [{ centred: { map: less(shift), shift } }];
   }
   const mean = isStem ? n.b.op('ReduceMean', [map], { axes: [0, 2, 3], keepdims: 0 }) : layouts.mean(map); // [C]
   const shift = shiftOf(n, weight, attributes.group, mean);
-  const centred = apply(shift);
+  const centred = less(shift);
   return [{ centred: { map: centred, shift, residual: layouts.mean(centred) } }];
 };
 
 /** Few channels in, such as a picture's three: the runtime takes them plain, and a filter blocked by its outputs alone. */
 function stemFilter(n: BlockedNodes, weight: Value): Value {
   const [filters, ...rest] = sizes(weight) as [number, number, number, number];
+  if (weight.tensor) return n.b.constant(constantStemFilter(weight.tensor, n.block));
   const rows = n.as(weight, [1, filters, elements(rest), 1]);
   return n.as(n.toBlocked(rows), [filters, ...rest]);
 }

@@ -1,5 +1,5 @@
 /** ReLU, its gradient, additions and averages of blocked maps: joined to the pass before where one is pending. */
-import type { Value } from '../../graph/graph.ts';
+import type { Node, Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { largestFloat32 } from '../standard.ts';
 import { compute } from './layouts.ts';
@@ -8,11 +8,17 @@ import type { Rule, Site } from './rules.ts';
 const isWorth = ({ layouts, inputs }: Pick<Site<'Relu'>, 'layouts' | 'inputs'>): boolean =>
   inputs.every((x) => layouts.isBlockable(x)) && inputs.some((x) => layouts.isBlocked(x));
 
+/** A convolution that nothing else reads rectifies while it writes. */
 export const relu: Rule<'Relu'> = (site) => {
-  const { layouts, n, inputs } = site;
+  const { layouts, n, inputs, isOnlyReader } = site;
   if (!isWorth(site)) return undefined;
   const affine = layouts.affine(inputs[0]!);
-  if (!affine.scale && !affine.bias && !affine.plus) return [{ blocked: n.b.op('Relu', [affine.map]) }];
+  if (!affine.scale && !affine.bias && !affine.plus) {
+    const { producer } = affine.map;
+    if (!isOnlyReader(inputs[0]!) || !isBareConvolution(producer)) return [{ blocked: n.b.op('Relu', [affine.map]) }];
+    producer.attributes.set('activation', { kind: 'string', value: 'Relu' });
+    return [{ blocked: affine.map }];
+  }
   const blocked = compute(n, affine, true);
   return [affine.plus ? { blocked } : { blocked, rectified: affine }];
 };
@@ -25,6 +31,10 @@ export const reluGradient: Rule<'ReluGrad'> = (site) => {
   const mask = n.b.op('HardSigmoid', [layouts.again(y)], { alpha: largestFloat32, beta: 0 });
   return [{ blocked: n.b.op('Mul', [layouts.blocked(dy), mask]) }];
 };
+
+/** A convolution that could do more to what it writes. */
+const isBareConvolution = (node: Node | undefined): node is Node =>
+  node?.op === 'Conv' && !node.attributes.has('activation');
 
 /** A sum with a pending affine waits with it; a convolution adds the other operand while it writes. */
 export const addition: Rule<'Add'> = (site) => {
@@ -44,12 +54,7 @@ export const addition: Rule<'Add'> = (site) => {
   }
   for (const [x, other] of orders) {
     const { producer } = layouts.blocked(x);
-    if (
-      producer?.op === 'Conv' &&
-      producer.inputs.length < 4 &&
-      !producer.attributes.has('activation') &&
-      isOnlyReader(x)
-    ) {
+    if (isBareConvolution(producer) && producer.inputs.length < 4 && isOnlyReader(x)) {
       while (producer.inputs.length < 3) producer.inputs.push(undefined);
       n.b.graph.setInput(producer, 3, layouts.blocked(other));
       return [{ blocked: producer.outputs[0]! }];

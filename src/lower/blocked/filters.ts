@@ -2,10 +2,14 @@
  * Convolution weights [M, K, kh, kw] as the filters of blocked convolutions. A blocked convolution needs as many channels
  * in and out of a group as fill whole blocks; narrower groups are merged, k at a time, into one whose weights are zero
  * between channels of different groups: block-diagonal, so the result is the same.
+ *
+ * Trained weights change from run to run, so the nodes that make filters of them are part of the graph; filters of
+ * constants are made here and now (`constant-filters.ts`).
  */
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { elements, tensor } from '../../tensor.ts';
+import { constantBackwardFilter, constantForwardFilter } from './constant-filters.ts';
 import type { BlockedNodes } from './nodes.ts';
 
 /** How a convolution's groups are merged: G groups of `inner` channels in and `outer` out become G/merge. */
@@ -39,6 +43,7 @@ export const isPointwise = (weight: Value): boolean =>
 export function forwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping): Value {
   const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
   const { groups, merge, inner } = grouping;
+  if (weight.tensor) return n.b.constant(constantForwardFilter(weight.tensor, grouping, n.block));
   if (groups === 1 && isPointwise(weight)) {
     const filter = n.toBlocked(n.as(weight, [1, filters, inner, 1]));
     return n.as(filter, [filters, inner, 1, 1]);
@@ -56,6 +61,7 @@ export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Groupin
   const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
   const { groups, merge, inner, outer } = grouping;
   const taps = elements(kernel);
+  if (weight.tensor && !scale) return n.b.constant(constantBackwardFilter(weight.tensor, grouping, n.block));
   const scaled = scaledRows(n, weight, scale);
   if (groups === 1 && isPointwise(weight)) {
     const filter = n.toBlockedFromChannelsLast(n.as(scaled, [1, filters, 1, inner]));

@@ -1,0 +1,41 @@
+/** What a run says of itself before it begins. */
+import type { Folder } from '../data/folder.ts';
+import { countBatches } from '../data/loader.ts';
+import { cost } from '../graph/cost.ts';
+import type { Model } from '../model/resnext.ts';
+import type { Beginning } from './begin.ts';
+import type { StartEvent } from './events.ts';
+import { lowering } from './lowering.ts';
+import type { TrainOptions } from './options.ts';
+import { backbone, frozenParts, trainedCount } from './parts.ts';
+
+export async function startEvent(
+  options: TrainOptions,
+  folder: Folder,
+  model: Model,
+  { description, progress, newHead }: Beginning,
+): Promise<StartEvent> {
+  const { parameters, macs } = cost(model.graph);
+  const { layout, reason } = await lowering(options);
+  const frozen = frozenParts(options.linearProbe ? [backbone] : options.freeze, model.config);
+  return {
+    event: 'start',
+    variant: description.variant,
+    parameters,
+    macs,
+    ...(options.from !== '' && { from: options.from }),
+    frozen,
+    trained: trainedCount(model, frozen),
+    ...(newHead !== undefined && { newHead }),
+    linearProbe: options.linearProbe,
+    classes: folder.classes,
+    train: folder.train.length,
+    validation: folder.validation.length,
+    epochs: options.epochs,
+    stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
+    epoch: progress.epoch,
+    step: progress.step,
+    layout,
+    ...(reason && { layoutReason: reason }),
+  };
+}

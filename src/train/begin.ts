@@ -1,0 +1,76 @@
+/**
+ * Where a run begins: with initial weights, with those of a saved model, or where a checkpoint left it. From there on the
+ * run knows its net and how it wants its pictures, and reads neither a variant nor the saved model again.
+ */
+import type { ModelDescription } from '../classifier/description.ts';
+import type { SavedModel } from '../classifier/files.ts';
+import { type Preprocessing, preprocessingFor } from '../data/presets.ts';
+import { UsageError } from '../errors.ts';
+import { resolveConfig } from '../model/config.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import type { Weights } from '../model/weights.ts';
+import { type Checkpoint, type Progress, start } from './checkpoint.ts';
+import { type TrainOptions, trainConfig } from './options.ts';
+import { head, weightsOfParts } from './parts.ts';
+
+export interface Beginning {
+  /** The net, its classes and its preprocessing; no metrics yet. */
+  readonly description: ModelDescription;
+  readonly weights: Weights;
+  readonly velocity: Weights;
+  readonly progress: Progress;
+  /** Whether the classifier of a model that training starts from was replaced by an initial one; absent where there was none. */
+  readonly newHead?: boolean;
+}
+
+/** A new net with seeded initial weights. */
+export function beginNew(options: TrainOptions, classes: readonly string[]): Beginning {
+  const description = describeNew(options, classes);
+  const weights = initialWeights(resnext(description.config), options.seed);
+  return { description, weights, velocity: new Map(), progress: start };
+}
+
+function describeNew(options: TrainOptions, classes: readonly string[]): ModelDescription {
+  const config = trainConfig(options, classes.length);
+  const { stem, inputSize, inputChannels } = config;
+  const preprocessing = preprocessingFor({ stem, size: inputSize[0], channels: inputChannels as 1 | 3 });
+  return { variant: options.variant, config, classes, preprocessing, metrics: {} };
+}
+
+/**
+ * A saved model, with its classifier if it knows the same classes in the same order, and else with a seeded initial one.
+ *
+ * @throws UsageError when the model has no weights of its own, as after folding.
+ */
+export function beginFrom(options: TrainOptions, classes: readonly string[], source: SavedModel): Beginning {
+  const { variant, config: old } = source.description;
+  if (!source.weights) {
+    throw new UsageError(
+      `"${options.from}" does not have its weights as they were trained, as after folding; start from the model that it was made from.`,
+    );
+  }
+  const newHead = JSON.stringify(source.description.classes) !== JSON.stringify(classes);
+  const preprocessing = resized(source.description.preprocessing, options.size);
+  const inputSize = [preprocessing.size, preprocessing.size] as const;
+  const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
+  const description = { variant, config, classes, preprocessing, metrics: {} };
+  const known = { description, velocity: new Map(), progress: start, newHead };
+  if (!newHead) return { ...known, weights: source.weights };
+  const initial = weightsOfParts(initialWeights(resnext(config), options.seed), [head]);
+  return { ...known, weights: new Map([...source.weights, ...initial]) };
+}
+
+/** Another size for the net's input; the shorter side of a picture is brought to as many times that as before. */
+function resized(preprocessing: Preprocessing, size: number): Preprocessing {
+  if (size === 0) return preprocessing;
+  return { ...preprocessing, size, resize: Math.round((size * preprocessing.resize) / preprocessing.size) };
+}
+
+/** A run as its checkpoint has it. Its blocks may be written in another form. */
+export function beginAgain(options: TrainOptions, checkpoint: Checkpoint): Beginning {
+  const { weights, velocity, progress, classes } = checkpoint;
+  const description = checkpoint.description ?? describeNew(options, classes);
+  const config = { ...description.config, form: options.form };
+  return { description: { ...description, config }, weights, velocity, progress };
+}

@@ -1,0 +1,191 @@
+/**
+ * A linear probe: the net stays as it is, and a classifier is trained on its features. They are computed once, from
+ * pictures prepared as for evaluation, so that an epoch takes hardly any time. A resumed run computes them again.
+ *
+ * Features take 4 bytes each: 2,048 of each of 100,000 pictures are 800 MB.
+ */
+import type { ModelDescription } from '../classifier/description.ts';
+import { Tally } from '../classifier/tally.ts';
+import type { Folder, Sample } from '../data/folder.ts';
+import { type Batch, countBatches, Loader } from '../data/loader.ts';
+import { evaluationTransforms } from '../data/presets.ts';
+import { permutation } from '../data/random.ts';
+import { UsageError } from '../errors.ts';
+import { Builder } from '../graph/builder.ts';
+import { lowerInference } from '../lower/inference.ts';
+import { Layers } from '../model/layers.ts';
+import { type Model, resnext } from '../model/resnext.ts';
+import { setWeights, type Weights } from '../model/weights.ts';
+import { thisMachine } from '../runtime/machine.ts';
+import { Session } from '../runtime/session.ts';
+import { tensor } from '../tensor.ts';
+import type { FeaturesEvent, TrainHooks } from './events.ts';
+import type { Material, Score } from './material.ts';
+import type { TrainOptions } from './options.ts';
+import { head } from './parts.ts';
+
+/** The features of so many pictures, [N, F], and their labels. */
+interface Labelled {
+  readonly features: Float32Array;
+  readonly labels: Int32Array;
+}
+
+/** Pictures that the net sees at a time. */
+const picturesAtATime = 64;
+/** Features that the classifier sees at a time in validation. */
+const rowsAtATime = 1024;
+
+export class Features implements Material {
+  readonly model: Model;
+  readonly freeze: readonly string[] = [];
+  readonly stepsPerEpoch: number;
+  readonly hasValidation: boolean;
+  readonly #options: TrainOptions;
+  readonly #net: Weights;
+  readonly #train: Labelled;
+  readonly #validation: Labelled;
+
+  private constructor(options: TrainOptions, model: Model, net: Weights, train: Labelled, validation: Labelled) {
+    this.model = model;
+    this.stepsPerEpoch = countBatches(train.labels.length, options.batch, true);
+    this.hasValidation = validation.labels.length > 0;
+    this.#options = options;
+    this.#net = net;
+    this.#train = train;
+    this.#validation = validation;
+  }
+
+  /**
+   * Computes the features of all pictures.
+   *
+   * @throws UsageError when too many pictures cannot be read for a batch to be left; FormatError for the first of them
+   *   under `strict`.
+   */
+  static async open(
+    options: TrainOptions,
+    folder: Folder,
+    { config, preprocessing }: ModelDescription,
+    weights: Weights,
+    { onEvent = () => {}, signal }: TrainHooks,
+  ): Promise<Features> {
+    const net = resnext({ ...config, classes: 0 });
+    setWeights(net, weights);
+    const width = net.graph.outputs[0]!.dims![1] as number;
+    const session = await Session.open(lowerInference(net.graph, await thisMachine()).graph, options);
+    const loader = new Loader({ workers: options.workers, cache: 0 }); // every picture is seen once
+    const total = folder.train.length + folder.validation.length;
+    const counter = new Counter(total, onEvent);
+    const transforms = evaluationTransforms(preprocessing);
+    const corrupt = options.strict ? 'throw' : 'skip';
+    const onCorrupt = (path: string, message: string) => options.strict || onEvent({ event: 'corrupt', path, message });
+    const compute = async (samples: readonly Sample[]): Promise<Labelled> => {
+      const batchSize = Math.min(picturesAtATime, Math.max(1, samples.length));
+      const batches = loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt });
+      return featuresOf(session, batches, samples.length, width, counter, signal);
+    };
+    try {
+      const [train, validation] = [await compute(folder.train), await compute(folder.validation)];
+      if (train.labels.length < options.batch && !signal?.aborted) {
+        throw new UsageError(
+          `${train.labels.length} pictures can be read, fewer than a batch of ${options.batch}; choose a smaller batch.`,
+        );
+      }
+      return new Features(options, headModel(config, width), weights, train, validation);
+    } finally {
+      await session.dispose();
+      await loader.close();
+    }
+  }
+
+  async *batches(epoch: number, startBatch: number): AsyncGenerator<Pick<Batch, 'images' | 'labels'>> {
+    const { batch, seed } = this.#options;
+    const { features, labels } = this.#train;
+    const width = features.length / labels.length;
+    const order = permutation(labels.length, seed, epoch);
+    const images = new Float32Array(batch * width);
+    for (let number = startBatch; number < this.stepsPerEpoch; number++) {
+      const rows = order.subarray(number * batch, (number + 1) * batch);
+      rows.forEach((row, n) => {
+        images.set(features.subarray(row * width, (row + 1) * width), n * width);
+      });
+      yield { images, labels: Int32Array.from(rows, (row) => labels[row]!) };
+    }
+  }
+
+  async validate(weights: Weights): Promise<Score | undefined> {
+    const { features, labels } = this.#validation;
+    if (!this.hasValidation) return undefined;
+    setWeights(this.model, weights);
+    const session = await Session.open(this.model.graph, this.#options);
+    const width = features.length / labels.length;
+    const tally = new Tally(this.model.config.classes);
+    try {
+      for (let first = 0; first < labels.length; first += rowsAtATime) {
+        const part = labels.subarray(first, first + rowsAtATime);
+        const rows = features.subarray(first * width, (first + part.length) * width);
+        const results = await session.run(new Map([['input', tensor('float32', [part.length, width], rows)]]));
+        tally.add(results.get('logits')!.data as Float32Array, part);
+      }
+    } finally {
+      await session.dispose();
+    }
+    return { loss: tally.loss, top1: tally.top1, top5: tally.top5 };
+  }
+
+  whole(weights: Weights): Weights {
+    return new Map([...this.#net, ...weights]);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** The classifier by itself: `input` [N, F] → `logits` [N, K]. */
+function headModel(config: Model['config'], width: number): Model {
+  const layers = new Layers(new Builder('classifier'));
+  const x = layers.builder.input('input', ['N', width]);
+  layers.builder.output(layers.linear(head, x, config.classes), 'logits');
+  return { config, graph: layers.builder.graph, parameters: layers.parameters };
+}
+
+async function featuresOf(
+  session: Session,
+  batches: AsyncIterable<Batch>,
+  most: number,
+  width: number,
+  counter: Counter,
+  signal: AbortSignal | undefined,
+): Promise<Labelled> {
+  const [features, labels] = [new Float32Array(most * width), new Int32Array(most)];
+  let done = 0;
+  for await (const { images, labels: known, count, dims } of batches) {
+    const [, ...picture] = dims;
+    const pixels = images.subarray(0, (images.length / dims[0]) * count);
+    const results = await session.run(new Map([['input', tensor('float32', [count, ...picture], pixels)]]));
+    features.set(results.get('features')!.data as Float32Array, done * width);
+    labels.set(known.subarray(0, count), done);
+    done += count;
+    counter.add(count);
+    if (signal?.aborted) break;
+  }
+  return { features: features.subarray(0, done * width), labels: labels.subarray(0, done) };
+}
+
+/** Counts pictures and says how fast they come. */
+class Counter {
+  readonly #total: number;
+  readonly #onProgress: (event: FeaturesEvent) => void;
+  readonly #began = performance.now();
+  #done = 0;
+
+  constructor(total: number, onProgress: (event: FeaturesEvent) => void) {
+    this.#total = total;
+    this.#onProgress = onProgress;
+  }
+
+  add(count: number): void {
+    this.#done += count;
+    const picturesPerSecond = (1000 * this.#done) / (performance.now() - this.#began);
+    const secondsLeft = (this.#total - this.#done) / picturesPerSecond;
+    this.#onProgress({ event: 'features', done: this.#done, total: this.#total, picturesPerSecond, secondsLeft });
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Fine-tuning a model on three of its four classes: what is frozen stays as it was to the bit, a resumed run comes to the
+ * same weights without the model that it started from, and a linear probe trains the classifier alone.
+ */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  Classifier,
+  loadModel,
+  openClasses,
+  readSafetensorsFile,
+  resume,
+  type Tensor,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+} from 'resnext';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+
+const pictures = fileURLToPath(new URL('../examples/pictures', import.meta.url));
+const all = ['airplane', 'automobile', 'frog', 'horse'];
+const some = ['automobile', 'frog', 'horse'];
+let dir: string;
+let source: string;
+
+/** A few pictures of each class, to train and to validate on. */
+function folderOf(classes: readonly string[]): string {
+  const folder = join(dir, classes.join('-'));
+  for (const [part, count] of [
+    ['train', 24],
+    ['val', 8],
+  ] as const) {
+    for (const name of classes) {
+      mkdirSync(join(folder, part, name), { recursive: true });
+      const files = readdirSync(join(pictures, part, name))
+        .sort()
+        .slice(0, count);
+      for (const file of files) cpSync(join(pictures, part, name, file), join(folder, part, name, file));
+    }
+  }
+  return folder;
+}
+
+const base = { batch: 8, workers: 1, threads: 1, seed: 3 };
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-tuning-'));
+  source = join(dir, 'source');
+  const net = { variant: 'resnext11_4x16d_w16', size: 24 };
+  await train({ ...base, ...net, data: folderOf(all), out: source, epochs: 2, learningRate: 0.05 });
+}, 60_000);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+interface Run {
+  readonly out: string;
+  readonly events: readonly TrainEvent[];
+}
+
+let runs = 0;
+
+/** What a run from the source tells. With `stopAt`, it is interrupted after that step. */
+async function tune(given: Partial<TrainOptions>, stopAt = Number.POSITIVE_INFINITY): Promise<Run> {
+  const out = join(dir, `run-${runs++}`);
+  const events: TrainEvent[] = [];
+  const stop = new AbortController();
+  const onEvent = (event: TrainEvent) => {
+    events.push(event);
+    if (events.filter((each) => each.event === 'step').length >= stopAt) stop.abort();
+  };
+  await train(
+    { ...base, data: folderOf(some), out, from: source, epochs: 2, ...given },
+    { onEvent, signal: stop.signal },
+  );
+  return { out, events };
+}
+
+const weightsIn = async (run: string): Promise<ReadonlyMap<string, Tensor>> =>
+  (await readSafetensorsFile(join(run, 'model.safetensors'))).tensors;
+const same = (a: Tensor | undefined, b: Tensor | undefined): boolean => `${a?.data}` === `${b?.data}`;
+
+const numbers = ({ data }: Tensor): number[] => Array.from(data as Float32Array);
+
+/** The largest difference. */
+const distance = (a: Tensor, b: Tensor): number => {
+  const others = numbers(b);
+  return Math.max(...numbers(a).map((value, i) => Math.abs(value - others[i]!)));
+};
+
+/** The first words of the names of the tensors that two runs have alike, to the bit. */
+async function alike(a: string, b: string): Promise<Set<string>> {
+  const [left, right] = [await weightsIn(a), await weightsIn(b)];
+  const names = [...left.keys()].filter((name) => !name.endsWith('tracked') && same(left.get(name), right.get(name)));
+  return new Set(names.map((name) => name.split('.')[0]!));
+}
+
+describe('three of four classes, with the stem and the first stage frozen', () => {
+  let frozen: Run;
+  beforeAll(async () => {
+    frozen = await tune({ freeze: ['layer1', 'stem'] });
+  }, 60_000);
+
+  it('says what is trained', () => {
+    expect(frozen.events[0]).toMatchObject({
+      ...{ event: 'start', from: source, frozen: ['stem', 'layer1'], newHead: true, linearProbe: false },
+      ...{ variant: 'resnext11_4x16d_w16', classes: some },
+    });
+    const { trained, parameters } = frozen.events[0] as Extract<TrainEvent, { event: 'start' }>;
+    expect(trained).toBeLessThan(parameters);
+  });
+
+  it('leaves what is frozen as it was to the bit, and nothing else', async () => {
+    expect(await alike(source, frozen.out)).toEqual(new Set(['conv1', 'bn1', 'layer1']));
+  });
+
+  it('keeps net and preprocessing', async () => {
+    const [before, after] = [(await loadModel(source)).description, (await loadModel(frozen.out)).description];
+    expect(after).toMatchObject({ variant: before.variant, preprocessing: before.preprocessing, classes: some });
+    expect(after.config).toEqual({ ...before.config, classes: 3 });
+  });
+
+  it('goes on from an interruption to the same bits, without the model that it started from', async () => {
+    const stopped = await tune({ freeze: ['layer1', 'stem'] }, 5);
+    renameSync(source, `${source}-away`);
+    try {
+      expect(await resume(stopped.out)).toMatchObject({ interrupted: false });
+    } finally {
+      renameSync(`${source}-away`, source);
+    }
+    const [one, other] = [stopped, frozen].map(({ out }) => join(out, 'checkpoints/last.safetensors'));
+    const [a, b] = [await readSafetensorsFile(one!), await readSafetensorsFile(other!)];
+    expect([...a.tensors.keys()]).toEqual([...b.tensors.keys()]);
+    for (const [name, contents] of a.tensors) expect(same(contents, b.tensors.get(name)), name).toBe(true);
+  });
+
+  it('may be resumed with other parts frozen', async () => {
+    const before = await weightsIn(frozen.out);
+    await resume(frozen.out, { epochs: 4, freeze: ['layer2', 'layer3'] });
+    const { tensors } = await readSafetensorsFile(join(frozen.out, 'checkpoints/last.safetensors'));
+    expect(same(tensors.get('weights.conv1.weight'), before.get('conv1.weight'))).toBe(false);
+    expect([...tensors.keys()].filter((name) => name.startsWith('velocity.layer2'))).toEqual([]);
+  });
+});
+
+test('another size, and a backbone whose rate is so small that it hardly moves', async () => {
+  const { out } = await tune({ size: 16, backboneLearningRate: 1e-9, weightDecay: 0, normWeightDecay: 0, epochs: 1 });
+  const { preprocessing, config } = (await loadModel(out)).description;
+  expect(preprocessing).toMatchObject({ size: 16, resize: 16 });
+  expect(config.inputSize).toEqual([16, 16]);
+  const [before, after] = [await weightsIn(source), await weightsIn(out)];
+  const moved = (name: string) => distance(before.get(name)!, after.get(name)!);
+  expect(moved('layer2.0.conv1.weight')).toBeLessThan(1e-6);
+  expect(moved('layer2.0.bn1.running_mean')).toBeGreaterThan(1e-3);
+});
+
+test('the same classes keep their classifier', async () => {
+  const { events, out } = await tune({ data: folderOf(all), learningRate: 1e-9, weightDecay: 0, epochs: 1 });
+  expect(events[0]).toMatchObject({ newHead: false, classes: all, frozen: [] });
+  const [before, after] = [await weightsIn(source), await weightsIn(out)];
+  expect(distance(before.get('fc.weight')!, after.get('fc.weight')!)).toBeLessThan(1e-6);
+});
+
+describe('a linear probe', () => {
+  let probe: Run;
+  beforeAll(async () => {
+    probe = await tune({ linearProbe: true, epochs: 3 });
+  }, 60_000);
+
+  it('computes features once, and trains the classifier alone', async () => {
+    expect(probe.events[0]).toMatchObject({ linearProbe: true, frozen: ['stem', 'layer1', 'layer2', 'layer3'] });
+    const features = probe.events.filter(({ event }) => event === 'features');
+    expect(features.at(-1)).toMatchObject({ done: 72 + 24, total: 72 + 24 });
+    expect(await alike(source, probe.out)).toEqual(new Set(['conv1', 'bn1', 'layer1', 'layer2', 'layer3']));
+  });
+
+  it('is a whole model, as good as the run says', async () => {
+    const { metrics } = (await loadModel(probe.out)).description;
+    const classifier = await Classifier.open(probe.out, { cache: false, threads: 1 });
+    const { samples } = await openClasses(join(folderOf(some), 'val'), some);
+    const { top1, loss } = await classifier.evaluate(samples);
+    await classifier.dispose();
+    expect(top1).toBe(metrics.top1);
+    expect(loss).toBeCloseTo(metrics.loss!, 4);
+  });
+
+  it('goes on from an interruption to the same bits', async () => {
+    const stopped = await tune({ linearProbe: true, epochs: 3 }, 11);
+    await resume(stopped.out);
+    const [a, b] = [await weightsIn(stopped.out), await weightsIn(probe.out)];
+    for (const [name, contents] of a) expect(same(contents, b.get(name)), name).toBe(true);
+  });
+
+  it('interrupted while features are computed, leaves a run to resume', async () => {
+    const out = join(dir, 'early');
+    const stop = new AbortController();
+    const given = { ...base, data: folderOf(some), out, from: source, epochs: 3, linearProbe: true };
+    const onEvent = ({ event }: TrainEvent) => event === 'features' && stop.abort();
+    expect(await train(given, { onEvent, signal: stop.signal })).toMatchObject({ interrupted: true });
+    expect(await resume(out)).toMatchObject({ interrupted: false });
+    const [a, b] = [await weightsIn(out), await weightsIn(probe.out)];
+    for (const [name, contents] of a) expect(same(contents, b.get(name)), name).toBe(true);
+  });
+});
+
+describe('is refused', () => {
+  it.each([
+    [
+      'a variant beside the model',
+      { variant: 'resnext50_32x4d' },
+      /variant = resnext50_32x4d is settled by ".*source"/,
+    ],
+    ['a shortcut beside the model', { shortcut: 'A' }, /shortcut = A is settled by/],
+    [
+      'no such part',
+      { freeze: ['layer4'] },
+      /freeze = "layer4" is no part of this net; its parts are stem, layer1, layer2, layer3, fc/,
+    ],
+    ['nothing to train', { freeze: ['all but fc', 'fc'] }, /leaves nothing to train/],
+    ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /freeze does nothing for a linear probe/],
+    ['freezing a new net', { from: '', freeze: ['stem'] }, /freeze is for a net that knows something already/],
+    ['a probe of a new net', { from: '', linearProbe: true }, /linearProbe is for a net that knows something already/],
+    ['no such model', { from: 'nowhere' }, /There is no model at "nowhere"/],
+  ] as const)('%s', async (_, given, reason) => {
+    const out = join(dir, 'refused');
+    const options = { ...base, data: folderOf(some), out, from: source, ...given };
+    await expect(train(options)).rejects.toThrow(reason);
+    expect(existsSync(out)).toBe(false);
+  });
+});
