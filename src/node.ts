@@ -1,18 +1,26 @@
 /** The package in Node: everything in `index.ts`, and what needs files, sharp or onnxruntime-node. */
 export {
   Classifier,
+  type ClassifierInput,
+  type ClassifyOptions,
   type EvaluateOptions,
-  type Evaluation,
-  type Prediction,
+  type FeatureOptions,
 } from './classifier/classifier.ts';
+export { type ClassScore, type ConfusedPair, mostConfused } from './classifier/confusion.ts';
 export { convert } from './classifier/convert.ts';
 export type { ModelDescription } from './classifier/description.ts';
+export type { Evaluation } from './classifier/evaluation.ts';
+export type { Features } from './classifier/features.ts';
 export { exportOnnx, loadModel, type SavedModel, saveModel } from './classifier/files.ts';
+export { withClasses } from './classifier/head.ts';
+export { load } from './classifier/load.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
+export type { Prediction } from './classifier/predictions.ts';
 export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';
 export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
+export { type Picture, readPicture } from './data/picture.ts';
 export * from './index.ts';
 export {
   type Benchmark,

@@ -22,7 +22,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   convolution: ['graph', 'lower', 'runtime'],
   classifier: ['cache', 'data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
   measure: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
-  verify: ['draw', 'grad', 'graph', 'model', 'random', 'rewrite', 'runtime', 'train'],
+  verify: ['draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
+  report: ['classifier', 'page'],
   train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'runtime', 'weights'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */

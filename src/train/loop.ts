@@ -8,8 +8,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Classifier, type Evaluation } from '../classifier/classifier.ts';
+import { Classifier } from '../classifier/classifier.ts';
 import type { ModelDescription } from '../classifier/description.ts';
+import type { Evaluation } from '../classifier/evaluation.ts';
 import { saveModel } from '../classifier/files.ts';
 import { Tally } from '../classifier/tally.ts';
 import { type Folder, openFolder } from '../data/folder.ts';
