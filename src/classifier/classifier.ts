@@ -166,7 +166,7 @@ export class Classifier {
    * @param classes their names, or how many there are.
    * @throws UsageError when there are none, or the model is an ONNX file whose weights are folded away.
    */
-  async withClasses(classes: number | readonly string[], seed = 0): Promise<Classifier> {
+  async withClasses(classes: readonly string[] | number, seed = 1): Promise<Classifier> {
     const model = typeof this.#model === 'string' ? await loadModel(this.#model) : this.#model;
     return Classifier.open(withClasses(model, classes, seed), this.#options);
   }

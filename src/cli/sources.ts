@@ -3,6 +3,7 @@
  * run in batches, past those that cannot be read.
  */
 import { statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import type { Classifier } from '../classifier/classifier.ts';
 import { isUrl, readCapped, shortName } from '../data/fetch.ts';
@@ -41,7 +42,9 @@ async function expand(text: string): Promise<Source[]> {
   const found = statSync(text, { throwIfNoEntry: false });
   if (found?.isDirectory()) return (await listPictures(text)).map(fileOrUrl);
   if (found || !isDynamicPattern(text)) return [fileOrUrl(text)]; // what is missing is told when it is read
-  const paths = (await glob(text, { expandDirectories: false })).filter(isPictureName).sort();
+  const paths = (await glob(text, { expandDirectories: false, absolute: isAbsolute(text) }))
+    .filter(isPictureName)
+    .sort();
   if (paths.length === 0) throw new UsageError(`No picture fits the pattern "${text}".`);
   return paths.map(fileOrUrl);
 }

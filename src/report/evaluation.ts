@@ -97,7 +97,7 @@ const figure = ({ path, probability, thumbnail }: ShownMistake): string =>
 function classTable({ scores }: Evaluation): string {
   const head = ['class', 'pictures', 'recall', 'precision', 'F1'].map((name) => `<th>${name}</th>`).join('');
   const bar = (value: number) =>
-    `<td class="bar"><i style="width:${value.toFixed(1)}%"></i><span>${value.toFixed(1)} %</span></td>`;
+    `<td><div class="bar"><i style="width:${value.toFixed(1)}%"></i><span>${value.toFixed(1)} %</span></div></td>`;
   const rows = [...scores]
     .sort((a, b) => a.f1 - b.f1)
     .map(({ label, pictures, recall, precision, f1 }) => {
@@ -118,7 +118,7 @@ figure { display: inline-block; margin: 0 0.4rem 0 0; text-align: center; font-s
 figure img { display: block; height: 3rem; min-width: 2rem; max-width: 6rem; object-fit: contain; border-radius: 3px; }
 .classes td, .classes th { padding-right: 1.5rem; }
 .classes .number { text-align: right; }
-.bar { position: relative; min-width: 8rem; }
-.bar i { position: absolute; inset: 0.3rem auto 0.3rem 0; max-width: calc(100% - 1.5rem); border-radius: 2px; background: light-dark(#1f6fb233, #3f8fd64d); }
+.bar { position: relative; width: 8rem; }
+.bar i { position: absolute; inset: 0.1rem auto 0.1rem 0; border-radius: 2px; background: light-dark(#1f6fb233, #3f8fd64d); }
 .bar span { position: relative; padding-left: 0.4rem; }
 `;

@@ -41,7 +41,7 @@ export function confusionMatrix(confusion: readonly Uint32Array[], labels: reado
   const names = scale.labels ? axisLabels(labels, scale, side) : '';
   return `<svg class="matrix" viewBox="0 0 ${size} ${size}" width="${size}" height="${size}" role="img" aria-label="Confusion matrix">
 <text class="axis" x="${margin + side / 2}" y="12" text-anchor="middle">taken for</text>
-<text class="axis" transform="translate(12 ${margin + side / 2}) rotate(-90)" text-anchor="middle">is</text>
+<text class="axis" transform="translate(12 ${margin + side / 2}) rotate(-90)" text-anchor="middle">true class</text>
 <g transform="translate(${margin} ${margin})" font-size="${font}">
 <rect class="frame" width="${side}" height="${side}"/>
 ${names}${cells}</g>
@@ -58,7 +58,8 @@ function cellsOf(row: Uint32Array, t: number, labels: readonly string[], { cell,
     const told = p === t ? 'named right' : `taken for ${labels[p]}`;
     const opacity = Math.min(1, 0.08 + 0.92 * (p === t ? share : Math.sqrt(share))).toFixed(2); // few are seen as well
     const title = `<title>${escapeHtml(`${labels[t]}: ${count} of ${total} ${told}`)}</title>`;
-    const place = `x="${round(p * cell)}" y="${round(t * cell)}" width="${round(cell)}" height="${round(cell)}"`;
+    const side = round(Math.max(2, cell)); // less could not be seen
+    const place = `x="${round(p * cell)}" y="${round(t * cell)}" width="${side}" height="${side}"`;
     drawn.push(`<rect class="${kind}" ${place} fill-opacity="${opacity}">${title}</rect>`);
     if (!counts) continue;
     const at = `x="${(p + 0.5) * cell}" y="${(t + 0.5) * cell + font * 0.36}"`;
@@ -87,8 +88,8 @@ export const matrixStyle = `.matrix { max-width: 100%; height: auto; font-family
 .matrix .axis { font-size: 13px; opacity: 0.7; }
 .matrix .frame { fill: none; stroke: color-mix(in srgb, currentColor 30%, transparent); }
 .matrix .grid { stroke: color-mix(in srgb, currentColor 10%, transparent); stroke-width: 0.5; }
-.matrix .right { fill: light-dark(#1f6fb2, #3f8fd6); }
+.matrix .right { fill: light-dark(#1f6fb2, #2f7fc6); }
 .matrix .wrong { fill: light-dark(#d3541f, #ff8a4f); }
 .matrix .count { text-anchor: middle; pointer-events: none; }
-.matrix .strong { fill: light-dark(#fff, #08131d); }
+.matrix .strong { fill: #fff; }
 `;
