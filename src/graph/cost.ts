@@ -90,9 +90,15 @@ function parametersAt(graph: Graph, kind: 'trained' | 'running'): Set<Value> {
   for (const node of graph.nodes) {
     const op = opTypeOf(node);
     for (const index of (op && parameterInputs[op]?.[kind]) ?? []) {
-      const value = node.inputs[index];
+      const value = reshaped(node.inputs[index]);
       if (value && graph.initializers.has(value)) found.add(value);
     }
   }
   return found;
+}
+
+/** What a value has another shape of, if so: a one-dimensional filter may be used as a two-dimensional one. */
+function reshaped(value: Value | undefined): Value | undefined {
+  const { producer } = value ?? {};
+  return producer && opTypeOf(producer) === 'Reshape' ? reshaped(producer.inputs[0]) : value;
 }
