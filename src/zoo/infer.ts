@@ -120,12 +120,11 @@ class Inference {
   }
 
   #shortcut(depths: readonly number[]): Pick<ResNeXtConfig, 'shortcut' | 'shortcutKernel'> {
-    const has = (path: string) => this.#shapes.has(`${path}.weight`);
-    if (has('layer1.0.downsample.2')) return { shortcut: 'D', shortcutKernel: 1 };
-    if (!has('layer1.0.downsample.0')) return { shortcut: 'A', shortcutKernel: 1 };
+    const some = (path: string) => depths.some((_, s) => this.#shapes.has(`layer${s + 1}.${path}.weight`));
+    if (some('0.downsample.2')) return { shortcut: 'D', shortcutKernel: 1 };
+    if (!some('0.downsample.0')) return { shortcut: 'A', shortcutKernel: 1 };
     const second = this.#shapes.get('layer2.0.downsample.0.weight');
-    const everywhere = depths.some((depth, s) => depth > 1 && has(`layer${s + 1}.1.downsample.0`));
-    return { shortcut: everywhere ? 'C' : 'B', shortcutKernel: second?.[2] === 3 ? 3 : 1 };
+    return { shortcut: some('1.downsample.0') ? 'C' : 'B', shortcutKernel: second?.[2] === 3 ? 3 : 1 };
   }
 
   #attention(): ResNeXtConfig['attention'] {

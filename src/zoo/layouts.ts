@@ -45,18 +45,19 @@ const prlz77Block = (block: string): Rule[] => [
   [`${block}.bn_expand.`, 'layer{s}.{i}.bn3.'],
 ];
 
-const mmpretrain: readonly Rule[] = [
-  ['backbone.conv1.', 'conv1.'],
-  ['backbone.bn1.', 'bn1.'],
+const mmpretrainBlocks: readonly Rule[] = [
+  ...under('backbone.'),
+  ['backbone.layer{s}.{i}.se_layer.conv{j}.conv.', 'layer{s}.{i}.se.fc{j}.'],
+  ['head.fc.', 'fc.'],
+];
+
+const mmpretrainDeepStem: readonly Rule[] = [
   ['backbone.stem.0.conv.', 'conv1.0.'],
   ['backbone.stem.0.bn.', 'conv1.1.'],
   ['backbone.stem.1.conv.', 'conv1.3.'],
   ['backbone.stem.1.bn.', 'conv1.4.'],
   ['backbone.stem.2.conv.', 'conv1.6.'],
   ['backbone.stem.2.bn.', 'bn1.'],
-  ...under('backbone.'),
-  ['backbone.layer{s}.{i}.se_layer.conv{j}.conv.', 'layer{s}.{i}.se.fc{j}.'],
-  ['head.fc.', 'fc.'],
 ];
 
 const legacySe: readonly Rule[] = [
@@ -143,11 +144,25 @@ export const layouts: readonly Layout[] = [
       ['stage_{s}.{i}.downsample.{k}.', 'layer{s}.{i}.downsample.{k}.'],
     ],
   },
-  { name: 'mmpretrain', only: { shortcut: 'B' }, rules: mmpretrain },
   {
     name: 'mmpretrain',
-    only: { shortcut: 'D' }, // the first stage has no pool, so its projection takes the pool's number
-    rules: [['backbone.layer1.{i}.downsample.{k-1}.', 'layer1.{i}.downsample.{k}.'], ...mmpretrain],
+    only: { stem: 'imagenet', shortcut: 'B' },
+    rules: [['backbone.conv1.', 'conv1.'], ['backbone.bn1.', 'bn1.'], ...mmpretrainBlocks],
+  },
+  {
+    name: 'mmpretrain',
+    only: { stem: 'deep', shortcut: 'B' },
+    rules: [...mmpretrainDeepStem, ...mmpretrainBlocks],
+  },
+  {
+    name: 'mmpretrain',
+    only: { stem: 'deep', shortcut: 'D' },
+    rules: [
+      // The first stage has no pool, so its projection takes the pool's number.
+      ['backbone.layer1.{i}.downsample.{k-1}.', 'layer1.{i}.downsample.{k}.'],
+      ...mmpretrainDeepStem,
+      ...mmpretrainBlocks,
+    ],
   },
   {
     name: 'pytorchcv',

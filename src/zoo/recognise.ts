@@ -126,17 +126,29 @@ function configOf(
   const antialias = /res(net|next)aa/i.test(hint);
   const stemPool = inferred.stem === 'cifar' ? 'max' : antialias ? 'average' : (layout.stemPool ?? 'max');
   const model = build({ ...inferred, antialias, stemPool }, source);
-  for (const { name, dims } of weightSpecs(model)) {
+  compare(model, shapes, names, source);
+  return model.config;
+}
+
+/** Throws where the tensors are not exactly those that the model needs. */
+function compare(
+  model: Model,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  names: ReadonlyMap<string, string>,
+  source: string,
+): void {
+  const net = `a ${variantName(model.config)}, as the first tensors have it,`;
+  const needed = weightSpecs(model);
+  for (const { name, dims } of needed) {
     const found = shapes.get(name);
     const called = `"${names.get(name) ?? name}"`;
-    if (!found)
-      throw new FormatError(`${source} has no ${called}, which a ${variantName(model.config)} needs as [${dims}].`);
+    if (!found) throw new FormatError(`${source} has no ${called}, which ${net} needs as [${dims}].`);
     if (sameShape(found, dims)) continue;
-    throw new FormatError(
-      `${source}: ${called} is [${found}], but in a ${variantName(model.config)}, as the first tensors have it, it is [${dims}].`,
-    );
+    throw new FormatError(`${source}: ${called} is [${found}], but in ${net} it is [${dims}].`);
   }
-  return model.config;
+  const known = new Set(needed.map(({ name }) => name));
+  const extra = [...names].find(([name]) => !known.has(name) && !name.endsWith('.num_batches_tracked'));
+  if (extra) throw new FormatError(`${source} has "${extra[1]}", which ${net} has not.`);
 }
 
 function checkedDims(tensors: Shapes, name: string, source: string): readonly number[] {

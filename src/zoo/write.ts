@@ -1,9 +1,10 @@
 /** A model's weights under the names of another code base: the tables of `layouts.ts`, read from right to left. */
 import { UsageError } from '../errors.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
 import type { Model } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import type { Tensor } from '../tensor.ts';
-import { layouts } from './layouts.ts';
+import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
 import { isOf } from './recognise.ts';
 
@@ -28,11 +29,13 @@ export function writeStateDict(
   if (!layoutNames.includes(layout)) {
     throw new UsageError(`The layout "${layout}" is unknown; it should be one of ${layoutNames.join(', ')}.`);
   }
-  const fitting = layouts.find((known) => known.name === layout && isOf(known, model.config));
+  const fitting = layouts.find(
+    (known) => known.name === layout && isOf(known, model.config) && poolIsKept(known, model.config),
+  );
   if (!fitting) {
-    const { stem, shortcut } = model.config;
+    const { stem, shortcut, stemPool } = model.config;
     throw new UsageError(
-      `${layout} has no names for a net with stem = "${stem}" and shortcut ${shortcut}; write it in timm's.`,
+      `${layout} has no names for a net with stem = "${stem}", stemPool = "${stemPool}" and shortcut ${shortcut}; write another layout.`,
     );
   }
   const translate = translator(reversed(fitting.rules));
@@ -42,4 +45,10 @@ export function writeStateDict(
     return [theirs, tensor];
   });
   return new Map(named);
+}
+
+/** Whether who reads these names will take the stem's pool for what it is. Anti-aliased nets are told by their names. */
+function poolIsKept({ stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
+  if (config.stem === 'cifar') return true;
+  return config.antialias ? config.stemPool === 'average' && stemPool === 'max' : config.stemPool === stemPool;
 }

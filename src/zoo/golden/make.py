@@ -92,7 +92,7 @@ class Net(nn.Module):
                     t = int(abs(math.log2(out) + 1) / 2)
                     k = t if t % 2 else t + 1
                     block["eca"] = put(self, name("eca"), nn.Conv1d(1, 1, k, padding=k // 2, bias=False))
-                if i == 0 or shortcut == "C":
+                if stride != 1 or features != out:
                     k = 1 if s == 0 else kernel
                     averaged = shortcut == "D" and stride == 2
                     block["average"] = averaged
@@ -100,7 +100,7 @@ class Net(nn.Module):
                         name("down_conv"), name("down_bn"), features, out, k, 1 if averaged else stride)
                 self.blocks.append(block)
                 features = out
-        self.head = put(self, names["fc"], nn.Linear(features, classes))
+        self.last = [put(self, names["fc"], nn.Linear(features, classes))]
 
     def unit(self, conv, bn, inputs, outputs, kernel, stride, groups=1):
         return [put(self, conv, nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)),
@@ -113,7 +113,7 @@ class Net(nn.Module):
             x = {"max": nn.MaxPool2d(3, 2, 1), "max-ceil": nn.MaxPool2d(3, 2, ceil_mode=True), "average": nn.AvgPool2d(2)}[self.pool](x)
         for block in self.blocks:
             x = self.block(block, x)
-        return self.head(x.mean((2, 3)))  # [N, K]
+        return self.last[0](x.mean((2, 3)))  # [N, K]
 
     def block(self, block, x):
         (conv1, bn1), (conv2, bn2), (conv3, bn3) = block["units"]
