@@ -33,4 +33,4 @@ export { Trainer } from './train/trainer.ts';
 export { type CompareOptions, type Comparison, compareGraphs } from './verify/compare.ts';
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
-export { readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';
+export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';

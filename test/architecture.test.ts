@@ -34,6 +34,7 @@ const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^onnxruntime-/, 'runtime'],
   [/^sharp$/, 'data'],
   [/^@bufbuild\//, 'onnx'],
+  [/^@zip\.js\//, 'weights'],
   [/^(commander|picocolors)$/, 'cli'],
 ];
 /** Folders that run in a browser as they are. */

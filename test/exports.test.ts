@@ -17,6 +17,7 @@ it('the entry for browsers', () => {
       "Value",
       "applyTransforms",
       "blockNames",
+      "bytesSource",
       "cifarPreprocessing",
       "convertGraph",
       "convolution",
@@ -40,6 +41,8 @@ it('the entry for browsers', () => {
       "print",
       "readOnnx",
       "readSafetensors",
+      "readSharded",
+      "readStateDict",
       "resize",
       "resnext",
       "sampleRandom",
@@ -47,6 +50,7 @@ it('the entry for browsers', () => {
       "setWeights",
       "stateDict",
       "tensor",
+      "toFloat32",
       "trainTransforms",
       "trainedParameters",
       "trainingStep",
@@ -72,9 +76,11 @@ it('the entry for Node adds', () => {
       "convert",
       "decode",
       "exportOnnx",
+      "fileSource",
       "loadModel",
       "openClasses",
       "openFolder",
+      "openStateDict",
       "readOnnxFile",
       "readSafetensorsFile",
       "resume",
@@ -113,6 +119,6 @@ function packagesOf(entry: string): string[] {
 }
 
 it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
-  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', 'pure-rand']);
+  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand']);
   expect(packagesOf('node.js')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
 });
