@@ -57,6 +57,16 @@ const rounded: Readonly<Record<string, readonly [parameters: number | string, ma
   resnext26_32x2d: ['9.92'],
   resnext26_32x4d: ['15.39'],
   resnext38_32x4d: ['21.37'],
+  resnext20_2x64d: [6_198_602],
+  resnext20_4x32d: [4_650_314],
+  resnext20_8x16d: [3_876_170],
+  resnext20_16x8d: [3_489_098],
+  resnext20_32x4d: [3_295_562],
+  resnext20_64x2d: [3_198_794],
+  resnext56_1x64d: [9_317_194],
+  resnext56_2x32d: [6_994_762],
+  resnext56_4x16d: [5_833_546],
+  resnext56_8x8d: [5_252_938],
 };
 
 /** Layers, where timm and the authors of SENet-154 count others. */
