@@ -7,8 +7,10 @@ export {
 } from './classifier/classifier.ts';
 export { convert } from './classifier/convert.ts';
 export type { ModelDescription } from './classifier/description.ts';
-export { exportOnnx, loadModel, type SavedModel, saveModel } from './classifier/files.ts';
+export { type ExportOnnxOptions, exportOnnx } from './classifier/export.ts';
+export { loadModel, type SavedModel, saveModel } from './classifier/files.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
+export { exportTransformers } from './classifier/transformers.ts';
 export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';

@@ -76,6 +76,7 @@ it('the entry for Node adds', () => {
       "convert",
       "decode",
       "exportOnnx",
+      "exportTransformers",
       "fileSource",
       "loadModel",
       "openClasses",

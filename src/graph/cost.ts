@@ -32,7 +32,7 @@ type Macs = (dims: { inputs: readonly (readonly number[])[]; outputs: readonly (
 /** Operators that only move, compare, add or scale. */
 const free = [
   ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
-  ...(['Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
+  ...(['Cast', 'Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
   ...(['LogSoftmax', 'MaxPool', 'MaxPoolGrad', 'Mul', 'Neg', 'Pad', 'Reciprocal', 'ReduceMean', 'ReduceSum'] as const),
   ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'SgdUpdate', 'Sigmoid', 'Slice'] as const),
   ...([

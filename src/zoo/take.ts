@@ -2,13 +2,14 @@
  * Takes the weights of a ResNeXt out of anybody's state dict: under our names, in form C and float32, ready for
  * `setWeights`. Tensors are read one by one and only if they are needed. What was done to them is reported.
  */
+import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { type WeightSpec, weightSpecs } from '../model/weights.ts';
 import type { DType, Tensor } from '../tensor.ts';
+import { toFloat32 } from '../weights/float32.ts';
 import type { StoredTensor } from '../weights/state-dict.ts';
 import { adaptStem, initialHead } from './adapt.ts';
-import { toFloat32 } from './float32.ts';
 import { type RecogniseOptions, type Recognition, recognise } from './recognise.ts';
 
 export interface TakeOptions extends RecogniseOptions {
@@ -78,9 +79,15 @@ export function takeWeights(tensors: Stored, options: TakeOptions = {}): Taken {
   };
 }
 
+const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16'];
+
 function takeOne(stored: StoredTensor, { name, dims }: WeightSpec, converted: Map<DType, number>): Tensor {
-  const read = toFloat32(stored.read(), name);
-  if (stored.dtype !== 'float32') converted.set(stored.dtype, (converted.get(stored.dtype) ?? 0) + 1);
+  const { dtype } = stored;
+  if (!floats.includes(dtype)) {
+    throw new FormatError(`"${name}" holds ${dtype}, and weights are floating-point numbers; is the net quantised?`);
+  }
+  if (dtype !== 'float32') converted.set(dtype, (converted.get(dtype) ?? 0) + 1);
+  const read = toFloat32(stored.read());
   const isStem = dims.length === 4 && read.dims[1] !== dims[1];
   return isStem ? adaptStem(read, dims[1]!) : { ...read, dims };
 }
