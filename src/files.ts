@@ -64,6 +64,8 @@ export async function makeFolder(path: string): Promise<void> {
 /** A file open for reading. */
 export interface OpenFile {
   readonly size: number;
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modified: number;
   /** Fills `target` from `offset` on, as far as the file goes, and gives the number of bytes read. */
   fill(target: Uint8Array, offset: number): number;
 }
@@ -76,8 +78,10 @@ export interface OpenFile {
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   const descriptor = refusing('read', path, () => openSync(path, 'r'));
   try {
-    const size = refusing('read', path, () => fstatSync(descriptor).size);
-    return use({ size, fill: (target, offset) => refusing('read', path, () => fill(descriptor, target, offset)) });
+    const { size, mtimeMs: modified } = refusing('read', path, () => fstatSync(descriptor));
+    const fillFrom = (target: Uint8Array, offset: number) =>
+      refusing('read', path, () => fill(descriptor, target, offset));
+    return use({ size, modified, fill: fillFrom });
   } finally {
     closeSync(descriptor);
   }

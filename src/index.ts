@@ -64,4 +64,9 @@ export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.t
 export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
 export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
+export { toFloat32 } from './weights/float32.ts';
+export { readStateDict } from './weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from './weights/safetensors.ts';
+export { readSharded } from './weights/sharded.ts';
+export { bytesSource, type Source } from './weights/source.ts';
+export type { StateDict, StoredTensor } from './weights/state-dict.ts';

@@ -15,12 +15,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
+  zoo: ['data', 'model', 'weights'],
   draw: ['graph'],
   cache: ['files'],
   data: [],
   runtime: ['graph', 'onnx'],
   convolution: ['graph', 'lower', 'runtime'],
-  classifier: ['cache', 'data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
+  classifier: ['cache', 'data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights', 'zoo'],
   measure: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
   verify: ['draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
   report: ['classifier', 'page'],
@@ -34,10 +35,11 @@ const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^onnxruntime-/, 'runtime'],
   [/^sharp$/, 'data'],
   [/^@bufbuild\//, 'onnx'],
+  [/^@zip\.js\//, 'weights'],
   [/^(commander|picocolors)$/, 'cli'],
 ];
 /** Folders that run in a browser as they are. */
-const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw']);
+const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw', 'zoo']);
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })

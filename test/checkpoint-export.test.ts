@@ -1,21 +1,24 @@
 /**
  * Other people's software takes what this package writes: torchvision loads a checkpoint strictly and computes the same
- * logits, onnx's checker accepts an exported graph, and ONNX Runtime opens it without this package. The first two need
- * Python with PyTorch, torchvision and onnx; where it is missing they are skipped, and say so.
+ * logits, onnx's checker accepts an exported graph, and ONNX Runtime opens it without this package, in Node and in
+ * WebAssembly. PyTorch and the checker need Python with PyTorch, torchvision and onnx; where it is missing they are
+ * skipped, and say so.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import ort from 'onnxruntime-node';
+import * as web from 'onnxruntime-web';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ExportOnnxOptions, exportOnnx } from '../src/classifier/export.ts';
+import { preprocessingFor } from '../src/data/presets.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { variant } from '../src/model/variants.ts';
 import { setWeights, stateDict } from '../src/model/weights.ts';
-import { writeOnnxFile } from '../src/onnx/files.ts';
 import { Session } from '../src/runtime/session.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import { writeSafetensorsFile } from '../src/weights/files.ts';
@@ -67,13 +70,15 @@ test('torchvision loads resnext50_32x4d strictly and computes the same logits', 
   expect(relativeError(await logitsOf(model, input), theirs)).toBeLessThan(1e-4);
 });
 
-/** A small net in an ONNX file. */
-async function exported(): Promise<{ model: Model; path: string }> {
+/** A small net in an ONNX file, with what is asked for built in. */
+async function exported(options: ExportOnnxOptions = {}): Promise<{ model: Model; path: string }> {
   const shape = { depths: [1, 1], cardinality: 2, baseWidth: 16, width: 8, classes: 5 } as const;
   const model = resnext({ ...shape, inputSize: 33, shortcut: 'D' });
   initialised(model);
+  const preprocessing = preprocessingFor({ stem: 'imagenet', size: 33 });
+  const description = { variant: 'small', config: model.config, classes: [], preprocessing, metrics: {} };
   const path = join(folder, 'small.onnx');
-  await writeOnnxFile(path, model.graph);
+  await exportOnnx(path, { description, graph: model.graph }, options);
   return { model, path };
 }
 
@@ -87,8 +92,26 @@ test('plain ONNX Runtime opens an exported graph', async () => {
   expect(relativeError({ data: logits!.data } as Tensor, await logitsOf(model, input))).toBeLessThan(1e-6);
 });
 
-test("onnx's checker accepts an exported graph", async ({ skip }) => {
+test('ONNX Runtime for browsers, in WebAssembly, opens it too and computes the same', async () => {
+  const { path } = await exported({ normalise: true, softmax: true });
+  const random = seeded(2);
+  const pixels = Uint8Array.from({ length: 2 * 33 * 33 * 3 }, () => random.integer(0, 255));
+  const outputs: Tensor[] = [];
+  for (const { InferenceSession, Tensor } of [ort, web]) {
+    const session = await InferenceSession.create(await readFile(path));
+    const { probabilities } = await session.run({ pixels: new Tensor('uint8', pixels, [2, 33, 33, 3]) });
+    await session.release();
+    expect(probabilities!.dims).toEqual([2, 5]);
+    outputs.push({ data: probabilities!.data } as Tensor);
+  }
+  expect(relativeError(outputs[1]!, outputs[0]!)).toBeLessThan(1e-6);
+});
+
+test.for([
+  ['as it is', {}],
+  ['with normalisation and softmax built in', { normalise: true, softmax: true }],
+] as const)("onnx's checker accepts an exported graph %s", async ([, options], { skip }) => {
   skip(missing !== '', missing);
-  const { path } = await exported();
+  const { path } = await exported(options);
   expect(await check('--onnx', path)).toMatch(/^checker: ok\nopset: 17\nIR version: \d\n$/);
 });

@@ -17,6 +17,7 @@ it('the entry for browsers', () => {
       "Value",
       "applyTransforms",
       "blockNames",
+      "bytesSource",
       "cifarPreprocessing",
       "convertGraph",
       "convolution",
@@ -40,6 +41,8 @@ it('the entry for browsers', () => {
       "print",
       "readOnnx",
       "readSafetensors",
+      "readSharded",
+      "readStateDict",
       "resize",
       "resnext",
       "sampleRandom",
@@ -49,6 +52,7 @@ it('the entry for browsers', () => {
       "stageNames",
       "stateDict",
       "tensor",
+      "toFloat32",
       "trainTransforms",
       "trainedParameters",
       "trainingStep",
@@ -74,11 +78,14 @@ it('the entry for Node adds', () => {
       "convert",
       "decode",
       "exportOnnx",
+      "exportTransformers",
+      "fileSource",
       "load",
       "loadModel",
       "mostConfused",
       "openClasses",
       "openFolder",
+      "openStateDict",
       "readOnnxFile",
       "readPicture",
       "readSafetensorsFile",
@@ -119,6 +126,6 @@ function packagesOf(entry: string): string[] {
 }
 
 it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
-  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', 'pure-rand']);
+  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand']);
   expect(packagesOf('node.js')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
 });

@@ -15,6 +15,7 @@ import { relativeError } from './tensors.ts';
 export const networksWithInputGradient = [
   ...['imagenet-64', 'imagenet-odd', 'dilated-16', 'dilated-8', 'cifar-32', 'cifar-grey'],
   ...['shortcut-a', 'shortcut-c', 'shortcut-d', 'ties'],
+  ...['se-d', 'eca-t', 'aa-se', 'senet'],
 ];
 
 export const networks = [

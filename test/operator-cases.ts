@@ -4,6 +4,7 @@
  * added.
  */
 import { Builder } from '../src/graph/builder.ts';
+import { dataTypeOf } from '../src/graph/data-types.ts';
 import type { Graph, Node } from '../src/graph/graph.ts';
 import type { Attributes, OpType } from '../src/graph/ops.ts';
 import type { Tensor } from '../src/tensor.ts';
@@ -140,6 +141,13 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
     { inputs: normalisation(r, [2, 3, 4, 5]), outputs: 5 },
     { inputs: normalisation(r, [4, 2, 1, 3]), attributes: { epsilon: 0.25, momentum: 0.5 }, outputs: 5 },
     { inputs: normalisation(r, [1, 1, 7, 9]), attributes: { momentum: 1 }, outputs: 5 },
+  ],
+  Cast: (r) => [
+    { inputs: [r.tensor([2, 3])], attributes: { to: dataTypeOf('float32') } },
+    { inputs: [r.tensor([5], -9, 9)], attributes: { to: dataTypeOf('int64') }, smooth: false },
+    { inputs: [r.tensor([5], 0, 200)], attributes: { to: dataTypeOf('uint8') }, smooth: false },
+    { inputs: [ints(0, 3, -2)], attributes: { to: dataTypeOf('bool') }, smooth: false },
+    { inputs: [ints(-7, 0, 9)], attributes: { to: dataTypeOf('float32') }, smooth: false },
   ],
   Concat: (r) => [
     { inputs: [r.tensor([2, 3]), r.tensor([1, 3])], attributes: { axis: 0 } },

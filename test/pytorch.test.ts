@@ -39,7 +39,7 @@ describe.each(networks)('%s', (name) => {
     expectNear(joined(model, results, '.next'), golden, 'after.', () => 1e-12);
   });
 
-  test("the names of the weights are torchvision's", async () => {
+  test("the names of the weights are torchvision's, or timm's where torchvision has none", async () => {
     const { golden, model } = await openNetwork(name, 'A');
     const names = [...golden.under('state.').keys()];
     expect([...stateDict(model, golden.under('state.')).keys()].sort()).toEqual(names.sort());

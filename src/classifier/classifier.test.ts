@@ -14,7 +14,7 @@ import { resnext } from '../model/resnext.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Classifier } from './classifier.ts';
 import { loadModel, saveModel } from './files.ts';
-import { withClasses } from './head.ts';
+import { withClasses } from './foreign.ts';
 import { load } from './load.ts';
 import type { Prediction } from './predictions.ts';
 

@@ -12,7 +12,7 @@ import type { ModelDescription } from './description.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
 import { loadModel, type SavedModel } from './files.ts';
-import { withClasses } from './head.ts';
+import { withClasses } from './foreign.ts';
 import { type ClassifierOptions, openModel } from './open.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
+import { type BuiltIn, builtIns } from './built-in.ts';
 
 export interface ModelDescription {
   /** The variant's name, such as `resnext50_32x4d`. */
@@ -16,6 +17,8 @@ export interface ModelDescription {
   readonly preprocessing: Preprocessing;
   /** Such as `top1`, in percent, on the validation pictures. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** In an ONNX file: what its graph does beside the net. A model that was loaded is the net alone, and has none. */
+  readonly builtIn?: readonly BuiltIn[];
 }
 
 /** The key under which files keep the description among their metadata. */
@@ -53,6 +56,7 @@ const schema = z.object({
     std: z.array(z.number().positive()),
   }),
   metrics: z.record(z.string(), z.number()),
+  builtIn: z.array(z.enum(builtIns)).exactOptional(),
 });
 
 export const writeDescription = (description: ModelDescription): string => JSON.stringify(description, null, 2);

@@ -12,7 +12,8 @@ import type { Stage } from '../model/stages.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { Classifier } from './classifier.ts';
 import { convert } from './convert.ts';
-import { exportOnnx, loadModel, type SavedModel, saveModel } from './files.ts';
+import { exportOnnx } from './export.ts';
+import { loadModel, type SavedModel, saveModel } from './files.ts';
 
 const golden = await readGolden('stages');
 const cases = Object.entries(golden.metadata<Record<string, ResNeXtConfig>>('cases'));

@@ -11,7 +11,8 @@ import { thisMachine } from '../runtime/machine.ts';
 import { tensor } from '../tensor.ts';
 import { Classifier } from './classifier.ts';
 import type { ModelDescription } from './description.ts';
-import { exportOnnx, loadModel, saveModel } from './files.ts';
+import { exportOnnx } from './export.ts';
+import { loadModel, saveModel } from './files.ts';
 import type { ClassifierOptions } from './open.ts';
 
 const model = resnext({

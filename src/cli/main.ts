@@ -12,6 +12,8 @@ import { FormatError, UsageError } from '../errors.ts';
 import { forms } from '../model/config.ts';
 import { trainDefaults } from '../train/options.ts';
 import { schedules } from '../train/schedule.ts';
+import { layoutNames } from '../zoo/write.ts';
+import { exportFormats } from './formats.ts';
 import { createOutput, type Output } from './output.ts';
 import { resultFormats } from './results.ts';
 
@@ -178,11 +180,20 @@ function addExport(program: Command): void {
   command(
     program,
     'export <model>',
-    'write a variant or a trained model as ONNX',
-    'resnext export runs/flowers -o flowers.onnx',
+    'write a variant or a trained model for other programs',
+    'resnext export runs/flowers -o flowers.onnx --input bytes --softmax',
     () => import('./commands/export.ts'),
   )
-    .requiredOption('-o, --output <file>', 'the ONNX file to write')
+    .requiredOption('-o, --output <target>', 'an .onnx or .safetensors file, or a folder for transformers.js')
+    .addOption(new Option('--format <format>', 'what to write, where the target does not tell').choices(exportFormats))
+    .addOption(
+      new Option(
+        '--input <kind>',
+        'of an ONNX file: float, normalised [N, C, H, W] (default), or bytes, pixels [N, H, W, C]',
+      ).choices(['float', 'bytes']),
+    )
+    .addOption(new Option('--layout <name>', 'whose names a .safetensors file has').choices(layoutNames))
+    .option('--softmax', 'an ONNX file that gives probabilities in place of logits')
     .addOption(new Option('--form <form>', 'how blocks are written; C for a variant, else as trained').choices(forms))
     .addOption(shortcutOption())
     .option('--classes <n>', 'number of classes of a new variant', number)

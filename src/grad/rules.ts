@@ -5,6 +5,7 @@
  */
 import { UsageError } from '../errors.ts';
 import type { Builder } from '../graph/builder.ts';
+import { dataTypeOf } from '../graph/data-types.ts';
 import { describe, type Node, type Value } from '../graph/graph.ts';
 import type { Attributes, OpType } from '../graph/ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes, type Shaped, sizes, sliceRanges } from '../graph/shapes.ts';
@@ -41,6 +42,10 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   BatchNormTraining: ({ b, node, inputs: [x, scale], dy }) => {
     const [, , , mean, inverse] = node.outputs;
     return b.node('BatchNormGrad', [dy, x, scale, mean, inverse], {}, 3).outputs;
+  },
+  Cast: ({ b, inputs: [x], y, dy }) => {
+    const isContinuous = x!.dtype?.includes('float') && y.dtype?.includes('float');
+    return [isContinuous ? b.op('Cast', [dy], { to: dataTypeOf(x!.dtype!) }) : undefined];
   },
   Concat: ({ b, inputs, dy, attributes: { axis } }) => {
     const lengths = inputs.map((x) => sizes(x)[axisOf(axis, x.dims!)]!);

@@ -32,7 +32,7 @@ type Macs = (dims: { inputs: readonly (readonly number[])[]; outputs: readonly (
 /** Operators that only move, compare, add or scale. */
 const free = [
   ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
-  ...(['Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
+  ...(['Cast', 'Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
   ...(['LogSoftmax', 'MaxPool', 'MaxPoolGrad', 'Mul', 'Neg', 'Pad', 'Reciprocal', 'ReduceMean', 'ReduceSum'] as const),
   ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'SgdUpdate', 'Sigmoid', 'Slice'] as const),
   ...([
@@ -90,9 +90,15 @@ function parametersAt(graph: Graph, kind: 'trained' | 'running'): Set<Value> {
   for (const node of graph.nodes) {
     const op = opTypeOf(node);
     for (const index of (op && parameterInputs[op]?.[kind]) ?? []) {
-      const value = node.inputs[index];
+      const value = reshaped(node.inputs[index]);
       if (value && graph.initializers.has(value)) found.add(value);
     }
   }
   return found;
+}
+
+/** What a value has another shape of, if so: a one-dimensional filter may be used as a two-dimensional one. */
+function reshaped(value: Value | undefined): Value | undefined {
+  const { producer } = value ?? {};
+  return producer && opTypeOf(producer) === 'Reshape' ? reshaped(producer.inputs[0]) : value;
 }

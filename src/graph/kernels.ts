@@ -17,6 +17,7 @@ import {
   zeros,
 } from './array.ts';
 import { eachTap } from './convolution.ts';
+import { dtypeOf } from './data-types.ts';
 import type { Attributes, OpType } from './ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes, sliceRanges } from './shapes.ts';
 import { resolveWindow, type Window, type WindowAttributes } from './window.ts';
@@ -55,6 +56,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   },
   BatchNormGrad: batchNormGrad,
   BatchNormTraining: batchNormTraining,
+  Cast: ([x], { to }) => [{ dims: x!.dims, data: x!.data.map(castTo(to)) }],
   Concat: concat,
   Conv: conv,
   ConvInputGrad: ([dy, w], attributes, [dims]) => [convInputGrad(dy!, w!, attributes, dims!)],
@@ -368,6 +370,17 @@ function batchNormGrad([dy, x, scale, mean, inverse]: readonly Array64[]): Array
     { dims: scale!.dims, data: dscale },
     { dims: scale!.dims, data: dbias },
   ];
+}
+
+/** Whole numbers lose their fraction; float32 is not rounded to, as nowhere in the interpreter. */
+function castTo(to: number): (x: number) => number {
+  const dtype = dtypeOf(to);
+  if (dtype === 'float32' || dtype === 'float64') return (x) => x;
+  if (dtype === 'bool') return (x) => Number(x !== 0);
+  if (dtype?.includes('int')) return Math.trunc;
+  throw new UsageError(
+    `to = ${to} (${dtype ?? 'unknown'}) is not understood; cast to float32, float64, bool or whole numbers.`,
+  );
 }
 
 /** g = gradient + decay·w;  v' = momentum·v + g;  w' = w − lr·(nesterov ? g + momentum·v' : v'). */

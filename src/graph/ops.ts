@@ -36,6 +36,8 @@ const standard = {
   Add: {},
   AveragePool: { ...window, ceil_mode: int(0), count_include_pad: int(0) },
   BatchNormalization: { epsilon: float(1e-5), momentum: float(0.9), training_mode: int(0) },
+  /** `to` is ONNX's number for a data type. */
+  Cast: { to: int(0) },
   Concat: { axis: int(0) },
   Conv: convolution,
   ConvTranspose: { ...convolution, output_padding: ints(), output_shape: ints() },

@@ -5,6 +5,7 @@
  */
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
+import { dtypeOf } from './data-types.ts';
 import { type Dim, describe, type Graph, type Node, unknownDim, type Value } from './graph.ts';
 import { type Attributes, attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
 import { resolveWindow } from './window.ts';
@@ -35,6 +36,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   },
   BatchNormGrad: ([dy, , scale]) => [dy!.dims, scale!.dims, scale!.dims],
   BatchNormTraining: (inputs) => [batchNormalised(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
+  Cast: same,
   Concat: (inputs, { axis }) => [concatenated(inputs, axis)],
   Conv: ([x, w, b], attributes) => [convolved(x!, w!, b, attributes)],
   ConvInputGrad: (_, attributes) => shapeAttribute(attributes),
@@ -106,6 +108,12 @@ export function inferShapes(graph: Graph): void {
   for (const node of graph.sorted()) inferNode(node);
 }
 
+/** The data type of a node's output: its first input's, with two exceptions. */
+export function outputType(node: Node, op: OpType, index: number): DType | undefined {
+  if (op === 'Cast') return dtypeOf(attributesOf(node, op).to);
+  return op === 'MaxPool' && index === 1 ? 'int64' : node.inputs[0]?.dtype;
+}
+
 /** The shapes of one node's outputs, from its inputs. */
 export function inferNode(node: Node): void {
   const op = opTypeOf(node);
@@ -114,7 +122,7 @@ export function inferNode(node: Node): void {
     const dims = outputDims(op, node.inputs as Shaped[], attributesOf(node, op), node.outputs.length);
     node.outputs.forEach((output, i) => {
       output.dims = dims[i];
-      output.dtype = op === 'MaxPool' && i === 1 ? 'int64' : node.inputs[0]?.dtype;
+      output.dtype = outputType(node, op, i);
     });
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${describe(node)}: ${error.message}`);

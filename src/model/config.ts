@@ -42,7 +42,7 @@ export interface ResNeXtConfig {
   readonly shortcutKernel: 1 | 3;
   /** Weights on a block's output channels: squeeze-and-excitation (`se`) or its efficient variant (`eca`). */
   readonly attention: Attention;
-  /** Average 2x2 pixels after a 3x3 convolution, with its stride, in place of a stride of its own. */
+  /** Where a block has a stride, average 2x2 pixels after the 3x3 convolution with it, in place of a stride of its own. */
   readonly antialias: boolean;
   /** Give the first 1x1 of a block half of the 3x3's channels, as SENet-154 does. */
   readonly halvedSplit: boolean;
@@ -94,18 +94,30 @@ const standard: ResNeXtConfig = {
 export function resolveConfig(options: ResNeXtOptions): ResNeXtConfig {
   const size = options.inputSize ?? (options.stem === 'cifar' ? 32 : 224);
   const config = { ...standard, ...options, inputSize: typeof size === 'number' ? ([size, size] as const) : size };
+  checkRanges(config);
+  checkBranches(config);
+  checkStem(config);
+  checkShortcut(config);
+  checkOutputStride(config);
+  return config;
+}
+
+/** Each option by itself. */
+function checkRanges(config: ResNeXtConfig): void {
   if (config.depths.length === 0) throw new UsageError('depths = [] should name the blocks of at least one stage.');
   for (const depth of config.depths) wholeNumber('depths', depth, 1);
-  for (const name of ['cardinality', 'baseWidth', 'width', 'inputChannels'] as const)
+  for (const name of ['cardinality', 'baseWidth', 'width', 'stemWidth', 'inputChannels'] as const)
     wholeNumber(name, config[name], 1);
   for (const size of config.inputSize) wholeNumber('inputSize', size, 1);
   wholeNumber('classes', config.classes, 0);
-  oneOf('stem', config.stem, ['imagenet', 'cifar']);
+  oneOf('stem', config.stem, ['imagenet', 'deep', 'tiered', 'cifar']);
+  oneOf('stemPool', config.stemPool, ['max', 'max-ceil', 'average']);
   oneOf('shortcut', config.shortcut, ['A', 'B', 'C', 'D']);
+  oneOf('attention', config.attention, ['none', 'se', 'eca']);
   oneOf('form', config.form, forms);
-  checkBranches(config);
-  checkOutputStride(config);
-  return config;
+  if (![1, 3].includes(config.shortcutKernel)) {
+    throw new UsageError(`shortcutKernel = ${config.shortcutKernel} should be one of 1, 3.`);
+  }
 }
 
 function wholeNumber(name: string, value: number, least: number): void {
@@ -118,12 +130,49 @@ function oneOf(name: string, value: string, choices: readonly string[]): void {
   if (!choices.includes(value)) throw new UsageError(`${name} = "${value}" should be one of ${choices.join(', ')}.`);
 }
 
-function checkBranches({ width, baseWidth }: ResNeXtConfig): void {
-  if (branchWidth(width, baseWidth) >= 1) return;
-  const least = Math.ceil(64 / width);
-  throw new UsageError(
-    `baseWidth = ${baseWidth} leaves branches of ⌊${width}·${baseWidth}/64⌋ = 0 channels; with width = ${width} it should be at least ${least}.`,
-  );
+function checkBranches({ width, baseWidth, depths, halvedSplit }: ResNeXtConfig): void {
+  if (branchWidth(width, baseWidth) < 1) {
+    const least = Math.ceil(64 / width);
+    throw new UsageError(
+      `baseWidth = ${baseWidth} leaves branches of ⌊${width}·${baseWidth}/64⌋ = 0 channels; with width = ${width} it should be at least ${least}.`,
+    );
+  }
+  const odd = depths.map((_, s) => branchWidth(width * 2 ** s, baseWidth)).find((d) => d % 2 === 1);
+  if (halvedSplit && odd) {
+    throw new UsageError(
+      `halvedSplit needs branches of an even number of channels; baseWidth = ${baseWidth} with width = ${width} makes some of ${odd}.`,
+    );
+  }
+}
+
+function checkStem({ stem, stemWidth, stemPool, inputSize: [height, width] }: ResNeXtConfig): void {
+  if (stem === 'tiered' && stemWidth < 4) {
+    throw new UsageError(
+      `stemWidth = ${stemWidth} leaves the first convolution of a tiered stem 3·⌊${stemWidth}/4⌋ = 0 features; it should be at least 4.`,
+    );
+  }
+  if (stem === 'cifar' && stemPool !== 'max') {
+    throw new UsageError(`stemPool = "${stemPool}" needs a stem with a pool; with stem = "cifar" leave it out.`);
+  }
+  if (stemPool !== 'max' && Math.min(height, width) < 3) {
+    throw new UsageError(
+      `inputSize = [${height}, ${width}] is too small for stemPool = "${stemPool}"; it should be at least 3 both ways.`,
+    );
+  }
+}
+
+function checkShortcut(config: ResNeXtConfig): void {
+  const { shortcut, shortcutKernel, width } = config;
+  if (shortcutKernel !== 1 && shortcut !== 'B' && shortcut !== 'C') {
+    throw new UsageError(
+      `shortcutKernel = 3 needs shortcut = B or C, not ${shortcut}, which has no strided projection.`,
+    );
+  }
+  if (shortcut === 'A' && stemFeatures(config) > 4 * width) {
+    throw new UsageError(
+      `stemWidth = ${config.stemWidth} makes ${stemFeatures(config)} features, more than the ${4 * width} of the first stage, which shortcut A can only pad to.`,
+    );
+  }
 }
 
 function checkOutputStride(config: ResNeXtConfig): void {
@@ -137,6 +186,10 @@ function checkOutputStride(config: ResNeXtConfig): void {
 
 /** How much smaller than the input the map is that the first stage sees. */
 export const stemStride = (stem: Stem): number => (stem === 'cifar' ? 1 : 4);
+
+/** Features that the first stage sees: 2w of a deep or tiered stem, else n. */
+export const stemFeatures = ({ stem, stemWidth, width }: ResNeXtConfig): number =>
+  stem === 'deep' || stem === 'tiered' ? 2 * stemWidth : width;
 
 /** Channels d of one branch in a stage of n features. */
 export const branchWidth = (n: number, baseWidth: number): number => Math.floor((n * baseWidth) / 64);

@@ -10,10 +10,11 @@
  * a grouped convolution is separate convolutions of separate slices, and several 1x1 of one map are one wider 1x1.
  * Batch normalisation and ReLU act per channel, so they may stand in the branches (A, B) or over them all (C). The last
  * normalisation stands after the sum, before the shortcut is added, in every form; a branch of form A ends without one.
+ * An average over pixels, which anti-aliased nets have after the 3x3, acts per channel as well.
  */
 import type { Value } from '../graph/graph.ts';
 import type { Form } from './config.ts';
-import type { Layers } from './layers.ts';
+import type { LayerSlice, Layers } from './layers.ts';
 
 export interface BlockShape {
   /** Path of the block, such as `layer2.1`. */
@@ -22,11 +23,15 @@ export interface BlockShape {
   readonly cardinality: number;
   /** d */
   readonly branchWidth: number;
+  /** Channels of a branch's first 1x1: d, or d/2 where the split is halved. */
+  readonly splitWidth: number;
   /** 4n */
   readonly output: number;
   /** s */
   readonly stride: number;
   readonly dilation: number;
+  /** Whether an average after the 3x3 has the stride, and not the 3x3. */
+  readonly antialias: boolean;
 }
 
 type Transform = (layers: Layers, x: Value, shape: BlockShape) => Value;
@@ -50,22 +55,44 @@ function formB(layers: Layers, x: Value, shape: BlockShape): Value {
 }
 
 function formC(layers: Layers, x: Value, shape: BlockShape): Value {
-  const { name, cardinality, branchWidth: d, output, stride, dilation } = shape;
-  const filters = cardinality * d;
-  const spatial = { filters, kernel: 3, stride, dilation, groups: cardinality };
-  let y = layers.convolution(`${name}.conv1`, x, { filters }); // [N, G·d, H, W]
-  y = layers.relu(`${name}.relu1`, layers.normalisation(`${name}.bn1`, y));
-  y = layers.convolution(`${name}.conv2`, y, spatial); // [N, G·d, H/s, W/s]
-  y = layers.relu(`${name}.relu2`, layers.normalisation(`${name}.bn2`, y));
+  const { name, cardinality, branchWidth: d, splitWidth, output } = shape;
+  const widths = { split: cardinality * splitWidth, filters: cardinality * d, groups: cardinality };
+  const y = transformed(layers, x, shape, { path: name, ...widths }); // [N, G·d, H/s, W/s]
   return layers.convolution(`${name}.conv3`, y, { filters: output }); // [N, 4n, H/s, W/s]
 }
 
 /** Split and transform of branch i, which forms A and B share: channels i·d … (i + 1)·d of form C. */
-function branch(layers: Layers, x: Value, { name, branchWidth: d, stride, dilation }: BlockShape, i: number): Value {
-  const path = `${name}.branches.${i}`;
-  const from = (layer: string) => ({ layer: `${name}.${layer}`, start: i * d });
-  let y = layers.convolution(`${path}.conv1`, x, { filters: d }, from('conv1')); // [N, d, H, W]
-  y = layers.relu(`${path}.relu1`, layers.normalisation(`${path}.bn1`, y, from('bn1')));
-  y = layers.convolution(`${path}.conv2`, y, { filters: d, kernel: 3, stride, dilation }, from('conv2')); // [N, d, H/s, W/s]
-  return layers.relu(`${path}.relu2`, layers.normalisation(`${path}.bn2`, y, from('bn2')));
+function branch(layers: Layers, x: Value, shape: BlockShape, i: number): Value {
+  const { name, branchWidth: filters, splitWidth: split } = shape;
+  const slices = {
+    split: (layer: string) => ({ layer: `${name}.${layer}`, start: i * split }),
+    filters: (layer: string) => ({ layer: `${name}.${layer}`, start: i * filters }),
+  };
+  return transformed(layers, x, shape, { path: `${name}.branches.${i}`, split, filters, groups: 1, slices }); // [N, d, H/s, W/s]
+}
+
+interface Transformation {
+  /** Where its layers are named. */
+  readonly path: string;
+  /** Channels of the 1x1 and of the 3x3. */
+  readonly split: number;
+  readonly filters: number;
+  readonly groups: number;
+  /** The parts of form C's layers that these are; left out in form C. */
+  readonly slices?: Readonly<Record<'split' | 'filters', (layer: string) => LayerSlice>>;
+}
+
+/** 1x1 and 3x3, each with normalisation and ReLU, of one branch or of all of them side by side. */
+function transformed(
+  layers: Layers,
+  x: Value,
+  { stride, dilation, antialias }: BlockShape,
+  { path, split, filters, groups, slices }: Transformation,
+): Value {
+  const spatial = { filters, kernel: 3, stride: antialias ? 1 : stride, dilation, groups };
+  let y = layers.convolution(`${path}.conv1`, x, { filters: split }, slices?.split('conv1')); // [N, split, H, W]
+  y = layers.relu(`${path}.relu1`, layers.normalisation(`${path}.bn1`, y, slices?.split('bn1')));
+  y = layers.convolution(`${path}.conv2`, y, spatial, slices?.filters('conv2')); // [N, filters, H/s, W/s]
+  y = layers.relu(`${path}.relu2`, layers.normalisation(`${path}.bn2`, y, slices?.filters('bn2')));
+  return antialias ? layers.average(`${path}.aa`, y, stride) : y;
 }

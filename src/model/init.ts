@@ -1,7 +1,8 @@
 /**
  * Initial weights, drawn in form C and so the same whichever form is built. Convolutions are He's normal distribution
  * by fan-out, N(0, √(2 / (k·k·n_out))), with the full n_out even for a grouped convolution (paper, section 4; PyTorch's
- * fan_out). Normalisations start as the identity, the classifier uniform in ±1/√n_in as PyTorch's Linear.
+ * fan_out); those of attention have biases, which start at zero. Normalisations start as the identity, the classifier
+ * uniform in ±1/√n_in as PyTorch's Linear.
  *
  * Each tensor has a generator of its own, seeded by its name: adding a layer changes no other tensor.
  */
@@ -23,9 +24,9 @@ export function initialWeights(model: Model, seed: number): Map<string, Tensor> 
 function initialTensor({ name, dims }: WeightSpec, config: ResNeXtConfig, seed: number): Tensor {
   const data = new Float32Array(elements(dims));
   const random = uniform(hash(name, seed));
-  if (dims.length === 4) {
-    const [filters, , height, width] = dims as [number, number, number, number];
-    fillNormal(data, Math.sqrt(2 / (filters * height * width)), random);
+  if (dims.length > 2) {
+    const [filters, , ...kernel] = dims as [number, number, ...number[]];
+    fillNormal(data, Math.sqrt(2 / (filters * elements(kernel))), random);
   } else if (name.startsWith('fc.')) {
     const bound = 1 / Math.sqrt(4 * config.width * 2 ** (config.depths.length - 1));
     for (let i = 0; i < data.length; i++) data[i] = bound * (2 * random() - 1);

@@ -1,5 +1,5 @@
 /**
- * The three layers that a ResNeXt is made of, each declaring its parameters as it is added. A parameter remembers where
+ * The layers that a ResNeXt is made of, each declaring its parameters as it is added. A parameter remembers where
  * it stands in form C, the form that files hold: forms A and B keep a slice of a form C tensor in each branch.
  */
 import type { Builder } from '../graph/builder.ts';
@@ -26,6 +26,8 @@ export interface ConvolutionShape {
   readonly stride?: number;
   readonly dilation?: number;
   readonly groups?: number;
+  /** Whether it adds a number per filter; not unless said. */
+  readonly bias?: boolean;
 }
 
 /** The layer of form C that a branch's layer is cut from, and where. */
@@ -43,11 +45,12 @@ export class Layers {
     this.builder = builder;
   }
 
-  /** A convolution without bias, padded so that stride 1 keeps the map's size. */
+  /** A convolution padded so that stride 1 keeps the map's size. */
   convolution(name: string, x: Value, shape: ConvolutionShape, slice?: LayerSlice): Value {
-    const { filters, kernel = 1, stride = 1, dilation = 1, groups = 1 } = shape;
+    const { filters, kernel = 1, stride = 1, dilation = 1, groups = 1, bias = false } = shape;
     const perGroup = (x.dims![1] as number) / groups;
-    const weight = this.#parameter(name, 'weight', [filters, perGroup, kernel, kernel], true, slice);
+    const constants = [this.#parameter(name, 'weight', [filters, perGroup, kernel, kernel], true, slice)];
+    if (bias) constants.push(this.#parameter(name, 'bias', [filters], true, slice));
     const pad = (dilation * (kernel - 1)) / 2;
     const attributes = {
       group: groups,
@@ -56,7 +59,29 @@ export class Layers {
       dilations: [dilation, dilation],
       pads: [pad, pad, pad, pad],
     };
-    return this.builder.op('Conv', [x, weight], attributes, name);
+    return this.builder.op('Conv', [x, ...constants], attributes, name);
+  }
+
+  /**
+   * One filter of `kernel` taps that slides over the channels of maps of one pixel. Its weight is that of a
+   * one-dimensional convolution, [1, 1, k]; the channels are laid in a row, where it is a two-dimensional one.
+   */
+  alongChannels(name: string, x: Value, kernel: number): Value {
+    const { builder } = this;
+    const weight = this.#parameter(name, 'weight', [1, 1, kernel], true);
+    const filter = builder.op('Reshape', [weight, builder.ints([1, 1, 1, kernel])], {}, `${name}.filter`);
+    const row = builder.op('Reshape', [x, builder.ints([0, 1, 1, -1])], {}, `${name}.row`); // [N, 1, 1, C]
+    const pad = (kernel - 1) / 2;
+    const attributes = { kernel_shape: [1, kernel], pads: [0, pad, 0, pad] };
+    const y = builder.op('Conv', [row, filter], attributes, name); // [N, 1, 1, C]
+    return builder.op('Reshape', [y, builder.ints([0, -1, 1, 1])], {}, `${name}.column`); // [N, C, 1, 1]
+  }
+
+  /** Averages of 2x2 windows that hang over the edge where the size is odd; with stride 1 the map itself. */
+  average(name: string, x: Value, stride: number): Value {
+    if (stride === 1) return x;
+    const window = { kernel_shape: [2, 2], strides: [stride, stride], ceil_mode: 1 };
+    return this.builder.op('AveragePool', [x], window, name); // [N, C, ⌈H/2⌉, ⌈W/2⌉]
   }
 
   normalisation(name: string, x: Value, slice?: LayerSlice): Value {

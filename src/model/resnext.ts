@@ -4,9 +4,16 @@
  */
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { attend } from './attention.ts';
 import { branchWidth, type ResNeXtConfig, type ResNeXtOptions, resolveConfig, stemStride } from './config.ts';
 import { type BlockShape, residual } from './forms.ts';
 import { Layers, type Parameter } from './layers.ts';
+import { stem } from './stem.ts';
+
+/** A block with what its shortcut needs to know. */
+interface Block extends BlockShape {
+  readonly shortcutKernel: 1 | 3;
+}
 
 /** A graph, the config it was built from, and the tensors it needs. */
 export interface Model {
@@ -46,15 +53,6 @@ export function resnext(options: ResNeXtOptions = {}): Model {
   return { config, graph: builder.graph, parameters: layers.parameters };
 }
 
-function stem(layers: Layers, input: Value, { stem, width }: ResNeXtConfig): Value {
-  const shape = stem === 'imagenet' ? { kernel: 7, stride: 2 } : { kernel: 3, stride: 1 };
-  let x = layers.convolution('conv1', input, { filters: width, ...shape }); // [N, n, H/2, W/2] or [N, n, H, W]
-  x = layers.relu('relu', layers.normalisation('bn1', x));
-  if (stem === 'cifar') return x;
-  const window = { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] };
-  return layers.builder.op('MaxPool', [x], window, 'maxpool'); // [N, n, H/4, W/4]
-}
-
 /**
  * Stride and dilation of each stage. A stage that would go below the output stride keeps its map's size and dilates
  * instead; its first block still has the dilation of the stage before, as its input has not been thinned out yet.
@@ -74,34 +72,40 @@ function stages({ depths, stem, outputStride }: ResNeXtConfig): Stage[] {
   });
 }
 
-function blockShape(config: ResNeXtConfig, stage: Stage, s: number, i: number): BlockShape {
+function blockShape(config: ResNeXtConfig, stage: Stage, s: number, i: number): Block {
   const n = config.width * 2 ** s;
+  const d = branchWidth(n, config.baseWidth);
   return {
     name: `layer${s + 1}.${i}`,
     cardinality: config.cardinality,
-    branchWidth: branchWidth(n, config.baseWidth),
+    branchWidth: d,
+    splitWidth: config.halvedSplit ? d / 2 : d,
     output: 4 * n,
     stride: i === 0 ? stage.stride : 1,
     dilation: stage.dilations[i === 0 ? 0 : 1],
+    antialias: config.antialias,
+    shortcutKernel: s === 0 ? 1 : config.shortcutKernel,
   };
 }
 
-function block(layers: Layers, x: Value, config: ResNeXtConfig, shape: BlockShape): Value {
+function block(layers: Layers, x: Value, config: ResNeXtConfig, shape: Block): Value {
   const y = layers.normalisation(`${shape.name}.bn3`, residual[config.form](layers, x, shape));
-  const sum = layers.builder.op('Add', [y, shortcut(layers, x, config, shape)], {}, `${shape.name}.add`);
+  const weighted = attend(layers, y, config.attention, `${shape.name}.se`);
+  const sum = layers.builder.op('Add', [weighted, shortcut(layers, x, config, shape)], {}, `${shape.name}.add`);
   return layers.relu(`${shape.name}.relu3`, sum); // [N, 4n, H/s, W/s]
 }
 
-function shortcut(layers: Layers, x: Value, config: ResNeXtConfig, { name, output, stride }: BlockShape): Value {
+function shortcut(layers: Layers, x: Value, config: ResNeXtConfig, shape: Block): Value {
+  const { name, output, stride, dilation, shortcutKernel: kernel } = shape;
   const changes = stride !== 1 || x.dims![1] !== output;
   if (!changes && config.shortcut !== 'C') return x;
   const path = `${name}.downsample`;
   if (config.shortcut === 'A') return padded(layers, subsampled(layers, x, stride, path), output, path);
   if (config.shortcut !== 'D') {
-    const y = layers.convolution(`${path}.0`, x, { filters: output, stride }); // [N, 4n, H/s, W/s]
+    const y = layers.convolution(`${path}.0`, x, { filters: output, kernel, stride, dilation }); // [N, 4n, H/s, W/s]
     return layers.normalisation(`${path}.1`, y);
   }
-  const y = layers.convolution(`${path}.1`, averaged(layers, x, stride, path), { filters: output });
+  const y = layers.convolution(`${path}.1`, layers.average(`${path}.0`, x, stride), { filters: output });
   return layers.normalisation(`${path}.2`, y);
 }
 
@@ -116,11 +120,4 @@ function padded({ builder }: Layers, x: Value, output: number, path: string): Va
   const missing = output - (x.dims![1] as number);
   if (missing === 0) return x;
   return builder.op('Pad', [x, builder.ints([0, 0, 0, 0, 0, missing, 0, 0])], {}, `${path}.pad`); // [N, 4n, H, W]
-}
-
-/** Averages of 2x2 windows that hang over the edge where the size is odd. */
-function averaged({ builder }: Layers, x: Value, stride: number, path: string): Value {
-  if (stride === 1) return x;
-  const window = { kernel_shape: [2, 2], strides: [stride, stride], ceil_mode: 1 };
-  return builder.op('AveragePool', [x], window, `${path}.0`); // [N, C, ⌈H/2⌉, ⌈W/2⌉]
 }

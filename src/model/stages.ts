@@ -52,7 +52,7 @@ function stageValues(graph: Graph): Map<Stage, Value> {
     stem ??= node.inputs[0];
     layers.set(layer, node.outputs[0]!);
   }
-  const classifier = nodes.findLast(({ op }) => op === 'Gemm' || op === 'MatMul');
+  const classifier = nodes.findLast((node) => !layerOf(node) && (node.op === 'Gemm' || node.op === 'MatMul'));
   const pooled = classifier ? classifier.inputs[0] : graph.outputs[0];
   return new Map<Stage, Value>([
     ...(stem ? [['stem', stem] as const] : []),

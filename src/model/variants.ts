@@ -1,78 +1,143 @@
 /**
- * Named variants, one line of data each: blocks per stage, then every C x d that somebody has published for that depth.
- * A name reads `resnext{depth}_{cardinality}x{base width}d`, with `_w{width}` where the first stage has other than 64
- * features. Any cardinality and base width can be named; `list` has those of the paper, the authors, torchvision, timm,
- * PaddleClas and pytorchcv.
+ * Named variants, one line of data each: the blocks per stage of each depth, and for each family the C x d that somebody
+ * has published. A name reads
+ *
+ *   [legacy_] [se|eca] resnext [aa] depth [d|t] _{cardinality}x{base width}d [_w{width}]
+ *
+ * d: deep stem and average-pooled shortcuts; t: the same with a tiered stem; se, eca: attention; aa: anti-aliased;
+ * legacy_: the stem's pool as in the first SE nets; _w: features of the first stage where they are not 64. Any
+ * combination can be named; `variants` has those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
 import { UsageError } from '../errors.ts';
-import type { ResNeXtOptions, Stem } from './config.ts';
+import type { ResNeXtOptions } from './config.ts';
 
-interface Depth {
-  readonly stem: Stem;
-  readonly depths: readonly number[];
-  readonly published: readonly string[];
-}
+/** Blocks per stage; three stages are for CIFAR's small pictures. */
+const depths: Readonly<Record<string, readonly number[]>> = {
+  14: [1, 1, 1, 1],
+  26: [2, 2, 2, 2],
+  38: [3, 3, 3, 3],
+  50: [3, 4, 6, 3],
+  101: [3, 4, 23, 3],
+  152: [3, 8, 36, 3],
+  201: [3, 24, 36, 4], // timm's name; it has 203 layers
+  11: [1, 1, 1],
+  20: [2, 2, 2],
+  29: [3, 3, 3],
+  56: [6, 6, 6],
+  272: [30, 30, 30],
+};
 
-const table: Readonly<Record<string, Depth>> = {
-  14: { stem: 'imagenet', depths: [1, 1, 1, 1], published: ['16x4d', '32x2d', '32x4d'] },
-  26: { stem: 'imagenet', depths: [2, 2, 2, 2], published: ['16x4d', '32x2d', '32x4d'] },
-  38: { stem: 'imagenet', depths: [3, 3, 3, 3], published: ['32x4d'] },
-  50: { stem: 'imagenet', depths: [3, 4, 6, 3], published: ['32x4d', '2x40d', '4x24d', '8x14d', '64x4d'] },
-  101: {
-    stem: 'imagenet',
-    depths: [3, 4, 23, 3],
-    published: ['32x4d', '32x8d', '64x4d', '32x16d', '32x32d', '32x48d', '2x64d', '1x100d'],
+/** What is published: families, and the C x d of each. */
+const published: Readonly<Record<string, readonly string[]>> = {
+  resnext14: ['16x4d', '32x2d', '32x4d'],
+  resnext26: ['16x4d', '32x2d', '32x4d'],
+  resnext38: ['32x4d'],
+  resnext50: ['32x4d', '2x40d', '4x24d', '8x14d', '64x4d'],
+  resnext101: ['32x4d', '32x8d', '64x4d', '32x16d', '32x32d', '32x48d', '2x64d', '1x100d'],
+  resnext152: ['32x4d', '64x4d'],
+  resnext26d: ['32x4d'],
+  resnext50d: ['32x4d', '64x4d'],
+  resnext101d: ['32x4d', '64x4d'],
+  resnext152d: ['32x4d', '64x4d'],
+  seresnext26d: ['32x4d'],
+  seresnext26t: ['32x4d'],
+  seresnext50: ['32x4d'],
+  seresnext50d: ['32x4d'],
+  seresnext101: ['32x4d', '32x8d', '64x4d'],
+  seresnext101d: ['32x8d'],
+  seresnextaa101d: ['32x8d'],
+  seresnextaa201d: ['32x8d'],
+  ecaresnext26t: ['32x4d'],
+  ecaresnext50t: ['32x4d'],
+  legacy_seresnext26: ['32x4d'],
+  legacy_seresnext50: ['32x4d'],
+  legacy_seresnext101: ['32x4d'],
+  resnext11: ['8x16d_w16', '8x16d_w32'],
+  resnext20: [
+    ...['1x64d', '2x32d', '2x64d', '4x16d', '4x32d', '8x8d', '8x16d'],
+    ...['16x4d', '16x8d', '32x2d', '32x4d', '64x1d', '64x2d', '8x16d_w16'],
+  ],
+  resnext29: ['1x64d', '2x64d', '4x64d', '8x64d', '16x64d', '32x4d'],
+  resnext56: ['1x64d', '2x32d', '4x16d', '8x8d', '16x4d', '32x2d', '64x1d'],
+  resnext272: ['1x64d', '2x32d'],
+};
+
+/** What a published net has other than its name says, or all of it where the name does not say. */
+const exceptions: Readonly<Record<string, ResNeXtOptions>> = {
+  ecaresnext50t_32x4d: { depths: depths[26]! }, // as in timm, whose entry has the blocks of its 26-layer net
+  seresnextaa201d_32x8d: { stemWidth: 64 },
+  senet154: {
+    ...{ depths: depths[152]!, cardinality: 64, baseWidth: 4, width: 64, classes: 1000, halvedSplit: true },
+    ...{ stem: 'deep', stemWidth: 64, stemPool: 'max-ceil', shortcutKernel: 3, attention: 'se' },
   },
-  152: { stem: 'imagenet', depths: [3, 8, 36, 3], published: ['32x4d', '64x4d'] },
-  11: { stem: 'cifar', depths: [1, 1, 1], published: ['8x16d_w16', '8x16d_w32'] },
-  20: {
-    stem: 'cifar',
-    depths: [2, 2, 2],
-    published: [
-      ...['1x64d', '2x32d', '2x64d', '4x16d', '4x32d', '8x8d', '8x16d'],
-      ...['16x4d', '16x8d', '32x2d', '32x4d', '64x1d', '64x2d', '8x16d_w16'],
-    ],
-  },
-  29: { stem: 'cifar', depths: [3, 3, 3], published: ['1x64d', '2x64d', '4x64d', '8x64d', '16x64d', '32x4d'] },
-  56: {
-    stem: 'cifar',
-    depths: [6, 6, 6],
-    published: ['1x64d', '2x32d', '4x16d', '8x8d', '16x4d', '32x2d', '64x1d'],
-  },
-  272: { stem: 'cifar', depths: [30, 30, 30], published: ['1x64d', '2x32d'] },
 };
 
 /** Every named variant. */
-export const variants: readonly string[] = Object.entries(table).flatMap(([depth, { published }]) =>
-  published.map((shape) => `resnext${depth}_${shape}`),
-);
+export const variants: readonly string[] = [
+  ...Object.entries(published).flatMap(([family, shapes]) => shapes.map((shape) => `${family}_${shape}`)),
+  'senet154',
+];
+
+const pattern =
+  /^(?<legacy>legacy_)?(?<attention>se|eca)?resnext(?<antialias>aa)?(?<depth>\d+)(?<deep>[dt])?_(?<cardinality>\d+)x(?<baseWidth>\d+)d(?:_w(?<width>\d+))?$/;
+
+type Parts = Readonly<Record<string, string | undefined>>;
 
 /**
  * The config that a name stands for.
  *
- * @throws UsageError when the name cannot be read, with the nearest that can.
+ * @throws UsageError when the name cannot be read, with the nearest that can; when it asks for the stem of large pictures
+ *   at a depth that is for small ones.
  * @example variant('resnext29_8x64d') // { depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, … }
  */
 export function variant(name: string): ResNeXtOptions {
-  const match = /^resnext(\d+)_(\d+)x(\d+)d(?:_w(\d+))?$/.exec(name);
-  const depth = match && table[match[1]!];
-  if (!match || !depth) {
-    const depths = Object.keys(table).join(', ');
+  const parts: Parts = pattern.exec(name)?.groups ?? {};
+  const known = depths[parts.depth ?? ''];
+  if (!known && name in exceptions) return exceptions[name]!;
+  if (!known) {
+    const rule = 'a name reads resnext50_32x4d (depth, cardinality, base width)';
     throw new UsageError(
-      `"${name}" is not a variant: a name reads resnext50_32x4d (depth, cardinality, base width) with a depth of ${depths}.${suggestion(name)}`,
+      `"${name}" is not a variant: ${rule} with a depth of ${Object.keys(depths).join(', ')}.${suggestion(name)}`,
     );
   }
-  const { stem, depths } = depth;
-  const classes = stem === 'cifar' ? 10 : 1000;
-  const [cardinality, baseWidth, width] = [Number(match[2]), Number(match[3]), Number(match[4] ?? 64)];
-  return { depths, stem, cardinality, baseWidth, width, classes };
+  const isSmall = known.length === 3;
+  const [cardinality, baseWidth, width] = [
+    Number(parts.cardinality),
+    Number(parts.baseWidth),
+    Number(parts.width ?? 64),
+  ];
+  return {
+    ...{ depths: known, stem: isSmall ? 'cifar' : 'imagenet', cardinality, baseWidth, width },
+    classes: isSmall ? 10 : 1000,
+    ...(parts.attention && { attention: parts.attention === 'se' ? 'se' : 'eca' }),
+    ...(parts.antialias && { antialias: true }),
+    ...(isSmall ? smallStem(name, parts) : largeStem(parts, width)),
+    ...exceptions[name],
+  };
+}
+
+/** A deep stem has as many features as the first stage. */
+function largeStem({ legacy, deep, antialias }: Parts, width: number): ResNeXtOptions {
+  return {
+    ...(legacy && { stemPool: 'max-ceil' }),
+    ...(antialias && { stemPool: 'average' }),
+    ...(deep && { stem: deep === 'd' ? 'deep' : 'tiered', stemWidth: Math.ceil(width / 2), shortcut: 'D' }),
+  };
+}
+
+function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions {
+  if (!legacy && !deep) return {};
+  const what = deep ? `"${deep}" after the depth` : '"legacy_"';
+  throw new UsageError(
+    `"${name}" is not a variant: depth ${depth} is for small pictures, which a single 3x3 reads; leave out ${what}.`,
+  );
 }
 
 function suggestion(name: string): string {
   const nearest = variants.map((known) => ({ known, distance: editDistance(name, known) }));
   const best = nearest.reduce((a, b) => (b.distance < a.distance ? b : a));
-  const depth = /\d+/.exec(name)?.[0] ?? '';
-  const meant = best.distance <= 4 ? best.known : table[depth] && `resnext${depth}_${table[depth].published[0]}`;
+  const family = `resnext${/\d+/.exec(name)?.[0]}`;
+  const meant = best.distance <= 4 ? best.known : variants.find((known) => known.startsWith(`${family}_`));
   return meant ? ` Did you mean ${meant}?` : '';
 }
 

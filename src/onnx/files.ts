@@ -12,8 +12,10 @@ import { readOnnx } from './read.ts';
 import { encodeChunks, inlineLimit } from './write.ts';
 
 export interface WriteFileOptions {
-  /** Above so many bytes of tensors the large ones go to a second file, `<path>.data`. The default is 1 GiB. */
+  /** Above so many bytes of tensors the large ones go to a second file beside the first. The default is 1 GiB. */
   readonly externalAbove?: number;
+  /** What the second file's name has after the first's; `.data` unless given. */
+  readonly externalSuffix?: string;
 }
 
 /**
@@ -33,10 +35,10 @@ export async function readOnnxFile(path: string): Promise<Graph> {
  * @example await writeOnnxFile('model.onnx', model.graph);
  */
 export async function writeOnnxFile(path: string, graph: Graph, options: WriteFileOptions = {}): Promise<void> {
-  const above = options.externalAbove ?? inlineLimit;
-  const { model, data } = encodeChunks(graph, { location: `${basename(path)}.data`, above });
+  const { externalAbove: above = inlineLimit, externalSuffix: suffix = '.data' } = options;
+  const { model, data } = encodeChunks(graph, { location: `${basename(path)}${suffix}`, above });
   if (data.length === 0) return writeFileAtomically(path, model);
-  const beside = await stageFile(`${path}.data`, data);
+  const beside = await stageFile(`${path}${suffix}`, data);
   try {
     const main = await stageFile(path, model);
     await beside.commit();

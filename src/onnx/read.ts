@@ -8,6 +8,7 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
+import { dtypeOf } from '../graph/data-types.ts';
 import { describe, Graph, Value } from '../graph/graph.ts';
 import { type ReadAttribute, readAttribute, subgraphs } from './attributes.ts';
 import { bringIn, type ExternalData } from './external.ts';
@@ -22,7 +23,7 @@ import {
 } from './generated/onnx_pb.ts';
 import { withFields } from './messages.ts';
 import { GraphOrigin, NodeOrigin, originOfValue, ValueOrigin } from './origin.ts';
-import { decodeTensor, dimsOf, dtypeOf } from './tensors.ts';
+import { decodeTensor, dimsOf } from './tensors.ts';
 import { readType } from './types.ts';
 
 export interface ReadOptions {

@@ -5,40 +5,19 @@
  */
 import { clearField, create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
+import { dataTypeOf, dtypeOf } from '../graph/data-types.ts';
 import {
   allocate,
   bytesOf,
   bytesPerElement,
   type DataOf,
   type DType,
-  dtypes,
   elements,
   type Tensor,
   tensor,
 } from '../tensor.ts';
-import {
-  TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
-  type TensorProto,
-  TensorProtoSchema,
-} from './generated/onnx_pb.ts';
+import { TensorProto_DataLocation as DataLocation, type TensorProto, TensorProtoSchema } from './generated/onnx_pb.ts';
 import { copyOf, sameItems, withFields } from './messages.ts';
-
-const dataTypes: { readonly [D in DType]: DataType } = {
-  float32: DataType.FLOAT,
-  float64: DataType.DOUBLE,
-  float16: DataType.FLOAT16,
-  bfloat16: DataType.BFLOAT16,
-  int64: DataType.INT64,
-  uint64: DataType.UINT64,
-  int32: DataType.INT32,
-  uint32: DataType.UINT32,
-  int16: DataType.INT16,
-  uint16: DataType.UINT16,
-  int8: DataType.INT8,
-  uint8: DataType.UINT8,
-  bool: DataType.BOOL,
-};
 
 /** The elements of a tensor that is not raw, from the list that ONNX assigns to its type. */
 const typedLists: { readonly [D in DType]: (message: TensorProto) => DataOf[D] } = {
@@ -56,13 +35,6 @@ const typedLists: { readonly [D in DType]: (message: TensorProto) => DataOf[D] }
   uint8: (message) => Uint8Array.from(message.int32Data),
   bool: (message) => Uint8Array.from(message.int32Data),
 };
-
-const dtypeByNumber: ReadonlyMap<number, DType> = new Map(dtypes.map((dtype) => [dataTypes[dtype], dtype]));
-
-/** ONNX's number for a data type. */
-export const dataTypeOf = (dtype: DType): number => dataTypes[dtype];
-/** The data type that ONNX numbers so, if it is one of ours. */
-export const dtypeOf = (dataType: number): DType | undefined => dtypeByNumber.get(dataType);
 
 export const isExternal = (message: TensorProto): boolean => message.dataLocation === DataLocation.EXTERNAL;
 

@@ -3,6 +3,7 @@
  * which nothing is known is ''. Types that are not dense tensors, or whose elements have no `DType`, read as unknown.
  */
 import { clearField, create } from '@bufbuild/protobuf';
+import { dataTypeOf, dtypeOf } from '../graph/data-types.ts';
 import type { Dim } from '../graph/graph.ts';
 import type { DType } from '../tensor.ts';
 import {
@@ -16,7 +17,6 @@ import {
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.ts';
 import { copyOf, withFields } from './messages.ts';
-import { dataTypeOf, dtypeOf } from './tensors.ts';
 
 export interface ValueType {
   readonly dtype: DType | undefined;

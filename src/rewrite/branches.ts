@@ -8,13 +8,23 @@
  * keeps them from being one is a refusal, said in a sentence.
  */
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { attributesOf, isOtherVersion, opTypeOf } from '../graph/ops.ts';
 import type { Refusal } from './rewriter.ts';
 import { isCutFrom, sliceProblem } from './slices.ts';
 
+/** Operators that act on each channel by itself, so that it does not matter whether branches are side by side. */
+export type PerChannelOp = 'AveragePool' | 'BatchNormalization' | 'Relu';
+
+/** Which of these a node is, if so. */
+export function perChannelOp(node: Node): PerChannelOp | undefined {
+  const op = opTypeOf(node);
+  const isOne = op === 'AveragePool' || op === 'BatchNormalization' || op === 'Relu';
+  return isOne && !isOtherVersion(node, op) ? op : undefined;
+}
+
 /** One operator of each branch, in branch order. */
 export interface Level {
-  readonly op: 'Conv' | 'BatchNormalization' | 'Relu';
+  readonly op: 'Conv' | PerChannelOp;
   readonly nodes: readonly Node[];
 }
 
@@ -102,9 +112,9 @@ function nextLevel(graph: Graph, values: readonly Value[], start: Value): Level 
       return { refused: `what ${describe(nodes[i]!)} makes in ${branch} is used outside the branch as well.` };
     }
   }
-  const op = opTypeOf(first!);
-  if (op !== 'Conv' && op !== 'BatchNormalization' && op !== 'Relu') {
-    return { refused: `${describe(first!)} in branch 1 is no convolution, batch normalisation or ReLU.` };
+  const op = opTypeOf(first!) === 'Conv' ? 'Conv' : perChannelOp(first!);
+  if (!op) {
+    return { refused: `${describe(first!)} in branch 1 is no convolution, batch normalisation, ReLU or average-pool.` };
   }
   const training = op === 'BatchNormalization' ? nodes.find(isTraining) : undefined;
   return training ? { refused: `${describe(training)} is in training mode.` } : { op, nodes };

@@ -25,9 +25,13 @@ export interface Part {
 
 /** The constant inputs of a level's nodes, or why they cannot be one. */
 export function partsOf(graph: Graph, level: Level, joint: Joint): Part[] | Refusal {
-  if (level.op === 'Relu') return [];
-  const parts = level.op === 'Conv' ? convolutionParts(graph, level.nodes, joint) : vectorParts(graph, level.nodes);
+  const parts = constantParts(graph, level, joint);
   return 'refused' in parts ? parts : (attributesProblem(level) ?? parts);
+}
+
+function constantParts(graph: Graph, { op, nodes }: Level, joint: Joint): Part[] | Refusal {
+  if (op === 'Conv') return convolutionParts(graph, nodes, joint);
+  return op === 'BatchNormalization' ? vectorParts(graph, nodes) : [];
 }
 
 function convolutionParts(graph: Graph, nodes: readonly Node[], joint: Joint): Part[] | Refusal {
@@ -81,10 +85,10 @@ function vectorParts(graph: Graph, nodes: readonly Node[]): Part[] | Refusal {
   return parts;
 }
 
-/** Why nodes with these attributes cannot be one, if so; a kernel's size is its weight's. */
+/** Why nodes with these attributes cannot be one, if so; a convolution's kernel is its weight's. */
 function attributesProblem({ op, nodes }: Level): Refusal | undefined {
-  if (op === 'Relu') return undefined;
-  const [first, ...others] = nodes.map((node) => Object.entries({ ...attributesOf(node, op), kernel_shape: [] }));
+  const ofWeight = op === 'Conv' ? { kernel_shape: [] } : {};
+  const [first, ...others] = nodes.map((node) => Object.entries({ ...attributesOf(node, op), ...ofWeight }));
   for (const [i, entries] of others.entries()) {
     const differences = entries.flatMap(([name, value], k) => {
       const expected = first![k]![1];
@@ -120,10 +124,9 @@ export function joinLevel(b: Builder, { op, nodes }: Level, parts: readonly Part
     const joined = joint === 'channels' && index > 0 ? added(part) : concatTensors(part.tensors, axisOf(joint));
     return b.parameter(part.name, joined.dims, joined);
   });
-  if (op === 'Relu') return b.op('Relu', [x], {}, name);
-  if (op === 'BatchNormalization') return b.op(op, [x, ...constants], givenAttributes(first!, op), name);
-  const group = joint === 'groups' ? nodes.length * attributesOf(first!, 'Conv').group : 1;
-  return b.op('Conv', [x, ...constants], { ...givenAttributes(first!, 'Conv'), group }, name);
+  if (op !== 'Conv') return b.op(op, [x, ...constants], givenAttributes(first!, op), name);
+  const group = joint === 'groups' ? nodes.length * attributesOf(first!, op).group : 1;
+  return b.op(op, [x, ...constants], { ...givenAttributes(first!, op), group }, name);
 }
 
 const axisOf = (joint: Joint): number => (joint === 'channels' ? 1 : 0);

@@ -8,7 +8,7 @@
  *           concat(w₁ ⋆ z₁, w₂ ⋆ z₂, …)  =  [w₁; w₂; …] ⋆ concat(z₁, z₂, …) in groups
  *           the definition of groups
  *           concat(f(z₁), f(z₂), …)      =  f(concat(z₁, z₂, …))
- *           for BatchNormalization and Relu, which act per channel
+ *           for BatchNormalization, Relu and AveragePool, which act per channel
  *
  * The same rules find grouped convolutions that a framework without them wrote as slices, convolutions and a Concat, and
  * the bridge between B and C: concatenated 1x1 convolutions before a convolution in groups.

@@ -234,7 +234,7 @@ const unmerged: readonly Failure[] = [
     'B',
     'with a pool in each branch',
     (n) => n.each('conv2').map((_, i) => n.insert(`branches.${i}.conv2`, 'MaxPool', `p${i}`)),
-    'MaxPool "p0" in branch 1 is no convolution, batch normalisation or ReLU.',
+    'MaxPool "p0" in branch 1 is no convolution, batch normalisation, ReLU or average-pool.',
   ),
   refused(
     'A',

@@ -5,7 +5,7 @@
 import { UsageError } from '../errors.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
-import { outputDims, type Shaped } from '../graph/shapes.ts';
+import { outputDims, outputType, type Shaped } from '../graph/shapes.ts';
 import { tensor } from '../tensor.ts';
 
 /** What are inputs now, after the first, and were attributes up to operator set 9 (Slice), 10 (Pad) or 12. */
@@ -55,7 +55,7 @@ function inferNode<O extends OpType>(node: Node, op: O): void {
     const dims = outputDims(op, inputs as Shaped[], attributesOf(node, op), node.outputs.length);
     for (const [i, output] of node.outputs.entries()) {
       output.dims ??= dims[i];
-      output.dtype ??= op === 'MaxPool' && i === 1 ? 'int64' : node.inputs[0]?.dtype;
+      output.dtype ??= outputType(node, op, i);
     }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error; // a shape that the graph computes stays unknown

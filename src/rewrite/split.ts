@@ -1,6 +1,6 @@
 /**
  * From groups to branches, the other way round: a 1x1 convolution, a convolution in G groups and a 1x1 convolution, with
- * BatchNormalization and Relu between them, become G branches.
+ * BatchNormalization, Relu and AveragePool between them, become G branches.
  *
  *   C → B   rows iᵗʰ of the first filters, the iᵗʰ group of the second, and the iᵗʰ part of each per-channel vector make
  *           branch i; the branches are concatenated for the last convolution
@@ -12,7 +12,7 @@ import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { sliceTensor, type Tensor } from '../tensor.ts';
-import { findBranches, isTraining } from './branches.ts';
+import { findBranches, isTraining, perChannelOp } from './branches.ts';
 import { constantAt, givenAttributes, ownWeight } from './constants.ts';
 import { concatenatedFamily, isFormB, isPointwise, partsOfAll } from './merge.ts';
 import { beside, branchConstant, branchNode } from './names.ts';
@@ -118,9 +118,11 @@ const usedOutside = (node: Node): Refusal => ({
   refused: `what ${describe(node)} makes is not read by the next node of its block alone.`,
 });
 
-/** What treats each channel by itself. */
-const isLink = (node: Node): boolean =>
-  opTypeOf(node) === 'Relu' || (opTypeOf(node) === 'BatchNormalization' && !isTraining(node));
+/** What treats each channel by itself, as it is. */
+const isLink = (node: Node): boolean => {
+  const op = perChannelOp(node);
+  return op !== undefined && !(op === 'BatchNormalization' && isTraining(node));
+};
 
 /** The constant inputs of a node. */
 function constantsOf(graph: Graph, node: Node): Tensor[] | Refusal {
@@ -143,10 +145,8 @@ function branch(b: Builder, links: readonly Node[], constants: readonly Tensor[]
       const part = sliceTensor(whole, 0, i * size, size);
       return b.parameter(branchConstant(node.inputs[index + 1]!.name, i), part.dims, part);
     });
-    if (opTypeOf(node) === 'Relu') return b.op('Relu', [x], {}, name);
-    if (opTypeOf(node) === 'BatchNormalization') {
-      return b.op('BatchNormalization', [x, ...own], givenAttributes(node, 'BatchNormalization'), name);
-    }
+    const op = perChannelOp(node);
+    if (op) return b.op(op, [x, ...own], givenAttributes(node, op), name);
     return b.op('Conv', [x, ...own], { ...givenAttributes(node, 'Conv'), group: 1 }, name);
   }, links[0]!.inputs[0]!);
 }

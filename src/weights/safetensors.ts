@@ -8,29 +8,14 @@
  * Reference: https://github.com/huggingface/safetensors#format
  */
 import { FormatError, UsageError } from '../errors.ts';
-import {
-  allocate,
-  bytesOf,
-  bytesPerElement,
-  type DType,
-  dtypes,
-  elements,
-  joinBytes,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
+import { bytesOf, bytesPerElement, type DType, dtypes, elements, joinBytes, type Tensor, tensor } from '../tensor.ts';
+import { bytesSource, fillWhole, type Source } from './source.ts';
+import type { StateDict, StoredTensor } from './state-dict.ts';
 
 export interface Safetensors {
   /** In the order of their data. */
   readonly tensors: Map<string, Tensor>;
   readonly metadata: Map<string, string>;
-}
-
-/** Bytes to read from: in memory, or a file. */
-export interface Source {
-  readonly size: number;
-  /** Fills `target` from `offset` on, as far as the bytes go, and gives the number of bytes read. */
-  fill(target: Uint8Array, offset: number): number;
 }
 
 const headerLimit = 100_000_000;
@@ -61,31 +46,34 @@ const dtypeByName: ReadonlyMap<unknown, DType> = new Map(dtypes.map((dtype) => [
  * @example const { tensors, metadata } = readSafetensors(new Uint8Array(await response.arrayBuffer()));
  */
 export function readSafetensors(bytes: Uint8Array, name = 'safetensors bytes'): Safetensors {
-  const fill = (target: Uint8Array, offset: number): number => {
-    const part = bytes.subarray(offset, offset + target.length);
-    target.set(part);
-    return part.length;
-  };
-  return readSafetensorsFrom({ size: bytes.length, fill }, name);
+  return readSafetensorsFrom(bytesSource(bytes), name);
 }
 
 /** `readSafetensors` from any source, one tensor at a time. */
 export function readSafetensorsFrom(source: Source, name: string): Safetensors {
+  const { tensors, metadata } = openSafetensors(source, name);
+  return { tensors: new Map(Array.from(tensors, ([key, stored]) => [key, stored.read()])), metadata };
+}
+
+/** What a safetensors file holds, its header checked and its tensors still in `source`. */
+export function openSafetensors(source: Source, name: string): StateDict & { readonly metadata: Map<string, string> } {
   const headerLength = readHeaderLength(source, name);
   const header = new Uint8Array(headerLength);
   source.fill(header, prefixLength);
   const { entries, metadata } = parseHeader(header, name);
   const start = prefixLength + headerLength;
   checkOffsets(entries, source.size - start, start, name);
-  const tensors = new Map<string, Tensor>();
+  const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
-    const data = allocate(entry.dtype, elements(entry.dims));
-    if (source.fill(new Uint8Array(data.buffer), start + entry.begin) < data.byteLength) {
-      throw new FormatError(`${name}: tensor "${entry.name}" ends early. Did the file change while it was read?`);
-    }
-    tensors.set(entry.name, tensor(entry.dtype, entry.dims, data));
+    const { dtype, dims } = entry;
+    const read = (): Tensor => {
+      const made = tensor(dtype, dims);
+      fillWhole(source, bytesOf(made), start + entry.begin, `${name}: tensor "${entry.name}"`);
+      return made;
+    };
+    tensors.set(entry.name, { dtype, dims, read });
   }
-  return { tensors, metadata };
+  return { tensors, metadata, notes: [] };
 }
 
 function readHeaderLength(source: Source, name: string): number {

@@ -32,6 +32,25 @@ def cifar(depths, cardinality, baseWidth, width, classes, inputSize, inputChanne
     }
 
 
+def extended(depths, cardinality, baseWidth, width, classes, inputSize, **options):
+    """A net with options that torchvision has not."""
+    return {
+        **imagenet(depths, cardinality, baseWidth, width, classes, inputSize, outputStride=0),
+        "stemWidth": width // 2,
+        "stemPool": "max",
+        "shortcutKernel": 1,
+        "attention": "none",
+        "antialias": False,
+        "halvedSplit": False,
+        **options,
+    }
+
+
+SE_D = {"stem": "deep", "shortcut": "D", "attention": "se"}
+ECA_T = {"stem": "tiered", "shortcut": "D", "attention": "eca"}
+AA_SE = {"stemPool": "average", "antialias": True, "attention": "se"}
+SENET = {"stem": "deep", "stemPool": "max-ceil", "shortcutKernel": 3, "attention": "se", "halvedSplit": True}
+
 # Kind of start (make.py has one function for each) -> name: (seed, batch, configuration). Another seed will do wherever
 # make.py does not object to it.
 CASES = {
@@ -45,6 +64,10 @@ CASES = {
         "shortcut-a": (3, 3, cifar([2, 1, 1], 2, 32, 4, 6, [21, 15], shortcut="A")),
         "shortcut-c": (4, 3, cifar([2, 1, 1], 3, 40, 4, 6, [20, 17], shortcut="C")),
         "shortcut-d": (5, 3, cifar([2, 1, 1], 3, 40, 4, 6, [21, 15], shortcut="D")),
+        "se-d": (1, 4, extended([1, 1], 2, 32, 16, 5, [32, 32], **SE_D)),
+        "eca-t": (4, 3, extended([1, 1], 3, 20, 16, 6, [45, 38], **ECA_T)),
+        "aa-se": (2, 3, extended([1, 2, 1], 2, 32, 4, 6, [48, 40], **AA_SE)),
+        "senet": (1, 3, extended([1, 1], 4, 64, 4, 6, [41, 50], **SENET)),
     },
     "trained": {
         "trained-imagenet": (4, 4, imagenet([1, 1], 8, 8, 16, 4, [40, 32], outputStride=0)),

@@ -115,7 +115,7 @@ def pictures(config):
 
 
 def settle(model, x):
-    """Moves each batch normalisation's bias by up to 0.1, to where no value before a ReLU is nearly 0.
+    """Moves the bias before each ReLU by up to 0.1, to where no value before a ReLU is nearly 0.
 
     Otherwise, of so many values, some lie so near 0 that rounding decides whether their gradient passes, and gradients
     in float32 would be compared at the size of those accidents and not at the size of rounding.
@@ -124,6 +124,8 @@ def settle(model, x):
     shifts = torch.linspace(-0.1, 0.1, 801, dtype=torch.float64)[:, None]
 
     def shift(z, bn):
+        if bn is None:
+            return None
         values = z.transpose(0, 1).flatten(1)  # [C, N·H·W]
         best = torch.stack([shifts[(row + shifts).abs().amin(1).argmax(), 0] for row in values])
         bias = (bn.bias + best).float().double()
@@ -143,7 +145,8 @@ def margins(model, x):
     probe, relu, pool = copy.deepcopy(model).train(), [], []
     on_relu(probe, lambda z, _: relu.append(z.abs().min().item()))
     if isinstance(probe.maxpool, nn.MaxPool2d):
-        probe.maxpool.register_forward_pre_hook(lambda _, args: pool.append(pool_margin(args[0])))
+        padded = probe.maxpool.padding == 1
+        probe.maxpool.register_forward_pre_hook(lambda _, args: pool.append(pool_margin(args[0], padded)))
     with torch.no_grad():
         probe(x)
     return min(relu), pool[0] if pool else None

@@ -1,13 +1,16 @@
 """torchvision's own ResNet class, built from this package's configuration.
 
 Blocks, forward pass and parameter names are torchvision's. Only what its constructor fixes is replaced while it runs:
-the stage widths (64, 128, ... become width * 2^stage), the stem, the number of stages and the shortcuts.
+the stage widths (64, 128, ... become width * 2^stage), the stem, the number of stages and the shortcuts. Nets with
+attention, anti-aliasing or a halved split have blocks of blocks.py, which torchvision has not.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.models.resnet import Bottleneck, ResNet, conv1x1
+from torchvision.models.resnet import Bottleneck, ResNet, conv1x1, conv3x3
+
+from blocks import ATTENTION, ExtendedBottleneck, SqueezeExcitation, deep_stem
 
 NONE = [False, False, False]
 DILATED = {0: NONE, 32: NONE, 16: [False, False, True], 8: [False, True, True]}
@@ -36,7 +39,7 @@ class Oracle(ResNet):
         self.config = config
         depths = config["depths"]
         super().__init__(
-            Bottleneck,
+            ExtendedBottleneck if "attention" in config else Bottleneck,
             depths + [0] * (4 - len(depths)),
             groups=config["cardinality"],
             width_per_group=config["baseWidth"],
@@ -54,17 +57,43 @@ class Oracle(ResNet):
         stage = super()._make_layer(block, planes, blocks, stride, dilate)
         for index, module in enumerate(stage):
             self._replace_shortcut(module, inputs if index == 0 else self.inplanes, self.inplanes)
+            if "attention" in self.config:
+                self._extend(module, planes, self.inplanes)
         return stage
 
     def _make_stem(self):
         channels, width = self.config["inputChannels"], self.config["width"]
-        self.inplanes = width
-        self.bn1 = nn.BatchNorm2d(width)
-        if self.config["stem"] == "cifar":
+        stem, pool = self.config["stem"], self.config.get("stemPool", "max")
+        self.inplanes = 2 * self.config["stemWidth"] if stem in ("deep", "tiered") else width
+        self.bn1 = nn.BatchNorm2d(self.inplanes)
+        if stem == "cifar":
             self.conv1 = nn.Conv2d(channels, width, 3, stride=1, padding=1, bias=False)
             self.maxpool = nn.Identity()
-        else:
+        elif stem == "imagenet":
             self.conv1 = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
+        else:
+            self.conv1 = deep_stem(channels, self.config["stemWidth"], stem == "tiered")
+        if pool == "max-ceil":
+            self.maxpool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        elif pool == "average":
+            self.maxpool = nn.AvgPool2d(2)
+
+    def _extend(self, block, planes, outputs):
+        """What torchvision's block has not: attention, an average in place of the stride, half of the first filters."""
+        if self.config["attention"] != "none":
+            block.se = ATTENTION[self.config["attention"]](outputs)
+        if self.config["antialias"] and block.stride == 2:
+            block.conv2.stride = (1, 1)
+            block.aa = nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False)
+        if self.config["halvedSplit"]:
+            old, groups = block.conv2, block.conv2.groups
+            half = old.in_channels // 2
+            block.conv1 = conv1x1(block.conv1.in_channels, half)
+            block.bn1 = nn.BatchNorm2d(half)
+            block.conv2 = nn.Conv2d(half, old.out_channels, 3, old.stride, old.padding, old.dilation, groups, bias=False)
+        if self.config["shortcutKernel"] == 3 and block.downsample is not None and planes > self.config["width"]:
+            inputs = block.downsample[0].in_channels
+            block.downsample[0] = conv3x3(inputs, outputs, block.downsample[0].stride)
 
     def _replace_shortcut(self, block, inputs, outputs):
         kind = self.config["shortcut"]
@@ -77,17 +106,32 @@ class Oracle(ResNet):
 
 
 def on_relu(model, visit):
-    """Calls visit(z, bn) with the input of every ReLU and the batch normalisation before it; a result replaces z."""
+    """Calls visit(z, layer) with the input of every ReLU and the layer whose bias moves it; a result replaces z.
+
+    That layer is the batch normalisation before it, SE's first convolution, or, where weights are multiplied in between,
+    the shortcut's normalisation. Where the shortcut has none there is no such layer.
+    """
     sites = [(model.relu, [model.bn1])]
-    sites += [(m.relu, [m.bn1, m.bn2, m.bn3]) for m in model.modules() if isinstance(m, Bottleneck)]
-    for relu, norms in sites:
-        calls = iter(norms)
+    if isinstance(model.conv1, nn.Sequential):
+        sites += [(model.conv1[2], [model.conv1[1]]), (model.conv1[5], [model.conv1[4]])]
+    sites += [(m.relu, [m.bn1, m.bn2, last_shift(m)]) for m in model.modules() if isinstance(m, Bottleneck)]
+    sites += [(m.relu, [m.fc1]) for m in model.modules() if isinstance(m, SqueezeExcitation)]
+    for relu, layers in sites:
+        calls = iter(layers)
         relu.register_forward_pre_hook(lambda _, args, calls=calls: visit(args[0], next(calls)))
 
 
-def pool_margin(x):
+def last_shift(block):
+    if not isinstance(block, ExtendedBottleneck) or isinstance(block.se, nn.Identity):
+        return block.bn3
+    return block.downsample[-1] if isinstance(block.downsample, nn.Sequential) else None
+
+
+def pool_margin(x, padded):
     """The smallest distance from the largest value of a 3x3/2 max-pool window, where positive, to the next smaller."""
-    windows = functional.unfold(functional.pad(x, (1, 1, 1, 1)), 3, stride=2).unflatten(1, (x.shape[1], 9))
+    down, across = [(size + 1) % 2 for size in x.shape[2:]]  # how far the last windows hang over, without padding
+    edge = (1, 1, 1, 1) if padded else (0, across, 0, down)
+    windows = functional.unfold(functional.pad(x, edge), 3, stride=2).unflatten(1, (x.shape[1], 9))
     first = windows.amax(2, keepdim=True)
     second = windows.where(windows < first, first.new_tensor(-torch.inf)).amax(2, keepdim=True)
     return (first - second)[first > 0].min().item()

@@ -2,7 +2,8 @@
 import { dirname, extname } from 'node:path';
 import { convert } from '../../classifier/convert.ts';
 import { descriptionKey, readDescription, writeDescription } from '../../classifier/description.ts';
-import { exportOnnx, loadModel, writeModelFile } from '../../classifier/files.ts';
+import { exportOnnx } from '../../classifier/export.ts';
+import { loadModel, writeModelFile } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
 import type { Graph } from '../../graph/graph.ts';

@@ -18,6 +18,11 @@ export async function run(_args: readonly [], _options: object, output: Output):
     `${h} x ${w}`,
   ]);
   output.line(table([['variant', 'parameters', 'multiply-adds', 'input'], ...cells]));
-  output.line('\nAny cardinality and width can be named: resnext50_16x8d; _w16 gives the first stage 16 features.');
+  output.line(
+    '\nAny cardinality and width can be named: resnext50_16x8d; _w16 gives the first stage 16 features. So can any',
+  );
+  output.line(
+    'combination of se or eca (attention), aa (anti-aliased) and d or t (deep or tiered stem): ecaresnextaa50d_8x14d.',
+  );
   return 0;
 }

@@ -1,8 +1,10 @@
 /** `resnext summary`: a net stage by stage, as the paper's Table 1 has it. */
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
+import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
 import { branchWidth, type Form, type ResNeXtConfig } from '../../model/config.ts';
 import { type Model, resnext } from '../../model/resnext.ts';
+import { deepStemFeatures } from '../../model/stem.ts';
 import { elements } from '../../tensor.ts';
 import { type Output, short, table } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
@@ -61,16 +63,30 @@ function summarise({ config, graph, parameters }: Model): StageSummary[] {
 }
 
 function describeStage(config: ResNeXtConfig, name: string): string {
-  const { depths, width, baseWidth, cardinality, stem, classes, form } = config;
-  if (name === 'stem') return stem === 'imagenet' ? '7x7 /2, max-pool 3x3 /2' : '3x3';
+  const { depths, width, baseWidth, cardinality, classes, form, halvedSplit, antialias } = config;
+  if (name === 'stem') return describeStem(config);
   if (name === 'fc') return classes > 0 ? 'average-pool, linear' : 'average-pool';
   const s = Number(name.slice('layer'.length)) - 1;
   const n = width * 2 ** s;
-  const [d, wide] = [branchWidth(n, baseWidth), branchWidth(n, baseWidth) * cardinality];
+  const d = branchWidth(n, baseWidth);
+  const [split, wide] = [halvedSplit ? d / 2 : d, d * cardinality];
   const block = {
-    A: `${cardinality} branches of 1x1 ${d}, 3x3 ${d}, 1x1 ${4 * n}, added`,
-    B: `${cardinality} branches of 1x1 ${d}, 3x3 ${d}, joined, 1x1 ${4 * n}`,
-    C: `1x1 ${wide}, 3x3 ${wide} in ${cardinality} groups, 1x1 ${4 * n}`,
+    A: `${cardinality} branches of 1x1 ${split}, 3x3 ${d}, 1x1 ${4 * n}, added`,
+    B: `${cardinality} branches of 1x1 ${split}, 3x3 ${d}, joined, 1x1 ${4 * n}`,
+    C: `1x1 ${split * cardinality}, 3x3 ${wide} in ${cardinality} groups, 1x1 ${4 * n}`,
   };
-  return `${depths[s]} x [${block[form]}]`;
+  const weights = { none: '', se: `, SE ${squeezedWidth(4 * n)}`, eca: `, ECA ${slidingKernel(4 * n)}` };
+  return `${depths[s]} x [${block[form]}${weights[config.attention]}]${antialias && s > 0 ? ', anti-aliased' : ''}`;
+}
+
+function describeStem(config: ResNeXtConfig): string {
+  if (config.stem === 'cifar') return '3x3';
+  const pool = {
+    max: 'max-pool 3x3 /2',
+    'max-ceil': 'max-pool 3x3 /2 without padding',
+    average: 'average-pool 2x2 /2',
+  }[config.stemPool];
+  if (config.stem === 'imagenet') return `7x7 /2, ${pool}`;
+  const [first, second, third] = deepStemFeatures(config);
+  return `3x3 ${first} /2, 3x3 ${second}, 3x3 ${third}, ${pool}`;
 }

@@ -1,0 +1,44 @@
+/**
+ * What stands before the first stage: one convolution, or three small ones in place of a large one (the "deep" stem of
+ * ResNet-C and -D, He et al., Bag of Tricks, 2019; "tiered" where the first has fewer features), and a pool. The
+ * layers of a deep stem have the places in `conv1` that timm gives them, the last normalisation is `bn1` in all.
+ */
+import type { Value } from '../graph/graph.ts';
+import type { ResNeXtConfig, StemPool } from './config.ts';
+import type { Layers } from './layers.ts';
+
+/** A picture [N, C, H, W] → what the first stage sees: [N, n, H, W] for CIFAR, else [N, n or 2w, H/4, W/4]. */
+export function stem(layers: Layers, input: Value, config: ResNeXtConfig): Value {
+  const x = layers.relu('relu', layers.normalisation('bn1', convolutions(layers, input, config)));
+  return config.stem === 'cifar' ? x : pool(layers, x, config.stemPool);
+}
+
+function convolutions(layers: Layers, input: Value, config: ResNeXtConfig): Value {
+  if (config.stem === 'cifar') return layers.convolution('conv1', input, { filters: config.width, kernel: 3 }); // [N, n, H, W]
+  const stride = 2;
+  if (config.stem === 'imagenet')
+    return layers.convolution('conv1', input, { filters: config.width, kernel: 7, stride }); // [N, n, H/2, W/2]
+  const [first, second, third] = deepStemFeatures(config);
+  let x = layers.convolution('conv1.0', input, { filters: first, kernel: 3, stride }); // [N, w or 3w/4, H/2, W/2]
+  x = layers.relu('conv1.2', layers.normalisation('conv1.1', x));
+  x = layers.convolution('conv1.3', x, { filters: second, kernel: 3 }); // [N, w, H/2, W/2]
+  x = layers.relu('conv1.5', layers.normalisation('conv1.4', x));
+  return layers.convolution('conv1.6', x, { filters: third, kernel: 3 }); // [N, 2w, H/2, W/2]
+}
+
+/** Features of the three convolutions of a deep or tiered stem. */
+export const deepStemFeatures = ({
+  stem,
+  stemWidth,
+}: ResNeXtConfig): [first: number, second: number, third: number] => [
+  stem === 'tiered' ? 3 * Math.floor(stemWidth / 4) : stemWidth,
+  stemWidth,
+  2 * stemWidth,
+];
+
+function pool({ builder }: Layers, x: Value, kind: StemPool): Value {
+  const strides = [2, 2];
+  if (kind === 'average') return builder.op('AveragePool', [x], { kernel_shape: strides, strides }, 'averagepool');
+  const edge = kind === 'max' ? { pads: [1, 1, 1, 1] } : { ceil_mode: 1 };
+  return builder.op('MaxPool', [x], { kernel_shape: [3, 3], strides, ...edge }, 'maxpool');
+}

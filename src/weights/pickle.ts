@@ -1,0 +1,280 @@
+/**
+ * A pickle read as data. A pickle is a program for a stack machine; this machine has the instructions that protocols 2
+ * to 5 write for plain values, and calls nothing but the functions of ours that the reader's `PickleNames` allow. A
+ * name that is not allowed is refused where it stands, whether or not it would have been called.
+ *
+ * None, bool, str, float and bytes become null, boolean, string, number and Uint8Array; int a number, or a bigint
+ * beyond 2^53; list an array, tuple a `Tuple`, dict a Map (so no key means anything to JavaScript), set a Set. What is
+ * kept is in proportion to what was read: instructions, texts and the stack have limits, and nothing is copied twice.
+ * Reference: https://docs.python.org/3/library/pickletools.html
+ */
+import { FormatError } from '../errors.ts';
+import type { Cursor } from './source.ts';
+
+export class Tuple {
+  readonly items: readonly unknown[];
+  constructor(items: readonly unknown[]) {
+    this.items = items;
+  }
+}
+
+/** What a name of Python's stands for here: something inert, or a function of ours. */
+export class Named {
+  readonly name: string;
+  readonly call: ((args: readonly unknown[]) => unknown) | undefined;
+  constructor(name: string, call?: (args: readonly unknown[]) => unknown) {
+    this.name = name;
+    this.call = call;
+  }
+}
+
+/** An object of no interest to weights, such as a run's options; its contents are read and forgotten. */
+export class Inert {}
+
+/** What a pickle may refer to. */
+export interface PickleNames {
+  /** The meaning of `module.name`, or undefined where it is not allowed. */
+  named(name: string): Named | undefined;
+  /** The meaning of a persistent id, by which PyTorch refers to storages. */
+  persistent(id: unknown): unknown;
+}
+
+const instructionLimit = 2_000_000;
+const stackLimit = 500_000;
+const textLimit = 1 << 24;
+const integerLimit = 1 << 10;
+
+/**
+ * The value of the pickle at the cursor, which then stands behind it.
+ *
+ * @throws FormatError when it is no sound pickle, names what is not allowed, or is too large to be one of weights.
+ */
+export function unpickle(cursor: Cursor, names: PickleNames): unknown {
+  return new Machine(cursor, names).run();
+}
+
+class Machine {
+  readonly cursor: Cursor;
+  readonly names: PickleNames;
+  readonly stack: unknown[] = [];
+  readonly marks: number[] = [];
+  readonly memo = new Map<number, unknown>();
+  textLeft = textLimit;
+
+  constructor(cursor: Cursor, names: PickleNames) {
+    this.cursor = cursor;
+    this.names = names;
+  }
+
+  run(): unknown {
+    for (let count = 0; count < instructionLimit; count += 1) {
+      const code = this.cursor.byte();
+      if (code === stop) return this.result();
+      const instruction = instructions[code];
+      if (!instruction) this.refuse(`has the byte 0x${code.toString(16).padStart(2, '0')} in place of an instruction`);
+      instruction(this);
+      if (this.stack.length > stackLimit) this.refuse(`piles more than ${stackLimit} values up`);
+    }
+    return this.refuse(`has more than ${instructionLimit} instructions`);
+  }
+
+  result(): unknown {
+    const value = this.pop();
+    if (this.stack.length > 0 || this.marks.length > 0) this.refuse('ends with more than one value');
+    return value;
+  }
+
+  refuse(fault: string): never {
+    const { name, position } = this.cursor;
+    throw new FormatError(`${name}: its pickle ${fault}, before byte ${position}. It is damaged, or not of weights.`);
+  }
+
+  push(value: unknown): void {
+    this.stack.push(value);
+  }
+
+  pop(): unknown {
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.refuse('takes a value where there is none');
+    return this.stack.pop();
+  }
+
+  top(): unknown {
+    const value = this.pop();
+    this.push(value);
+    return value;
+  }
+
+  /** The values above the last mark, which are taken with it. */
+  popMark(): unknown[] {
+    const mark = this.marks.pop();
+    if (mark === undefined) this.refuse('takes values where none are marked');
+    return this.stack.splice(mark);
+  }
+
+  popTuple(length: number): void {
+    const items = Array.from({ length }, () => this.pop());
+    this.push(new Tuple(items.reverse()));
+  }
+
+  pushText(length: number, encoding: 'utf-8' | 'latin1'): void {
+    this.push(this.text(this.counted(length), encoding));
+  }
+
+  pushBytes(length: number): void {
+    this.push(this.counted(length).slice());
+  }
+
+  counted(length: number): Uint8Array {
+    this.textLeft -= length;
+    if (length < 0 || this.textLeft < 0) this.refuse(`has texts of more than ${textLimit} bytes`);
+    return this.cursor.bytes(length);
+  }
+
+  text(bytes: Uint8Array, encoding: 'utf-8' | 'latin1'): string {
+    try {
+      return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      return this.refuse('has a text that is not UTF-8');
+    }
+  }
+
+  line(): string {
+    const bytes: number[] = [];
+    for (let byte = this.cursor.byte(); byte !== newline; byte = this.cursor.byte()) {
+      if (bytes.push(byte) > integerLimit) this.refuse('has a name that is too long');
+    }
+    return this.text(Uint8Array.from(bytes), 'utf-8');
+  }
+
+  pushInteger(length: number): void {
+    if (length < 0 || length > integerLimit) this.refuse(`has an integer of ${length} bytes`);
+    const bytes = this.cursor.bytes(length);
+    let value = 0n;
+    for (let i = length - 1; i >= 0; i -= 1) value = (value << 8n) | BigInt(bytes[i]!);
+    value = BigInt.asIntN(8 * length, value);
+    this.push(BigInt.asIntN(53, value) === value ? Number(value) : value);
+  }
+
+  pushNamed(module: unknown, member: unknown): void {
+    if (typeof module !== 'string' || typeof member !== 'string') this.refuse('names something by what is no text');
+    const name = `${module}.${member}`;
+    const named = this.names.named(name);
+    if (!named) this.refuseName(name);
+    this.push(named);
+  }
+
+  refuseName(name: string): never {
+    const shown = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+    const advice = 'nothing of it was run. If you trust it, save its state_dict() alone with PyTorch and open that';
+    throw new FormatError(`${this.cursor.name} names ${shown}, which weights do not need; ${advice}.`);
+  }
+
+  call(callee: unknown, args: unknown): void {
+    if (!(callee instanceof Named)) this.refuse('calls a value that is no function');
+    if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} with what is no tuple`);
+    if (!callee.call) this.refuse(`calls ${callee.name}, which is no function`);
+    this.push(callee.call(args.items));
+  }
+
+  /** Attributes of dicts, such as the version numbers of an OrderedDict, and the contents of inert objects are dropped. */
+  build(): void {
+    const state = this.pop();
+    const target = this.top();
+    if (target instanceof Inert || (target instanceof Map && state instanceof Map)) return;
+    this.refuse('sets the state of an object that has none');
+  }
+
+  extend(items: readonly unknown[]): void {
+    const list = this.top();
+    if (!Array.isArray(list)) this.refuse('appends to what is no list');
+    for (const item of items) list.push(item);
+  }
+
+  setItems(items: readonly unknown[]): void {
+    const map = this.top();
+    if (!(map instanceof Map)) this.refuse('sets an entry of what is no dict');
+    if (items.length % 2 > 0) this.refuse('has a key without a value');
+    for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
+  }
+
+  addItems(items: readonly unknown[]): void {
+    const set = this.top();
+    if (!(set instanceof Set)) this.refuse('adds to what is no set');
+    for (const item of items) set.add(item);
+  }
+
+  recall(key: number): void {
+    if (!this.memo.has(key)) this.refuse(`recalls value ${key}, which it has not kept`);
+    this.push(this.memo.get(key));
+  }
+
+  protocol(): void {
+    const version = this.cursor.byte();
+    if (version < 2 || version > 5) this.refuse(`has protocol ${version}, and 2 to 5 are read`);
+  }
+}
+
+const stop = 0x2e;
+const newline = 0x0a;
+const uint16 = (vm: Machine): number => vm.cursor.view(2).getUint16(0, true);
+const uint32 = (vm: Machine): number => vm.cursor.view(4).getUint32(0, true);
+const uint64 = (vm: Machine): number => vm.cursor.count64('a length in its pickle');
+
+/** By the instruction's byte; the names are those of Python's `pickletools`. */
+const instructions: Readonly<Record<number, (vm: Machine) => void>> = {
+  128: (vm) => vm.protocol(), // PROTO
+  149: uint64, // FRAME: how far to read ahead, which is no matter
+  40: (vm) => vm.marks.push(vm.stack.length), // MARK
+  48: (vm) => vm.pop(), // POP
+  49: (vm) => vm.popMark(), // POP_MARK
+  50: (vm) => vm.push(vm.top()), // DUP
+  78: (vm) => vm.push(null), // NONE
+  136: (vm) => vm.push(true), // NEWTRUE
+  137: (vm) => vm.push(false), // NEWFALSE
+  74: (vm) => vm.push(vm.cursor.int32()), // BININT
+  75: (vm) => vm.push(vm.cursor.byte()), // BININT1
+  77: (vm) => vm.push(uint16(vm)), // BININT2
+  138: (vm) => vm.pushInteger(vm.cursor.byte()), // LONG1
+  139: (vm) => vm.pushInteger(vm.cursor.int32()), // LONG4
+  71: (vm) => vm.push(vm.cursor.view(8).getFloat64(0)), // BINFLOAT
+  85: (vm) => vm.pushText(vm.cursor.byte(), 'latin1'), // SHORT_BINSTRING: of Python 2
+  84: (vm) => vm.pushText(vm.cursor.int32(), 'latin1'), // BINSTRING
+  140: (vm) => vm.pushText(vm.cursor.byte(), 'utf-8'), // SHORT_BINUNICODE
+  88: (vm) => vm.pushText(uint32(vm), 'utf-8'), // BINUNICODE
+  141: (vm) => vm.pushText(uint64(vm), 'utf-8'), // BINUNICODE8
+  67: (vm) => vm.pushBytes(vm.cursor.byte()), // SHORT_BINBYTES
+  66: (vm) => vm.pushBytes(uint32(vm)), // BINBYTES
+  142: (vm) => vm.pushBytes(uint64(vm)), // BINBYTES8
+  150: (vm) => vm.pushBytes(uint64(vm)), // BYTEARRAY8
+  93: (vm) => vm.push([]), // EMPTY_LIST
+  97: (vm) => vm.extend([vm.pop()]), // APPEND
+  101: (vm) => vm.extend(vm.popMark()), // APPENDS
+  108: (vm) => vm.push(vm.popMark()), // LIST
+  41: (vm) => vm.popTuple(0), // EMPTY_TUPLE
+  133: (vm) => vm.popTuple(1), // TUPLE1
+  134: (vm) => vm.popTuple(2), // TUPLE2
+  135: (vm) => vm.popTuple(3), // TUPLE3
+  116: (vm) => vm.push(new Tuple(vm.popMark())), // TUPLE
+  125: (vm) => vm.push(new Map()), // EMPTY_DICT
+  115: (vm) => vm.setItems([vm.pop(), vm.pop()].reverse()), // SETITEM
+  117: (vm) => vm.setItems(vm.popMark()), // SETITEMS
+  143: (vm) => vm.push(new Set()), // EMPTY_SET
+  144: (vm) => vm.addItems(vm.popMark()), // ADDITEMS
+  145: (vm) => vm.push(new Set(vm.popMark())), // FROZENSET
+  104: (vm) => vm.recall(vm.cursor.byte()), // BINGET
+  106: (vm) => vm.recall(uint32(vm)), // LONG_BINGET
+  113: (vm) => vm.memo.set(vm.cursor.byte(), vm.top()), // BINPUT
+  114: (vm) => vm.memo.set(uint32(vm), vm.top()), // LONG_BINPUT
+  148: (vm) => vm.memo.set(vm.memo.size, vm.top()), // MEMOIZE
+  99: (vm) => vm.pushNamed(vm.line(), vm.line()), // GLOBAL
+  147: (vm) => vm.pushNamed(...([vm.pop(), vm.pop()].reverse() as [unknown, unknown])), // STACK_GLOBAL
+  82: callPopped, // REDUCE
+  129: callPopped, // NEWOBJ
+  98: (vm) => vm.build(), // BUILD
+  81: (vm) => vm.push(vm.names.persistent(vm.pop())), // BINPERSID
+};
+
+function callPopped(vm: Machine): void {
+  const args = vm.pop();
+  vm.call(vm.pop(), args);
+}

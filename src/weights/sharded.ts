@@ -1,0 +1,72 @@
+/**
+ * Weights in several safetensors files with an index: `{ metadata, weight_map: { tensor: file } }`. Shards are named by
+ * plain file names, so that an index leads nowhere but to its own folder, and each tensor must lie where the map says.
+ */
+import { FormatError } from '../errors.ts';
+import { openSafetensors } from './safetensors.ts';
+import { fillWhole, type Source } from './source.ts';
+import type { StateDict, StoredTensor } from './state-dict.ts';
+
+const indexLimit = 1 << 26;
+const shardLimit = 1000;
+
+/**
+ * The tensors of all shards, in the order of the map. `shard` opens a file by its name in the index.
+ *
+ * @throws FormatError when the index or a shard is not sound, or they do not fit together.
+ * @example readSharded(bytesSource(index), 'model.safetensors.index.json', (file) => bytesSource(files.get(file)!))
+ */
+export function readSharded(index: Source, name: string, shard: (file: string) => Source): StateDict {
+  const map = readMap(index, name);
+  const shards = new Map<string, StateDict>();
+  const tensors = new Map<string, StoredTensor>();
+  const metadata = new Map<string, string>();
+  for (const [key, file] of map) {
+    const opened = shards.get(file) ?? openSafetensors(shard(file), `${name}, ${file}`);
+    if (!shards.has(file)) for (const [entry, text] of opened.metadata) metadata.set(entry, text);
+    shards.set(file, opened);
+    const stored = opened.tensors.get(key);
+    if (!stored) throw new FormatError(`${name} says that "${key}" is in ${file}, where it is not.`);
+    tensors.set(key, stored);
+  }
+  const total = [...shards.values()].reduce((sum, { tensors: held }) => sum + held.size, 0);
+  const rest = total - tensors.size;
+  const notes = rest > 0 ? [`Left out: ${rest} tensors in the shards that the index does not name.`] : [];
+  return { tensors, metadata, notes };
+}
+
+function readMap(index: Source, name: string): [tensor: string, file: string][] {
+  if (index.size > indexLimit) {
+    throw new FormatError(`${name} has ${index.size} bytes, too many for an index; at most ${indexLimit} are read.`);
+  }
+  const bytes = new Uint8Array(index.size);
+  fillWhole(index, bytes, 0, name);
+  const map = weightMap(bytes);
+  if (!map)
+    throw new FormatError(`${name} is no index of shards: it is not JSON with a weight_map from tensor to file.`);
+  const files = new Set(map.map(([, file]) => file));
+  if (files.size > shardLimit)
+    throw new FormatError(`${name} names ${files.size} files; at most ${shardLimit} are read.`);
+  for (const file of files) checkFile(file, name);
+  return map;
+}
+
+function weightMap(bytes: Uint8Array): [string, string][] | undefined {
+  try {
+    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const map: unknown =
+      typeof json === 'object' && json !== null && 'weight_map' in json ? json.weight_map : undefined;
+    if (typeof map !== 'object' || map === null || Array.isArray(map)) return undefined;
+    const entries = Object.entries(map) as [string, unknown][];
+    return entries.every((entry): entry is [string, string] => typeof entry[1] === 'string') ? entries : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function checkFile(file: string, name: string): void {
+  if (/^[^/\\:\0]{1,255}$/.test(file) && file !== '.' && file !== '..') return;
+  throw new FormatError(
+    `${name} names the shard ${JSON.stringify(file)}; expected a file beside it, without a folder.`,
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * Bytes to read from: in memory, in a file, or a part of either. Reading is by region and synchronous, so that a
+ * container's structure is followed without its data in memory.
+ */
+import { FormatError } from '../errors.ts';
+
+/** Bytes to read from. */
+export interface Source {
+  readonly size: number;
+  /** Fills `target` from `offset` on, as far as the bytes go, and gives the number of bytes read. */
+  fill(target: Uint8Array, offset: number): number;
+}
+
+/**
+ * Bytes in memory as a source; they are not copied.
+ *
+ * @example const weights = await readStateDict(bytesSource(new Uint8Array(await file.arrayBuffer())), file.name);
+ */
+export function bytesSource(bytes: Uint8Array): Source {
+  return {
+    size: bytes.length,
+    fill(target, offset) {
+      const found = bytes.subarray(offset, offset + target.length);
+      target.set(found);
+      return found.length;
+    },
+  };
+}
+
+/** A region of a source as one of its own; it lies within. */
+export function partOf(source: Source, begin: number, size: number): Source {
+  return {
+    size,
+    fill(target, offset) {
+      const room = Math.max(0, Math.min(target.length, size - offset));
+      return source.fill(target.subarray(0, room), begin + offset);
+    },
+  };
+}
+
+/** Fills all of `target`, or refuses: the structure was checked before, so the file must have changed. */
+export function fillWhole(source: Source, target: Uint8Array, offset: number, subject: string): void {
+  if (source.fill(target, offset) < target.length) {
+    throw new FormatError(`${subject} ends early. Did the file change while it was read?`);
+  }
+}
+
+const chunkLength = 1 << 16;
+
+/** Reads a source from its begin to its end, in small pieces; whoever wants more than there is gets a `FormatError`. */
+export class Cursor {
+  readonly source: Source;
+  /** What messages call the source. */
+  readonly name: string;
+  position: number;
+  #chunk = new Uint8Array(0);
+  #chunkBegin = 0;
+
+  constructor(source: Source, name: string, position = 0) {
+    this.source = source;
+    this.name = name;
+    this.position = position;
+  }
+
+  get left(): number {
+    return this.source.size - this.position;
+  }
+
+  /** The next `length` bytes, in memory of their own or of a buffer that is not written again. */
+  bytes(length: number): Uint8Array {
+    if (length > this.left) this.#truncated(length);
+    const begin = this.position - this.#chunkBegin;
+    const end = begin + length;
+    this.position += length;
+    if (begin >= 0 && end <= this.#chunk.length) return this.#chunk.subarray(begin, end);
+    this.#chunkBegin = this.position - length;
+    this.#chunk = new Uint8Array(Math.max(length, Math.min(chunkLength, this.source.size - this.#chunkBegin)));
+    fillWhole(this.source, this.#chunk, this.#chunkBegin, this.name);
+    return this.#chunk.subarray(0, length);
+  }
+
+  /** Passes over `length` bytes and gives the place where they begin. */
+  skip(length: number): number {
+    if (length > this.left) this.#truncated(length);
+    this.position += length;
+    return this.position - length;
+  }
+
+  view(length: number): DataView {
+    const bytes = this.bytes(length);
+    return new DataView(bytes.buffer, bytes.byteOffset, length);
+  }
+
+  byte(): number {
+    return this.bytes(1)[0]!;
+  }
+
+  int32(): number {
+    return this.view(4).getInt32(0, true);
+  }
+
+  /** A 64-bit integer that counts something; beyond 2^53 or below 0 it cannot. */
+  count64(what: string): number {
+    const value = this.view(8).getBigInt64(0, true);
+    if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw new FormatError(`${this.name}: ${what} is ${value}, which is no size. The file is damaged.`);
+    }
+    return Number(value);
+  }
+
+  #truncated(length: number): never {
+    const { size } = this.source;
+    const asked = `${length} more are expected at ${this.position}`;
+    throw new FormatError(`${this.name} is truncated or damaged: it has ${size} bytes, and ${asked}.`);
+  }
+}

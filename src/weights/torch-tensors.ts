@@ -1,0 +1,194 @@
+/**
+ * Tensors of PyTorch's pickles: a storage is a row of elements, a tensor is a view of one by offset and strides. The
+ * table of names is the whole of what a pickle may refer to. Bounds are checked when the pickle is read, elements are
+ * read when they are asked for; a view that is not row-major is gathered.
+ */
+import { FormatError } from '../errors.ts';
+import { bytesOf, bytesPerElement, type DType, elements, type Tensor, tensor } from '../tensor.ts';
+import { crc32 } from './crc32.ts';
+import { Inert, Named, type PickleNames, Tuple } from './pickle.ts';
+import { fillWhole, type Source } from './source.ts';
+import type { StoredTensor } from './state-dict.ts';
+
+/** Elements in a file. Where they lie may become known only after the pickle. */
+export class Storage {
+  readonly dtype: DType;
+  readonly length: number;
+  /** The elements' bytes. */
+  place: Source | undefined;
+  /** The checksum of all bytes, where the file has one. */
+  checksum: number | undefined;
+
+  constructor(dtype: DType, length: number) {
+    this.dtype = dtype;
+    this.length = length;
+  }
+
+  get byteLength(): number {
+    return this.length * bytesPerElement(this.dtype);
+  }
+
+  /** Fills `target` from an element on. What is read whole is compared with its checksum. */
+  fill(target: Uint8Array, element: number, subject: string): void {
+    if (!this.place) throw new FormatError(`${subject} has no data in the file.`);
+    fillWhole(this.place, target, element * bytesPerElement(this.dtype), subject);
+    const whole = this.checksum !== undefined && target.length === this.place.size;
+    if (whole && crc32(target) !== this.checksum) {
+      throw new FormatError(`${subject} does not fit its checksum. The file is damaged; fetch it again.`);
+    }
+  }
+}
+
+/** A view of a storage, in bounds. */
+export class TensorView implements StoredTensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  readonly #storage: Storage;
+  readonly #offset: number;
+  readonly #strides: readonly number[];
+  readonly #name: string;
+
+  constructor(storage: Storage, offset: number, dims: readonly number[], strides: readonly number[], name: string) {
+    this.dtype = storage.dtype;
+    this.dims = dims;
+    this.#storage = storage;
+    this.#offset = offset;
+    this.#strides = strides;
+    this.#name = name;
+    const end = offset + this.#span;
+    if (!Number.isSafeInteger(elements(dims)) || !Number.isSafeInteger(end) || end > storage.length) {
+      const view = `offset ${offset}, strides [${strides}]`;
+      const has = `its storage has ${storage.length} elements`;
+      throw new FormatError(`${name}: a tensor of [${dims}] with ${view} does not lie in its data: ${has}.`);
+    }
+  }
+
+  /** Elements from the first to behind the last. */
+  get #span(): number {
+    if (elements(this.dims) === 0) return 0;
+    return this.dims.reduce((last, dim, axis) => last + (dim - 1) * this.#strides[axis]!, 1);
+  }
+
+  get #rowMajor(): boolean {
+    let expected = 1;
+    for (let axis = this.dims.length - 1; axis >= 0; axis -= 1) {
+      if (this.dims[axis] !== 1 && this.#strides[axis] !== expected) return false;
+      expected *= this.dims[axis]!;
+    }
+    return true;
+  }
+
+  read(): Tensor {
+    const subject = `${this.#name}: a tensor of [${this.dims}]`;
+    const whole = tensor(this.dtype, this.dims);
+    if (whole.data.length === 0) return whole;
+    if (this.#rowMajor) this.#storage.fill(bytesOf(whole), this.#offset, subject);
+    else this.#gather(whole, subject);
+    return whole;
+  }
+
+  #gather(target: Tensor, subject: string): void {
+    const source = tensor(this.dtype, [this.#span]);
+    this.#storage.fill(bytesOf(source), this.#offset, subject);
+    const index = this.dims.map(() => 0);
+    let from = 0;
+    for (let to = 0; to < target.data.length; to += 1) {
+      target.data[to] = source.data[from]!;
+      for (let axis = index.length - 1; axis >= 0; axis -= 1) {
+        from += this.#strides[axis]!;
+        index[axis]! += 1;
+        if (index[axis]! < this.dims[axis]!) break;
+        from -= this.#strides[axis]! * index[axis]!;
+        index[axis] = 0;
+      }
+    }
+  }
+}
+
+const storageTypes: ReadonlyMap<string, DType> = new Map([
+  ['torch.DoubleStorage', 'float64'],
+  ['torch.FloatStorage', 'float32'],
+  ['torch.HalfStorage', 'float16'],
+  ['torch.BFloat16Storage', 'bfloat16'],
+  ['torch.LongStorage', 'int64'],
+  ['torch.IntStorage', 'int32'],
+  ['torch.ShortStorage', 'int16'],
+  ['torch.CharStorage', 'int8'],
+  ['torch.ByteStorage', 'uint8'],
+  ['torch.BoolStorage', 'bool'],
+  ['torch.storage.UntypedStorage', 'uint8'],
+]);
+
+/** Values that stand around weights and mean nothing to them. They can be made, and hold nothing. */
+const inertNames: ReadonlySet<string> = new Set([
+  'argparse.Namespace',
+  'numpy.dtype',
+  'numpy.core.multiarray.scalar',
+  'numpy._core.multiarray.scalar',
+  '_codecs.encode',
+  'torch.device',
+]);
+const dtypeNames = /^torch\.(float(16|32|64)|bfloat16|u?int8|int(16|32|64)|bool|half|float|double|long)$/;
+
+/** Finds the storage that a pickle refers to: the fields of its persistent id. */
+export type FindStorage = (key: string, dtype: DType, length: number, view: unknown) => Storage;
+
+/** What a pickle of PyTorch's may name. `name` is what messages call the file. */
+export function torchNames(name: string, find: FindStorage): PickleNames {
+  const functions = new Map<string, (args: readonly unknown[]) => unknown>([
+    ['collections.OrderedDict', (args) => orderedDict(args, name)],
+    ['collections.Counter', (args) => args[0] ?? new Map()],
+    ['torch.Size', (args) => args[0] ?? new Tuple([])],
+    ['torch._utils._rebuild_tensor', (args) => view(args, name)],
+    ['torch._utils._rebuild_tensor_v2', (args) => view(args, name)],
+    ['torch._utils._rebuild_parameter', (args) => args[0]],
+  ]);
+  return {
+    named(asked) {
+      const call = functions.get(asked);
+      if (call) return new Named(asked, call);
+      if (inertNames.has(asked)) return new Named(asked, () => new Inert());
+      return storageTypes.has(asked) || dtypeNames.test(asked) ? new Named(asked) : undefined;
+    },
+    persistent(id) {
+      const [kind, type, key, , length, part] = id instanceof Tuple ? id.items : [];
+      const dtype = type instanceof Named ? storageTypes.get(type.name) : undefined;
+      if (kind !== 'storage' || !dtype || typeof key !== 'string' || !isSize(length)) {
+        throw new FormatError(`${name}: its pickle refers to data in a way that PyTorch does not write.`);
+      }
+      return find(key, dtype, length, part);
+    },
+  };
+}
+
+export const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const isSizes = (values: readonly unknown[]): values is readonly number[] => values.every(isSize);
+
+const axesLimit = 64;
+
+function view(args: readonly unknown[], name: string): TensorView {
+  const [storage, offset, dims, strides] = args;
+  if (!(storage instanceof Storage) || !isSize(offset) || !(dims instanceof Tuple) || !(strides instanceof Tuple)) {
+    throw new FormatError(`${name}: its pickle makes a tensor of something else than storage, offset, sizes, strides.`);
+  }
+  const [sizes, steps] = [dims.items, strides.items];
+  if (!isSizes(sizes) || !isSizes(steps) || sizes.length !== steps.length || sizes.length > axesLimit) {
+    throw new FormatError(`${name}: its pickle has a tensor whose sizes and strides are not as many whole numbers.`);
+  }
+  return new TensorView(storage, offset, sizes, steps, name);
+}
+
+/** Entries may come as a list of pairs, as Python 2 wrote them. */
+function orderedDict([entries]: readonly unknown[], name: string): Map<unknown, unknown> {
+  const map = new Map<unknown, unknown>();
+  if (entries === undefined) return map;
+  for (const entry of Array.isArray(entries) ? entries : [undefined]) {
+    const pair: unknown = entry instanceof Tuple ? entry.items : entry;
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new FormatError(`${name}: its pickle makes a dict of what are no pairs.`);
+    }
+    map.set(pair[0], pair[1]);
+  }
+  return map;
+}

@@ -1,0 +1,204 @@
+/**
+ * Networks of Torch7 (`.t7`, binary, little-endian, 64-bit longs), the format of the authors' own models. An object is
+ * a type (int32) and its contents: 0 nil, 1 number (float64), 2 string (int32 length, bytes), 3 table, 4 object of a
+ * class, 5 boolean (int32), 6 to 8 function. Tables, objects and functions begin with an index (int32), by which later
+ * ones refer back. A table is a count (int32) and as many keys and values. An object is a version ("V 1"), the name of
+ * its class, and what the class writes: a tensor its sizes, strides, offset from 1 and storage; a storage its elements;
+ * a module of nn or cudnn one table. Functions are passed over.
+ *
+ * Tensors are named by where their module stands in its parents, counted from 1: `8.1.1.2.weight`.
+ */
+import { FormatError } from '../errors.ts';
+import type { DType } from '../tensor.ts';
+import { checkTotal } from './nested.ts';
+import { Cursor, partOf, type Source } from './source.ts';
+import type { StateDict, StoredTensor } from './state-dict.ts';
+import { isSize, Storage, TensorView } from './torch-tensors.ts';
+
+const elementTypes: ReadonlyMap<string, DType> = new Map([
+  ['Double', 'float64'],
+  ['Float', 'float32'],
+  ['Half', 'float16'],
+  ['Long', 'int64'],
+  ['Int', 'int32'],
+  ['Short', 'int16'],
+  ['Char', 'int8'],
+  ['Byte', 'uint8'],
+  ['Cuda', 'float32'],
+  ['CudaDouble', 'float64'],
+  ['CudaHalf', 'float16'],
+  ['CudaLong', 'int64'],
+  ['CudaInt', 'int32'],
+  ['CudaShort', 'int16'],
+  ['CudaChar', 'int8'],
+  ['CudaByte', 'uint8'],
+]);
+/** What a module keeps between batches, in the order in which it is listed. */
+const weightFields = ['weight', 'bias', 'running_mean', 'running_var'] as const;
+
+const depthLimit = 300;
+const objectLimit = 1_000_000;
+const textLimit = 1 << 16;
+const axesLimit = 64;
+
+/** A module, or any table: its fields by name, its children by number. */
+type Table = ReadonlyMap<unknown, unknown>;
+
+/**
+ * The weights of a Torch7 network, in the order of its modules.
+ *
+ * @throws FormatError when the file is not sound, or holds no network.
+ */
+export function readTorch7(source: Source, name: string): StateDict {
+  const root = new Torch7Reader(source, name).object(0);
+  const tensors = new Map<string, StoredTensor>();
+  collect(root, '', tensors, new Set());
+  if (tensors.size === 0) {
+    throw new FormatError(`${name} is a Torch7 file, but has no network: no table "modules" with weights in it.`);
+  }
+  checkTotal(tensors, source.size, name);
+  return { tensors, metadata: new Map(), notes: ['Torch7: names are the places of modules, counted from 1.'] };
+}
+
+/** A module stands in one place; one that is met again is left out there. */
+function collect(value: unknown, path: string, tensors: Map<string, StoredTensor>, seen: Set<unknown>): void {
+  if (!(value instanceof Map) || seen.has(value)) return;
+  seen.add(value);
+  for (const field of weightFields) {
+    const found: unknown = value.get(field);
+    if (found instanceof TensorView && found.dims.length > 0) tensors.set(path + field, found);
+  }
+  const children: unknown = value.get('modules');
+  if (!(children instanceof Map)) {
+    if (path === '') collect(value.get('model'), path, tensors, seen);
+    return;
+  }
+  for (let i = 1; i <= children.size; i += 1) collect(children.get(i), `${path}${i}.`, tensors, seen);
+}
+
+class Torch7Reader {
+  readonly #cursor: Cursor;
+  readonly #name: string;
+  /** What each index stands for. */
+  readonly #known = new Map<number, unknown>();
+  #count = 0;
+
+  constructor(source: Source, name: string) {
+    this.#cursor = new Cursor(source, name);
+    this.#name = name;
+  }
+
+  object(depth: number): unknown {
+    this.#count += 1;
+    if (depth > depthLimit || this.#count > objectLimit) this.#refuse('is nested too deeply, or has too many objects');
+    const type = this.#cursor.int32();
+    switch (type) {
+      case 0:
+        return undefined;
+      case 1:
+        return this.#cursor.view(8).getFloat64(0, true);
+      case 2:
+        return this.#text();
+      case 3:
+        return this.#indexed((index) => this.#table(index, depth));
+      case 4:
+        return this.#indexed((index) => this.#instance(index, depth));
+      case 5:
+        return this.#cursor.int32() !== 0;
+      case 6:
+        return this.#code(depth);
+      case 7:
+      case 8:
+        return this.#indexed(() => this.#code(depth));
+      default:
+        return this.#refuse(`has an object of type ${type}`);
+    }
+  }
+
+  #refuse(fault: string): never {
+    throw new FormatError(`${this.#name} ${fault}, before byte ${this.#cursor.position}: it is no sound Torch7 file.`);
+  }
+
+  #length(what: string, limit: number): number {
+    const length = this.#cursor.int32();
+    if (length < 0 || length > limit) this.#refuse(`has ${what} of ${length}`);
+    return length;
+  }
+
+  #text(): string {
+    const bytes = this.#cursor.bytes(this.#length('a text', textLimit));
+    return new TextDecoder('latin1').decode(bytes);
+  }
+
+  /** What the index that follows stands for, read by `read` where it is new. */
+  #indexed(read: (index: number) => unknown): unknown {
+    const index = this.#cursor.int32();
+    return this.#known.has(index) ? this.#known.get(index) : read(index);
+  }
+
+  #keep<T>(index: number, value: T): T {
+    this.#known.set(index, value);
+    return value;
+  }
+
+  #table(index: number, depth: number): Table {
+    const table = this.#keep(index, new Map<unknown, unknown>());
+    const size = this.#length('a table', objectLimit);
+    for (let i = 0; i < size; i += 1) {
+      const key = this.object(depth + 1);
+      table.set(key, this.object(depth + 1));
+    }
+    return table;
+  }
+
+  /** A function's code and the values that it closes over: read past, never run. */
+  #code(depth: number): undefined {
+    this.#cursor.skip(this.#length('a function', objectLimit));
+    this.object(depth + 1);
+    return undefined;
+  }
+
+  #instance(index: number, depth: number): unknown {
+    const first = this.#text();
+    const name = first.startsWith('V ') ? this.#text() : first;
+    const [, element, kind] = /^torch\.(\w*?)(Tensor|Storage)$/.exec(name) ?? [];
+    if (kind === undefined) return this.#fields(index, depth);
+    const dtype = elementTypes.get(element!);
+    if (!dtype) this.#refuse(`has a ${name}, which weights do not need`);
+    return kind === 'Storage' ? this.#storage(index, dtype) : this.#tensor(index, dtype, depth);
+  }
+
+  /** An object of any other class is what its table says. */
+  #fields(index: number, depth: number): Table {
+    const fields = this.#keep(index, new Map<unknown, unknown>());
+    const table = this.object(depth + 1);
+    if (table instanceof Map) for (const [key, value] of table) fields.set(key, value);
+    return fields;
+  }
+
+  #storage(index: number, dtype: DType): Storage {
+    const storage = new Storage(dtype, this.#cursor.count64('the length of a storage'));
+    storage.place = partOf(this.#cursor.source, this.#cursor.skip(storage.byteLength), storage.byteLength);
+    return this.#keep(index, storage);
+  }
+
+  #tensor(index: number, dtype: DType, depth: number): TensorView {
+    const axes = this.#length('a number of axes', axesLimit);
+    const dims = Array.from({ length: axes }, () => this.#cursor.count64('a size'));
+    const strides = Array.from({ length: axes }, () => this.#cursor.count64('a stride'));
+    const offset = this.#cursor.count64('an offset') - 1;
+    const storage = this.object(depth + 1) ?? new Storage(dtype, 0);
+    if (!(storage instanceof Storage) || storage.dtype !== dtype) this.#refuse('has a tensor without a storage');
+    const empty = axes === 0; // Torch7 has no scalars: no axes are no elements
+    const view = empty
+      ? new TensorView(storage, 0, [0], [1], this.#name)
+      : new TensorView(
+          storage,
+          isSize(offset) ? offset : this.#refuse('has an offset of 0'),
+          dims,
+          strides,
+          this.#name,
+        );
+    return this.#keep(index, view);
+  }
+}

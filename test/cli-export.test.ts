@@ -1,0 +1,70 @@
+/** `resnext export` as people type it: what each target becomes, what is said of it, and what is refused. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { json, run } from './command.ts';
+
+const frog = fileURLToPath(new URL('../examples/pictures/unseen/frog-1.jpg', import.meta.url));
+const variant = ['resnext11_4x16d_w16', '--classes', '7'];
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'resnext-cli-export-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What the command prints when it succeeds. */
+async function said(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run('export', ...args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+test('an ONNX file takes prepared pictures and gives logits, unless told otherwise', async () => {
+  const file = join(folder, 'plain.onnx');
+  const [first, second] = (await said(...variant, '-o', file)).split('\n');
+  expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
+  expect(second).toBe('It takes input, float32 [N, 3, 32, 32] normalised, and gives logits [N, 7].');
+});
+
+test('with bytes and softmax it takes pixels and gives probabilities, and classifies the same', async () => {
+  const [plain, built] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
+  await said(...variant, '-o', plain);
+  const text = await said(...variant, '-o', built, '--input', 'bytes', '--softmax');
+  expect(text).toContain('\nIt takes pixels, uint8 [N, 32, 32, 3], and gives probabilities [N, 7].\n');
+  const answers = await Promise.all([plain, built].map((model) => json<object>('classify', frog, '--model', model)));
+  expect(answers[1]).toEqual(answers[0]);
+});
+
+test('a target without an ending becomes a folder for transformers.js, as does one that is there', async () => {
+  const target = join(folder, 'net');
+  expect(await said(...variant, '-o', target)).toContain(
+    "\ntransformers.js opens it: pipeline('image-classification', 'net').\n",
+  );
+  const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
+  expect(files.sort()).toEqual(['config.json', 'onnx', 'onnx/model.onnx', 'preprocessor_config.json']);
+  expect(JSON.parse(readFileSync(join(target, 'config.json'), 'utf8')).id2label).toMatchObject({ 6: 'class 6' });
+  expect(await json('export', ...variant, '-o', target)).toMatchObject({ file: target, format: 'transformers' });
+});
+
+test('--format decides whatever the target is called', async () => {
+  const target = join(folder, 'net.v2');
+  expect(await json('export', ...variant, '-o', target, '--format', 'transformers')).toMatchObject({
+    format: 'transformers',
+  });
+  const file = join(folder, 'net.model');
+  expect(await json('export', ...variant, '-o', file, '--format', 'onnx')).toMatchObject({ file, format: 'onnx' });
+});
+
+test.each([
+  ['a target of an unknown ending', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
+  ['softmax in a folder for transformers.js', ['-o', 'net', '--softmax'], 'leave --input and --softmax out.'],
+  ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], 'leave --input and --softmax out.'],
+  ['softmax without classes', ['-o', 'net.onnx', '--softmax', '--classes', '0'], 'softmax needs classes'],
+  ['a folder without classes', ['-o', 'net', '--classes', '0'], 'without classes, so there is nothing to classify.'],
+])('%s is refused', async (_, args, sentence) => {
+  const { code, stdout, stderr } = await run('export', variant[0]!, ...args);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain(sentence);
+});

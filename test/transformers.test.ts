@@ -1,0 +1,166 @@
+/**
+ * The folder that `exportTransformers` writes, opened by transformers.js itself, without a network. On pictures of the
+ * net's size both give the same probabilities. Where pictures are resized they differ by what its resizing does, in Node:
+ * "lanczos" filters as Pillow does up to rounding, "bilinear" and "bicubic" look at the nearest 4 or 16 pixels only,
+ * however much smaller the picture becomes. A net with initial weights, as here, minds that less than a trained one.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { env, type ImageClassificationOutput, pipeline } from '@huggingface/transformers';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Classifier } from '../src/classifier/classifier.ts';
+import { loadModel, type SavedModel } from '../src/classifier/files.ts';
+import type { Prediction } from '../src/classifier/predictions.ts';
+import { type ExportTransformersOptions, exportTransformers } from '../src/classifier/transformers.ts';
+import { decode } from '../src/data/image.ts';
+import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
+import { resize } from '../src/data/resize.ts';
+import { UsageError } from '../src/errors.ts';
+import { initialWeights } from '../src/model/init.ts';
+import { resnext } from '../src/model/resnext.ts';
+import { setWeights } from '../src/model/weights.ts';
+import { tensor } from '../src/tensor.ts';
+
+const unseen = fileURLToPath(new URL('../examples/pictures/unseen', import.meta.url));
+const pictures = readdirSync(unseen).map((name) => readFileSync(join(unseen, name)));
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'resnext-transformers-'));
+  env.allowRemoteModels = false;
+  env.localModelPath = `${folder}/`;
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A net of ten classes with initial weights, the last ones ten times as large, so that it is sure of itself. */
+function saved(given: Partial<Preprocessing> = {}): SavedModel {
+  const preprocessing = { ...preprocessingFor({ stem: 'cifar', size: 32, channels: given.channels ?? 3 }), ...given };
+  const model = resnext({
+    ...({ depths: [1, 1], cardinality: 8, baseWidth: 16, width: 16, stem: 'cifar', classes: 10 } as const),
+    inputChannels: preprocessing.channels,
+  });
+  const weights = initialWeights(model, 1);
+  const { dims, data } = weights.get('fc.weight')!;
+  weights.set(
+    'fc.weight',
+    tensor(
+      'float32',
+      dims,
+      (data as Float32Array).map((value) => 10 * value),
+    ),
+  );
+  setWeights(model, weights);
+  const classes = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox', 'gnu', 'hen', 'ibis', 'jay'];
+  return {
+    description: { variant: 'small', config: model.config, classes, preprocessing, metrics: {} },
+    graph: model.graph,
+    weights,
+  };
+}
+
+let folders = 0;
+async function exported(model: SavedModel, options?: ExportTransformersOptions): Promise<string> {
+  const name = `net-${folders++}`;
+  await exportTransformers(join(folder, name), model, options);
+  return name;
+}
+
+const json = (name: string, file: string) => JSON.parse(readFileSync(join(folder, name, file), 'utf8'));
+
+/** The five likeliest classes by transformers.js, and by this package. */
+async function answers(
+  name: string,
+  model: SavedModel | string,
+  images: readonly Uint8Array<ArrayBuffer>[],
+): Promise<{ theirs: ImageClassificationOutput; ours: Prediction[] }[]> {
+  const classify = await pipeline('image-classification', name, { local_files_only: true });
+  const classifier = await Classifier.open(model, { cache: false });
+  const results = [];
+  for (const image of images) {
+    const theirs = (await classify(new Blob([image]), { top_k: 5 })) as ImageClassificationOutput;
+    results.push({ theirs, ours: await classifier.classify(image) });
+  }
+  await classifier.dispose();
+  await classify.dispose();
+  return results;
+}
+
+/** How far the five probabilities are apart; the classes and their order are the same. */
+function expectSameOrder({ theirs, ours }: { theirs: ImageClassificationOutput; ours: Prediction[] }): number {
+  expect(theirs.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
+  return Math.max(...theirs.map(({ score }, i) => Math.abs(score - ours[i]!.probability)));
+}
+
+/** The pictures larger and no longer square. */
+const enlarged = (): Promise<Uint8Array<ArrayBuffer>[]> =>
+  Promise.all(
+    pictures.map(async (bytes) => {
+      const { data, width, height, channels } = resize(await decode(bytes), 100, 76, 'bicubic');
+      return new Uint8Array(await sharp(data, { raw: { width, height, channels } }).png().toBuffer());
+    }),
+  );
+
+test('says what it is and how it wants its pictures', async () => {
+  const name = await exported(saved({ resize: 37, interpolation: 'bicubic' }));
+  const config = json(name, 'config.json');
+  expect(config).toMatchObject({
+    model_type: 'resnet',
+    architectures: ['ResNetForImageClassification'],
+    num_labels: 10,
+  });
+  expect(config.id2label).toMatchObject({ 0: 'ant', 9: 'jay' });
+  expect(config.label2id).toMatchObject({ ant: 0, jay: 9 });
+  expect(json(name, 'preprocessor_config.json')).toMatchObject({
+    ...{ image_processor_type: 'BitImageProcessor', size: { shortest_edge: 37 }, resample: 3 },
+    ...{ crop_size: { height: 32, width: 32 }, image_mean: [125.3 / 255, 123 / 255, 113.9 / 255] },
+  });
+});
+
+test('pictures of the net’s size: the same five classes in the same order, probabilities to 1e-6', async () => {
+  const model = saved();
+  const differences = (await answers(await exported(model), model, pictures)).map(expectSameOrder);
+  expect(differences).toHaveLength(12);
+  expect(Math.max(...differences)).toBeLessThan(1e-6);
+});
+
+test.each(['lanczos', 'bilinear', 'bicubic'] as const)(
+  'pictures that are made smaller by %s: the same five in the same order, to 0.01',
+  async (interpolation) => {
+    const model = saved({ interpolation });
+    const differences = (await answers(await exported(model), model, await enlarged())).map(expectSameOrder);
+    expect(Math.max(...differences)).toBeLessThan(0.01);
+  },
+);
+
+test('a net that sees grey takes the same pictures, to the rounding of grey to bytes', async () => {
+  const model = saved({ channels: 1 });
+  const name = await exported(model);
+  expect(json(name, 'preprocessor_config.json').image_mean).toHaveLength(3);
+  const differences = (await answers(name, model, pictures)).map(expectSameOrder);
+  expect(Math.max(...differences)).toBeLessThan(1e-3);
+});
+
+test('a net whose weights lie beside the graph, which this package opens too', async () => {
+  const name = await exported(saved(), { externalAbove: 0 });
+  expect(existsSync(join(folder, name, 'onnx/model.onnx_data'))).toBe(true);
+  const file = join(folder, name, 'onnx/model.onnx');
+  expect((await loadModel(file)).graph.inputs[0]!.name).toBe('input');
+  const differences = (await answers(name, file, pictures.slice(0, 2))).map(expectSameOrder);
+  expect(Math.max(...differences)).toBeLessThan(1e-6);
+});
+
+test('a net without classes is refused', async () => {
+  const { graph, weights, description } = saved();
+  const model = {
+    graph,
+    weights: weights!,
+    description: { ...description, config: { ...description.config, classes: 0 } },
+  };
+  await expect(exported(model)).rejects.toThrow(UsageError);
+  await expect(exported(model)).rejects.toThrow(
+    'The model is a small without classes, so there is nothing to classify.',
+  );
+});
