@@ -45,6 +45,7 @@ export class Classifier {
   readonly #options: ClassifierOptions;
   readonly #session: Session;
   readonly #stages: StageSessions;
+  readonly #transforms = new Map<Views, Transforms>();
 
   private constructor(
     model: string | SavedModel,
@@ -129,7 +130,7 @@ export class Classifier {
    * @throws FormatError naming the picture when it cannot be read.
    */
   async prepare(picture: Picture, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
-    const transforms = this.#transforms(views);
+    const transforms = this.#transformsFor(views);
     const image = await readPicture(picture, name);
     const count = countViews(transforms);
     const [channels, height, width] = outputDims(transforms);
@@ -139,7 +140,7 @@ export class Classifier {
 
   /** Prepared pictures [N, C, H, W] → logits [N, K], both flat. */
   async logits(images: Float32Array): Promise<Float32Array> {
-    const dims = outputDims(this.#transforms('center'));
+    const dims = outputDims(this.#transformsFor('center'));
     const feeds = new Map([['input', tensor('float32', [images.length / elements(dims), ...dims], images)]]);
     const output = this.#session.outputNames[0]!;
     return (await this.#session.run(feeds)).get(output)!.data as Float32Array;
@@ -154,7 +155,7 @@ export class Classifier {
    */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
     const labels = this.#labels();
-    const transforms = this.#transforms(options.views);
+    const transforms = this.#transformsFor(options.views);
     const views = countViews(transforms);
     const logits = async (images: Float32Array) => averageViews(await this.logits(images), views, labels.length);
     return measure(samples, { transforms, labels, logits }, options);
@@ -177,8 +178,12 @@ export class Classifier {
     await this.#session.dispose();
   }
 
-  #transforms(views: Views = 'center'): Transforms {
-    return evaluationTransforms(this.description.preprocessing, views);
+  #transformsFor(views: Views = 'center'): Transforms {
+    const known = this.#transforms.get(views);
+    if (known) return known;
+    const transforms = evaluationTransforms(this.description.preprocessing, views);
+    this.#transforms.set(views, transforms);
+    return transforms;
   }
 
   /** A class by its name, or its number where it has none. */

@@ -32,7 +32,7 @@ const drawEvery = 100;
 export function createOutput(json: boolean): Output {
   const terminal = process.stdout.isTTY === true && !json;
   let drawn = false;
-  let last = 0;
+  let last = terminal ? 0 : Date.now();
   const clear = () => {
     if (drawn) process.stdout.write('\r\u001b[2K');
     drawn = false;

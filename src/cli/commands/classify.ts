@@ -35,8 +35,7 @@ export async function run(
   try {
     await readInBatches(classifier, sources, batch, tta, async (read, done) => {
       failed += await classifyBatch(classifier, read, options, results, output);
-      if (file !== undefined && done < sources.length)
-        output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
+      if (file !== undefined) output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
     });
   } finally {
     await classifier.dispose();

@@ -37,7 +37,7 @@ export async function run(
       for (const features of await classifier.features(prepared, { stages, batchSize: batch })) {
         for (const stage of stages) rows.get(stage)!.push(features.get(stage)!);
       }
-      if (done < sources.length) output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
+      output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
     });
   } finally {
     await classifier.dispose();
