@@ -14,7 +14,7 @@ const [model = 'runs/example', pictures = bundled] = process.argv.slice(2);
 
 const classifier = await Classifier.open(model);
 for (const file of (await readdir(pictures)).sort()) {
-  const predictions = await classifier.classify(join(pictures, file), 2);
+  const predictions = await classifier.classify(join(pictures, file), { top: 2 });
   const names = predictions.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
   console.log(`${file.padEnd(18)} ${names.join(', ')}`);
 }

@@ -14,6 +14,7 @@ export {
   type Preprocessing,
   preprocessingFor,
   trainTransforms,
+  type Views,
 } from './data/presets.ts';
 export { type Random, sampleRandom } from './data/random.ts';
 export { type Interpolation, resize } from './data/resize.ts';
@@ -47,6 +48,7 @@ export {
 export { initialWeights } from './model/init.ts';
 export type { Parameter } from './model/layers.ts';
 export { type Model, resnext } from './model/resnext.ts';
+export { type Stage, type StageGraph, stageGraph, stageNames } from './model/stages.ts';
 export { variant, variants } from './model/variants.ts';
 export {
   gatherWeights,

@@ -1,20 +1,28 @@
 /** The package in Node: everything in `index.ts`, and what needs files, sharp or onnxruntime-node. */
 export {
   Classifier,
+  type ClassifierInput,
+  type ClassifyOptions,
   type EvaluateOptions,
-  type Evaluation,
-  type Prediction,
+  type FeatureOptions,
 } from './classifier/classifier.ts';
+export { type ClassScore, type ConfusedPair, mostConfused } from './classifier/confusion.ts';
 export { convert } from './classifier/convert.ts';
 export type { ModelDescription } from './classifier/description.ts';
+export type { Evaluation } from './classifier/evaluation.ts';
 export { type ExportOnnxOptions, exportOnnx } from './classifier/export.ts';
+export type { Features } from './classifier/features.ts';
 export { loadModel, type SavedModel, saveModel } from './classifier/files.ts';
+export { withClasses } from './classifier/foreign.ts';
+export { load } from './classifier/load.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
+export type { Prediction } from './classifier/predictions.ts';
 export { type ExportTransformersOptions, exportTransformers } from './classifier/transformers.ts';
 export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';
 export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
+export { type Picture, readPicture } from './data/picture.ts';
 export type { Progress } from './hub/download.ts';
 export { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
 export { type Pulled, type PullOptions, pull } from './hub/pull.ts';

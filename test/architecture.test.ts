@@ -15,17 +15,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
-  zoo: ['data', 'model'],
   hub: ['files', 'zoo'],
+  zoo: ['data', 'model', 'weights'],
   draw: ['graph'],
   cache: ['files'],
   data: [],
   runtime: ['graph', 'onnx'],
   convolution: ['graph', 'lower', 'runtime'],
-  classifier: ['cache', 'data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights'],
+  classifier: ['cache', 'data', 'files', 'graph', 'lower', 'model', 'onnx', 'rewrite', 'runtime', 'weights', 'zoo'],
   measure: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
-  verify: ['draw', 'grad', 'graph', 'model', 'random', 'rewrite', 'runtime', 'train'],
   train: ['classifier', 'data', 'files', 'grad', 'graph', 'lower', 'model', 'rewrite', 'runtime', 'weights'],
+  verify: ['draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
+  report: ['classifier', 'page'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */
 const outermost = ['cli', 'serve'];

@@ -55,6 +55,8 @@ it('the entry for browsers', () => {
       "sampleRandom",
       "scatterWeights",
       "setWeights",
+      "stageGraph",
+      "stageNames",
       "stateDict",
       "tensor",
       "toFloat32",
@@ -87,12 +89,15 @@ it('the entry for Node adds', () => {
       "exportTransformers",
       "fileSource",
       "hubEnvironment",
+      "load",
       "loadModel",
+      "mostConfused",
       "openClasses",
       "openFolder",
       "openStateDict",
       "pull",
       "readOnnxFile",
+      "readPicture",
       "readSafetensorsFile",
       "resolveModel",
       "resume",
@@ -104,6 +109,7 @@ it('the entry for Node adds', () => {
       "tune",
       "verify",
       "verifyGraph",
+      "withClasses",
       "writeOnnxFile",
       "writeSafetensorsFile",
     ]
@@ -131,6 +137,6 @@ function packagesOf(entry: string): string[] {
 }
 
 it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
-  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', 'pure-rand']);
+  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand']);
   expect(packagesOf('node.js')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
 });

@@ -97,7 +97,7 @@ test('transformers.js in Chromium gives the same classes in the same order', asy
   expect(asked).toContain('/models/net/onnx/model.onnx');
   const classifier = await Classifier.open(saved, { cache: false });
   for (const [i, name] of pictures.entries()) {
-    const ours = await classifier.classify(local(`../examples/pictures/unseen/${name}`), 5);
+    const ours = await classifier.classify(local(`../examples/pictures/unseen/${name}`), { top: 5 });
     expect(answers[i]!.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
     const differences = answers[i]!.map(({ score }, k) => Math.abs(score - ours[k]!.probability));
     expect(Math.max(...differences)).toBeLessThan(1e-6);

@@ -11,8 +11,9 @@ import { fileURLToPath } from 'node:url';
 import { env, type ImageClassificationOutput, pipeline } from '@huggingface/transformers';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Classifier, type Prediction } from '../src/classifier/classifier.ts';
+import { Classifier } from '../src/classifier/classifier.ts';
 import { loadModel, type SavedModel } from '../src/classifier/files.ts';
+import type { Prediction } from '../src/classifier/predictions.ts';
 import { type ExportTransformersOptions, exportTransformers } from '../src/classifier/transformers.ts';
 import { decode } from '../src/data/image.ts';
 import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
@@ -80,7 +81,7 @@ async function answers(
   const results = [];
   for (const image of images) {
     const theirs = (await classify(new Blob([image]), { top_k: 5 })) as ImageClassificationOutput;
-    results.push({ theirs, ours: await classifier.classify(image, 5) });
+    results.push({ theirs, ours: await classifier.classify(image) });
   }
   await classifier.dispose();
   await classify.dispose();

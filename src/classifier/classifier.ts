@@ -1,149 +1,237 @@
 /** A model at work: pictures in, classes out. It prepares pictures the way the model was trained and names the results. */
 import type { Sample } from '../data/folder.ts';
-import { decode, type Image } from '../data/image.ts';
-import { type EpochOptions, Loader } from '../data/loader.ts';
-import { evaluationTransforms } from '../data/presets.ts';
+import { type Picture, readPicture } from '../data/picture.ts';
+import { evaluationTransforms, type Views } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
-import { applyTransforms, outputDims, type Transforms } from '../data/transforms.ts';
+import { applyTransforms, countViews, outputDims, type Transforms } from '../data/transforms.ts';
 import { UsageError } from '../errors.ts';
+import type { Stage } from '../model/stages.ts';
 import type { Session } from '../runtime/session.ts';
-import { tensor } from '../tensor.ts';
+import { elements, type Tensor, tensor } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
+import { type Features, StageSessions } from './features.ts';
+import { loadModel, type SavedModel } from './files.ts';
+import { withClasses } from './foreign.ts';
 import { type ClassifierOptions, openModel } from './open.ts';
-import { Tally } from './tally.ts';
+import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 
-export interface Prediction {
-  readonly label: string;
-  /** Between 0 and 1; over all classes they add up to 1. */
-  readonly probability: number;
-}
+/** A picture, or what `prepare` made of it. */
+export type ClassifierInput = Picture | Tensor<'float32'>;
 
-export interface Evaluation {
-  readonly pictures: number;
-  /** Percent of pictures whose class is the likeliest, or among the five likeliest. */
-  readonly top1: number;
-  readonly top5: number;
-  /** Mean cross-entropy. */
-  readonly loss: number;
-  /** top1 of each class, in percent, by name. */
-  readonly classes: Readonly<Record<string, number>>;
-}
-
-export interface EvaluateOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrupt'> {
-  /** 64 unless given. */
+interface BatchOptions {
+  /** Pictures that are computed at a time where a list is given; 32 unless given. */
   readonly batchSize?: number;
-  /** Made and closed here unless given. */
-  readonly loader?: Loader;
-  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface ClassifyOptions extends PredictionOptions, BatchOptions {
+  /** The middle of the picture ('center', the default), or several views whose logits are averaged. */
+  readonly views?: Views;
+}
+
+export interface FeatureOptions extends BatchOptions {
+  /** Which maps; without it the pooled vector alone. */
+  readonly stages?: readonly Stage[];
+}
+
+export interface EvaluateOptions extends MeasureOptions {
+  /** As for `classify`. */
+  readonly views?: Views;
 }
 
 export class Classifier {
   readonly description: ModelDescription;
+  readonly #model: string | SavedModel;
+  readonly #options: ClassifierOptions;
   readonly #session: Session;
-  readonly #output: string;
-  readonly #transforms: Transforms;
+  readonly #stages: StageSessions;
+  readonly #transforms = new Map<Views, Transforms>();
 
-  private constructor(description: ModelDescription, session: Session) {
+  private constructor(
+    model: string | SavedModel,
+    options: ClassifierOptions,
+    description: ModelDescription,
+    session: Session,
+  ) {
     this.description = description;
+    this.#model = model;
+    this.#options = options;
     this.#session = session;
-    this.#output = session.outputNames[0]!;
-    this.#transforms = evaluationTransforms(description.preprocessing);
+    this.#stages = new StageSessions(model, options);
   }
 
   /**
    * Opens a run folder, a `.safetensors` or an `.onnx` file, or a model in memory. The graph is lowered for this machine
    * (`lowerInference`), and for the next start of a file kept so, unless `cache` is false.
    *
-   * @throws UsageError when there is no such file or the model has no classes, FormatError when it is no model.
+   * @throws UsageError when there is no such file, FormatError when it is no model.
    * @example
    * const classifier = await Classifier.open('runs/flowers');
    * const [best] = await classifier.classify('rose.jpg');
    */
   static async open(model: string | SavedModel, options: ClassifierOptions = {}): Promise<Classifier> {
     const { description, session } = await openModel(model, options);
-    if (description.config.classes === 0) {
-      await session.dispose();
-      throw new UsageError(
-        `The model is a ${description.variant} without classes; open its graph as a Session for features.`,
-      );
-    }
-    return new Classifier(description, session);
+    return new Classifier(model, options, description, session);
   }
 
   /**
-   * The `top` likeliest classes of one picture, a path, the bytes of an image file or decoded pixels; the likeliest first.
+   * The likeliest classes of one picture, the likeliest first, or of each picture of a list.
    *
+   * @throws FormatError naming the first picture that cannot be read; UsageError when the model has no classes.
+   * @example
+   * const [best] = await classifier.classify('rose.jpg', { views: 'ten-crop' });
+   * const all = await classifier.classify(['rose.jpg', 'https://example.org/tulip.jpg'], { top: 3, threshold: 0.1 });
+   */
+  classify(picture: ClassifierInput, options?: ClassifyOptions): Promise<Prediction[]>;
+  classify(pictures: readonly ClassifierInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
+  async classify(
+    pictures: ClassifierInput | readonly ClassifierInput[],
+    options: ClassifyOptions = {},
+  ): Promise<Prediction[] | Prediction[][]> {
+    const labels = this.#labels();
+    const results = await this.#inBatches(listOf(pictures), options, async (images, views) => {
+      const logits = averageViews(await this.logits(images.data), views, labels.length); // [N, K]
+      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, options));
+    });
+    return isList(pictures) ? results : results[0]!;
+  }
+
+  /**
+   * What the net sees: the pooled vector [F] of one picture or of each of a list, or the maps of its stages.
+   *
+   * @returns without `stages` a vector, with them tensors by stage: [C, H, W], `pooled` [F], `logits` [K].
+   * @throws FormatError naming the first picture that cannot be read; UsageError naming a stage that there is not.
+   * @example
+   * const vector = await classifier.features('rose.jpg');
+   * const maps = await classifier.features('rose.jpg', { stages: ['layer3', 'layer4'] });
+   * maps.get('layer3'); // [1024, 14, 14]
+   */
+  features(picture: ClassifierInput, options: FeatureOptions & { stages: readonly Stage[] }): Promise<Features>;
+  features(
+    pictures: readonly ClassifierInput[],
+    options: FeatureOptions & { stages: readonly Stage[] },
+  ): Promise<Features[]>;
+  features(picture: ClassifierInput, options?: BatchOptions): Promise<Float32Array>;
+  features(pictures: readonly ClassifierInput[], options?: BatchOptions): Promise<Float32Array[]>;
+  async features(
+    pictures: ClassifierInput | readonly ClassifierInput[],
+    options: FeatureOptions = {},
+  ): Promise<Features | Features[] | Float32Array | Float32Array[]> {
+    const stages = options.stages ?? ['pooled'];
+    const maps = await this.#inBatches(listOf(pictures), options, (images) => this.#stages.run(images, stages));
+    const results = options.stages ? maps : maps.map((map) => map.get('pooled')!.data);
+    return isList(pictures) ? (results as Features[] | Float32Array[]) : results[0]!;
+  }
+
+  /**
+   * A picture as the net takes it, for `classify` and `features`: read, resized, cropped and normalised.
+   *
+   * @returns [V, C, H, W], with V views.
    * @throws FormatError naming the picture when it cannot be read.
    */
-  async classify(picture: string | Uint8Array | Image, top = 5): Promise<Prediction[]> {
-    const image = typeof picture === 'string' || picture instanceof Uint8Array ? await decode(picture) : picture;
-    const pixels = applyTransforms(this.#transforms, image, sampleRandom(0, 0, 0)); // [C, H, W]
-    const logits = await this.logits(pixels);
-    const probabilities = softmax(logits);
-    const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!);
-    return order.slice(0, top).map((k) => ({ label: this.#label(k), probability: probabilities[k]! }));
+  async prepare(picture: Picture, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
+    const transforms = this.#transformsFor(views);
+    const image = await readPicture(picture, name);
+    const count = countViews(transforms);
+    const [channels, height, width] = outputDims(transforms);
+    const pixels = applyTransforms(transforms, image, sampleRandom(0, 0, 0)); // [V·C, H, W]
+    return tensor('float32', [count, channels / count, height, width], pixels);
   }
 
   /** Prepared pictures [N, C, H, W] → logits [N, K], both flat. */
   async logits(images: Float32Array): Promise<Float32Array> {
-    const dims = outputDims(this.#transforms);
-    const count = images.length / (dims[0] * dims[1] * dims[2]);
-    const results = await this.#session.run(new Map([['input', tensor('float32', [count, ...dims], images)]]));
-    return results.get(this.#output)!.data as Float32Array;
+    const dims = outputDims(this.#transformsFor('center'));
+    const feeds = new Map([['input', tensor('float32', [images.length / elements(dims), ...dims], images)]]);
+    const output = this.#session.outputNames[0]!;
+    return (await this.#session.run(feeds)).get(output)!.data as Float32Array;
   }
 
   /**
    * Measures the model on labelled pictures. Those that cannot be read are left out and reported.
    *
-   * @throws FormatError for a picture that cannot be read under `corrupt: 'throw'`.
+   * @throws FormatError for a picture that cannot be read under `corrupt: 'throw'`; UsageError when the model has no
+   *   classes.
    * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
    */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
-    const loader = options.loader ?? new Loader({ cache: 0 }); // every picture is seen once
-    const { batchSize = 64, corrupt = 'skip', onCorrupt = () => {} } = options;
-    const tally = new Tally(this.description.classes.length);
-    const epoch = {
-      samples,
-      transforms: this.#transforms,
-      batchSize: Math.min(batchSize, samples.length),
-      corrupt,
-      onCorrupt,
-    };
-    let done = 0;
-    try {
-      for await (const { images, labels, count } of loader.batches(epoch)) {
-        const pixels = images.subarray(0, (images.length / labels.length) * count);
-        tally.add(await this.logits(pixels), labels.subarray(0, count));
-        done += count;
-        options.onProgress?.(done, samples.length);
-      }
-    } finally {
-      if (!options.loader) await loader.close();
-    }
-    const perClass = tally.perClass.map((value, k) => [this.#label(k), value] as const);
-    return {
-      pictures: tally.count,
-      top1: tally.top1,
-      top5: tally.top5,
-      loss: tally.loss,
-      classes: Object.fromEntries(perClass),
-    };
+    const labels = this.#labels();
+    const transforms = this.#transformsFor(options.views);
+    const views = countViews(transforms);
+    const logits = async (images: Float32Array) => averageViews(await this.logits(images), views, labels.length);
+    return measure(samples, { transforms, labels, logits }, options);
   }
 
-  /** Frees the session. The classifier cannot be used afterwards. */
+  /**
+   * The same net with a fresh, seeded head for other classes, opened anew; this one stays as it is.
+   *
+   * @param classes their names, or how many there are.
+   * @throws UsageError when there are none, or the model is an ONNX file whose weights are folded away.
+   */
+  async withClasses(classes: readonly string[] | number, seed = 1): Promise<Classifier> {
+    const model = typeof this.#model === 'string' ? await loadModel(this.#model) : this.#model;
+    return Classifier.open(withClasses(model, classes, seed), this.#options);
+  }
+
+  /** Frees the sessions. The classifier cannot be used afterwards. */
   async dispose(): Promise<void> {
+    await this.#stages.dispose();
     await this.#session.dispose();
   }
 
-  #label(k: number): string {
-    return this.description.classes[k] ?? `class ${k}`;
+  #transformsFor(views: Views = 'center'): Transforms {
+    const known = this.#transforms.get(views);
+    if (known) return known;
+    const transforms = evaluationTransforms(this.description.preprocessing, views);
+    this.#transforms.set(views, transforms);
+    return transforms;
+  }
+
+  /** A class by its name, or its number where it has none. */
+  #labels(): string[] {
+    const { classes, config, variant } = this.description;
+    if (config.classes > 0) return Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
+    throw new UsageError(`The model is a ${variant} without classes; ask it for features.`);
+  }
+
+  /** Reads pictures and runs them, so many at a time. The batches of `run` are [N·V, C, H, W]. */
+  async #inBatches<T>(
+    pictures: readonly ClassifierInput[],
+    { batchSize = 32, views = 'center' }: BatchOptions & { views?: Views },
+    run: (images: Tensor<'float32'>, views: number) => Promise<T[]>,
+  ): Promise<T[]> {
+    if (!Number.isInteger(batchSize) || batchSize < 1) {
+      throw new UsageError(`batchSize is ${batchSize}, but expected an integer from 1.`);
+    }
+    const results: T[] = [];
+    for (let start = 0; start < pictures.length; start += batchSize) {
+      const batch = pictures.slice(start, start + batchSize);
+      const prepared = await Promise.all(batch.map((each) => (isTensor(each) ? each : this.prepare(each, views))));
+      results.push(...(await run(stacked(prepared), prepared[0]!.dims[0]!)));
+    }
+    return results;
   }
 }
 
-function softmax(logits: Float32Array): Float32Array {
-  const peak = Math.max(...logits);
-  const powers = logits.map((value) => Math.exp(value - peak));
-  const total = powers.reduce((sum, value) => sum + value, 0);
-  return powers.map((value) => value / total);
+const isList = (pictures: ClassifierInput | readonly ClassifierInput[]): pictures is readonly ClassifierInput[] =>
+  Array.isArray(pictures);
+
+const listOf = (pictures: ClassifierInput | readonly ClassifierInput[]): readonly ClassifierInput[] =>
+  isList(pictures) ? pictures : [pictures];
+
+const isTensor = (picture: ClassifierInput): picture is Tensor<'float32'> =>
+  typeof picture === 'object' && 'dims' in picture;
+
+/** Tensors of one shape [V, C, H, W] → [N·V, C, H, W]. */
+function stacked(pictures: readonly Tensor<'float32'>[]): Tensor<'float32'> {
+  const { dims, data } = pictures[0]!;
+  const whole = tensor('float32', [pictures.length * dims[0]!, ...dims.slice(1)]);
+  for (const [n, picture] of pictures.entries()) {
+    if (`${picture.dims}` === `${dims}`) whole.data.set(picture.data, n * data.length);
+    else throw new UsageError(`Picture ${n} was prepared as [${picture.dims}], but the first as [${dims}].`);
+  }
+  return whole;
 }
+
+/** [N, K] → N rows of K. */
+const rowsOf = (values: Float32Array, length: number): Float32Array[] =>
+  Array.from({ length: values.length / length }, (_, n) => values.subarray(n * length, (n + 1) * length));

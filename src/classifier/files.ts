@@ -1,19 +1,24 @@
 /**
  * Models as files. A trained model is `model.safetensors` (torchvision's names) with `model.json` beside it; the weights
- * file holds the same description, so it is enough by itself. An exported model is one ONNX file.
+ * file holds the same description, so it is enough by itself. An exported model is one ONNX file. Weights of others are
+ * recognised by their tensors, with the help of the hub's `config.json` where one lies beside them.
  */
-import { existsSync, statSync } from 'node:fs';
-import { dirname, extname, join } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, extname, join, resolve } from 'node:path';
 import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { gatherWeights, setWeights, stateDict, type Weights } from '../model/weights.ts';
+import { gatherWeights, setWeights, stateDict, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
-import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
+import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
+import type { StateDict } from '../weights/state-dict.ts';
+import { type HubConfig, readHubConfig } from '../zoo/hub-config.ts';
+import { type TakeReport, takeWeights } from '../zoo/take.ts';
 import { takeOut } from './built-in.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
+import { fromStateDict } from './foreign.ts';
 
 /** A graph that is ready to run, and what it is. */
 export interface SavedModel {
@@ -21,39 +26,59 @@ export interface SavedModel {
   readonly graph: Graph;
   /** In form C; absent where an ONNX file's nodes no longer have their own weights, as after folding. */
   readonly weights?: Weights;
+  /** What was done to get the weights, where the file was not saved by this package. */
+  readonly report?: TakeReport;
 }
 
 /**
- * Reads a model: the folder of a training run, a `.safetensors` file of this package, or an `.onnx` file it exported.
+ * Reads a model: the folder of a training run or of the hub, a file of weights whoever saved it, or an `.onnx` file that
+ * this package exported.
  *
- * @throws UsageError when there is no such file; FormatError when it is not a model or says nothing about itself.
- * @example const { description, graph, weights } = await loadModel('runs/flowers');
+ * @throws UsageError when there is no such file; FormatError when it is not sound, or no ResNeXt.
+ * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
 export async function loadModel(path: string): Promise<SavedModel> {
   const file = modelFile(path);
-  return extname(file) === '.onnx' ? loadOnnx(file) : loadSafetensors(file);
+  return extname(file) === '.onnx' ? loadOnnx(file) : loadWeights(file);
 }
+
+const folderFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin'];
 
 /** The file that a model's path leads to. */
 export function modelFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
   if (!statSync(path).isDirectory()) return path;
-  const file = join(path, 'model.safetensors');
-  if (!existsSync(file))
-    throw new UsageError(`The folder "${path}" has no model.safetensors; has its training finished an epoch?`);
+  const file = folderFiles.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
+  if (!file) throw new UsageError(`The folder "${path}" has no model.safetensors; has its training finished an epoch?`);
   return file;
 }
 
-async function loadSafetensors(file: string): Promise<SavedModel> {
-  const { tensors, metadata } = await readSafetensorsFile(file);
-  const text = metadata.get(descriptionKey);
-  if (!text)
-    throw new FormatError(`${file}: the file does not say which model it is; it was not saved by this package.`);
-  const description = readDescription(text, file);
+async function loadWeights(file: string): Promise<SavedModel> {
+  const stored = await openStateDict(file);
+  const text = stored.metadata.get(descriptionKey);
+  if (text) return described(stored, readDescription(text, file), file);
+  const hint = resolve(file).split(/[/\\]/).slice(-4).join('/'); // the hub's cache keeps files two folders below a model's name
+  return fromStateDict(stored, { source: file, hint, hub: hubConfig(file) });
+}
+
+/** A model of this package: its weights have our names, in its own form or in form C, or those of a layout it was exported in. */
+function described({ tensors: stored }: StateDict, description: ModelDescription, file: string): SavedModel {
   const model = resnext(description.config);
-  const weights = weightsOf(model, tensors) ?? tensors;
+  const names = [...model.parameters.map(({ value }) => value.name), ...weightSpecs(model).map(({ name }) => name)];
+  const tensors = new Map<string, Tensor>();
+  for (const name of names) if (stored.has(name)) tensors.set(name, stored.get(name)!.read());
+  const isForeign = tensors.size === 0 && stored.size > 0;
+  const weights = isForeign
+    ? takeWeights(stored, { source: file, hint: description.variant }).weights
+    : (weightsOf(model, tensors) ?? tensors);
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
+}
+
+/** What the hub says beside a file of weights, if anything. */
+function hubConfig(file: string): HubConfig {
+  const path = join(dirname(file), 'config.json');
+  return existsSync(path) ? readHubConfig(readFileSync(path, 'utf8'), path) : {};
 }
 
 async function loadOnnx(file: string): Promise<SavedModel> {

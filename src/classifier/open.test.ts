@@ -125,9 +125,17 @@ test('what was measured here is heeded, and part of the key', async () => {
   expect(entries()).toHaveLength(2);
 });
 
-test('a model without classes is refused', async () => {
+test('a model without classes names nothing, but has features', async () => {
   const features = resnext({ ...model.config, classes: 0 });
   const path = join(folder, 'features');
   await saveModel(path, { ...description, config: features.config, classes: [] }, initialWeights(features, 1));
-  for (const _ of ['first', 'second']) await expect(Classifier.open(path)).rejects.toThrow('without classes');
+  const picture = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
+  for (const _ of ['first', 'second']) {
+    const classifier = await Classifier.open(path);
+    await expect(classifier.classify(picture)).rejects.toThrow('resnext8_8x16d_w16 without classes');
+    await expect(classifier.evaluate([])).rejects.toThrow('without classes; ask it for features.');
+    const whole = await Classifier.open(join(folder, 'run'));
+    expect(await classifier.features(picture)).toEqual(await whole.features(picture));
+    await Promise.all([classifier.dispose(), whole.dispose()]);
+  }
 });

@@ -45,6 +45,10 @@ interface Plan {
   readonly folder: string | undefined;
 }
 
+/** A graph lowered for this machine and opened, without the cache. */
+export const openGraph = async (graph: Graph, options: ClassifierOptions): Promise<Session> =>
+  openLowered(graph, await planFor(options));
+
 /** @throws what `loadModel` and `Session.open` throw. */
 export async function openModel(model: string | SavedModel, options: ClassifierOptions): Promise<OpenedModel> {
   const plan = await planFor(options);

@@ -6,13 +6,16 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
+import { viewNames } from '../data/presets.ts';
 import { themes } from '../draw/theme.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { forms } from '../model/config.ts';
 import { trainDefaults } from '../train/options.ts';
 import { schedules } from '../train/schedule.ts';
+import { layoutNames } from '../zoo/write.ts';
 import { exportFormats } from './formats.ts';
 import { createOutput, type Output } from './output.ts';
+import { resultFormats } from './results.ts';
 
 /** A command gets its arguments, its options and where to print, and gives the exit code. */
 type Run = (args: never, options: never, output: Output) => Promise<number>;
@@ -28,6 +31,11 @@ const list = (text: string): string[] => text.split(',').map((part) => part.trim
 const formOption = () => new Option('--form <form>', 'how blocks are written').choices(forms).default('C');
 const shortcutOption = () =>
   new Option('--shortcut <type>', 'shortcut where shapes change (default: B)').choices(['A', 'B', 'C', 'D']);
+const modelHelp = 'run folder, .safetensors or .onnx file';
+const ttaOption = () =>
+  new Option('--tta <views>', 'what of a picture is looked at; logits are averaged')
+    .choices(viewNames)
+    .default('center');
 const jsonOption = (what = 'print one JSON document') => new Option('--json', what);
 
 /** Registers a command whose module is imported when it runs. */
@@ -45,8 +53,8 @@ function command(
     .action(async (...given: unknown[]) => {
       const self = given.pop() as Command;
       const { run } = await load();
-      const options = self.opts<{ json?: boolean }>();
-      const output = createOutput(options.json === true);
+      const options = self.opts<{ json?: boolean; format?: string }>();
+      const output = createOutput(options.json === true || options.format === 'json');
       try {
         process.exitCode = await run(self.processedArgs as never, options as never, output);
       } finally {
@@ -70,6 +78,7 @@ function createProgram(): Command {
     addTrain,
     addEvaluate,
     addClassify,
+    addFeatures,
     addExport,
     addVerify,
     addConvert,
@@ -128,24 +137,59 @@ function addEvaluate(program: Command): void {
     'resnext evaluate flowers/test --model runs/flowers',
     () => import('./commands/evaluate.ts'),
   )
-    .requiredOption('--model <file>', 'run folder, .safetensors or .onnx file')
+    .requiredOption('--model <file>', modelHelp)
     .option('--batch <n>', 'pictures at a time', number, 64)
+    .addOption(ttaOption())
     .option('--threads <n>', 'threads of the engine', number)
     .option('--workers <n>', 'threads that decode pictures', number)
     .option('--strict', 'stop at a picture that cannot be read')
+    .option('--report <file>', 'an HTML page to write: classes, confusion matrix, pictures that were named wrong')
     .addOption(jsonOption());
 }
+
+const sourcesHelp = 'files, folders, quoted patterns such as "**/*.jpg", URLs, or - for standard input';
 
 function addClassify(program: Command): void {
   command(
     program,
-    'classify <image...>',
+    'classify',
     'name what pictures show',
-    'resnext classify rose.jpg tulip.jpg --model runs/flowers --top 3',
+    'resnext classify rose.jpg garden https://example.org/tulip.jpg --model runs/flowers --top 3',
     () => import('./commands/classify.ts'),
   )
-    .requiredOption('--model <file>', 'run folder, .safetensors or .onnx file')
+    .argument('<image...>', sourcesHelp)
+    .requiredOption('--model <file>', modelHelp)
     .option('--top <n>', 'classes to name', number, 5)
+    .option('--threshold <p>', 'name only classes that are at least so likely, from 0 to 1', number, 0)
+    .addOption(ttaOption())
+    .option('--batch <n>', 'pictures at a time', number, 32)
+    .option('--threads <n>', 'threads of the engine', number)
+    .addOption(
+      new Option('--format <format>', 'how results are written (default: by the ending of -o, else text)').choices(
+        resultFormats,
+      ),
+    )
+    .option('-o, --output <file>', 'write the results to a file')
+    .addOption(jsonOption('print one JSON document, as --format json').conflicts('format'));
+}
+
+function addFeatures(program: Command): void {
+  command(
+    program,
+    'features',
+    'what a net makes of pictures before it names them, as files for other programs',
+    'resnext features photos --model runs/flowers --stages layer3,pooled -o photos.npy',
+    () => import('./commands/features.ts'),
+  )
+    .argument('<image...>', sourcesHelp)
+    .requiredOption('--model <file>', modelHelp)
+    .option('--stages <names>', 'of stem, layer1, layer2 and so on, pooled, logits; a file for each', 'pooled')
+    .requiredOption(
+      '-o, --output <file>',
+      '.npy ([N, F] or [N, C, H, W], names in .paths.txt), .parquet or .jsonl (columns path, features)',
+    )
+    .option('--batch <n>', 'pictures at a time', number, 32)
+    .option('--threads <n>', 'threads of the engine', number)
     .addOption(jsonOption());
 }
 
@@ -157,7 +201,7 @@ function addExport(program: Command): void {
     'resnext export runs/flowers -o flowers.onnx --input bytes --softmax',
     () => import('./commands/export.ts'),
   )
-    .requiredOption('-o, --output <target>', 'an .onnx file, or a folder for transformers.js')
+    .requiredOption('-o, --output <target>', 'an .onnx or .safetensors file, or a folder for transformers.js')
     .addOption(new Option('--format <format>', 'what to write, where the target does not tell').choices(exportFormats))
     .addOption(
       new Option(
@@ -165,6 +209,7 @@ function addExport(program: Command): void {
         'of an ONNX file: float, normalised [N, C, H, W] (default), or bytes, pixels [N, H, W, C]',
       ).choices(['float', 'bytes']),
     )
+    .addOption(new Option('--layout <name>', 'whose names a .safetensors file has').choices(layoutNames))
     .option('--softmax', 'an ONNX file that gives probabilities in place of logits')
     .addOption(new Option('--form <form>', 'how blocks are written; C for a variant, else as trained').choices(forms))
     .addOption(shortcutOption())

@@ -20,13 +20,19 @@ export interface Output {
   clear(): void;
 }
 
+/** JSON on many lines, a list of numbers on one. */
+const indented = (value: unknown): string =>
+  JSON.stringify(value, null, 2).replace(/\[\n\s+(-?\d[^[\]{}"]*?)\n\s*\]/g, (_, numbers: string) => {
+    return `[${numbers.replace(/\s+/g, ' ')}]`;
+  });
+
 const plainEvery = 10_000;
 const drawEvery = 100;
 
 export function createOutput(json: boolean): Output {
   const terminal = process.stdout.isTTY === true && !json;
   let drawn = false;
-  let last = 0;
+  let last = terminal ? 0 : Date.now();
   const clear = () => {
     if (drawn) process.stdout.write('\r\u001b[2K');
     drawn = false;
@@ -42,7 +48,7 @@ export function createOutput(json: boolean): Output {
       if (!json) write(process.stdout, text);
     },
     document: (value, indent = true) => {
-      if (json) write(process.stdout, JSON.stringify(value, null, indent ? 2 : 0));
+      if (json) write(process.stdout, indent ? indented(value) : JSON.stringify(value));
     },
     warn: (text) => write(process.stderr, `${pc.yellow('warning')} ${text}`),
     progress: (share, text) => {

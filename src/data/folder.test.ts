@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../errors.ts';
-import { openClasses, openFolder, type Sample } from './folder.ts';
+import { listPictures, openClasses, openFolder, type Sample } from './folder.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -168,5 +168,33 @@ describe('openClasses', () => {
   it('takes the validation half of a data set that has one', async () => {
     make('train/a/1.jpg', 'train/b/1.jpg', 'val/b/1.jpg');
     expect(shown((await openClasses(dir, ['a', 'b'])).samples)).toEqual(['val/b/1.jpg 1']);
+  });
+});
+
+describe('folders of WordNet numbers', () => {
+  it('are told what they should be called, unless the model knows them so', async () => {
+    make('n01440764/1.jpg', 'n01443537/1.jpg');
+    await expect(openClasses(dir, ['tench', 'goldfish'])).rejects.toThrow(
+      /n01440764" is none of the model's 2 classes \(tench, goldfish\); the folders are called by WordNet's numbers, .* such as "tench"; rename each folder\.$/,
+    );
+    await expect(openClasses(dir, ['n01440764'])).rejects.toThrow(/n01443537" is none .*; rename or remove it\.$/);
+    expect(shown((await openClasses(dir, ['n01443537', 'n01440764'])).samples)).toEqual([
+      'n01440764/1.jpg 1',
+      'n01443537/1.jpg 0',
+    ]);
+  });
+});
+
+describe('listPictures', () => {
+  it('finds all below a folder, in order', async () => {
+    make('b/2.png', 'b/1.jpg', 'a.webp', 'c/d/e.JPG', '.hidden/1.png', 'note.txt');
+    const found = (await listPictures(dir)).map((path) => relative(dir, path).replaceAll('\\', '/'));
+    expect(found).toEqual(['a.webp', 'b/1.jpg', 'b/2.png', 'c/d/e.JPG']);
+  });
+
+  it('refuses a folder without pictures, or none', async () => {
+    make('a/note.txt');
+    await expect(listPictures(dir)).rejects.toThrow(/^Folder ".*" holds no pictures \(\.jpg /);
+    await expect(listPictures(join(dir, 'b'))).rejects.toThrow(/b" does not exist/);
   });
 });

@@ -82,11 +82,34 @@ export async function openClasses(
   const known = classes ?? found;
   const unknown = found.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new UsageError(
-      `Folder "${join(from, unknown)}" is none of the model's ${known.length} classes (${listed(known)}); rename or remove it.`,
-    );
+    const told = `Folder "${join(from, unknown)}" is none of the model's ${known.length} classes (${listed(known)})`;
+    throw new UsageError(`${told}; ${adviceFor(found, known)}.`);
   }
   return { classes: known, samples: await samplesOf(from, found, known) };
+}
+
+/**
+ * All pictures below a folder, in order; links are followed, hidden names passed over.
+ *
+ * @throws UsageError when there are none, or no such folder.
+ */
+export async function listPictures(dir: string): Promise<string[]> {
+  await entries(dir);
+  const paths = await pictures(dir, []);
+  if (paths.length > 0) return paths;
+  throw new UsageError(`Folder "${dir}" holds no pictures (${extensions.join(' ')}).`);
+}
+
+/** Whether a file is a picture by the ending of its name. */
+export const isPictureName = (name: string): boolean =>
+  extensions.some((extension) => name.toLowerCase().endsWith(extension));
+
+/** WordNet's numbers, by which ImageNet's folders are called, are nobody's names of classes. */
+function adviceFor(found: readonly string[], known: readonly string[]): string {
+  const isSynset = (name: string) => /^n\d{8}$/.test(name);
+  if (!found.every(isSynset) || known.some(isSynset)) return 'rename or remove it';
+  const example = `"${known[0]}"`;
+  return `the folders are called by WordNet's numbers, but expected are the model's names of classes, such as ${example}; rename each folder`;
 }
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
@@ -142,8 +165,7 @@ interface Entry {
   readonly folder: boolean;
 }
 
-const isPicture = ({ name, folder }: Entry): boolean =>
-  !folder && extensions.some((extension) => name.toLowerCase().endsWith(extension));
+const isPicture = ({ name, folder }: Entry): boolean => !folder && isPictureName(name);
 
 /** What a folder holds, in order, without hidden names and dangling links. */
 async function entries(dir: string): Promise<Entry[]> {

@@ -4,7 +4,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decode, type Image } from './image.ts';
 import { grey } from './pixels.ts';
+import { evaluationTransforms } from './presets.ts';
+import { sampleRandom } from './random.ts';
 import { type Interpolation, resize } from './resize.ts';
+import { applyTransforms, countViews, outputDims } from './transforms.ts';
 
 interface ResizeCase extends Partial<Record<Interpolation, string>> {
   seed: number;
@@ -23,6 +26,7 @@ interface Golden {
   resize: ResizeCase[];
   decode: { name: string; width: number; height: number; file: string; rgb: string }[];
   grey: string;
+  views: { seed: number; width: number; height: number; resize: number; size: number; flip: string; tenCrop: string }[];
 }
 
 const golden = JSON.parse(readFileSync(new URL('./golden/pillow.json', import.meta.url), 'utf8')) as Golden;
@@ -82,4 +86,27 @@ it('grey equals Pillow', () => {
   const image = grey(noise(99, 16, 16, 3));
   expect(base64(image.data)).toBe(golden.grey);
   expect(grey(image)).toBe(image);
+});
+
+describe("several views are torchvision's, pixel for pixel", () => {
+  it.each(golden.views)('$width × $height to $resize, $size', ({ seed, width, height, resize, size, ...views }) => {
+    const image = noise(seed, width, height, 3);
+    const plain = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] }; // bytes stay bytes
+    const preprocessing = { channels: 3, size, resize, interpolation: 'bilinear', ...plain } as const;
+    for (const [name, base64, count] of [
+      ['flip', views.flip, 2],
+      ['ten-crop', views.tenCrop, 10],
+    ] as const) {
+      const transforms = evaluationTransforms(preprocessing, name);
+      expect([countViews(transforms), ...outputDims(transforms)]).toEqual([count, 3 * count, size, size]);
+      const pixels = applyTransforms(transforms, image, sampleRandom(0, 0, 0)).map(Math.round); // [V·C, H, W]
+      const expected = Buffer.from(base64, 'base64'); // [V, H, W, C]
+      const plane = size * size;
+      const channelsLast = pixels.map((_, i) => {
+        const [view, pixel, channel] = [Math.floor(i / (3 * plane)), Math.floor(i / 3) % plane, i % 3];
+        return pixels[(view * 3 + channel) * plane + pixel]!;
+      });
+      expect(Buffer.from(Uint8Array.from(channelsLast)).equals(expected)).toBe(true);
+    }
+  });
 });

@@ -76,14 +76,22 @@ const weigh = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, c) => sum + value * weights[c]!, 0);
 
 /**
- * Shorter side to `resize`, the middle `size` × `size`, normalised: nothing random.
- *
- * @example evaluationTransforms(imagenetPreprocessing)
+ * What of a picture a model is shown: the middle, the middle and its mirror image, or the authors' ten crops. Logits of
+ * several views are averaged.
  */
-export const evaluationTransforms = (preprocessing: Preprocessing): Transforms => [
-  ...view(preprocessing),
-  normalise(preprocessing),
-];
+export type Views = 'center' | 'flip' | 'ten-crop';
+export const viewNames: readonly Views[] = ['center', 'flip', 'ten-crop'];
+
+/**
+ * Shorter side to `resize`, the middle `size` × `size`, or several views of that size, normalised: nothing random.
+ *
+ * @example evaluationTransforms(imagenetPreprocessing) // [C, H, W], or [10·C, H, W] with 'ten-crop'
+ */
+export function evaluationTransforms(preprocessing: Preprocessing, views: Views = 'center'): Transforms {
+  const { size } = preprocessing;
+  if (views === 'center') return [...view(preprocessing), normalise(preprocessing)];
+  return [...resized(preprocessing), { kind: 'several', views, size }, normalise(preprocessing)];
+}
 
 /**
  * `pad-and-crop`, for small pictures: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32) and
@@ -105,9 +113,13 @@ export function trainTransforms(preprocessing: Preprocessing, augmentation: Augm
 
 const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grey' }] : []);
 
-const view = (preprocessing: Preprocessing): Transform[] => [
+const resized = (preprocessing: Preprocessing): Transform[] => [
   ...channelSteps(preprocessing),
   { kind: 'resize', size: preprocessing.resize, interpolation: preprocessing.interpolation },
+];
+
+const view = (preprocessing: Preprocessing): Transform[] => [
+  ...resized(preprocessing),
   { kind: 'center-crop', size: preprocessing.size },
 ];
 

@@ -47,6 +47,16 @@ export interface CenterCrop {
   readonly size: number;
 }
 
+/**
+ * Several pictures from one. `flip` is the `size` × `size` pixels in the middle and their mirror image. `ten-crop` is the
+ * top left, top right, bottom left and bottom right corner and the middle, then the same five of the mirrored picture.
+ */
+export interface Several {
+  readonly kind: 'several';
+  readonly views: 'flip' | 'ten-crop';
+  readonly size: number;
+}
+
 /** One channel from three. */
 export interface Grey {
   readonly kind: 'grey';
@@ -63,14 +73,14 @@ export interface Normalise {
 export type SteadyStep = Resize | CenterCrop | Grey;
 /** The steps that make a picture from a picture. */
 export type Step = RandomResizedCrop | PadAndCrop | Flip | SteadyStep;
-export type Transform = Step | Normalise;
+export type Transform = Step | Several | Normalise;
 export type Transforms = readonly Transform[];
 
 /**
  * Runs the steps on one picture. Where and what is random comes from `random` alone.
  *
  * @param out where to put the result, when it has a place already.
- * @returns float32 [C, H, W].
+ * @returns float32 [C, H, W]; where a step makes V pictures of one, they stand one after the other, [V·C, H, W].
  * @throws UsageError when no step normalises; FormatError when the picture is so narrow that it cannot be resized.
  * @example applyTransforms(evaluationTransforms(imagenetPreprocessing), image, sampleRandom(0, 0, 0)) // [3, 224, 224]
  */
@@ -80,13 +90,40 @@ export function applyTransforms(
   random: Random,
   out?: Float32Array,
 ): Float32Array {
-  let current = image;
+  let current = [image];
   for (const transform of transforms) {
-    if (transform.kind === 'normalise') return normalise(current, transform, out);
-    current = step(current, transform, random);
+    if (transform.kind === 'normalise') return normaliseAll(current, transform, out);
+    if (transform.kind === 'several') current = current.flatMap((each) => several(each, transform));
+    else current = current.map((each) => step(each, transform, random));
   }
   throw new UsageError(noNormalise);
 }
+
+function normaliseAll(images: readonly Image[], transform: Normalise, out?: Float32Array): Float32Array {
+  const [first] = images;
+  if (images.length === 1) return normalise(first!, transform, out);
+  const length = first!.data.length; // C · H · W, the same for all
+  const result = out ?? new Float32Array(images.length * length); // [V·C, H, W]
+  for (const [v, image] of images.entries()) {
+    normalise(image, transform, result.subarray(v * length, (v + 1) * length));
+  }
+  return result;
+}
+
+function several(image: Image, { views, size }: Several): Image[] {
+  const middle = cropCentre(image, size);
+  if (views === 'flip') return [middle, mirror(middle)];
+  return [...fiveCrops(image, size), ...fiveCrops(mirror(image), size)];
+}
+
+function fiveCrops(image: Image, size: number): Image[] {
+  const [right, bottom] = [image.width - size, image.height - size];
+  const corners = [0, bottom].flatMap((top) => [0, right].map((left) => ({ left, top, width: size, height: size })));
+  return [...corners.map((corner) => crop(image, corner)), cropCentre(image, size)];
+}
+
+const cropCentre = (image: Image, size: number): Image =>
+  crop(image, { ...centred(image, size), width: size, height: size });
 
 const noNormalise = 'transforms has no step of kind "normalise"; put one at the end.';
 
@@ -114,7 +151,7 @@ function steadyStep(image: Image, transform: SteadyStep): Image {
     case 'resize':
       return resizeShorterSide(image, transform);
     case 'center-crop':
-      return crop(image, { ...centred(image, transform.size), width: transform.size, height: transform.size });
+      return cropCentre(image, transform.size);
     case 'grey':
       return grey(image);
   }
@@ -231,7 +268,7 @@ function tableFor(transform: Normalise): Float32Array {
 }
 
 /**
- * The dimensions [C, H, W] that every picture has after these steps; checks their options on the way.
+ * The dimensions [C, H, W] that every picture has after these steps, or [V·C, H, W]; checks their options on the way.
  *
  * @throws UsageError naming the first option that cannot be used, or when pictures would differ in size.
  */
@@ -250,8 +287,12 @@ export function outputDims(transforms: Transforms): readonly [number, number, nu
       `transforms: normalise.mean has ${last.mean.length} values for pictures of ${channels} channels.`,
     );
   }
-  return [channels, size, size];
+  return [countViews(transforms) * channels, size, size];
 }
+
+/** V, how many pictures these steps make of one. */
+export const countViews = (transforms: Transforms): number =>
+  transforms.reduce((count, step) => (step.kind === 'several' ? count * (step.views === 'flip' ? 2 : 10) : count), 1);
 
 /** What every picture is after these steps; no `size` where pictures may still differ in theirs, or are not square. */
 export function sizeAfter(transforms: Transforms): { readonly channels: 1 | 3; readonly size: number | undefined } {

@@ -2,8 +2,9 @@
  * What a run learns from and is measured on: the pictures of a folder, varied anew in every epoch. A linear probe has
  * their features in place of them (`probe.ts`).
  */
-import { Classifier, type Evaluation } from '../classifier/classifier.ts';
+import { Classifier } from '../classifier/classifier.ts';
 import type { ModelDescription } from '../classifier/description.ts';
+import type { Evaluation } from '../classifier/evaluation.ts';
 import type { Folder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { trainTransforms } from '../data/presets.ts';

@@ -147,3 +147,9 @@ OPTIMISERS = {
     "nesterov-decay": {"momentum": 0.9, "nesterov": True, "weightDecay": 0.1},
 }
 LEARNING_RATES = [0.1, 0.1, 0.03]
+
+# Networks whose maps between the stages are kept: name -> (batch, configuration).
+STAGES = {
+    "imagenet": (2, imagenet([1, 2, 1, 1], 2, 32, 4, 5, [40, 32])),
+    "cifar": (1, cifar([1, 1, 2], 4, 16, 4, 5, [16, 16])),
+}

@@ -16,9 +16,10 @@ import pathlib
 import torch
 from torch import nn
 from torch.nn import functional
+from torchvision.models.feature_extraction import create_feature_extractor
 
 import tensorfile
-from cases import CASES, CONVOLUTIONS, KEEP_FINAL, KEEP_INPUT_GRADIENT, LEARNING_RATES, OPTIMISERS
+from cases import CASES, CONVOLUTIONS, KEEP_FINAL, KEEP_INPUT_GRADIENT, LEARNING_RATES, OPTIMISERS, STAGES
 from oracle import LastOfTies, Oracle, on_relu, pool_margin
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -248,6 +249,27 @@ def network(name, kind, seed, batch, config):
     save(name, tensors, {key: json.dumps(value) for key, value in facts.items()})
 
 
+def stages():
+    """The maps between the stages, as torchvision's create_feature_extractor gives them, in float64."""
+    torch.manual_seed(300)
+    tensors = {}
+    for name, (batch, config) in STAGES.items():
+        model = Oracle(config)
+        randomise(model)
+        model = model.double().eval()
+        x = torch.randn(batch, config["inputChannels"], *config["inputSize"])
+        layers = [f"layer{s + 1}" for s in range(len(config["depths"]))]
+        nodes = {"maxpool": "stem", **{layer: layer for layer in layers}, "flatten": "pooled", "fc": "logits"}
+        if config["stem"] == "cifar":
+            nodes = {"relu": "stem", **nodes}
+            del nodes["maxpool"]
+        with torch.no_grad():
+            maps = create_feature_extractor(model, nodes)(x.double())
+        tensors |= {f"{name}.state.{key}": value.float() for key, value in model.state_dict().items()}
+        tensors |= {f"{name}.input": x} | {f"{name}.map.{stage}": value.float() for stage, value in maps.items()}
+    save("stages", tensors, {"cases": json.dumps({name: config for name, (_, config) in STAGES.items()})})
+
+
 def convolutions():
     torch.manual_seed(100)
     tensors = {}
@@ -308,6 +330,7 @@ def main():
             network(name, kind, seed, batch, config)
     convolutions()
     optimisers()
+    stages()
 
 
 if __name__ == "__main__":

@@ -1,39 +1,65 @@
 /** `resnext classify`: the likeliest classes of each picture. */
 import { Classifier } from '../../classifier/classifier.ts';
-import { FormatError, UsageError } from '../../errors.ts';
-import { type Output, table } from '../output.ts';
+import type { Views } from '../../data/presets.ts';
+import { UsageError } from '../../errors.ts';
+import type { Output } from '../output.ts';
+import { checkThreshold, createResults, type ResultFormat, type Results, resultFormat } from '../results.ts';
+import { expandSources, type Read, readInBatches } from '../sources.ts';
 
-export interface ClassifyOptions {
+export interface ClassifyCommandOptions {
   readonly model: string;
   readonly top: number;
+  readonly threshold: number;
+  readonly batch: number;
+  readonly tta: Views;
+  readonly threads?: number;
+  readonly json?: boolean;
+  readonly format?: ResultFormat;
+  /** A file to write. */
+  readonly output?: string;
 }
 
 /** A picture that cannot be read is reported and the others are classified all the same; the exit code is then 1. */
 export async function run(
   [images]: readonly [readonly string[]],
-  options: ClassifyOptions,
+  options: ClassifyCommandOptions,
   output: Output,
 ): Promise<number> {
-  if (!(options.top >= 1)) throw new UsageError(`--top ${options.top} should be at least 1.`);
-  const classifier = await Classifier.open(options.model);
-  const results = [];
-  for (const image of images) {
-    try {
-      const predictions = await classifier.classify(image, options.top);
-      results.push({ image, predictions });
-      const rows = predictions.map(({ label, probability }) => [percent(probability), label]);
-      output.line(`${image}\n${indented(table(rows))}`);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      results.push({ image, error: error.message });
-      output.warn(error.message);
-    }
+  const { model, top, threshold, batch, tta, threads, output: file } = options;
+  if (!(top >= 1)) throw new UsageError(`--top ${top} should be at least 1.`);
+  checkThreshold(threshold);
+  const sources = await expandSources(images);
+  const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
+  const results = createResults(resultFormat(options), file, threshold, output);
+  let failed = 0;
+  try {
+    await readInBatches(classifier, sources, batch, tta, async (read, done) => {
+      failed += await classifyBatch(classifier, read, options, results, output);
+      if (file !== undefined) output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
+    });
+  } finally {
+    await classifier.dispose();
   }
-  await classifier.dispose();
-  output.document(results);
-  return results.some((result) => 'error' in result) ? 1 : 0;
+  await results.end();
+  if (file !== undefined) output.line(`Wrote ${file}: ${sources.length - failed} pictures.`);
+  return failed > 0 ? 1 : 0;
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
-const indented = (text: string): string => text.replace(/^/gm, '  ');
+/** Returns how many pictures could not be read. */
+async function classifyBatch(
+  classifier: Classifier,
+  read: readonly Read[],
+  { top, threshold, batch }: ClassifyCommandOptions,
+  results: Results,
+  output: Output,
+): Promise<number> {
+  const inputs = read.flatMap((each) => ('prepared' in each ? [each.prepared] : []));
+  const views = inputs[0]?.dims[0] ?? 1;
+  const batchSize = Math.max(1, Math.floor(batch / views));
+  const predicted = await classifier.classify(inputs, { top, threshold, batchSize });
+  for (const { name: image, ...each } of read) {
+    if ('error' in each) output.warn(each.error);
+    results.add('error' in each ? { image, error: each.error } : { image, predictions: predicted.shift()! });
+  }
+  return read.length - inputs.length;
+}

@@ -1,48 +1,131 @@
-/** `resnext evaluate`: top-1, top-5 and loss of a model on labelled pictures. */
-import { Classifier, type Evaluation } from '../../classifier/classifier.ts';
-import { openClasses } from '../../data/folder.ts';
+/** `resnext evaluate`: how well a model names labelled pictures, class by class, in text, as JSON and as a page. */
+import { Classifier } from '../../classifier/classifier.ts';
+import { mostConfused } from '../../classifier/confusion.ts';
+import type { Evaluation } from '../../classifier/evaluation.ts';
+import { openClasses, type Sample } from '../../data/folder.ts';
 import { Loader } from '../../data/loader.ts';
+import type { Views } from '../../data/presets.ts';
+import { thumbnail } from '../../data/thumbnail.ts';
+import { writeFileAtomically } from '../../files.ts';
+import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
 import { type Output, table } from '../output.ts';
 
 export interface EvaluateCommandOptions {
   readonly model: string;
   readonly batch: number;
+  readonly tta: Views;
   readonly threads?: number;
   readonly workers?: number;
   readonly strict?: boolean;
+  /** An HTML file to write. */
+  readonly report?: string;
 }
 
 export async function run([dir]: readonly [string], options: EvaluateCommandOptions, output: Output): Promise<number> {
-  const { model, batch, threads, workers, strict } = options;
+  const { model, tta, threads, report } = options;
   const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
-  const { samples } = await openClasses(dir, classifier.description.classes);
-  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every picture is seen once
-  const corrupt: string[] = [];
   try {
-    const result = await classifier.evaluate(samples, {
+    const { samples } = await openClasses(dir, classifier.description.classes);
+    const corrupt: string[] = [];
+    const mistakes: Mistake[] = [];
+    const result = await measure(classifier, samples, options, output, corrupt, mistakes);
+    const { scores, confusion, ...figures } = result;
+    const rows = confusion.map((row) => Array.from(row));
+    output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
+    output.line(describe(result, corrupt.length));
+    if (report !== undefined) {
+      await writeReport(report, result, mistakes, { ...options, dir });
+      output.line(`\nWrote ${report}.`);
+    }
+  } finally {
+    await classifier.dispose();
+  }
+  return 0;
+}
+
+async function measure(
+  classifier: Classifier,
+  samples: readonly Sample[],
+  { batch, tta, workers, strict }: EvaluateCommandOptions,
+  output: Output,
+  corrupt: string[],
+  mistakes: Mistake[],
+): Promise<Evaluation> {
+  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every picture is seen once
+  try {
+    return await classifier.evaluate(samples, {
       loader,
       batchSize: batch,
+      views: tta,
       corrupt: strict ? 'throw' : 'skip',
       onCorrupt: (path, message) => {
         corrupt.push(path);
         if (!strict) output.warn(message);
       },
       onProgress: (done, total) => output.progress(done / total, `${done} of ${total} pictures`),
+      onPrediction: (index, predicted, probability) => {
+        const { path, label } = samples[index]!;
+        if (predicted !== label) mistakes.push({ path, label, predicted, probability });
+      },
     });
-    output.document({ model, dir, ...result, corrupt });
-    output.line(describe(result, corrupt.length));
   } finally {
     await loader.close();
-    await classifier.dispose();
   }
-  return 0;
 }
 
-function describe({ pictures, top1, top5, loss, classes }: Evaluation, corrupt: number): string {
-  const percent = (value: number) => `${value.toFixed(2)} %`;
-  const amongFive = Object.keys(classes).length > 5 ? `, top-5 ${percent(top5)}` : '';
+const thumbnailSide = 96;
+
+async function writeReport(
+  file: string,
+  result: Evaluation,
+  mistakes: readonly Mistake[],
+  { model, dir, tta }: EvaluateCommandOptions & { dir: string },
+): Promise<void> {
+  const chosen = chooseMistakes(result, mistakes);
+  const shown = await Promise.all(
+    chosen.map(async (mistake) => ({ ...mistake, thumbnail: await thumbnail(mistake.path, thumbnailSide) })),
+  );
+  const notes =
+    tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'picture and mirror image' : 'ten crops'}.`];
+  const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });
+  await writeFileAtomically(file, [new TextEncoder().encode(html)]);
+}
+
+/** Up to so many classes the whole matrix is printed, and all classes; above, what stands out. */
+const [mostInMatrix, mostInTable, mostListed] = [12, 100, 20] as const;
+
+function describe(result: Evaluation, corrupt: number): string {
+  const { pictures, top1, top5, loss, scores } = result;
+  const amongFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
   const whole = `${pictures} pictures: top-1 ${percent(top1)}${amongFive}, loss ${loss.toFixed(4)}`;
   const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 picture' : `${corrupt} pictures`} could not be read.` : '';
-  const rows = Object.entries(classes).map(([name, value]) => [name, percent(value)]);
-  return `${whole}${unread}\n\n${table([['class', 'top-1'], ...rows])}`;
+  return [`${whole}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }
+
+function classTable({ scores }: Evaluation): string[] {
+  const shown = scores.length <= mostInTable ? scores : [...scores].sort((a, b) => a.f1 - b.f1).slice(0, mostListed);
+  const rows = shown.map(({ label, pictures, recall, precision, f1 }) => [
+    ...[label, pictures, percent(recall), percent(precision), percent(f1)],
+  ]);
+  const note = shown === scores ? [] : [`The ${mostListed} weakest of ${scores.length} classes:`];
+  return [...note, table([['class', 'pictures', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
+}
+
+function confusionTable({ scores, confusion }: Evaluation): string[] {
+  if (scores.length <= mostInMatrix) {
+    const head = ['taken for', ...scores.map((_, k) => k + 1)];
+    const rows = scores.map(({ label }, t) => [`${numbered(t)} ${label}`, ...confusion[t]!]);
+    return [table([head, ...rows])];
+  }
+  const pairs = mostConfused(confusion, mostListed);
+  if (pairs.length === 0) return [];
+  const rows = pairs.map(({ label, predicted, pictures }) => {
+    return [scores[label]!.label, scores[predicted]!.label, pictures, `of ${scores[label]!.pictures}`];
+  });
+  return ['Most confused:', table([['is', 'taken for', 'pictures', ''], ...rows])];
+}
+
+/** A class's number in the matrix. */
+const numbered = (place: number): string => String(place + 1).padStart(2);
+
+const percent = (value: number): string => `${value.toFixed(2)} %`;

@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { convert } from '../../classifier/convert.ts';
 import { exportOnnx } from '../../classifier/export.ts';
 import { loadModel, type SavedModel } from '../../classifier/files.ts';
+import { exportStateDict } from '../../classifier/layout.ts';
 import { exportTransformers } from '../../classifier/transformers.ts';
 import { preprocessingFor } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
@@ -24,15 +25,23 @@ export interface ExportOptions extends VariantOptions {
   readonly format?: ExportFormat;
   readonly input?: 'float' | 'bytes';
   readonly softmax?: boolean;
+  readonly layout?: string;
 }
 
 /** Writes the model, and says in a sentence how to use what was written. */
 type Writer = (target: string, model: SavedModel, options: ExportOptions) => Promise<string>;
 
-const writers: { readonly [F in ExportFormat]: Writer } = { onnx: writeOnnx, transformers: writeTransformers };
+const writers: { readonly [F in ExportFormat]: Writer } = {
+  onnx: writeOnnx,
+  safetensors: writeWeights,
+  transformers: writeTransformers,
+};
 
 export async function run([source]: readonly [string], options: ExportOptions, output: Output): Promise<number> {
   const format = options.format ?? formatOf(options.output);
+  if (options.layout !== undefined && format !== 'safetensors') {
+    throw new UsageError('--layout is for .safetensors files; end the output in .safetensors, or leave --layout out.');
+  }
   const model = existsSync(source) ? await trained(source, options) : fresh(source, options);
   const use = await writers[format](options.output, model, options);
   const { parameters, macs, nodes } = cost(model.graph);
@@ -60,6 +69,17 @@ async function writeOnnx(
     : `${inputs[0]!.name}, float32 [${[batch, channels, ...map].join(', ')}] normalised`;
   const gives = softmax ? 'probabilities' : outputs[0]!.name;
   return `It takes ${takes}, and gives ${gives} [${outputs[0]!.dims!.join(', ')}].`;
+}
+
+async function writeWeights(target: string, model: SavedModel, options: ExportOptions): Promise<string> {
+  const { input, softmax, layout = 'torchvision' } = options;
+  if (input !== undefined || softmax) {
+    throw new UsageError(
+      '--input and --softmax are for ONNX files; a file of weights has no graph to build them into.',
+    );
+  }
+  const { config } = await exportStateDict(target, model, layout);
+  return `Its tensors have the names of ${layout}.${config ? ` timm reads it with ${config}.` : ''}`;
 }
 
 async function writeTransformers(target: string, model: SavedModel, options: ExportOptions): Promise<string> {

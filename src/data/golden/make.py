@@ -1,7 +1,8 @@
-"""Writes pillow.json: what Pillow itself makes of small pictures, for the tests of resize.ts, pixels.ts and image.ts.
+"""Writes pillow.json: what Pillow itself makes of small pictures, for the tests of resize.ts, pixels.ts, image.ts and
+transforms.ts.
 
 Inputs of the resize cases are noise from a linear congruential generator that the test repeats; only results are kept.
-Run again with any Pillow >= 7.0: `python3 src/data/golden/make.py`.
+Run again with any Pillow >= 7.0 and torchvision >= 0.9: `python3 src/data/golden/make.py`.
 """
 
 import base64
@@ -11,6 +12,8 @@ import os
 
 import PIL
 from PIL import Image, ImageCms
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import center_crop, hflip, resize, ten_crop
 
 FILTERS = {
     "nearest": Image.NEAREST,
@@ -103,11 +106,25 @@ def decoded():
     return cases
 
 
+def views():
+    """torchvision's ten crops and its centre crop with its mirror image, of pictures resized to the shorter side."""
+    cases = []
+    for seed, (width, height, side, size) in enumerate([(23, 17, 12, 8), (13, 29, 9, 8), (20, 20, 11, 11), (31, 18, 13, 6)], start=1):
+        picture = resize(noise(seed, width, height), side, InterpolationMode.BILINEAR)
+        middle = center_crop(picture, [size, size])
+        flip, ten = [middle, hflip(middle)], ten_crop(picture, [size, size])
+        case = dict(seed=seed, width=width, height=height, resize=side, size=size)
+        case.update(flip=text(b"".join(view.tobytes() for view in flip)), tenCrop=text(b"".join(view.tobytes() for view in ten)))
+        cases.append(case)
+    return cases
+
+
 def main():
     golden = dict(
         pillow=PIL.__version__,
         resize=resized(),
         decode=decoded(),
+        views=views(),
         grey=text(noise(99, 16, 16).convert("L").tobytes()),
     )
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "pillow.json"), "w") as file:

@@ -1,0 +1,84 @@
+/** Measuring a classifier on labelled pictures, as they come from the background. */
+import type { Sample } from '../data/folder.ts';
+import { type Batch, type EpochOptions, Loader } from '../data/loader.ts';
+import type { Transforms } from '../data/transforms.ts';
+import { type ClassScore, Confusion, likeliest } from './confusion.ts';
+import { softmax } from './predictions.ts';
+import { Tally } from './tally.ts';
+
+export interface Evaluation {
+  readonly pictures: number;
+  /** Percent of pictures whose class is the likeliest, or among the five likeliest. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  /** top1 of each class, in percent, by name. */
+  readonly classes: Readonly<Record<string, number>>;
+  /** Each class by itself, in the model's order. */
+  readonly scores: readonly ClassScore[];
+  /** confusion[t][p]: pictures of class t that were taken for class p. */
+  readonly confusion: readonly Uint32Array[];
+}
+
+/** What is measured: how pictures are prepared, what they may be, and the net. */
+export interface Measured {
+  readonly transforms: Transforms;
+  readonly labels: readonly string[];
+  /** Prepared pictures → logits [N, K]. */
+  readonly logits: (images: Float32Array) => Promise<Float32Array>;
+}
+
+export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrupt'> {
+  /** 64 unless given. */
+  readonly batchSize?: number;
+  /** Made and closed here unless given. */
+  readonly loader?: Loader;
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Told of every picture, by its place in `samples`: the likeliest class and how likely it is. */
+  readonly onPrediction?: (index: number, predicted: number, probability: number) => void;
+}
+
+/** @throws FormatError for a picture that cannot be read under `corrupt: 'throw'`. */
+export async function measure(
+  samples: readonly Sample[],
+  { transforms, labels, logits }: Measured,
+  options: MeasureOptions,
+): Promise<Evaluation> {
+  const loader = options.loader ?? new Loader({ cache: 0 }); // every picture is seen once
+  const { corrupt = 'skip', onCorrupt = () => {} } = options;
+  const batchSize = Math.min(options.batchSize ?? 64, samples.length);
+  const [tally, confusion] = [new Tally(labels.length), new Confusion(labels.length)];
+  let done = 0;
+  try {
+    for await (const batch of loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt })) {
+      const { images, count } = batch;
+      const rows = await logits(images.subarray(0, (images.length / batchSize) * count)); // [n, K]
+      tally.add(rows, batch.labels.subarray(0, count));
+      confuse(batch, rows, confusion, options);
+      done += count;
+      options.onProgress?.(done, samples.length);
+    }
+  } finally {
+    if (!options.loader) await loader.close();
+  }
+  const scores = confusion.scores(labels);
+  const { count: pictures, top1, top5, loss } = tally;
+  const classes = Object.fromEntries(scores.map(({ label, recall }) => [label, recall]));
+  return { pictures, top1, top5, loss, classes, scores, confusion: confusion.rows };
+}
+
+function confuse(
+  { labels, indices, count }: Batch,
+  logits: Float32Array,
+  confusion: Confusion,
+  { onPrediction }: MeasureOptions,
+): void {
+  const classes = confusion.rows.length;
+  for (let n = 0; n < count; n++) {
+    const row = logits.subarray(n * classes, (n + 1) * classes);
+    const predicted = likeliest(row);
+    confusion.add(labels[n]!, predicted);
+    onPrediction?.(indices[n]!, predicted, softmax(row)[predicted] ?? Number.NaN);
+  }
+}

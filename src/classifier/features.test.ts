@@ -1,0 +1,97 @@
+/** Maps of stages against torchvision's `create_feature_extractor`, from every file that a model can be opened from. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Golden, readGolden } from '../../test/golden-files.ts';
+import { relativeError } from '../../test/tensors.ts';
+import { preprocessingFor } from '../data/presets.ts';
+import { forms, type ResNeXtConfig } from '../model/config.ts';
+import { resnext } from '../model/resnext.ts';
+import type { Stage } from '../model/stages.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import { Classifier } from './classifier.ts';
+import { convert } from './convert.ts';
+import { exportOnnx } from './export.ts';
+import { loadModel, type SavedModel, saveModel } from './files.ts';
+
+const golden = await readGolden('stages');
+const cases = Object.entries(golden.metadata<Record<string, ResNeXtConfig>>('cases'));
+
+function savedModel(name: string, options: ResNeXtConfig, { under }: Golden): SavedModel {
+  const { config, graph } = resnext(options);
+  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
+  const description = { variant: name, config, classes: ['a', 'b', 'c', 'd', 'e'], preprocessing, metrics: {} };
+  return { description, graph, weights: under(`${name}.state.`) };
+}
+
+/** Each picture of a batch, as prepared. */
+function split({ dims, data }: Tensor): Tensor<'float32'>[] {
+  const length = data.length / dims[0]!;
+  return Array.from({ length: dims[0]! }, (_, n) =>
+    tensor('float32', [1, ...dims.slice(1)], (data as Float32Array).slice(n * length, (n + 1) * length)),
+  );
+}
+
+/** Relative error of every stage of every picture, the largest; shapes are checked. */
+async function largestError(classifier: Classifier, name: string): Promise<number> {
+  const expected = golden.under(`${name}.map.`);
+  const stages = [...expected.keys()] as Stage[];
+  const features = await classifier.features(split(golden.get(`${name}.input`)), { stages });
+  const errors = stages.flatMap((stage) => {
+    const maps = split(expected.get(stage)!);
+    expect(features.map((map) => map.get(stage)!.dims)).toEqual(maps.map(({ dims }) => dims.slice(1)));
+    return maps.map((map, n) => relativeError(features[n]!.get(stage)!, map));
+  });
+  return Math.max(...errors);
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'resnext-features-'));
+  vi.stubEnv('RESNEXT_CACHE', join(folder, 'cache'));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+describe.each(cases)('%s', (name, config) => {
+  it('a run folder, read anew and from the cache', async () => {
+    const { description, weights } = savedModel(name, config, golden);
+    await saveModel(folder, description, weights!);
+    for (const _ of ['first', 'second']) {
+      const classifier = await Classifier.open(folder);
+      expect(await largestError(classifier, name)).toBeLessThan(1e-5);
+      await classifier.dispose();
+    }
+  });
+
+  it.each(forms)('an ONNX file in form %s', async (form) => {
+    const { description, weights } = savedModel(name, config, golden);
+    await saveModel(folder, description, weights!);
+    const path = join(folder, 'model.onnx');
+    await exportOnnx(path, convert(await loadModel(folder), form));
+    const classifier = await Classifier.open(path);
+    expect(await largestError(classifier, name)).toBeLessThan(1e-5);
+    await classifier.dispose();
+  });
+
+  it('the vector of one picture, and of several, is the pooled map', async () => {
+    const { description, weights } = savedModel(name, config, golden);
+    await saveModel(folder, description, weights!);
+    const classifier = await Classifier.open(folder);
+    const pictures = split(golden.get(`${name}.input`));
+    const expected = split(golden.get(`${name}.map.pooled`));
+    const vectors = await classifier.features(pictures, { batchSize: 1 });
+    for (const [n, data] of vectors.entries()) {
+      expect(relativeError({ data } as Tensor, expected[n]!)).toBeLessThan(1e-5);
+      expect(await classifier.features(pictures[n]!)).toEqual(data);
+    }
+    await expect(classifier.features(pictures, { stages: ['layer7'] })).rejects.toThrow(
+      /no stage "layer7"; it has stem, layer1, .*pooled, logits\.$/,
+    );
+    await expect(classifier.features(pictures, { stages: [] })).rejects.toThrow('Name at least one stage of stem');
+    await classifier.dispose();
+  });
+});

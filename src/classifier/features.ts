@@ -1,0 +1,72 @@
+/**
+ * Maps of a model's stages. A session that gives them is opened the first time that they are asked for, from the model's
+ * graph with these outputs, and kept.
+ */
+import { type Stage, stageGraph } from '../model/stages.ts';
+import type { Session } from '../runtime/session.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import { loadModel, type SavedModel } from './files.ts';
+import { type ClassifierOptions, openGraph } from './open.ts';
+
+/** What was asked for of one picture, by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
+export type Features = ReadonlyMap<Stage, Tensor<'float32'>>;
+
+interface StageSession {
+  readonly session: Session;
+  readonly outputs: ReadonlyMap<Stage, string>;
+}
+
+export class StageSessions {
+  readonly #model: string | SavedModel;
+  readonly #options: ClassifierOptions;
+  readonly #open = new Map<string, Promise<StageSession>>();
+
+  /** @param model what to read the weights from when stages are asked for: its file, or the model itself. */
+  constructor(model: string | SavedModel, options: ClassifierOptions) {
+    this.#model = model;
+    this.#options = options;
+  }
+
+  /**
+   * Prepared pictures → the stages of each.
+   *
+   * @param images [N, C, H, W].
+   * @throws UsageError naming a stage that the model does not have.
+   */
+  async run(images: Tensor<'float32'>, stages: readonly Stage[]): Promise<Features[]> {
+    const { session, outputs } = await this.#sessionFor(stages);
+    const results = await session.run(new Map([[session.inputNames[0]!, images]]), [...new Set(outputs.values())]);
+    return Array.from({ length: images.dims[0]! }, (_, n) => {
+      const entries = [...outputs].map(([stage, name]) => [stage, pictureOf(results.get(name)!, n)] as const);
+      return new Map(entries);
+    });
+  }
+
+  async dispose(): Promise<void> {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    for (const each of open) await (await each.catch(() => undefined))?.session.dispose();
+  }
+
+  #sessionFor(stages: readonly Stage[]): Promise<StageSession> {
+    const key = [...new Set(stages)].sort().join();
+    const known = this.#open.get(key);
+    if (known) return known;
+    const opened = this.#openFor(stages);
+    this.#open.set(key, opened);
+    opened.catch(() => this.#open.delete(key));
+    return opened;
+  }
+
+  async #openFor(stages: readonly Stage[]): Promise<StageSession> {
+    const model = typeof this.#model === 'string' ? await loadModel(this.#model) : this.#model;
+    const { graph, outputs } = stageGraph(model.graph, stages);
+    return { session: await openGraph(graph, this.#options), outputs };
+  }
+}
+
+/** Picture n of a batch: [N, …] → […]. */
+function pictureOf({ dims, data }: Tensor, n: number): Tensor<'float32'> {
+  const length = data.length / dims[0]!;
+  return tensor('float32', dims.slice(1), (data as Float32Array).slice(n * length, (n + 1) * length));
+}

@@ -1,0 +1,93 @@
+/**
+ * Models from files that were not saved by this package: a state dict in anybody's names is recognised by its tensors
+ * (`zoo`), and what it does not say about classes and pictures comes from the hub's `config.json`, or is what is usual.
+ */
+import { preprocessingFor } from '../data/presets.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights } from '../model/weights.ts';
+import type { StateDict } from '../weights/state-dict.ts';
+import { initialHead } from '../zoo/adapt.ts';
+import { defaultClassNames } from '../zoo/class-names.ts';
+import type { HubConfig } from '../zoo/hub-config.ts';
+import { type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
+import type { ModelDescription } from './description.ts';
+import type { SavedModel } from './files.ts';
+
+export interface ForeignOptions extends TakeOptions {
+  /** What the hub's `config.json` says. */
+  readonly hub?: HubConfig;
+}
+
+export interface ForeignModel extends SavedModel {
+  /** What was done to get the weights. */
+  readonly report: TakeReport;
+}
+
+/**
+ * The model that a state dict is, whoever named its tensors.
+ *
+ * @throws FormatError in one sentence for what is no ResNeXt, or has a stem for other pictures than grey or colour.
+ * @example fromStateDict(await openStateDict('cats.pth'), { source: 'cats.pth', hint: 'resnext50_32x4d' })
+ */
+export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOptions = {}): ForeignModel {
+  const { hub = {}, source = 'The state dict' } = options;
+  const hint = [options.hint, hub.architecture].filter((part) => part !== undefined).join(' ');
+  const { config: taken, variant, weights, report } = takeWeights(tensors, { ...options, hint });
+  const preprocessing = preprocessingOf(taken.inputChannels, taken.stem, hub, source);
+  const config = { ...taken, inputSize: [preprocessing.size, preprocessing.size] as const };
+  const classes = hub.classes?.length === config.classes ? hub.classes : defaultClassNames(config.classes);
+  const model = resnext(config);
+  setWeights(model, weights);
+  const description: ModelDescription = { variant, config, classes, preprocessing, metrics: {} };
+  const usual = hub.preprocessing
+    ? []
+    : [`Pictures are prepared as is usual: ${preprocessing.size} x ${preprocessing.size} pixels.`];
+  return {
+    description,
+    graph: model.graph,
+    weights,
+    report: { ...report, notes: [...notes, ...report.notes, ...usual] },
+  };
+}
+
+function preprocessingOf(
+  channels: number,
+  stem: ModelDescription['config']['stem'],
+  hub: HubConfig,
+  source: string,
+): ModelDescription['preprocessing'] {
+  if (channels !== 1 && channels !== 3) {
+    throw new FormatError(
+      `${source} has a stem for ${channels} channels, and pictures have 1 or 3; take it with inputChannels: 3.`,
+    );
+  }
+  if (hub.preprocessing?.channels === channels) return hub.preprocessing;
+  return preprocessingFor({ stem, size: stem === 'cifar' ? 32 : 224, channels });
+}
+
+/**
+ * A model for other classes: everything is kept but the head, which is new and has to be trained.
+ *
+ * @param classes their names, or how many there are.
+ * @param seed of the new head.
+ * @throws UsageError for a model without weights of its own, or without classes to tell apart.
+ * @example withClasses(await loadModel('resnext50_32x4d.safetensors'), ['cat', 'dog'])
+ */
+export function withClasses(model: SavedModel, classes: readonly string[] | number, seed = 1): SavedModel {
+  const names = typeof classes === 'number' ? defaultClassNames(wholeNumber(classes)) : classes;
+  if (names.length === 0) throw new UsageError('classes = 0 should be at least 1.');
+  if (!model.weights)
+    throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
+  const config = { ...model.description.config, classes: names.length };
+  const changed = resnext(config);
+  const weights = new Map([...model.weights, ...initialHead(changed, seed)]);
+  setWeights(changed, weights);
+  const description = { ...model.description, config, classes: names, metrics: {} };
+  return { description, graph: changed.graph, weights };
+}
+
+function wholeNumber(count: number): number {
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new UsageError(`classes = ${count} should be a whole number of at least 1.`);
+}

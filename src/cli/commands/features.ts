@@ -1,0 +1,83 @@
+/** `resnext features`: what a net makes of pictures before it names them, as files that other programs read. */
+import { Classifier } from '../../classifier/classifier.ts';
+import { FormatError, UsageError } from '../../errors.ts';
+import type { Stage } from '../../model/stages.ts';
+import type { Tensor } from '../../tensor.ts';
+import { checkFeatureFile, type Table, writeFeatures } from '../feature-files.ts';
+import type { Output } from '../output.ts';
+import { expandSources, type Read, readInBatches } from '../sources.ts';
+
+export interface FeaturesOptions {
+  readonly model: string;
+  /** Separated by commas. */
+  readonly stages: string;
+  /** The file to write. */
+  readonly output: string;
+  readonly batch: number;
+  readonly threads?: number;
+}
+
+/** A picture that cannot be read is reported and left out; the exit code is then 1. */
+export async function run(
+  [images]: readonly [readonly string[]],
+  options: FeaturesOptions,
+  output: Output,
+): Promise<number> {
+  const { model, output: file, batch, threads } = options;
+  checkFeatureFile(file);
+  const stages = stagesOf(options.stages);
+  const sources = await expandSources(images);
+  const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
+  const paths: string[] = [];
+  const unread: string[] = [];
+  const rows = new Map(stages.map((stage): [Stage, Tensor<'float32'>[]] => [stage, []]));
+  try {
+    await readInBatches(classifier, sources, batch, 'center', async (read, done) => {
+      const prepared = readable(read, paths, unread, output);
+      for (const features of await classifier.features(prepared, { stages, batchSize: batch })) {
+        for (const stage of stages) rows.get(stage)!.push(features.get(stage)!);
+      }
+      output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
+    });
+  } finally {
+    await classifier.dispose();
+  }
+  if (paths.length === 0) throw new FormatError('None of the pictures can be read; no file is written.');
+  await tell(file, paths, rows, unread, output);
+  return unread.length > 0 ? 1 : 0;
+}
+
+function stagesOf(text: string): Stage[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !/^(stem|layer\d+|pooled|logits)$/.test(name));
+  if (unknown === undefined) return [...new Set(names)] as Stage[];
+  throw new UsageError(`--stages has "${unknown}", but expected stem, layer1, layer2 and so on, pooled or logits.`);
+}
+
+/** The pictures of a batch that were read; all are noted by name. */
+function readable(read: readonly Read[], paths: string[], unread: string[], output: Output): Tensor<'float32'>[] {
+  return read.flatMap((each) => {
+    if ('prepared' in each) {
+      paths.push(each.name);
+      return [each.prepared];
+    }
+    output.warn(each.error);
+    unread.push(each.name);
+    return [];
+  });
+}
+
+async function tell(
+  file: string,
+  paths: readonly string[],
+  rows: ReadonlyMap<Stage, readonly Tensor<'float32'>[]>,
+  corrupt: readonly string[],
+  output: Output,
+): Promise<void> {
+  const tables = [...rows].map(([stage, tensors]): [string, Table] => [stage, { paths, rows: tensors }]);
+  const files = await writeFeatures(file, new Map(tables));
+  const stages = Object.fromEntries([...rows].map(([stage, [first]]) => [stage, first!.dims]));
+  output.document({ files, pictures: paths.length, stages, corrupt });
+  const shapes = Object.entries(stages).map(([stage, dims]) => `${stage} [${dims.join(', ')}]`);
+  output.line(`Wrote ${files.join(', ')}: ${shapes.join(', ')} of ${paths.length} pictures.`);
+}

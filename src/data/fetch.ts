@@ -1,0 +1,88 @@
+/**
+ * Bytes of a picture that lies behind a URL: http and https are fetched, `data:` holds them itself. What comes is at most
+ * 64 MiB and is told to be a picture by decoding it, whatever the server calls it.
+ */
+import { fileURLToPath } from 'node:url';
+import { FormatError } from '../errors.ts';
+import { joinBytes } from '../tensor.ts';
+
+/** The most bytes that are taken from a server or a stream. */
+export const mostPictureBytes = 64 * 2 ** 20;
+
+const timeout = 60_000;
+
+/** Whether a string is a URL, rather than a path. */
+export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:)/i.test(text);
+
+/** How messages and tables call a picture's address: a `data:` URL by its beginning. */
+export const shortName = (source: string): string =>
+  /^data:/i.test(source) && source.length > 48 ? `${source.slice(0, 47)}…` : source;
+
+/**
+ * Gets the bytes behind a URL; redirects are followed.
+ *
+ * @throws FormatError when the server cannot be reached, does not answer within a minute, refuses, or sends more than
+ *   64 MiB.
+ */
+export async function fetchBytes(url: string): Promise<Uint8Array> {
+  const response = await refusing(url, () => fetch(url, { signal: AbortSignal.timeout(timeout) }));
+  if (!response.ok) {
+    await response.body?.cancel();
+    const status = `${response.status} ${response.statusText}`.trim();
+    throw new FormatError(`Picture "${shortName(url)}" cannot be fetched: the server answers ${status}.`);
+  }
+  return readCapped(response.body ?? [], url);
+}
+
+/** The path that a `file:` URL stands for; any other string as it is. */
+export function filePath(source: string): string {
+  if (!/^file:/i.test(source)) return source;
+  try {
+    return fileURLToPath(source);
+  } catch (cause) {
+    throw new FormatError(`Picture "${source}" is at no path of this machine; expected file:///path/to/picture.`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * All bytes of a stream, such as standard input.
+ *
+ * @throws FormatError naming the source when there are more than 64 MiB, or the stream breaks off.
+ */
+export async function readCapped(
+  stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  name: string,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  await refusing(name, async () => {
+    for await (const chunk of stream) {
+      length += chunk.length;
+      if (length > mostPictureBytes) break;
+      chunks.push(chunk);
+    }
+  });
+  if (length <= mostPictureBytes) return joinBytes(chunks);
+  throw new FormatError(
+    `Picture "${shortName(name)}" is larger than ${mostPictureBytes / 2 ** 20} MiB; make it smaller.`,
+  );
+}
+
+async function refusing<T>(name: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new FormatError(`Picture "${shortName(name)}" cannot be fetched: ${reasonOf(cause)}.`, { cause });
+  }
+}
+
+/** What went wrong, in words: `fetch` itself only says that it failed. */
+function reasonOf(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  if (!(inner instanceof Error)) return String(inner);
+  if (inner.name === 'TimeoutError') return `no answer within ${timeout / 1000} seconds`;
+  const { code } = inner as { code?: unknown };
+  return (inner.message || String(code)).replace(/\.$/, '');
+}

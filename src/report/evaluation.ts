@@ -1,0 +1,124 @@
+/** An evaluation as one HTML page: its figures, the classes, the confusion matrix, and pictures that were named wrong. */
+import { mostConfused } from '../classifier/confusion.ts';
+import type { Evaluation } from '../classifier/evaluation.ts';
+import { escapeHtml, page } from '../page.ts';
+import { confusionMatrix, matrixStyle } from './heatmap.ts';
+
+/** A picture that was named wrong. */
+export interface Mistake {
+  readonly path: string;
+  /** Places in the list of classes. */
+  readonly label: number;
+  readonly predicted: number;
+  /** How sure the model was. */
+  readonly probability: number;
+}
+
+export interface ShownMistake extends Mistake {
+  /** The picture itself, small, as a `data:` URL. */
+  readonly thumbnail: string;
+}
+
+export interface ReportOptions {
+  /** What was measured, and on what, for the heading. */
+  readonly model: string;
+  readonly folder: string;
+  /** Other lines below the heading, such as the views. */
+  readonly notes?: readonly string[];
+  /** Pictures of the most confused pairs. */
+  readonly mistakes?: readonly ShownMistake[];
+}
+
+/** Pairs of classes that the page shows, and pictures of each. */
+export const shownPairs = 12;
+export const shownPictures = 6;
+
+/**
+ * Which mistakes to show: of the most confused pairs of classes those of which the model was surest.
+ *
+ * @example const chosen = chooseMistakes(evaluation, mistakes);
+ */
+export function chooseMistakes(evaluation: Evaluation, mistakes: readonly Mistake[]): Mistake[] {
+  return mostConfused(evaluation.confusion, shownPairs).flatMap(({ label, predicted }) => {
+    const own = mistakes.filter((each) => each.label === label && each.predicted === predicted);
+    return own.sort((a, b) => b.probability - a.probability).slice(0, shownPictures);
+  });
+}
+
+/**
+ * The page, which needs no other file.
+ *
+ * @example await writeFile('report.html', evaluationReport(evaluation, { model: 'runs/flowers', folder: 'flowers/val' }));
+ */
+export function evaluationReport(evaluation: Evaluation, options: ReportOptions): string {
+  const { model, folder, notes = [], mistakes = [] } = options;
+  const labels = evaluation.scores.map(({ label }) => label);
+  const about = [`${model} on ${folder}`, ...notes].map((line) => `<p class="about">${escapeHtml(line)}</p>`);
+  const parts = [
+    '<h1>Evaluation</h1>',
+    ...about,
+    figures(evaluation),
+    '<h2>Confusion matrix</h2>',
+    '<p>Each row is a class, each column what its pictures were taken for; colour is the share of the row.</p>',
+    `<div class="wide">${confusionMatrix(evaluation.confusion, labels)}</div>`,
+    ...pairs(evaluation, labels, mistakes),
+    '<h2>Classes</h2>',
+    '<p>The weakest first. Recall is the top-1 of the class alone.</p>',
+    classTable(evaluation),
+  ];
+  return page(`${model} on ${folder}`, parts, style + matrixStyle);
+}
+
+function figures({ pictures, top1, top5, loss, scores }: Evaluation): string {
+  const items = [
+    [`${top1.toFixed(2)} %`, 'top-1'],
+    ...(scores.length > 5 ? [[`${top5.toFixed(2)} %`, 'top-5']] : []),
+    [loss.toFixed(4), 'loss'],
+    [pictures.toLocaleString('en'), 'pictures'],
+    [scores.length.toLocaleString('en'), 'classes'],
+  ];
+  return `<dl>${items.map(([value, name]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
+}
+
+function pairs(evaluation: Evaluation, labels: readonly string[], mistakes: readonly ShownMistake[]): string[] {
+  const found = mostConfused(evaluation.confusion, shownPairs);
+  if (found.length === 0) return [];
+  const rows = found.map(({ label, predicted, pictures }) => {
+    const own = mistakes.filter((each) => each.label === label && each.predicted === predicted);
+    const names = `<b>${escapeHtml(labels[label]!)}</b> taken for <b>${escapeHtml(labels[predicted]!)}</b>`;
+    return `<section><p>${names}: ${pictures} of ${evaluation.scores[label]!.pictures}</p>${own.map(figure).join('')}</section>`;
+  });
+  return ['<h2>Most confused</h2>', `<div class="pairs">${rows.join('\n')}</div>`];
+}
+
+const figure = ({ path, probability, thumbnail }: ShownMistake): string =>
+  `<figure><img src="${thumbnail}" alt="${escapeHtml(path)}" title="${escapeHtml(path)}"><figcaption>${(100 * probability).toFixed(0)} %</figcaption></figure>`;
+
+function classTable({ scores }: Evaluation): string {
+  const head = ['class', 'pictures', 'recall', 'precision', 'F1'].map((name) => `<th>${name}</th>`).join('');
+  const bar = (value: number) =>
+    `<td><div class="bar"><i style="width:${value.toFixed(1)}%"></i><span>${value.toFixed(1)} %</span></div></td>`;
+  const rows = [...scores]
+    .sort((a, b) => a.f1 - b.f1)
+    .map(({ label, pictures, recall, precision, f1 }) => {
+      return `<tr><td>${escapeHtml(label)}</td><td class="number">${pictures}</td>${[recall, precision, f1].map(bar).join('')}</tr>`;
+    });
+  return `<div class="wide"><table class="classes"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+}
+
+const style = `h1 { margin-bottom: 0; }
+.about { margin: 0; opacity: 0.75; }
+dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2.5rem; margin: 1.25rem 0; }
+dl div { display: flex; flex-direction: column-reverse; }
+dt { opacity: 0.7; font-size: 0.9rem; }
+dd { margin: 0; font-size: 1.6rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 0.75rem 2rem; }
+.pairs p { margin: 0 0 0.25rem; }
+figure { display: inline-block; margin: 0 0.4rem 0 0; text-align: center; font-size: 0.75rem; }
+figure img { display: block; height: 3rem; min-width: 2rem; max-width: 6rem; object-fit: contain; border-radius: 3px; }
+.classes td, .classes th { padding-right: 1.5rem; }
+.classes .number { text-align: right; }
+.bar { position: relative; width: 8rem; }
+.bar i { position: absolute; inset: 0.1rem auto 0.1rem 0; border-radius: 2px; background: light-dark(#1f6fb233, #3f8fd64d); }
+.bar span { position: relative; padding-left: 0.4rem; }
+`;

@@ -1,0 +1,6 @@
+/** What classes are called where nobody says. */
+
+/**
+ * @example defaultClassNames(2) // ['class 0', 'class 1']
+ */
+export const defaultClassNames = (count: number): string[] => Array.from({ length: count }, (_, k) => `class ${k}`);

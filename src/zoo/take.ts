@@ -1,0 +1,164 @@
+/**
+ * Takes the weights of a ResNeXt out of anybody's state dict: under our names, in form C and float32, ready for
+ * `setWeights`. Tensors are read one by one and only if they are needed. What was done to them is reported.
+ */
+import { FormatError } from '../errors.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
+import { type Model, resnext } from '../model/resnext.ts';
+import { type WeightSpec, weightSpecs } from '../model/weights.ts';
+import type { DType, Tensor } from '../tensor.ts';
+import { toFloat32 } from '../weights/float32.ts';
+import type { StoredTensor } from '../weights/state-dict.ts';
+import { adaptStem, initialHead } from './adapt.ts';
+import { type RecogniseOptions, type Recognition, recognise } from './recognise.ts';
+
+export interface TakeOptions extends RecogniseOptions {
+  /** Another number of classes than the weights have; the head is then new. */
+  readonly classes?: number;
+  /** Other input channels than the weights have; the stem is then adapted. */
+  readonly inputChannels?: number;
+  /** Seed of a new head; 1 unless given. */
+  readonly seed?: number;
+}
+
+/** What was done to get the weights. */
+export interface TakeReport {
+  /** Whose names the tensors have, such as `timm`. */
+  readonly layout: string;
+  /** What stands before all of them, such as `module.`. */
+  readonly prefix: string;
+  readonly variant: string;
+  readonly taken: number;
+  /** Of those, how many we call otherwise. */
+  readonly renamed: number;
+  /** How many were of another type than float32. */
+  readonly converted: { readonly [D in DType]?: number };
+  /** A sentence for each part that is not as it was in the file. */
+  readonly adapted: readonly string[];
+  /** Names of the tensors that the net does not need. */
+  readonly leftOver: readonly string[];
+  /** Names, as ours, of tensors that a complete state dict has. Counts of batches are of no consequence. */
+  readonly missing: readonly string[];
+  /** Sentences on what tensors do not tell. */
+  readonly notes: readonly string[];
+}
+
+export interface Taken {
+  readonly config: ResNeXtConfig;
+  readonly variant: string;
+  readonly weights: Map<string, Tensor>;
+  readonly report: TakeReport;
+}
+
+type Stored = ReadonlyMap<string, StoredTensor>;
+
+/**
+ * Form C weights from named tensors, whoever named them.
+ *
+ * @throws FormatError in one sentence where they are not those of a ResNeXt; UsageError for options out of range.
+ * @example const { config, weights, report } = takeWeights(stateDict.tensors, { source: 'cats.pth', classes: 2 });
+ */
+export function takeWeights(tensors: Stored, options: TakeOptions = {}): Taken {
+  const found = recognise(tensors, options);
+  const { classes = found.config.classes, inputChannels = found.config.inputChannels } = options;
+  const model = resnext({ ...found.config, classes, inputChannels });
+  const keepsHead = classes === found.config.classes;
+  const head = keepsHead ? new Map<string, Tensor>() : initialHead(model, options.seed ?? 1);
+  const converted = new Map<DType, number>();
+  const weights = new Map<string, Tensor>();
+  for (const spec of weightSpecs(model)) {
+    const initial = head.get(spec.name);
+    weights.set(spec.name, initial ?? takeOne(tensors.get(found.names.get(spec.name)!)!, spec, converted));
+  }
+  const adapted = adaptations(found.config, model);
+  return {
+    config: model.config,
+    variant: found.variant,
+    weights,
+    report: reportOf(tensors, found, model, { adapted, converted, head }),
+  };
+}
+
+const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16'];
+
+function takeOne(stored: StoredTensor, { name, dims }: WeightSpec, converted: Map<DType, number>): Tensor {
+  const { dtype } = stored;
+  if (!floats.includes(dtype)) {
+    throw new FormatError(`"${name}" holds ${dtype}, and weights are floating-point numbers; is the net quantised?`);
+  }
+  if (dtype !== 'float32') converted.set(dtype, (converted.get(dtype) ?? 0) + 1);
+  const read = toFloat32(stored.read());
+  const isStem = dims.length === 4 && read.dims[1] !== dims[1];
+  return isStem ? adaptStem(read, dims[1]!) : { ...read, dims };
+}
+
+/** What is done to the stem and the head, in sentences. */
+function adaptations(from: ResNeXtConfig, { config }: Model): string[] {
+  const sentences: string[] = [];
+  if (from.inputChannels !== config.inputChannels) {
+    const how = config.inputChannels === 1 ? 'its filters are added up' : 'its filters are repeated in turn and scaled';
+    sentences.push(`The stem goes from ${from.inputChannels} to ${config.inputChannels} input channels: ${how}.`);
+  }
+  if (from.classes !== config.classes) {
+    const now =
+      config.classes === 0 ? 'there is none' : `it is new, for ${config.classes} classes, and has to be trained`;
+    sentences.push(`The head of ${from.classes} classes is left out: ${now}.`);
+  }
+  return sentences;
+}
+
+interface Done {
+  readonly adapted: readonly string[];
+  readonly converted: ReadonlyMap<DType, number>;
+  readonly head: ReadonlyMap<string, Tensor>;
+}
+
+function reportOf(tensors: Stored, found: Recognition, model: Model, { adapted, converted, head }: Done): TakeReport {
+  const specs = weightSpecs(model).filter(({ name }) => !head.has(name));
+  const counts = specs.flatMap(({ name }) =>
+    name.endsWith('running_var') ? [name.replace('running_var', 'num_batches_tracked')] : [],
+  );
+  const used = new Set([...specs.map(({ name }) => name), ...counts].map((name) => found.names.get(name)));
+  return {
+    layout: found.layout,
+    prefix: found.prefix,
+    variant: found.variant,
+    taken: specs.length,
+    renamed: specs.filter(({ name }) => found.names.get(name) !== name).length,
+    converted: Object.fromEntries(converted),
+    adapted,
+    leftOver: [...tensors.keys()].filter((name) => !used.has(name)),
+    missing: [
+      ...(found.config.classes === 0 ? ['fc.weight', 'fc.bias'] : []),
+      ...counts.filter((name) => !found.names.has(name)),
+    ],
+    notes: found.ambiguous,
+  };
+}
+
+/**
+ * A report as lines of text.
+ *
+ * @example describeReport(report)[0] // 'resnext50_32x4d, in the names of mmpretrain: 267 tensors taken, 267 of them renamed.'
+ */
+export function describeReport(report: TakeReport): string[] {
+  const { variant, layout, prefix, taken, renamed, converted, adapted, leftOver, missing, notes } = report;
+  const behind = prefix === '' ? '' : ` behind "${prefix}"`;
+  const lines = [
+    `${variant}, in the names of ${layout}${behind}: ${taken} tensors taken${renamed > 0 ? `, ${renamed} of them renamed` : ''}.`,
+  ];
+  for (const [dtype, count] of Object.entries(converted))
+    lines.push(`Converted to float32: ${count} tensors of ${dtype}.`);
+  lines.push(...adapted);
+  if (leftOver.length > 0) lines.push(`Left over: ${some(leftOver)}.`);
+  const batches = missing.filter((name) => name.endsWith('num_batches_tracked'));
+  const others = missing.filter((name) => !batches.includes(name));
+  if (others.length > 0) lines.push(`Missing: ${some(others)}.`);
+  if (batches.length > 0) lines.push(`Missing, of no consequence: ${batches.length} counts of batches.`);
+  return [...lines, ...notes];
+}
+
+const some = (names: readonly string[]): string => {
+  const shown = names.slice(0, 5).join(', ');
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+};

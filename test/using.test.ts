@@ -1,0 +1,320 @@
+/** `classify`, `features` and `evaluate` as they are typed: every source of pictures, every format that comes out. */
+import { spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { type Evaluation, load, type Prediction, type Stage } from 'resnext';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ended, json, run } from './command.ts';
+import { relativeError } from './tensors.ts';
+
+const examples = fileURLToPath(new URL('../examples/pictures', import.meta.url));
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const classes = ['airplane', 'automobile', 'frog', 'horse'];
+let dir: string;
+let photos: string;
+let model: string;
+let paths: string[];
+
+type Classified = { image: string; predictions?: Prediction[]; error?: string };
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-using-'));
+  photos = join(dir, 'photos');
+  cpSync(join(examples, 'unseen'), join(photos, 'a'), { recursive: true });
+  mkdirSync(join(photos, 'b'));
+  renameSync(join(photos, 'a/frog-1.jpg'), join(photos, 'b/frog, 1.jpg'));
+  writeFileSync(join(photos, 'notes.txt'), 'no picture');
+  paths = ['a', 'b'].flatMap((name) => readdirSync(join(photos, name)).map((file) => join(photos, name, file)));
+  model = join(dir, 'model.onnx');
+  const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', '32', '-o', model];
+  expect((await run('export', ...args)).code).toBe(0);
+}, 60_000);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const classify = (...args: string[]): Promise<Ended> => run('classify', ...args, '--model', model);
+const images = (results: readonly Classified[]): string[] => results.map(({ image }) => image);
+
+/** It ends with 1 and says why in one line, without a stack. */
+function expectError({ code, stdout, stderr }: Ended, message: RegExp): void {
+  expect(stderr).toMatch(message);
+  expect(stderr).toMatch(/^error .*\.\n$/);
+  expect([code, stdout]).toEqual([1, '']);
+}
+
+/** What the command prints when it is given bytes. */
+function withInput(bytes: Uint8Array, ...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, NO_COLOR: '1' } });
+  const printed = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      printed[name] += text;
+    });
+  }
+  child.stdin.end(bytes);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...printed })));
+}
+
+describe('what can be named', () => {
+  it('a folder, with those below it, and a pattern give the same, in batches too', async () => {
+    const [folder, pattern] = await Promise.all([
+      json<Classified[]>('classify', photos, '--model', model, '--batch', '5'),
+      json<Classified[]>('classify', `${photos}/**/*`, '--model', model),
+    ]);
+    expect(images(folder)).toEqual(paths);
+    expect(images(pattern)).toEqual(paths);
+    for (const [n, { predictions }] of folder.entries()) {
+      const [one, other] = [predictions!, pattern[n]!.predictions!].map((found) => ({
+        data: Float32Array.from(found, ({ probability }) => probability),
+      }));
+      expect(relativeError(one!, other!)).toBeLessThan(1e-5);
+    }
+  });
+
+  it('standard input, a URL and a file', async () => {
+    const path = paths[0]!;
+    const server = createServer((request, response) => {
+      if (request.url === '/moved') response.writeHead(302, { location: '/picture' }).end();
+      else if (request.url === '/picture') response.end(readFileSync(path));
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const args = ['classify', '-', path, `${base}/moved`, `${base}/none`, '--model', model, '--json'];
+    const { code, stdout, stderr } = await withInput(readFileSync(path), ...args);
+    server.closeAllConnections();
+    server.close();
+    const results = JSON.parse(stdout) as Classified[];
+    expect(images(results)).toEqual(['-', path, `${base}/moved`, `${base}/none`]);
+    expect(results[0]!.predictions).toEqual(results[1]!.predictions);
+    expect(results[2]!.predictions).toEqual(results[1]!.predictions);
+    expect(results[3]!.error).toMatch(/cannot be fetched: the server answers 404/);
+    expect([code, stderr]).toEqual([1, `warning ${results[3]!.error}\n`]);
+  });
+
+  it('standard input without a picture', async () => {
+    const { code, stdout, stderr } = await withInput(new Uint8Array(0), 'classify', '-', '--model', model);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^warning Picture "standard input" cannot be read: the file is empty\. /);
+  });
+
+  it('not a folder or a pattern without pictures, standard input twice, or batches of none', async () => {
+    const empty = join(dir, 'empty');
+    mkdirSync(empty);
+    expectError(await classify(empty), /Folder ".*empty" holds no pictures \(\.jpg /);
+    expectError(await classify(`${photos}/*`), /No picture fits the pattern ".*photos\/\*"\./);
+    expectError(await classify('-', '-'), /Standard input holds one picture/);
+    expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
+    expectError(await classify(photos, '--threshold', '50'), /--threshold 50 should be a probability from 0 to 1\./);
+  });
+});
+
+describe('what comes out of classify', () => {
+  const picture = () => join(photos, 'b/frog, 1.jpg');
+  const missing = () => join(dir, 'missing.png');
+
+  it('text, JSON, JSON lines and CSV say the same', async () => {
+    const args = [picture(), missing(), '--top', '2'];
+    const [text, document, lines, csv] = await Promise.all([
+      classify(...args),
+      classify(...args, '--format', 'json'),
+      classify(...args, '--format', 'jsonl'),
+      classify(...args, '--format', 'csv'),
+    ]);
+    for (const { code, stderr } of [text, document, lines, csv]) {
+      expect([code, stderr]).toEqual([1, `warning There is no picture "${missing()}".\n`]);
+    }
+    const results = JSON.parse(document.stdout) as Classified[];
+    const [first, second] = results[0]!.predictions!;
+    const percent = ({ label, probability }: Prediction) => `  ${(100 * probability).toFixed(1)} %  ${label}\n`;
+    expect(results[1]).toEqual({ image: missing(), error: `There is no picture "${missing()}".` });
+    expect(text.stdout).toBe(`${picture()}\n${percent(first!)}${percent(second!)}`);
+    expect(lines.stdout).toBe(results.map((result) => `${JSON.stringify(result)}\n`).join(''));
+    const row = ({ label, probability }: Prediction, rank: number) =>
+      `"${picture()}",${rank},${label},${Number(probability.toPrecision(6))},\n`;
+    const error = `${missing()},,,,"There is no picture ""${missing()}""."\n`;
+    expect(csv.stdout).toBe(`image,rank,label,probability,error\n${row(first!, 1)}${row(second!, 2)}${error}`);
+  });
+
+  it('a threshold that nothing reaches is said', async () => {
+    const args = [picture(), '--threshold', '1'];
+    expect((await classify(...args)).stdout).toBe(`${picture()}\n  no class is as likely as 100 %\n`);
+    expect((await classify(...args, '--format', 'csv')).stdout).toMatch(/\n".*frog, 1\.jpg",,,,\n$/);
+    expect(await json('classify', ...args, '--model', model)).toEqual([{ image: picture(), predictions: [] }]);
+  });
+
+  it('goes to a file, in the format that its name ends in', async () => {
+    for (const [name, start] of [
+      ['o.csv', 'image,rank,'],
+      ['o.jsonl', '{"image":"'],
+      ['o.json', '[\n  {\n'],
+      ['o.txt', `${paths[0]}\n  `],
+    ] as const) {
+      const { code, stdout } = await classify(photos, '-o', join(dir, name));
+      expect([code, stdout]).toEqual([0, `Wrote ${join(dir, name)}: 12 pictures.\n`]);
+      expect(readFileSync(join(dir, name), 'utf8').startsWith(start)).toBe(true);
+    }
+    const document = JSON.parse(readFileSync(join(dir, 'o.json'), 'utf8')) as Classified[];
+    const lines = readFileSync(join(dir, 'o.jsonl'), 'utf8').trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line))).toEqual(document);
+  });
+
+  it('averages views as the library does', async () => {
+    const classifier = await load(model);
+    for (const views of ['flip', 'ten-crop'] as const) {
+      const [found] = await json<Classified[]>('classify', picture(), '--model', model, '--tta', views);
+      expect(found!.predictions).toEqual(await classifier.classify(picture(), { views }));
+    }
+    await classifier.dispose();
+  });
+});
+
+describe('features', () => {
+  const features = (...args: string[]) => run('features', photos, '--model', model, ...args);
+
+  /** The shape and numbers of a .npy file. */
+  function readNpy(path: string): { dims: number[]; data: Float32Array } {
+    const bytes = new Uint8Array(readFileSync(path));
+    const start = 10 + bytes[8]! + 256 * bytes[9]!;
+    const shape = /'shape': \(([^)]*)\)/.exec(new TextDecoder().decode(bytes.subarray(0, start)))![1]!;
+    const dims = shape
+      .split(',')
+      .filter((text) => text.trim() !== '')
+      .map(Number);
+    return { dims, data: new Float32Array(bytes.buffer, start) };
+  }
+
+  /** The library's, one picture after the other. */
+  async function expected(stage: Stage): Promise<{ data: Float32Array }> {
+    const classifier = await load(model);
+    const maps = await classifier.features(paths, { stages: [stage], batchSize: 1 });
+    await classifier.dispose();
+    return { data: Float32Array.from(maps.flatMap((map) => Array.from(map.get(stage)!.data))) };
+  }
+
+  it('a vector per picture as .npy, with the names beside it', async () => {
+    const file = join(dir, 'f.npy');
+    const { code, stdout } = await features('-o', file, '--batch', '5');
+    expect([code, stdout]).toEqual([0, `Wrote ${file}, ${dir}/f.paths.txt: pooled [256] of 12 pictures.\n`]);
+    const { dims, data } = readNpy(file);
+    expect(dims).toEqual([12, 256]);
+    expect(relativeError({ data }, await expected('pooled'))).toBeLessThan(1e-5);
+    expect(readFileSync(join(dir, 'f.paths.txt'), 'utf8')).toBe(paths.map((path) => `${path}\n`).join(''));
+  });
+
+  it('maps of several stages, a file for each', async () => {
+    const file = join(dir, 'maps.npy');
+    const result = await json('features', photos, '--model', model, '--stages', 'stem,layer2', '-o', file);
+    const files = ['maps.stem.npy', 'maps.paths.txt', 'maps.layer2.npy'].map((name) => join(dir, name));
+    expect(result).toEqual({ files, pictures: 12, stages: { stem: [16, 32, 32], layer2: [128, 16, 16] }, corrupt: [] });
+    expect(existsSync(file)).toBe(false);
+    for (const [name, stage, dims] of [
+      ['maps.stem.npy', 'stem', [12, 16, 32, 32]],
+      ['maps.layer2.npy', 'layer2', [12, 128, 16, 16]],
+    ] as const) {
+      const found = readNpy(join(dir, name));
+      expect(found.dims).toEqual(dims);
+      expect(relativeError(found, await expected(stage))).toBeLessThan(1e-5);
+    }
+  });
+
+  it('Parquet has a column of lists, JSON lines an object each', async () => {
+    const [parquet, lines] = [join(dir, 'f.parquet'), join(dir, 'f.jsonl')];
+    for (const file of [parquet, lines]) expect((await features('-o', file)).code).toBe(0);
+    const file = await asyncBufferFromFile(parquet);
+    const { children } = parquetSchema(await parquetMetadataAsync(file));
+    expect(children.map(({ element }) => [element.name, element.converted_type])).toEqual([
+      ['path', 'UTF8'],
+      ['features', 'LIST'],
+    ]);
+    const rows = (await parquetReadObjects({ file })) as { path: string; features: number[] }[];
+    const objects = readFileSync(lines, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rows).toEqual(objects);
+    expect(rows.map(({ path }) => path)).toEqual(paths);
+    const all = { data: Float32Array.from(rows.flatMap((row) => row.features)) };
+    expect(relativeError(all, await expected('pooled'))).toBeLessThan(1e-5);
+  });
+
+  it('a map in Parquet says its shape', async () => {
+    const path = join(dir, 'map.parquet');
+    expect((await features('-o', path, '--stages', 'layer3')).code).toBe(0);
+    const [row] = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
+    expect(row).toMatchObject({ path: paths[0], dims: [256, 8, 8] });
+    expect(row!.features).toHaveLength(256 * 8 * 8);
+  });
+
+  it('leaves out what cannot be read, and writes nothing where there is nothing', async () => {
+    const [bad, file] = [join(dir, 'bad.png'), join(dir, 'some.npy')];
+    writeFileSync(bad, 'no picture');
+    const { code, stderr } = await features(bad, '-o', file);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^warning Picture ".*bad\.png" cannot be read: .*\n$/);
+    expect(readNpy(file).dims).toEqual([12, 256]);
+    const none = await run('features', bad, '--model', model, '-o', join(dir, 'none.npy'));
+    expect(none.stderr).toMatch(/\nerror None of the pictures can be read; no file is written\.\n$/);
+    expect(existsSync(join(dir, 'none.npy'))).toBe(false);
+  });
+
+  it('refuses formats and stages that there are not', async () => {
+    expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but features are written as \.npy, /);
+    expectError(await features('-o', 'a.npy', '--stages', 'conv1'), /--stages has "conv1", but expected stem, layer1/);
+    expectError(
+      await features('-o', 'a.npy', '--stages', 'layer4'),
+      /no stage "layer4"; it has stem, layer1, layer2, l/,
+    );
+  });
+});
+
+describe('evaluate', () => {
+  it('prints figures, classes and the matrix, and the same as JSON and as a page', async () => {
+    const data = join(dir, 'data');
+    for (const name of classes) {
+      mkdirSync(join(data, `class ${classes.indexOf(name)}`), { recursive: true });
+      for (const file of readdirSync(join(examples, 'unseen')).filter((file) => file.startsWith(name))) {
+        cpSync(join(examples, 'unseen', file), join(data, `class ${classes.indexOf(name)}`, file));
+      }
+    }
+    const report = join(dir, 'report.html');
+    type Found = Omit<Evaluation, 'confusion'> & { confusion: number[][]; views: string };
+    const found = await json<Found>('evaluate', data, '--model', model, '--tta', 'flip', '--report', report);
+    expect(found).toMatchObject({ pictures: 12, views: 'flip' });
+    expect(found.confusion.map((row) => row.reduce((a, b) => a + b))).toEqual([3, 3, 3, 3]);
+    const right = found.confusion.reduce((sum, row, k) => sum + row[k]!, 0);
+    expect(found.top1).toBeCloseTo((100 * right) / 12, 10);
+    const { stdout } = await run('evaluate', data, '--model', model, '--tta', 'flip');
+    expect(stdout).toMatch(/\nclass +pictures +top-1 \(recall\) +precision +F1\nclass 0 +3 /);
+    for (const [k, row] of found.confusion.entries()) {
+      expect(stdout).toMatch(new RegExp(`\\n ${k + 1} class ${k} +${row.join(' +')}\\n`));
+    }
+    const html = readFileSync(report, 'utf8');
+    expect(html).toContain(`<dd>${found.top1.toFixed(2)} %</dd>`);
+    expect(html.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(12 - right);
+    expect(html).toContain('Logits averaged over picture and mirror image.');
+  });
+
+  it('tells what folders of WordNet numbers should be called', async () => {
+    const data = join(dir, 'synsets');
+    cpSync(join(photos, 'a'), join(data, 'n01440764'), { recursive: true });
+    expectError(
+      await run('evaluate', data, '--model', model),
+      /n01440764" is none of the model's 4 classes .*WordNet's numbers, but expected are the model's names of classes, such as "class 0"; rename each folder\./,
+    );
+  });
+});
