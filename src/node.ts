@@ -9,6 +9,8 @@ export { convert } from './classifier/convert.ts';
 export type { ModelDescription } from './classifier/description.ts';
 export { type ExportOnnxOptions, exportOnnx } from './classifier/export.ts';
 export { loadModel, type SavedModel, saveModel } from './classifier/files.ts';
+export { type ForeignModel, type ForeignOptions, fromStateDict, withClasses } from './classifier/foreign.ts';
+export { exportStateDict } from './classifier/layout.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
 export { exportTransformers } from './classifier/transformers.ts';
 export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
@@ -36,3 +38,4 @@ export { type CompareOptions, type Comparison, compareGraphs } from './verify/co
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';
+export { type HubConfig, readHubConfig, writeHubConfig } from './zoo/hub-config.ts';
