@@ -93,6 +93,8 @@ const expected: [name: string, layout: string, config: ResNeXtOptions, hint?: st
   ['pytorchcv cifar', 'pytorchcv', { ...cifar, width: 16 }],
   ['pytorchcv se', 'pytorchcv', { ...small, attention: 'se' }],
   ['pytorchcv senet', 'pytorchcv', senet],
+  ['torch7', 'torch7', { ...imagenet, width: 16 }],
+  ['torch7 cifar', 'torch7', { ...cifar, width: 16 }],
 ];
 
 test('every golden case is expected', () => {
@@ -122,7 +124,7 @@ describe.each(expected)('%s', (name, layout, config, hint = '') => {
     expect(relativeError({ data }, { data: Float64Array.from(cases[name]!.logits) })).toBeLessThan(1e-5);
   });
 
-  test('is written as it was', () => {
+  test.skipIf(layout === 'torch7')('is written as it was', () => {
     const { config: found, weights } = takeWeights(stored(golden(name)), { hint });
     const written = writeStateDict(resnext(found), weights, layout, 7);
     const names = Object.keys(cases[name]!.tensors).map((key) => key.replace(/^module\./, ''));
