@@ -35,12 +35,14 @@ export { inferShapes } from './graph/shapes.ts';
 export { type InferenceOptions, lowerInference } from './lower/inference.ts';
 export { lowerStandard } from './lower/standard.ts';
 export {
+  type Attention,
   type Form,
   forms,
   type ResNeXtConfig,
   type ResNeXtOptions,
   type Shortcut,
   type Stem,
+  type StemPool,
 } from './model/config.ts';
 export { initialWeights } from './model/init.ts';
 export type { Parameter } from './model/layers.ts';

@@ -9,6 +9,8 @@ import { Builder } from '../graph/builder.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { sizes } from '../graph/shapes.ts';
+import { attend } from '../model/attention.ts';
+import { Layers } from '../model/layers.ts';
 import { thisMachine } from '../runtime/machine.ts';
 import { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
@@ -265,6 +267,34 @@ describe('an addition is no part of the convolution before', () => {
       await lowered(b.graph, new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]))),
       1e-5,
     );
+  });
+});
+
+describe('what blocks of later nets have, between blocked layers', () => {
+  const blocks: readonly [string, (layers: Layers, x: Value) => Value][] = [
+    ['SE that fills blocks', (layers, x) => attend(layers, x, 'se', 'se')],
+    ['ECA', (layers, x) => attend(layers, x, 'eca', 'se')],
+    ['an average after a ReLU', (layers, x) => layers.average('aa', layers.relu('relu', x), 2)],
+  ];
+  test.each(blocks)('%s', async (_, middle) => {
+    const random = seeded(13);
+    const b = new Builder('block');
+    const layers = new Layers(b);
+    const x = b.input('x', [2, 32, 6, 6]);
+    const z = layers.convolution('conv1', x, { filters: 256 });
+    const vectors = ['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [256]));
+    const inside = middle(layers, b.node('BatchNormTraining', [z, ...vectors], {}, 5).outputs[0]!);
+    const y = layers.convolution('conv2', inside, { filters: 32 });
+    const c = b.input('c', sizes(y));
+    const parameters = layers.parameters.map(({ value }) => value);
+    for (const value of parameters) value.tensor = random.tensor(sizes(value), -0.2, 0.2);
+    differentiate(b, y, c, [x, ...parameters]);
+    const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+    const result = await lowered(b.graph, feeds);
+    expect(blockedNodes(result.graph, 'Conv')).toBeGreaterThan(0);
+    expectNear(result, 1e-5);
+    const standard = lowerStandard(b.graph);
+    expectNear({ graph: standard, actual: await run(standard, feeds), expected: result.expected }, 1e-5);
   });
 });
 

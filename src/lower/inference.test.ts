@@ -1,10 +1,13 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { smallConfig } from '../../test/random-configs.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { evaluate } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
+import { forms } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
-import { setWeights } from '../model/weights.ts';
+import { setWeights, weightSpecs } from '../model/weights.ts';
 import { Session } from '../runtime/session.ts';
 import { lowerInference } from './inference.ts';
 
@@ -53,6 +56,23 @@ test('widening by itself changes nothing, in float64', () => {
     [2, 4, 8],
   ]);
   expect(relativeError(b!, a!)).toBeLessThan(1e-12);
+});
+
+test('whatever the net, its logits stay', () => {
+  fc.assert(
+    fc.property(smallConfig, fc.constantFrom(...forms), fc.nat(), (config, form, seed) => {
+      const model = resnext({ ...config, form });
+      const r = seeded(seed);
+      const low = (name: string) => (name.endsWith('.running_var') ? 0.5 : -1);
+      setWeights(model, new Map(weightSpecs(model).map(({ name, dims }) => [name, r.tensor(dims, low(name), 1)])));
+      const input = new Map([['input', r.tensor([2, config.inputChannels, ...config.inputSize])]]);
+      const [before, after] = [model.graph, lowerInference(model.graph, { block: 8 }).graph].map((graph) => {
+        return [...evaluate(graph, input).values()][0]!;
+      });
+      expect(relativeError(after!, before!)).toBeLessThan(1e-5);
+    }),
+    { numRuns: 20 },
+  );
 });
 
 test('what was measured overrules the cost rule', () => {

@@ -50,6 +50,28 @@ test('normalisations start as the identity, the classifier uniform in ±1/√fea
   expect(moment(initial.get('fc.bias')!, 2)).toBeGreaterThan(0);
 });
 
+test.each(['se', 'eca'] as const)(
+  'attention (%s) starts with convolutions as the others, and biases of zero',
+  (attention) => {
+    const initial = weights({ attention }, 3);
+    const own = [...initial].filter(([name]) => name.includes('.se.'));
+    const weightsOnly = own.filter(([name]) => name.endsWith('.weight'));
+    expect(weightsOnly.map(([, { dims }]) => dims.length)).toEqual(attention === 'se' ? [4, 4, 4, 4] : [3, 3]);
+    for (const [name, { data }] of own.filter(([name]) => name.endsWith('.bias'))) {
+      expect(
+        (data as Float32Array).every((value) => value === 0),
+        name,
+      ).toBe(true);
+    }
+    for (const [name, weight] of weightsOnly) {
+      const [filters, , ...kernel] = weight.dims as [number, number, ...number[]];
+      const expected = Math.sqrt(2 / (filters * kernel.reduce((a, b) => a * b)));
+      const spread = 4 / Math.sqrt(weight.data.length);
+      expect(Math.abs(Math.sqrt(moment(weight, 2)) / expected - 1), name).toBeLessThan(spread);
+    }
+  },
+);
+
 test('zeroInitLast starts the last normalisation of each block at zero, and no other', () => {
   const [plain, zero] = [weights({}, 3), weights({ zeroInitLast: true }, 3)];
   for (const [name, { data }] of zero) {

@@ -149,6 +149,8 @@ test.each([
   ['seresnext50_32x4', ' Did you mean seresnext50_32x4d?'],
   ['senet-154', ' Did you mean senet154?'],
   ['seresnextaa101_32x8', ' Did you mean seresnextaa101d_32x8d?'],
+  ['a-net-of-depth-201', ' Did you mean seresnextaa201d_32x8d?'],
+  ['constructor', ''],
   ['vgg', ''],
 ])('"%s" is refused with the nearest name', (name, suggestion) => {
   const depths = '11, 14, 20, 26, 29, 38, 50, 56, 101, 152, 201, 272';

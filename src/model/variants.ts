@@ -66,6 +66,7 @@ const published: Readonly<Record<string, readonly string[]>> = {
 const exceptions: Readonly<Record<string, ResNeXtOptions>> = {
   ecaresnext50t_32x4d: { depths: depths[26]! }, // as in timm, whose entry has the blocks of its 26-layer net
   seresnextaa201d_32x8d: { stemWidth: 64 },
+  // without the dropout before its classifier, which acts in training only
   senet154: {
     ...{ depths: depths[152]!, cardinality: 64, baseWidth: 4, width: 64, classes: 1000, halvedSplit: true },
     ...{ stem: 'deep', stemWidth: 64, stemPool: 'max-ceil', shortcutKernel: 3, attention: 'se' },
@@ -93,7 +94,7 @@ type Parts = Readonly<Record<string, string | undefined>>;
 export function variant(name: string): ResNeXtOptions {
   const parts: Parts = pattern.exec(name)?.groups ?? {};
   const known = depths[parts.depth ?? ''];
-  if (!known && name in exceptions) return exceptions[name]!;
+  if (!known && Object.hasOwn(exceptions, name)) return exceptions[name]!;
   if (!known) {
     const rule = 'a name reads resnext50_32x4d (depth, cardinality, base width)';
     throw new UsageError(
@@ -136,10 +137,12 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
 function suggestion(name: string): string {
   const nearest = variants.map((known) => ({ known, distance: editDistance(name, known) }));
   const best = nearest.reduce((a, b) => (b.distance < a.distance ? b : a));
-  const family = `resnext${/\d+/.exec(name)?.[0]}`;
-  const meant = best.distance <= 4 ? best.known : variants.find((known) => known.startsWith(`${family}_`));
+  const depth = depthIn(name);
+  const meant = best.distance <= 4 ? best.known : variants.find((known) => depth && depthIn(known) === depth);
   return meant ? ` Did you mean ${meant}?` : '';
 }
+
+const depthIn = (name: string): string | undefined => /\d+/.exec(name)?.[0];
 
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -4,8 +4,9 @@ import { smallConfig } from '../../test/random-configs.ts';
 import { sameBits, seeded } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { type Form, forms } from './config.ts';
+import { type Form, forms, type ResNeXtOptions } from './config.ts';
 import { type Model, resnext } from './resnext.ts';
+import { variant } from './variants.ts';
 import { gatherWeights, scatterWeights, setWeights, stateDict, weightSpecs } from './weights.ts';
 
 const tiny = {
@@ -49,6 +50,56 @@ test("the names are torchvision's, in the order of its state_dict", () => {
     ...['weight', 'bias', 'running_mean', 'running_var'].map((part) => `layer1.0.downsample.1.${part} [16]`),
     'fc.weight [3,16]',
     'fc.bias [3]',
+  ]);
+});
+
+test("where torchvision has no name, it is timm's, in the order of its state_dict", () => {
+  const vectors = ['weight', 'bias', 'running_mean', 'running_var'];
+  const named = (options: ResNeXtOptions) =>
+    weightSpecs(resnext({ ...tiny, depths: [1], stemWidth: 8, ...options })).map(
+      ({ name, dims }) => `${name} [${dims}]`,
+    );
+  expect(named({ stem: 'tiered', shortcut: 'D', attention: 'se' })).toEqual([
+    'conv1.0.weight [6,3,3,3]',
+    ...vectors.map((part) => `conv1.1.${part} [6]`),
+    'conv1.3.weight [8,6,3,3]',
+    ...vectors.map((part) => `conv1.4.${part} [8]`),
+    'conv1.6.weight [16,8,3,3]',
+    ...vectors.map((part) => `bn1.${part} [16]`),
+    'layer1.0.conv1.weight [2,16,1,1]',
+    ...vectors.map((part) => `layer1.0.bn1.${part} [2]`),
+    'layer1.0.conv2.weight [2,1,3,3]',
+    ...vectors.map((part) => `layer1.0.bn2.${part} [2]`),
+    'layer1.0.conv3.weight [16,2,1,1]',
+    ...vectors.map((part) => `layer1.0.bn3.${part} [16]`),
+    'layer1.0.se.fc1.weight [8,16,1,1]',
+    'layer1.0.se.fc1.bias [8]',
+    'layer1.0.se.fc2.weight [16,8,1,1]',
+    'layer1.0.se.fc2.bias [16]',
+    'fc.weight [3,16]',
+    'fc.bias [3]',
+  ]);
+  expect(named({ stem: 'deep', stemWidth: 4, attention: 'eca', shortcut: 'D' })).toEqual(
+    expect.arrayContaining([
+      'conv1.6.weight [8,4,3,3]',
+      'layer1.0.se.conv.weight [1,1,3]',
+      'layer1.0.downsample.1.weight [16,8,1,1]',
+      'layer1.0.downsample.2.running_var [16]',
+    ]),
+  );
+});
+
+test('SENet-154 has half of the channels in the first 1x1, and 3x3 shortcuts from the second stage on', () => {
+  const shapes = new Map(weightSpecs(resnext(variant('senet154'))).map(({ name, dims }) => [name, `${dims}`]));
+  expect([...shapes.entries()].filter(([name]) => /^layer[12].0.(conv.|downsample.0).weight$/.test(name))).toEqual([
+    ['layer1.0.conv1.weight', '128,128,1,1'],
+    ['layer1.0.conv2.weight', '256,2,3,3'],
+    ['layer1.0.conv3.weight', '256,256,1,1'],
+    ['layer1.0.downsample.0.weight', '256,128,1,1'],
+    ['layer2.0.conv1.weight', '256,256,1,1'],
+    ['layer2.0.conv2.weight', '512,4,3,3'],
+    ['layer2.0.conv3.weight', '512,512,1,1'],
+    ['layer2.0.downsample.0.weight', '512,256,3,3'],
   ]);
 });
 

@@ -49,8 +49,8 @@ class Net {
     this.graph.setInput(node, 2, this.b.parameter(`${node.name}.bias`, contents.dims, contents));
   }
   /** Puts a Relu, a Neg or a pool between a node and what it reads. */
-  insert(before: string, op: 'Relu' | 'Neg' | 'MaxPool', name: string): void {
-    const attributes = op === 'MaxPool' ? { kernel_shape: [1, 1] } : {};
+  insert(before: string, op: 'Relu' | 'Neg' | 'MaxPool' | 'AveragePool', name: string): void {
+    const attributes = op.endsWith('Pool') ? { kernel_shape: [1, 1] } : {};
     this.graph.setInput(this.node(before), 0, this.b.op(op, [this.node(before).inputs[0]], attributes, name));
   }
   /** What reads a node reads what it read. */
@@ -229,6 +229,15 @@ const unmerged: readonly Failure[] = [
     'with a ReLU before each branch',
     (n) => n.each('conv1').map((_, i) => n.insert(`branches.${i}.conv1`, 'Relu', `r${i}`)),
     'Relu "r0" stands before the first convolution of its branch.',
+  ),
+  refused(
+    'B',
+    'with average-pools that differ',
+    (n) => {
+      for (const i of n.each('conv2').keys()) n.insert(`branches.${i}.conv2`, 'AveragePool', `p${i}`);
+      n.node('branches.2.conv2').inputs[0]!.producer!.attributes.set('count_include_pad', { kind: 'int', value: 1 });
+    },
+    'AveragePool "p2" differs from AveragePool "p0" in count_include_pad (1, not 0).',
   ),
   refused(
     'B',
