@@ -72,7 +72,12 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './weights/s
 export { readSharded } from './weights/sharded.ts';
 export { bytesSource, type Source } from './weights/source.ts';
 export type { StateDict, StoredTensor } from './weights/state-dict.ts';
+export { adaptStem, initialHead } from './zoo/adapt.ts';
 export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './zoo/entry.ts';
 export { imagenetClasses } from './zoo/imagenet.ts';
 export { cifar10Classes, cifar100Classes, labelsOf } from './zoo/labels.ts';
 export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from './zoo/published.ts';
+export { type RecogniseOptions, type Recognition, recognise } from './zoo/recognise.ts';
+export { describeReport, type Taken, type TakeOptions, type TakeReport, takeWeights } from './zoo/take.ts';
+export { variantName } from './zoo/variant-name.ts';
+export { layoutNames, writeStateDict } from './zoo/write.ts';

@@ -13,7 +13,8 @@ export type { Evaluation } from './classifier/evaluation.ts';
 export { type ExportOnnxOptions, exportOnnx } from './classifier/export.ts';
 export type { Features } from './classifier/features.ts';
 export { loadModel, type SavedModel, saveModel } from './classifier/files.ts';
-export { withClasses } from './classifier/foreign.ts';
+export { type ForeignModel, type ForeignOptions, fromStateDict, withClasses } from './classifier/foreign.ts';
+export { exportStateDict } from './classifier/layout.ts';
 export { load } from './classifier/load.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
 export type { Prediction } from './classifier/predictions.ts';
@@ -48,3 +49,4 @@ export { type CompareOptions, type Comparison, compareGraphs } from './verify/co
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';
+export { type HubConfig, readHubConfig, writeHubConfig } from './zoo/hub-config.ts';

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { branchWidth, type ResNeXtConfig, type ResNeXtOptions } from '../src/model/config.ts';
 import { initialWeights } from '../src/model/init.ts';
-import { resnext } from '../src/model/resnext.ts';
+import { type Model, resnext } from '../src/model/resnext.ts';
 import { setWeights, weightSpecs } from '../src/model/weights.ts';
 import { Session } from '../src/runtime/session.ts';
 import { elements, type Tensor, tensor } from '../src/tensor.ts';
@@ -93,6 +93,8 @@ const expected: [name: string, layout: string, config: ResNeXtOptions, hint?: st
   ['pytorchcv cifar', 'pytorchcv', { ...cifar, width: 16 }],
   ['pytorchcv se', 'pytorchcv', { ...small, attention: 'se' }],
   ['pytorchcv senet', 'pytorchcv', senet],
+  ['torch7', 'torch7', { ...imagenet, width: 16 }],
+  ['torch7 cifar', 'torch7', { ...cifar, width: 16 }],
 ];
 
 test('every golden case is expected', () => {
@@ -122,7 +124,7 @@ describe.each(expected)('%s', (name, layout, config, hint = '') => {
     expect(relativeError({ data }, { data: Float64Array.from(cases[name]!.logits) })).toBeLessThan(1e-5);
   });
 
-  test('is written as it was', () => {
+  test.skipIf(layout === 'torch7')('is written as it was', () => {
     const { config: found, weights } = takeWeights(stored(golden(name)), { hint });
     const written = writeStateDict(resnext(found), weights, layout, 7);
     const names = Object.keys(cases[name]!.tensors).map((key) => key.replace(/^module\./, ''));
@@ -145,29 +147,41 @@ describe('a random net', () => {
   test('is recognised in every layout that has names for it', () => {
     const written = new Map(layoutNames.map((layout) => [layout, 0]));
     fc.assert(
-      fc.property(smallConfig, fc.constantFrom(...layoutNames), (config, layout) => {
-        const model = resnext(config);
-        const weights = initialWeights(model, 1);
-        let named: Map<string, Tensor>;
-        try {
-          named = writeStateDict(model, weights, layout);
-        } catch (error) {
-          expect(String(error)).toMatch(/^UsageError: .* has no name/);
-          return;
+      fc.property(smallConfig, (drawn) => {
+        for (const layout of layoutNames) {
+          const stemPool = layout === 'legacy-se' ? 'max-ceil' : 'max';
+          const isFree = layout === 'timm' || drawn.stem === 'cifar';
+          const model = resnext(
+            isFree ? drawn : { ...drawn, stemPool, antialias: false, inputSize: 32, outputStride: 0 },
+          );
+          if (isGivenBack(model, layout)) written.set(layout, written.get(layout)! + 1);
         }
-        const found = takeWeights(stored(named), { hint: config.antialias ? 'resnextaa' : '' });
-        expect(told(found.config)).toEqual(told(model.config));
-        expect(found.config.antialias).toBe(config.antialias);
-        expect([...found.weights.values()]).toEqual([...weights.values()]);
-        const isSame = config.depths.length > 1 || layout !== 'mmpretrain'; // whose one stage has no pool to show D by
-        if (isSame) expect(found.weights).toEqual(weights);
-        expect(found.report.leftOver).toEqual([]);
-        written.set(layout, written.get(layout)! + 1);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
     expect(Math.min(...written.values())).toBeGreaterThan(0);
   });
+
+  /** Whether a layout has names for a net; if so, the net comes back from them. */
+  function isGivenBack(model: Model, layout: string): boolean {
+    const weights = initialWeights(model, 1);
+    let named: Map<string, Tensor>;
+    try {
+      named = writeStateDict(model, weights, layout);
+    } catch (error) {
+      expect(String(error)).toMatch(/^UsageError: .* has no name/);
+      return false;
+    }
+    const { antialias, depths } = model.config;
+    const found = takeWeights(stored(named), { hint: antialias ? 'resnextaa' : '' });
+    expect(told(found.config)).toEqual(told(model.config));
+    expect(found.config.antialias).toBe(antialias);
+    expect([...found.weights.values()]).toEqual([...weights.values()]);
+    const isSame = depths.length > 1 || layout !== 'mmpretrain'; // whose one stage has no pool to show D by
+    if (isSame) expect(found.weights).toEqual(weights);
+    expect(found.report.leftOver).toEqual([]);
+    return true;
+  }
 
   test('is never mistaken for another when its tensors’ shapes change', () => {
     fc.assert(

@@ -61,18 +61,22 @@ async function loadWeights(file: string): Promise<SavedModel> {
   return fromStateDict(stored, { source: file, hint, hub: hubConfig(file) });
 }
 
-/** A model of this package: its weights have our names, in its own form or in form C, or those of a layout it was exported in. */
-function described({ tensors: stored }: StateDict, description: ModelDescription, file: string): SavedModel {
+/** A model of this package. Its weights have our names, in its own form or in form C, or those of a layout. */
+function described(stored: StateDict, description: ModelDescription, file: string): SavedModel {
   const model = resnext(description.config);
-  const names = [...model.parameters.map(({ value }) => value.name), ...weightSpecs(model).map(({ name }) => name)];
-  const tensors = new Map<string, Tensor>();
-  for (const name of names) if (stored.has(name)) tensors.set(name, stored.get(name)!.read());
-  const isForeign = tensors.size === 0 && stored.size > 0;
-  const weights = isForeign
-    ? takeWeights(stored, { source: file, hint: description.variant }).weights
-    : (weightsOf(model, tensors) ?? tensors);
+  const weights = weightsUnder(model, stored, description.variant, file);
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
+}
+
+function weightsUnder(model: Model, { tensors }: StateDict, variant: string, file: string): Weights {
+  const read = (name: string) => tensors.get(name)?.read();
+  if (model.parameters.every(({ value }) => tensors.has(value.name))) {
+    return gatherWeights(model, ({ value }) => read(value.name));
+  }
+  const formC = weightSpecs(model).filter(({ name }) => tensors.has(name));
+  if (formC.length === 0) return takeWeights(tensors, { source: file, hint: variant }).weights;
+  return new Map(formC.map(({ name }) => [name, read(name)!]));
 }
 
 /** What the hub says beside a file of weights, if anything. */

@@ -8,6 +8,7 @@ import { UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
+import { defaultClassNames } from '../zoo/class-names.ts';
 import { writeHubConfig } from '../zoo/hub-config.ts';
 import { writeStateDict } from '../zoo/write.ts';
 import { descriptionKey, writeDescription } from './description.ts';
@@ -30,8 +31,9 @@ export async function exportStateDict(
   if (!weights)
     throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
   const { config, variant, preprocessing, classes } = description;
+  const named = `${classes}` === `${defaultClassNames(classes.length)}` ? [] : classes;
   const tensors = writeStateDict(resnext({ ...config, form: 'C' }), weights, layout);
-  const hub = layout === 'timm' ? writeHubConfig(config, variant, preprocessing, classes) : undefined;
+  const hub = layout === 'timm' ? writeHubConfig(config, variant, preprocessing, named) : undefined;
   const hubPath = join(dirname(path), 'config.json');
   if (hub && existsSync(hubPath) && !readFileSync(hubPath, 'utf8').includes('"pretrained_cfg"')) {
     throw new UsageError(`"${hubPath}" is in the way and is not timm's. Write into another folder.`);

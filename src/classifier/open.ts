@@ -5,10 +5,10 @@
  * are mapped into memory. A cache that cannot be read or written costs time and nothing else.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
@@ -79,7 +79,15 @@ const loweringRevision = 1;
 
 function keyOf(file: string, { machine, widen }: Plan): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const parts = [fingerprint(file), machine, widen, version, loweringRevision];
+  const hub = join(dirname(file), 'config.json'); // which says how weights of others want their pictures
+  const parts = [
+    fingerprint(file),
+    existsSync(hub) ? fingerprint(hub) : undefined,
+    machine,
+    widen,
+    version,
+    loweringRevision,
+  ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 

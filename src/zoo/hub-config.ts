@@ -123,8 +123,10 @@ export function writeHubConfig(
 /** A crop of few digits from which timm computes the same resize. */
 function cropOf(size: number, resize: number): number {
   for (let scale = 1000; scale < 1e12; scale *= 10) {
-    const part = Math.floor((size / resize) * scale) / scale;
-    if (part > 0 && Math.floor(size / part) === resize) return part;
+    const whole = Math.floor((size / resize) * scale);
+    for (const part of [whole / scale, (whole - 1) / scale]) {
+      if (part > 0 && Math.floor(size / part) === resize) return part;
+    }
   }
   return size / resize;
 }

@@ -102,7 +102,8 @@ function adaptations(from: ResNeXtConfig, { config }: Model): string[] {
   if (from.classes !== config.classes) {
     const now =
       config.classes === 0 ? 'there is none' : `it is new, for ${config.classes} classes, and has to be trained`;
-    sentences.push(`The head of ${from.classes} classes is left out: ${now}.`);
+    const before = from.classes === 0 ? 'There is no head' : `The head of ${from.classes} classes is left out`;
+    sentences.push(`${before}: ${now}.`);
   }
   return sentences;
 }

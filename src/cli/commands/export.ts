@@ -15,6 +15,7 @@ import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
+import { defaultClassNames } from '../../zoo/class-names.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
 import type { Output } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
@@ -106,7 +107,7 @@ function fresh(name: string, options: ExportOptions): SavedModel {
   const { config, graph } = model;
   const weights = initialWeights(model, options.seed);
   setWeights(model, weights);
-  const classes = Array.from({ length: config.classes }, (_, k) => `class ${k}`);
+  const classes = defaultClassNames(config.classes);
   const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
   return { description: { variant: name, config, classes, preprocessing, metrics: {} }, graph, weights };
 }

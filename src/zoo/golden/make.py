@@ -178,6 +178,12 @@ def pytorchcv(stem, fc="output"):
     return {"stem": first, "block": lambda s, i, part: f"features.stage{s}.unit{i + 1}.{parts[part]}", "fc": fc}
 
 
+def torch7(first, stages):
+    """Modules are numbers: a block is a table of branch and shortcut, of which each is a sequence."""
+    parts = {"conv1": "1.1", "bn1": "1.2", "conv2": "1.4", "bn2": "1.5", "conv3": "1.7", "bn3": "1.8", "down_conv": "2.1", "down_bn": "2.2"}
+    return {"stem": [("1", "2")], "block": lambda s, i, part: f"{first + s - 1}.{i + 1}.1.{parts[part]}", "fc": f"{first + stages + 2}"}
+
+
 def parallel(net):
     wrapper = nn.Module()
     wrapper.add_module("module", net)
@@ -206,6 +212,8 @@ CASES = {
     "pytorchcv se": lambda: Net(pytorchcv([".conv"]), **SMALL, attention="se"),
     "pytorchcv senet": lambda: Net(pytorchcv([".conv1", ".conv2", ".conv3"], "output.fc"), **SMALL, stem="deep", stem_width=64,
                                    attention="se", halved=True, kernel=3),
+    "torch7": lambda: Net(torch7(5, 4), [1, 2, 1, 1], 8, 4, width=16),
+    "torch7 cifar": lambda: Net(torch7(4, 3), [1, 2, 1], 2, 16, width=16, stem="cifar"),
 }
 
 

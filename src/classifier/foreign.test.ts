@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { FormatError, UsageError } from '../errors.ts';
+import { initialWeights } from '../model/init.ts';
+import { type Model, resnext } from '../model/resnext.ts';
+import { setWeights, type Weights } from '../model/weights.ts';
+import { Session } from '../runtime/session.ts';
+import { bytesOf, type Tensor, tensor } from '../tensor.ts';
+import { writeSafetensorsFile } from '../weights/files.ts';
+import { writeStateDict } from '../zoo/write.ts';
+import { loadModel, type SavedModel } from './files.ts';
+import { withClasses } from './foreign.ts';
+import { exportStateDict } from './layout.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'foreign-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const options = { depths: [1, 1, 1, 1], cardinality: 2, baseWidth: 4, width: 64, classes: 3 } as const;
+
+function seededModel(changes = {}): Model {
+  const model = resnext({ ...options, ...changes });
+  setWeights(model, initialWeights(model, 3));
+  return model;
+}
+
+const weightsOf = (model: Model): Map<string, Tensor> =>
+  new Map(model.parameters.map(({ value }) => [value.name, value.tensor!]));
+
+/** The same tensors, bit by bit. */
+function expectSame(actual: Weights | undefined, expected: Weights): void {
+  expect([...actual!.keys()]).toEqual([...expected.keys()]);
+  for (const [name, whole] of expected) {
+    expect(Buffer.compare(bytesOf(actual!.get(name)!), bytesOf(whole)), name).toBe(0);
+  }
+}
+
+const saved = (model: Model): SavedModel => ({
+  description: {
+    ...{ variant: 'resnext14_2x4d', config: model.config, classes: ['cat', 'dog', 'owl'], metrics: { top1: 90 } },
+    preprocessing: { channels: 3, size: 224, resize: 232, interpolation: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1] },
+  },
+  graph: model.graph,
+  weights: weightsOf(model),
+});
+
+test('weights of others are opened as what is usual', async () => {
+  const model = seededModel();
+  const file = join(folder, 'cats.safetensors');
+  await writeSafetensorsFile(file, writeStateDict(model, weightsOf(model), 'mmpretrain'));
+  const { description, weights, report } = await loadModel(file);
+  expect(description).toMatchObject({ variant: 'resnext14_2x4d', classes: ['class 0', 'class 1', 'class 2'] });
+  expect(description.config).toEqual(model.config);
+  expect(description.preprocessing).toMatchObject({ size: 224, resize: 256, interpolation: 'bilinear' });
+  expect(report).toMatchObject({ layout: 'mmpretrain', leftOver: [], missing: [] });
+  expect(report!.notes).toEqual(['Pictures are prepared as is usual: 224 x 224 pixels.']);
+  expectSame(weights, weightsOf(model));
+});
+
+test('the hub’s config.json beside weights says the rest', async () => {
+  const model = seededModel({ attention: 'se', stem: 'deep', shortcut: 'D', antialias: true, stemPool: 'average' });
+  const hub = join(folder, 'hub');
+  await exportStateDict(join(hub, 'elsewhere.safetensors'), saved(seededModel()), 'torchvision');
+  await writeSafetensorsFile(join(hub, 'model.safetensors'), writeStateDict(model, weightsOf(model), 'timm'));
+  const pictures = {
+    ...{ input_size: [3, 160, 160], test_input_size: [3, 192, 192], crop_pct: 0.95, interpolation: 'bicubic' },
+    ...{ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], label_names: ['a', 'b', 'c'] },
+  };
+  writeFileSync(
+    join(hub, 'config.json'),
+    JSON.stringify({ architecture: 'seresnextaa101d_32x8d', pretrained_cfg: pictures }),
+  );
+  const { description, report } = await loadModel(hub);
+  expect(description.config).toEqual({ ...model.config, inputSize: [192, 192] });
+  expect(description.preprocessing).toMatchObject({
+    size: 192,
+    resize: 202,
+    interpolation: 'bicubic',
+    mean: [0.5, 0.5, 0.5],
+  });
+  expect(description.classes).toEqual(['a', 'b', 'c']);
+  expect(report!.notes).toEqual([]);
+});
+
+test('what is no ResNeXt, or is for other pictures, is refused by the file’s name', async () => {
+  const file = join(folder, 'other.safetensors');
+  await writeSafetensorsFile(file, new Map([['cls_token', tensor('float32', [1, 1, 8])]]));
+  await expect(loadModel(file)).rejects.toThrow(FormatError);
+  await expect(loadModel(file)).rejects.toThrow(`${file} is no ResNeXt: it has 1 tensors such as "cls_token"`);
+  const satellite = seededModel({ inputChannels: 12 });
+  await writeSafetensorsFile(file, weightsOf(satellite));
+  await expect(loadModel(file)).rejects.toThrow('has a stem for 12 channels, and pictures have 1 or 3');
+});
+
+describe('a model exported in a layout', () => {
+  test.each(['torchvision', 'timm', 'mmpretrain', 'pytorchcv'])('%s is opened as it was', async (layout) => {
+    const model = saved(seededModel({ form: 'A' }));
+    const formC = { ...model, weights: weightsOf(seededModel()) };
+    const file = join(folder, layout, 'model.safetensors');
+    const { config } = await exportStateDict(file, formC, layout);
+    expect(config).toBe(layout === 'timm' ? join(folder, 'timm', 'config.json') : undefined);
+    const { description, weights } = await loadModel(file);
+    expect(description).toEqual(model.description);
+    expectSame(weights, formC.weights);
+  });
+
+  test('does not overwrite a config.json that is not timm’s', async () => {
+    const file = join(folder, 'app', 'model.safetensors');
+    await exportStateDict(file, saved(seededModel()), 'torchvision');
+    writeFileSync(join(folder, 'app', 'config.json'), '{"port": 80}');
+    const attempt = exportStateDict(file, saved(seededModel()), 'timm');
+    await expect(attempt).rejects.toThrow(UsageError);
+    await expect(attempt).rejects.toThrow('is in the way and is not timm’s'.replace('’', "'"));
+  });
+});
+
+describe('other classes', () => {
+  test('have a new head, and the rest as it was', async () => {
+    const before = saved(seededModel({ inputSize: 32 }));
+    const { description, graph, weights } = withClasses(before, ['red', 'blue'], 9);
+    expect(description).toMatchObject({ classes: ['red', 'blue'], config: { classes: 2 }, metrics: {} });
+    for (const [name, kept] of before.weights!) if (!name.startsWith('fc.')) expect(weights!.get(name)).toBe(kept);
+    const session = await Session.open(graph, { threads: 1 });
+    const results = await session.run(new Map([['input', tensor('float32', [1, 3, 32, 32])]]));
+    await session.dispose();
+    expect(results.get('logits')!.dims).toEqual([1, 2]);
+    const head = (seed: number) => withClasses(before, 2, seed).weights!.get('fc.weight');
+    expect(head(9)).toEqual(weights!.get('fc.weight'));
+    expect(head(8)).not.toEqual(head(9));
+  });
+
+  test.each([0, 1.5, -1])('%d of them are refused', (count) => {
+    expect(() => withClasses(saved(seededModel()), count)).toThrow(UsageError);
+  });
+});
