@@ -220,6 +220,7 @@ describe('is refused', () => {
     ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /freeze does nothing for a linear probe/],
     ['freezing a new net', { from: '', freeze: ['stem'] }, /freeze is for a net that knows something already/],
     ['a probe of a new net', { from: '', linearProbe: true }, /linearProbe is for a net that knows something already/],
+    ['a backbone without a rate', { backboneLearningRate: 0 }, /backboneLearningRate = 0 should be above 0; freeze/],
     ['no such model', { from: 'nowhere' }, /There is no model at "nowhere"/],
   ] as const)('%s', async (_, given, reason) => {
     const out = join(dir, 'refused');

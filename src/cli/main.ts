@@ -26,7 +26,7 @@ const number = (text: string): number => {
   return value;
 };
 
-const list = (text: string): string[] => text.split(',').map((part) => part.trim());
+const list = (text: string): string[] => text.split(',').flatMap((part) => part.trim() || []);
 
 const formOption = () => new Option('--form <form>', 'how blocks are written').choices(forms).default('C');
 const shortcutOption = () =>
@@ -338,7 +338,8 @@ function addTrain(program: Command): void {
       number,
     )
     .option('--checkpoint-every <seconds>', `within an epoch (default: ${d.checkpointEvery})`, number)
-    .addOption(jsonOption('print JSON lines'));
+    .addOption(jsonOption('print JSON lines'))
+    .addHelpText('after', '  $ resnext train roses --from runs/flowers --freeze stem,layer1 --out runs/roses');
 }
 
 /** What the optimiser does. */
@@ -349,12 +350,12 @@ function addRecipe(train: Command): void {
     .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
     .option(
       '--lr, --learning-rate <rate>',
-      '(default: 0.1 for 256 large or 128 small pictures a step, in proportion; with --from a tenth of that, unless the classifier alone is trained)',
+      '(default: 0.1 for 256 large or 128 small pictures a step, in proportion)',
       number,
     )
     .option(
       '--backbone-lr, --backbone-learning-rate <rate>',
-      'of everything but the classifier (default: the learning rate)',
+      'of everything but the classifier (default: the learning rate; with --from a tenth of it)',
       number,
     )
     .addOption(new Option('--schedule <name>', `learning rate over time (default: ${d.schedule})`).choices(schedules))

@@ -22,7 +22,14 @@ import { type Beginning, beginAgain, beginFrom, beginNew } from './begin.ts';
 import { type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent, TrainEvent, TrainHooks } from './events.ts';
 import { type Material, Pictures, type Score } from './material.ts';
-import { checkSettled, type GivenOptions, resolveTrainOptions, type TrainOptions, trainDefaults } from './options.ts';
+import {
+  backboneRateOf,
+  checkSettled,
+  type GivenOptions,
+  resolveTrainOptions,
+  type TrainOptions,
+  trainDefaults,
+} from './options.ts';
 import { Features } from './probe.ts';
 import { learningRateAt } from './schedule.ts';
 import { fillTargets } from './targets.ts';
@@ -75,21 +82,8 @@ export async function resume(
   const path = lastCheckpoint(out);
   if (!existsSync(path)) throw new UsageError(`"${out}" holds no training run to resume.`);
   const checkpoint = await readCheckpoint(path);
-  const before = { ...trainDefaults, ...checkpoint.options };
-  const options = resolveTrainOptions({ ...before, ...given, out });
-  if (checkpoint.progress.step > 0 && options.batch !== before.batch) {
-    throw new UsageError(
-      `"${out}" stands within an epoch in batches of ${before.batch}; resume it without another batch size.`,
-    );
-  }
-  const fixed = (['variant', 'size', 'inputChannels', 'shortcut', 'from', 'linearProbe'] as const).find(
-    (name) => options[name] !== before[name],
-  );
-  if (fixed) {
-    throw new UsageError(
-      `"${out}" trains with ${fixed} = ${before[fixed] === '' ? 'none' : before[fixed]}; a resumed run keeps it, so leave it out.`,
-    );
-  }
+  const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
+  checkKept(options, { ...trainDefaults, ...checkpoint.options }, checkpoint.progress);
   const begin = (classes: readonly string[]): Beginning => {
     if (`${checkpoint.classes}` === `${classes}`) return beginAgain(options, checkpoint);
     throw new UsageError(
@@ -97,6 +91,23 @@ export async function resume(
     );
   };
   return withRun(options, begin, hooks);
+}
+
+const kept = ['variant', 'size', 'inputChannels', 'shortcut', 'from', 'linearProbe'] as const;
+
+/** Throws a UsageError naming what a resumed run cannot do differently from before. */
+function checkKept(options: TrainOptions, before: TrainOptions, { step }: Progress): void {
+  const { out } = options;
+  if (step > 0 && options.batch !== before.batch) {
+    throw new UsageError(
+      `"${out}" stands within an epoch in batches of ${before.batch}; resume it without another batch size.`,
+    );
+  }
+  const other = kept.find((name) => options[name] !== before[name]);
+  if (!other) return;
+  throw new UsageError(
+    `"${out}" trains with ${other} = ${before[other] === '' ? 'none' : before[other]}; a resumed run keeps it, so leave it out.`,
+  );
 }
 
 const lastCheckpoint = (out: string): string => join(out, 'checkpoints', 'last.safetensors');
@@ -153,8 +164,7 @@ class Run {
     const material = options.linearProbe
       ? await Features.open(options, folder, description, weights, hooks)
       : new Pictures(options, folder, model, description);
-    const { learningRate, backboneLearningRate } = options;
-    const backboneRate = backboneLearningRate === 0 ? 1 : backboneLearningRate / learningRate;
+    const backboneRate = backboneRateOf(options);
     const { freeze } = material;
     try {
       const trainer = await Trainer.open(material.model, weights, { ...options, freeze, backboneRate }, velocity);

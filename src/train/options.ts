@@ -6,7 +6,6 @@ import type { Augmentation } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut, type Stem } from '../model/config.ts';
 import { variant } from '../model/variants.ts';
-import { backbone } from './parts.ts';
 import { type Schedule, schedules } from './schedule.ts';
 
 export interface TrainOptions {
@@ -30,8 +29,11 @@ export interface TrainOptions {
   readonly epochs: number;
   readonly batch: number;
   readonly learningRate: number;
-  /** That of everything but the classifier; 0 takes `learningRate`. */
-  readonly backboneLearningRate: number;
+  /**
+   * That of everything but the classifier. Unless given, it is `learningRate` for a new net, and for fine-tuning, where
+   * the net knows much already, a tenth of it.
+   */
+  readonly backboneLearningRate?: number;
   readonly schedule: Schedule;
   /** Epochs in which the learning rate rises to its value. */
   readonly warmup: number;
@@ -56,8 +58,8 @@ export interface TrainOptions {
   readonly checkpointEvery: number;
 }
 
-/** The learning rate is the paper's for the batch, and for fine-tuning a tenth of it: see `usualLearningRate`. */
-export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> = {
+/** The learning rate is the paper's for the batch: see `usualLearningRate`. */
+export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate' | 'backboneLearningRate'> = {
   from: '',
   freeze: [],
   linearProbe: false,
@@ -69,7 +71,6 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> 
   zeroInitLast: false,
   epochs: 30,
   batch: 32,
-  backboneLearningRate: 0,
   schedule: 'cosine',
   warmup: 0,
   momentum: 0.9,
@@ -87,9 +88,7 @@ export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate'> 
   checkpointEvery: 60,
 };
 
-const notNegative = [
-  ...(['warmup', 'backboneLearningRate', 'weightDecay', 'normWeightDecay', 'cache', 'checkpointEvery'] as const),
-];
+const notNegative = [...(['warmup', 'weightDecay', 'normWeightDecay', 'cache', 'checkpointEvery'] as const)];
 
 /** What a person may leave out; the rest is filled in. */
 export type GivenOptions = Partial<TrainOptions> & Pick<TrainOptions, 'data' | 'out'>;
@@ -108,6 +107,11 @@ export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOpti
   for (const name of notNegative) atLeast(name, options[name], 0);
   for (const name of ['momentum', 'labelSmoothing', 'validation'] as const) share(name, options[name]);
   if (!(options.learningRate > 0)) throw new UsageError(`learningRate = ${options.learningRate} should be above 0.`);
+  if (options.backboneLearningRate !== undefined && !(options.backboneLearningRate > 0)) {
+    throw new UsageError(
+      `backboneLearningRate = ${options.backboneLearningRate} should be above 0; freeze what is to stay as it is.`,
+    );
+  }
   if (options.nesterov && options.momentum === 0) {
     throw new UsageError('momentum = 0 should be above 0 with nesterov = true; give one, or nesterov = false.');
   }
@@ -126,7 +130,7 @@ function checkFineTuning({ from, freeze, linearProbe, backboneLearningRate, augm
   const asked = {
     freeze: freeze.length > 0,
     linearProbe,
-    backboneLearningRate: backboneLearningRate > 0,
+    backboneLearningRate: backboneLearningRate !== undefined,
     augmentation: augmentation !== 'auto',
   };
   const firstOf = (...names: (keyof typeof asked)[]) => names.find((name) => asked[name]);
@@ -138,17 +142,18 @@ function checkFineTuning({ from, freeze, linearProbe, backboneLearningRate, augm
   }
 }
 
-/**
- * 0.1 for a batch of 256 large pictures or 128 small ones, and in proportion (paper, sections 4 and 5.3). A tenth of that
- * for fine-tuning, where much is learnt already; all of it where only the classifier is trained.
- */
+/** 0.1 for a batch of 256 large pictures or 128 small ones, and in proportion (paper, sections 4 and 5.3). */
 function usualLearningRate(
-  options: Pick<TrainOptions, 'variant' | 'batch' | 'from' | 'linearProbe' | 'freeze'>,
+  options: Pick<TrainOptions, 'variant' | 'batch'>,
   stem: Stem = variant(options.variant).stem ?? 'imagenet',
 ): number {
-  const { batch, from, linearProbe, freeze } = options;
-  const usual = (0.1 * batch) / (stem === 'cifar' ? 128 : 256);
-  return from === '' || linearProbe || freeze.includes(backbone) ? usual : usual / 10;
+  return (0.1 * options.batch) / (stem === 'cifar' ? 128 : 256);
+}
+
+/** What the learning rate is multiplied by for everything but the classifier. */
+export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {
+  if (backboneLearningRate !== undefined) return backboneLearningRate / learningRate;
+  return from === '' ? 1 : 0.1;
 }
 
 /** What comes with the model that a run starts from, and so cannot be chosen. */
