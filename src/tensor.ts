@@ -70,7 +70,7 @@ export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?
 
 /**
  * A tensor whose elements are made anew each time that `data` is read, such as from a file: it takes no memory between.
- * Whoever reads `data` more than once keeps it in a variable.
+ * Whoever reads `data` more than once keeps it in a variable, and may write into it.
  */
 export function lazyTensor<D extends DType>(dtype: D, dims: readonly number[], make: () => DataOf[D]): Tensor<D> {
   const lazy = {
@@ -83,14 +83,16 @@ export function lazyTensor<D extends DType>(dtype: D, dims: readonly number[], m
   return lazy as unknown as Tensor<D>;
 }
 
+/** Whether a tensor's elements are made anew each time. */
+export const isLazy = (value: Tensor): boolean => Object.getOwnPropertyDescriptor(value, 'data')?.get !== undefined;
+
 /** A tensor made of another one's elements: lazily where that is lazy. */
 export function derivedTensor<D extends DType>(
   from: Tensor<D>,
   dims: readonly number[],
   make: () => DataOf[D],
 ): Tensor<D> {
-  const isLazy = Object.getOwnPropertyDescriptor(from, 'data')?.get !== undefined;
-  return isLazy ? lazyTensor(from.dtype as D, dims, make) : tensor(from.dtype as D, dims, make());
+  return isLazy(from as Tensor) ? lazyTensor(from.dtype as D, dims, make) : tensor(from.dtype as D, dims, make());
 }
 
 /** Bytes that a tensor's elements take. */

@@ -11,9 +11,9 @@ import { elements, type Tensor, tensor } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
-import { loadModel, type SavedModel } from './files.ts';
+import type { SavedModel } from './files.ts';
 import { withClasses } from './foreign.ts';
-import { type ClassifierOptions, openModel } from './open.ts';
+import { type ClassifierOptions, type OpenedModel, openModel, readModel } from './open.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 
 /** A picture, or what `prepare` made of it. */
@@ -41,6 +41,8 @@ export interface EvaluateOptions extends MeasureOptions {
 
 export class Classifier {
   readonly description: ModelDescription;
+  /** Sentences for a person: how weights of others were taken, and what their preprocessing costs. */
+  readonly notes: readonly string[];
   readonly #model: string | SavedModel;
   readonly #options: ClassifierOptions;
   readonly #session: Session;
@@ -50,10 +52,10 @@ export class Classifier {
   private constructor(
     model: string | SavedModel,
     options: ClassifierOptions,
-    description: ModelDescription,
-    session: Session,
+    { description, notes, session }: OpenedModel,
   ) {
     this.description = description;
+    this.notes = notes;
     this.#model = model;
     this.#options = options;
     this.#session = session;
@@ -61,7 +63,7 @@ export class Classifier {
   }
 
   /**
-   * Opens a run folder, a `.safetensors` or an `.onnx` file, or a model in memory. The graph is lowered for this machine
+   * Opens a run folder, a file of weights whoever saved it, an `.onnx` file of this package, or a model in memory. The graph is lowered for this machine
    * (`lowerInference`), and for the next start of a file kept so, unless `cache` is false.
    *
    * @throws UsageError when there is no such file, FormatError when it is no model.
@@ -70,8 +72,7 @@ export class Classifier {
    * const [best] = await classifier.classify('rose.jpg');
    */
   static async open(model: string | SavedModel, options: ClassifierOptions = {}): Promise<Classifier> {
-    const { description, session } = await openModel(model, options);
-    return new Classifier(model, options, description, session);
+    return new Classifier(model, options, await openModel(model, options));
   }
 
   /**
@@ -168,8 +169,8 @@ export class Classifier {
    * @throws UsageError when there are none, or the model is an ONNX file whose weights are folded away.
    */
   async withClasses(classes: readonly string[] | number, seed = 1): Promise<Classifier> {
-    const model = typeof this.#model === 'string' ? await loadModel(this.#model) : this.#model;
-    return Classifier.open(withClasses(model, classes, seed), this.#options);
+    const { preprocessing: _, ...options } = this.#options; // the model has it now
+    return Classifier.open(withClasses(await readModel(this.#model, this.#options), classes, seed), options);
   }
 
   /** Frees the sessions. The classifier cannot be used afterwards. */

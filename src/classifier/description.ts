@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
+import { interpolations } from '../data/resize.ts';
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import { type BuiltIn, builtIns } from './built-in.ts';
@@ -15,6 +16,8 @@ export interface ModelDescription {
   /** Names of the classes, in the order of the outputs. */
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** The published weights that these are, untouched: a name that `findWeights` takes. */
+  readonly weights?: string;
   /** Such as `top1`, in percent, on the validation pictures. */
   readonly metrics: Readonly<Record<string, number>>;
   /** In an ONNX file: what its graph does beside the net. A model that was loaded is the net alone, and has none. */
@@ -51,10 +54,11 @@ const schema = z.object({
     channels: z.union([z.literal(1), z.literal(3)]),
     size: z.int().min(1),
     resize: z.int().min(1),
-    interpolation: z.enum(['nearest', 'box', 'bilinear', 'bicubic', 'lanczos']),
+    interpolation: z.enum(interpolations),
     mean: z.array(z.number()),
     std: z.array(z.number().positive()),
   }),
+  weights: z.string().exactOptional(),
   metrics: z.record(z.string(), z.number()),
   builtIn: z.array(z.enum(builtIns)).exactOptional(),
 });

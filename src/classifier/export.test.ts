@@ -152,7 +152,7 @@ test('a file read again is the net alone, and classifies as before', async () =>
   const model = saved();
   const [image] = pictures(1);
   const files = [await exported(model), await exported(model, { normalise: true, softmax: true })];
-  const [plain, built] = await Promise.all(files.map(loadModel));
+  const [plain, built] = await Promise.all(files.map((path) => loadModel(path)));
   expect(built!.description).toEqual(model.description);
   expect(print(built!.graph)).toBe(print(plain!.graph));
   expect([...built!.weights!.keys()]).toEqual([...model.weights!.keys()]);

@@ -5,8 +5,8 @@
 import { type Stage, stageGraph } from '../model/stages.ts';
 import type { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import { loadModel, type SavedModel } from './files.ts';
-import { type ClassifierOptions, openGraph } from './open.ts';
+import type { SavedModel } from './files.ts';
+import { type ClassifierOptions, openGraph, readModel } from './open.ts';
 
 /** What was asked for of one picture, by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
 export type Features = ReadonlyMap<Stage, Tensor<'float32'>>;
@@ -59,7 +59,7 @@ export class StageSessions {
   }
 
   async #openFor(stages: readonly Stage[]): Promise<StageSession> {
-    const model = typeof this.#model === 'string' ? await loadModel(this.#model) : this.#model;
+    const model = await readModel(this.#model, this.#options);
     const { graph, outputs } = stageGraph(model.graph, stages);
     return { session: await openGraph(graph, this.#options), outputs };
   }

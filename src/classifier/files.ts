@@ -13,9 +13,10 @@ import { gatherWeights, setWeights, stateDict, type Weights, weightSpecs } from 
 import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
-import type { StateDict } from '../weights/state-dict.ts';
+import { floatTensor, type StateDict } from '../weights/state-dict.ts';
 import { type HubConfig, readHubConfig } from '../zoo/hub-config.ts';
-import { type TakeReport, takeWeights } from '../zoo/take.ts';
+import { weightsOfPath } from '../zoo/published.ts';
+import { type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
 import { takeOut } from './built-in.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
 import { fromStateDict } from './foreign.ts';
@@ -30,6 +31,14 @@ export interface SavedModel {
   readonly report?: TakeReport;
 }
 
+export interface LoadOptions {
+  /**
+   * Leave weights in their file and read each anew whenever its `data` is asked for: for who looks at each once. The file
+   * must stay as it is. An ONNX file is read whole.
+   */
+  readonly lazy?: boolean;
+}
+
 /**
  * Reads a model: the folder of a training run or of the hub, a file of weights whoever saved it, or an `.onnx` file that
  * this package exported.
@@ -37,12 +46,12 @@ export interface SavedModel {
  * @throws UsageError when there is no such file; FormatError when it is not sound, or no ResNeXt.
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
-export async function loadModel(path: string): Promise<SavedModel> {
+export async function loadModel(path: string, { lazy = false }: LoadOptions = {}): Promise<SavedModel> {
   const file = modelFile(path);
-  return extname(file) === '.onnx' ? loadOnnx(file) : loadWeights(file);
+  return extname(file) === '.onnx' ? loadOnnx(file) : loadWeights(file, lazy);
 }
 
-const folderFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin'];
+const folderFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'onnx/model.onnx'];
 
 /** The file that a model's path leads to. */
 export function modelFile(path: string): string {
@@ -53,30 +62,31 @@ export function modelFile(path: string): string {
   return file;
 }
 
-async function loadWeights(file: string): Promise<SavedModel> {
+async function loadWeights(file: string, lazy: boolean): Promise<SavedModel> {
   const stored = await openStateDict(file);
   const text = stored.metadata.get(descriptionKey);
-  if (text) return described(stored, readDescription(text, file), file);
-  const hint = resolve(file).split(/[/\\]/).slice(-4).join('/'); // the hub's cache keeps files two folders below a model's name
-  return fromStateDict(stored, { source: file, hint, hub: hubConfig(file) });
+  if (text) return described(stored, readDescription(text, file), file, lazy);
+  const path = resolve(file);
+  const hint = path.split(/[/\\]/).slice(-4).join('/'); // the hub's cache keeps files two folders below a model's name
+  return fromStateDict(stored, { source: file, hint, hub: hubConfig(file), entry: weightsOfPath(path), lazy });
 }
 
 /** A model of this package. Its weights have our names, in its own form or in form C, or those of a layout. */
-function described(stored: StateDict, description: ModelDescription, file: string): SavedModel {
+function described(stored: StateDict, description: ModelDescription, source: string, lazy: boolean): SavedModel {
   const model = resnext(description.config);
-  const weights = weightsUnder(model, stored, description.variant, file);
+  const weights = weightsUnder(model, stored, { source, hint: description.variant, lazy });
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
 }
 
-function weightsUnder(model: Model, { tensors }: StateDict, variant: string, file: string): Weights {
-  const read = (name: string) => tensors.get(name)?.read();
+function weightsUnder(model: Model, { tensors }: StateDict, options: TakeOptions & LoadOptions): Weights {
+  const read = (name: string) => floatTensor(tensors.get(name)!, options.lazy === true);
   if (model.parameters.every(({ value }) => tensors.has(value.name))) {
     return gatherWeights(model, ({ value }) => read(value.name));
   }
   const formC = weightSpecs(model).filter(({ name }) => tensors.has(name));
-  if (formC.length === 0) return takeWeights(tensors, { source: file, hint: variant }).weights;
-  return new Map(formC.map(({ name }) => [name, read(name)!]));
+  if (formC.length === 0) return takeWeights(tensors, options).weights;
+  return new Map(formC.map(({ name }) => [name, read(name)]));
 }
 
 /** What the hub says beside a file of weights, if anything. */

@@ -2,14 +2,17 @@
  * Models from files that were not saved by this package: a state dict in anybody's names is recognised by its tensors
  * (`zoo`), and what it does not say about classes and pictures comes from the hub's `config.json`, or is what is usual.
  */
-import { preprocessingFor } from '../data/presets.ts';
+import { type Preprocessing, preprocessingFor } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import { initialHead } from '../zoo/adapt.ts';
 import { defaultClassNames } from '../zoo/class-names.ts';
+import type { PublishedWeights } from '../zoo/entry.ts';
 import type { HubConfig } from '../zoo/hub-config.ts';
+import { imagenetClasses } from '../zoo/imagenet.ts';
+import { labelsOf } from '../zoo/labels.ts';
 import { type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
 import type { SavedModel } from './files.ts';
@@ -17,6 +20,8 @@ import type { SavedModel } from './files.ts';
 export interface ForeignOptions extends TakeOptions {
   /** What the hub's `config.json` says. */
   readonly hub?: HubConfig;
+  /** Which published weights these are; it overrules the hub's `config.json`. */
+  readonly entry?: PublishedWeights | undefined;
 }
 
 export interface ForeignModel extends SavedModel {
@@ -31,16 +36,23 @@ export interface ForeignModel extends SavedModel {
  * @example fromStateDict(await openStateDict('cats.pth'), { source: 'cats.pth', hint: 'resnext50_32x4d' })
  */
 export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOptions = {}): ForeignModel {
-  const { hub = {}, source = 'The state dict' } = options;
-  const hint = [options.hint, hub.architecture].filter((part) => part !== undefined).join(' ');
+  const { hub = {}, entry, source = 'The state dict' } = options;
+  const hint = [options.hint, hub.architecture, entry?.variant].filter((part) => part !== undefined).join(' ');
   const { config: taken, variant, weights, report } = takeWeights(tensors, { ...options, hint });
-  const preprocessing = preprocessingOf(taken.inputChannels, taken.stem, hub, source);
+  const known = entry?.preprocessing ?? hub.preprocessing;
+  const preprocessing = preprocessingOf(taken.inputChannels, taken.stem, known, source);
   const config = { ...taken, inputSize: [preprocessing.size, preprocessing.size] as const };
-  const classes = hub.classes?.length === config.classes ? hub.classes : defaultClassNames(config.classes);
   const model = resnext(config);
   setWeights(model, weights);
-  const description: ModelDescription = { variant, config, classes, preprocessing, metrics: {} };
-  const usual = hub.preprocessing
+  const description: ModelDescription = {
+    variant,
+    config,
+    classes: classNames(config.classes, hub, entry),
+    preprocessing,
+    ...(entry && report.adapted.length === 0 && { weights: entry.name }),
+    metrics: {},
+  };
+  const usual = known
     ? []
     : [`Pictures are prepared as is usual: ${preprocessing.size} x ${preprocessing.size} pixels.`];
   return {
@@ -51,18 +63,24 @@ export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOpt
   };
 }
 
+/** A thousand classes that nobody names are ImageNet's. */
+function classNames(count: number, { classes }: HubConfig, entry: PublishedWeights | undefined): readonly string[] {
+  const given = [classes, entry && labelsOf(entry), imagenetClasses].find((names) => names?.length === count);
+  return given ?? defaultClassNames(count);
+}
+
 function preprocessingOf(
   channels: number,
   stem: ModelDescription['config']['stem'],
-  hub: HubConfig,
+  known: Preprocessing | undefined,
   source: string,
-): ModelDescription['preprocessing'] {
+): Preprocessing {
   if (channels !== 1 && channels !== 3) {
     throw new FormatError(
       `${source} has a stem for ${channels} channels, and pictures have 1 or 3; take it with inputChannels: 3.`,
     );
   }
-  if (hub.preprocessing?.channels === channels) return hub.preprocessing;
+  if (known?.channels === channels) return known;
   return preprocessingFor({ stem, size: stem === 'cifar' ? 32 : 224, channels });
 }
 
@@ -83,8 +101,12 @@ export function withClasses(model: SavedModel, classes: readonly string[] | numb
   const changed = resnext(config);
   const weights = new Map([...model.weights, ...initialHead(changed, seed)]);
   setWeights(changed, weights);
-  const description = { ...model.description, config, classes: names, metrics: {} };
-  return { description, graph: changed.graph, weights };
+  const { variant, preprocessing } = model.description;
+  return {
+    description: { variant, config, classes: names, preprocessing, metrics: {} },
+    graph: changed.graph,
+    weights,
+  };
 }
 
 function wholeNumber(count: number): number {

@@ -1,15 +1,22 @@
 /** Opens a model by whatever a person has of it. This is the one place where a name is told from a path. */
+import type { PullOptions } from '../hub/pull.ts';
+import { resolveModel } from '../hub/resolve.ts';
 import { Classifier } from './classifier.ts';
 import type { ClassifierOptions } from './open.ts';
 
+export interface LoadOptions extends ClassifierOptions, PullOptions {}
+
 /**
- * Opens a model for classifying, features and evaluation.
+ * Opens a model for classifying, features and evaluation. Published weights are downloaded first, unless a cache has them.
  *
- * @param nameOrFile a run folder, a `.safetensors` or an `.onnx` file.
- * @throws UsageError when there is no such model, FormatError when the file is no model.
+ * @param nameOrFile a run folder; a file of weights, whoever saved it; an `.onnx` file of this package; published weights
+ *   by name; a repository of the Hugging Face hub; an address.
+ * @throws UsageError when there is no such model or it cannot be had, FormatError when the file is no model.
  * @example
- * const model = await load('runs/flowers');
- * const [best] = await model.classify('rose.jpg');
+ * const model = await load('resnext50_32x4d.tv2_in1k');
+ * const [best] = await model.classify('cat.jpg');
  */
-export const load = (nameOrFile: string, options: ClassifierOptions = {}): Promise<Classifier> =>
-  Classifier.open(nameOrFile, options);
+export async function load(nameOrFile: string, options: LoadOptions = {}): Promise<Classifier> {
+  const { path } = await resolveModel(nameOrFile, options);
+  return Classifier.open(path, options);
+}

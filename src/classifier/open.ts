@@ -13,15 +13,19 @@ import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
 import { readTuning } from '../cache/tuning.ts';
+import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { type Machine, thisMachine } from '../runtime/machine.ts';
+import { giveLargeBlocksBack } from '../runtime/memory.ts';
 import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
 import { byteLength } from '../tensor.ts';
+import { describeReport } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
 import { loadModel, modelFile, type SavedModel } from './files.ts';
+import { preparationWarning, withPreprocessing } from './preparation.ts';
 
 export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
   /**
@@ -29,10 +33,14 @@ export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
    * environment's RESNEXT_CACHE says, or in the user's cache folder; RESNEXT_CACHE=off keeps nothing.
    */
   readonly cache?: boolean;
+  /** Pictures are made ready in this respect otherwise than the model says; see `withPreprocessing`. */
+  readonly preprocessing?: Partial<Preprocessing>;
 }
 
 export interface OpenedModel {
   readonly description: ModelDescription;
+  /** Sentences for a person: how weights of others were taken, and what their preprocessing costs. */
+  readonly notes: readonly string[];
   readonly session: Session;
 }
 
@@ -41,6 +49,7 @@ interface Plan {
   readonly settings: SessionOptions;
   readonly machine: Machine;
   readonly widen: Readonly<Record<number, boolean>>;
+  readonly preprocessing: Partial<Preprocessing> | undefined;
   /** The cache's folder for models, where it is used. */
   readonly folder: string | undefined;
 }
@@ -52,16 +61,32 @@ export const openGraph = async (graph: Graph, options: ClassifierOptions): Promi
 /** @throws what `loadModel` and `Session.open` throw. */
 export async function openModel(model: string | SavedModel, options: ClassifierOptions): Promise<OpenedModel> {
   const plan = await planFor(options);
-  if (typeof model !== 'string')
-    return { description: model.description, session: await openLowered(model.graph, plan) };
-  const file = modelFile(model);
   const { folder } = plan;
-  if (folder === undefined) return openFile(file, plan);
+  if (typeof model !== 'string' || folder === undefined) {
+    const saved = await readModel(model, options);
+    return { ...told(saved), session: await openLowered(saved.graph, plan) };
+  }
+  const file = modelFile(model);
   const key = keyOf(file, plan);
   return (await fromCache(folder, key, plan)) ?? toCache(file, folder, key, plan);
 }
 
-async function planFor({ cache = true, ...settings }: ClassifierOptions): Promise<Plan> {
+/** A model with the preprocessing that is asked for; weights of a file stay there until they are looked at. */
+export async function readModel(
+  model: string | SavedModel,
+  { preprocessing }: { readonly preprocessing?: Partial<Preprocessing> | undefined },
+): Promise<SavedModel> {
+  const saved = typeof model === 'string' ? await loadModel(model, { lazy: true }) : model;
+  return preprocessing ? withPreprocessing(saved, preprocessing) : saved;
+}
+
+function told({ description, report }: SavedModel): Omit<OpenedModel, 'session'> {
+  const warning = preparationWarning(description);
+  const taken = report && description.weights === undefined ? describeReport(report) : [];
+  return { description, notes: warning === undefined ? taken : [...taken, warning] };
+}
+
+async function planFor({ cache = true, preprocessing, ...settings }: ClassifierOptions): Promise<Plan> {
   const machine = await thisMachine();
   const folder = cacheFolder();
   const { widen = {}, threads } = (folder !== undefined && readTuning(folder, machine)) || {};
@@ -70,14 +95,15 @@ async function planFor({ cache = true, ...settings }: ClassifierOptions): Promis
     settings: threads === undefined ? settings : { threads, ...settings },
     machine,
     widen,
+    preprocessing,
     folder: cache && isUsual && folder !== undefined ? join(folder, 'models') : undefined,
   };
 }
 
 /** To be raised whenever `lowerInference` makes something else of a graph. */
-const loweringRevision = 1;
+const loweringRevision = 2;
 
-function keyOf(file: string, { machine, widen }: Plan): string {
+function keyOf(file: string, { machine, widen, preprocessing }: Plan): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const hub = join(dirname(file), 'config.json'); // which says how weights of others want their pictures
   const parts = [
@@ -85,6 +111,7 @@ function keyOf(file: string, { machine, widen }: Plan): string {
     existsSync(hub) ? fingerprint(hub) : undefined,
     machine,
     widen,
+    preprocessing,
     version,
     loweringRevision,
   ];
@@ -105,6 +132,7 @@ function openLowered(graph: Graph, { settings, machine, widen }: Plan, saveTo?: 
  * arrays it copies them all first: at the peak that is twice the weights more.
  */
 async function openThroughFile(graph: Graph, options: SessionOptions): Promise<Session> {
+  await giveLargeBlocksBack();
   const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), 'lowered-'));
   try {
     const file = join(folder, optimizedFile);
@@ -115,17 +143,12 @@ async function openThroughFile(graph: Graph, options: SessionOptions): Promise<S
   }
 }
 
-async function openFile(file: string, plan: Plan): Promise<OpenedModel> {
-  const { description, graph } = await loadModel(file);
-  return { description, session: await openLowered(graph, plan) };
-}
-
 async function fromCache(folder: string, key: string, { settings }: Plan): Promise<OpenedModel | undefined> {
   const entry = findEntry(folder, key);
   if (!entry) return undefined;
   try {
     const session = await Session.open(join(entry.path, optimizedFile), { ...settings, optimization: 'disabled' });
-    return { description: entry.note as ModelDescription, session };
+    return { ...(entry.note as Omit<OpenedModel, 'session'>), session };
   } catch {
     removeEntry(folder, key);
     return undefined;
@@ -133,22 +156,26 @@ async function fromCache(folder: string, key: string, { settings }: Plan): Promi
 }
 
 async function toCache(file: string, folder: string, key: string, plan: Plan): Promise<OpenedModel> {
-  const { description, graph } = await loadModel(file);
+  const model = await readModel(file, plan);
+  const { graph } = model;
   const staged = isWhole(file, graph) ? stageEntry(folder, key) : undefined;
-  if (!staged) return { description, session: await openLowered(graph, plan) };
+  if (!staged) return { ...told(model), session: await openLowered(graph, plan) };
   try {
     const session = await openLowered(graph, plan, staged.path);
-    staged.commit(description);
-    return { description, session };
+    staged.commit(told(model));
+    return { ...told(model), session };
   } catch (error) {
     staged.discard();
     if (!(error instanceof UsageError)) throw error;
-    return { description, session: await openLowered(graph, plan) }; // says what is wrong, unless it was the disk
+    return { ...told(model), session: await openLowered(graph, plan) }; // says what is wrong, unless it was the disk
   }
 }
 
-/** Whether a file holds its weights itself. Those beside an ONNX file may change without it. */
-const isWhole = (file: string, graph: Graph): boolean => statSync(file).size >= weightBytes(graph);
+/** Whether a file holds its weights itself. Those beside an ONNX file or an index of shards may change without it. */
+function isWhole(file: string, graph: Graph): boolean {
+  if (file.endsWith('.onnx')) return statSync(file).size >= weightBytes(graph);
+  return !file.endsWith('.json');
+}
 
 const weightBytes = ({ initializers }: Graph): number =>
   [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);

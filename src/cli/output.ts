@@ -10,6 +10,8 @@ export interface Output {
   document(value: unknown, indent?: boolean): void;
   /** A line on standard error, under --json too. */
   warn(text: string): void;
+  /** A remark for people on standard error; nothing under --json. */
+  note(text: string): void;
   /**
    * Progress: a bar that is drawn over on a terminal, a plain line every ten seconds elsewhere, nothing under --json.
    *
@@ -49,6 +51,9 @@ export function createOutput(json: boolean): Output {
     },
     document: (value, indent = true) => {
       if (json) write(process.stdout, indent ? indented(value) : JSON.stringify(value));
+    },
+    note: (text) => {
+      if (!json) write(process.stderr, pc.dim(text));
     },
     warn: (text) => write(process.stderr, `${pc.yellow('warning')} ${text}`),
     progress: (share, text) => {

@@ -17,7 +17,8 @@ export interface VariantOptions {
  * @throws UsageError for a name that is no variant, or that is a path where nothing is.
  */
 export function variantOptions(name: string, options: VariantOptions = {}): ResNeXtOptions {
-  if (/[/\\]|\.(onnx|safetensors)$/.test(name)) throw new UsageError(`There is no model at "${name}".`);
+  if (/[/\\]|\.(onnx|safetensors|pth|pt|bin|t7|zip)$/.test(name))
+    throw new UsageError(`There is no model at "${name}".`);
   const { form = 'C', shortcut, classes, size } = options;
   return {
     ...variant(name),

@@ -6,7 +6,7 @@ import { decode, type Image } from './image.ts';
 import { grey } from './pixels.ts';
 import { evaluationTransforms } from './presets.ts';
 import { sampleRandom } from './random.ts';
-import { type Interpolation, resize } from './resize.ts';
+import { type Interpolation, interpolations, resize } from './resize.ts';
 import { applyTransforms, countViews, outputDims } from './transforms.ts';
 
 interface ResizeCase extends Partial<Record<Interpolation, string>> {
@@ -30,7 +30,6 @@ interface Golden {
 }
 
 const golden = JSON.parse(readFileSync(new URL('./golden/pillow.json', import.meta.url), 'utf8')) as Golden;
-const interpolations: Interpolation[] = ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'];
 
 /** The same noise as in make.py: rows alternate between bytes and black or white. */
 function noise(seed: number, width: number, height: number, channels: 1 | 3): Image {

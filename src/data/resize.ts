@@ -10,7 +10,8 @@
 import type { Image } from './image.ts';
 import { crop, type Region } from './pixels.ts';
 
-export type Interpolation = 'nearest' | 'box' | 'bilinear' | 'bicubic' | 'lanczos';
+export const interpolations = ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'] as const;
+export type Interpolation = (typeof interpolations)[number];
 
 interface Filter {
   readonly support: number;

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { lookUpWeights, suggestWeights, weightsOfFile } from '../zoo/published.ts';
+import { lookUpWeights, suggestWeights, weightsOfPath } from '../zoo/published.ts';
 import { Unreachable } from './http.ts';
 import { canPull, type Pulled, type PullOptions, pull } from './pull.ts';
 
@@ -38,13 +38,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
 
 function found(path: string): Pulled {
   const config = join(dirname(path), 'config.json');
-  const entry = weightsOfFile(path) ?? weightsOfCache(path);
+  const entry = weightsOfPath(path);
   const hasConfig = statSync(path).isFile() && existsSync(config);
   return { path, ...(hasConfig && { config }), ...(entry && { entry }) };
-}
-
-/** `…/models--timm--resnext50_32x4d.a1_in1k/snapshots/{commit}/model.safetensors`. */
-function weightsOfCache(path: string) {
-  const [, owner, name] = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]/.exec(path) ?? [];
-  return owner && name ? lookUpWeights(`${owner}/${name}`) : undefined;
 }

@@ -7,7 +7,7 @@
  */
 import { describe, type Graph, type Node } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import { allocate, derivedTensor, type Tensor } from '../tensor.ts';
+import { allocate, derivedTensor, isLazy, type Tensor } from '../tensor.ts';
 import { isTraining } from './branches.ts';
 import { cannotCompute, constantAt, givenAttributes, rounded } from './constants.ts';
 import { biasName } from './names.ts';
@@ -77,7 +77,7 @@ function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { 
 /** Each product is taken in float64 and rounded when it is stored. */
 function scaledFilters(weight: Tensor, factors: Float64Array): Float32Array {
   const from = weight.data as Float32Array;
-  const to = allocate(weight.dtype, from.length) as Float32Array;
+  const to = isLazy(weight) ? from : (allocate(weight.dtype, from.length) as Float32Array);
   const perFilter = from.length / factors.length;
   let i = 0;
   for (const factor of factors) {

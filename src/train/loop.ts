@@ -15,6 +15,7 @@ import { type Folder, openFolder } from '../data/folder.ts';
 import type { Batch } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
+import { resolveModel } from '../hub/resolve.ts';
 import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
 import { startEvent } from './announce.ts';
@@ -61,7 +62,8 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
     return withRun(options, (classes) => beginNew(options, classes), hooks);
   }
   resolveTrainOptions(given); // what cannot be used is said before a large file is read
-  const source = await loadModel(given.from);
+  const { path } = await resolveModel(given.from, hooks.signal && { signal: hooks.signal });
+  const source = await loadModel(path);
   const { variant, config } = source.description;
   const options = resolveTrainOptions({ ...given, variant }, config.stem);
   return withRun(options, (classes) => beginFrom(options, classes, source), hooks);

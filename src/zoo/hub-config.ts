@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
+import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { variant } from '../model/variants.ts';
@@ -28,7 +29,7 @@ const pictures = z.object({
   test_input_size: size.nullish(),
   crop_pct: crop.nullish(),
   test_crop_pct: crop.nullish(),
-  interpolation: z.enum(['nearest', 'box', 'bilinear', 'bicubic', 'lanczos']).catch('bilinear'),
+  interpolation: z.enum(interpolations).catch('bilinear'),
   mean: values.optional(),
   std: z.array(z.number().positive()).min(1).max(3).optional(),
   label_names: names.nullish(),

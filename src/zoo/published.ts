@@ -60,6 +60,15 @@ export const lookUpWeights = (name: string): PublishedWeights | undefined => byN
 export const weightsOfFile = (path: string): PublishedWeights | undefined => byFile.get(path.split(/[/\\]/).at(-1)!);
 
 /**
+ * The weights of a path: told by the file's name, or by the repository in the hub's cache,
+ * `…/models--timm--resnext50_32x4d.a1_in1k/snapshots/{commit}/model.safetensors`.
+ */
+export function weightsOfPath(path: string): PublishedWeights | undefined {
+  const [, owner, name] = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]/.exec(path) ?? [];
+  return weightsOfFile(path) ?? (owner && name ? lookUpWeights(`${owner}/${name}`) : undefined);
+}
+
+/**
  * Published weights by name: timm's (`resnext50_32x4d.tv2_in1k`), torchvision's
  * (`ResNeXt50_32X4D_Weights.IMAGENET1K_V2`), pytorchcv's (`resnext29_32x4d_cifar10`), or a variant, which means the best
  * of its weights that may be used commercially.

@@ -7,8 +7,7 @@ import type { ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { type WeightSpec, weightSpecs } from '../model/weights.ts';
 import type { DType, Tensor } from '../tensor.ts';
-import { toFloat32 } from '../weights/float32.ts';
-import type { StoredTensor } from '../weights/state-dict.ts';
+import { floatTensor, type StoredTensor } from '../weights/state-dict.ts';
 import { adaptStem, initialHead } from './adapt.ts';
 import { type RecogniseOptions, type Recognition, recognise } from './recognise.ts';
 
@@ -19,6 +18,8 @@ export interface TakeOptions extends RecogniseOptions {
   readonly inputChannels?: number;
   /** Seed of a new head; 1 unless given. */
   readonly seed?: number;
+  /** Read each tensor when its data is asked for, and anew each time: see `lazyTensor`. */
+  readonly lazy?: boolean;
 }
 
 /** What was done to get the weights. */
@@ -68,7 +69,10 @@ export function takeWeights(tensors: Stored, options: TakeOptions = {}): Taken {
   const weights = new Map<string, Tensor>();
   for (const spec of weightSpecs(model)) {
     const initial = head.get(spec.name);
-    weights.set(spec.name, initial ?? takeOne(tensors.get(found.names.get(spec.name)!)!, spec, converted));
+    weights.set(
+      spec.name,
+      initial ?? takeOne(tensors.get(found.names.get(spec.name)!)!, spec, converted, options.lazy === true),
+    );
   }
   const adapted = adaptations(found.config, model);
   return {
@@ -81,15 +85,19 @@ export function takeWeights(tensors: Stored, options: TakeOptions = {}): Taken {
 
 const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16'];
 
-function takeOne(stored: StoredTensor, { name, dims }: WeightSpec, converted: Map<DType, number>): Tensor {
+function takeOne(
+  stored: StoredTensor,
+  { name, dims }: WeightSpec,
+  converted: Map<DType, number>,
+  lazy: boolean,
+): Tensor {
   const { dtype } = stored;
   if (!floats.includes(dtype)) {
     throw new FormatError(`"${name}" holds ${dtype}, and weights are floating-point numbers; is the net quantised?`);
   }
   if (dtype !== 'float32') converted.set(dtype, (converted.get(dtype) ?? 0) + 1);
-  const read = toFloat32(stored.read());
-  const isStem = dims.length === 4 && read.dims[1] !== dims[1];
-  return isStem ? adaptStem(read, dims[1]!) : { ...read, dims };
+  const isStem = dims.length === 4 && stored.dims[1] !== dims[1];
+  return isStem ? adaptStem(floatTensor(stored, false), dims[1]!) : floatTensor(stored, lazy, dims);
 }
 
 /** What is done to the stem and the head, in sentences. */

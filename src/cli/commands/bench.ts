@@ -1,5 +1,4 @@
 /** `resnext bench`: how long a model takes on this machine, and what is fastest here, kept for later with `--tune`. */
-import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { cacheFolder } from '../../cache/folder.ts';
 import { readTuning, writeTuning } from '../../cache/tuning.ts';
@@ -12,6 +11,7 @@ import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import { type Machine, thisMachine } from '../../runtime/machine.ts';
+import { modelPathUnlessVariant } from '../model.ts';
 import { type Output, table } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
 
@@ -25,7 +25,7 @@ export interface BenchOptions extends VariantOptions {
 export async function run([source]: readonly [string], options: BenchOptions, output: Output): Promise<number> {
   const machine = await thisMachine();
   const folder = cacheFolder();
-  const graph = await graphOf(source, options);
+  const graph = await graphOf(source, options, output);
   const given = { batch: options.batch, runs: options.runs };
   const threads = options.threads === undefined ? {} : { threads: options.threads };
   if (options.tune) return runTune(source, graph, { ...given, ...threads }, { machine, folder }, output);
@@ -61,8 +61,9 @@ async function runTune(
 }
 
 /** A file's graph, anybody's if it is ONNX, or that of a variant with seeded weights. */
-async function graphOf(source: string, options: BenchOptions): Promise<Graph> {
-  if (existsSync(source)) return extname(source) === '.onnx' ? readOnnxFile(source) : (await loadModel(source)).graph;
+async function graphOf(source: string, options: BenchOptions, output: Output): Promise<Graph> {
+  const path = await modelPathUnlessVariant(source, output);
+  if (path !== undefined) return extname(path) === '.onnx' ? readOnnxFile(path) : (await loadModel(path)).graph;
   const model = resnext(variantOptions(source, options));
   setWeights(model, initialWeights(model, 1));
   return model.graph;

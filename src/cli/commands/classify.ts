@@ -1,18 +1,17 @@
 /** `resnext classify`: the likeliest classes of each picture. */
-import { Classifier } from '../../classifier/classifier.ts';
+import type { Classifier } from '../../classifier/classifier.ts';
 import type { Views } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
+import { type ModelOptions, openClassifier } from '../model.ts';
 import type { Output } from '../output.ts';
 import { checkThreshold, createResults, type ResultFormat, type Results, resultFormat } from '../results.ts';
 import { expandSources, type Read, readInBatches } from '../sources.ts';
 
-export interface ClassifyCommandOptions {
-  readonly model: string;
+export interface ClassifyCommandOptions extends ModelOptions {
   readonly top: number;
   readonly threshold: number;
   readonly batch: number;
   readonly tta: Views;
-  readonly threads?: number;
   readonly json?: boolean;
   readonly format?: ResultFormat;
   /** A file to write. */
@@ -29,7 +28,7 @@ export async function run(
   if (!(top >= 1)) throw new UsageError(`--top ${top} should be at least 1.`);
   checkThreshold(threshold);
   const sources = await expandSources(images);
-  const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
+  const classifier = await openClassifier(options, output);
   const results = createResults(resultFormat(options), file, threshold, output);
   let failed = 0;
   try {

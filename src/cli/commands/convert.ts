@@ -10,6 +10,7 @@ import type { Graph } from '../../graph/graph.ts';
 import type { Form } from '../../model/config.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
+import { modelPath } from '../model.ts';
 import { type Output, remarks } from '../output.ts';
 
 export interface ConvertOptions {
@@ -26,7 +27,7 @@ export async function run(
     throw new UsageError(`"${target}" should end in .onnx or .safetensors.`);
   }
   if (kinds[0] === '.onnx') return convertOnnx(input, target, form, output);
-  const model = convert(await loadModel(input), form);
+  const model = convert(await loadModel(await modelPath(input, output)), form);
   if (kinds[1] === '.onnx') await exportOnnx(target, model);
   else await writeModelFile(target, model);
   output.document({ input, output: target, form });

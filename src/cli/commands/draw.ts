@@ -1,5 +1,4 @@
 /** `resnext draw`: a block of a variant, a model or anybody's ONNX file, or a grouped convolution, as SVG. */
-import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { loadModel } from '../../classifier/files.ts';
 import { drawBlock } from '../../draw/block.ts';
@@ -13,6 +12,7 @@ import type { Form } from '../../model/config.ts';
 import { resnext } from '../../model/resnext.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
+import { modelPathUnlessVariant } from '../model.ts';
 import type { Output } from '../output.ts';
 import { variantOptions } from '../variant.ts';
 
@@ -64,9 +64,10 @@ function channels(given: string): { input: number; output: number; groups: numbe
 }
 
 async function graphOf(source: string, form: Form | undefined, output: Output): Promise<Graph> {
-  if (!existsSync(source)) return resnext(variantOptions(source, { form })).graph;
-  if (extname(source) === '.onnx') return fileGraph(source, form, output);
-  const { description, graph } = await loadModel(source);
+  const path = await modelPathUnlessVariant(source, output);
+  if (path === undefined) return resnext(variantOptions(source, { form })).graph;
+  if (extname(path) === '.onnx') return fileGraph(path, form, output);
+  const { description, graph } = await loadModel(path);
   return form === undefined ? graph : resnext({ ...description.config, form }).graph;
 }
 

@@ -1,5 +1,5 @@
 /** `resnext evaluate`: how well a model names labelled pictures, class by class, in text, as JSON and as a page. */
-import { Classifier } from '../../classifier/classifier.ts';
+import type { Classifier } from '../../classifier/classifier.ts';
 import { mostConfused } from '../../classifier/confusion.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
@@ -8,13 +8,12 @@ import type { Views } from '../../data/presets.ts';
 import { thumbnail } from '../../data/thumbnail.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
+import { type ModelOptions, openClassifier } from '../model.ts';
 import { type Output, table } from '../output.ts';
 
-export interface EvaluateCommandOptions {
-  readonly model: string;
+export interface EvaluateCommandOptions extends ModelOptions {
   readonly batch: number;
   readonly tta: Views;
-  readonly threads?: number;
   readonly workers?: number;
   readonly strict?: boolean;
   /** An HTML file to write. */
@@ -23,7 +22,7 @@ export interface EvaluateCommandOptions {
 
 export async function run([dir]: readonly [string], options: EvaluateCommandOptions, output: Output): Promise<number> {
   const { model, tta, threads, report } = options;
-  const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
+  const classifier = await openClassifier(options, output);
   try {
     const { samples } = await openClasses(dir, classifier.description.classes);
     const corrupt: string[] = [];

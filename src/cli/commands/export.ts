@@ -2,7 +2,6 @@
  * `resnext export`: a trained model, or a variant with seeded initial weights, written for other programs. Each kind of
  * output is a line of `writers`.
  */
-import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { convert } from '../../classifier/convert.ts';
 import { exportOnnx } from '../../classifier/export.ts';
@@ -17,6 +16,7 @@ import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
 import { defaultClassNames } from '../../zoo/class-names.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
+import { modelPathUnlessVariant } from '../model.ts';
 import type { Output } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
 
@@ -43,7 +43,8 @@ export async function run([source]: readonly [string], options: ExportOptions, o
   if (options.layout !== undefined && format !== 'safetensors') {
     throw new UsageError('--layout is for .safetensors files; end the output in .safetensors, or leave --layout out.');
   }
-  const model = existsSync(source) ? await trained(source, options) : fresh(source, options);
+  const path = await modelPathUnlessVariant(source, output);
+  const model = path === undefined ? fresh(source, options) : await trained(path, options);
   const use = await writers[format](options.output, model, options);
   const { parameters, macs, nodes } = cost(model.graph);
   const { form } = model.description.config;

@@ -1,20 +1,18 @@
 /** `resnext features`: what a net makes of pictures before it names them, as files that other programs read. */
-import { Classifier } from '../../classifier/classifier.ts';
 import { FormatError, UsageError } from '../../errors.ts';
 import type { Stage } from '../../model/stages.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkFeatureFile, type Table, writeFeatures } from '../feature-files.ts';
+import { type ModelOptions, openClassifier } from '../model.ts';
 import type { Output } from '../output.ts';
 import { expandSources, type Read, readInBatches } from '../sources.ts';
 
-export interface FeaturesOptions {
-  readonly model: string;
+export interface FeaturesOptions extends ModelOptions {
   /** Separated by commas. */
   readonly stages: string;
   /** The file to write. */
   readonly output: string;
   readonly batch: number;
-  readonly threads?: number;
 }
 
 /** A picture that cannot be read is reported and left out; the exit code is then 1. */
@@ -27,7 +25,7 @@ export async function run(
   checkFeatureFile(file);
   const stages = stagesOf(options.stages);
   const sources = await expandSources(images);
-  const classifier = await Classifier.open(model, threads === undefined ? {} : { threads });
+  const classifier = await openClassifier(options, output);
   const paths: string[] = [];
   const unread: string[] = [];
   const rows = new Map(stages.map((stage): [Stage, Tensor<'float32'>[]] => [stage, []]));

@@ -1,9 +1,9 @@
 /** `resnext pull`: brings weights into the cache and says where they are, how good they are and what may be done with them. */
 import { stat } from 'node:fs/promises';
-import type { Progress } from '../../hub/download.ts';
 import { pull } from '../../hub/pull.ts';
 import { isCommercial, type PublishedWeights } from '../../zoo/entry.ts';
-import { duration, type Output, short } from '../output.ts';
+import { progressOn } from '../model.ts';
+import { type Output, short } from '../output.ts';
 
 export interface PullCommandOptions {
   readonly offline?: boolean;
@@ -16,8 +16,8 @@ export async function run(
 ): Promise<number> {
   const drawn = process.stdout.isTTY === true; // elsewhere the first line is the path, for scripts
   for (const name of names) {
-    const onProgress = (progress: Progress) => output.progress(...describe(progress));
-    const { path, config, entry } = await pull(name, { ...(drawn && { onProgress }), ...(offline && { offline }) });
+    const onProgress = drawn && { onProgress: progressOn(output) };
+    const { path, config, entry } = await pull(name, { ...onProgress, ...(offline && { offline }) });
     const { size: bytes } = await stat(path);
     output.document(
       { name: entry?.name ?? name, path, bytes, ...(config && { config }), ...(entry && { entry }) },
@@ -28,15 +28,6 @@ export async function run(
   }
   return 0;
 }
-
-function describe({ name, done, total, rate }: Progress): [share: number, text: string] {
-  const speed = `${megabytes(rate)} MB/s`;
-  if (total === undefined) return [0, `${name}  ${megabytes(done)} MB  ${speed}`];
-  const left = duration((total - done) / Math.max(1, rate));
-  return [done / total, `${name}  ${megabytes(done)} of ${megabytes(total)} MB  ${speed}  ${left} left`];
-}
-
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
 
 function remarksOn(entry: PublishedWeights): string[] {
   const { name, parameters, labels, metrics, preprocessing, licence, recipe } = entry;

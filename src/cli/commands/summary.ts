@@ -1,11 +1,16 @@
-/** `resnext summary`: a net stage by stage, as the paper's Table 1 has it. */
+/** `resnext summary`: a net stage by stage, as the paper's Table 1 has it, and what was found in a file of others. */
+import type { ModelDescription } from '../../classifier/description.ts';
+import { loadModel } from '../../classifier/files.ts';
+import { UsageError } from '../../errors.ts';
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
 import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
-import { branchWidth, type Form, type ResNeXtConfig } from '../../model/config.ts';
+import { branchWidth, type Form, type ResNeXtConfig, type ResNeXtOptions } from '../../model/config.ts';
 import { type Model, resnext } from '../../model/resnext.ts';
 import { deepStemFeatures } from '../../model/stem.ts';
 import { elements } from '../../tensor.ts';
+import { describeReport, type TakeReport } from '../../zoo/take.ts';
+import { modelPathUnlessVariant } from '../model.ts';
 import { type Output, short, table } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
 
@@ -15,11 +20,15 @@ export interface SummaryOptions extends VariantOptions {
 
 export async function run([name]: readonly [string], options: SummaryOptions, output: Output): Promise<number> {
   const { form } = options;
-  const model = resnext(variantOptions(name, options));
+  const { net, description, report } = await subjectOf(name, options, output);
+  const model = resnext(net);
   const { parameters, macs, nodes } = cost(model.graph);
   const stages = summarise(model);
   const { config } = model;
-  output.document({ name, form, parameters, macs, nodes, config, stages });
+  const found = description && { variant: description.variant, preprocessing: description.preprocessing };
+  output.document({ name, ...found, form, parameters, macs, nodes, config, stages, ...(report && { report }) });
+  for (const line of report ? describeReport(report) : []) output.line(line);
+  if (report) output.line();
   output.line(
     `${name}, form ${form}: ${config.inputChannels} x ${config.inputSize.join(' x ')} in, ${config.classes} classes\n`,
   );
@@ -33,6 +42,24 @@ export async function run([name]: readonly [string], options: SummaryOptions, ou
   output.line(table([['stage', 'output', '', 'parameters', 'multiply-adds'], ...rows]));
   output.line(`\n${parameters.toLocaleString('en')} parameters, ${short(macs)} multiply-adds, ${nodes} nodes`);
   return 0;
+}
+
+interface Subject {
+  readonly net: ResNeXtOptions;
+  readonly description?: ModelDescription;
+  readonly report?: TakeReport;
+}
+
+/** A variant as the options want it, or a saved model as it is, but for its form. */
+async function subjectOf(name: string, options: SummaryOptions, output: Output): Promise<Subject> {
+  const path = await modelPathUnlessVariant(name, output);
+  if (path === undefined) return { net: variantOptions(name, options) };
+  const { shortcut, classes, size, form } = options;
+  if (shortcut !== undefined || classes !== undefined || size !== undefined) {
+    throw new UsageError('--shortcut, --classes and --size are for a variant; a saved model has its own.');
+  }
+  const { description, report } = await loadModel(path, { lazy: true });
+  return { net: { ...description.config, form }, description, ...(report && { report }) };
 }
 
 interface StageSummary {

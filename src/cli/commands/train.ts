@@ -4,6 +4,7 @@ import { UsageError } from '../../errors.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
 import { resume, train } from '../../train/loop.ts';
 import type { TrainOptions } from '../../train/options.ts';
+import { modelPath } from '../model.ts';
 import { duration, type Output, short } from '../output.ts';
 
 export type TrainCommandOptions = Partial<TrainOptions> & { readonly resume?: string; readonly json?: boolean };
@@ -25,9 +26,12 @@ export async function run([dir]: readonly [string?], given: TrainCommandOptions,
     stop.abort();
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  const from = options.from ? { from: await modelPath(options.from, output) } : {};
   const hooks = { onEvent: listener(output), signal: stop.signal };
   const result =
-    run === undefined ? await train(required(dir, options), hooks) : await resume(run, changes(dir, options), hooks);
+    run === undefined
+      ? await train(required(dir, { ...options, ...from }), hooks)
+      : await resume(run, changes(dir, options), hooks);
   process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   return result.interrupted ? interruptedCode : 0;
 }

@@ -1,5 +1,4 @@
 /** `resnext verify`: the proof that a net's three forms are one. */
-import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import pc from 'picocolors';
 import { describedModel, loadModel } from '../../classifier/files.ts';
@@ -15,6 +14,7 @@ import { verifyGraph } from '../../verify/graph.ts';
 import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
+import { modelPathUnlessVariant } from '../model.ts';
 import { type Output, table } from '../output.ts';
 import { variantOptions } from '../variant.ts';
 
@@ -36,7 +36,7 @@ export async function run([source]: readonly [string], options: VerifyCommandOpt
     ...(options.threads !== undefined && { threads: options.threads }),
     onProgress: (share: number, text: string) => output.progress(share, text),
   };
-  const subject = await subjectOf(source, options.seed);
+  const subject = await subjectOf(source, options.seed, output);
   const isOurs = 'config' in subject;
   if (!isOurs && options.report !== undefined) {
     throw new UsageError(`"${source}" was not made by this package; --report needs a variant or a model of its own.`);
@@ -56,10 +56,11 @@ export async function run([source]: readonly [string], options: VerifyCommandOpt
 }
 
 /** A variant or a model of this package, or the graph of anybody's ONNX file. */
-async function subjectOf(source: string, seed: number): Promise<Subject | Graph> {
-  if (!existsSync(source)) return fresh(source, seed);
-  const graph = extname(source) === '.onnx' ? await readOnnxFile(source) : undefined;
-  const model = graph ? describedModel(graph, source) : await loadModel(source);
+async function subjectOf(source: string, seed: number, output: Output): Promise<Subject | Graph> {
+  const path = await modelPathUnlessVariant(source, output);
+  if (path === undefined) return fresh(source, seed);
+  const graph = extname(path) === '.onnx' ? await readOnnxFile(path) : undefined;
+  const model = graph ? describedModel(graph, path) : await loadModel(path);
   return model?.weights ? { config: model.description.config, weights: model.weights } : graph!;
 }
 

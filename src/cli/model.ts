@@ -1,0 +1,75 @@
+/**
+ * What is typed for a model: a path, published weights, a repository of the hub or an address; and where a command takes
+ * new nets too, a variant's name, which wins over the weights that are published for it.
+ */
+import { existsSync } from 'node:fs';
+import type { Classifier } from '../classifier/classifier.ts';
+import { load } from '../classifier/load.ts';
+import type { Preprocessing } from '../data/presets.ts';
+import type { Interpolation } from '../data/resize.ts';
+import type { Progress } from '../hub/download.ts';
+import { canPull } from '../hub/pull.ts';
+import { resolveModel } from '../hub/resolve.ts';
+import { variant } from '../model/variants.ts';
+import { duration, type Output } from './output.ts';
+
+export interface ModelOptions {
+  readonly model: string;
+  readonly threads?: number;
+  /** How pictures are made ready where it is not as the model says. */
+  readonly size?: number;
+  readonly resize?: number;
+  readonly interpolation?: Interpolation;
+}
+
+/** Opens the model of `--model`, with what there is to be said of it on standard error. */
+export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
+  const { model, threads, size, resize, interpolation } = options;
+  const preprocessing: Partial<Preprocessing> = {
+    ...(size !== undefined && { size }),
+    ...(resize !== undefined && { resize }),
+    ...(interpolation !== undefined && { interpolation }),
+  };
+  const classifier = await load(model, {
+    ...(threads !== undefined && { threads }),
+    ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
+    onProgress: progressOn(output),
+  });
+  output.clear();
+  for (const note of classifier.notes) output.note(note);
+  return classifier;
+}
+
+/** The file or folder that a text means, downloaded if need be. */
+export async function modelPath(text: string, output: Output): Promise<string> {
+  const { path } = await resolveModel(text, { onProgress: progressOn(output) });
+  output.clear();
+  return path;
+}
+
+/** `modelPath`, or undefined where a command should take the text for a variant, or say that it is none. */
+export async function modelPathUnlessVariant(text: string, output: Output): Promise<string | undefined> {
+  const isModel = existsSync(text) || (canPull(text) && !isVariant(text));
+  return isModel ? modelPath(text, output) : undefined;
+}
+
+function isVariant(text: string): boolean {
+  try {
+    variant(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Draws how far a download is. */
+export const progressOn =
+  (output: Output) =>
+  ({ name, done, total, rate }: Progress): void => {
+    const speed = `${megabytes(rate)} MB/s`;
+    if (total === undefined) return output.progress(0, `${name}  ${megabytes(done)} MB  ${speed}`);
+    const left = duration((total - done) / Math.max(1, rate));
+    output.progress(done / total, `${name}  ${megabytes(done)} of ${megabytes(total)} MB  ${speed}  ${left} left`);
+  };
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
