@@ -221,7 +221,7 @@ describe('is refused', () => {
     ['freezing a new net', { from: '', freeze: ['stem'] }, /freeze is for a net that knows something already/],
     ['a probe of a new net', { from: '', linearProbe: true }, /linearProbe is for a net that knows something already/],
     ['a backbone without a rate', { backboneLearningRate: 0 }, /backboneLearningRate = 0 should be above 0; freeze/],
-    ['no such model', { from: 'nowhere' }, /There is no model at "nowhere"/],
+    ['no such model', { from: 'nowhere' }, /"nowhere" is neither a file or folder here nor published weights/],
   ] as const)('%s', async (_, given, reason) => {
     const out = join(dir, 'refused');
     const options = { ...base, data: folderOf(some), out, from: source, ...given };

@@ -148,7 +148,7 @@ class Puller {
 
   #missing(name: string): UsageError {
     const { hubCache, checkpoints } = this.#environment;
-    return new UsageError(
+    return new Unreachable(
       `${name} is neither in "${hubCache}" nor in "${checkpoints}", and offline nothing is fetched; pull it once with a network.`,
     );
   }
