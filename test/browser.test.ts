@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { openStateDict } from 'resnext';
 import { expect, test } from 'vitest';
-import { browserBundle, noChromium, withPage } from './chromium.ts';
+import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
 import { contents, goldenBytes, goldenFiles, goldenPath } from './weight-files.ts';
 
 if (noChromium) console.log(noChromium);
@@ -49,8 +49,10 @@ test.skipIf(noChromium)('Chromium reads every container as Node does', async () 
     ...goldenFiles.map(([file]) => file),
     ...['model-00001-of-00002', 'model-00002-of-00002'].map((shard) => `sharded/${shard}.safetensors`),
   ];
-  const pages = new Map<string, readonly [string, string | Uint8Array]>([['/resnext.js', ['text/javascript', script]]]);
-  for (const file of files) pages.set(`/golden/${file}`, ['application/octet-stream', goldenBytes(file)]);
+  const golden = new Map(
+    files.map((file) => [`/golden/${file}`, ['application/octet-stream', goldenBytes(file)] as const]),
+  );
+  const pages: Pages = (path) => (path === '/resnext.js' ? ['text/javascript', script] : golden.get(path));
   await withPage(pages, async (page) => {
     await page.addScriptTag({ url: '/resnext.js' });
     for (const [file] of goldenFiles) expect(await page.evaluate(inPage, file), file).toEqual(await inNode(file));

@@ -19,13 +19,15 @@ const usualPlaces = [
 /** The browser's program, or undefined where there is none. */
 export const chromiumPath: string | undefined = process.env.CHROMIUM ?? usualPlaces.find((path) => existsSync(path));
 
-/** Why tests of the browser are skipped, to be printed; undefined where they run. */
+/** Why tests of the browser are skipped, to be printed; undefined where they run. RESNEXT_REQUIRE=chromium lets none be. */
 export const noChromium: string | undefined = chromiumPath
   ? undefined
   : `There is no Chromium in ${usualPlaces.join(', ')}; set CHROMIUM to its path to run the tests of the browser.`;
 
-/** A path of the address and what is found there: its type, and its contents. */
-export type Pages = ReadonlyMap<string, readonly [type: string, contents: string | Uint8Array]>;
+if (noChromium && process.env.RESNEXT_REQUIRE === 'chromium') throw new Error(noChromium);
+
+/** What is found at a path of the address, its type and its contents; undefined for nothing. */
+export type Pages = (path: string) => readonly [type: string, contents: string | Uint8Array] | undefined;
 
 const blank = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>test</title>';
 
@@ -36,8 +38,9 @@ const blank = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:
  */
 export async function withPage<T>(pages: Pages, use: (page: Page) => Promise<T>): Promise<T> {
   const server = createServer((request, response) => {
-    const [type, contents] = pages.get(request.url ?? '') ?? ['text/html', blank];
-    response.writeHead(200, { 'content-type': type }).end(contents);
+    const path = (request.url ?? '/').split('?')[0]!;
+    const found = path === '/' ? (['text/html', blank] as const) : pages(path);
+    response.writeHead(found ? 200 : 404, { 'content-type': found?.[0] ?? 'text/plain' }).end(found?.[1]);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });

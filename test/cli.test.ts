@@ -171,8 +171,16 @@ describe('help and mistakes in typing', () => {
     ['a folder for a run that has one', ['train', '--resume', 'a', '--out', 'b'], /leave out --out/],
     ['a share of more than all', ['train', 'a', '--out', 'b', '--validation', '1.5'], /validation = 1\.5/],
     ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
-    ['no model', ['classify', 'a.png', '--model', 'nowhere'], /"nowhere" is neither a file or folder here nor published weights/],
-    ['no model to export', ['export', 'runs/none', '-o', 'a.onnx'], /"runs\/none" is no file or folder here, and taken for a name on the hub: /],
+    [
+      'no model',
+      ['classify', 'a.png', '--model', 'nowhere'],
+      /"nowhere" is neither a file or folder here nor published weights/,
+    ],
+    [
+      'no model to export',
+      ['export', 'runs/none', '-o', 'a.onnx'],
+      /"runs\/none" is no file or folder here, and taken for a name on the hub: /,
+    ],
     ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder ".*nowhere" does not exist/],
   ])('%s', async (_, args, message) => {
     expectError(await run(...args), message);

@@ -3,12 +3,9 @@
  * the net's size it gives this package's probabilities. Skipped, and said so, where there is no Chromium.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
 import { exportTransformers } from '../src/classifier/transformers.ts';
@@ -16,9 +13,8 @@ import { preprocessingFor } from '../src/data/presets.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { setWeights } from '../src/model/weights.ts';
+import { noChromium, type Pages, withPage } from './chromium.ts';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const missing = existsSync(executablePath) ? '' : `skipped: there is no Chromium at ${executablePath}`;
 const local = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',
@@ -45,62 +41,51 @@ const program = `(async () => {
 })()`;
 
 let folder: string;
-let server: Server;
-let browser: Browser | undefined;
-const asked: string[] = [];
-
-beforeAll(async () => {
-  if (missing) console.warn(missing);
+beforeAll(() => {
+  if (noChromium) console.log(noChromium);
   folder = mkdtempSync(join(tmpdir(), 'resnext-browser-'));
-  const roots: Readonly<Record<string, string>> = {
-    library: local('../node_modules/@huggingface/transformers/dist'),
-    runtime: local('../node_modules/onnxruntime-web/dist'),
-    models: folder,
-    pictures: local('../examples/pictures/unseen'),
-  };
-  server = createServer(({ url = '/' }, response) => {
-    const [, root = '', ...rest] = url.split('?')[0]!.split('/');
-    const file = join(roots[root] ?? folder, ...rest);
-    const isThere = url === '/' || (roots[root] !== undefined && existsSync(file));
-    if (isThere) asked.push(url);
-    response.writeHead(isThere ? 200 : 404, {
-      'content-type': types[extname(url) || '.html'] ?? 'application/octet-stream',
-    });
-    response.end(isThere && url !== '/' ? readFileSync(file) : '<!doctype html>');
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
-afterAll(async () => {
-  await browser?.close();
-  server.close();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
-test('transformers.js in Chromium gives the same classes in the same order', async ({ skip }) => {
-  skip(missing !== '', missing);
-  const model = resnext({ depths: [1, 1], cardinality: 8, baseWidth: 16, width: 16, stem: 'cifar', classes: 6 });
-  const weights = initialWeights(model, 1);
-  setWeights(model, weights);
-  const classes = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox'];
-  const preprocessing = preprocessingFor({ stem: 'cifar', size: 32 });
-  const saved = {
-    description: { variant: 'small', config: model.config, classes, preprocessing, metrics: {} },
-    ...{ graph: model.graph, weights },
-  };
-  await exportTransformers(join(folder, 'net'), saved);
+test.skipIf(noChromium)(
+  'transformers.js in Chromium gives the same classes in the same order',
+  async () => {
+    const model = resnext({ depths: [1, 1], cardinality: 8, baseWidth: 16, width: 16, stem: 'cifar', classes: 6 });
+    const weights = initialWeights(model, 1);
+    setWeights(model, weights);
+    const classes = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox'];
+    const preprocessing = preprocessingFor({ stem: 'cifar', size: 32 });
+    const saved = {
+      description: { variant: 'small', config: model.config, classes, preprocessing, metrics: {} },
+      ...{ graph: model.graph, weights },
+    };
+    await exportTransformers(join(folder, 'net'), saved);
 
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  const answers = await page.evaluate<Answer[][]>(program);
+    const roots: Readonly<Record<string, string>> = {
+      library: local('../node_modules/@huggingface/transformers/dist'),
+      runtime: local('../node_modules/onnxruntime-web/dist'),
+      models: folder,
+      pictures: local('../examples/pictures/unseen'),
+    };
+    const asked: string[] = [];
+    const pages: Pages = (path) => {
+      const [, root = '', ...rest] = path.split('/');
+      const file = join(roots[root] ?? folder, ...rest);
+      if (roots[root] === undefined || !existsSync(file)) return undefined;
+      asked.push(path);
+      return [types[extname(path)] ?? 'application/octet-stream', readFileSync(file)];
+    };
+    const answers = await withPage(pages, (page) => page.evaluate<Answer[][]>(program));
 
-  expect(asked).toContain('/models/net/onnx/model.onnx');
-  const classifier = await Classifier.open(saved, { cache: false });
-  for (const [i, name] of pictures.entries()) {
-    const ours = await classifier.classify(local(`../examples/pictures/unseen/${name}`), { top: 5 });
-    expect(answers[i]!.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
-    const differences = answers[i]!.map(({ score }, k) => Math.abs(score - ours[k]!.probability));
-    expect(Math.max(...differences)).toBeLessThan(1e-6);
-  }
-  await classifier.dispose();
-}, 60_000);
+    expect(asked).toContain('/models/net/onnx/model.onnx');
+    const classifier = await Classifier.open(saved, { cache: false });
+    for (const [i, name] of pictures.entries()) {
+      const ours = await classifier.classify(local(`../examples/pictures/unseen/${name}`), { top: 5 });
+      expect(answers[i]!.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
+      const differences = answers[i]!.map(({ score }, k) => Math.abs(score - ours[k]!.probability));
+      expect(Math.max(...differences)).toBeLessThan(1e-6);
+    }
+    await classifier.dispose();
+  },
+  60_000,
+);
