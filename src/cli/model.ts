@@ -67,9 +67,9 @@ export const progressOn =
   (output: Output) =>
   ({ name, done, total, rate }: Progress): void => {
     const speed = `${megabytes(rate)} MB/s`;
-    if (total === undefined) return output.progress(0, `${name}  ${megabytes(done)} MB  ${speed}`);
-    const left = duration((total - done) / Math.max(1, rate));
-    output.progress(done / total, `${name}  ${megabytes(done)} of ${megabytes(total)} MB  ${speed}  ${left} left`);
+    const left = total === undefined ? '' : `  ${duration((total - done) / Math.max(1, rate))} left`;
+    const size = total === undefined ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`;
+    output.progress(total === undefined ? 0 : done / total, `${name}  ${size} MB  ${speed}${left}`);
   };
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

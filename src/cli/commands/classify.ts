@@ -24,7 +24,7 @@ export async function run(
   options: ClassifyCommandOptions,
   output: Output,
 ): Promise<number> {
-  const { model, top, threshold, batch, tta, threads, output: file } = options;
+  const { top, threshold, batch, tta, output: file } = options;
   if (!(top >= 1)) throw new UsageError(`--top ${top} should be at least 1.`);
   checkThreshold(threshold);
   const sources = await expandSources(images);

@@ -21,7 +21,7 @@ export interface EvaluateCommandOptions extends ModelOptions {
 }
 
 export async function run([dir]: readonly [string], options: EvaluateCommandOptions, output: Output): Promise<number> {
-  const { model, tta, threads, report } = options;
+  const { model, tta, report } = options;
   const classifier = await openClassifier(options, output);
   try {
     const { samples } = await openClasses(dir, classifier.description.classes);
