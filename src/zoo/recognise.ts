@@ -16,7 +16,7 @@ import { translator } from './names.ts';
 import { variantName } from './variant-name.ts';
 
 export interface RecogniseOptions {
-  /** The file's name, hub id or architecture, for what tensors do not tell. */
+  /** Path, hub id or architecture, for what tensors do not tell. The last name of a net in it counts. */
   readonly hint?: string;
   /** What to call the tensors in messages; a file's path. */
   readonly source?: string;
@@ -77,7 +77,7 @@ const wrappers = ['module.', '_orig_mod.', 'model.', 'net.', 'ema.', 'timm_model
 
 /** The layouts that know the most names, if they know those of a block at all. */
 function candidates(tensors: Shapes, source: string): Candidate[] {
-  const prefix = commonPrefix([...tensors.keys()]);
+  const prefix = usualPrefix([...tensors.keys()]);
   const all = layouts.map((layout) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) }));
   const most = Math.max(...all.map(({ names }) => names.size));
   const best = all.filter(({ names }) => names.size === most && names.has('layer1.0.conv2.weight'));
@@ -85,10 +85,21 @@ function candidates(tensors: Shapes, source: string): Candidate[] {
   return best;
 }
 
-function commonPrefix(names: readonly string[]): string {
+/** What most names begin with: a trainer keeps tensors of its own beside the net's, such as those of the loss. */
+function usualPrefix(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const prefix = prefixOf(name);
+    counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
+  }
+  const [usual] = [...counts].sort(([, a], [, b]) => b - a);
+  return usual?.[0] ?? '';
+}
+
+function prefixOf(name: string): string {
   let prefix = '';
-  const next = () => wrappers.find((wrapper) => names.every((name) => name.startsWith(prefix + wrapper)));
-  for (let wrapper = next(); wrapper && names.length > 0; wrapper = next()) prefix += wrapper;
+  const next = () => wrappers.find((wrapper) => name.startsWith(wrapper, prefix.length));
+  for (let wrapper = next(); wrapper; wrapper = next()) prefix += wrapper;
   return prefix;
 }
 
@@ -96,7 +107,7 @@ function namesIn({ rules }: Layout, tensors: Shapes, prefix: string): Map<string
   const translate = translator(rules);
   const names = new Map<string, string>();
   for (const name of tensors.keys()) {
-    const ours = translate(name.slice(prefix.length));
+    const ours = name.startsWith(prefix) ? translate(name.slice(prefix.length)) : undefined;
     if (ours !== undefined && !names.has(ours)) names.set(ours, name);
   }
   return names;
@@ -123,11 +134,17 @@ function configOf(
 ): ResNeXtConfig {
   const shapes = new Map([...names].map(([ours, name]) => [ours, checkedDims(tensors, name, source)]));
   const inferred = inferConfig(shapes, source);
-  const antialias = /res(net|next)aa/i.test(hint);
+  const antialias = isAntialiased(hint);
   const stemPool = inferred.stem === 'cifar' ? 'max' : antialias ? 'average' : (layout.stemPool ?? 'max');
   const model = build({ ...inferred, antialias, stemPool }, source);
   compare(model, shapes, names, source);
   return model.config;
+}
+
+/** Whether the last net that a hint names, with its depth, is anti-aliased. */
+function isAntialiased(hint: string): boolean {
+  const [, mark] = [...hint.matchAll(/resnex?t(aa)?[\d[]/gi)].at(-1) ?? [];
+  return mark !== undefined;
 }
 
 /** Throws where the tensors are not exactly those that the model needs. */
