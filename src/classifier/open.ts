@@ -24,7 +24,7 @@ import { optimizedFile, Session, type SessionOptions } from '../runtime/session.
 import { byteLength } from '../tensor.ts';
 import { describeReport } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
-import { loadModel, modelFile, type SavedModel } from './files.ts';
+import { loadModel, modelFile, type SavedModel, toldByPath } from './files.ts';
 import { preparationWarning, withPreprocessing } from './preparation.ts';
 
 export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
@@ -106,8 +106,11 @@ const loweringRevision = 2;
 function keyOf(file: string, { machine, widen, preprocessing }: Plan): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const hub = join(dirname(file), 'config.json'); // which says how weights of others want their pictures
+  const { hint, entry } = toldByPath(file);
   const parts = [
     fingerprint(file),
+    hint,
+    entry?.name,
     existsSync(hub) ? fingerprint(hub) : undefined,
     machine,
     widen,
