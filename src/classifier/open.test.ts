@@ -69,6 +69,17 @@ test('the second start finds what the first one left, and gives the same logits'
   expect([first.data, second.data]).toEqual([plain.data, plain.data]);
 });
 
+test('features are not taken from a file that was replaced', async () => {
+  const classifier = await Classifier.open(join(folder, 'run'));
+  await save(2);
+  const picture = tensor('float32', [1, 3, 8, 8]);
+  const message = 'model.safetensors was changed after it was opened. Open it again.';
+  await expect(classifier.features(picture)).rejects.toThrow(message);
+  await expect(classifier.withClasses(2)).rejects.toThrow(message);
+  expect(await classifier.classify(picture)).toHaveLength(3);
+  await classifier.dispose();
+});
+
 test('a file by another name, which tells another net, is another model', async () => {
   const net = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 8, width: 32, inputSize: 32, classes: 3 });
   const [plain, linked] = ['resnext8_4x8d.safetensors', 'resnextaa8_4x8d.safetensors'].map((name) =>

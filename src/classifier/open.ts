@@ -14,7 +14,7 @@ import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
 import { readTuning } from '../cache/tuning.ts';
 import type { Preprocessing } from '../data/presets.ts';
-import { UsageError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
@@ -78,6 +78,24 @@ export async function readModel(
 ): Promise<SavedModel> {
   const saved = typeof model === 'string' ? await loadModel(model, { lazy: true }) : model;
   return preprocessing ? withPreprocessing(saved, preprocessing) : saved;
+}
+
+/**
+ * Reads a model again, for what is not in the session: `readModel` of what is there now. What it gives throws a
+ * FormatError where the file is no longer the one that it was, whose features and logits would be of two nets.
+ */
+export function rereader(model: string | SavedModel, options: ClassifierOptions): () => Promise<SavedModel> {
+  if (typeof model !== 'string') return () => readModel(model, options);
+  const file = modelFile(model);
+  const state = () => {
+    const { size, mtimeMs, ino } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    return [size, mtimeMs, ino].join();
+  };
+  const before = state();
+  return async () => {
+    if (state() === before) return readModel(file, options);
+    throw new FormatError(`${file} was changed after it was opened. Open it again.`);
+  };
 }
 
 function told({ description, report }: SavedModel): Omit<OpenedModel, 'session'> {
