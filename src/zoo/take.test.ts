@@ -116,6 +116,9 @@ describe('a layout is refused', () => {
       'prlz77 has no names for a net with stem = "imagenet"',
     );
     expect(() => writeStateDict(model, weights, 'legacy-se')).toThrow('stemPool = "max"');
+    const smooth = resnext({ ...model.config, antialias: true, stemPool: 'average' });
+    expect(() => writeStateDict(smooth, weights, 'mmpretrain')).toThrow('has no names for an anti-aliased net');
+    expect(writeStateDict(smooth, weights, 'timm').size).toBeGreaterThan(0);
     const attentive = resnext({ ...model.config, attention: 'eca' });
     const write = (layout: string) => writeStateDict(attentive, initialWeights(attentive, 1), layout);
     expect(() => write('torchvision')).toThrow('torchvision has no name for "layer1.0.se.conv.weight"');
