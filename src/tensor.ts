@@ -86,6 +86,9 @@ export function lazyTensor<D extends DType>(dtype: D, dims: readonly number[], m
 /** Whether a tensor's elements are made anew each time. */
 export const isLazy = (value: Tensor): boolean => Object.getOwnPropertyDescriptor(value, 'data')?.get !== undefined;
 
+/** The tensor with its elements in memory, for who looks at them more than once. */
+export const readOnce = (value: Tensor): Tensor => (isLazy(value) ? ({ ...value } as Tensor) : value);
+
 /** A tensor made of another one's elements: lazily where that is lazy. */
 export function derivedTensor<D extends DType>(
   from: Tensor<D>,

@@ -13,7 +13,7 @@ import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
 import type { SavedModel } from './files.ts';
 import { withClasses } from './foreign.ts';
-import { type ClassifierOptions, type OpenedModel, openModel, readModel } from './open.ts';
+import { type ClassifierOptions, type OpenedModel, openModel, rereader } from './open.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 
 /** A picture, or what `prepare` made of it. */
@@ -43,28 +43,29 @@ export class Classifier {
   readonly description: ModelDescription;
   /** Sentences for a person: how weights of others were taken, and what their preprocessing costs. */
   readonly notes: readonly string[];
-  readonly #model: string | SavedModel;
+  readonly #read: () => Promise<SavedModel>;
   readonly #options: ClassifierOptions;
   readonly #session: Session;
   readonly #stages: StageSessions;
   readonly #transforms = new Map<Views, Transforms>();
 
   private constructor(
-    model: string | SavedModel,
+    read: () => Promise<SavedModel>,
     options: ClassifierOptions,
     { description, notes, session }: OpenedModel,
   ) {
     this.description = description;
     this.notes = notes;
-    this.#model = model;
+    this.#read = read;
     this.#options = options;
     this.#session = session;
-    this.#stages = new StageSessions(model, options);
+    this.#stages = new StageSessions(read, options);
   }
 
   /**
-   * Opens a run folder, a file of weights whoever saved it, an `.onnx` file of this package, or a model in memory. The graph is lowered for this machine
-   * (`lowerInference`), and for the next start of a file kept so, unless `cache` is false.
+   * Opens a run folder, a file of weights whoever saved it, an `.onnx` file of this package, or a model in memory. The
+   * graph is lowered for this machine (`lowerInference`), and for the next start of a file kept so, unless `cache` is
+   * false. For features and other classes the file is read again, and must be the same.
    *
    * @throws UsageError when there is no such file, FormatError when it is no model.
    * @example
@@ -72,7 +73,8 @@ export class Classifier {
    * const [best] = await classifier.classify('rose.jpg');
    */
   static async open(model: string | SavedModel, options: ClassifierOptions = {}): Promise<Classifier> {
-    return new Classifier(model, options, await openModel(model, options));
+    const read = rereader(model, options);
+    return new Classifier(read, options, await openModel(model, options));
   }
 
   /**
@@ -170,7 +172,7 @@ export class Classifier {
    */
   async withClasses(classes: readonly string[] | number, seed = 1): Promise<Classifier> {
     const { preprocessing: _, ...options } = this.#options; // the model has it now
-    return Classifier.open(withClasses(await readModel(this.#model, this.#options), classes, seed), options);
+    return Classifier.open(withClasses(await this.#read(), classes, seed), options);
   }
 
   /** Frees the sessions. The classifier cannot be used afterwards. */

@@ -6,7 +6,7 @@ import { type Stage, stageGraph } from '../model/stages.ts';
 import type { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { SavedModel } from './files.ts';
-import { type ClassifierOptions, openGraph, readModel } from './open.ts';
+import { type ClassifierOptions, openGraph } from './open.ts';
 
 /** What was asked for of one picture, by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
 export type Features = ReadonlyMap<Stage, Tensor<'float32'>>;
@@ -17,13 +17,13 @@ interface StageSession {
 }
 
 export class StageSessions {
-  readonly #model: string | SavedModel;
+  readonly #read: () => Promise<SavedModel>;
   readonly #options: ClassifierOptions;
   readonly #open = new Map<string, Promise<StageSession>>();
 
-  /** @param model what to read the weights from when stages are asked for: its file, or the model itself. */
-  constructor(model: string | SavedModel, options: ClassifierOptions) {
-    this.#model = model;
+  /** @param read gives the model when stages are asked for. */
+  constructor(read: () => Promise<SavedModel>, options: ClassifierOptions) {
+    this.#read = read;
     this.#options = options;
   }
 
@@ -31,7 +31,7 @@ export class StageSessions {
    * Prepared pictures → the stages of each.
    *
    * @param images [N, C, H, W].
-   * @throws UsageError naming a stage that the model does not have.
+   * @throws UsageError naming a stage that the model does not have; FormatError when its file was changed.
    */
   async run(images: Tensor<'float32'>, stages: readonly Stage[]): Promise<Features[]> {
     const { session, outputs } = await this.#sessionFor(stages);
@@ -59,7 +59,7 @@ export class StageSessions {
   }
 
   async #openFor(stages: readonly Stage[]): Promise<StageSession> {
-    const model = await readModel(this.#model, this.#options);
+    const model = await this.#read();
     const { graph, outputs } = stageGraph(model.graph, stages);
     return { session: await openGraph(graph, this.#options), outputs };
   }

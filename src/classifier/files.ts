@@ -14,6 +14,7 @@ import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { floatTensor, type StateDict } from '../weights/state-dict.ts';
+import type { PublishedWeights } from '../zoo/entry.ts';
 import { type HubConfig, readHubConfig } from '../zoo/hub-config.ts';
 import { weightsOfPath } from '../zoo/published.ts';
 import { type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
@@ -66,9 +67,15 @@ async function loadWeights(file: string, lazy: boolean): Promise<SavedModel> {
   const stored = await openStateDict(file);
   const text = stored.metadata.get(descriptionKey);
   if (text) return described(stored, readDescription(text, file), file, lazy);
+  const { hub, notes } = hubConfig(file);
+  const noted = { ...stored, notes: [...stored.notes, ...notes] };
+  return fromStateDict(noted, { ...toldByPath(file), source: file, hub, lazy });
+}
+
+/** What a file's path tells of the weights of others. The hub's cache keeps files two folders below a model's name. */
+export function toldByPath(file: string): { readonly hint: string; readonly entry: PublishedWeights | undefined } {
   const path = resolve(file);
-  const hint = path.split(/[/\\]/).slice(-4).join('/'); // the hub's cache keeps files two folders below a model's name
-  return fromStateDict(stored, { source: file, hint, hub: hubConfig(file), entry: weightsOfPath(path), lazy });
+  return { hint: path.split(/[/\\]/).slice(-4).join('/'), entry: weightsOfPath(path) };
 }
 
 /** A model of this package. Its weights have our names, in its own form or in form C, or those of a layout. */
@@ -84,15 +91,21 @@ function weightsUnder(model: Model, { tensors }: StateDict, options: TakeOptions
   if (model.parameters.every(({ value }) => tensors.has(value.name))) {
     return gatherWeights(model, ({ value }) => read(value.name));
   }
-  const formC = weightSpecs(model).filter(({ name }) => tensors.has(name));
-  if (formC.length === 0) return takeWeights(tensors, options).weights;
+  const formC = weightSpecs(model);
+  if (!formC.every(({ name }) => tensors.has(name))) return takeWeights(tensors, options).weights;
   return new Map(formC.map(({ name }) => [name, read(name)]));
 }
 
-/** What the hub says beside a file of weights, if anything. */
-function hubConfig(file: string): HubConfig {
+/** What the hub says beside a file of weights, if anything. Many programs have a `config.json`. */
+function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: readonly string[] } {
   const path = join(dirname(file), 'config.json');
-  return existsSync(path) ? readHubConfig(readFileSync(path, 'utf8'), path) : {};
+  if (!existsSync(path)) return { hub: {}, notes: [] };
+  try {
+    return { hub: readHubConfig(readFileSync(path, 'utf8'), path), notes: [] };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { hub: {}, notes: [`${error.message} It was left aside.`] };
+  }
 }
 
 async function loadOnnx(file: string): Promise<SavedModel> {

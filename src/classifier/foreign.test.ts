@@ -8,10 +8,11 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import { Session } from '../runtime/session.ts';
 import { bytesOf, type Tensor, tensor } from '../tensor.ts';
-import { writeSafetensorsFile } from '../weights/files.ts';
+import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
+import { findWeights } from '../zoo/published.ts';
 import { writeStateDict } from '../zoo/write.ts';
 import { loadModel, type SavedModel } from './files.ts';
-import { withClasses } from './foreign.ts';
+import { fromStateDict, withClasses } from './foreign.ts';
 import { exportStateDict } from './layout.ts';
 
 let folder = '';
@@ -96,7 +97,58 @@ test('what is no ResNeXt, or is for other pictures, is refused by the file’s n
   await expect(loadModel(file)).rejects.toThrow('has a stem for 12 channels, and pictures have 1 or 3');
 });
 
+test.each(['[]', '{ // settings', '{"architecture": ["ResNet"]}'])(
+  'a config.json of %j is left aside',
+  async (text) => {
+    const other = join(folder, 'beside');
+    await exportStateDict(join(other, 'x.safetensors'), saved(seededModel()), 'torchvision');
+    writeFileSync(join(other, 'config.json'), text);
+    await writeSafetensorsFile(join(other, 'cats.pth'), weightsOf(seededModel()));
+    const { report } = await loadModel(join(other, 'cats.pth'));
+    expect(report!.notes[0]).toMatch(/^.*config\.json.*\. It was left aside\.$/);
+  },
+);
+
+test('a file that is only called as published weights are is not taken for them', async () => {
+  const file = join(folder, 'resnext50_32x4d-7cdf4587.pth');
+  await writeSafetensorsFile(file, weightsOf(seededModel()));
+  const { description, report } = await loadModel(file);
+  expect(description.weights).toBeUndefined();
+  expect(description.preprocessing.resize).toBe(256);
+  expect(report!.notes).toContain('It is not resnext50_32x4d.tv_in1k, as its name says: that has another net.');
+});
+
+describe('taken for others', () => {
+  const stored = async () => {
+    const file = join(folder, 'taken.safetensors');
+    await writeSafetensorsFile(file, weightsOf(seededModel()));
+    return openStateDict(file);
+  };
+
+  test('a new head for a thousand classes has none of ImageNet’s names', async () => {
+    const { description } = fromStateDict(await stored(), { classes: 1000 });
+    expect(description.classes.slice(0, 2)).toEqual(['class 0', 'class 1']);
+  });
+
+  test('grey pictures are prepared as the coloured ones were', async () => {
+    const hub = { preprocessing: { ...findWeights('resnext50_32x4d').preprocessing, mean: [0.5, 0.5, 0.5] } };
+    const { preprocessing } = fromStateDict(await stored(), { inputChannels: 1, hub }).description;
+    expect(preprocessing).toMatchObject({ channels: 1, size: 224, resize: 232, interpolation: 'bilinear' });
+    expect(preprocessing.mean).toHaveLength(1);
+    expect(preprocessing.mean[0]).toBeCloseTo(0.5, 12);
+  });
+});
+
 describe('a model exported in a layout', () => {
+  test.each(['imagenet', 'deep'] as const)('legacy-se with a stem %s is opened as it was', async (stem) => {
+    const model = seededModel({ attention: 'se', stem, stemPool: 'max-ceil' });
+    const file = join(folder, `legacy-${stem}.safetensors`);
+    await exportStateDict(file, saved(model), 'legacy-se');
+    const { description, weights } = await loadModel(file);
+    expect(description.config).toEqual(model.config);
+    expectSame(weights, weightsOf(model));
+  });
+
   test.each(['torchvision', 'timm', 'mmpretrain', 'pytorchcv'])('%s is opened as it was', async (layout) => {
     const model = saved(seededModel({ form: 'A' }));
     const formC = { ...model, weights: weightsOf(seededModel()) };

@@ -2,25 +2,25 @@
  * Models from files that were not saved by this package: a state dict in anybody's names is recognised by its tensors
  * (`zoo`), and what it does not say about classes and pictures comes from the hub's `config.json`, or is what is usual.
  */
-import { type Preprocessing, preprocessingFor } from '../data/presets.ts';
+import { forChannels, type Preprocessing, preprocessingFor } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import { initialHead } from '../zoo/adapt.ts';
 import { defaultClassNames } from '../zoo/class-names.ts';
-import type { PublishedWeights } from '../zoo/entry.ts';
+import { classesOf, type PublishedWeights } from '../zoo/entry.ts';
 import type { HubConfig } from '../zoo/hub-config.ts';
 import { imagenetClasses } from '../zoo/imagenet.ts';
 import { labelsOf } from '../zoo/labels.ts';
-import { type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
+import { type Taken, type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
 import type { SavedModel } from './files.ts';
 
 export interface ForeignOptions extends TakeOptions {
   /** What the hub's `config.json` says. */
   readonly hub?: HubConfig;
-  /** Which published weights these are; it overrules the hub's `config.json`. */
+  /** Which published weights these are said to be; it overrules the hub's `config.json`, if it is that net. */
   readonly entry?: PublishedWeights | undefined;
 }
 
@@ -36,9 +36,11 @@ export interface ForeignModel extends SavedModel {
  * @example fromStateDict(await openStateDict('cats.pth'), { source: 'cats.pth', hint: 'resnext50_32x4d' })
  */
 export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOptions = {}): ForeignModel {
-  const { hub = {}, entry, source = 'The state dict' } = options;
-  const hint = [options.hint, hub.architecture, entry?.variant].filter((part) => part !== undefined).join(' ');
-  const { config: taken, variant, weights, report } = takeWeights(tensors, { ...options, hint });
+  const { hub = {}, source = 'The state dict' } = options;
+  const hint = [options.hint, hub.architecture, options.entry?.variant].filter((part) => part !== undefined).join(' ');
+  const net = takeWeights(tensors, { ...options, hint });
+  const { config: taken, variant, weights, report } = net;
+  const entry = options.entry && isEntry(net, options.entry) ? options.entry : undefined;
   const known = entry?.preprocessing ?? hub.preprocessing;
   const preprocessing = preprocessingOf(taken.inputChannels, taken.stem, known, source);
   const config = { ...taken, inputSize: [preprocessing.size, preprocessing.size] as const };
@@ -47,11 +49,13 @@ export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOpt
   const description: ModelDescription = {
     variant,
     config,
-    classes: classNames(config.classes, hub, entry),
+    classes: classNames(net, hub, entry),
     preprocessing,
     ...(entry && report.adapted.length === 0 && { weights: entry.name }),
     metrics: {},
   };
+  const other =
+    entry === options.entry ? [] : [`It is not ${options.entry!.name}, as its name says: that has another net.`];
   const usual = known
     ? []
     : [`Pictures are prepared as is usual: ${preprocessing.size} x ${preprocessing.size} pixels.`];
@@ -59,14 +63,23 @@ export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOpt
     description,
     graph: model.graph,
     weights,
-    report: { ...report, notes: [...notes, ...report.notes, ...usual] },
+    report: { ...report, notes: [...notes, ...report.notes, ...other, ...usual] },
   };
 }
 
-/** A thousand classes that nobody names are ImageNet's. */
-function classNames(count: number, { classes }: HubConfig, entry: PublishedWeights | undefined): readonly string[] {
-  const given = [classes, entry && labelsOf(entry), imagenetClasses].find((names) => names?.length === count);
-  return given ?? defaultClassNames(count);
+/** Whether a net is that of published weights: a file may be called as theirs is, and hold what was made of them. */
+const isEntry = ({ variant, config, report }: Taken, entry: PublishedWeights): boolean =>
+  variant === entry.variant && (report.adapted.length > 0 || config.classes === classesOf[entry.labels]);
+
+/** A thousand classes that nobody names are ImageNet's, unless the head is new. */
+function classNames(
+  { config, newHead }: Taken,
+  { classes }: HubConfig,
+  entry: PublishedWeights | undefined,
+): readonly string[] {
+  const trained = newHead ? [] : [entry && labelsOf(entry), imagenetClasses];
+  const given = [classes, ...trained].find((names) => names?.length === config.classes);
+  return given ?? defaultClassNames(config.classes);
 }
 
 function preprocessingOf(
@@ -80,7 +93,7 @@ function preprocessingOf(
       `${source} has a stem for ${channels} channels, and pictures have 1 or 3; take it with inputChannels: 3.`,
     );
   }
-  if (known?.channels === channels) return known;
+  if (known) return forChannels(known, channels);
   return preprocessingFor({ stem, size: stem === 'cifar' ? 32 : 224, channels });
 }
 

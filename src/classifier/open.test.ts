@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -9,6 +9,7 @@ import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { thisMachine } from '../runtime/machine.ts';
 import { tensor } from '../tensor.ts';
+import { writeSafetensorsFile } from '../weights/files.ts';
 import { Classifier } from './classifier.ts';
 import type { ModelDescription } from './description.ts';
 import { exportOnnx } from './export.ts';
@@ -66,6 +67,34 @@ test('the second start finds what the first one left, and gives the same logits'
   const second = await logits();
   expect([entries(), statSync(join(models(), key!, 'model.onnx')).mtimeMs]).toEqual([[key], made]);
   expect([first.data, second.data]).toEqual([plain.data, plain.data]);
+});
+
+test('features are not taken from a file that was replaced', async () => {
+  const classifier = await Classifier.open(join(folder, 'run'));
+  await save(2);
+  const picture = tensor('float32', [1, 3, 8, 8]);
+  const message = 'model.safetensors was changed after it was opened. Open it again.';
+  await expect(classifier.features(picture)).rejects.toThrow(message);
+  await expect(classifier.withClasses(2)).rejects.toThrow(message);
+  expect(await classifier.classify(picture)).toHaveLength(3);
+  await classifier.dispose();
+});
+
+test('a file by another name, which tells another net, is another model', async () => {
+  const net = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 8, width: 32, inputSize: 32, classes: 3 });
+  const [plain, linked] = ['resnext8_4x8d.safetensors', 'resnextaa8_4x8d.safetensors'].map((name) =>
+    join(folder, name),
+  );
+  await writeSafetensorsFile(plain!, initialWeights(net, 1));
+  symlinkSync(plain!, linked!);
+  for (const [path, antialias] of [
+    [plain!, false],
+    [linked!, true],
+  ] as const) {
+    const classifier = await Classifier.open(path);
+    expect(classifier.description.config.antialias).toBe(antialias);
+    await classifier.dispose();
+  }
 });
 
 test('a file that was written anew is read anew', async () => {

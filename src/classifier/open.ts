@@ -14,7 +14,7 @@ import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
 import { readTuning } from '../cache/tuning.ts';
 import type { Preprocessing } from '../data/presets.ts';
-import { UsageError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
@@ -24,7 +24,7 @@ import { optimizedFile, Session, type SessionOptions } from '../runtime/session.
 import { byteLength } from '../tensor.ts';
 import { describeReport } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
-import { loadModel, modelFile, type SavedModel } from './files.ts';
+import { loadModel, modelFile, type SavedModel, toldByPath } from './files.ts';
 import { preparationWarning, withPreprocessing } from './preparation.ts';
 
 export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
@@ -80,6 +80,24 @@ export async function readModel(
   return preprocessing ? withPreprocessing(saved, preprocessing) : saved;
 }
 
+/**
+ * Reads a model again, for what is not in the session: `readModel` of what is there now. What it gives throws a
+ * FormatError where the file is no longer the one that it was, whose features and logits would be of two nets.
+ */
+export function rereader(model: string | SavedModel, options: ClassifierOptions): () => Promise<SavedModel> {
+  if (typeof model !== 'string') return () => readModel(model, options);
+  const file = modelFile(model);
+  const state = () => {
+    const { size, mtimeMs, ino } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    return [size, mtimeMs, ino].join();
+  };
+  const before = state();
+  return async () => {
+    if (state() === before) return readModel(file, options);
+    throw new FormatError(`${file} was changed after it was opened. Open it again.`);
+  };
+}
+
 function told({ description, report }: SavedModel): Omit<OpenedModel, 'session'> {
   const warning = preparationWarning(description);
   const taken = report && description.weights === undefined ? describeReport(report) : [];
@@ -106,8 +124,11 @@ const loweringRevision = 2;
 function keyOf(file: string, { machine, widen, preprocessing }: Plan): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const hub = join(dirname(file), 'config.json'); // which says how weights of others want their pictures
+  const { hint, entry } = toldByPath(file);
   const parts = [
     fingerprint(file),
+    hint,
+    entry?.name,
     existsSync(hub) ? fingerprint(hub) : undefined,
     machine,
     widen,

@@ -1,8 +1,9 @@
+/** Preprocessing changed after the fact: what goes with another size, what it costs, and what no net can be given. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { imagenetPreprocessing } from '../data/presets.ts';
+import { imagenetPreprocessing, type Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
@@ -37,6 +38,7 @@ test('what is given wins, and the graph stays where its size does', () => {
   const changed = withPreprocessing(model, { resize: 80, interpolation: 'bicubic' });
   expect(changed.description.preprocessing).toEqual({ ...preprocessing, resize: 80, interpolation: 'bicubic' });
   expect(changed.graph).toBe(model.graph);
+  expect(withPreprocessing(model, { size: 96, resize: 100 }).description.preprocessing).toMatchObject({ resize: 100 });
 });
 
 test('published weights have a larger view with a resize of its own', () => {
@@ -65,11 +67,16 @@ test('a classifier classifies at another size', async () => {
   await classifier.dispose();
 });
 
-test.each([
-  [{ size: 2.5 }, 'size = 2.5 should be a whole number of pixels, at least 1.'],
-  [{ resize: 0 }, 'resize = 0 should be a whole number of pixels, at least 1.'],
-])('%j is refused', (changes, sentence) => {
-  expect(() => withPreprocessing(model, changes)).toThrow(new UsageError(sentence));
+test.each<[Partial<Preprocessing>, string]>([
+  [{ size: 0 }, 'size = 0 should be a whole number of pixels, at least 1.'],
+  [{ resize: 1.5 }, 'resize = 1.5 should be a whole number of pixels, at least 1.'],
+  [{ channels: 1 }, 'channels = 1 should be 3, which is what the net reads.'],
+  [{ mean: [0.5] }, 'mean = [0.5] should be numbers, as many as the net reads channels: 3.'],
+  [{ std: [0, 1, 1] }, 'std = [0,1,1] should be numbers above 0, as many as the net reads channels: 3.'],
+  [{ interpolation: 'cubic' as 'bicubic' }, 'interpolation = "cubic" should be one of nearest, box, bilinear'],
+])('%j is refused', (changes, message) => {
+  expect(() => withPreprocessing(model, changes)).toThrow(UsageError);
+  expect(() => withPreprocessing(model, changes)).toThrow(message);
 });
 
 test('an ONNX file whose weights are folded keeps its size', async () => {

@@ -58,16 +58,24 @@ export function preprocessingFor(options: {
 }): Preprocessing {
   const { stem, size, channels = 3 } = options;
   const usual = stem === 'cifar' ? cifarPreprocessing : imagenetPreprocessing;
-  const resize = Math.round((size * usual.resize) / usual.size);
-  if (channels === 3) return { ...usual, size, resize };
-  return {
-    ...usual,
-    channels,
-    size,
-    resize,
-    mean: [weigh(usual.mean, luma)],
-    std: [weigh(usual.std, [1 / 3, 1 / 3, 1 / 3])],
-  };
+  return forChannels(atSize(usual, size), channels);
+}
+
+/** Another size, with the share of the picture that is kept. */
+export const atSize = (preprocessing: Preprocessing, size: number): Preprocessing => ({
+  ...preprocessing,
+  size,
+  resize: Math.round((size * preprocessing.resize) / preprocessing.size),
+});
+
+/** The same for grey or for colour. Grey has the statistics of luma; each colour has those of grey. */
+export function forChannels(preprocessing: Preprocessing, channels: 1 | 3): Preprocessing {
+  const { mean, std } = preprocessing;
+  if (channels === preprocessing.channels) return preprocessing;
+  if (channels === 1) {
+    return { ...preprocessing, channels, mean: [weigh(mean, luma)], std: [weigh(std, [1 / 3, 1 / 3, 1 / 3])] };
+  }
+  return { ...preprocessing, channels, mean: [...mean, ...mean, ...mean], std: [...std, ...std, ...std] };
 }
 
 const luma = [0.299, 0.587, 0.114];

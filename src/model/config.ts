@@ -188,7 +188,7 @@ function checkOutputStride(config: ResNeXtConfig): void {
 export const stemStride = (stem: Stem): number => (stem === 'cifar' ? 1 : 4);
 
 /** Features that the first stage sees: 2w of a deep or tiered stem, else n. */
-export const stemFeatures = ({ stem, stemWidth, width }: ResNeXtConfig): number =>
+const stemFeatures = ({ stem, stemWidth, width }: ResNeXtConfig): number =>
   stem === 'deep' || stem === 'tiered' ? 2 * stemWidth : width;
 
 /** Channels d of one branch in a stage of n features. */

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { smallConfig } from '../../test/random-configs.ts';
 import { sameBits, seeded } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { lazyTensor, type Tensor } from '../tensor.ts';
 import { type Form, forms, type ResNeXtOptions } from './config.ts';
+import { initialWeights } from './init.ts';
 import { type Model, resnext } from './resnext.ts';
 import { variant } from './variants.ts';
 import { gatherWeights, scatterWeights, setWeights, stateDict, weightSpecs } from './weights.ts';
@@ -101,6 +102,24 @@ test('SENet-154 has half of the channels in the first 1x1, and 3x3 shortcuts fro
     ['layer2.0.conv3.weight', '512,512,1,1'],
     ['layer2.0.downsample.0.weight', '512,256,3,3'],
   ]);
+});
+
+test('weights that are read when they are asked for are read once for all branches', () => {
+  const model = resnext({ depths: [1], cardinality: 4, baseWidth: 16, width: 16, form: 'A', classes: 2 });
+  const reads: string[] = [];
+  const weights = new Map(
+    Array.from(initialWeights(model, 1), ([name, { dims, data }]) => {
+      const read = () => {
+        reads.push(name);
+        return data as Float32Array;
+      };
+      return [name, lazyTensor('float32', dims, read)];
+    }),
+  );
+  scatterWeights(model, weights);
+  expect(reads).toContain('layer1.0.conv2.weight');
+  expect(reads).not.toContain('conv1.weight');
+  expect(new Set(reads).size).toBe(reads.length);
 });
 
 test('scattering and gathering give the same bits, in every form', () => {

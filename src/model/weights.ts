@@ -4,7 +4,7 @@
  * Both only move numbers, so a round trip gives the same bits.
  */
 import { UsageError } from '../errors.ts';
-import { concatTensors, sliceTensor, type Tensor, tensor } from '../tensor.ts';
+import { concatTensors, readOnce, sliceTensor, type Tensor, tensor } from '../tensor.ts';
 import type { Parameter } from './layers.ts';
 import type { Model } from './resnext.ts';
 
@@ -66,10 +66,15 @@ function tensorFor({ name, dims }: WeightSpec, weights: Weights): Tensor {
  */
 export function scatterWeights(model: Model, weights: Weights): Map<string, Tensor> {
   const parts = new Map<string, Tensor>();
+  const read = new Map<string, Tensor>();
   for (const { value, source } of model.parameters) {
-    const whole = weights.get(source.name);
+    const whole = read.get(source.name) ?? weights.get(source.name);
+    if (!whole) continue;
     const size = value.dims![source.axis] as number;
-    if (whole) parts.set(value.name, sliceTensor(whole, source.axis, source.start, size));
+    const isWhole = size === whole.dims[source.axis];
+    const known = isWhole ? whole : readOnce(whole);
+    if (!isWhole) read.set(source.name, known);
+    parts.set(value.name, sliceTensor(known, source.axis, source.start, size));
   }
   return parts;
 }

@@ -134,8 +134,9 @@ const axisOf = (joint: Joint): number => (joint === 'channels' ? 1 : 0);
 function added({ tensors }: Part): Tensor {
   const [first, ...others] = tensors;
   if (others.length === 0) return first!;
-  const sums = Float64Array.from({ length: first!.data.length }, (_, i) =>
-    tensors.reduce((sum, { data }) => sum + Number(data[i]), 0),
+  const summands = tensors.map(({ data }) => data);
+  const sums = Float64Array.from({ length: summands[0]!.length }, (_, i) =>
+    summands.reduce((sum, data) => sum + Number(data[i]), 0),
   );
   return rounded(first!, first!.dims, sums);
 }

@@ -4,7 +4,8 @@
  */
 import type { ModelDescription } from '../classifier/description.ts';
 import type { SavedModel } from '../classifier/files.ts';
-import { type Preprocessing, preprocessingFor } from '../data/presets.ts';
+import { withClasses } from '../classifier/foreign.ts';
+import { atSize, preprocessingFor } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { resolveConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
@@ -12,7 +13,6 @@ import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
 import { type Checkpoint, type Progress, start } from './checkpoint.ts';
 import { type TrainOptions, trainConfig } from './options.ts';
-import { head, weightsOfParts } from './parts.ts';
 
 export interface Beginning {
   /** The net, its classes and its preprocessing; no metrics yet. */
@@ -44,27 +44,20 @@ function describeNew(options: TrainOptions, classes: readonly string[]): ModelDe
  * @throws UsageError when the model has no weights of its own, as after folding.
  */
 export function beginFrom(options: TrainOptions, classes: readonly string[], source: SavedModel): Beginning {
-  const { variant, config: old } = source.description;
+  const { variant, config: old, preprocessing: usual } = source.description;
   if (!source.weights) {
     throw new UsageError(
       `"${options.from}" does not have its weights as they were trained, as after folding; start from the model that it was made from.`,
     );
   }
   const newHead = JSON.stringify(source.description.classes) !== JSON.stringify(classes);
-  const preprocessing = resized(source.description.preprocessing, options.size);
+  const preprocessing = options.size === 0 ? usual : atSize(usual, options.size);
   const inputSize = [preprocessing.size, preprocessing.size] as const;
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
   const description = { variant, config, classes, preprocessing, metrics: {} };
   const known = { description, velocity: new Map(), progress: start, newHead };
   if (!newHead) return { ...known, weights: source.weights };
-  const initial = weightsOfParts(initialWeights(resnext(config), options.seed), [head]);
-  return { ...known, weights: new Map([...source.weights, ...initial]) };
-}
-
-/** Another size for the net's input; the shorter side of a picture is brought to as many times that as before. */
-function resized(preprocessing: Preprocessing, size: number): Preprocessing {
-  if (size === 0) return preprocessing;
-  return { ...preprocessing, size, resize: Math.round((size * preprocessing.resize) / preprocessing.size) };
+  return { ...known, weights: withClasses(source, classes, options.seed).weights! };
 }
 
 /** A run as its checkpoint has it. Its blocks may be written in another form. */

@@ -120,14 +120,14 @@ const parameters: Readonly<Record<string, number>> = {
 };
 
 /** Every one of these nets ends in 2,048 features, CIFAR's in 1,024; each class takes a weight for each and a bias. */
-export function parametersOf(variant: string, labels: LabelSet): number {
+function parametersOf(variant: string, labels: LabelSet): number {
   const cifar = /^resnext(29|272)_/.test(variant);
   const [features, classes] = cifar ? [1024, 10] : [2048, 1000];
   return parameters[variant]! + (classesOf[labels] - classes) * (features + 1);
 }
 
 /** What a row of a table says, before what follows from it is added. */
-export type Row = Omit<PublishedWeights, 'variant' | 'parameters' | 'megabytes'> & { readonly megabytes?: number };
+type Row = Omit<PublishedWeights, 'variant' | 'parameters' | 'megabytes'> & { readonly megabytes?: number };
 
 /** An entry from a row: the variant is the name up to its dot, unless it is given. */
 export function entry(row: Row, variant = row.name.split('.')[0]!): PublishedWeights {

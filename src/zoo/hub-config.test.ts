@@ -75,6 +75,17 @@ describe('a config.json for timm', () => {
     expect(() => write(name)).toThrow(`timm cannot make a ${name}; write it in the layout of`);
   });
 
+  test('has the output stride of a dilated net', () => {
+    const written = (shortcut: 'B' | 'D', outputStride: number) => {
+      const config = resolveConfig({ ...variant('resnext50_32x4d'), shortcut, outputStride });
+      return JSON.parse(writeHubConfig(config, 'resnext50_32x4d', imagenetPreprocessing, []));
+    };
+    expect(written('B', 8)).toMatchObject({ architecture: 'resnext50_32x4d', model_args: { output_stride: 8 } });
+    expect(written('B', 32).model_args).toBeUndefined();
+    expect(() => written('B', 4)).toThrow('timm cannot make a resnext50_32x4d of output stride 4;');
+    expect(() => written('D', 16)).toThrow('timm cannot make a resnext50_32x4d of output stride 16;');
+  });
+
   test('any crop is read back as it was', () => {
     const config = resolveConfig(variant('resnext50_32x4d'));
     for (let size = 32; size < 300; size += 17) {

@@ -58,6 +58,7 @@ export function readHubConfig(text: string, source: string): HubConfig {
   const { data, error } = schema.safeParse(json);
   if (!data) {
     const { path, message } = error.issues[0]!;
+    if (path.length === 0) throw new FormatError(`${source} holds no JSON object.`);
     throw new FormatError(`${source}: "${path.join('.')}" cannot be read: ${message}.`);
   }
   const { architecture, pretrained_cfg: cfg } = data;
@@ -141,13 +142,16 @@ const known = [
 ];
 
 function timmModel(config: ResNeXtConfig, name: string): { architecture: string; model_args?: object } {
-  if (known.includes(name)) return { architecture: name };
+  const isDilated = config.outputStride !== 0 && config.outputStride < 32;
+  if (known.includes(name) && !isDilated) return { architecture: name };
   const { depths, cardinality, baseWidth, width, stem, stemWidth, shortcut, attention } = config;
   const plainPool = config.stemPool === 'max' && !config.antialias;
   const isPossible = depths.length === 4 && width === 64 && stem !== 'cifar' && (shortcut === 'B' || shortcut === 'D');
-  if (!isPossible || !plainPool || config.halvedSplit || config.shortcutKernel !== 1) {
+  // timm averages before the projections of dilated stages too, and dilates by 2 and 4 only
+  const dilates = !isDilated || (shortcut === 'B' && config.outputStride >= 8);
+  if (!isPossible || !plainPool || !dilates || config.halvedSplit || config.shortcutKernel !== 1) {
     throw new UsageError(
-      `timm cannot make a ${name}; write it in the layout of torchvision, whose names are the same.`,
+      `timm cannot make a ${name}${isDilated ? ` of output stride ${config.outputStride}` : ''}; write it in the layout of torchvision, whose names are the same.`,
     );
   }
   const base = resolveConfig(variant('resnext50_32x4d'));
@@ -158,6 +162,7 @@ function timmModel(config: ResNeXtConfig, name: string): { architecture: string;
     ...(stem !== 'imagenet' && { stem_type: stem === 'deep' ? 'deep' : 'deep_tiered', stem_width: stemWidth }),
     ...(shortcut === 'D' && { avg_down: true }),
     ...(attention !== 'none' && { block_args: { attn_layer: attention } }),
+    ...(isDilated && { output_stride: config.outputStride }),
   };
   return { architecture: 'resnext50_32x4d', model_args: args };
 }

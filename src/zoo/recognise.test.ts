@@ -64,6 +64,21 @@ test('anti-aliasing is taken from a hint, and said to be unknown without one', (
   expect(told).toMatchObject({ variant: 'seresnextaa101d_32x8d', config: { antialias: true }, ambiguous: [] });
 });
 
+test.each([
+  ['seresnextaa-trials/resnext50_32x4d.pth', false],
+  ['resnextaa50_32x4d/resnext50_32x4d.pth', false],
+  ['resnext50_32x4d/resnextaa50_32x4d.pth', true],
+  ['seresnextaa101d_32x8d/model.safetensors', true],
+])('of the hint %s the last name of a net counts', (hint, antialias) => {
+  expect(recognise(shapesOf(small), { hint }).config.antialias).toBe(antialias);
+});
+
+test('what a trainer keeps beside the net does not hide what stands before its names', () => {
+  const shapes: Shapes = new Map(Array.from(shapesOf(small), ([name, dims]) => [`model.${name}`, dims]));
+  const shapesAndLoss: Shapes = new Map([['criterion.weight', { dims: [5] }], ...shapes]);
+  expect(recognise(shapesAndLoss)).toMatchObject({ layout: 'torchvision', prefix: 'model.' });
+});
+
 describe('what is no ResNeXt is refused with a sentence', () => {
   const changed = (name: string, dims?: readonly number[]): Shapes => {
     const shapes = shapesOf(small);

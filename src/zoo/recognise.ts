@@ -16,7 +16,7 @@ import { translator } from './names.ts';
 import { variantName } from './variant-name.ts';
 
 export interface RecogniseOptions {
-  /** The file's name, hub id or architecture, for what tensors do not tell. */
+  /** Path, hub id or architecture, for what tensors do not tell. The last name of a net in it counts. */
   readonly hint?: string;
   /** What to call the tensors in messages; a file's path. */
   readonly source?: string;
@@ -53,7 +53,14 @@ export function recognise(
     try {
       const config = configOf(tensors, names, layout, hint, source);
       if (isOf(layout, config)) {
-        return { layout: layout.name, prefix, names, config, variant: variantName(config), ambiguous: doubts(config) };
+        return {
+          layout: layout.name,
+          prefix,
+          names,
+          config,
+          variant: variantName(config),
+          ambiguous: [...doubts(config), ...headNotes(tensors, prefix, config)],
+        };
       }
     } catch (error) {
       refusal ??= error;
@@ -77,7 +84,7 @@ const wrappers = ['module.', '_orig_mod.', 'model.', 'net.', 'ema.', 'timm_model
 
 /** The layouts that know the most names, if they know those of a block at all. */
 function candidates(tensors: Shapes, source: string): Candidate[] {
-  const prefix = commonPrefix([...tensors.keys()]);
+  const prefix = usualPrefix([...tensors.keys()]);
   const all = layouts.map((layout) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) }));
   const most = Math.max(...all.map(({ names }) => names.size));
   const best = all.filter(({ names }) => names.size === most && names.has('layer1.0.conv2.weight'));
@@ -85,20 +92,35 @@ function candidates(tensors: Shapes, source: string): Candidate[] {
   return best;
 }
 
-function commonPrefix(names: readonly string[]): string {
+/** What most names begin with: a trainer keeps tensors of its own beside the net's, such as those of the loss. */
+function usualPrefix(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const prefix = prefixOf(name);
+    counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
+  }
+  const [usual] = [...counts].sort(([, a], [, b]) => b - a);
+  return usual?.[0] ?? '';
+}
+
+function prefixOf(name: string): string {
   let prefix = '';
-  const next = () => wrappers.find((wrapper) => names.every((name) => name.startsWith(prefix + wrapper)));
-  for (let wrapper = next(); wrapper && names.length > 0; wrapper = next()) prefix += wrapper;
+  const next = () => wrappers.find((wrapper) => name.startsWith(wrapper, prefix.length));
+  for (let wrapper = next(); wrapper; wrapper = next()) prefix += wrapper;
   return prefix;
 }
 
 function namesIn({ rules }: Layout, tensors: Shapes, prefix: string): Map<string, string> {
   const translate = translator(rules);
   const names = new Map<string, string>();
+  let isHeadDeep = false;
   for (const name of tensors.keys()) {
-    const ours = translate(name.slice(prefix.length));
-    if (ours !== undefined && !names.has(ours)) names.set(ours, name);
+    const ours = name.startsWith(prefix) ? translate(name.slice(prefix.length)) : undefined;
+    if (ours === undefined) continue;
+    isHeadDeep ||= ours.startsWith('fc.') && (names.has(ours) || !/^fc\.(weight|bias)$/.test(ours));
+    if (!names.has(ours)) names.set(ours, name);
   }
+  if (isHeadDeep) for (const name of [...names.keys()]) if (name.startsWith('fc.')) names.delete(name);
   return names;
 }
 
@@ -123,11 +145,17 @@ function configOf(
 ): ResNeXtConfig {
   const shapes = new Map([...names].map(([ours, name]) => [ours, checkedDims(tensors, name, source)]));
   const inferred = inferConfig(shapes, source);
-  const antialias = /res(net|next)aa/i.test(hint);
+  const antialias = isAntialiased(hint);
   const stemPool = inferred.stem === 'cifar' ? 'max' : antialias ? 'average' : (layout.stemPool ?? 'max');
   const model = build({ ...inferred, antialias, stemPool }, source);
   compare(model, shapes, names, source);
   return model.config;
+}
+
+/** Whether the last net that a hint names, with its depth, is anti-aliased. */
+function isAntialiased(hint: string): boolean {
+  const [, mark] = [...hint.matchAll(/resnex?t(aa)?[\d[]/gi)].at(-1) ?? [];
+  return mark !== undefined;
 }
 
 /** Throws where the tensors are not exactly those that the model needs. */
@@ -173,6 +201,13 @@ const sameShape = (a: readonly number[], b: readonly number[]): boolean => `${tr
 
 const trimmed = (dims: readonly number[]): readonly number[] =>
   dims.slice(0, dims.findLastIndex((size) => size !== 1) + 1);
+
+/** A head of several layers is none that a ResNeXt has; the net's features are as they were. */
+function headNotes(tensors: Shapes, prefix: string, { classes }: ResNeXtConfig): string[] {
+  const layers = [...tensors.keys()].filter((name) => name.startsWith(`${prefix}fc.`));
+  if (classes > 0 || layers.length === 0) return [];
+  return [`The head is several layers, of "${layers[0]}" and others, and is left out: the net gives features.`];
+}
 
 function doubts({ antialias, stem, shortcut, attention }: ResNeXtConfig): string[] {
   if (antialias || stem !== 'deep' || shortcut !== 'D' || attention !== 'se') return [];

@@ -78,6 +78,22 @@ test('a head that is missing is made where it is asked for, and else left out', 
   expect(report.adapted).toEqual(['There is no head: it is new, for 2 classes, and has to be trained.']);
 });
 
+test('a linear layer after a dropout is the head; of several layers the features are left', () => {
+  const body = [...weights].filter(([name]) => !name.startsWith('fc.'));
+  const [weight, bias] = [weights.get('fc.weight')!, weights.get('fc.bias')!];
+  const dropout = takeWeights(stored(new Map([...body, ['fc.1.weight', weight], ['fc.1.bias', bias]])));
+  expect(dropout.config.classes).toBe(3);
+  expect(dropout.weights.get('fc.weight')!.data).toEqual(weight.data);
+  expect(dropout.report).toMatchObject({ renamed: 2, leftOver: [], notes: [] });
+  const deep = new Map([...body, ['fc.0.weight', weight], ['fc.0.bias', bias], ['fc.2.weight', weight]]);
+  const { config, report } = takeWeights(stored(deep));
+  expect(config.classes).toBe(0);
+  expect(report.leftOver).toEqual(['fc.0.weight', 'fc.0.bias', 'fc.2.weight']);
+  expect(report.notes).toEqual([
+    'The head is several layers, of "fc.0.weight" and others, and is left out: the net gives features.',
+  ]);
+});
+
 describe('a stem', () => {
   const rgb = tensor('float32', [1, 3, 1, 2], Float32Array.of(1, 2, 10, 20, 100, 200));
 
@@ -116,6 +132,9 @@ describe('a layout is refused', () => {
       'prlz77 has no names for a net with stem = "imagenet"',
     );
     expect(() => writeStateDict(model, weights, 'legacy-se')).toThrow('stemPool = "max"');
+    const smooth = resnext({ ...model.config, antialias: true, stemPool: 'average' });
+    expect(() => writeStateDict(smooth, weights, 'mmpretrain')).toThrow('has no names for an anti-aliased net');
+    expect(writeStateDict(smooth, weights, 'timm').size).toBeGreaterThan(0);
     const attentive = resnext({ ...model.config, attention: 'eca' });
     const write = (layout: string) => writeStateDict(attentive, initialWeights(attentive, 1), layout);
     expect(() => write('torchvision')).toThrow('torchvision has no name for "layer1.0.se.conv.weight"');

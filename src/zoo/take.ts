@@ -48,6 +48,8 @@ export interface Taken {
   readonly config: ResNeXtConfig;
   readonly variant: string;
   readonly weights: Map<string, Tensor>;
+  /** Whether the head is new, and has to be trained. */
+  readonly newHead: boolean;
   readonly report: TakeReport;
 }
 
@@ -79,6 +81,7 @@ export function takeWeights(tensors: Stored, options: TakeOptions = {}): Taken {
     config: model.config,
     variant: found.variant,
     weights,
+    newHead: head.size > 0,
     report: reportOf(tensors, found, model, { adapted, converted, head }),
   };
 }

@@ -33,10 +33,9 @@ export function writeStateDict(
     (known) => known.name === layout && isOf(known, model.config) && poolIsKept(known, model.config),
   );
   if (!fitting) {
-    const { stem, shortcut, stemPool } = model.config;
-    throw new UsageError(
-      `${layout} has no names for a net with stem = "${stem}", stemPool = "${stemPool}" and shortcut ${shortcut}; write another layout.`,
-    );
+    const { stem, shortcut, stemPool, antialias } = model.config;
+    const net = `${antialias ? 'an anti-aliased' : 'a'} net with stem = "${stem}", stemPool = "${stemPool}"`;
+    throw new UsageError(`${layout} has no names for ${net} and shortcut ${shortcut}; write another layout.`);
   }
   const translate = translator(reversed(fitting.rules));
   const named = [...stateDict(model, weights, batchesTracked)].map(([name, tensor]): [string, Tensor] => {
@@ -47,8 +46,9 @@ export function writeStateDict(
   return new Map(named);
 }
 
-/** Whether who reads these names will take the stem's pool for what it is. Anti-aliased nets are told by their names. */
-function poolIsKept({ stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
+/** Whether who reads these names will take the pools for what they are. Only timm has anti-aliased nets. */
+function poolIsKept({ name, stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
+  if (config.antialias && name !== 'timm') return false;
   if (config.stem === 'cifar') return true;
-  return config.antialias ? config.stemPool === 'average' && stemPool === 'max' : config.stemPool === stemPool;
+  return config.stemPool === (config.antialias ? 'average' : stemPool);
 }
