@@ -15,6 +15,7 @@ import type { StoredTensor } from '../src/weights/state-dict.ts';
 import { recognise } from '../src/zoo/recognise.ts';
 import { takeWeights } from '../src/zoo/take.ts';
 import { layoutNames, writeStateDict } from '../src/zoo/write.ts';
+import { goldenInput, numbers } from './golden-numbers.ts';
 import { smallConfig } from './random-configs.ts';
 import { relativeError } from './tensors.ts';
 
@@ -26,17 +27,6 @@ interface Case {
 const cases: Readonly<Record<string, Case>> = JSON.parse(
   readFileSync(new URL('../src/zoo/golden/layouts.json', import.meta.url), 'utf8'),
 );
-
-/** `count` numbers in [0, 1), from a hash of their place. */
-function numbers(seed: number, count: number): Float64Array {
-  const start = Math.imul(seed, 0x9e3779b1);
-  return Float64Array.from({ length: count }, (_, i) => {
-    let x = (start + i) >>> 0;
-    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
-  });
-}
 
 function goldenTensor(name: string, seed: number, dims: readonly number[]): Tensor {
   if (name.endsWith('num_batches_tracked')) return tensor('int64', dims, BigInt64Array.of(7n));
@@ -115,7 +105,7 @@ describe.each(expected)('%s', (name, layout, config, hint = '') => {
 
     const model = resnext({ ...taken.config, inputSize: 32 });
     setWeights(model, taken.weights);
-    const pictures = Float32Array.from(numbers(999, 2 * 3 * 32 * 32), (u) => 2 * Math.fround(u) - 1);
+    const pictures = goldenInput(2 * 3 * 32 * 32);
     const session = await Session.open(model.graph, { threads: 1 });
     const { data } = (await session.run(new Map([['input', tensor('float32', [2, 3, 32, 32], pictures)]]))).get(
       'logits',

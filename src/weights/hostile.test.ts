@@ -1,11 +1,10 @@
 /** Files made to do harm: each is refused with a sentence, soon, and without memory beyond what it has itself. */
-import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { int, ints, pth, raw, storage, streamHeader, tensorDict, text, uint, zip } from '../../test/hostile-files.ts';
 import { goldenBytes, goldenFiles } from '../../test/weight-files.ts';
 import { FormatError } from '../errors.ts';
 import { joinBytes } from '../tensor.ts';
-import { crc32 } from './crc32.ts';
 import { readStateDict } from './read.ts';
 import { bytesSource, type Source } from './source.ts';
 import type { StateDict } from './state-dict.ts';
@@ -17,78 +16,29 @@ async function refused(bytes: Uint8Array, message: string): Promise<void> {
   await expect(read(bytes)).rejects.toThrow(message);
 }
 
-/** Text as bytes of one character each, and numbers as bytes. */
-const raw = (...parts: readonly (string | number | Uint8Array)[]): Uint8Array<ArrayBuffer> =>
-  joinBytes(
-    parts.map((part) =>
-      part instanceof Uint8Array
-        ? part
-        : typeof part === 'number'
-          ? Uint8Array.of(part)
-          : Uint8Array.from(part, (char) => char.charCodeAt(0)),
-    ),
-  );
-
-const uint = (value: number, length: 2 | 4): Uint8Array =>
-  Uint8Array.from({ length }, (_, i) => Math.floor(value / 256 ** i) % 256);
-
-interface Entry {
-  readonly name: string;
-  readonly data: Uint8Array;
-  readonly deflate?: boolean;
-  /** Sizes and offset that the directory claims in place of the true ones. */
-  readonly size?: number;
-  readonly offset?: number;
-  readonly checksum?: number;
-}
-
-/** A zip archive of these entries. */
-function zip(...entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
-  const locals: Uint8Array[] = [];
-  const directory: Uint8Array[] = [];
-  let end = 0;
-  for (const { name, data, deflate, size, offset, checksum } of entries) {
-    const packed = deflate ? deflateRawSync(data) : data;
-    const sizes = raw(uint(size === undefined || deflate ? packed.length : size, 4), uint(size ?? data.length, 4));
-    const head = raw(
-      uint(deflate ? 8 : 0, 2),
-      uint(0, 4),
-      uint(checksum ?? crc32(data), 4),
-      sizes,
-      uint(name.length, 2),
-    );
-    locals.push(raw('PK\x03\x04', uint(20, 2), uint(0, 2), head, uint(0, 2), name, packed));
-    const place = raw(uint(0, 2), uint(0, 4), uint(0, 4), uint(offset ?? end, 4));
-    directory.push(raw('PK\x01\x02', uint(20, 2), uint(20, 2), uint(0, 2), head, uint(0, 2), place, name));
-    end += locals.at(-1)!.length;
-  }
-  const central = joinBytes(directory);
-  const count = raw(uint(entries.length, 2), uint(entries.length, 2));
-  return raw(...locals, central, 'PK\x05\x06', uint(0, 4), count, uint(central.length, 4), uint(end, 4), uint(0, 2));
-}
-
-/** A `.pth` with this pickle, of protocol 2, and one storage. */
-const pth = (pickle: Uint8Array | string, storage = new Uint8Array(16)): Uint8Array<ArrayBuffer> =>
-  zip({ name: 'a/data.pkl', data: raw('\x80\x02', pickle) }, { name: 'a/data/0', data: storage });
-
-const text = (value: string): Uint8Array => raw('X', uint(value.length, 4), value);
-const int = (value: number): Uint8Array => raw('J', uint(value, 4));
-const ints = (...values: readonly number[]): Uint8Array => raw('(', ...values.map(int), 't');
-const storage = (length: number, type = 'FloatStorage', key = '0'): Uint8Array =>
-  raw('(', text('storage'), `ctorch\n${type}\n`, text(key), text('cpu'), int(length), 'tQ');
-
-/** A dict with one tensor, by the arguments of its making. */
-const tensorDict = (place: Uint8Array, offset: number, dims: Uint8Array, strides: Uint8Array): Uint8Array =>
-  raw('}', text('w'), 'ctorch._utils\n_rebuild_tensor_v2\n(', place, int(offset), dims, strides, '\x89}tRs.');
-
 test('the makers of these files make sound ones', async () => {
   const { tensors } = await read(pth(tensorDict(storage(4), 0, ints(2, 2), ints(1, 2)), raw(...'abcdefghijklmnop')));
   expect(new TextDecoder().decode(tensors.get('w')!.read().data)).toBe('abcdijklefghmnop');
 });
 
+test('a tensor in another order is read piece by piece, and one that overlaps itself as a whole', async () => {
+  const [a, b, c] = [50, 30, 400]; // 600,000 elements, more than two pieces
+  const values = Float32Array.from({ length: a * b * c }, (_, i) => i);
+  const valuesOf = async (dims: readonly number[], strides: readonly number[]) => {
+    const made = tensorDict(storage(values.length), 0, ints(...dims), ints(...strides));
+    return (await read(pth(made, new Uint8Array(values.buffer)))).tensors.get('w')!.read().data;
+  };
+  const turned = Float32Array.from({ length: a * b * c }, (_, i) => {
+    const [j, k, l] = [Math.floor(i / (b * c)), Math.floor(i / c) % b, i % c];
+    return l * a * b + j * b + k;
+  });
+  expect(await valuesOf([a, b, c], [b, 1, a * b])).toEqual(turned);
+  const overlapping = Float32Array.from({ length: 3000 }, (_, i) => 2 * Math.floor(i / 1000) + (i % 1000));
+  expect(await valuesOf([3, 1000], [2, 1])).toEqual(overlapping);
+});
+
 test('parts of storages, as files before PyTorch 0.4 have them, are read', async () => {
-  const legacy = goldenBytes('legacy.pth');
-  const header = legacy.subarray(0, String.fromCharCode(...legacy).indexOf('\x80\x02', 60));
+  const header = streamHeader();
   const part = raw('(', text('part'), int(1), int(3), 't');
   const place = raw('(', text('storage'), 'ctorch\nByteStorage\n', text('0'), text('cpu'), int(5), part, 'tQ');
   const keys = raw('\x80\x02]', text('0'), 'a.', uint(5, 4), uint(0, 4), 'abcde');
@@ -123,9 +73,7 @@ describe('a pickle that names what weights do not need', () => {
 
   test('in the older container, before and in its object', async () => {
     await refused(raw('\x80\x02cposix\nsystem\n', text('true'), '\x85R.'), 'weights.pth names "posix.system"');
-    const legacy = goldenBytes('legacy.pth');
-    const header = legacy.subarray(0, String.fromCharCode(...legacy).indexOf('\x80\x02', 60)); // before the object
-    await refused(raw(header, '\x80\x02cposix\nsystem\n.'), 'weights.pth names "posix.system"');
+    await refused(raw(streamHeader(), '\x80\x02cposix\nsystem\n.'), 'weights.pth names "posix.system"');
   });
 });
 

@@ -3,6 +3,7 @@
  * of weights (a web page, a Git LFS pointer, another format) is refused by what it seems to be.
  */
 import { FormatError } from '../errors.ts';
+import { byteLength } from '../tensor.ts';
 import { chooseWeights } from './nested.ts';
 import { openSafetensors } from './safetensors.ts';
 import type { Source } from './source.ts';
@@ -10,6 +11,7 @@ import type { StateDict } from './state-dict.ts';
 import { readTorchStream } from './torch-stream.ts';
 import { readTorchZip } from './torch-zip.ts';
 import { readTorch7 } from './torch7.ts';
+import { unpackedLimit } from './zip.ts';
 
 const headLength = 512;
 
@@ -38,15 +40,29 @@ async function readContainer(source: Source, name: string, mayWrap: boolean): Pr
   if (isSafetensors(text)) return openSafetensors(source, name);
   if (text.startsWith('PK')) {
     const found = await readTorchZip(source, name);
-    if ('object' in found) return chooseWeights(found.object, found.size, name);
-    if (!mayWrap) throw new FormatError(`${name} is a zip archive in a zip archive. Unpack the outer one first.`);
-    return readContainer(found.inner, found.innerName, false);
+    if ('inner' in found && !mayWrap) {
+      throw new FormatError(`${name} is a zip archive in a zip archive. Unpack the outer one first.`);
+    }
+    const opened =
+      'object' in found
+        ? chooseWeights(found.object, found.size, name)
+        : await readContainer(found.inner, found.innerName, false);
+    checkReading(opened, found.inMemory, source, name);
+    return opened;
   }
   if (bytes[0] === 0x80) return chooseWeights(readTorchStream(source, name), source.size, name);
   if (isTorch7(bytes)) return readTorch7(source, name);
   throw new FormatError(
     `${name} ${seems({ bytes, text })}; expected safetensors, a .pth of PyTorch or a .t7 of Torch7.`,
   );
+}
+
+/** What was unpacked stays in memory while tensors are read from it. */
+function checkReading({ tensors }: StateDict, inMemory: number, source: Source, name: string): void {
+  const largest = Array.from(tensors.values(), byteLength).reduce((most, bytes) => Math.max(most, bytes), 0);
+  if (inMemory === 0 || inMemory + largest <= unpackedLimit(source)) return;
+  const takes = `unpacks to ${inMemory} bytes and has a tensor of ${largest}`;
+  throw new FormatError(`${name} has ${source.size} bytes, ${takes}: too much to read it so. Unpack it first.`);
 }
 
 function headOf(source: Source): Head {

@@ -3,11 +3,12 @@
  * plain file names, so that an index leads nowhere but to its own folder, and each tensor must lie where the map says.
  */
 import { FormatError } from '../errors.ts';
+import { parseJson } from './json.ts';
 import { openSafetensors } from './safetensors.ts';
 import { fillWhole, type Source } from './source.ts';
 import type { StateDict, StoredTensor } from './state-dict.ts';
 
-const indexLimit = 1 << 26;
+const indexLimit = 1 << 23;
 const shardLimit = 1000;
 
 /**
@@ -53,7 +54,7 @@ function readMap(index: Source, name: string): [tensor: string, file: string][] 
 
 function weightMap(bytes: Uint8Array): [string, string][] | undefined {
   try {
-    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const { value: json } = parseJson(bytes);
     const map: unknown =
       typeof json === 'object' && json !== null && 'weight_map' in json ? json.weight_map : undefined;
     if (typeof map !== 'object' || map === null || Array.isArray(map)) return undefined;

@@ -39,6 +39,16 @@ export class Storage {
   }
 }
 
+/** Elements of a storage that gathering has in memory, unless a slice has more. */
+const pieceLength = 1 << 18;
+
+/** A run of slices of one axis. */
+interface Slices {
+  readonly axis: number;
+  readonly begin: number;
+  readonly size: number;
+}
+
 /** A view of a storage, in bounds. */
 export class TensorView implements StoredTensor {
   readonly dtype: DType;
@@ -87,18 +97,44 @@ export class TensorView implements StoredTensor {
     return whole;
   }
 
+  /** Slices of the slowest axis lie one after the other, so that the storage need not be in memory whole. */
   #gather(target: Tensor, subject: string): void {
-    const source = tensor(this.dtype, [this.span]);
-    this.#storage.fill(bytesOf(source), this.#offset, subject);
+    const slowest = this.#slowestAxis();
+    const [count, stride] = [this.dims[slowest]!, this.#strides[slowest]!];
+    const inSlice = this.span - (count - 1) * stride;
+    const overlap = inSlice > 2 * stride; // slices would be read many times over
+    const each = overlap ? count : Math.min(count, Math.max(1, Math.floor(pieceLength / stride)));
+    const source = tensor(this.dtype, [inSlice + (each - 1) * stride]);
+    for (let begin = 0; begin < count; begin += each) {
+      const size = Math.min(each, count - begin);
+      const length = inSlice + (size - 1) * stride;
+      const bytes = bytesOf(source).subarray(0, length * bytesPerElement(this.dtype));
+      this.#storage.fill(bytes, this.#offset + begin * stride, subject);
+      this.#scatter(source, target, { axis: slowest, begin, size });
+    }
+  }
+
+  /** That of the largest stride, but for axes of 1, whose stride says nothing. */
+  #slowestAxis(): number {
+    const strides = this.#strides.map((stride, axis) => (this.dims[axis] === 1 ? -1 : stride));
+    return strides.indexOf(Math.max(...strides));
+  }
+
+  /** Puts slices of an axis, `source`, in their places in the whole, which is row-major. */
+  #scatter(source: Tensor, target: Tensor, { axis: sliced, begin, size }: Slices): void {
+    const sizes = this.dims.map((dim, axis) => (axis === sliced ? size : dim));
+    const steps = this.dims.map((_, axis) => elements(this.dims.slice(axis + 1)));
     const index = this.dims.map(() => 0);
-    let from = 0;
-    for (let to = 0; to < target.data.length; to += 1) {
+    let [from, to] = [0, begin * steps[sliced]!];
+    for (let left = elements(sizes); left > 0; left -= 1) {
       target.data[to] = source.data[from]!;
       for (let axis = index.length - 1; axis >= 0; axis -= 1) {
         from += this.#strides[axis]!;
+        to += steps[axis]!;
         index[axis]! += 1;
-        if (index[axis]! < this.dims[axis]!) break;
+        if (index[axis]! < sizes[axis]!) break;
         from -= this.#strides[axis]! * index[axis]!;
+        to -= steps[axis]! * index[axis]!;
         index[axis] = 0;
       }
     }

@@ -15,8 +15,8 @@ const weightsName = /\.(pth|pt|bin|safetensors|t7|tar|pkl)$/i;
 
 /** An object of PyTorch's and the size of its entries unpacked, or the one file in a plain archive. */
 export type Unzipped =
-  | { readonly object: unknown; readonly size: number }
-  | { readonly inner: Source; readonly innerName: string };
+  | { readonly object: unknown; readonly size: number; readonly inMemory: number }
+  | { readonly inner: Source; readonly innerName: string; readonly inMemory: number };
 
 /**
  * What a zip archive holds.
@@ -28,15 +28,17 @@ export async function readTorchZip(source: Source, name: string): Promise<Unzipp
   const pickle = archive.names.find((entry) => pickleName.test(entry));
   if (pickle === undefined) {
     const only = onlyFile(archive.names, name);
-    const inner = (await archive.open([only])).get(only)!.source;
-    return { inner, innerName: `${name}, in it ${only}` };
+    const { source: inner, inMemory } = (await archive.open([only])).get(only)!;
+    return { inner, innerName: `${name}, in it ${only}`, inMemory };
   }
   const prefix = pickle.slice(0, -'data.pkl'.length);
   const parts = [pickle, `${prefix}byteorder`];
   const isPart = (entry: string) => parts.includes(entry) || entry.startsWith(`${prefix}data/`);
   const entries = await archive.open(archive.names.filter(isPart));
-  const size = [...entries.values()].reduce((sum, entry) => sum + entry.source.size, 0);
-  return { object: readObject(entries, prefix, name), size };
+  const opened = [...entries.values()];
+  const size = opened.reduce((sum, entry) => sum + entry.source.size, 0);
+  const inMemory = opened.reduce((sum, entry) => sum + entry.inMemory, 0);
+  return { object: readObject(entries, prefix, name), size, inMemory };
 }
 
 /** The one file of weights in a plain archive. */

@@ -37,9 +37,11 @@ const elementTypes: ReadonlyMap<string, DType> = new Map([
 const weightFields = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 
 const depthLimit = 300;
-const objectLimit = 1_000_000;
-const tableLimit = 100_000;
+/** Ten times what a network of 101 layers takes. */
+const objectLimit = 250_000;
+const tableLimit = 50_000;
 const textLimit = 1 << 16;
+const allTextLimit = 1 << 22;
 const axesLimit = 64;
 
 /** A module, or any table: its fields by name, its children by number. */
@@ -83,6 +85,7 @@ class Torch7Reader {
   /** What each index stands for. */
   readonly #known = new Map<number, unknown>();
   #count = 0;
+  #textLeft = allTextLimit;
 
   constructor(source: Source, name: string) {
     this.#cursor = new Cursor(source, name);
@@ -127,7 +130,10 @@ class Torch7Reader {
   }
 
   #text(): string {
-    const bytes = this.#cursor.bytes(this.#length('a text', textLimit));
+    const length = this.#length('a text', textLimit);
+    this.#textLeft -= length;
+    if (this.#textLeft < 0) this.#refuse(`has texts of more than ${allTextLimit} bytes`);
+    const bytes = this.#cursor.bytes(length);
     return new TextDecoder('latin1').decode(bytes);
   }
 

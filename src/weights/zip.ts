@@ -13,14 +13,30 @@ export interface ZipEntry {
   readonly source: Source;
   /** CRC-32 of the contents where it is known and not yet checked. */
   readonly checksum: number | undefined;
+  /** Bytes that it takes in memory, unpacked; 0 where it is read in place. */
+  readonly inMemory: number;
 }
 
 const stored = 0;
 const deflated = 8;
-const entryLimit = 10_000;
-const expansionLimit = 2;
-/** Small archives may grow by more: their text compresses well. */
-const expansionFree = 1 << 16;
+/** Three times what a ResNeXt of 200 layers has with its averages and an optimiser. */
+const entryLimit = 8_000;
+/** Twice what the directory of so many entries of PyTorch's takes. */
+const directoryLimit = 1 << 21;
+/** What an archive may take in memory: small ones more than twice their size, as their text compresses well. */
+export const unpackedLimit = ({ size }: Source): number => 2 * size + (1 << 16);
+
+/** What the directory says of an entry. */
+interface DirectoryEntry {
+  readonly filename: string;
+  readonly rawFilename: Uint8Array;
+  readonly encrypted: boolean;
+  readonly compressionMethod: number;
+  readonly compressedSize: number;
+  readonly uncompressedSize: number;
+  readonly crc32: number | undefined;
+  readonly offset: number;
+}
 
 /** An archive whose directory was read. */
 export interface Archive {
@@ -48,27 +64,37 @@ export async function openZip(source: Source, name: string): Promise<Archive> {
 }
 
 /** A source as zip.js reads a directory from it, which takes no more of a reader than this. */
-function readerOf(source: Source): Reader<Source> {
+function readerOf(source: Source, name: string): Reader<Source> {
   const readUint8Array = async (index: number, length: number) => {
+    if (length > directoryLimit) {
+      throw new FormatError(`${name} has a directory of ${length} bytes, and at most ${directoryLimit} are read.`);
+    }
     const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - index)));
     return bytes.subarray(0, source.fill(bytes, index));
   };
   return { size: source.size, init: async () => {}, readUint8Array } as Reader<Source>;
 }
 
-async function directory(source: Source, name: string): Promise<Map<string, FileEntry>> {
-  const files = new Map<string, FileEntry>();
+async function directory(source: Source, name: string): Promise<Map<string, DirectoryEntry>> {
+  const files = new Map<string, DirectoryEntry>();
   // names are checked here, with a sentence of our own
-  const reader = new ZipReader(readerOf(source), { filenameValidation: 'tolerant' });
+  const reader = new ZipReader(readerOf(source, name), { filenameValidation: 'tolerant' });
   await asFormatError(name, async () => {
     for await (const entry of reader.getEntriesGenerator()) {
       checkName(entry.filename, name);
       if (files.has(entry.filename)) throw new FormatError(`${name} has the entry "${entry.filename}" twice.`);
       if (files.size === entryLimit) throw new FormatError(`${name} has more than ${entryLimit} entries.`);
-      if (!entry.directory) files.set(entry.filename, entry);
+      if (!entry.directory) files.set(entry.filename, needed(entry));
     }
   });
   return files;
+}
+
+/** What is needed of an entry; all that zip.js says of it takes 10 kB. */
+function needed(entry: FileEntry): DirectoryEntry {
+  const { filename, encrypted, compressionMethod, compressedSize, uncompressedSize, offset } = entry;
+  const [rawFilename, crc32] = [entry.rawFilename.slice(), entry.crc32];
+  return { filename, rawFilename, encrypted, compressionMethod, compressedSize, uncompressedSize, crc32, offset };
 }
 
 async function asFormatError<T>(name: string, action: () => Promise<T>): Promise<T> {
@@ -88,19 +114,19 @@ function checkName(entry: string, name: string): void {
   throw new FormatError(`${name} has an entry named ${JSON.stringify(entry)}, which leads out of the archive.`);
 }
 
-function checkExpansion(entries: readonly FileEntry[], source: Source, name: string): void {
-  const sizeOf = (some: readonly FileEntry[]) => some.reduce((sum, entry) => sum + entry.uncompressedSize, 0);
+function checkExpansion(entries: readonly DirectoryEntry[], source: Source, name: string): void {
+  const sizeOf = (some: readonly DirectoryEntry[]) => some.reduce((sum, entry) => sum + entry.uncompressedSize, 0);
   const inPlace = sizeOf(entries.filter((entry) => entry.compressionMethod === stored));
   if (inPlace > source.size) throw new FormatError(`${name} has entries that overlap or end behind it. It is damaged.`);
   const total = sizeOf(entries);
-  const limit = expansionLimit * source.size + expansionFree;
+  const limit = unpackedLimit(source);
   if (inPlace < total && total > limit) {
     const sizes = `${source.size} bytes and unpacks to ${total}`;
     throw new FormatError(`${name} has ${sizes}, more than weights compress to; at most ${limit} are unpacked.`);
   }
 }
 
-async function openEntry(entry: FileEntry, source: Source, name: string): Promise<ZipEntry> {
+async function openEntry(entry: DirectoryEntry, source: Source, name: string): Promise<ZipEntry> {
   const subject = `${name}: its entry "${entry.filename}"`;
   const { compressedSize, uncompressedSize, compressionMethod: method } = entry;
   if (entry.encrypted) throw new FormatError(`${subject} is encrypted. Unpack it with its password first.`);
@@ -117,17 +143,17 @@ async function openEntry(entry: FileEntry, source: Source, name: string): Promis
   }
   const checksum = entry.crc32 === 0 ? undefined : entry.crc32; // PyTorch writes 0 where it computes none
   const data = partOf(source, begin, compressedSize);
-  if (method === stored) return { source: data, checksum };
+  if (method === stored) return { source: data, checksum, inMemory: 0 };
   const bytes = await asFormatError(subject, () => inflate(data, uncompressedSize, subject));
   if (crc32(bytes) !== entry.crc32) throw new FormatError(`${subject} does not fit its checksum. The file is damaged.`);
-  return { source: bytesSource(bytes), checksum: undefined };
+  return { source: bytesSource(bytes), checksum: undefined, inMemory: bytes.length };
 }
 
 const localHeaderLength = 30;
 const localSignature = 0x04034b50;
 
 /** Where an entry's data begins: behind its own header, which must agree with the directory. */
-function dataBegin(entry: FileEntry, source: Source, subject: string): number {
+function dataBegin(entry: DirectoryEntry, source: Source, subject: string): number {
   const header = new Uint8Array(localHeaderLength + entry.rawFilename.length);
   const filled = source.fill(header, entry.offset);
   const view = new DataView(header.buffer);

@@ -86,8 +86,9 @@ class Net(nn.Module):
                     ],
                 }
                 if attention == "se":
-                    block["se"] = [put(self, name("fc1"), nn.Conv2d(out, out // 16, 1)),
-                                   put(self, name("fc2"), nn.Conv2d(out // 16, out, 1))]
+                    squeezed = max(8, (out // 16 + 4) // 8 * 8)  # timm rounds it
+                    block["se"] = [put(self, name("fc1"), nn.Conv2d(out, squeezed, 1)),
+                                   put(self, name("fc2"), nn.Conv2d(squeezed, out, 1))]
                 if attention == "eca":
                     t = int(abs(math.log2(out) + 1) / 2)
                     k = t if t % 2 else t + 1
@@ -231,4 +232,5 @@ def main():
     pathlib.Path(__file__).with_name("layouts.json").write_text(f"{{\n{text}\n}}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+/**
+ * Checkpoints as PyTorch writes them and training scripts nest them (`test/checkpoints`), opened by their path and
+ * nothing else: recognised, reported, and run on the runtime with PyTorch's logits. The older container, safetensors,
+ * shards and Torch7 among them, each layout of names in one of them.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { load, loadModel, type Prediction, type TakeReport } from 'resnext';
+import { describe, expect, test } from 'vitest';
+import { json } from './command.ts';
+import { goldenInput } from './golden-numbers.ts';
+
+interface Expected {
+  /** Height and width of the input. */
+  readonly size: number;
+  readonly logits: readonly number[];
+  /** Probabilities of the classes for `picture`. */
+  readonly picture: readonly number[];
+}
+
+const path = (file: string): string => fileURLToPath(new URL(`checkpoints/${file}`, import.meta.url));
+const expected: Readonly<Record<string, Expected>> = JSON.parse(readFileSync(path('expected.json'), 'utf8'));
+const picture = fileURLToPath(new URL('../examples/pictures/unseen/frog-1.jpg', import.meta.url));
+
+const imagenet = 'Pictures are prepared as is usual: 224 x 224 pixels.';
+const cifar = 'Pictures are prepared as is usual: 32 x 32 pixels.';
+const takenOff = (prefix: string): string => `Every name began with "${prefix}", which was taken off.`;
+const under = (key: string, beside: string): string => `The weights are those under "${key}"; beside it are ${beside}.`;
+
+const plain: TakeReport = {
+  layout: 'torchvision',
+  prefix: '',
+  variant: 'resnext[1,1]_4x16d_w8',
+  taken: 47,
+  renamed: 0,
+  converted: {},
+  adapted: [],
+  leftOver: [],
+  missing: [],
+  notes: [imagenet],
+};
+const se = { variant: 'seresnext[1,1]_4x16d_w8', taken: 55 };
+const small = { variant: 'resnext11_2x16d_w4', taken: 67, renamed: 67 };
+const inBatches = (names: readonly string[]): string[] => names.map((name) => `${name}.num_batches_tracked`);
+const normalisations = (stages: readonly number[]): string[] => [
+  'bn1',
+  ...stages.flatMap((s) => [...[1, 2, 3].map((j) => `layer${s}.0.bn${j}`), `layer${s}.0.downsample.1`]),
+];
+
+/** What is said of each file, where it is not what is said of the plain one. */
+const files: [file: string, report: Partial<TakeReport>][] = [
+  ['float32.safetensors', {}],
+  ['float16.safetensors', { prefix: 'model.', converted: { float16: 47 } }],
+  ['bfloat16.safetensors', { prefix: 'model.', converted: { bfloat16: 47 } }],
+  ['sharded/model.safetensors.index.json', {}],
+  ['sharded', {}],
+  ['zip.pth', {}],
+  ['stream.pth', {}],
+  ['zip.pth.zip', {}],
+  ['stream.pth.zip', {}],
+  [
+    'nested/examples.pth',
+    {
+      notes: [under('state_dict', 'epoch, arch, best_acc1, optimizer, scheduler'), takenOff('module.'), imagenet],
+    },
+  ],
+  [
+    'nested/torchvision.pth',
+    {
+      notes: [
+        under('model_ema', 'model, optimizer, epoch, args'),
+        takenOff('module.'),
+        'Left out: "n_averaged", which counts averaged models.',
+        imagenet,
+      ],
+    },
+  ],
+  [
+    'nested/timm.pth.tar',
+    { notes: [under('state_dict_ema', 'epoch, arch, state_dict, optimizer, version, args, metric'), imagenet] },
+  ],
+  ['nested/model-state.pth', { notes: [under('model_state', 'epoch, cfg'), imagenet] }],
+  ['nested/compiled.pth', { notes: [takenOff('_orig_mod.'), imagenet] }],
+  ['nested/uncounted.pth', { missing: inBatches(normalisations([1, 2])) }],
+  ['layouts/timm-deep.pth', { layout: 'timm', variant: 'resnext[1,1]d_4x16d_w8', taken: 57 }],
+  ['layouts/timm-se.pth', { layout: 'timm', ...se }],
+  ['layouts/legacy-se.pth', { layout: 'legacy-se', ...se, variant: `legacy_${se.variant}`, renamed: 15 }],
+  [
+    'layouts/mmpretrain.pth',
+    {
+      layout: 'mmpretrain',
+      variant: 'resnext[2,1]_4x16d_w8',
+      taken: 62,
+      renamed: 62,
+      notes: [under('state_dict', 'meta'), imagenet],
+    },
+  ],
+  ['layouts/pytorchcv.pth.zip', { layout: 'pytorchcv', renamed: 47 }],
+  ['layouts/prlz77.pth', { layout: 'prlz77', ...small, notes: [takenOff('module.'), cifar] }],
+  [
+    'layouts/torch7.t7',
+    {
+      layout: 'torch7',
+      ...small,
+      missing: inBatches(normalisations([1, 2, 3])),
+      notes: ['Torch7: names are the places of modules, counted from 1.', cifar],
+    },
+  ],
+];
+
+const expectedOf = (file: string): Expected => expected[file] ?? expected[`${file}/model.safetensors.index.json`]!;
+
+test('every file has its line here', () => {
+  expect(files.map(([file]) => file).filter((file) => file !== 'sharded')).toEqual(
+    expect.arrayContaining(Object.keys(expected)),
+  );
+});
+
+describe.each(files)('%s', (file, report) => {
+  const { size, logits } = expectedOf(file);
+
+  test('is recognised, and said to be what it is', async () => {
+    const { description, report: made } = await loadModel(path(file));
+    expect(made).toEqual({ ...plain, ...report, ...(report.prefix && { renamed: plain.taken }) });
+    expect(description).toMatchObject({ preprocessing: { size }, config: { classes: logits.length } });
+  });
+
+  test('gives the logits of PyTorch', async () => {
+    const model = await load(path(file), { cache: false });
+    const actual = await model.logits(goldenInput(3 * size * size));
+    const [probabilities] = await model.classify([picture]);
+    await model.dispose();
+    const error = Math.max(...logits.map((logit, k) => Math.abs(actual[k]! - logit)));
+    expect(error / Math.max(...logits.map(Math.abs))).toBeLessThan(1e-5);
+    expectProbabilities(probabilities!, expectedOf(file).picture);
+  });
+});
+
+/** Those of PyTorch, for a picture that torchvision prepared. */
+function expectProbabilities(predictions: readonly Prediction[], picture: readonly number[]): void {
+  expect(predictions).toHaveLength(picture.length);
+  for (const { label, probability } of predictions) {
+    expect(probability).toBeCloseTo(picture[Number(label.replace('class ', ''))]!, 5);
+  }
+}
+
+describe.each(['sharded', 'nested/torchvision.pth', 'layouts/torch7.t7'])('the command, with %s', (file) => {
+  test('sums it up', async () => {
+    const { report, variant } = await json<{ report: TakeReport; variant: string }>('summary', path(file));
+    const made = (await loadModel(path(file))).report;
+    expect(report).toEqual(made);
+    expect(variant).toBe(made?.variant);
+  });
+
+  test('classifies a picture as PyTorch does', async () => {
+    const [found] = await json<{ image: string; predictions: Prediction[] }[]>(
+      'classify',
+      picture,
+      '--model',
+      path(file),
+    );
+    expect(found?.image).toBe(picture);
+    expectProbabilities(found!.predictions, expectedOf(file).picture);
+  });
+});

@@ -1,0 +1,196 @@
+/**
+ * What hostile files take: each file of some 32 MB is opened in a process of its own, which reads every tensor that it
+ * then has, one at a time. Its peak, as Linux counts it, may grow by less than twice the file, V8's garbage included;
+ * by less than 64 MB where the file is smaller. Elsewhere there is no peak that can be started anew, and these are skipped.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { numbers } from './golden-numbers.ts';
+import {
+  int,
+  ints,
+  pth,
+  raw,
+  safetensorsFile,
+  storage,
+  streamed,
+  tensorDict,
+  text,
+  uint,
+  zip,
+} from './hostile-files.ts';
+import { goldenPath } from './weight-files.ts';
+
+const size = 2 ** 25;
+const floats = size / 4;
+/** Bytes that do not compress. */
+const data = Uint8Array.from(numbers(1, size), (u) => 256 * u);
+
+/** Small files go first, so that the code is loaded and compiled when the measuring begins. */
+const script = `
+import { readFileSync, writeFileSync } from 'node:fs';
+import { openStateDict } from ${JSON.stringify(new URL('../dist/weights/files.js', import.meta.url).href)};
+const [path, ...small] = process.argv.slice(1);
+for (const each of small) for (const stored of (await openStateDict(each)).tensors.values()) stored.read();
+gc();
+writeFileSync('/proc/self/clear_refs', '5'); // the peak begins anew
+const status = (key) => 1024 * Number(readFileSync('/proc/self/status', 'utf8').split(key + ':')[1].split(' kB')[0]);
+const before = status('VmRSS');
+let outcome = 'read';
+try {
+  const { tensors } = await openStateDict(path);
+  for (const stored of tensors.values()) stored.read();
+} catch (error) {
+  outcome = error.name + ': ' + error.message;
+}
+console.log(JSON.stringify({ outcome, growth: status('VmHWM') - before }));
+`;
+const small = ['plain.safetensors', 'protocol-2.pth', 'legacy.pth', 'legacy.pth.zip', 'network.t7'].map(goldenPath);
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hostile-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Measured {
+  /** `read`, or the error that there was. */
+  readonly outcome: string;
+  /** Bytes that the process grew by at its peak. */
+  readonly growth: number;
+}
+
+async function measured(bytes: Uint8Array): Promise<Measured> {
+  const path = join(folder, 'file');
+  writeFileSync(path, bytes);
+  const options = ['--expose-gc', '--input-type=module', '-e', script, path, ...small];
+  const { stdout } = await promisify(execFile)(process.execPath, options);
+  return JSON.parse(stdout);
+}
+
+/** A file with the bytes in these places inverted. */
+function flipped(bytes: Uint8Array, ...places: readonly number[]): Uint8Array {
+  const damaged = Uint8Array.from(bytes);
+  for (const place of places) damaged[place]! ^= 0xff;
+  return damaged;
+}
+
+const half = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, bytes.length / 2);
+/** `piece` as often as it goes into `length` bytes, between `begin` and `end`. */
+const filled = (begin: string, piece: string | Uint8Array, end: string, length: number): Uint8Array =>
+  raw(begin, Buffer.alloc(length - (length % piece.length), piece), end);
+
+const entry = (dtype: string, shape: readonly number[], end: number): string =>
+  JSON.stringify({ dtype, shape, data_offsets: [0, end] });
+const safetensors = (claimed?: number): Uint8Array =>
+  safetensorsFile(`{"w":${entry('F32', [floats], size)}}`, data, claimed);
+/** A file that is a header and little else, or one of 7 MB and data. */
+const header = (begin: string, piece: string, end: string): Uint8Array =>
+  safetensorsFile(filled(begin, piece, end, size), new Uint8Array(0));
+const header7 = (begin: string, piece: string, end: string): Uint8Array =>
+  safetensorsFile(filled(begin, piece, end, 7e6), data);
+const manyTensors = (count: number): Uint8Array => {
+  const each = Math.floor(size / count);
+  const members = Array.from({ length: count }, (_, i) => {
+    return `"${i}":${JSON.stringify({ dtype: 'U8', shape: [each], data_offsets: [i * each, (i + 1) * each] })}`;
+  });
+  return safetensorsFile(Buffer.from(`{${members.join(',')}}`), data.subarray(0, each * count));
+};
+
+/** The letter takes all of the text to 16 bits a character; it is given as the bytes of its UTF-8. */
+const wideMember = '{"__metadata__":{"\xc4\x80":"';
+
+const one = tensorDict(storage(floats), 0, ints(floats), ints(1));
+const vast = tensorDict(storage(floats), 0, ints(50_000, 50_000), ints(50_000, 1)); // 10 GB
+const turned = tensorDict(storage(floats), 0, ints(2048, floats / 2048), ints(1, 2048));
+const rebuilt = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(floats), int(0), ints(floats), ints(1), '\x89}tR');
+/** A thousand tensors, each of them the whole storage: 33 GB. */
+const shared = raw('}', ...Array.from({ length: 1000 }, (_, i) => raw(text(`w${i}`), rebuilt, 's')), '.');
+/** In memory twice what they take in the file. */
+const wide = raw('X', uint(2 ** 16, 4), Buffer.from(`${'x'.repeat(2 ** 16 - 2)}é`), 'a');
+const wideTexts = filled(']', wide, '.', 15e6);
+/** Half of its one tensor is zeros, which take nothing when they are compressed. */
+const compressed = zip(
+  { name: 'a/data.pkl', data: raw('\x80\x02', tensorDict(storage(floats / 2), 0, ints(floats / 2), ints(1))) },
+  { name: 'a/data/0', data: raw(half(half(data)), new Uint8Array(size / 4)), deflate: true },
+);
+const long = (count: number, letters: number, bytes: number): Uint8Array =>
+  zip(
+    ...Array.from({ length: count }, (_, i) => {
+      return { name: `a/data/${i}${'x'.repeat(letters)}`, data: data.subarray(0, bytes) };
+    }),
+  );
+
+/** Numbers as Torch7 writes them, and a table of which both keys and values are made by `at`. */
+const number = (value: number): Uint8Array => raw(uint(1, 4), new Uint8Array(Float64Array.of(value).buffer));
+const table = (count: number, at: (i: number) => Uint8Array): Uint8Array =>
+  raw(uint(3, 4), uint(1, 4), uint(count, 4), Buffer.concat(Array.from({ length: count }, (_, i) => at(i))));
+const torch7Text = raw(uint(2, 4), uint(2 ** 16, 4), Buffer.alloc(2 ** 16, 0x80));
+
+/** Each file, and what comes of it. */
+const cases: Readonly<Record<string, readonly [name: string, make: () => Uint8Array, outcome: string][]>> = {
+  safetensors: [
+    ['sound', () => safetensors(), 'read'],
+    ['cut at half', () => half(safetensors()), 'is truncated'],
+    ['with bits of the header flipped', () => flipped(safetensors(), 12, 20, 40), 'its header is not JSON'],
+    ['with a header that claims 90 MB', () => safetensors(90_000_000), 'claims a header of 90000000 bytes'],
+    ['with a header that claims all of it', () => safetensors(size), 'claims a header of'],
+    [
+      'with a tensor of 10 GB',
+      () => safetensorsFile(`{"w":${entry('F32', [2.5e9], 1e10)}}`, data),
+      'its header promises',
+    ],
+    ['that is a header', () => header('{"__metadata__":{"a":"', 'x', '"}}'), 'claims a header of'],
+    ['with a header of text', () => header7('{"__metadata__":{"a":"', 'x', '"}}'), 'after the last tensor'],
+    ['with a header of wide text', () => header7(wideMember, 'x', '"}}'), 'after the last tensor'],
+    ['with a header of objects', () => header7('{"w":[', '{},', '0]}'), 'objects and lists, and at most'],
+    ['with a header of lists', () => header7('{"w":{"shape":[', '[],', '0]}}'), 'objects and lists, and at most'],
+    ['with a header of numbers', () => header7('{"w":{"shape":[', '0,', '0]}}'), 'members, and at most'],
+    ['with a header of brackets', () => header7('{"w":', '[', '}'), 'is nested more than'],
+    ['of 40,000 tensors', () => manyTensors(40_000), 'read'],
+    ['of 60,000 tensors', () => manyTensors(60_000), 'its header has 60000 tensors'],
+  ],
+  'a zip .pth': [
+    ['sound', () => pth(one, data), 'read'],
+    ['cut at half', () => half(pth(one, data)), 'no sound zip archive'],
+    ['with bits of the pickle flipped', () => flipped(pth(one, data), 60, 80), 'does not fit its checksum'],
+    ['with bits of the directory flipped', () => flipped(pth(one, data), size + 300, size + 340), 'Error: '],
+    ['with a tensor of 10 GB', () => pth(vast, data), 'does not lie in its data'],
+    ['with a tensor in another order', () => pth(turned, data), 'read'],
+    ['with a thousand tensors of one storage', () => pth(shared, data), 'they repeat its data'],
+    ['with texts', () => pth(wideTexts, data), 'holds no dict'],
+    ['with lists', () => pth(filled('', ']', '.', 99_000), data), 'ends with more than one value'],
+    ['with dicts', () => pth(filled('', '}', '.', 99_000), data), 'ends with more than one value'],
+    ['compressed to half', () => compressed, 'too much to read it so'],
+    ['with 8,000 entries', () => long(8000, 2, 4000), 'no file of weights'],
+    ['with a large directory', () => long(5000, 1000, 5000), 'has a directory of'],
+  ],
+  'an older .pth': [
+    ['sound', () => streamed(one, data), 'read'],
+    ['cut at half', () => half(streamed(one, data)), 'which is not so'],
+    ['with bits of the pickle flipped', () => flipped(streamed(one, data), 5, 150, 260), 'FormatError'],
+    ['with a tensor of 10 GB', () => streamed(vast, data), 'does not lie in its data'],
+    ['with a tensor in another order', () => streamed(turned, data), 'read'],
+    ['with a thousand tensors of one storage', () => streamed(shared, data), 'they repeat its data'],
+    ['with texts', () => streamed(wideTexts, data), 'expected no such storage'],
+  ],
+  'a Torch7 file': [
+    ['of texts', () => table(250, (i) => raw(number(i), torch7Text)), 'has texts of more than'],
+    ['of numbers', () => table(124_000, (i) => raw(number(i + 0.5), number(i + 0.25))), 'has no network'],
+    ['of tables', () => table(49_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))), 'no network'],
+    ['of too many tables', () => table(60_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))), '50000'],
+  ],
+};
+
+describe.skipIf(!existsSync('/proc/self/clear_refs')).each(Object.entries(cases))('%s', (_, files) => {
+  test.each(files)('%s', async (_name, make, expected) => {
+    const bytes = make();
+    const { outcome, growth } = await measured(bytes);
+    expect(outcome).toContain(expected);
+    expect(growth).toBeLessThan(2 * Math.max(bytes.length, size));
+  });
+});
