@@ -153,6 +153,13 @@ describe('the hub', () => {
     expect(fake.hub.requests.slice(known).map(({ method }) => method)).toEqual([]);
   });
 
+  it('takes config.json of the commit that the weights are of', async () => {
+    const fake = await hubWith();
+    await pull(`${name}@main`, options(fake));
+    const resolved = new Set(fake.hub.requests.map(({ url }) => url.split('/resolve/')[1]));
+    expect([...resolved]).toEqual(['main/model.safetensors', `${commit}/config.json`]);
+  });
+
   it('does without config.json', async () => {
     const fake = await serveHub(weights);
     closing.push(fake.close);
@@ -343,6 +350,15 @@ describe('caches', () => {
     fillCache();
     const { path } = await pull(`${name}@main`, options());
     expect(sha256(readFileSync(path))).toBe(hash);
+  });
+
+  it('serve without a config.json, where there was none', async () => {
+    fillCache();
+    rmSync(join(repository(), 'snapshots', commit, 'config.json'));
+    for (const revision of ['main', commit]) {
+      const { path, config } = await pull(`timm/${name}@${revision}`, options());
+      expect([sha256(readFileSync(path)), config]).toEqual([hash, undefined]);
+    }
   });
 
   it('are filled once by two pulls at the same time', async () => {
