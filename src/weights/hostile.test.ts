@@ -242,6 +242,18 @@ describe('a tensor that does not lie in its data', () => {
   });
 });
 
+test('names in a file reach no terminal as they are, nor at any length', async () => {
+  const header = (name: string) => {
+    const entry = { dtype: 'F32', shape: [1], data_offsets: [0, 8] };
+    const json = new TextEncoder().encode(JSON.stringify({ [name]: entry }));
+    return raw(uint(json.length, 4), uint(0, 4), json, new Uint8Array(8));
+  };
+  await refused(header('w\x1b[2J\x9b'), 'tensor "w\\u001b[2J\\u009b": F32 [1] takes 4 bytes');
+  const error: unknown = await read(header('w'.repeat(1e6))).catch((reason: unknown) => reason);
+  expect(String(error)).toMatch(/^FormatError: weights\.pth: tensor "w{900,1000} … w+": F32 \[1\] takes 4 bytes.*\.$/);
+  expect(String(error).length).toBeLessThan(2100);
+});
+
 describe('a zip archive', () => {
   const data = new Uint8Array(1 << 20);
   const pickle = { name: 'a/data.pkl', data: raw('\x80\x02}.') };
