@@ -236,6 +236,21 @@ describe('connections', () => {
     expect(fake.store.requests).toHaveLength(4);
   });
 
+  it('to servers that give and take away are tried a bounded number of times', async () => {
+    let open: Parameters<Handler>[1] | undefined;
+    const gives: Handler = (_, response) => {
+      open = response;
+      response.writeHead(200, { 'content-length': weights.length, etag: '"v1"' });
+      response.write(weights.subarray(0, 2_000_000));
+    };
+    const takes: Handler = (_, response) =>
+      response.writeHead(206, { 'content-range': `bytes 7-9/${weights.length}` }).end('abc');
+    const fake = await hubWith(Array.from({ length: 20 }, () => [gives, takes]).flat());
+    const onProgress = ({ done }: { done: number }) => done === 2_000_000 && open?.destroy();
+    await expect(pull(name, { ...options(fake), onProgress, retries: 3 })).rejects.toThrow(/another part|broke/);
+    expect(fake.store.requests).toHaveLength(4);
+  });
+
   it('do not wait for hours', async () => {
     const later = new Date(Date.now() + 3_600_000).toUTCString();
     const { url, requests } = await server((_, response) => response.writeHead(429, { 'retry-after': later }).end());
