@@ -15,7 +15,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
-  hub: ['files', 'zoo'],
+  hub: ['files', 'weights', 'zoo'],
   zoo: ['data', 'model', 'weights'],
   draw: ['graph'],
   cache: ['files'],

@@ -81,6 +81,7 @@ describe('addresses', () => {
   it('should be https, and end in a name', async () => {
     await expect(pull('http://example.org/net.pth', options())).rejects.toThrow('should begin with https://');
     await expect(pull('https://example.org/a%2Fb.pth', options())).rejects.toThrow('should end in the name of a file');
+    await expect(pull('https://example.org/a%ZZ.pth', options())).rejects.toThrow('should end in the name of a file');
     await expect(pull('https://example.org/..', options())).rejects.toThrow('should end in the name of a file');
   });
 });

@@ -49,7 +49,7 @@ export interface Manner {
   readonly limit: number;
 }
 
-/** After so many bytes, counting attempts begins anew. */
+/** After so many bytes more than there ever were, counting attempts begins anew. */
 const headway = 2 ** 20;
 const longestWait = 120;
 
@@ -64,10 +64,10 @@ export async function download(client: Client, wanted: Download, manner: Manner)
     throw refusal('write', path, error);
   };
   await mkdir(dirname(partial), { recursive: true }).catch(refuse);
-  const release = await lock(`${partial}.lock`, partial, manner.wait);
+  const { release, renew } = await lock(`${partial}.lock`, partial, manner.wait);
   try {
     if (await sizeOf(path)) return; // somebody else was at it
-    await persist(client, wanted, manner);
+    await persist(client, wanted, manner, renew);
     if (wanted.check) await verify(partial, wanted.check, wanted.name, manner.limit);
     await rename(partial, path).catch(refuse);
     await rm(`${partial}.etag`, { force: true });
@@ -87,15 +87,17 @@ const sizeOf = (path: string): Promise<number> =>
   );
 
 /** Tries until the partial file is whole. */
-async function persist(client: Client, wanted: Download, manner: Manner): Promise<void> {
+async function persist(client: Client, wanted: Download, manner: Manner, renew: () => Promise<void>): Promise<void> {
   let failures = 0;
+  let longest = await sizeOf(wanted.partial);
   for (;;) {
-    const before = await sizeOf(wanted.partial);
+    await renew();
     try {
       return await transfer(client, wanted, manner);
     } catch (error) {
-      const gained = (await sizeOf(wanted.partial)) - before;
-      failures = gained >= headway ? 1 : failures + 1;
+      const size = await sizeOf(wanted.partial);
+      failures = size >= longest + headway ? 1 : failures + 1;
+      longest = Math.max(longest, size);
       await patience(error, failures, manner);
     }
   }
@@ -200,7 +202,9 @@ async function pour(answer: Answer, file: FileHandle, { start, total, wanted, ma
   if (total !== undefined && done < total) {
     throw new Interrupted(`${answer.url.host} ended after ${done} of the ${total} bytes of ${name}.`);
   }
-  await file.sync();
+  await file.sync().catch((error: unknown) => {
+    throw refusal('write', partial, error);
+  });
 }
 
 async function* bodyOf({ body, url }: Answer, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -23,3 +23,22 @@ it('follows the variables', () => {
   expect(found).toMatchObject({ endpoint: 'https://mirror.example', token: 't', offline: true });
   expect(() => hubEnvironment({ HF_ENDPOINT: 'mirror' })).toThrow('HF_ENDPOINT = "mirror" should be an address');
 });
+
+it('takes proxies as curl does, and refuses what none can be', () => {
+  const proxies = (http: string, https = '') =>
+    hubEnvironment({ HTTP_PROXY: http, https_proxy: https, NO_PROXY: '' }).proxies;
+  expect(proxies('proxy.example:3128', 'https://user:p@proxy.example')).toMatchObject({
+    http: 'http://proxy.example:3128',
+    https: 'https://user:p@proxy.example',
+  });
+  for (const text of ['socks5://proxy.example:1080', 'http://user:secret@']) {
+    expect(() => proxies(text)).toThrow(/^HTTP_PROXY should be the address of an HTTP proxy, such as \S+\.$/);
+  }
+});
+
+it('refuses a token that no header can hold, without showing it', () => {
+  expect(hubEnvironment({ HF_TOKEN: ' hf_abc\n' }).token).toBe('hf_abc');
+  for (const text of ['hf_a\nb', 'hf_\u00e4', 'hf_a b']) {
+    expect(() => hubEnvironment({ HF_TOKEN: text })).toThrow(/^HF_TOKEN should be one word of letters/);
+  }
+});

@@ -26,7 +26,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /**
  * The environment of downloads.
  *
- * @throws UsageError when HF_ENDPOINT is no address.
+ * @throws UsageError when HF_ENDPOINT or a proxy is no address, or HF_TOKEN no token.
  * @example hubEnvironment({ HF_HOME: '/data/hf' }).hubCache // '/data/hf/hub'
  */
 export function hubEnvironment(env: Variables = process.env): HubEnvironment {
@@ -34,13 +34,13 @@ export function hubEnvironment(env: Variables = process.env): HubEnvironment {
   const home = env.HF_HOME || join(caches, 'huggingface');
   return {
     endpoint: endpoint(env.HF_ENDPOINT || 'https://huggingface.co'),
-    ...(env.HF_TOKEN && { token: env.HF_TOKEN.trim() }),
+    ...(env.HF_TOKEN && { token: token(env.HF_TOKEN.trim()) }),
     hubCache: env.HF_HUB_CACHE || join(home, 'hub'),
     checkpoints: join(env.TORCH_HOME || join(caches, 'torch'), 'hub', 'checkpoints'),
     offline: /^(1|on|yes|true)$/i.test(env.HF_HUB_OFFLINE ?? ''),
     proxies: {
-      http: env.http_proxy || env.HTTP_PROXY || '',
-      https: env.https_proxy || env.HTTPS_PROXY || '',
+      http: proxy('HTTP_PROXY', env.http_proxy || env.HTTP_PROXY || ''),
+      https: proxy('HTTPS_PROXY', env.https_proxy || env.HTTPS_PROXY || ''),
       except: env.no_proxy || env.NO_PROXY || '',
     },
   };
@@ -51,4 +51,17 @@ function endpoint(text: string): string {
     throw new UsageError(`HF_ENDPOINT = "${text}" should be an address such as https://huggingface.co.`);
   }
   return text.replace(/\/+$/, '');
+}
+
+/** The value is not shown: it is a secret. */
+function token(text: string): string {
+  if (/^[\x21-\x7e]*$/.test(text)) return text;
+  throw new UsageError('HF_TOKEN should be one word of letters, digits and signs, such as hf_….');
+}
+
+/** An address of http or https; http where none is said, as curl has it. The value, which may hold a password, is not shown. */
+function proxy(variable: string, text: string): string {
+  const url = text === '' || /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  if (url === '' || (URL.canParse(url) && /^https?:/i.test(url))) return url;
+  throw new UsageError(`${variable} should be the address of an HTTP proxy, such as http://proxy.example:3128.`);
 }

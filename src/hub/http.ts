@@ -55,12 +55,15 @@ const hubHosts = ['huggingface.co', 'hf.co'];
 export class Client {
   readonly #environment: HubEnvironment;
   readonly #dispatcher: Dispatcher;
+  readonly #answerWithin: number;
 
-  constructor(environment: HubEnvironment) {
+  /** @param answerWithin milliseconds from a request to its answer's headers, connecting to a proxy included. */
+  constructor(environment: HubEnvironment, answerWithin = 60_000) {
     const { http, https, except } = environment.proxies;
     this.#environment = environment;
+    this.#answerWithin = answerWithin;
     const proxies = { httpProxy: http, httpsProxy: https, noProxy: except };
-    this.#dispatcher = new EnvHttpProxyAgent({ ...proxies, headersTimeout: 60_000, bodyTimeout: 60_000 });
+    this.#dispatcher = new EnvHttpProxyAgent({ ...proxies, bodyTimeout: 60_000 });
   }
 
   close(): Promise<void> {
@@ -91,9 +94,12 @@ export class Client {
     const { endpoint, token } = this.#environment;
     const authorization = token && url.origin === new URL(endpoint).origin ? { authorization: `Bearer ${token}` } : {};
     const all = { 'user-agent': 'resnext', 'accept-encoding': 'identity', ...headers, ...authorization };
-    const options = { method, headers: all, dispatcher: this.#dispatcher, signal: signal ?? null };
+    const late = new AbortController();
+    const limit = setTimeout(() => late.abort(), this.#answerWithin);
+    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     try {
-      const { statusCode, headers: found, body } = await request(url, options);
+      const options = { method, headers: all, dispatcher: this.#dispatcher, signal: either };
+      const { statusCode, headers: found, body } = await Promise.race([request(url, options), aborted(either)]);
       body.on('error', () => {}); // whoever reads the body learns of it; one that is left unread may break unheard
       const header = (name: string) => {
         const value = found[name];
@@ -101,10 +107,23 @@ export class Client {
       };
       return { status: statusCode, url, header, body };
     } catch (error) {
+      if (late.signal.aborted && !signal?.aborted) {
+        throw new Interrupted(`${url.host} does not answer within ${this.#answerWithin / 1000} seconds.`);
+      }
       throw disconnected(error, url, signal);
+    } finally {
+      clearTimeout(limit);
     }
   }
 }
+
+/** Rejects when the signal aborts: undici itself does not while it waits for a proxy's tunnel. */
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
 
 /**
  * Where a redirect leads.
@@ -171,15 +190,27 @@ export function disconnected(error: unknown, url: URL, signal?: AbortSignal): un
   const code = 'code' in cause ? String(cause.code) : '';
   const known = lasting[code];
   if (known) return new Unreachable(`${url.host} cannot be reached: ${known} (${code}).`, 0, { cause: error });
-  if (/^(CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS_)/.test(code)) {
+  if (/^(CERT_|CRL_|DEPTH_|HOSTNAME_|INVALID_|PATH_|SELF_|UNABLE_|ERR_TLS_)/.test(code)) {
     return new Unreachable(`${url.host} cannot be trusted: ${cause.message} (${code}).`, 0, { cause: error });
   }
+  if (code === 'EPROTO' || /^ERR_(SSL|OSSL)_/.test(code)) {
+    return new Unreachable(`${url.host} does not speak https as it should (${code}).`, 0, { cause: error });
+  }
+  const status = /^Proxy response \((\d+)\)/.exec(cause.message)?.[1];
+  if (status !== undefined) return proxyRefusal(Number(status), url, error);
   if (/^(E[A-Z]+|UND_ERR_\w+|HPE_\w+)$/.test(code)) {
     return new Interrupted(`The connection to ${url.host} broke: ${cause.message} (${code}).`, 0, undefined, {
       cause: error,
     });
   }
   return error;
+}
+
+/** A proxy's answer to CONNECT that is not 200. */
+function proxyRefusal(status: number, url: URL, cause: Error): Unreachable {
+  const text = `The proxy answers ${status} when it is asked for ${url.host}`;
+  if (status >= 500) return new Interrupted(`${text}.`, 0, undefined, { cause });
+  return new Unreachable(`${text}: check HTTP_PROXY and HTTPS_PROXY.`, 0, { cause });
 }
 
 function innermost(error: Error): Error {

@@ -54,12 +54,12 @@ export class HubCache {
     return join(this.folder, 'snapshots', commit, ...file.split('/'));
   }
 
-  /** The path of a file that is there at a revision; undefined where it is not. */
-  async find(revision: string, file: string): Promise<string | undefined> {
+  /** The path of a file that is there at a revision, and the commit; undefined where it is not. */
+  async find(revision: string, file: string): Promise<{ path: string; commit: string } | undefined> {
     const commit = isCommit(revision) ? revision : await this.#ref(revision);
     if (commit === undefined) return undefined;
     const path = this.#snapshot(commit, file);
-    return (await isFile(path)) ? path : undefined;
+    return (await isFile(path)) ? { path, commit } : undefined;
   }
 
   async #ref(revision: string): Promise<string | undefined> {

@@ -1,10 +1,10 @@
 /**
  * One download of a file at a time, over processes: a file beside it that says which process holds it. A lock whose
- * process is gone, or whose download has stood still for minutes, is taken over. Should two processes take one over at
- * the same moment, both write; the check of the hash then refuses what they made.
+ * process is gone, or whose download has stood still for minutes, is taken over, by one process alone: who renames the
+ * file has it, and gives it back where it is no longer the one that was left.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { refusal } from '../files.ts';
 
@@ -12,24 +12,39 @@ import { refusal } from '../files.ts';
 const stillFor = 5 * 60_000;
 const pollSeconds = 0.5;
 
+/** A lock that is ours. */
+export interface Lock {
+  release(): Promise<void>;
+  /** Shows that its holder is at work, where a download does not grow. */
+  renew(): Promise<void>;
+}
+
 /**
- * Waits until the file `path` is ours, and gives the function that lets it go.
+ * Waits until the file `path` is ours.
  *
  * @param growing the file whose growth shows that the lock's holder is at work.
  */
-export async function lock(
-  path: string,
-  growing: string,
-  wait: (seconds: number) => Promise<void>,
-): Promise<() => Promise<void>> {
+export async function lock(path: string, growing: string, wait: (seconds: number) => Promise<void>): Promise<Lock> {
   const mark = `${process.pid} ${hostname()} ${randomUUID()}`;
   while (!(await create(path, mark))) {
-    if (await isAbandoned(path, growing)) await rm(path, { force: true });
-    else await wait(pollSeconds);
+    const left = await abandoned(path, growing);
+    if (left === undefined) await wait(pollSeconds);
+    else await clear(path, left);
   }
-  return async () => {
-    if ((await readFile(path, 'utf8').catch(() => '')) === mark) await rm(path, { force: true });
+  return {
+    release: async () => {
+      if ((await readFile(path, 'utf8').catch(() => '')) === mark) await rm(path, { force: true });
+    },
+    renew: () => utimes(path, new Date(), new Date()).catch(() => {}),
   };
+}
+
+/** Takes away the lock with this mark, and no other that somebody put there meanwhile. */
+export async function clear(path: string, mark: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  await rename(path, aside).catch(() => {});
+  if ((await readFile(aside, 'utf8').catch(() => mark)) !== mark) await link(aside, path).catch(() => {});
+  await rm(aside, { force: true });
 }
 
 async function create(path: string, mark: string): Promise<boolean> {
@@ -42,13 +57,14 @@ async function create(path: string, mark: string): Promise<boolean> {
   }
 }
 
-async function isAbandoned(path: string, growing: string): Promise<boolean> {
+/** The mark of a lock that nobody holds any more. */
+async function abandoned(path: string, growing: string): Promise<string | undefined> {
   const mark = await readFile(path, 'utf8').catch(() => undefined);
-  if (mark === undefined) return false; // it was let go just now
+  if (mark === undefined) return undefined; // it was let go just now
   const [pid, host] = mark.split(' ');
-  if (host === hostname() && !isRunning(Number(pid))) return true;
+  if (host === hostname() && !isRunning(Number(pid))) return mark;
   const times = await Promise.all([changed(path), changed(growing)]);
-  return Date.now() - Math.max(...times) > stillFor;
+  return Date.now() - Math.max(...times) > stillFor ? mark : undefined;
 }
 
 const changed = (path: string): Promise<number> =>

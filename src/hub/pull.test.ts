@@ -153,6 +153,13 @@ describe('the hub', () => {
     expect(fake.hub.requests.slice(known).map(({ method }) => method)).toEqual([]);
   });
 
+  it('takes config.json of the commit that the weights are of', async () => {
+    const fake = await hubWith();
+    await pull(`${name}@main`, options(fake));
+    const resolved = new Set(fake.hub.requests.map(({ url }) => url.split('/resolve/')[1]));
+    expect([...resolved]).toEqual(['main/model.safetensors', `${commit}/config.json`]);
+  });
+
   it('does without config.json', async () => {
     const fake = await serveHub(weights);
     closing.push(fake.close);
@@ -226,6 +233,21 @@ describe('connections', () => {
   it('are tried a bounded number of times', async () => {
     const fake = await hubWith(Array.from({ length: 9 }, () => (_, response) => response.writeHead(500).end()));
     await expect(pull(name, { ...options(fake), retries: 3 })).rejects.toThrow(/answers 500 for \/bytes: .* trouble/);
+    expect(fake.store.requests).toHaveLength(4);
+  });
+
+  it('to servers that give and take away are tried a bounded number of times', async () => {
+    let open: Parameters<Handler>[1] | undefined;
+    const gives: Handler = (_, response) => {
+      open = response;
+      response.writeHead(200, { 'content-length': weights.length, etag: '"v1"' });
+      response.write(weights.subarray(0, 2_000_000));
+    };
+    const takes: Handler = (_, response) =>
+      response.writeHead(206, { 'content-range': `bytes 7-9/${weights.length}` }).end('abc');
+    const fake = await hubWith(Array.from({ length: 20 }, () => [gives, takes]).flat());
+    const onProgress = ({ done }: { done: number }) => done === 2_000_000 && open?.destroy();
+    await expect(pull(name, { ...options(fake), onProgress, retries: 3 })).rejects.toThrow(/another part|broke/);
     expect(fake.store.requests).toHaveLength(4);
   });
 
@@ -343,6 +365,15 @@ describe('caches', () => {
     fillCache();
     const { path } = await pull(`${name}@main`, options());
     expect(sha256(readFileSync(path))).toBe(hash);
+  });
+
+  it('serve without a config.json, where there was none', async () => {
+    fillCache();
+    rmSync(join(repository(), 'snapshots', commit, 'config.json'));
+    for (const revision of ['main', commit]) {
+      const { path, config } = await pull(`timm/${name}@${revision}`, options());
+      expect([sha256(readFileSync(path)), config]).toEqual([hash, undefined]);
+    }
   });
 
   it('are filled once by two pulls at the same time', async () => {

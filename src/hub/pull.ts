@@ -98,6 +98,14 @@ function address(text: string): URL {
   throw new UsageError(`"${text}" should begin with https://, so that nobody can change the weights on the way.`);
 }
 
+/** A file of a repository in the cache. */
+interface HubFile {
+  readonly path: string;
+  readonly commit: string;
+  /** Whether the hub was asked. */
+  readonly fresh: boolean;
+}
+
 class Puller {
   readonly #client: Client;
   readonly #environment: HubEnvironment;
@@ -143,7 +151,10 @@ class Puller {
       return (await isFile(path)) ? { path } : undefined;
     }
     const cache = new HubCache(this.#environment.hubCache, source.repository);
-    return withConfig(await cache.find('main', source.file), await cache.find('main', 'config.json'));
+    const found = await cache.find('main', source.file);
+    if (!found) return undefined;
+    const config = await cache.find(found.commit, 'config.json');
+    return { path: found.path, ...(config && { config: config.path }) };
   }
 
   #missing(name: string): UsageError {
@@ -167,20 +178,24 @@ class Puller {
     throw new UsageError(`${repository} on the hub has none of ${weightFiles.join(', ')} at "${revision}".`);
   }
 
+  /** Weights, and the config.json of the same commit. */
   async #fromHub(source: HubSource, revision: string): Promise<Pulled> {
-    const path = await this.#hubFile(source, revision);
-    const config = await this.#hubFile({ ...source, file: 'config.json' }, revision).catch((error: unknown) => {
-      if (error instanceof Unreachable && error.status === 404) return undefined;
+    const { path, commit, fresh } = await this.#hubFile(source, revision);
+    try {
+      const config = await this.#hubFile({ ...source, file: 'config.json' }, commit);
+      return { path, config: config.path };
+    } catch (error) {
+      const isMissing = error instanceof Unreachable && (error.status === 404 || (!fresh && isOutOfReach(error)));
+      if (isMissing) return { path };
       throw error;
-    });
-    return withConfig(path, config)!;
+    }
   }
 
   /** A file of a repository: as the hub has it now, or from the cache where the hub cannot be reached. */
-  async #hubFile({ repository, file }: HubSource, revision: string): Promise<string> {
+  async #hubFile({ repository, file }: HubSource, revision: string): Promise<HubFile> {
     const cache = new HubCache(this.#environment.hubCache, repository);
     const there = await cache.find(revision, file);
-    if (there && (this.#offline || isCommit(revision))) return there;
+    if (there && (this.#offline || isCommit(revision))) return { ...there, fresh: false };
     if (this.#offline) throw new Unreachable(this.#missing(`${repository}/${file}`).message, 404);
     const url = `${this.#environment.endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${file}`;
     try {
@@ -189,9 +204,9 @@ class Puller {
       const check: Check = { kind: etag.length === 64 ? 'sha256' : 'git-blob', digest: etag };
       const wanted = { url, path, partial: `${path}.incomplete`, name: `${repository}/${file}`, size, check };
       if (!(await isFile(path))) await download(this.#client, wanted, this.#manner);
-      return await cache.place(revision, file, { commit, etag });
+      return { path: await cache.place(revision, file, { commit, etag }), commit, fresh: true };
     } catch (error) {
-      if (there && error instanceof Unreachable && (error.status === 0 || error instanceof Interrupted)) return there;
+      if (there && isOutOfReach(error)) return { ...there, fresh: false };
       throw error;
     }
   }
@@ -242,8 +257,9 @@ class Puller {
   }
 }
 
-const withConfig = (path: string | undefined, config: string | undefined): Pulled | undefined =>
-  path === undefined ? undefined : { path, ...(config !== undefined && { config }) };
+/** Whether it is the hub that cannot be reached, rather than the file that is not there. */
+const isOutOfReach = (error: unknown): boolean =>
+  error instanceof Unreachable && (error.status === 0 || error instanceof Interrupted);
 
 function checkOf({ sha256, sha1Inside }: UrlSource): Check | undefined {
   if (sha1Inside) return { kind: 'sha1-inside', digest: sha1Inside };
@@ -255,10 +271,19 @@ function checkOf({ sha256, sha1Inside }: UrlSource): Check | undefined {
  * that read as a date are none.
  */
 function sourceOf(url: URL): UrlSource {
-  const file = decodeURIComponent(url.pathname.split('/').at(-1)!);
+  const file = decoded(url.pathname.split('/').at(-1)!);
   if (!/^\w[\w.+-]*$/.test(file)) {
     throw new UsageError(`${url.href} should end in the name of a file of letters, digits, dots and dashes.`);
   }
   const sha256 = /-(?!(?:19|20)\d{6}\.)([0-9a-f]{8,64})\.[\w.]+$/.exec(file)?.[1];
   return { url: url.href, file, ...(sha256 && !file.endsWith('.zip') && { sha256 }) };
+}
+
+/** As it is where it is no encoding of text. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -80,6 +80,8 @@ describe('a pickle that names what weights do not need', () => {
 describe('a pickle that is not sound', () => {
   const bomb = (length: number, ...pickle: readonly (string | number)[]) =>
     joinBytes(Array.from({ length }, () => raw(...pickle)));
+  const ten = Array.from({ length: 10 }, (_, i) => int(i));
+  const pairs = ten.map((key) => raw(key, key, '\x86'));
   const cases: [string, Uint8Array | string, string][] = [
     ['calls what is no function', 'ctorch\nfloat32\n)R.', 'calls torch.float32, which is no function'],
     ['calls a value', 'K\x01)R.', 'calls a value that is no function'],
@@ -117,25 +119,33 @@ describe('a pickle that is not sound', () => {
     ],
     ['fills the stack', bomb(200_000, 'N'), 'piles more than 100000 values up'],
     ['fills the memo', bomb(200_000, ']', 0x94, '0'), 'makes more than 100000 objects'],
-    ['nests lists', bomb(90_000, ']').length ? raw(bomb(90_000, ']'), bomb(89_999, 'a'), '.') : '', 'no dict'],
+    ['nests lists', raw(bomb(90_000, ']'), bomb(89_999, 'a'), '.'), 'no dict'],
     [
       'doubles lists',
       raw(']', 0x94, bomb(200, '(', 'h', 0, 'h', 0, 'l', 'q', 0), '.'),
       'ends with more than one value',
+    ],
+    [
+      'copies a list into sets',
+      raw('](', ...ten, 'eq\0cbuiltins\nset\nq\x01', bomb(20_000, 'h\x01h\0\x85R0'), '.'),
+      'makes more than 100000 objects',
+    ],
+    [
+      'copies pairs into dicts',
+      raw('](', ...pairs, 'eq\0ccollections\nOrderedDict\nq\x01', bomb(20_000, 'h\x01h\0\x85R0'), '.'),
+      'makes more than 100000 objects',
     ],
     ['runs on', bomb(300_000, 'N', '0'), 'has more than 500000 instructions'],
     ['holds itself', raw('}q\0', text('model'), 'h\0s', text('net'), 'h\0s.'), 'no tensors by name'],
     ['holds a list only', '].', 'holds no dict'],
   ];
   test.each(cases)('and %s', async (_, pickle, message) => {
-    const begun = performance.now();
     await refused(pth(pickle), message);
-    expect(performance.now() - begun).toBeLessThan(5000);
   });
 
   test('or sets prototypes, which are keys like others', async () => {
-    const pickle = raw('}', text('__proto__'), '}', text('polluted'), '\x88ss', text('w').subarray(0, 0));
-    await refused(pth(raw(pickle, '.')), 'a dict with __proto__');
+    const pickle = raw('}', text('__proto__'), '}', text('polluted'), '\x88ss.');
+    await refused(pth(pickle), 'a dict with __proto__');
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });
@@ -180,6 +190,18 @@ describe('a tensor that does not lie in its data', () => {
   });
 });
 
+test('names in a file reach no terminal as they are, nor at any length', async () => {
+  const header = (name: string) => {
+    const entry = { dtype: 'F32', shape: [1], data_offsets: [0, 8] };
+    const json = new TextEncoder().encode(JSON.stringify({ [name]: entry }));
+    return raw(uint(json.length, 4), uint(0, 4), json, new Uint8Array(8));
+  };
+  await refused(header('w\x1b[2J\x9b'), 'tensor "w\\u001b[2J\\u009b": F32 [1] takes 4 bytes');
+  const error: unknown = await read(header('w'.repeat(1e6))).catch((reason: unknown) => reason);
+  expect(String(error)).toMatch(/^FormatError: weights\.pth: tensor "w{900,1000} … w+": F32 \[1\] takes 4 bytes.*\.$/);
+  expect(String(error).length).toBeLessThan(2100);
+});
+
 describe('a zip archive', () => {
   const data = new Uint8Array(1 << 20);
   const pickle = { name: 'a/data.pkl', data: raw('\x80\x02}.') };
@@ -222,7 +244,7 @@ describe('memory', () => {
   const pickle = tensorDict(storage(length / 4), 0, ints(length / 4), ints(1));
   const file = pth(pickle, new Uint8Array(length));
 
-  /** Bytes of arrays that are made while something runs, and the most that one call to the source asked for. */
+  /** Bytes of arrays that are left once something has run. */
   async function arraysOf(source: Source, use: (opened: StateDict) => unknown): Promise<number> {
     const before = process.memoryUsage().arrayBuffers;
     const kept = use(await readStateDict(source, 'weights.pth'));
@@ -260,6 +282,7 @@ describe('a Torch7 file', () => {
   const table = (index: number, count: number) => raw(uint(3, 4), uint(index, 4), uint(count, 4));
   const key = (value: string) => raw(uint(2, 4), word(value));
   const nested = Array.from({ length: 400 }, (_, i) => raw(table(i + 1, 1), key('modules')));
+  const back = (index: number) => raw(uint(3, 4), uint(index, 4));
   const long = (value: number) => raw(uint(value, 4), uint(0, 4));
   /** Each table holds the next one twice: 2^60 paths to the last. */
   const doubled = Array.from({ length: 60 }, (_, i) => {
@@ -269,7 +292,28 @@ describe('a Torch7 file', () => {
   const second = Array.from({ length: 60 }, (_, i) => {
     return raw(uint(1, 4), raw('\0\0\0\0\0\0\0\x40'), uint(3, 4), uint(3 * (60 - i) + 1, 4));
   });
+  const number = (value: number) => raw(uint(1, 4), new Uint8Array(Float64Array.of(value).buffer));
+  const one = number(1);
+  /** The first table holds modules, of which each has the one before as its child. */
+  const chain = Array.from({ length: 20_000 }, (_, i) =>
+    raw(one, table(2 * i + 2, 1), key('modules'), table(2 * i + 3, 1), one, i === 0 ? uint(0, 4) : back(2 * i)),
+  );
+  /** 20,000 modules, of which each would go through the same 100,000 children. */
+  const children = raw(table(2, 100_000), ...Array.from({ length: 100_000 }, (_, i) => raw(number(i + 1), uint(0, 4))));
+  const parents = Array.from({ length: 20_000 }, (_, i) =>
+    raw(number(i + 1), table(i + 4, 1), key('modules'), back(2)),
+  );
   const cases: [string, Uint8Array, string][] = [
+    [
+      'whose modules share their children',
+      raw(table(1, 2), key('a'), children, key('modules'), table(3, 20_000), ...parents),
+      'has no network',
+    ],
+    [
+      'whose modules lead back to each other',
+      raw(table(1, 20_001), ...chain, key('modules'), table(50_000, 1), one, back(40_000)),
+      'has modules in each other, more than 300 deep',
+    ],
     [
       'that claims a storage of 8 EB',
       raw(instance(1, 'torch.FloatStorage'), uint(0, 4), uint(2 ** 20, 4)),

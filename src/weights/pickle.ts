@@ -5,7 +5,8 @@
  *
  * None, bool, str, float and bytes become null, boolean, string, number and Uint8Array; int a number, or a bigint
  * beyond 2^53; list an array, tuple a `Tuple`, dict a Map (so no key means anything to JavaScript), set a Set. What is
- * kept is in proportion to what was read: instructions, texts and the stack have limits, and nothing is copied twice.
+ * kept is in proportion to what was read: instructions, texts and the stack have limits, and so have copies, which the
+ * calls that turn a list into a set or a dict make.
  * Reference: https://docs.python.org/3/library/pickletools.html
  */
 import { FormatError } from '../errors.ts';
@@ -96,9 +97,9 @@ class Machine {
     this.stack.push(value);
   }
 
-  /** Pushes what takes memory of its own. */
-  make(value: unknown): void {
-    this.objectsLeft -= 1;
+  /** Pushes what takes memory of its own, with entries that no instructions put there. */
+  make(value: unknown, entries = 0): void {
+    this.objectsLeft -= 1 + entries;
     if (this.objectsLeft < 0) this.refuse(`makes more than ${objectLimit} objects`);
     this.push(value);
   }
@@ -183,7 +184,8 @@ class Machine {
     if (!(callee instanceof Named)) this.refuse('calls a value that is no function');
     if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} with what is no tuple`);
     if (!callee.call) this.refuse(`calls ${callee.name}, which is no function`);
-    this.make(callee.call(args.items));
+    const value = callee.call(args.items);
+    this.make(value, value instanceof Map || value instanceof Set ? value.size : 0);
   }
 
   /** Attributes of dicts, such as the version numbers of an OrderedDict, and the contents of inert objects are dropped. */

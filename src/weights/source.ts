@@ -47,6 +47,16 @@ export function fillWhole(source: Source, target: Uint8Array, offset: number, su
 
 const chunkLength = 1 << 16;
 
+/** All of a source, in pieces that share their memory: each is to be used before the next is asked for. */
+export function* chunksOf(source: Source, subject: string): Generator<Uint8Array> {
+  const chunk = new Uint8Array(Math.min(chunkLength, source.size));
+  for (let begin = 0; begin < source.size; begin += chunk.length) {
+    const piece = chunk.subarray(0, Math.min(chunk.length, source.size - begin));
+    fillWhole(source, piece, begin, subject);
+    yield piece;
+  }
+}
+
 /** Reads a source from its begin to its end, in small pieces; whoever wants more than there is gets a `FormatError`. */
 export class Cursor {
   readonly source: Source;

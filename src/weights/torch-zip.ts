@@ -41,6 +41,17 @@ export async function readTorchZip(source: Source, name: string): Promise<Unzipp
   return { object: readObject(entries, prefix, name), size, inMemory };
 }
 
+/**
+ * The file of weights in a plain zip archive, as `readStateDict` takes it.
+ *
+ * @throws FormatError when it is no sound archive, or does not hold one such file.
+ */
+export async function weightsInZip(source: Source, name: string): Promise<Source> {
+  const found = await readTorchZip(source, name);
+  if ('inner' in found) return found.inner;
+  throw new FormatError(`${name} is a file of PyTorch's itself; expected a zip archive around one.`);
+}
+
 /** The one file of weights in a plain archive. */
 function onlyFile(names: readonly string[], name: string): string {
   const found = names.filter((entry) => weightsName.test(entry) && !entry.startsWith('__MACOSX/'));

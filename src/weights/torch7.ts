@@ -55,7 +55,7 @@ type Table = ReadonlyMap<unknown, unknown>;
 export function readTorch7(source: Source, name: string): StateDict {
   const root = new Torch7Reader(source, name).object(0);
   const tensors = new Map<string, TensorView>();
-  collect(root, '', tensors, new Set());
+  collect(root, '', 0, { tensors, seen: new Set(), name });
   if (tensors.size === 0) {
     throw new FormatError(`${name} is a Torch7 file, but has no network: no table "modules" with weights in it.`);
   }
@@ -63,9 +63,17 @@ export function readTorch7(source: Source, name: string): StateDict {
   return { tensors, metadata: new Map(), notes: ['Torch7: names are the places of modules, counted from 1.'] };
 }
 
-/** A module stands in one place; one that is met again is left out there. */
-function collect(value: unknown, path: string, tensors: Map<string, TensorView>, seen: Set<unknown>): void {
+interface Collection {
+  readonly tensors: Map<string, TensorView>;
+  readonly seen: Set<unknown>;
+  readonly name: string;
+}
+
+/** A module, or a table of modules, stands in one place; one that is met again is left out there. */
+function collect(value: unknown, path: string, depth: number, into: Collection): void {
+  const { tensors, seen, name } = into;
   if (!(value instanceof Map) || seen.has(value)) return;
+  if (depth > depthLimit) throw new FormatError(`${name} has modules in each other, more than ${depthLimit} deep.`);
   seen.add(value);
   for (const field of weightFields) {
     const found: unknown = value.get(field);
@@ -73,10 +81,12 @@ function collect(value: unknown, path: string, tensors: Map<string, TensorView>,
   }
   const children: unknown = value.get('modules');
   if (!(children instanceof Map)) {
-    if (path === '') collect(value.get('model'), path, tensors, seen);
+    if (path === '') collect(value.get('model'), path, depth + 1, into);
     return;
   }
-  for (let i = 1; i <= children.size; i += 1) collect(children.get(i), `${path}${i}.`, tensors, seen);
+  if (seen.has(children)) return;
+  seen.add(children);
+  for (let i = 1; i <= children.size; i += 1) collect(children.get(i), `${path}${i}.`, depth + 1, into);
 }
 
 class Torch7Reader {

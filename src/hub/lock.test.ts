@@ -1,0 +1,50 @@
+/** Locks that are left behind are taken over by one, and those that are held are not. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { clear, lock } from './lock.ts';
+
+let dir: string;
+let path: string;
+let waits: number;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-lock-'));
+  path = join(dir, 'file.lock');
+  waits = 0;
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+/** Waits once, after which the lock is let go. */
+const wait = async (): Promise<void> => {
+  waits += 1;
+  rmSync(path, { force: true });
+};
+const take = () => lock(path, join(dir, 'file'), wait);
+const longAgo = new Date(Date.now() - 3_600_000);
+
+it('is taken over from a process that is gone, and from one that stands still', async () => {
+  writeFileSync(path, `${2 ** 30} ${hostname()} gone`);
+  await (await take()).release();
+  writeFileSync(path, `${process.pid} ${hostname()} still`);
+  utimesSync(path, longAgo, longAgo);
+  await (await take()).release();
+  expect([waits, existsSync(path)]).toEqual([0, false]);
+});
+
+it('is kept by a holder that renews it', async () => {
+  const held = await take();
+  utimesSync(path, longAgo, longAgo);
+  await held.renew();
+  await take();
+  expect(waits).toBe(1);
+});
+
+it('is not taken from another who was first to take it over', async () => {
+  writeFileSync(path, 'new');
+  await clear(path, 'old');
+  expect(readFileSync(path, 'utf8')).toBe('new');
+  await clear(path, 'new');
+  await clear(path, 'gone');
+  expect(readdirSync(dir)).toEqual([]);
+});
