@@ -290,6 +290,7 @@ it('a run goes on with its own classes and net', async () => {
     await resume('--variant', 'resnext29_8x64d'),
     /trains with variant = resnext11_4x16d_w16; a resumed run keeps/,
   );
+  expectError(await resume('--from', 'resnext50_32x4d'), /trains with from = none; a resumed run keeps it/);
 });
 
 interface Classified {

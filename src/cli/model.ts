@@ -67,7 +67,10 @@ export const progressOn =
   (output: Output) =>
   ({ name, done, total, rate }: Progress): void => {
     const speed = `${megabytes(rate)} MB/s`;
-    if (total === undefined) return output.progress(0, `${name}  ${megabytes(done)} MB  ${speed}`);
+    if (total === undefined) {
+      output.progress(0, `${name}  ${megabytes(done)} MB  ${speed}`);
+      return;
+    }
     const left = duration((total - done) / Math.max(1, rate));
     output.progress(done / total, `${name}  ${megabytes(done)} of ${megabytes(total)} MB  ${speed}  ${left} left`);
   };

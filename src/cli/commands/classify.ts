@@ -24,8 +24,8 @@ export async function run(
   options: ClassifyCommandOptions,
   output: Output,
 ): Promise<number> {
-  const { model, top, threshold, batch, tta, threads, output: file } = options;
-  if (!(top >= 1)) throw new UsageError(`--top ${top} should be at least 1.`);
+  const { top, threshold, batch, tta, output: file } = options;
+  if (!Number.isInteger(top) || top < 1) throw new UsageError(`--top ${top} should be a whole number from 1.`);
   checkThreshold(threshold);
   const sources = await expandSources(images);
   const classifier = await openClassifier(options, output);

@@ -21,7 +21,7 @@ export async function run(
   options: FeaturesOptions,
   output: Output,
 ): Promise<number> {
-  const { model, output: file, batch, threads } = options;
+  const { output: file, batch } = options;
   checkFeatureFile(file);
   const stages = stagesOf(options.stages);
   const sources = await expandSources(images);
