@@ -30,8 +30,8 @@ export interface ReportOptions {
 }
 
 /** Pairs of classes that the page shows, and pictures of each. */
-export const shownPairs = 12;
-export const shownPictures = 6;
+const shownPairs = 12;
+const shownPictures = 6;
 
 /**
  * Which mistakes to show: of the most confused pairs of classes those of which the model was surest.
