@@ -311,6 +311,22 @@ describe('evaluate', () => {
     expect(html).toContain('Logits averaged over picture and mirror image.');
   });
 
+  it('of many classes, lists those that there are pictures of', async () => {
+    const many = join(dir, 'many.onnx');
+    await json('export', 'resnext11_4x16d_w16', '--classes', '101', '--size', '32', '-o', many);
+    const data = join(dir, 'two of many');
+    for (const name of ['class 7', 'class 70']) cpSync(join(photos, 'b'), join(data, name), { recursive: true });
+    const { stdout } = await run('evaluate', data, '--model', many);
+    const [, classTable] = stdout.split(/\n\nThe 2 classes with pictures, the weakest first:\n\n|\n\nMost confused/);
+    expect(
+      classTable!
+        .split('\n')
+        .slice(1)
+        .map((row) => row.split('  ')[0])
+        .sort(),
+    ).toEqual(['class 7', 'class 70']);
+  });
+
   it('refuses a model without classes', async () => {
     const features = join(dir, 'features.onnx');
     await json('export', 'resnext11_4x16d_w16', '--classes', '0', '--size', '32', '-o', features);

@@ -111,7 +111,8 @@ function classTable({ scores }: Evaluation): string[] {
   const rows = shown.map(({ label, pictures, recall, precision, f1 }) => [
     ...[label, pictures, percent(recall), percent(precision), percent(f1)],
   ]);
-  const note = shown === scores ? [] : [`The ${shown.length} weakest of ${weakest.length} classes with pictures:`];
+  const some = weakest.length > shown.length ? `The ${shown.length} weakest of the` : 'The';
+  const note = shown === scores ? [] : [`${some} ${weakest.length} classes with pictures, the weakest first:`];
   return [...note, table([['class', 'pictures', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
 }
 
