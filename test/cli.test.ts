@@ -167,7 +167,11 @@ describe('help and mistakes in typing', () => {
     ['train without a folder', ['train'], /Name the folder of pictures/],
     ['train without --out', ['train', 'pictures'], /--out RUN/],
     ['a channel count that no picture has', ['train', 'a', '--out', 'b', '--input-channels', '2'], /inputChannels = 2/],
-    ['no class to name', ['classify', 'a.png', '--model', 'b', '--top', '0'], /--top 0 should be at least 1/],
+    [
+      'no class to name',
+      ['classify', 'a.png', '--model', 'b', '--top', '0'],
+      /--top 0 should be a whole number from 1/,
+    ],
     ['a folder for a run that has one', ['train', '--resume', 'a', '--out', 'b'], /leave out --out/],
     ['a share of more than all', ['train', 'a', '--out', 'b', '--validation', '1.5'], /validation = 1\.5/],
     ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
@@ -290,6 +294,7 @@ it('a run goes on with its own classes and net', async () => {
     await resume('--variant', 'resnext29_8x64d'),
     /trains with variant = resnext11_4x16d_w16; a resumed run keeps/,
   );
+  expectError(await resume('--from', 'resnext50_32x4d'), /trains with from = none; a resumed run keeps it/);
 });
 
 interface Classified {

@@ -217,6 +217,7 @@ describe('is refused', () => {
       /freeze = "layer4" is no part of this net; its parts are stem, layer1, layer2, layer3, fc/,
     ],
     ['nothing to train', { freeze: ['all but fc', 'fc'] }, /leaves nothing to train/],
+    ['a new classifier that is frozen', { freeze: ['stem', 'fc'] }, /"fc" would keep a classifier that knows nothing/],
     ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /freeze does nothing for a linear probe/],
     ['freezing a new net', { from: '', freeze: ['stem'] }, /freeze is for a net that knows something already/],
     ['a probe of a new net', { from: '', linearProbe: true }, /linearProbe is for a net that knows something already/],

@@ -120,6 +120,8 @@ describe('what can be named', () => {
     expectError(await classify('-', '-'), /Standard input holds one picture/);
     expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
     expectError(await classify(photos, '--threshold', '50'), /--threshold 50 should be a probability from 0 to 1\./);
+    expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
+    expectError(await classify(photos, '--threads', '-1'), /threads = -1 should be a whole number of at least 1\./);
   });
 });
 
@@ -307,6 +309,31 @@ describe('evaluate', () => {
     expect(html).toContain(`<dd>${found.top1.toFixed(2)} %</dd>`);
     expect(html.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(12 - right);
     expect(html).toContain('Logits averaged over picture and mirror image.');
+  });
+
+  it('of many classes, lists those that there are pictures of', async () => {
+    const many = join(dir, 'many.onnx');
+    await json('export', 'resnext11_4x16d_w16', '--classes', '101', '--size', '32', '-o', many);
+    const data = join(dir, 'two of many');
+    for (const name of ['class 7', 'class 70']) cpSync(join(photos, 'b'), join(data, name), { recursive: true });
+    const { stdout } = await run('evaluate', data, '--model', many);
+    const [, classTable] = stdout.split(/\n\nThe 2 classes with pictures, the weakest first:\n\n|\n\nMost confused/);
+    expect(
+      classTable!
+        .split('\n')
+        .slice(1)
+        .map((row) => row.split('  ')[0])
+        .sort(),
+    ).toEqual(['class 7', 'class 70']);
+  });
+
+  it('refuses a model without classes', async () => {
+    const features = join(dir, 'features.onnx');
+    await json('export', 'resnext11_4x16d_w16', '--classes', '0', '--size', '32', '-o', features);
+    expectError(
+      await run('evaluate', photos, '--model', features),
+      /features\.onnx" has no classes; ask it for features/,
+    );
   });
 
   it('tells what folders of WordNet numbers should be called', async () => {

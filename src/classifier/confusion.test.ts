@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Confusion, likeliest, mostConfused } from './confusion.ts';
+import { Confusion, likeliest, mostConfused, weakestFirst } from './confusion.ts';
 
 const confusion = new Confusion(4);
 const counts = [
@@ -46,4 +46,14 @@ it('the likeliest is the first of equal ones, and never NaN', () => {
   expect(likeliest(Float32Array.of(Number.NaN, -Infinity, -5))).toBe(2);
   expect(likeliest(Float32Array.of(Number.NaN, -Infinity))).toBe(1);
   expect(likeliest(Float32Array.of(Number.NaN))).toBe(-1);
+});
+
+it('the weakest classes are among those that there are pictures of', () => {
+  const labels = ['right', 'none', 'half', 'wrong'];
+  const confusion = new Confusion(labels.length);
+  confusion.add(0, 0);
+  confusion.add(2, 2);
+  confusion.add(2, 3);
+  confusion.add(3, 2);
+  expect(weakestFirst(confusion.scores(labels)).map(({ label }) => label)).toEqual(['wrong', 'half', 'right']);
 });

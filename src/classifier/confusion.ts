@@ -55,6 +55,10 @@ export class Confusion {
   }
 }
 
+/** The classes that there are pictures of, those with the lowest F1 first. */
+export const weakestFirst = (scores: readonly ClassScore[]): ClassScore[] =>
+  scores.filter(({ pictures }) => pictures > 0).sort((a, b) => a.f1 - b.f1);
+
 /** The place of the largest value, the first of equal ones; -1 where there is nothing but NaN. */
 export function likeliest(row: Float32Array): number {
   let best = -1;

@@ -27,7 +27,7 @@ const formOption = () => new Option('--form <form>', 'how blocks are written').c
 const shortcutOption = () =>
   new Option('--shortcut <type>', 'shortcut where shapes change (default: B)').choices(['A', 'B', 'C', 'D']);
 const modelHelp =
-  'a run, a file of weights (.safetensors, .pth, .t7), an .onnx file of this package, published weights, owner/name on the hub';
+  'a run, a file of weights (.safetensors, .pth, .t7), an .onnx file of this package, published weights, owner/name on the hub, or an address';
 const ttaOption = () =>
   new Option('--tta <views>', 'what of a picture is looked at; logits are averaged')
     .choices(viewNames)
@@ -208,7 +208,9 @@ function addExport(program: Command): void {
         'of an ONNX file: float, normalised [N, C, H, W] (default), or bytes, pixels [N, H, W, C]',
       ).choices(['float', 'bytes']),
     )
-    .addOption(new Option('--layout <name>', 'whose names a .safetensors file has').choices(layoutNames))
+    .addOption(
+      new Option('--layout <name>', 'whose names a .safetensors file has (default: torchvision)').choices(layoutNames),
+    )
     .option('--softmax', 'an ONNX file that gives probabilities in place of logits')
     .addOption(new Option('--form <form>', 'how blocks are written; C for a variant, else as trained').choices(forms))
     .addOption(shortcutOption())
@@ -292,14 +294,26 @@ function addBench(program: Command): void {
 }
 
 function addTrain(program: Command): void {
-  const d = trainDefaults;
   const train = command(
     program,
     'train [dir]',
     'train on a folder of pictures',
     'resnext train flowers --variant resnext26_32x4d --epochs 30 --out runs/flowers',
     () => import('./commands/train.ts'),
-  )
+  );
+  for (const add of [addNet, addRecipe, addPictures]) add(train);
+  train
+    .option('--seed <n>', `(default: ${trainDefaults.seed})`, number)
+    .option('--threads <n>', 'threads of the engine (default: all cores)', number)
+    .option('--checkpoint-every <seconds>', `within an epoch (default: ${trainDefaults.checkpointEvery})`, number)
+    .addOption(jsonOption('print JSON lines'))
+    .addHelpText('after', '  $ resnext train roses --from runs/flowers --freeze stem,layer1 --out runs/roses');
+}
+
+/** What is trained, and where the run is kept. */
+function addNet(train: Command): void {
+  const d = trainDefaults;
+  train
     .option('--out <run>', 'folder for the results')
     .option('--resume <run>', 'go on with an interrupted run')
     .option('--from <model>', 'start from a model, as --model of classify: its net, preprocessing and weights')
@@ -315,7 +329,11 @@ function addTrain(program: Command): void {
     )
     .option('--input-channels <n>', `1 for grey, 3 for colour (default: ${d.inputChannels})`, number)
     .option('--zero-init-last', 'start each block as its shortcut');
-  addRecipe(train);
+}
+
+/** How pictures are found, read and varied. */
+function addPictures(train: Command): void {
+  const d = trainDefaults;
   train
     .addOption(
       new Option('--augmentation <kind>', 'how pictures are varied (default: by the stem)').choices([
@@ -327,18 +345,13 @@ function addTrain(program: Command): void {
       `kept for validation where there is no val folder (default: ${d.validation})`,
       number,
     )
-    .option('--seed <n>', `(default: ${d.seed})`, number)
     .option('--strict', 'stop at a picture that cannot be read')
-    .option('--threads <n>', 'threads of the engine (default: all cores)', number)
     .option('--workers <n>', 'threads that decode pictures (default: one per core, at most 8)', number)
     .option(
       '--cache <MiB>',
       'memory for decoded pictures, 0 for none (default: a quarter of what is free, at most 1024)',
       number,
-    )
-    .option('--checkpoint-every <seconds>', `within an epoch (default: ${d.checkpointEvery})`, number)
-    .addOption(jsonOption('print JSON lines'))
-    .addHelpText('after', '  $ resnext train roses --from runs/flowers --freeze stem,layer1 --out runs/roses');
+    );
 }
 
 /** What the optimiser does. */

@@ -8,7 +8,7 @@ import { loadSharp } from './sharp.ts';
  */
 export async function thumbnail(path: string, side: number): Promise<string> {
   const sharp = await loadSharp();
-  const bytes = await sharp(path)
+  const bytes = await sharp(path, { failOn: 'error' }) // what `decode` reads can be shown
     .flatten({ background: '#fff' })
     .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
     .jpeg({ quality: 80 })

@@ -44,6 +44,8 @@ it('is one page with the figures, the matrix, the pairs and the classes', () => 
   expect(html).toContain('<img src="data:image/jpeg;base64,AAAA" alt="x/&quot;1&quot;.png"');
   expect(html).not.toContain('<b></b>');
   expect(html).not.toMatch(/(src|href)="(?!data:)/);
+  expect(html).toContain('The weakest first, without the one class that had no pictures.');
+  expect([...html.matchAll(/<tr><td>([^<]*)</g)].map(([, label]) => label)).toEqual(['&lt;b>', 'a']);
 });
 
 it('a thousand classes make as many cells as are not empty', () => {

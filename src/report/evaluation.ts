@@ -1,5 +1,5 @@
 /** An evaluation as one HTML page: its figures, the classes, the confusion matrix, and pictures that were named wrong. */
-import { mostConfused } from '../classifier/confusion.ts';
+import { mostConfused, weakestFirst } from '../classifier/confusion.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import { escapeHtml, page } from '../page.ts';
 import { confusionMatrix, matrixStyle } from './heatmap.ts';
@@ -30,8 +30,8 @@ export interface ReportOptions {
 }
 
 /** Pairs of classes that the page shows, and pictures of each. */
-export const shownPairs = 12;
-export const shownPictures = 6;
+const shownPairs = 12;
+const shownPictures = 6;
 
 /**
  * Which mistakes to show: of the most confused pairs of classes those of which the model was surest.
@@ -63,7 +63,7 @@ export function evaluationReport(evaluation: Evaluation, options: ReportOptions)
     `<div class="wide">${confusionMatrix(evaluation.confusion, labels)}</div>`,
     ...pairs(evaluation, labels, mistakes),
     '<h2>Classes</h2>',
-    '<p>The weakest first. Recall is the top-1 of the class alone.</p>',
+    `<p>The weakest first${withoutPictures(evaluation)}. Recall is the top-1 of the class alone.</p>`,
     classTable(evaluation),
   ];
   return page(`${model} on ${folder}`, parts, style + matrixStyle);
@@ -98,12 +98,16 @@ function classTable({ scores }: Evaluation): string {
   const head = ['class', 'pictures', 'recall', 'precision', 'F1'].map((name) => `<th>${name}</th>`).join('');
   const bar = (value: number) =>
     `<td><div class="bar"><i style="width:${value.toFixed(1)}%"></i><span>${value.toFixed(1)} %</span></div></td>`;
-  const rows = [...scores]
-    .sort((a, b) => a.f1 - b.f1)
-    .map(({ label, pictures, recall, precision, f1 }) => {
-      return `<tr><td>${escapeHtml(label)}</td><td class="number">${pictures}</td>${[recall, precision, f1].map(bar).join('')}</tr>`;
-    });
+  const rows = weakestFirst(scores).map(({ label, pictures, recall, precision, f1 }) => {
+    return `<tr><td>${escapeHtml(label)}</td><td class="number">${pictures}</td>${[recall, precision, f1].map(bar).join('')}</tr>`;
+  });
   return `<div class="wide"><table class="classes"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+}
+
+/** What is said of the classes that the table leaves out. */
+function withoutPictures({ scores }: Evaluation): string {
+  const count = scores.length - weakestFirst(scores).length;
+  return count === 0 ? '' : `, without ${count === 1 ? 'the one class' : `the ${count} classes`} that had no pictures`;
 }
 
 const style = `h1 { margin-bottom: 0; }

@@ -17,7 +17,10 @@ interface Scale {
 function scaleFor(classes: number): Scale {
   if (classes <= 12) return { cell: 44, font: 13, labels: true, counts: true };
   if (classes <= 30) return { cell: 28, font: 11, labels: true, counts: true };
-  if (classes <= 150) return { cell: Math.max(7, Math.floor(900 / classes)), font: 8, labels: true, counts: false };
+  if (classes <= 150) {
+    const cell = Math.max(7, Math.floor(900 / classes));
+    return { cell, font: Math.min(8, cell), labels: true, counts: false };
+  }
   return { cell: Math.max(1, 900 / classes), font: 12, labels: false, counts: false };
 }
 

@@ -76,3 +76,7 @@ test('what is disposed of does not run, and disposing twice or under a run is ha
   await expect(run()).rejects.toThrow('The session was disposed of; open another one.');
   expect(() => session.bind(inputs, outputs)).toThrow('The session was disposed of');
 });
+
+test('threads that cannot be are refused', async () => {
+  await expect(openBound(graph(), { threads: -1 })).rejects.toThrow('threads = -1 should be a whole number');
+});

@@ -14,7 +14,7 @@ import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { encodeOnnx, inlineLimit } from '../onnx/write.ts';
 import type { Tensor } from '../tensor.ts';
-import { type BoundSession, named, Session, type SessionOptions } from './session.ts';
+import { type BoundSession, checkThreads, named, Session, type SessionOptions } from './session.ts';
 
 /** Places in the table of version 1, and what stands there. What gives a pointer gives a status, null if all is well. */
 const places = {
@@ -64,13 +64,15 @@ let loaded: Promise<Native | undefined> | undefined;
  * Opens a graph whose inputs and outputs are bound to arrays: through the C interface where this machine lets it, and
  * else, more slowly, through onnxruntime-node.
  *
- * @throws UsageError with ONNX Runtime's reason, led by the node's name where it gives one.
+ * @throws UsageError for threads that are no whole number from 1; else with ONNX Runtime's reason, led by the node's name
+ *   where it gives one.
  * @example
  * const session = await openBound(graph, { threads: 2 });
  * const run = session.bind(inputs, outputs);
  * await run(); // the outputs' arrays hold the results
  */
 export async function openBound(graph: Graph, options: SessionOptions = {}): Promise<BoundSession> {
+  checkThreads(options);
   loaded ??= load();
   const native = await loaded;
   if (!native || (options.providers ?? ['cpu']).join() !== 'cpu') return Session.open(graph, options);

@@ -96,3 +96,9 @@ test('the machine says how many channels are computed at a time', async () => {
   expect(cores).toBeGreaterThan(0);
   expect(runtime).toMatch(/^\d+\.\d+\.\d+/);
 });
+
+test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', async (threads) => {
+  await expect(Session.open(reshapeGraph(), { threads })).rejects.toThrow(
+    `threads = ${threads} should be a whole number of at least 1.`,
+  );
+});

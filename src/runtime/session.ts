@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor.ts';
 import { loadRuntime } from './ort-node.ts';
 
 export interface SessionOptions {
-  /** Threads within one operator; by default as many as there are cores. */
+  /** Threads within one operator, from 1; by default as many as there are cores. */
   readonly threads?: number;
   /** Execution providers in order of preference; ['cpu'] by default. */
   readonly providers?: readonly string[];
@@ -50,10 +50,12 @@ export class Session implements BoundSession {
   /**
    * Opens a graph, the bytes of an ONNX file, or the file at a path.
    *
-   * @throws UsageError with ONNX Runtime's reason, led by the node's name where it gives one.
+   * @throws UsageError for threads that are no whole number from 1; else with ONNX Runtime's reason, led by the node's
+   *   name where it gives one.
    * @example const session = await Session.open(model.graph, { threads: 2 });
    */
   static async open(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    checkThreads(options);
     const ort = await loadRuntime();
     const settings: Ort.InferenceSession.SessionOptions = {
       executionProviders: [...(options.providers ?? ['cpu'])],
@@ -109,6 +111,12 @@ export class Session implements BoundSession {
     });
     return Object.fromEntries(entries);
   }
+}
+
+/** Throws a UsageError for threads that ONNX Runtime would refuse, or wait for without an end. */
+export function checkThreads({ threads }: SessionOptions): void {
+  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
+  throw new UsageError(`threads = ${threads} should be a whole number of at least 1.`);
 }
 
 /** The weights go to a file of their own, which ONNX Runtime maps into memory instead of reading it. */

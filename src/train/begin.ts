@@ -13,6 +13,7 @@ import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
 import { type Checkpoint, type Progress, start } from './checkpoint.ts';
 import { type TrainOptions, trainConfig } from './options.ts';
+import { frozenParts, head } from './parts.ts';
 
 export interface Beginning {
   /** The net, its classes and its preprocessing; no metrics yet. */
@@ -41,7 +42,7 @@ function describeNew(options: TrainOptions, classes: readonly string[]): ModelDe
 /**
  * A saved model, with its classifier if it knows the same classes in the same order, and else with a seeded initial one.
  *
- * @throws UsageError when the model has no weights of its own, as after folding.
+ * @throws UsageError when the model has no weights of its own, as after folding, or a new classifier would be frozen.
  */
 export function beginFrom(options: TrainOptions, classes: readonly string[], source: SavedModel): Beginning {
   const { variant, config: old, preprocessing: usual } = source.description;
@@ -54,6 +55,11 @@ export function beginFrom(options: TrainOptions, classes: readonly string[], sou
   const preprocessing = options.size === 0 ? usual : atSize(usual, options.size);
   const inputSize = [preprocessing.size, preprocessing.size] as const;
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
+  if (newHead && frozenParts(options.freeze, config).includes(head)) {
+    throw new UsageError(
+      `freeze = "${head}" would keep a classifier that knows nothing: it is new, since "${options.data}" has other classes than "${options.from}". Leave "${head}" out.`,
+    );
+  }
   const description = { variant, config, classes, preprocessing, metrics: {} };
   const known = { description, velocity: new Map(), progress: start, newHead };
   if (!newHead) return { ...known, weights: source.weights };

@@ -25,7 +25,7 @@ export async function run(
   output: Output,
 ): Promise<number> {
   const { top, threshold, batch, tta, output: file } = options;
-  if (!(top >= 1)) throw new UsageError(`--top ${top} should be at least 1.`);
+  if (!Number.isInteger(top) || top < 1) throw new UsageError(`--top ${top} should be a whole number from 1.`);
   checkThreshold(threshold);
   const sources = await expandSources(images);
   const classifier = await openClassifier(options, output);

@@ -1,11 +1,12 @@
 /** `resnext evaluate`: how well a model names labelled pictures, class by class, in text, as JSON and as a page. */
 import type { Classifier } from '../../classifier/classifier.ts';
-import { mostConfused } from '../../classifier/confusion.ts';
+import { mostConfused, weakestFirst } from '../../classifier/confusion.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
 import { Loader } from '../../data/loader.ts';
 import type { Views } from '../../data/presets.ts';
 import { thumbnail } from '../../data/thumbnail.ts';
+import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
 import { type ModelOptions, openClassifier } from '../model.ts';
@@ -24,7 +25,9 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
   const { model, tta, report } = options;
   const classifier = await openClassifier(options, output);
   try {
-    const { samples } = await openClasses(dir, classifier.description.classes);
+    const { classes } = classifier.description;
+    if (classes.length === 0) throw new UsageError(`The model "${model}" has no classes; ask it for features.`);
+    const { samples } = await openClasses(dir, classes);
     const corrupt: string[] = [];
     const mistakes: Mistake[] = [];
     const result = await measure(classifier, samples, options, output, corrupt, mistakes);
@@ -101,12 +104,15 @@ function describe(result: Evaluation, corrupt: number): string {
   return [`${whole}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }
 
+/** All classes; of many the weakest, of those that there are pictures of. */
 function classTable({ scores }: Evaluation): string[] {
-  const shown = scores.length <= mostInTable ? scores : [...scores].sort((a, b) => a.f1 - b.f1).slice(0, mostListed);
+  const weakest = weakestFirst(scores);
+  const shown = scores.length <= mostInTable ? scores : weakest.slice(0, mostListed);
   const rows = shown.map(({ label, pictures, recall, precision, f1 }) => [
     ...[label, pictures, percent(recall), percent(precision), percent(f1)],
   ]);
-  const note = shown === scores ? [] : [`The ${mostListed} weakest of ${scores.length} classes:`];
+  const some = weakest.length > shown.length ? `The ${shown.length} weakest of the` : 'The';
+  const note = shown === scores ? [] : [`${some} ${weakest.length} classes with pictures, the weakest first:`];
   return [...note, table([['class', 'pictures', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
 }
 

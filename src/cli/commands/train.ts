@@ -26,14 +26,18 @@ export async function run([dir]: readonly [string?], given: TrainCommandOptions,
     stop.abort();
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
-  const from = options.from ? { from: await modelPath(options.from, output) } : {};
   const hooks = { onEvent: listener(output), signal: stop.signal };
   const result =
     run === undefined
-      ? await train(required(dir, { ...options, ...from }), hooks)
+      ? await train(required(dir, await withModel(options, output)), hooks)
       : await resume(run, changes(dir, options), hooks);
   process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   return result.interrupted ? interruptedCode : 0;
+}
+
+/** The options with the model to start from in place, downloaded if need be. */
+async function withModel(options: Partial<TrainOptions>, output: Output): Promise<Partial<TrainOptions>> {
+  return options.from ? { ...options, from: await modelPath(options.from, output) } : options;
 }
 
 function required(dir: string | undefined, { out, ...options }: Partial<TrainOptions>): Parameters<typeof train>[0] {
