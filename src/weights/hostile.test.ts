@@ -298,8 +298,8 @@ describe('a Torch7 file', () => {
   const chain = Array.from({ length: 20_000 }, (_, i) =>
     raw(one, table(2 * i + 2, 1), key('modules'), table(2 * i + 3, 1), one, i === 0 ? uint(0, 4) : back(2 * i)),
   );
-  /** 20,000 modules, of which each would go through the same 100,000 children. */
-  const children = raw(table(2, 100_000), ...Array.from({ length: 100_000 }, (_, i) => raw(number(i + 1), uint(0, 4))));
+  /** 20,000 modules, of which each would go through the same 50,000 children. */
+  const children = raw(table(2, 50_000), ...Array.from({ length: 50_000 }, (_, i) => raw(number(i + 1), uint(0, 4))));
   const parents = Array.from({ length: 20_000 }, (_, i) =>
     raw(number(i + 1), table(i + 4, 1), key('modules'), back(2)),
   );
