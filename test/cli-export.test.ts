@@ -62,7 +62,7 @@ test.each([
   ['softmax in a folder for transformers.js', ['-o', 'net', '--softmax'], 'leave --input and --softmax out.'],
   ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], 'leave --input and --softmax out.'],
   ['softmax without classes', ['-o', 'net.onnx', '--softmax', '--classes', '0'], 'softmax needs classes'],
-  ['a folder without classes', ['-o', 'net', '--classes', '0'], 'without classes, so there is nothing to classify.'],
+  ['a folder without classes', ['-o', 'net', '--classes', '0'], 'has no classes, so there is nothing to classify.'],
 ])('%s is refused', async (_, args, sentence) => {
   const { code, stdout, stderr } = await run('export', variant[0]!, ...args);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -373,7 +373,7 @@ describe('a trained model', () => {
   it('without classes names nothing', async () => {
     const file = join(dir, 'features.onnx');
     await json('export', 'resnext11_4x16d_w16', '--classes', '0', '-o', file);
-    expectError(await run('classify', picture('red'), '--model', file), /resnext11_4x16d_w16 without classes/);
+    expectError(await run('classify', picture('red'), '--model', file), /\(resnext11_4x16d_w16\) has no classes/);
   });
 
   it('is refused when its file is cut short', async () => {
@@ -427,7 +427,10 @@ describe('bench', () => {
   });
 
   it('is refused without a model or runs', async () => {
-    expectError(await run('bench', 'missing.onnx'), /There is no model at "missing\.onnx"/);
+    expectError(
+      await run('bench', 'missing.onnx'),
+      /"missing\.onnx" is neither a file or folder here nor published weights/,
+    );
     expectError(await run('bench', trained, '--runs', '0'), /runs = 0 should be a whole number of at least 1/);
   });
 });

@@ -193,7 +193,7 @@ export class Classifier {
   #labels(): string[] {
     const { classes, config, variant } = this.description;
     if (config.classes > 0) return Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
-    throw new UsageError(`The model is a ${variant} without classes; ask it for features.`);
+    throw new UsageError(`The model (${variant}) has no classes; ask it for features.`);
   }
 
   /** Reads pictures and runs them, so many at a time. The batches of `run` are [N·V, C, H, W]. */

@@ -161,8 +161,8 @@ test('a model without classes names nothing, but has features', async () => {
   const picture = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
   for (const _ of ['first', 'second']) {
     const classifier = await Classifier.open(path);
-    await expect(classifier.classify(picture)).rejects.toThrow('resnext8_8x16d_w16 without classes');
-    await expect(classifier.evaluate([])).rejects.toThrow('without classes; ask it for features.');
+    await expect(classifier.classify(picture)).rejects.toThrow('(resnext8_8x16d_w16) has no classes');
+    await expect(classifier.evaluate([])).rejects.toThrow('has no classes; ask it for features.');
     const whole = await Classifier.open(join(folder, 'run'));
     expect(await classifier.features(picture)).toEqual(await whole.features(picture));
     await Promise.all([classifier.dispose(), whole.dispose()]);

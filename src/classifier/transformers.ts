@@ -47,7 +47,7 @@ export async function exportTransformers(
 ): Promise<void> {
   const { description } = model;
   if (description.config.classes === 0) {
-    throw new UsageError(`The model is a ${description.variant} without classes, so there is nothing to classify.`);
+    throw new UsageError(`The model (${description.variant}) has no classes, so there is nothing to classify.`);
   }
   const graph = describedGraph(model, description.preprocessing.channels === 1 ? ['grey'] : []);
   const [input] = graph.inputs;

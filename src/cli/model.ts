@@ -49,7 +49,8 @@ export async function modelPath(text: string, output: Output): Promise<string> {
 
 /** `modelPath`, or undefined where a command should take the text for a variant, or say that it is none. */
 export async function modelPathUnlessVariant(text: string, output: Output): Promise<string | undefined> {
-  const isModel = existsSync(text) || (canPull(text) && !isVariant(text));
+  if (!existsSync(text) && isVariant(text)) return undefined;
+  const isModel = existsSync(text) || canPull(text) || /[./\\]/.test(text); // a variant has none of these in its name
   return isModel ? modelPath(text, output) : undefined;
 }
 

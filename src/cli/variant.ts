@@ -1,5 +1,4 @@
 /** A named variant with what the options `--form`, `--shortcut`, `--classes` and `--size` change in it. */
-import { UsageError } from '../errors.ts';
 import type { Form, ResNeXtOptions, Shortcut } from '../model/config.ts';
 import { variant } from '../model/variants.ts';
 
@@ -14,11 +13,9 @@ export interface VariantOptions {
 /**
  * The options of the net that a variant's name stands for, in form C unless said.
  *
- * @throws UsageError for a name that is no variant, or that is a path where nothing is.
+ * @throws UsageError for a name that is no variant.
  */
 export function variantOptions(name: string, options: VariantOptions = {}): ResNeXtOptions {
-  if (/[/\\]|\.(onnx|safetensors|pth|pt|bin|t7|zip)$/.test(name))
-    throw new UsageError(`There is no model at "${name}".`);
   const { form = 'C', shortcut, classes, size } = options;
   return {
     ...variant(name),

@@ -34,13 +34,15 @@ const options = (): PullOptions => ({
 const checkpoints = () => join(dir, 'hub/checkpoints');
 
 describe('addresses', () => {
-  it('whose names have a hash go where torch.hub looks', async () => {
+  it('whose names have a hash are checked, and kept away from where torch.hub looks', async () => {
     const { url, requests } = await server((q, a) => send(q, a, weights));
     const file = `net-${hash.slice(0, 8)}.pth`;
-    expect(await pull(`${url}/${file}`, options())).toEqual({ path: join(checkpoints(), file) });
-    await pull(`${url}/${file}`, options());
+    const { path } = await pull(`${url}/${file}`, options());
+    expect(await pull(`${url}/${file}`, options())).toEqual({ path });
     expect(requests).toHaveLength(1);
-    expect(readdirSync(checkpoints())).toEqual([file]);
+    const [folder, ...others] = readdirSync(checkpoints());
+    expect([others, path]).toEqual([[], join(checkpoints(), folder!, file)]);
+    expect(folder).toMatch(/^[0-9a-f]{12}$/);
   });
 
   it('whose names have another hash are refused', async () => {
@@ -48,7 +50,8 @@ describe('addresses', () => {
     await expect(pull(`${url}/net-12345678.pth`, options())).rejects.toThrow(
       /its SHA-256 is \w{8}, but should be 12345678\. It was removed/,
     );
-    expect(readdirSync(checkpoints())).toEqual([]);
+    const [folder] = readdirSync(checkpoints());
+    expect(readdirSync(join(checkpoints(), folder!))).toEqual([]);
   });
 
   it('of one name are kept apart, and continued with the same version alone', async () => {

@@ -171,8 +171,8 @@ function seconds(value: string | undefined): number | undefined {
 
 /** Codes of errors that do not pass by themselves. */
 const lasting: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'the name is unknown here; is there a network',
-  EAI_AGAIN: 'names cannot be looked up; is there a network',
+  ENOTFOUND: 'nobody knows where it is, or there is no network',
+  EAI_AGAIN: 'addresses cannot be looked up, perhaps for want of a network',
   ECONNREFUSED: 'nothing answers at that address',
   ENETUNREACH: 'there is no network',
   EHOSTUNREACH: 'there is no way to that host',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { UsageError } from '../errors.ts';
 import type { HubSource, PublishedWeights, UrlSource } from '../zoo/entry.ts';
-import { lookUpWeights, suggestWeights } from '../zoo/published.ts';
+import { lookUpWeights, suggestWeights, weightsAt } from '../zoo/published.ts';
 import { download, type Manner, type Progress, patience } from './download.ts';
 import { type HubEnvironment, hubEnvironment } from './environment.ts';
 import { type Answer, Client, Interrupted, Unreachable } from './http.ts';
@@ -79,7 +79,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
 export const canPull = (name: string): boolean => read(name) !== undefined;
 
 function read(name: string): Named | undefined {
-  const entry = lookUpWeights(name);
+  const entry = lookUpWeights(name) ?? weightsAt(name);
   if (entry) return { kind: 'published', entry };
   if (/^https?:\/\//.test(name)) return { kind: 'address', url: address(name) };
   const [base = '', revision = 'main', ...rest] = name.split('@');
@@ -120,7 +120,7 @@ class Puller {
   }
 
   async pull(named: Named): Promise<Pulled> {
-    if (named.kind === 'address') return { path: await this.#file(sourceOf(named.url)) };
+    if (named.kind === 'address') return { path: await this.#address(sourceOf(named.url)) };
     if (named.kind === 'repository') return this.#repository(named.repository, named.revision);
     return { ...(await this.#published(named.entry)), entry: named.entry };
   }
@@ -239,15 +239,21 @@ class Puller {
     }
   }
 
-  /** torch.hub's place for a file whose name has its hash; other names are not unique, so their address tells them apart. */
+  /** torch.hub's place for a file that is published with its hash; what is not has its address to tell it apart. */
   #pathOf(source: UrlSource): string {
-    const { checkpoints } = this.#environment;
-    if (checkOf(source)) return join(checkpoints, source.file);
-    return join(checkpoints, createHash('sha256').update(source.url).digest('hex').slice(0, 12), source.file);
+    return checkOf(source) ? join(this.#environment.checkpoints, source.file) : this.#ownPath(source);
   }
 
-  async #file(source: UrlSource): Promise<string> {
-    const path = this.#pathOf(source);
+  #ownPath({ url, file }: UrlSource): string {
+    return join(this.#environment.checkpoints, createHash('sha256').update(url).digest('hex').slice(0, 12), file);
+  }
+
+  /** Whoever gives an address chooses the file's name and its hash too, so it gets no place that Python trusts. */
+  #address(source: UrlSource): Promise<string> {
+    return this.#file(source, this.#ownPath(source));
+  }
+
+  async #file(source: UrlSource, path = this.#pathOf(source)): Promise<string> {
     if (await isFile(path)) return path;
     if (this.#offline) throw this.#missing(source.url);
     const { url, file: name } = source;

@@ -5,7 +5,7 @@
  * RUN/metrics.jsonl                   a line per epoch
  * RUN/checkpoints/last, best          all that it takes to go on from there
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelDescription } from '../classifier/description.ts';
@@ -57,6 +57,7 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
     );
   }
   checkSettled(given);
+  checkOut(given.out);
   if (!given.from) {
     const options = resolveTrainOptions(given);
     return withRun(options, (classes) => beginNew(options, classes), hooks);
@@ -110,6 +111,13 @@ function checkKept(options: TrainOptions, before: TrainOptions, { step }: Progre
   throw new UsageError(
     `"${out}" trains with ${other} = ${before[other] === '' ? 'none' : before[other]}; a resumed run keeps it, so leave it out.`,
   );
+}
+
+/** A file in the folder's place is told before pictures are read. */
+function checkOut(out: string): void {
+  if (existsSync(out) && !statSync(out).isDirectory()) {
+    throw new UsageError(`"${out}" is a file, and a run needs a folder; choose another name.`);
+  }
 }
 
 const lastCheckpoint = (out: string): string => join(out, 'checkpoints', 'last.safetensors');

@@ -72,7 +72,7 @@ describe('a config.json for timm', () => {
 
   test.each(['resnext29_8x64d', 'legacy_seresnext50_32x4d', 'senet154'])('is refused for %s', (name) => {
     expect(() => write(name)).toThrow(UsageError);
-    expect(() => write(name)).toThrow(`timm cannot make a ${name}; write it in the layout of`);
+    expect(() => write(name)).toThrow(`timm cannot make a ${name}; export it as ONNX`);
   });
 
   test('has the output stride of a dilated net', () => {

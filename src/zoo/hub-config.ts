@@ -145,13 +145,13 @@ function timmModel(config: ResNeXtConfig, name: string): { architecture: string;
   const isDilated = config.outputStride !== 0 && config.outputStride < 32;
   if (known.includes(name) && !isDilated) return { architecture: name };
   const { depths, cardinality, baseWidth, width, stem, stemWidth, shortcut, attention } = config;
-  const plainPool = config.stemPool === 'max' && !config.antialias;
+  const knowsPool = config.stemPool === (config.antialias ? 'average' : 'max');
   const isPossible = depths.length === 4 && width === 64 && stem !== 'cifar' && (shortcut === 'B' || shortcut === 'D');
   // timm averages before the projections of dilated stages too, and dilates by 2 and 4 only
   const dilates = !isDilated || (shortcut === 'B' && config.outputStride >= 8);
-  if (!isPossible || !plainPool || !dilates || config.halvedSplit || config.shortcutKernel !== 1) {
+  if (!isPossible || !knowsPool || !dilates || config.halvedSplit || config.shortcutKernel !== 1) {
     throw new UsageError(
-      `timm cannot make a ${name}${isDilated ? ` of output stride ${config.outputStride}` : ''}; write it in the layout of torchvision, whose names are the same.`,
+      `timm cannot make a ${name}${isDilated ? ` of output stride ${config.outputStride}` : ''}; export it as ONNX, or convert it to .safetensors for this package.`,
     );
   }
   const base = resolveConfig(variant('resnext50_32x4d'));
@@ -161,6 +161,7 @@ function timmModel(config: ResNeXtConfig, name: string): { architecture: string;
     ...(baseWidth !== base.baseWidth && { base_width: baseWidth }),
     ...(stem !== 'imagenet' && { stem_type: stem === 'deep' ? 'deep' : 'deep_tiered', stem_width: stemWidth }),
     ...(shortcut === 'D' && { avg_down: true }),
+    ...(config.antialias && { aa_layer: 'avg' }),
     ...(attention !== 'none' && { block_args: { attn_layer: attention } }),
     ...(isDilated && { output_stride: config.outputStride }),
   };

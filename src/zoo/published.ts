@@ -59,6 +59,10 @@ export const lookUpWeights = (name: string): PublishedWeights | undefined => byN
  */
 export const weightsOfFile = (path: string): PublishedWeights | undefined => byFile.get(path.split(/[/\\]/).at(-1)!);
 
+/** The published weights that lie at an address. */
+export const weightsAt = (address: string): PublishedWeights | undefined =>
+  publishedWeights.find(({ sources }) => sources.some((source) => 'url' in source && source.url === address));
+
 /**
  * The weights of a path: told by the file's name, or by the repository in the hub's cache,
  * `…/models--timm--resnext50_32x4d.a1_in1k/snapshots/{commit}/model.safetensors`.

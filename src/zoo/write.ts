@@ -40,7 +40,8 @@ export function writeStateDict(
   const translate = translator(reversed(fitting.rules));
   const named = [...stateDict(model, weights, batchesTracked)].map(([name, tensor]): [string, Tensor] => {
     const theirs = translate(name);
-    if (theirs === undefined) throw new UsageError(`${layout} has no name for "${name}"; write it in timm's.`);
+    if (theirs === undefined)
+      throw new UsageError(`${layout} has no name for "${name}"; timm has names for most nets.`);
     return [theirs, tensor];
   });
   return new Map(named);
