@@ -106,6 +106,20 @@ describe('what can be named', () => {
     expect([code, stderr]).toEqual([1, `warning ${results[3]!.error}\n`]);
   });
 
+  it('classes, by a file of labels', async () => {
+    const names = Array.from({ length: 4 }, (_, k) => `label ${k}`);
+    const files = { 'list.json': JSON.stringify(names), 'lines.txt': `${names.join('\n')}\n` };
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(join(dir, name), text);
+      const args = ['classify', paths[0]!, '--model', model, '--labels', join(dir, name)];
+      const [{ predictions }] = (await json<Classified[]>(...args)) as [Classified];
+      expect(predictions!.map(({ label }) => label).sort()).toEqual(names);
+    }
+    writeFileSync(join(dir, 'wrong.json'), '{"cat": "0"}');
+    const { code, stderr } = await run('classify', paths[0]!, '--model', model, '--labels', join(dir, 'wrong.json'));
+    expect([code, stderr]).toEqual([1, expect.stringContaining('should be a name per line, or JSON')]);
+  });
+
   it('standard input without a picture', async () => {
     const { code, stdout, stderr } = await withInput(new Uint8Array(0), 'classify', '-', '--model', model);
     expect([code, stdout]).toEqual([1, '']);

@@ -67,14 +67,20 @@ export class Classifier {
    * graph is lowered for this machine (`lowerInference`), and for the next start of a file kept so, unless `cache` is
    * false. For features and other classes the file is read again, and must be the same.
    *
-   * @throws UsageError when there is no such file, FormatError when it is no model.
+   * @throws UsageError when there is no such file, or not as many labels as classes; FormatError when it is no model.
    * @example
    * const classifier = await Classifier.open('runs/flowers');
    * const [best] = await classifier.classify('rose.jpg');
    */
   static async open(model: string | SavedModel, options: ClassifierOptions = {}): Promise<Classifier> {
     const read = rereader(model, options);
-    return new Classifier(read, options, await openModel(model, options));
+    const opened = await openModel(model, options);
+    try {
+      return new Classifier(read, options, { ...opened, description: labelled(opened.description, options.labels) });
+    } catch (error) {
+      await opened.session.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -171,7 +177,7 @@ export class Classifier {
    * @throws UsageError when there are none, or the model is an ONNX file whose weights are folded away.
    */
   async withClasses(classes: readonly string[] | number, seed = 1): Promise<Classifier> {
-    const { preprocessing: _, ...options } = this.#options; // the model has it now
+    const { preprocessing: _, labels: __, ...options } = this.#options; // the model has its own now
     return Classifier.open(withClasses(await this.#read(), classes, seed), options);
   }
 
@@ -213,6 +219,13 @@ export class Classifier {
     }
     return results;
   }
+}
+
+function labelled(description: ModelDescription, labels: readonly string[] | undefined): ModelDescription {
+  const { classes } = description.config;
+  if (labels === undefined) return description;
+  if (labels.length === classes) return { ...description, classes: labels };
+  throw new UsageError(`There are ${labels.length} labels, but the model has ${classes} classes.`);
 }
 
 const isList = (pictures: ClassifierInput | readonly ClassifierInput[]): pictures is readonly ClassifierInput[] =>

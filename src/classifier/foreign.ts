@@ -35,7 +35,7 @@ export interface ForeignModel extends SavedModel {
  * @throws FormatError in one sentence for what is no ResNeXt, or has a stem for other pictures than grey or colour.
  * @example fromStateDict(await openStateDict('cats.pth'), { source: 'cats.pth', hint: 'resnext50_32x4d' })
  */
-export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOptions = {}): ForeignModel {
+export function fromStateDict({ tensors, classes, notes }: StateDict, options: ForeignOptions = {}): ForeignModel {
   const { hub = {}, source = 'The state dict' } = options;
   const hint = [options.hint, hub.architecture, options.entry?.variant].filter((part) => part !== undefined).join(' ');
   const net = takeWeights(tensors, { ...options, hint });
@@ -49,7 +49,7 @@ export function fromStateDict({ tensors, notes }: StateDict, options: ForeignOpt
   const description: ModelDescription = {
     variant,
     config,
-    classes: classNames(net, hub, entry),
+    classes: classNames(net, [classes, hub.classes], entry),
     preprocessing,
     ...(entry && report.adapted.length === 0 && { weights: entry.name }),
     metrics: {},
@@ -74,11 +74,11 @@ const isEntry = ({ variant, config, report }: Taken, entry: PublishedWeights): b
 /** A thousand classes that nobody names are ImageNet's, unless the head is new. */
 function classNames(
   { config, newHead }: Taken,
-  { classes }: HubConfig,
+  said: readonly (readonly string[] | undefined)[],
   entry: PublishedWeights | undefined,
 ): readonly string[] {
   const trained = newHead ? [] : [entry && labelsOf(entry), imagenetClasses];
-  const given = [classes, ...trained].find((names) => names?.length === config.classes);
+  const given = [...(newHead ? [] : said), ...trained].find((names) => names?.length === config.classes);
   return given ?? defaultClassNames(config.classes);
 }
 

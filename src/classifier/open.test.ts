@@ -154,6 +154,26 @@ test('what was measured here is heeded, and part of the key', async () => {
   expect(entries()).toHaveLength(2);
 });
 
+test('labels name the classes, from the cache too, if they are as many', async () => {
+  const picture = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
+  for (const _ of ['first', 'second']) {
+    const classifier = await Classifier.open(join(folder, 'run'), { labels: ['x', 'y', 'z'] });
+    expect((await classifier.classify(picture)).map(({ label }) => label).sort()).toEqual(['x', 'y', 'z']);
+    await classifier.dispose();
+  }
+  await expect(Classifier.open(join(folder, 'run'), { labels: ['x'] })).rejects.toThrow(
+    'There are 1 labels, but the model has 3 classes.',
+  );
+});
+
+test('a net that gives NaN, and numbers of classes that there cannot be, are told', async () => {
+  const picture = tensor('float32', [1, 3, 8, 8], new Float32Array(3 * 8 * 8).fill(Number.NaN));
+  const classifier = await Classifier.open(join(folder, 'run'));
+  await expect(classifier.classify(picture)).rejects.toThrow('The net gives NaN');
+  await expect(classifier.classify(picture, { top: -1 })).rejects.toThrow('top = -1 should be a whole number');
+  await classifier.dispose();
+});
+
 test('a model without classes names nothing, but has features', async () => {
   const features = resnext({ ...model.config, classes: 0 });
   const path = join(folder, 'features');

@@ -35,6 +35,8 @@ export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
   readonly cache?: boolean;
   /** Pictures are made ready in this respect otherwise than the model says; see `withPreprocessing`. */
   readonly preprocessing?: Partial<Preprocessing>;
+  /** What the classes are called, in the order of the outputs, where the model does not say. */
+  readonly labels?: readonly string[];
 }
 
 export interface OpenedModel {
@@ -104,7 +106,7 @@ function told({ description, report }: SavedModel): Omit<OpenedModel, 'session'>
   return { description, notes: warning === undefined ? taken : [...taken, warning] };
 }
 
-async function planFor({ cache = true, preprocessing, ...settings }: ClassifierOptions): Promise<Plan> {
+async function planFor({ cache = true, preprocessing, labels: _, ...settings }: ClassifierOptions): Promise<Plan> {
   const machine = await thisMachine();
   const folder = cacheFolder();
   const { widen = {}, threads } = (folder !== undefined && readTuning(folder, machine)) || {};

@@ -1,4 +1,5 @@
 /** From logits to the likeliest classes. */
+import { UsageError } from '../errors.ts';
 
 export interface Prediction {
   readonly label: string;
@@ -13,12 +14,20 @@ export interface PredictionOptions {
   readonly threshold?: number;
 }
 
-/** The likeliest classes of one picture, the likeliest first. */
+/**
+ * The likeliest classes of one picture, the likeliest first.
+ *
+ * @throws UsageError for options out of range, or logits that are no numbers, as a net gives whose training diverged.
+ */
 export function predictions(
   logits: Float32Array,
   labels: readonly string[],
   { top = 5, threshold = 0 }: PredictionOptions,
 ): Prediction[] {
+  if (!Number.isInteger(top) || top < 1) throw new UsageError(`top = ${top} should be a whole number of at least 1.`);
+  if (logits.some(Number.isNaN)) {
+    throw new UsageError('The net gives NaN: its weights are broken, as after a training that diverged.');
+  }
   const probabilities = softmax(logits);
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!);
   const named = order.slice(0, top).map((k) => ({ label: labels[k]!, probability: probabilities[k]! }));

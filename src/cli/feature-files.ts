@@ -4,9 +4,9 @@
  * pandas and pyarrow read; `.jsonl` is an object of the two per line. In the last two a map is one list, row by row, and
  * `dims` says its shape.
  */
-import { extname } from 'node:path';
+import { dirname, extname } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { type StagedFile, stageFile } from '../files.ts';
+import { makeFolder, type StagedFile, stageFile } from '../files.ts';
 import { bytesOf, type Tensor } from '../tensor.ts';
 import { npyHeader } from '../weights/npy.ts';
 
@@ -43,6 +43,7 @@ export async function writeFeatures(file: string, tables: ReadonlyMap<string, Ta
     contents.set(name, await writers[ending]!(table));
     if (ending === '.npy') contents.set(`${stem}.paths.txt`, [encode(table.paths.map((path) => `${path}\n`).join(''))]);
   }
+  await makeFolder(dirname(file));
   const staged: StagedFile[] = [];
   try {
     for (const [name, chunks] of contents) staged.push(await stageFile(name, chunks));

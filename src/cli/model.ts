@@ -3,10 +3,13 @@
  * new nets too, a variant's name, which wins over the weights that are published for it.
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { load } from '../classifier/load.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
+import { UsageError } from '../errors.ts';
 import type { Progress } from '../hub/download.ts';
 import { canPull } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
@@ -20,6 +23,8 @@ export interface ModelOptions {
   readonly size?: number;
   readonly resize?: number;
   readonly interpolation?: Interpolation;
+  /** A file with the names of the classes. */
+  readonly labels?: string;
 }
 
 /** Opens the model of `--model`, with what there is to be said of it on standard error. */
@@ -32,12 +37,38 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   };
   const classifier = await load(model, {
     ...(threads !== undefined && { threads }),
+    ...(options.labels !== undefined && { labels: await readLabels(options.labels) }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     onProgress: progressOn(output),
   });
   output.clear();
   for (const note of classifier.notes) output.note(note);
   return classifier;
+}
+
+const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z.int().min(0))]);
+
+/** Names of classes from a file: a line each, a list in JSON, or torchvision's `class_to_idx` in JSON. */
+async function readLabels(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(`The labels "${path}" cannot be read: ${cause.message}.`, { cause });
+  });
+  if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  const { data } = labelsSchema.safeParse(parsed(text));
+  if (!data) {
+    throw new UsageError(
+      `The labels "${path}" should be a name per line, or JSON: a list of names, or numbers by name.`,
+    );
+  }
+  return Array.isArray(data) ? data : Object.keys(data).sort((a, b) => data[a]! - data[b]!);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The file or folder that a text means, downloaded if need be. */

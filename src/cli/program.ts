@@ -149,6 +149,7 @@ const addModel = (command: Command, batch: number): Command =>
     .option('--size <pixels>', 'height and width of the net’s input (default: the model’s)', number)
     .option('--resize <pixels>', 'what a picture’s shorter side is brought to (default: the model’s)', number)
     .addOption(new Option('--interpolation <kind>', '(default: the model’s)').choices(interpolations))
+    .option('--labels <file>', 'names of the classes, a line each or JSON, where the model does not say them')
     .option('--batch <n>', 'pictures at a time', number, batch)
     .option('--threads <n>', 'threads of the engine (default: all cores)', number);
 

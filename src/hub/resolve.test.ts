@@ -36,10 +36,10 @@ it('pulls names, whose paths are known again', async () => {
 });
 
 it('says that a path or a name is not there', async () => {
-  await expect(resolveModel('./nothing')).rejects.toThrow(
-    '"./nothing" is neither a file or folder here nor published weights.',
+  await expect(resolveModel('./nothing')).rejects.toThrow('There is no file or folder "./nothing".');
+  await expect(resolveModel('models/flowers.onnx')).rejects.toThrow(
+    'There is no file or folder "models/flowers.onnx".',
   );
-  await expect(resolveModel('models/flowers.onnx')).rejects.toThrow('is neither a file or folder here');
   await expect(resolveModel('resnext50_32x4')).rejects.toThrow('Did you mean resnext50_32x4d?');
   const hub = await serve((_, response) => response.writeHead(401).end());
   const failed = resolveModel('runs/flowers', { environment: environment(hub.url) });

@@ -18,7 +18,8 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   const isAddress = /^https?:\/\//.test(nameOrPath);
   const looksLikePath =
     !isAddress && /^(\.|~|[/\\]|[A-Za-z]:\\)|\.(onnx|pth|pt|t7|safetensors|bin|zip|tar)$/.test(nameOrPath);
-  if (looksLikePath || !canPull(nameOrPath)) {
+  if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".`);
+  if (!canPull(nameOrPath)) {
     throw new UsageError(
       `"${nameOrPath}" is neither a file or folder here nor published weights.${suggestWeights(nameOrPath)}`,
     );

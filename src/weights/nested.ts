@@ -6,6 +6,7 @@
  */
 import { FormatError } from '../errors.ts';
 import { bytesPerElement, elements } from '../tensor.ts';
+import { Tuple } from './pickle.ts';
 import type { StateDict } from './state-dict.ts';
 import { TensorView } from './torch-tensors.ts';
 
@@ -45,7 +46,8 @@ export function chooseWeights(object: unknown, size: number, name: string): Stat
   if (others.length > 0) notes.push(`Left out, as no tensors: ${list(others)}.`);
   const tensors = withoutPrefixes(found, notes);
   checkTotal(tensors, size, name);
-  return { tensors, metadata: textAround(object as Dict, path), notes };
+  const classes = classesAround(object as Dict, path);
+  return { tensors, metadata: textAround(object as Dict, path), ...(classes && { classes }), notes };
 }
 
 interface Found {
@@ -143,3 +145,37 @@ function textAround(object: Dict, path: readonly string[]): Map<string, string> 
   }
   return metadata;
 }
+
+/** What training scripts call the names of their classes; mmpretrain's stand in a dict of their own. */
+const classKeys = ['class_to_idx', 'idx_to_class', 'classes', 'class_names', 'labels', 'CLASSES'];
+const classDicts = ['meta', 'dataset_meta'];
+
+function classesAround(object: Dict, path: readonly string[]): string[] | undefined {
+  let dict: unknown = object;
+  for (const step of [...path, '']) {
+    if (!(dict instanceof Map)) return undefined;
+    for (const each of [dict, ...classDicts.map((key) => (dict as Dict).get(key))]) {
+      if (!(each instanceof Map)) continue;
+      const found = classKeys.map((key) => classNames(each.get(key))).find((names) => names !== undefined);
+      if (found) return found;
+    }
+    dict = dict.get(step);
+  }
+  return undefined;
+}
+
+/** Names from a list, or from a dict of names and their numbers either way. */
+function classNames(value: unknown): string[] | undefined {
+  const items = value instanceof Tuple ? value.items : value;
+  if (!(items instanceof Map)) return isTexts(items) ? [...items] : undefined;
+  const pairs = Array.from(items, ([a, b]): [number, unknown] =>
+    typeof a === 'string' ? [Number(b), a] : [Number(a), b],
+  );
+  const texts = pairs.sort(([a], [b]) => a - b).map(([, name]) => name);
+  return pairs.every(([number], k) => number === k) && isTexts(texts) ? [...texts] : undefined;
+}
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((each) => typeof each === 'string' && each.length <= textLimit);

@@ -176,7 +176,8 @@ class Machine {
 
   refuseName(name: string): never {
     const shown = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
-    const advice = 'nothing of it was run. If you trust it, save its state_dict() alone with PyTorch and open that';
+    const advice =
+      'nothing of it was run. Where you trust it, save the weights alone, torch.save(model.state_dict(), …), and open that';
     throw new FormatError(`${this.cursor.name} names ${shown}, which weights do not need; ${advice}.`);
   }
 

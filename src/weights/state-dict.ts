@@ -18,6 +18,8 @@ export interface StateDict {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Text that the file keeps beside its tensors. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Names of the classes in the order of the outputs, where the file says them. */
+  readonly classes?: readonly string[];
   /** What a person should know about how the file was read, such as which of several nested dicts was taken. */
   readonly notes: readonly string[];
 }

@@ -163,6 +163,9 @@ const inertNames: ReadonlySet<string> = new Set([
   'numpy._core.multiarray.scalar',
   '_codecs.encode',
   'torch.device',
+  'pathlib.Path',
+  'pathlib.PosixPath',
+  'pathlib.WindowsPath',
 ]);
 const dtypeNames = /^torch\.(float(16|32|64)|bfloat16|u?int8|int(16|32|64)|bool|half|float|double|long)$/;
 

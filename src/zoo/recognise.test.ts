@@ -39,11 +39,22 @@ test.each([
   ['module.', 'module.'],
   ['_orig_mod.module.', '_orig_mod.module.'],
   ['timm_model.', 'timm_model.'],
+  ['backbone.', 'backbone.'],
+  ['student.encoder.', 'student.encoder.'],
 ])('what stands before every name is taken off: %s', (_, prefix) => {
   const shapes: Shapes = new Map([...shapesOf(small)].map(([name, shape]) => [prefix + name, shape]));
   const found = recognise(shapes);
   expect(found.prefix).toBe(prefix);
   expect(found.names.get('fc.weight')).toBe(`${prefix}fc.weight`);
+});
+
+test('of two nets the first is taken, and that is said', () => {
+  const names = ['encoder_q.', 'encoder_k.'].flatMap((prefix) =>
+    [...shapesOf(small)].map(([name, shape]) => [prefix + name, shape] as const),
+  );
+  const { prefix, ambiguous } = recognise(new Map(names));
+  expect(prefix).toBe('encoder_q.');
+  expect(ambiguous).toEqual(['There are nets behind "encoder_q." and "encoder_k."; the first was taken.']);
 });
 
 test('a head that is a 1x1 convolution, a net without one, and grey pictures', () => {

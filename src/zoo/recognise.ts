@@ -12,7 +12,7 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { weightSpecs } from '../model/weights.ts';
 import { inferConfig } from './infer.ts';
 import { type Layout, layouts } from './layouts.ts';
-import { translator } from './names.ts';
+import { reversed, translator } from './names.ts';
 import { variantName } from './variant-name.ts';
 
 export interface RecogniseOptions {
@@ -59,7 +59,7 @@ export function recognise(
           names,
           config,
           variant: variantName(config),
-          ambiguous: [...doubts(config), ...headNotes(tensors, prefix, config)],
+          ambiguous: [...doubts(config), ...headNotes(tensors, prefix, config), ...otherNets(tensors, layout, prefix)],
         };
       }
     } catch (error) {
@@ -79,35 +79,27 @@ interface Candidate {
   readonly names: ReadonlyMap<string, string>;
 }
 
-/** What wrappers put before every name: data-parallel and compiled modules, trainers, the hub's wrapper of timm. */
-const wrappers = ['module.', '_orig_mod.', 'model.', 'net.', 'ema.', 'timm_model.'];
+/** A tensor that every ResNeXt has, whatever it is called. */
+const anchor = 'layer1.0.conv2.weight';
 
-/** The layouts that know the most names, if they know those of a block at all. */
+/** The layouts that know the most names, behind whatever a wrapper or trainer puts before all names of the net. */
 function candidates(tensors: Shapes, source: string): Candidate[] {
-  const prefix = usualPrefix([...tensors.keys()]);
-  const all = layouts.map((layout) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) }));
+  const all = layouts.flatMap((layout) =>
+    prefixesFor(layout, tensors).map((prefix) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) })),
+  );
   const most = Math.max(...all.map(({ names }) => names.size));
-  const best = all.filter(({ names }) => names.size === most && names.has('layer1.0.conv2.weight'));
+  const best = all.filter(({ names }) => names.size === most);
   if (best.length === 0) throw unknown(tensors, source);
   return best;
 }
 
-/** What most names begin with: a trainer keeps tensors of its own beside the net's, such as those of the loss. */
-function usualPrefix(names: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const name of names) {
-    const prefix = prefixOf(name);
-    counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
-  }
-  const [usual] = [...counts].sort(([, a], [, b]) => b - a);
-  return usual?.[0] ?? '';
-}
-
-function prefixOf(name: string): string {
-  let prefix = '';
-  const next = () => wrappers.find((wrapper) => name.startsWith(wrapper, prefix.length));
-  for (let wrapper = next(); wrapper; wrapper = next()) prefix += wrapper;
-  return prefix;
+/** What stands before a layout's name for the anchor. */
+function prefixesFor({ rules }: Layout, tensors: Shapes): string[] {
+  const called = translator(reversed(rules))(anchor)!;
+  return [...tensors.keys()].flatMap((name) => {
+    const prefix = name.endsWith(called) ? name.slice(0, -called.length) : undefined;
+    return prefix === '' || prefix?.endsWith('.') ? prefix : [];
+  });
 }
 
 function namesIn({ rules }: Layout, tensors: Shapes, prefix: string): Map<string, string> {
@@ -129,7 +121,7 @@ function unknown(tensors: Shapes, source: string): FormatError {
   const has = found.length === 0 ? 'has no tensors' : `has ${tensors.size} tensors such as ${found.join(', ')}`;
   const known = [...new Set(layouts.map(({ name }) => name))].join(', ');
   return new FormatError(
-    `${source} is no ResNeXt: it ${has}; expected a "layer1.0.conv2.weight", or what it is called in ${known}.`,
+    `${source} is no ResNeXt: it ${has}; expected a "${anchor}", or what it is called in ${known}.`,
   );
 }
 
@@ -207,6 +199,14 @@ function headNotes(tensors: Shapes, prefix: string, { classes }: ResNeXtConfig):
   const layers = [...tensors.keys()].filter((name) => name.startsWith(`${prefix}fc.`));
   if (classes > 0 || layers.length === 0) return [];
   return [`The head is several layers, of "${layers[0]}" and others, and is left out: the net gives features.`];
+}
+
+/** Self-supervised training keeps two encoders, distillation a teacher. */
+function otherNets(tensors: Shapes, layout: Layout, prefix: string): string[] {
+  const others = prefixesFor(layout, tensors).filter((other) => other !== prefix);
+  return others.length > 0
+    ? [`There are nets behind "${prefix}" and "${others.join('", "')}"; the first was taken.`]
+    : [];
 }
 
 function doubts({ antialias, stem, shortcut, attention }: ResNeXtConfig): string[] {
