@@ -132,7 +132,7 @@ class Puller {
       if (found) return found;
     }
     if (this.#offline) throw this.#missing(name);
-    let first: unknown;
+    let first: Unreachable | undefined;
     for (const source of sources) {
       try {
         if ('url' in source) return { path: await this.#file(source) };
@@ -142,7 +142,7 @@ class Puller {
         first ??= error;
       }
     }
-    throw first;
+    throw new Unreachable(`${name} cannot be fetched: ${first!.message}`, first!.status, { cause: first });
   }
 
   async #cached(source: HubSource | UrlSource): Promise<Pulled | undefined> {
