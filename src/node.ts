@@ -13,7 +13,13 @@ export type { Evaluation } from './classifier/evaluation.ts';
 export { type ExportOnnxOptions, exportOnnx } from './classifier/export.ts';
 export type { Features } from './classifier/features.ts';
 export { loadModel, type SavedModel, saveModel } from './classifier/files.ts';
-export { type ForeignModel, type ForeignOptions, fromStateDict, withClasses } from './classifier/foreign.ts';
+export {
+  type ForeignModel,
+  type ForeignOptions,
+  fromStateDict,
+  withChannels,
+  withClasses,
+} from './classifier/foreign.ts';
 export { exportStateDict } from './classifier/layout.ts';
 export { load } from './classifier/load.ts';
 export type { ClassifierOptions } from './classifier/open.ts';

@@ -120,6 +120,7 @@ it('the entry for Node adds', () => {
       "tune",
       "verify",
       "verifyGraph",
+      "withChannels",
       "withClasses",
       "writeHubConfig",
       "writeOnnxFile",

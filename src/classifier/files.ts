@@ -20,7 +20,7 @@ import { weightsOfPath } from '../zoo/published.ts';
 import { type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
 import { takeOut } from './built-in.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
-import { fromStateDict } from './foreign.ts';
+import { fromStateDict, withChannels } from './foreign.ts';
 
 /** A graph that is ready to run, and what it is. */
 export interface SavedModel {
@@ -38,6 +38,8 @@ export interface LoadOptions {
    * must stay as it is. An ONNX file is read whole.
    */
   readonly lazy?: boolean;
+  /** 1 for grey or 3 for colour: a stem for other channels is adapted, and the preprocessing with it. */
+  readonly inputChannels?: 1 | 3;
 }
 
 /**
@@ -47,9 +49,10 @@ export interface LoadOptions {
  * @throws UsageError when there is no such file; FormatError when it is not sound, or no ResNeXt.
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
-export async function loadModel(path: string, { lazy = false }: LoadOptions = {}): Promise<SavedModel> {
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<SavedModel> {
   const file = modelFile(path);
-  return extname(file) === '.onnx' ? loadOnnx(file) : loadWeights(file, lazy);
+  const model = extname(file) === '.onnx' ? await loadOnnx(file) : await loadWeights(file, options);
+  return options.inputChannels === undefined ? model : withChannels(model, options.inputChannels);
 }
 
 const folderFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'onnx/model.onnx'];
@@ -63,13 +66,13 @@ export function modelFile(path: string): string {
   return file;
 }
 
-async function loadWeights(file: string, lazy: boolean): Promise<SavedModel> {
+async function loadWeights(file: string, { lazy = false, ...changes }: LoadOptions): Promise<SavedModel> {
   const stored = await openStateDict(file);
   const text = stored.metadata.get(descriptionKey);
   if (text) return described(stored, readDescription(text, file), file, lazy);
   const { hub, notes } = hubConfig(file);
   const noted = { ...stored, notes: [...stored.notes, ...notes] };
-  return fromStateDict(noted, { ...toldByPath(file), source: file, hub, lazy });
+  return fromStateDict(noted, { ...toldByPath(file), ...changes, source: file, hub, lazy });
 }
 
 /** What a file's path tells of the weights of others. The hub's cache keeps files two folders below a model's name. */

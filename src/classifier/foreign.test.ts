@@ -11,8 +11,8 @@ import { bytesOf, type Tensor, tensor } from '../tensor.ts';
 import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { findWeights } from '../zoo/published.ts';
 import { writeStateDict } from '../zoo/write.ts';
-import { loadModel, type SavedModel } from './files.ts';
-import { fromStateDict, withClasses } from './foreign.ts';
+import { loadModel, type SavedModel, saveModel } from './files.ts';
+import { fromStateDict, notesOn, withChannels, withClasses } from './foreign.ts';
 import { exportStateDict } from './layout.ts';
 
 let folder = '';
@@ -167,6 +167,61 @@ describe('a model exported in a layout', () => {
     const attempt = exportStateDict(file, saved(seededModel()), 'timm');
     await expect(attempt).rejects.toThrow(UsageError);
     await expect(attempt).rejects.toThrow('is in the way and is not timm’s'.replace('’', "'"));
+  });
+});
+
+describe('other channels', () => {
+  const logits = async ({ graph }: SavedModel, channels: number): Promise<number[]> => {
+    const plane = Float32Array.from({ length: 32 * 32 }, (_, i) => Math.sin(i));
+    const picture = tensor('float32', [1, channels, 32, 32]);
+    for (let c = 0; c < channels; c++) picture.data.set(plane, c * plane.length);
+    const session = await Session.open(graph, { threads: 1 });
+    const results = await session.run(new Map([['input', picture]]));
+    await session.dispose();
+    return Array.from(results.get('logits')!.data as Float32Array);
+  };
+
+  test.each(['imagenet', 'deep'] as const)(
+    'a stem %s answers grey pictures as before, and is adapted back',
+    async (stem) => {
+      const before = saved(seededModel({ inputSize: 32, stem }));
+      const grey = withChannels(before, 1);
+      const colour = withChannels(grey, 3);
+      expect(grey.description).toMatchObject({
+        config: { inputChannels: 1 },
+        preprocessing: { channels: 1 },
+        metrics: {},
+      });
+      expect(colour.description).toEqual({ ...before.description, metrics: {} });
+      const expected = await logits(before, 3);
+      for (const found of [await logits(grey, 1), await logits(colour, 3)]) {
+        found.forEach((value, k) => {
+          expect(value).toBeCloseTo(expected[k]!, 4);
+        });
+      }
+    },
+  );
+
+  test('a model that reads them is given back; without weights, or with 2, it is refused', () => {
+    const model = saved(seededModel());
+    const { weights: _, ...folded } = model;
+    expect(withChannels(model, 3)).toBe(model);
+    expect(() => withChannels(folded, 1)).toThrow('The model has no weights of its own, as after folding');
+    expect(() => withChannels(model, 2 as 1)).toThrow('inputChannels = 2 should be 1 (grey) or 3 (colour).');
+  });
+
+  test('are asked for as a file is loaded, whoever saved it', async () => {
+    const [others, own] = [join(folder, 'satellite.safetensors'), join(folder, 'own')];
+    await writeSafetensorsFile(others, weightsOf(seededModel({ inputChannels: 4 })));
+    await expect(loadModel(others)).rejects.toThrow('take it with inputChannels: 3 (--input-channels 3');
+    const adapted = await loadModel(others, { inputChannels: 3 });
+    expect(adapted.description.config.inputChannels).toBe(3);
+    expect(notesOn(adapted)[1]).toMatch(/^The stem goes from 4 to 3 input channels/);
+    const { description, weights } = saved(seededModel());
+    await saveModel(own, description, weights!);
+    const grey = await loadModel(own, { inputChannels: 1, lazy: true });
+    expect(grey.weights!.get('conv1.weight')!.dims).toEqual([64, 1, 7, 7]);
+    expect(notesOn(grey)).toEqual([]);
   });
 });
 

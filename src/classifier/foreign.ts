@@ -5,15 +5,16 @@
 import { forChannels, type Preprocessing, preprocessingFor } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
-import { setWeights } from '../model/weights.ts';
+import { setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import type { Tensor } from '../tensor.ts';
 import type { StateDict } from '../weights/state-dict.ts';
-import { initialHead } from '../zoo/adapt.ts';
+import { adaptStem, initialHead } from '../zoo/adapt.ts';
 import { defaultClassNames } from '../zoo/class-names.ts';
 import { classesOf, type PublishedWeights } from '../zoo/entry.ts';
 import type { HubConfig } from '../zoo/hub-config.ts';
 import { imagenetClasses } from '../zoo/imagenet.ts';
 import { labelsOf } from '../zoo/labels.ts';
-import { type Taken, type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
+import { describeReport, type Taken, type TakeOptions, type TakeReport, takeWeights } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
 import type { SavedModel } from './files.ts';
 
@@ -90,12 +91,16 @@ function preprocessingOf(
 ): Preprocessing {
   if (channels !== 1 && channels !== 3) {
     throw new FormatError(
-      `${source} has a stem for ${channels} channels, and pictures have 1 or 3; take it with inputChannels: 3.`,
+      `${source} has a stem for ${channels} channels, and pictures have 1 or 3; take it with inputChannels: 3 (--input-channels 3 of train).`,
     );
   }
   if (known) return forChannels(known, channels);
   return preprocessingFor({ stem, size: stem === 'cifar' ? 32 : 224, channels });
 }
+
+/** Sentences for a person on how weights of others were taken; none for published ones, which are known. */
+export const notesOn = ({ description, report }: SavedModel): readonly string[] =>
+  report && description.weights === undefined ? describeReport(report) : [];
 
 /**
  * A model for other classes: everything is kept but the head, which is new and has to be trained.
@@ -108,11 +113,9 @@ function preprocessingOf(
 export function withClasses(model: SavedModel, classes: readonly string[] | number, seed = 1): SavedModel {
   const names = typeof classes === 'number' ? defaultClassNames(wholeNumber(classes)) : classes;
   if (names.length === 0) throw new UsageError('classes = 0 should be at least 1.');
-  if (!model.weights)
-    throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
   const config = { ...model.description.config, classes: names.length };
   const changed = resnext(config);
-  const weights = new Map([...model.weights, ...initialHead(changed, seed)]);
+  const weights = new Map([...ownWeights(model), ...initialHead(changed, seed)]);
   setWeights(changed, weights);
   const { variant, preprocessing } = model.description;
   return {
@@ -120,6 +123,42 @@ export function withClasses(model: SavedModel, classes: readonly string[] | numb
     graph: changed.graph,
     weights,
   };
+}
+
+/**
+ * A model for grey pictures or for coloured ones: its stem and its preprocessing are adapted, and the rest is kept. One
+ * that reads such pictures already is given back as it is.
+ *
+ * @throws UsageError for a model without weights of its own, or for other channels than 1 and 3.
+ * @example withChannels(await loadModel('runs/flowers'), 1) // conv1.weight [64, 3, 7, 7] → [64, 1, 7, 7]
+ */
+export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
+  const { variant, config: old, classes, preprocessing: usual } = model.description;
+  if (old.inputChannels === channels) return model;
+  if (channels !== 1 && channels !== 3) {
+    throw new UsageError(`inputChannels = ${channels} should be 1 (grey) or 3 (colour).`);
+  }
+  const config = { ...old, inputChannels: channels };
+  const changed = resnext(config);
+  const given = ownWeights(model);
+  const weights = new Map<string, Tensor>();
+  for (const { name, dims } of weightSpecs(changed)) {
+    const whole = given.get(name)!;
+    const isStem = dims.length === 4 && whole.dims[1] !== dims[1];
+    weights.set(name, isStem ? adaptStem(whole as Tensor<'float32'>, channels) : whole);
+  }
+  setWeights(changed, weights);
+  const preprocessing = forChannels(usual, channels);
+  return {
+    description: { variant, config, classes, preprocessing, metrics: {} },
+    graph: changed.graph,
+    weights,
+  };
+}
+
+function ownWeights({ weights }: SavedModel): Weights {
+  if (weights) return weights;
+  throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
 }
 
 function wholeNumber(count: number): number {

@@ -22,9 +22,9 @@ import { type Machine, thisMachine } from '../runtime/machine.ts';
 import { giveLargeBlocksBack } from '../runtime/memory.ts';
 import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
 import { byteLength } from '../tensor.ts';
-import { describeReport } from '../zoo/take.ts';
 import type { ModelDescription } from './description.ts';
 import { loadModel, modelFile, type SavedModel, toldByPath } from './files.ts';
+import { notesOn } from './foreign.ts';
 import { preparationWarning, withPreprocessing } from './preparation.ts';
 
 export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
@@ -100,9 +100,10 @@ export function rereader(model: string | SavedModel, options: ClassifierOptions)
   };
 }
 
-function told({ description, report }: SavedModel): Omit<OpenedModel, 'session'> {
+function told(model: SavedModel): Omit<OpenedModel, 'session'> {
+  const { description } = model;
   const warning = preparationWarning(description);
-  const taken = report && description.weights === undefined ? describeReport(report) : [];
+  const taken = notesOn(model);
   return { description, notes: warning === undefined ? taken : [...taken, warning] };
 }
 

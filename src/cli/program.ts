@@ -328,7 +328,11 @@ function addNet(train: Command): void {
       'height and width pictures are brought to (default: the model’s, or 32 or 224, by the stem)',
       number,
     )
-    .option('--input-channels <n>', `1 for grey, 3 for colour (default: ${d.inputChannels})`, number)
+    .option(
+      '--input-channels <n>',
+      `1 for grey, 3 for colour; with --from its stem is adapted (default: its own, else ${d.inputChannels})`,
+      number,
+    )
     .option('--zero-init-last', 'start each block as its shortcut');
 }
 
@@ -360,7 +364,11 @@ function addRecipe(train: Command): void {
   const d = trainDefaults;
   train
     .option('--epochs <n>', `times that every picture is seen (default: ${d.epochs})`, number)
-    .option('--batch <n>', `pictures per step (default: ${d.batch})`, number)
+    .option(
+      '--batch <n>',
+      `pictures per step; a last batch that is not full is left out of its epoch, and the next has another order (default: ${d.batch}, or all where there are fewer)`,
+      number,
+    )
     .option(
       '--lr, --learning-rate <rate>',
       '(default: 0.1 for 256 large or 128 small pictures a step, in proportion)',

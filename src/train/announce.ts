@@ -13,7 +13,7 @@ export async function startEvent(
   options: TrainOptions,
   folder: Folder,
   model: Model,
-  { description, progress, newHead }: Beginning,
+  { description, progress, newHead, notes = [] }: Beginning,
 ): Promise<StartEvent> {
   const { parameters, macs } = cost(model.graph);
   const { layout, reason } = await lowering(options);
@@ -27,11 +27,13 @@ export async function startEvent(
     frozen,
     trained: trainedCount(model, frozen),
     ...(newHead !== undefined && { newHead }),
+    ...(notes.length > 0 && { notes }),
     linearProbe: options.linearProbe,
     classes: folder.classes,
     train: folder.train.length,
     validation: folder.validation.length,
     epochs: options.epochs,
+    batch: options.batch,
     stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
     epoch: progress.epoch,
     step: progress.step,

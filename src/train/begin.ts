@@ -4,7 +4,7 @@
  */
 import type { ModelDescription } from '../classifier/description.ts';
 import type { SavedModel } from '../classifier/files.ts';
-import { withClasses } from '../classifier/foreign.ts';
+import { notesOn, withClasses } from '../classifier/foreign.ts';
 import { atSize, preprocessingFor } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { resolveConfig } from '../model/config.ts';
@@ -23,6 +23,8 @@ export interface Beginning {
   readonly progress: Progress;
   /** Whether the classifier of a model that training starts from was replaced by an initial one; absent where there was none. */
   readonly newHead?: boolean;
+  /** Sentences for a person on how the weights of others were taken. */
+  readonly notes?: readonly string[];
 }
 
 /** A new net with seeded initial weights. */
@@ -61,7 +63,7 @@ export function beginFrom(options: TrainOptions, classes: readonly string[], sou
     );
   }
   const description = { variant, config, classes, preprocessing, metrics: {} };
-  const known = { description, velocity: new Map(), progress: start, newHead };
+  const known = { description, velocity: new Map(), progress: start, newHead, notes: notesOn(source) };
   if (!newHead) return { ...known, weights: source.weights };
   return { ...known, weights: withClasses(source, classes, options.seed).weights! };
 }

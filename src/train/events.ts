@@ -20,6 +20,8 @@ export interface StartEvent {
   readonly trained: number;
   /** Whether the classifier was replaced by an initial one; told at the start of a run from a model. */
   readonly newHead?: boolean;
+  /** Sentences on how weights of others were taken, unless published ones; told at the start of a run from them. */
+  readonly notes?: readonly string[];
   /** Whether the classifier is trained on features that are computed once. */
   readonly linearProbe: boolean;
   readonly classes: readonly string[];
@@ -27,6 +29,8 @@ export interface StartEvent {
   readonly train: number;
   readonly validation: number;
   readonly epochs: number;
+  /** Pictures per step. */
+  readonly batch: number;
   readonly stepsPerEpoch: number;
   /** Where a resumed run goes on; 0 for a new one. */
   readonly epoch: number;

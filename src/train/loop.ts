@@ -26,6 +26,7 @@ import { type Material, Pictures, type Score } from './material.ts';
 import {
   backboneRateOf,
   checkSettled,
+  fitBatch,
   type GivenOptions,
   resolveTrainOptions,
   type TrainOptions,
@@ -59,15 +60,14 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
   checkSettled(given);
   checkOut(given.out);
   if (!given.from) {
-    const options = resolveTrainOptions(given);
-    return withRun(options, (classes) => beginNew(options, classes), hooks);
+    return withRun(resolveTrainOptions(given), given, beginNew, hooks);
   }
   resolveTrainOptions(given); // what cannot be used is said before a large file is read
   const { path } = await resolveModel(given.from, hooks.signal && { signal: hooks.signal });
-  const source = await loadModel(path);
-  const { variant, config } = source.description;
-  const options = resolveTrainOptions({ ...given, variant }, config.stem);
-  return withRun(options, (classes) => beginFrom(options, classes, source), hooks);
+  const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
+  const { variant, config, preprocessing } = source.description;
+  const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
+  return withRun(options, given, (fitted, classes) => beginFrom(fitted, classes, source), hooks);
 }
 
 /**
@@ -87,13 +87,13 @@ export async function resume(
   const checkpoint = await readCheckpoint(path);
   const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
   checkKept(options, { ...trainDefaults, ...checkpoint.options }, checkpoint.progress);
-  const begin = (classes: readonly string[]): Beginning => {
+  const begin: Begin = (_, classes) => {
     if (`${checkpoint.classes}` === `${classes}`) return beginAgain(options, checkpoint);
     throw new UsageError(
       `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the pictures it was trained on.`,
     );
   };
-  return withRun(options, begin, hooks);
+  return withRun(options, options, begin, hooks);
 }
 
 const kept = ['variant', 'size', 'inputChannels', 'shortcut', 'from', 'linearProbe'] as const;
@@ -122,16 +122,19 @@ function checkOut(out: string): void {
 
 const lastCheckpoint = (out: string): string => join(out, 'checkpoints', 'last.safetensors');
 
-type Begin = (classes: readonly string[]) => Beginning;
+type Begin = (options: TrainOptions, classes: readonly string[]) => Beginning;
 
-async function withRun(options: TrainOptions, begin: Begin, hooks: TrainHooks): Promise<TrainResult> {
-  const folder = await openFolder(options.data, { validation: options.validation, seed: options.seed });
-  if (folder.train.length < options.batch) {
-    throw new UsageError(
-      `There are ${folder.train.length} pictures to train on, fewer than a batch of ${options.batch}; choose a smaller batch.`,
-    );
-  }
-  const run = await Run.open(options, folder, begin(folder.classes), hooks);
+/** @param given what of the options was asked for. */
+async function withRun(
+  resolved: TrainOptions,
+  given: Partial<TrainOptions>,
+  begin: Begin,
+  hooks: TrainHooks,
+): Promise<TrainResult> {
+  const { data, validation, seed } = resolved;
+  const folder = await openFolder(data, { validation, seed });
+  const options = fitBatch(resolved, given, folder.train.length);
+  const run = await Run.open(options, folder, begin(options, folder.classes), hooks);
   try {
     return await run.finish();
   } finally {
@@ -241,7 +244,12 @@ class Run {
   #checkLoss(loss: number): void {
     if (Number.isFinite(loss)) return;
     const { steps } = this.#progress;
-    const { learningRate } = this.#options;
+    const { learningRate, from } = this.#options;
+    if (steps === 0 && from !== '') {
+      throw new UsageError(
+        `"${from}", the model to start from, gives ${loss} for the first pictures, before anything is trained; check its weights, or start from another.`,
+      );
+    }
     throw new UsageError(
       `The loss became ${loss} after ${steps} steps with learning rate ${learningRate}; choose a smaller learning rate.`,
     );

@@ -13,7 +13,10 @@ export interface TrainOptions {
   readonly data: string;
   /** Folder for the results. */
   readonly out: string;
-  /** A saved model to start from, as `loadModel` takes it; empty for a new net. It brings its net and preprocessing. */
+  /**
+   * A saved model to start from, as `loadModel` takes it; empty for a new net. It brings its net and preprocessing, with
+   * its stem adapted if `inputChannels` is given.
+   */
   readonly from: string;
   /** Parts that stay as they are: `stem`, `layer1` and so on, `fc`; `all but fc` is every part but the classifier. */
   readonly freeze: readonly string[];
@@ -27,6 +30,7 @@ export interface TrainOptions {
   readonly inputChannels: 1 | 3;
   readonly zeroInitLast: boolean;
   readonly epochs: number;
+  /** Pictures per step: 32 unless given, or all where there are fewer. What does not fill a batch is left out of an epoch. */
   readonly batch: number;
   readonly learningRate: number;
   /**
@@ -150,6 +154,25 @@ function usualLearningRate(
   return (0.1 * options.batch) / (stem === 'cifar' ? 128 : 256);
 }
 
+/**
+ * The options for so many pictures to train on: fewer than the usual batch are a batch, and the usual learning rate goes
+ * with it in proportion.
+ *
+ * @param given what was asked for, and so stays as it is.
+ * @throws UsageError for fewer pictures than a batch that was asked for.
+ */
+export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, pictures: number): TrainOptions {
+  const { batch, learningRate } = options;
+  if (pictures >= batch) return options;
+  if (given.batch !== undefined) {
+    throw new UsageError(
+      `There are ${pictures} pictures to train on, fewer than a batch of ${batch}; choose a smaller batch, such as ${pictures}.`,
+    );
+  }
+  const usual = (learningRate * pictures) / batch;
+  return { ...options, batch: pictures, learningRate: given.learningRate ?? usual };
+}
+
 /** What the learning rate is multiplied by for everything but the classifier. */
 export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {
   if (backboneLearningRate !== undefined) return backboneLearningRate / learningRate;
@@ -157,7 +180,7 @@ export function backboneRateOf({ from, learningRate, backboneLearningRate }: Tra
 }
 
 /** What comes with the model that a run starts from, and so cannot be chosen. */
-const settled = ['variant', 'shortcut', 'inputChannels', 'zeroInitLast'] as const;
+const settled = ['variant', 'shortcut', 'zeroInitLast'] as const;
 
 /** Throws a UsageError naming what is given although the model to start from settles it. */
 export function checkSettled(given: Partial<TrainOptions>): void {

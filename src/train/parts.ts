@@ -35,8 +35,11 @@ export function frozenParts(freeze: readonly string[], config: Pick<ResNeXtConfi
   const parts = partsOf(config);
   const unknown = freeze.find((name) => name !== backbone && !parts.includes(name));
   if (unknown !== undefined) {
+    const words = unknown.split(/[\s;]+/);
+    const several = words.length > 1 && words.some((word) => parts.includes(word));
+    const apart = several ? `; parts are separated by commas, as in ${words.join(',')}` : '';
     throw new UsageError(
-      `freeze = "${unknown}" is no part of this net; its parts are ${parts.join(', ')}, and "${backbone}" stands for every part but the last.`,
+      `freeze = "${unknown}" is no part of this net; its parts are ${parts.join(', ')}, and "${backbone}" stands for every part but the last${apart}.`,
     );
   }
   const frozen = parts.filter((part) => freeze.includes(part) || (part !== head && freeze.includes(backbone)));

@@ -79,7 +79,8 @@ export class Features implements Material {
     const corrupt = options.strict ? 'throw' : 'skip';
     const onCorrupt = (path: string, message: string) => options.strict || onEvent({ event: 'corrupt', path, message });
     const compute = async (samples: readonly Sample[]): Promise<Labelled> => {
-      const batchSize = Math.min(picturesAtATime, Math.max(1, samples.length));
+      if (samples.length === 0) return { features: new Float32Array(), labels: new Int32Array() };
+      const batchSize = Math.min(picturesAtATime, samples.length);
       const batches = loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt });
       return featuresOf(session, batches, samples.length, width, counter, signal);
     };
@@ -87,7 +88,7 @@ export class Features implements Material {
       const [train, validation] = [await compute(folder.train), await compute(folder.validation)];
       if (train.labels.length < options.batch && !signal?.aborted) {
         throw new UsageError(
-          `${train.labels.length} pictures can be read, fewer than a batch of ${options.batch}; choose a smaller batch.`,
+          `${train.labels.length} pictures can be read, fewer than a batch of ${options.batch}; choose a smaller batch, such as ${train.labels.length}.`,
         );
       }
       return new Features(options, headModel(config, width), weights, train, validation);

@@ -73,12 +73,17 @@ function listener(output: Output): (event: TrainEvent) => void {
 }
 
 function show(event: TrainEvent, output: Output): void {
-  if (event.event === 'start') output.line(describeStart(event));
+  if (event.event === 'start') showStart(event, output);
   else if (event.event === 'features') output.progress(event.done / event.total, describeFeatures(event));
   else if (event.event === 'step') output.progress(shareDone(event), describeStep(event));
   else if (event.event === 'corrupt') output.warn(event.message);
   else if (event.event === 'epoch') output.line(describeEpoch(event));
   else output.line(describeEnd(event));
+}
+
+function showStart(event: StartEvent, output: Output): void {
+  for (const note of event.notes ?? []) output.note(note);
+  output.line(describeStart(event));
 }
 
 function describeEnd({ interrupted, epochs, best, out }: EndEvent): string {
@@ -91,9 +96,9 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
 function describeStart(event: StartEvent): string {
-  const { variant, parameters, macs, classes, train, validation, epoch, epochs, step, layoutReason } = event;
+  const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, layoutReason } = event;
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
-  const pictures = `${classes.length} classes, ${train} pictures to train on, ${validation} to validate on`;
+  const pictures = `${classes.length} classes, ${train} pictures to train on in batches of ${batch}, ${validation} to validate on`;
   const slower = layoutReason ? `\nTraining in standard operators, which is slower: ${layoutReason}.` : '';
   return `${net}${describeSource(event)}\n${pictures}${slower}${describeFrom(epoch, epochs, step)}`;
 }

@@ -1,0 +1,140 @@
+/**
+ * `resnext train` as newcomers begin: with hardly any pictures, from weights of others for other pictures, or from a
+ * model that is of no use.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadModel } from 'resnext';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { initialWeights } from '../src/model/init.ts';
+import { resnext } from '../src/model/resnext.ts';
+import { writeSafetensorsFile } from '../src/weights/files.ts';
+import { type Ended, run } from './command.ts';
+
+let dir: string;
+let pictures: string;
+let runs = 0;
+
+/** Weights as others save them, without a description; `value` takes the place of every number. */
+async function foreign(name: string, inputChannels: number, value?: number): Promise<string> {
+  const model = resnext({ depths: [1, 1, 1], cardinality: 2, baseWidth: 8, width: 16, classes: 5, inputChannels });
+  const weights = initialWeights(model, 1);
+  if (value !== undefined) for (const { data } of weights.values()) (data as Float32Array).fill(value);
+  const path = join(dir, name);
+  await writeSafetensorsFile(path, weights);
+  return path;
+}
+
+interface Tried extends Ended {
+  readonly out: string;
+}
+
+async function tune(from: string, ...rest: string[]): Promise<Tried> {
+  const out = join(dir, `run-${runs++}`);
+  const usual = ['--size', '32', '--epochs', '1', '--threads', '1', '--workers', '0'];
+  return { out, ...(await run('train', pictures, '--from', from, '--out', out, ...usual, ...rest)) };
+}
+
+function expectDone({ code, stderr }: Ended): void {
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+}
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-starting-'));
+  pictures = join(dir, 'pictures');
+  for (const [name, background] of Object.entries({ blue: '#0000ff', red: '#ff0000' })) {
+    mkdirSync(join(pictures, name), { recursive: true });
+    for (let i = 0; i < 5; i++) {
+      const picture = sharp({ create: { width: 32, height: 32 + i, channels: 3, background } });
+      await picture.png().toFile(join(pictures, name, `${i}.png`));
+    }
+  }
+}, 30_000);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+describe('from weights of others', () => {
+  let source: string;
+  let tuned: Tried;
+  beforeAll(async () => {
+    source = await foreign('cats.safetensors', 3);
+    tuned = await tune(source);
+  }, 60_000);
+
+  it('says on standard error how they were taken', () => {
+    expectDone(tuned);
+    expect(tuned.stderr).toMatch(/^resnext\[1,1,1\]_2x8d_w16, in the names of torchvision: \d+ tensors taken\.\n/);
+    expect(tuned.stderr).toContain('Pictures are prepared as is usual: 224 x 224 pixels.\n');
+  });
+
+  it('takes all of eight pictures as a batch', () => {
+    expect(tuned.stdout).toContain('8 pictures to train on in batches of 8, 2 to validate on\n');
+  });
+
+  it('names a batch that fits where a larger one was asked for', async () => {
+    const { code, stderr } = await tune(source, '--batch', '32');
+    expect(code).toBe(1);
+    expect(stderr).toContain('fewer than a batch of 32; choose a smaller batch, such as 8.');
+  });
+
+  it('probes without pictures to validate on', async () => {
+    const { out, ...ended } = await tune(source, '--linear-probe', '--validation', '0');
+    expectDone(ended);
+    expect(ended.stdout).toContain('10 pictures to train on in batches of 10, 0 to validate on\n');
+    expect((await loadModel(out)).description.classes).toEqual(['blue', 'red']);
+  });
+
+  it('says how parts are separated', async () => {
+    const { stderr } = await tune(source, '--freeze', 'stem layer1');
+    expect(stderr).toContain('parts are separated by commas, as in stem,layer1.');
+  });
+
+  it('tells them in the start event under --json, and not of a model of this package', async () => {
+    const [foreign, own] = [await tune(source, '--json'), await tune(tuned.out, '--json')];
+    const start = ({ stdout }: Ended) => JSON.parse(stdout.split('\n')[0]!);
+    expect(foreign.stderr).toBe('');
+    expect(start(foreign)).toMatchObject({ event: 'start', batch: 8 });
+    expect(start(foreign).notes[0]).toMatch(/in the names of torchvision/);
+    expect(start(own)).not.toHaveProperty('notes');
+  });
+});
+
+describe('from a stem for other pictures', () => {
+  it('names the option, which adapts it', async () => {
+    const four = await foreign('four.safetensors', 4);
+    expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels.*inputChannels: 3 \(--input-channels 3 /);
+    const adapted = await tune(four, '--input-channels', '3');
+    expectDone(adapted);
+    expect(adapted.stderr).toContain('The stem goes from 4 to 3 input channels');
+    const { config, preprocessing } = (await loadModel(adapted.out)).description;
+    expect([config.inputChannels, preprocessing.channels]).toEqual([3, 3]);
+    const grey = await tune(adapted.out, '--input-channels', '1');
+    expectDone(grey);
+    expect((await loadModel(grey.out)).description.preprocessing).toMatchObject({
+      channels: 1,
+      mean: [expect.closeTo(0.458971, 6)],
+    });
+    const resumed = await run('train', '--resume', grey.out, '--epochs', '2');
+    expectDone(resumed);
+    const other = await run('train', '--resume', grey.out, '--epochs', '3', '--input-channels', '3');
+    expect(other.stderr).toContain('trains with inputChannels = 1; a resumed run keeps it');
+  }, 60_000);
+
+  it('settles the rest', async () => {
+    const { stderr } = await tune(await foreign('cats.safetensors', 3), '--zero-init-last');
+    expect(stderr).toContain('zeroInitLast = true is settled by');
+  });
+});
+
+test('a model that gives NaN is told from a learning rate that is too large', async () => {
+  const { code, stderr } = await tune(await foreign('broken.safetensors', 3, Number.NaN));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/broken\.safetensors", the model to start from, gives NaN for the first pictures/);
+  expect(stderr).not.toContain('learning rate');
+});
+
+test('the help says what becomes of a last batch that is not full', async () => {
+  const { stdout } = await run('train', '--help');
+  expect(stdout.replace(/\s+/g, ' ')).toContain('a last batch that is not full is left out of its epoch');
+});
