@@ -19,8 +19,8 @@ export interface ZipEntry {
 
 const stored = 0;
 const deflated = 8;
-/** Three times what a ResNeXt of 200 layers has with its averages and an optimiser. */
-const entryLimit = 8_000;
+/** Twice what a ResNeXt of 200 layers has with its averages and an optimiser. */
+const entryLimit = 6_000;
 /** Twice what the directory of so many entries of PyTorch's takes. */
 const directoryLimit = 1 << 21;
 /** What an archive may take in memory: small ones more than twice their size, as their text compresses well. */
