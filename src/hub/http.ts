@@ -3,7 +3,7 @@
  * connections become errors that say whether trying again can help.
  */
 import type { Readable } from 'node:stream';
-import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher, request } from 'undici';
 import { UsageError } from '../errors.ts';
 import type { HubEnvironment } from './environment.ts';
 
@@ -51,23 +51,33 @@ const redirectsAtMost = 10;
 /** Where mirrors send those who ask for what they have not copied. */
 const hubHosts = ['huggingface.co', 'hf.co'];
 
+/** undici, which is loaded with the first request, and its connections. */
+interface Network {
+  readonly request: typeof request;
+  readonly dispatcher: Dispatcher;
+}
+
 /** Makes requests in one environment, over connections that it keeps until `close`. */
 export class Client {
   readonly #environment: HubEnvironment;
-  readonly #dispatcher: Dispatcher;
+  #network: Promise<Network> | undefined;
   readonly #answerWithin: number;
 
   /** @param answerWithin milliseconds from a request to its answer's headers, connecting to a proxy included. */
   constructor(environment: HubEnvironment, answerWithin = 60_000) {
-    const { http, https, except } = environment.proxies;
     this.#environment = environment;
     this.#answerWithin = answerWithin;
-    const proxies = { httpProxy: http, httpsProxy: https, noProxy: except };
-    this.#dispatcher = new EnvHttpProxyAgent({ ...proxies, bodyTimeout: 60_000 });
   }
 
-  close(): Promise<void> {
-    return this.#dispatcher.destroy();
+  async close(): Promise<void> {
+    await (await this.#network)?.dispatcher.destroy();
+  }
+
+  async #open(): Promise<Network> {
+    const { EnvHttpProxyAgent, request } = await import('undici');
+    const { http, https, except } = this.#environment.proxies;
+    const proxies = { httpProxy: http, httpsProxy: https, noProxy: except };
+    return { request, dispatcher: new EnvHttpProxyAgent({ ...proxies, bodyTimeout: 60_000 }) };
   }
 
   /**
@@ -94,11 +104,13 @@ export class Client {
     const { endpoint, token } = this.#environment;
     const authorization = token && url.origin === new URL(endpoint).origin ? { authorization: `Bearer ${token}` } : {};
     const all = { 'user-agent': 'resnext', 'accept-encoding': 'identity', ...headers, ...authorization };
+    this.#network ??= this.#open();
+    const { request, dispatcher } = await this.#network;
     const late = new AbortController();
     const limit = setTimeout(() => late.abort(), this.#answerWithin);
     const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     try {
-      const options = { method, headers: all, dispatcher: this.#dispatcher, signal: either };
+      const options = { method, headers: all, dispatcher, signal: either };
       const { statusCode, headers: found, body } = await Promise.race([request(url, options), aborted(either)]);
       body.on('error', () => {}); // whoever reads the body learns of it; one that is left unread may break unheard
       const header = (name: string) => {

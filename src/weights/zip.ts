@@ -4,7 +4,7 @@
  * file becomes a large one. Names that would leave a folder, names given twice and places outside the file are refused.
  * Reference: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12
  */
-import { type FileEntry, type Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core-reader.js';
+import type { FileEntry, Reader } from '@zip.js/zip.js/lib/zip-core-reader.js';
 import { FormatError, UsageError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
 import { bytesSource, fillWhole, partOf, type Source } from './source.ts';
@@ -76,6 +76,7 @@ function readerOf(source: Source, name: string): Reader<Source> {
 }
 
 async function directory(source: Source, name: string): Promise<Map<string, DirectoryEntry>> {
+  const { ZipReader } = await import('@zip.js/zip.js/lib/zip-core-reader.js');
   const files = new Map<string, DirectoryEntry>();
   // names are checked here, with a sentence of our own
   const reader = new ZipReader(readerOf(source, name), { filenameValidation: 'tolerant' });
