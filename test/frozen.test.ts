@@ -11,7 +11,7 @@ import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { type Form, forms, type ResNeXtConfig } from '../src/model/config.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
-import { scatterWeights, weightSpecs } from '../src/model/weights.ts';
+import { countNames, scatterWeights, weightSpecs } from '../src/model/weights.ts';
 import { thisMachine } from '../src/runtime/machine.ts';
 import { Session } from '../src/runtime/session.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
@@ -121,7 +121,9 @@ test.each(cases)('%s frozen: the trainer gives back what is frozen to the bit', 
   await trainer.dispose();
   expectNear(weights, golden, `${name}.final.`, () => 1e-4);
   const specs = weightSpecs(model);
-  expect([...weights.keys()]).toEqual(specs.map((spec) => spec.name));
+  const counts = countNames(model).filter((each) => freeze.includes(partOf(each)));
+  expect([...weights.keys()]).toEqual([...specs.map((spec) => spec.name), ...counts]);
+  for (const each of counts) expect(weights.get(each)).toEqual(state.get(each));
   for (const spec of specs) {
     const isFrozen = freeze.includes(partOf(spec.name));
     const isSame = `${weights.get(spec.name)!.data}` === `${state.get(spec.name)!.data}`;

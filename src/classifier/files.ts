@@ -9,7 +9,7 @@ import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { gatherWeights, setWeights, stateDict, type Weights, weightSpecs } from '../model/weights.ts';
+import { countNames, gatherWeights, setWeights, stateDict, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
@@ -91,12 +91,15 @@ function described(stored: StateDict, description: ModelDescription, source: str
 
 function weightsUnder(model: Model, { tensors }: StateDict, options: TakeOptions & LoadOptions): Weights {
   const read = (name: string) => floatTensor(tensors.get(name)!, options.lazy === true);
-  if (model.parameters.every(({ value }) => tensors.has(value.name))) {
-    return gatherWeights(model, ({ value }) => read(value.name));
-  }
   const formC = weightSpecs(model);
+  const isInBranches = model.config.form !== 'C' && model.parameters.every(({ value }) => tensors.has(value.name));
+  if (isInBranches) return gatherWeights(model, ({ value }) => read(value.name));
   if (!formC.every(({ name }) => tensors.has(name))) return takeWeights(tensors, options).weights;
-  return new Map(formC.map(({ name }) => [name, read(name)]));
+  const counts = countNames(model).flatMap((name) => {
+    const stored = tensors.get(name);
+    return stored ? [[name, stored.read()] as const] : [];
+  });
+  return new Map([...formC.map(({ name }): [string, Tensor] => [name, read(name)]), ...counts]);
 }
 
 /** What the hub says beside a file of weights, if anything. Many programs have a `config.json`. */

@@ -99,7 +99,7 @@ export function gatherWeights(model: Model, read: (parameter: Parameter) => Tens
 
 /**
  * The weights as torchvision's state_dict has them: in its order, each normalisation with `num_batches_tracked`, the
- * number of training steps behind its statistics.
+ * number of training steps behind its statistics: the weights' own where they have it, else `batchesTracked`.
  *
  * @throws UsageError when a tensor is missing or has another shape.
  * @example await writeSafetensorsFile('resnext.safetensors', stateDict(model, initialWeights(model, 1)));
@@ -109,8 +109,15 @@ export function stateDict(model: Model, weights: Weights, batchesTracked = 0): M
   const entries = weightSpecs(model).flatMap((spec): [string, Tensor][] => {
     const { name } = spec;
     const own: [string, Tensor] = [name, tensorFor(spec, weights)];
-    if (!name.endsWith('.running_var')) return [own];
-    return [own, [name.replace('running_var', 'num_batches_tracked'), tracked]];
+    const count = countOf(name);
+    return count === undefined ? [own] : [own, [count, weights.get(count) ?? tracked]];
   });
   return new Map(entries);
 }
+
+/** What counts the batches behind a running variance; undefined for other tensors. */
+const countOf = (name: string): string | undefined =>
+  name.endsWith('.running_var') ? name.replace('running_var', 'num_batches_tracked') : undefined;
+
+/** The names of a model's counts of batches, one for each normalisation: int64 scalars, which no graph reads. */
+export const countNames = (model: Model): string[] => weightSpecs(model).flatMap(({ name }) => countOf(name) ?? []);

@@ -5,7 +5,7 @@
  */
 import { UsageError } from '../errors.ts';
 import type { Model } from '../model/resnext.ts';
-import { checkWeights, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
+import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
 import { openBound } from '../runtime/native.ts';
 import type { BoundSession, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
@@ -45,10 +45,18 @@ export class Trainer {
   #isWhole = true;
   /** Parameters and statistics that no step changes, by name. */
   readonly #frozen: Weights;
+  /** Counts of batches of frozen normalisations. */
+  readonly #counts: Weights;
 
-  private constructor(model: Model, session: BoundSession, { graph, state }: TrainingStep, frozen: Weights) {
+  private constructor(
+    model: Model,
+    session: BoundSession,
+    { graph, state }: TrainingStep,
+    [frozen, counts]: readonly [Weights, Weights],
+  ) {
     this.#model = model;
     this.#frozen = frozen;
+    this.#counts = counts;
     this.#session = session;
     this.#state = state;
     const array = (name: string) => {
@@ -89,12 +97,14 @@ export class Trainer {
   ): Promise<Trainer> {
     checkWeights(model, weights);
     const { freeze = [], backboneRate = 1, ...rest } = options;
-    const frozen = scatterWeights(model, weightsOfParts(weights, frozenParts(freeze, model.config)));
+    const still = weightsOfParts(weights, frozenParts(freeze, model.config));
+    const frozen = scatterWeights(model, still);
+    const counts = new Map(countNames(model).flatMap((name) => (still.has(name) ? [[name, still.get(name)!]] : [])));
     const rateOf = (name: string) => (partOf(name) === head ? 1 : backboneRate);
     const step = trainingStep(model.graph, { ...rest, frozen, rateOf });
     const { lower, optimization } = await lowering(options, options.layout);
     const session = await openBound(lower(step.graph), { ...options, optimization });
-    const trainer = new Trainer(model, session, step, frozen);
+    const trainer = new Trainer(model, session, step, [frozen, counts]);
     trainer.setState(weights, velocity);
     return trainer;
   }
@@ -117,7 +127,7 @@ export class Trainer {
 
   /** The weights and running statistics as they are now, copied, in form C. */
   get weights(): Map<string, Tensor> {
-    return this.#gather('');
+    return new Map([...this.#gather(''), ...this.#counts]);
   }
 
   /** The optimiser's velocities, copied, in form C, under their parameters' names. */

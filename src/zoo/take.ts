@@ -5,7 +5,7 @@
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { type WeightSpec, weightSpecs } from '../model/weights.ts';
+import { countNames, type WeightSpec, weightSpecs } from '../model/weights.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import { floatTensor, type StoredTensor } from '../weights/state-dict.ts';
 import { adaptStem, initialHead } from './adapt.ts';
@@ -76,6 +76,10 @@ export function takeWeights(tensors: Stored, options: TakeOptions = {}): Taken {
       initial ?? takeOne(tensors.get(found.names.get(spec.name)!)!, spec, converted, options.lazy === true),
     );
   }
+  for (const name of countNames(model)) {
+    const stored = tensors.get(found.names.get(name) ?? '');
+    if (stored?.dtype === 'int64' && stored.dims.length === 0) weights.set(name, stored.read());
+  }
   const adapted = adaptations(found.config, model);
   return {
     config: model.config,
@@ -127,9 +131,7 @@ interface Done {
 
 function reportOf(tensors: Stored, found: Recognition, model: Model, { adapted, converted, head }: Done): TakeReport {
   const specs = weightSpecs(model).filter(({ name }) => !head.has(name));
-  const counts = specs.flatMap(({ name }) =>
-    name.endsWith('running_var') ? [name.replace('running_var', 'num_batches_tracked')] : [],
-  );
+  const counts = countNames(model);
   const used = new Set([...specs.map(({ name }) => name), ...counts].map((name) => found.names.get(name)));
   return {
     layout: found.layout,
