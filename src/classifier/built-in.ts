@@ -8,7 +8,7 @@
  * The description in the file names them. When the file is read again they are found by their operators and taken out,
  * so that a model in memory is always the net alone.
  */
-import type { Preprocessing } from '../data/presets.ts';
+import { luma, type Preprocessing } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { dataTypeOf } from '../graph/data-types.ts';
@@ -18,9 +18,6 @@ import { tensor } from '../tensor.ts';
 
 export const builtIns = ['normalise', 'grey', 'softmax'] as const;
 export type BuiltIn = (typeof builtIns)[number];
-
-/** The shares of red, green and blue in luma (ITU-R 601), as Pillow has them. */
-const luma = [0.299, 0.587, 0.114];
 
 /** The operators of each, in the order of the data. */
 const operators: { readonly [B in BuiltIn]: readonly OpType[] } = {

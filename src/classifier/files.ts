@@ -12,7 +12,7 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { countNames, gatherWeights, setWeights, stateDict, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
-import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
+import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { floatTensor, type StateDict } from '../weights/state-dict.ts';
 import type { PublishedWeights } from '../zoo/entry.ts';
 import { type HubConfig, readHubConfig } from '../zoo/hub-config.ts';
@@ -55,13 +55,13 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   return options.inputChannels === undefined ? model : withChannels(model, options.inputChannels);
 }
 
-const folderFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'onnx/model.onnx'];
+const modelFiles = [...folderFiles, 'onnx/model.onnx'];
 
 /** The file that a model's path leads to. */
 export function modelFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
   if (!statSync(path).isDirectory()) return path;
-  const file = folderFiles.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
+  const file = modelFiles.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
   if (!file) throw new UsageError(`The folder "${path}" has no model.safetensors; has its training finished an epoch?`);
   return file;
 }

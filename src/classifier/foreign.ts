@@ -156,7 +156,8 @@ export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
   };
 }
 
-function ownWeights({ weights }: SavedModel): Weights {
+/** A model's weights in form C, or the UsageError that it has none. */
+export function ownWeights({ weights }: Pick<SavedModel, 'weights'>): Weights {
   if (weights) return weights;
   throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
 }

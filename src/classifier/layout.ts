@@ -13,6 +13,7 @@ import { writeHubConfig } from '../zoo/hub-config.ts';
 import { writeStateDict } from '../zoo/write.ts';
 import { descriptionKey, writeDescription } from './description.ts';
 import type { SavedModel } from './files.ts';
+import { ownWeights } from './foreign.ts';
 
 /**
  * Writes a state dict in form C; with the layout `timm` also `config.json` in the same folder.
@@ -23,13 +24,9 @@ import type { SavedModel } from './files.ts';
  *   a `config.json` in the way that is not the hub's, or when the file system refuses.
  * @example await exportStateDict('cats/model.safetensors', await loadModel('runs/cats'), 'timm');
  */
-export async function exportStateDict(
-  path: string,
-  { description, weights }: SavedModel,
-  layout: string,
-): Promise<{ config?: string }> {
-  if (!weights)
-    throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
+export async function exportStateDict(path: string, model: SavedModel, layout: string): Promise<{ config?: string }> {
+  const weights = ownWeights(model);
+  const { description } = model;
   const { config, variant, preprocessing, classes } = description;
   const named = `${classes}` === `${defaultClassNames(classes.length)}` ? [] : classes;
   const tensors = writeStateDict(resnext({ ...config, form: 'C' }), weights, layout);

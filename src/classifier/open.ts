@@ -182,16 +182,17 @@ async function fromCache(folder: string, key: string, { settings }: Plan): Promi
 async function toCache(file: string, folder: string, key: string, plan: Plan): Promise<OpenedModel> {
   const model = await readModel(file, plan);
   const { graph } = model;
+  const about = told(model);
   const staged = isWhole(file, graph) ? stageEntry(folder, key) : undefined;
-  if (!staged) return { ...told(model), session: await openLowered(graph, plan) };
+  if (!staged) return { ...about, session: await openLowered(graph, plan) };
   try {
     const session = await openLowered(graph, plan, staged.path);
-    staged.commit(told(model));
-    return { ...told(model), session };
+    staged.commit(about);
+    return { ...about, session };
   } catch (error) {
     staged.discard();
     if (!(error instanceof UsageError)) throw error;
-    return { ...told(model), session: await openLowered(graph, plan) }; // says what is wrong, unless it was the disk
+    return { ...about, session: await openLowered(graph, plan) }; // says what is wrong, unless it was the disk
   }
 }
 

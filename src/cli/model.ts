@@ -10,6 +10,7 @@ import { load } from '../classifier/load.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
+import { refusal } from '../files.ts';
 import type { Progress } from '../hub/download.ts';
 import { canPull } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
@@ -50,8 +51,8 @@ const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z
 
 /** Names of classes from a file: a line each, a list in JSON, or torchvision's `class_to_idx` in JSON. */
 async function readLabels(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`The labels "${path}" cannot be read: ${cause.message}.`, { cause });
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw refusal('read', path, cause);
   });
   if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line.trim() !== '');
   const { data } = labelsSchema.safeParse(parsed(text));

@@ -78,7 +78,8 @@ export function forChannels(preprocessing: Preprocessing, channels: 1 | 3): Prep
   return { ...preprocessing, channels, mean: [...mean, ...mean, ...mean], std: [...std, ...std, ...std] };
 }
 
-const luma = [0.299, 0.587, 0.114];
+/** The shares of red, green and blue in luma (ITU-R 601), as Pillow has them. */
+export const luma: readonly number[] = [0.299, 0.587, 0.114];
 
 const weigh = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, c) => sum + value * weights[c]!, 0);

@@ -11,7 +11,11 @@ import type { Source } from './source.ts';
 import type { StateDict } from './state-dict.ts';
 
 /** What a folder of the Hugging Face hub's may hold, the first that is there is taken. */
-const folderFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin'] as const;
+export const folderFiles: readonly string[] = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+];
 
 /**
  * The tensors in a file of weights, whatever container it is, in the shards of an index, or in a folder with
