@@ -4,7 +4,7 @@
  */
 import { type Stage, stageGraph } from '../model/stages.ts';
 import type { Session } from '../runtime/session.ts';
-import type { SavedModel } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type ClassifierOptions, openGraph } from './open.ts';
 

@@ -23,7 +23,8 @@ import { trimMallocThreshold } from '../runtime/memory.ts';
 import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn } from '../saved/external.ts';
-import { loadModel, modelFile, pathHints, type SavedModel } from '../saved/files.ts';
+import { loadModel, modelFile, pathHints } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
 import { byteLength } from '../tensor.ts';
 

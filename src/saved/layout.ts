@@ -13,7 +13,7 @@ import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
 import { ownWeights } from './external.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 /**
  * Writes a state dict in form C; with the layout `timm` also `config.json` in the same folder.

@@ -18,7 +18,7 @@ import { inlineLimit } from '../onnx/write.ts';
 import { byteLength } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { describedGraph } from './export.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 /** Pillow's numbers. */
 const resamples: { readonly [I in Interpolation]: number } = {
