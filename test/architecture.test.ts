@@ -42,7 +42,7 @@ const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8
 
 /** Packages that one folder keeps to itself. */
 const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
-  [/^(onnxruntime-(node|web)|koffi)$/, 'runtime'],
+  [/^(onnxruntime-.*|koffi)$/, 'platform'],
   [/^(sharp|piscina|@cornerstonejs\/.*)$/, 'data'],
   [/^undici$/, 'hub'],
   [/^@bufbuild\//, 'onnx'],
@@ -68,12 +68,19 @@ const sources: readonly Source[] = readdirSync(join(root, 'src'), { recursive: t
     return { path, folder, text, specifiers: [...found].map(([, specifier]) => specifier!) };
   });
 
+/** The file that a specifier leads to, for Node; undefined for a package. */
+function fileOf(path: string, specifier: string): string | undefined {
+  if (specifier === '#platform') return 'platform/node.ts';
+  return specifier.startsWith('.') ? join(path, '..', specifier) : undefined;
+}
+
 const folderOf = (path: string): string => path.replace(/\.ts$/, '').split('/')[0]!;
 
 function complaint({ path, folder }: Source, specifier: string): string | undefined {
   const { imports, anywhere } = folders.get(folder)!;
-  if (specifier.startsWith('.')) {
-    const target = folderOf(join(path, '..', specifier));
+  const file = fileOf(path, specifier);
+  if (file) {
+    const target = folderOf(file);
     const isAllowed = target === folder || everybody.includes(target) || imports.has(target) || imports.has('all');
     return isAllowed ? undefined : `${folder} does not import ${target}`;
   }
@@ -102,10 +109,7 @@ test('every folder has its row, and every row its folder', () => {
 
 test('no file imports itself through others', () => {
   const graph = new Map(
-    sources.map(({ path, specifiers }) => [
-      path,
-      specifiers.filter((specifier) => specifier.startsWith('.')).map((specifier) => join(path, '..', specifier)),
-    ]),
+    sources.map(({ path, specifiers }) => [path, specifiers.flatMap((specifier) => fileOf(path, specifier) ?? [])]),
   );
   const finished = new Set<string>();
   const visit = (path: string, way: readonly string[]): string[] => {
