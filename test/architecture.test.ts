@@ -23,16 +23,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   data: [],
   metrics: [],
   output: ['classifier', 'files'],
-  runtime: ['graph', 'onnx'],
-  convolution: ['graph', 'lower', 'runtime'],
+  platform: ['cache', 'files', 'graph', 'onnx'],
+  convolution: ['graph', 'lower', 'platform'],
   saved: ['catalog', 'checkpoints', 'data', 'files', 'graph', 'model', 'onnx', 'rewrite', 'weights'],
-  classifier: ['cache', 'data', 'files', 'graph', 'hub', 'lower', 'metrics', 'model', 'onnx', 'runtime', 'saved'],
-  benchmark: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
+  classifier: ['cache', 'data', 'files', 'graph', 'hub', 'lower', 'metrics', 'model', 'onnx', 'platform', 'saved'],
+  benchmark: ['cache', 'graph', 'lower', 'random', 'rewrite', 'platform'],
   train: [
-    ...['classifier', 'data', 'files', 'grad', 'graph', 'hub', 'lower', 'metrics', 'model', 'rewrite', 'runtime'],
+    ...['classifier', 'data', 'files', 'grad', 'graph', 'hub', 'lower', 'metrics', 'model', 'rewrite', 'platform'],
     ...['saved', 'weights'],
   ],
-  verify: ['benchmark', 'draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
+  verify: ['benchmark', 'draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'platform', 'train'],
   report: ['classifier', 'metrics', 'page'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */
@@ -40,7 +40,7 @@ const outermost = ['cli', 'serve'];
 
 /** Packages that one folder keeps to itself. */
 const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
-  [/^onnxruntime-/, 'runtime'],
+  [/^onnxruntime-/, 'platform'],
   [/^sharp$/, 'data'],
   [/^undici$/, 'hub'],
   [/^@bufbuild\//, 'onnx'],
@@ -49,6 +49,9 @@ const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
 ];
 /** Folders that run in a browser as they are. */
 const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw', 'catalog', 'metrics']);
+
+/** `platform/node.ts` or `platform/web.ts`. */
+const platform = '#platform';
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
@@ -64,10 +67,10 @@ const importsOf = (text: string): string[] =>
 
 /** The folder, or file beside the folders, that a relative import leads to. */
 const targetOf = (path: string, specifier: string): string =>
-  join(path, '..', specifier).replace(/\.ts$/, '').split('/')[0]!;
+  specifier === platform ? 'platform' : join(path, '..', specifier).replace(/\.ts$/, '').split('/')[0]!;
 
 function complaint(folder: string, path: string, specifier: string): string | undefined {
-  if (!specifier.startsWith('.')) {
+  if (specifier !== platform && !specifier.startsWith('.')) {
     const owner = packages.find(([pattern]) => pattern.test(specifier))?.[1];
     if (owner && owner !== folder) return `only ${owner} imports ${specifier}`;
     return specifier.startsWith('node:') && pure.has(folder) ? `${folder} runs in browsers` : undefined;

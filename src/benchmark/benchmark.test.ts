@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
+import { thisMachine } from '#platform';
 import { Builder } from '../graph/builder.ts';
 import { cost } from '../graph/cost.ts';
 import { dataTypeOf } from '../graph/data-types.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
-import { thisMachine } from '../runtime/machine.ts';
 import { benchmark, tune } from './benchmark.ts';
 
 const model = resnext({

@@ -4,6 +4,7 @@
  * session before, which spin for a while in wait of more, are given time to fall asleep.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { type Machine, Session, type SessionOptions, thisMachine } from '#platform';
 import type { Tuning } from '../cache/tuning.ts';
 import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
@@ -11,8 +12,6 @@ import type { Graph } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
 import { fillBytes, fillNormal, uniform } from '../random.ts';
 import { type GroupMerge, groupMergeOf, isProfitable } from '../rewrite/merge-groups.ts';
-import { type Machine, thisMachine } from '../runtime/machine.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
 export interface BenchmarkOptions {

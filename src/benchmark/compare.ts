@@ -1,8 +1,9 @@
 /** Two graphs side by side on ONNX Runtime: the same random inputs, how far the outputs are apart, how long each takes. */
+
+import { Session, type SessionOptions } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { fillBytes, fillNormal, uniform } from '../random.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
 export interface CompareOptions extends SessionOptions {

@@ -4,6 +4,7 @@
  * interpreter on small images, float32 by the runtime on images of the real size.
  */
 
+import { Session, type SessionOptions } from '#platform';
 import { randomInputs, relativeDifference, timeInTurn } from '../benchmark/compare.ts';
 import { gradient } from '../grad/gradient.ts';
 import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
@@ -12,7 +13,6 @@ import { interpret } from '../graph/interpret.ts';
 import { type Form, forms, type ResNeXtConfig, stemStride } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { nextStatistic, withLoss } from '../train/step.ts';
 
