@@ -9,7 +9,7 @@ import { Classifier } from '../classifier/classifier.ts';
 import type { Image } from '../data/image.ts';
 import { evaluationTransforms, preprocessingFor } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
-import { applyTransforms } from '../data/transforms.ts';
+import { applyTransforms } from '../data/transforms/apply.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { toText } from '../graph/text.ts';
 import { initialWeights } from '../model/init.ts';
