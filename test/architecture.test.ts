@@ -124,7 +124,7 @@ test('no file imports itself through others', () => {
 
 test('no type is escaped through any or never', () => {
   const code = (text: string) => text.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*|'[^'\n]*'|"[^"\n]*"|`[^`]*`/gs, '');
-  const escape = /(?<![.\w])any\b|\bas never\b|\((\w+: never(, )?)+/;
-  const found = sources.filter(({ path, text }) => !path.includes('generated') && escape.test(code(text)));
+  const escapes = /(?<![.\w])any\b|\bas never\b|\((\w+: never(, )?)+/;
+  const found = sources.filter(({ path, text }) => !path.includes('generated') && escapes.test(code(text)));
   expect(found.map(({ path }) => path)).toEqual([]);
 });
