@@ -151,7 +151,7 @@ export async function saveModel(
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
   await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, metadataOf(description));
   const text = writeDescription(description);
-  await writeFileAtomically(join(folder, 'model.json'), [new TextEncoder().encode(`${text}\n`)]);
+  await writeFileAtomically(join(folder, 'model.json'), `${text}\n`);
 }
 
 /** Writes a weights file under the names of the model's own form, as `resnext` builds it: branches stay branches. */

@@ -42,6 +42,6 @@ export async function exportStateDict(path: string, model: SavedModel, layout: s
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
   if (!hub) return {};
-  await writeFileAtomically(hubPath, [new TextEncoder().encode(hub)]);
+  await writeFileAtomically(hubPath, hub);
   return { config: hubPath };
 }

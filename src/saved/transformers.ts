@@ -98,4 +98,4 @@ const tensorBytes = ({ initializers }: Graph): number =>
   [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
 
 const writeJson = (path: string, value: object): Promise<void> =>
-  writeFileAtomically(path, [new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)]);
+  writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
