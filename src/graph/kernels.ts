@@ -1,6 +1,6 @@
 /**
- * One float64 kernel per operator, by its definition in the ONNX specification or, for the semantic operators, in
- * PyTorch's terms. Convolution and the pools share the walk over window taps.
+ * One float64 kernel per operator, as defined in the ONNX specification or, for the semantic operators, in PyTorch.
+ * Convolution and pooling share the loop over window taps.
  */
 import { UsageError } from '../errors.ts';
 import { elements } from '../tensor.ts';
@@ -101,7 +101,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   Mul: binary((a, b) => a * b),
   Neg: unary((x) => -x),
   Pad: ([x, pads, constant], { mode }, [dims]) => {
-    if (mode !== 'constant') throw new UsageError(`mode = "${mode}" is not understood; only "constant" is.`);
+    if (mode !== 'constant') throw new UsageError(`mode is "${mode}", but only "constant" is supported.`);
     const y = { dims: dims!, data: new Float64Array(elements(dims!)).fill(constant?.data[0] ?? 0) };
     const before = constantInts({ tensor: { dtype: 'float64', ...pads! } }, 'pads').slice(0, x!.dims.length);
     eachIndex(dims!, (index, i) => {
@@ -270,13 +270,13 @@ function convInputGrad(
   return dx;
 }
 
-/** Each channel's own window: a depthwise convolution with a filter of ones, whose taps the pools share. */
+/** Visits the window of each channel separately, as a depthwise convolution does. */
 function eachPoolTap(x: readonly number[], window: Window, tap: (x: number, y: number) => void): void {
   const channels = x[1]!;
   eachTap({ x, w: [channels, 1, ...window.kernel], group: channels, window }, (xi, _, yi) => tap(xi, yi));
 }
 
-/** How many elements each average is taken over, with or without padding. What hangs over in ceil mode never counts. */
+/** The number of elements in each average, with or without padding. What overhangs in ceil mode never counts. */
 export function averageCounts(
   x: readonly number[],
   y: readonly number[],
@@ -319,7 +319,7 @@ function averagePoolGrad(
   return [dx];
 }
 
-/** The greatest element of each window and its offset in x; of equal ones the first in row-major order. */
+/** The maximum of each window and its offset in x; of equal ones, the first in row-major order. */
 function maxPool(
   [x]: readonly Array64[],
   attributes: Attributes<'MaxPool'>,
@@ -372,15 +372,13 @@ function batchNormGrad([dy, x, scale, mean, inverse]: readonly Array64[]): Array
   ];
 }
 
-/** Whole numbers lose their fraction; float32 is not rounded to, as nowhere in the interpreter. */
+/** Integers drop the fraction. Nothing is rounded to float32, here or elsewhere in the interpreter. */
 function castTo(to: number): (x: number) => number {
   const dtype = dtypeOf(to);
   if (dtype === 'float32' || dtype === 'float64') return (x) => x;
   if (dtype === 'bool') return (x) => Number(x !== 0);
   if (dtype?.includes('int')) return Math.trunc;
-  throw new UsageError(
-    `to = ${to} (${dtype ?? 'unknown'}) is not understood; cast to float32, float64, bool or whole numbers.`,
-  );
+  throw new UsageError(`to is ${to} (${dtype ?? 'unknown'}), but expected float32, float64, bool or an integer type.`);
 }
 
 /** g = gradient + decay·w;  v' = momentum·v + g;  w' = w − lr·(nesterov ? g + momentum·v' : v'). */
