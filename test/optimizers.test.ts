@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { gradient } from '../src/grad/gradient.ts';
 import { Builder } from '../src/graph/builder.ts';
-import { evaluate } from '../src/graph/evaluate.ts';
+import { interpret } from '../src/graph/interpret.ts';
 import type { Graph } from '../src/graph/graph.ts';
 import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
@@ -58,7 +58,7 @@ describe('AdamW by itself', () => {
           ['rate', scalar(learningRate)],
         ]);
         for (const [each, value] of Object.entries(optimizer.scalars(i + 1))) feeds.set(each, scalar(value));
-        const results = evaluate(b.graph, feeds);
+        const results = interpret(b.graph, feeds);
         state = new Map(['w', 'm', 'v'].map((each) => [each, results.get(`${each}.next`)!]));
         const expected = golden.get(`${name}.${i}.${weight}`);
         expect(relativeError(state.get('w')!, expected), `${weight} after step ${i}`).toBeLessThan(1e-12);
@@ -81,7 +81,7 @@ describe.each(lossNames)('the loss %s', (name) => {
     expect(relativeError(results.get('gradient')!, golden.get(`${name}.grad`))).toBeLessThan(tolerance);
   }
 
-  test('in float64', () => expectEqual(evaluate(b.graph, feeds), 1e-12));
+  test('in float64', () => expectEqual(interpret(b.graph, feeds), 1e-12));
   test.each(Object.entries({ standard: lowerStandard, blocked: (graph: Graph) => lowerBlocked(graph, block) }))(
     'on the runtime, %s',
     async (_, lower) => expectEqual(await runOnce(lower(b.graph), feeds), 1e-6),
@@ -138,7 +138,7 @@ describe('AdamW on binary cross-entropy, with an average', () => {
   }
 
   test.each(['A', 'C'] as const)('form %s, in float64', async (form) => {
-    const { losses, final, average } = await steps4(form, (graph) => (feeds) => evaluate(graph, feeds));
+    const { losses, final, average } = await steps4(form, (graph) => (feeds) => interpret(graph, feeds));
     expect(relativeError(losses, golden.get('losses'))).toBeLessThan(1e-7); // of the scalars, which are float32
     expectNear(final, golden, 'final.', () => 1e-6);
     expectNear(average, golden, 'average.', () => 1e-6);

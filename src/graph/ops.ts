@@ -105,7 +105,7 @@ export function opTypeOf(node: Pick<Node, 'op' | 'domain'>): OpType | undefined 
 }
 
 /** How many inputs an operator has here where a later operator set has more: axes of Pad and the reductions, from 18 on. */
-const mostInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMax: 1, ReduceMean: 1 };
+const maxInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMax: 1, ReduceMean: 1 };
 
 /**
  * Whether a node is of a version of its operator that is not the one described here: it has an attribute, such as Pad's
@@ -114,7 +114,7 @@ const mostInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMax: 1, 
 export function isOtherVersion({ attributes, inputs }: Pick<Node, 'attributes' | 'inputs'>, op: OpType): boolean {
   const known = operators[op];
   return (
-    inputs.length > (mostInputs[op] ?? Number.POSITIVE_INFINITY) ||
+    inputs.length > (maxInputs[op] ?? Number.POSITIVE_INFINITY) ||
     [...attributes.keys()].some((name) => !(name in known))
   );
 }

@@ -9,8 +9,8 @@ import { sizes } from '../../graph/shapes.ts';
 import type { UpdateOp } from '../../graph/updates.ts';
 import { elements, tensor } from '../../tensor.ts';
 import { type Body, type Plus, updateBodies } from '../updates.ts';
-import type { Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
+import type { Representations } from './representations.ts';
 
 /** next = (1 − momentum) · old + momentum · factor · now */
 export interface Statistic {
@@ -32,7 +32,7 @@ const short = 4096;
  * comes first and the last layer's parameter last: a layer's weight gradient is then computed while its maps are still
  * in the cache, and these are freed before the gradients of the layers below come to be.
  */
-export function updateVectors(layouts: Layouts, nodes: readonly Node[]): void {
+export function updateVectors(layouts: Representations, nodes: readonly Node[]): void {
   const groups = new Map<string, Node[]>();
   for (const node of nodes) {
     const key = sizes(node.inputs[0]!)[0]! <= short ? settingsOf(node) : node.name;
@@ -51,7 +51,7 @@ function settingsOf(node: Node): string {
   return [op, ...scalars, ...Object.values(attributesOf(node, op))].join();
 }
 
-function updateTogether(layouts: Layouts, nodes: readonly Node[]): void {
+function updateTogether(layouts: Representations, nodes: readonly Node[]): void {
   const first = nodes[0]!;
   const inputs = (first.inputs as Value[]).map((input, i) =>
     isScalar(input)
@@ -79,7 +79,7 @@ function inOnePass(n: BlockedNodes, length: number): Plus | undefined {
   const dims = blockedVector(length, n.block);
   if (!dims) return undefined;
   return (x, factor, y) =>
-    n.as(n.affine(n.as(x, dims), n.b.number(factor, [n.block]), { plus: n.as(y, dims) }), [length]);
+    n.reshape(n.affine(n.reshape(x, dims), n.b.number(factor, [n.block]), { plus: n.reshape(y, dims) }), [length]);
 }
 
 /** Dimensions under which a vector is one block of channels, with rows for the threads to share; undefined if it is not. */
@@ -89,7 +89,7 @@ function blockedVector(length: number, block: number): readonly number[] | undef
   return undefined;
 }
 
-export function updateStatistics(layouts: Layouts): void {
+export function updateStatistics(layouts: Representations): void {
   const { statistics } = layouts;
   if (statistics.length === 0) return;
   const { b } = layouts.nodes;
@@ -124,11 +124,11 @@ export function updateStatistics(layouts: Layouts): void {
   );
 }
 
-const joined = ({ nodes: n }: Layouts, vectors: readonly Value[]): Value =>
+const joined = ({ nodes: n }: Representations, vectors: readonly Value[]): Value =>
   vectors.length === 1 ? vectors[0]! : n.b.op('Concat', vectors, { axis: 0 });
 
 /** Gives each output its stretch of the joined vector. */
-function part(layouts: Layouts, vector: Value, outputs: readonly Value[]): void {
+function part(layouts: Representations, vector: Value, outputs: readonly Value[]): void {
   const { nodes: n } = layouts;
   const lengths = outputs.map((output) => elements(sizes(output)));
   const parts =
