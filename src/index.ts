@@ -80,8 +80,17 @@ export { type ReadOptions, readOnnx } from './onnx/read.ts';
 export { writeOnnx } from './onnx/write.ts';
 export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.ts';
 export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
+export { type Loss, lossNames } from './step/losses.ts';
+export {
+  defaultOptimizer,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerSettings,
+  optimizerNames,
+} from './step/optimizers.ts';
+export type { StateSpec } from './step/state.ts';
+export { type StepOptions, type TrainingStep, trainingStep } from './step/step.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
-export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
 export { toFloat32 } from './weights/float32.ts';
 export { readStateDict } from './weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from './weights/safetensors.ts';

@@ -49,11 +49,11 @@ export {
 export { loadModel, type SavedModel, saveModel } from './saved/files.ts';
 export { exportStateDict } from './saved/layout.ts';
 export { type ExportTransformersOptions, exportTransformers } from './saved/transformers.ts';
+export type { Schedule } from './step/schedule.ts';
+export { Trainer, type TrainerOptions, type TrainerState } from './step/trainer.ts';
 export type { TrainEvent, TrainHooks } from './train/events.ts';
 export { resume, type TrainResult, train } from './train/loop.ts';
 export type { TrainOptions } from './train/options.ts';
-export type { Schedule } from './train/schedule.ts';
-export { Trainer, type TrainerOptions } from './train/trainer.ts';
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';

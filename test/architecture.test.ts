@@ -28,11 +28,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   saved: ['catalog', 'checkpoints', 'data', 'files', 'graph', 'model', 'onnx', 'rewrite', 'weights'],
   classifier: ['cache', 'data', 'files', 'graph', 'hub', 'lower', 'metrics', 'model', 'onnx', 'runtime', 'saved'],
   benchmark: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
+  step: ['grad', 'graph', 'lower', 'model', 'rewrite', 'runtime'],
   train: [
-    ...['classifier', 'data', 'files', 'grad', 'graph', 'hub', 'lower', 'metrics', 'model', 'rewrite', 'runtime'],
-    ...['saved', 'weights'],
+    ...['classifier', 'data', 'files', 'graph', 'hub', 'lower', 'metrics', 'model', 'runtime', 'saved', 'step'],
+    ...['weights'],
   ],
-  verify: ['benchmark', 'draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
+  verify: ['benchmark', 'draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'step'],
   report: ['classifier', 'metrics', 'page'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */

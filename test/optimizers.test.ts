@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'vitest';
 import { gradient } from '../src/grad/gradient.ts';
 import { Builder } from '../src/graph/builder.ts';
-import { interpret } from '../src/graph/interpret.ts';
 import type { Graph } from '../src/graph/graph.ts';
+import { interpret } from '../src/graph/interpret.ts';
 import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import type { Form, ResNeXtConfig } from '../src/model/config.ts';
@@ -174,10 +174,13 @@ describe('AdamW on binary cross-entropy, with an average', () => {
     const whole = await trained(form);
     expectNear(whole.weights, golden, 'final.', () => 1e-3);
     expectNear(whole.average, golden, 'average.', () => 1e-3);
-    let reductions = 0;
-    const split = await trained(form, { reduce: async (gradients) => void (reductions += gradients.length) });
+    let reduced = 0;
+    const reduce = async (gradients: Float32Array) => {
+      reduced += gradients.length;
+    };
+    const split = await trained(form, { reduce });
     expect(split).toEqual(whole);
     const count = [...whole.slots.get('m')!.values()].reduce((sum, { data }) => sum + data.length, 0);
-    expect(reductions).toBe(steps * count);
+    expect(reduced).toBe(steps * count);
   });
 });

@@ -19,11 +19,11 @@ import { setWeights, type Weights } from '../model/weights.ts';
 import { thisMachine } from '../runtime/machine.ts';
 import { Session } from '../runtime/session.ts';
 import type { ModelDescription } from '../saved/description.ts';
+import { head } from '../step/parameter-groups.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
 import type { Material, Score } from './material.ts';
 import type { TrainOptions } from './options.ts';
-import { head } from './parts.ts';
 
 /** The features of so many images, [N, F], and their labels. */
 interface Labeled {
