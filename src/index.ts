@@ -1,5 +1,14 @@
 /** The package where there is no Node: graphs, models, gradients, files in memory. `node.ts` adds the rest. */
 
+export {
+  availableProviders,
+  type BoundSession,
+  type Machine,
+  Session,
+  type SessionOptions,
+  thisMachine,
+  type WasmPaths,
+} from '#platform';
 export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './catalog/entry.ts';
 export { imagenetClasses } from './catalog/imagenet.ts';
 export { cifar10Classes, cifar100Classes, labelsOf } from './catalog/labels.ts';
@@ -20,9 +29,11 @@ export {
   convolution,
   convolutionGradient,
 } from './convolution/convolution.ts';
+export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export type { Image } from './data/image.ts';
 export {
   type Augmentation,
+  augmentations,
   cifarPreprocessing,
   evaluationTransforms,
   imagenetPreprocessing,
@@ -33,7 +44,8 @@ export {
 } from './data/presets.ts';
 export { type Random, sampleRandom } from './data/random.ts';
 export { type Interpolation, resize } from './data/resize.ts';
-export { applyTransforms, type Transform, type Transforms } from './data/transforms.ts';
+export { applyTransforms } from './data/transforms/apply.ts';
+export { type Transform, type TransformKind, type Transforms, transforms } from './data/transforms/table.ts';
 export { type BlockDrawingOptions, blockNames, drawBlock } from './draw/block.ts';
 export { drawGroupedConvolution, type GroupedConvolutionOptions } from './draw/grouped.ts';
 export type { DrawingOptions } from './draw/svg.ts';
@@ -80,6 +92,8 @@ export { type ReadOptions, readOnnx } from './onnx/read.ts';
 export { writeOnnx } from './onnx/write.ts';
 export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.ts';
 export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
+export type { SavedModel } from './saved/model.ts';
+export { type ReadModelOptions, readModel } from './saved/read.ts';
 export { type Loss, lossNames } from './step/losses.ts';
 export {
   defaultOptimizer,
@@ -90,6 +104,7 @@ export {
 } from './step/optimizers.ts';
 export type { StateSpec } from './step/state.ts';
 export { type StepOptions, type TrainingStep, trainingStep } from './step/step.ts';
+export { Trainer, type TrainerOptions, type TrainerState } from './step/trainer.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
 export { toFloat32 } from './weights/float32.ts';
 export { readStateDict } from './weights/read.ts';

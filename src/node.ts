@@ -19,10 +19,9 @@ export {
 } from './classifier/classifier.ts';
 export type { Evaluation } from './classifier/evaluation.ts';
 export type { Features } from './classifier/features.ts';
-export { load } from './classifier/load.ts';
+export { type LoadOptions, load } from './classifier/load.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
 export type { Prediction } from './classifier/predictions.ts';
-export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';
 export { type ImageSource, readImage } from './data/image-source.ts';
@@ -34,8 +33,6 @@ export { resolveModel } from './hub/resolve.ts';
 export * from './index.ts';
 export { type ClassScore, type ConfusedPair, mostConfused } from './metrics/confusion.ts';
 export { readOnnxFile, type WriteFileOptions, writeOnnxFile } from './onnx/files.ts';
-export { type Machine, thisMachine } from './runtime/machine.ts';
-export { Session, type SessionOptions } from './runtime/session.ts';
 export { convert } from './saved/convert.ts';
 export type { ModelDescription } from './saved/description.ts';
 export { type ExportOnnxOptions, exportOnnx } from './saved/export.ts';
@@ -46,11 +43,11 @@ export {
   withChannels,
   withClasses,
 } from './saved/external.ts';
-export { loadModel, type SavedModel, saveModel } from './saved/files.ts';
+export { loadModel, saveModel } from './saved/files.ts';
 export { exportStateDict } from './saved/layout.ts';
+export type { SavedModel } from './saved/model.ts';
 export { type ExportTransformersOptions, exportTransformers } from './saved/transformers.ts';
 export type { Schedule } from './step/schedule.ts';
-export { Trainer, type TrainerOptions, type TrainerState } from './step/trainer.ts';
 export type { TrainEvent, TrainHooks } from './train/events.ts';
 export { resume, type TrainResult, train } from './train/loop.ts';
 export type { TrainOptions } from './train/options.ts';

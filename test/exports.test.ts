@@ -13,10 +13,14 @@ it('the entry for browsers', () => {
       "FormatError",
       "Graph",
       "Node",
+      "Session",
+      "Trainer",
       "UsageError",
       "Value",
       "adaptStem",
       "applyTransforms",
+      "augmentations",
+      "availableProviders",
       "blockNames",
       "bytesSource",
       "cifar100Classes",
@@ -53,6 +57,7 @@ it('the entry for browsers', () => {
       "preprocessingFor",
       "preprocessingWarning",
       "publishedWeights",
+      "readModel",
       "readOnnx",
       "readSafetensors",
       "readSharded",
@@ -60,6 +65,8 @@ it('the entry for browsers', () => {
       "recognize",
       "resize",
       "resnext",
+      "runConvolution",
+      "runConvolutionGradient",
       "sampleRandom",
       "scatterWeights",
       "setWeights",
@@ -67,11 +74,13 @@ it('the entry for browsers', () => {
       "stageNames",
       "stateDict",
       "tensor",
+      "thisMachine",
       "toFloat32",
       "toText",
       "trainTransforms",
       "trainedParameters",
       "trainingStep",
+      "transforms",
       "variant",
       "variantName",
       "variants",
@@ -90,8 +99,6 @@ it('the entry for Node adds', () => {
     [
       "Classifier",
       "Loader",
-      "Session",
-      "Trainer",
       "benchmark",
       "compareGraphs",
       "convert",
@@ -115,10 +122,7 @@ it('the entry for Node adds', () => {
       "readSafetensorsFile",
       "resolveModel",
       "resume",
-      "runConvolution",
-      "runConvolutionGradient",
       "saveModel",
-      "thisMachine",
       "train",
       "tune",
       "verify",
@@ -139,13 +143,14 @@ const importsOf = (file: URL): string[] =>
 
 const packageOf = (name: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0];
 
-/** The packages that a module needs, itself or through the modules it imports. */
-function packagesOf(entry: string): string[] {
+/** The packages that a module needs on a platform, itself or through the modules it imports. */
+function packagesOf(entry: string, platform: 'node' | 'web'): string[] {
   const packages = new Set<string>();
   const modules = new Set([new URL(entry, dist).href]);
   for (const module of modules) {
     for (const name of importsOf(new URL(module))) {
-      if (name.startsWith('.')) modules.add(new URL(name, module).href);
+      if (name === '#platform') modules.add(new URL(`platform/${platform}.js`, dist).href);
+      else if (name.startsWith('.')) modules.add(new URL(name, module).href);
       else packages.add(packageOf(name));
     }
   }
@@ -153,6 +158,6 @@ function packagesOf(entry: string): string[] {
 }
 
 it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
-  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand']);
-  expect(packagesOf('node.js')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
+  expect(packagesOf('index.js', 'web')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand', 'zod']);
+  expect(packagesOf('node.js', 'node')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
 });

@@ -12,8 +12,7 @@ import { lowerStandard } from '../src/lower/standard.ts';
 import type { Form, ResNeXtConfig } from '../src/model/config.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { scatterWeights } from '../src/model/weights.ts';
-import { thisMachine } from '../src/runtime/machine.ts';
-import { Session } from '../src/runtime/session.ts';
+import { runOnce, thisMachine } from '../src/platform/node.ts';
 import { losses, lossNames } from '../src/step/losses.ts';
 import { bindOptimizer, type Optimizer, type OptimizerSettings } from '../src/step/optimizers.ts';
 import type { StateSpec } from '../src/step/state.ts';
@@ -26,6 +25,9 @@ import { relativeError } from './tensors.ts';
 
 const golden = await readGolden('optimizers');
 const block = (await thisMachine()).block!;
+
+const run = (graph: Graph, feeds: Tensors): Promise<Tensors> =>
+  runOnce(graph, feeds, { threads: 1, optimization: 'disabled' });
 
 const scalar = (value: number): Tensor => tensor('float64', [], Float64Array.of(value));
 
@@ -84,16 +86,9 @@ describe.each(lossNames)('the loss %s', (name) => {
   test('in float64', () => expectEqual(interpret(b.graph, feeds), 1e-12));
   test.each(Object.entries({ standard: lowerStandard, blocked: (graph: Graph) => lowerBlocked(graph, block) }))(
     'on the runtime, %s',
-    async (_, lower) => expectEqual(await runOnce(lower(b.graph), feeds), 1e-6),
+    async (_, lower) => expectEqual(await run(lower(b.graph), feeds), 1e-6),
   );
 });
-
-async function runOnce(graph: Graph, feeds: Tensors): Promise<Tensors> {
-  const session = await Session.open(graph, { threads: 1, optimization: 'disabled' });
-  const results = await session.run(feeds);
-  await session.dispose();
-  return results;
-}
 
 describe('AdamW on binary cross-entropy, with an average', () => {
   const steps = 4;
@@ -112,10 +107,10 @@ describe('AdamW on binary cross-entropy, with an average', () => {
   type Run = (feeds: Tensors) => Tensors | Promise<Tensors>;
 
   /** Four steps of a graph: the losses, and the weights and their average in form C. */
-  async function steps4(form: Form, run: (graph: Graph) => Run) {
+  async function steps4(form: Form, open: (graph: Graph) => Run) {
     const model = modelIn(form);
     const { graph, state } = trainingStep(model.graph, options);
-    const step = run(graph);
+    const step = open(graph);
     const weights = scatterWeights(model, golden.under('state.'));
     const startOf = ({ role, parameter, length }: StateSpec) =>
       tensor('float32', [length], role === 'slot' ? undefined : (weights.get(parameter)!.data as Float32Array));
@@ -152,7 +147,7 @@ describe('AdamW on binary cross-entropy, with an average', () => {
   )('form $form on the runtime, $lowering', async ({ form, lower }) => {
     const found = await steps4(form, (graph) => {
       const lowered = lower(graph);
-      return (feeds) => runOnce(lowered, feeds);
+      return (feeds) => run(lowered, feeds);
     });
     expect(relativeError(found.losses, golden.get('losses'))).toBeLessThan(1e-4);
     expectNear(found.final, golden, 'final.', () => 1e-3);

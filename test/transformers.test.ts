@@ -12,6 +12,7 @@ import { env, type ImageClassificationOutput, pipeline } from '@huggingface/tran
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
+import { load } from '../src/classifier/load.ts';
 import type { Prediction } from '../src/classifier/predictions.ts';
 import { decode } from '../src/data/image.ts';
 import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
@@ -20,7 +21,8 @@ import { UsageError } from '../src/errors.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { setWeights } from '../src/model/weights.ts';
-import { loadModel, type SavedModel } from '../src/saved/files.ts';
+import { loadModel } from '../src/saved/files.ts';
+import type { SavedModel } from '../src/saved/model.ts';
 import { type ExportTransformersOptions, exportTransformers } from '../src/saved/transformers.ts';
 import { tensor } from '../src/tensor.ts';
 
@@ -77,7 +79,7 @@ async function answers(
   images: readonly Uint8Array<ArrayBuffer>[],
 ): Promise<{ theirs: ImageClassificationOutput; ours: Prediction[] }[]> {
   const classify = await pipeline('image-classification', name, { local_files_only: true });
-  const classifier = await Classifier.open(model, { cache: false });
+  const classifier = await (typeof model === 'string' ? load(model, { cache: false }) : Classifier.open(model));
   const results = [];
   for (const image of images) {
     const theirs = (await classify(new Blob([image]), { top_k: 5 })) as ImageClassificationOutput;

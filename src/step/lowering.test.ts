@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { thisMachine } from '#platform';
 import type { Graph, Value } from '../graph/graph.ts';
 import { lowerBlocked } from '../lower/blocked.ts';
-import { thisMachine } from '../runtime/machine.ts';
 import { tensor } from '../tensor.ts';
 import { checkBlocked, checkLowering, chooseLowering } from './lowering.ts';
 

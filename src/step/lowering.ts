@@ -2,14 +2,14 @@
  * Which lowering a training step takes on this machine. The blocked one needs operators that ONNX Runtime keeps for
  * itself and may change, so it is trusted only after a small step has given the same numbers both ways, once per process.
  */
+
+import { runOnce, type SessionOptions, thisMachine } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerBlocked } from '../lower/blocked.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
-import { thisMachine } from '../runtime/machine.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { defaultOptimizer, optimizerNames } from './optimizers.ts';
 import { weightsOfGroups } from './parameter-groups.ts';
@@ -94,7 +94,8 @@ async function disagreement(lower: (graph: Graph) => Graph): Promise<string | un
   const known = new Map<string, Tensor>([...weights, ['input', pixels], ['targets', targets]]);
   for (const graph of [steps[0]!.graph, ...steps.map(({ update }) => update!)]) {
     const feeds = feedsOf(graph, known);
-    const wrong = firstDifference(await runOnce(lower(graph), feeds), await runOnce(lowerStandard(graph), feeds));
+    const run = (lowered: Graph) => runOnce(lowered, feeds, { threads: 1, optimization: 'disabled' });
+    const wrong = firstDifference(await run(lower(graph)), await run(lowerStandard(graph)));
     if (wrong) return wrong;
   }
   return undefined;
@@ -110,15 +111,6 @@ const feedsOf = (graph: Graph, known: ReadonlyMap<string, Tensor>): Map<string, 
       return [name, feed];
     }),
   );
-
-async function runOnce(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
-  const session = await Session.open(graph, { threads: 1, optimization: 'disabled' });
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.dispose();
-  }
-}
 
 function firstDifference(
   actual: ReadonlyMap<string, Tensor>,

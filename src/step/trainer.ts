@@ -5,12 +5,12 @@
  *
  * With `reduce` the step is two graphs with the gradients in between, and then parameters are written over themselves too.
  */
+
+import { type BoundSession, openBound, type SessionOptions } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../model/resnext.ts';
 import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
-import { openBound } from '../runtime/native.ts';
-import type { BoundSession, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { chooseLowering, type Lowering } from './lowering.ts';
 import { type BoundOptimizer, bindOptimizer } from './optimizers.ts';

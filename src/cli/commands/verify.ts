@@ -10,7 +10,8 @@ import { resnext } from '../../model/resnext.ts';
 import type { Weights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import { table } from '../../output/text.ts';
-import { describedModel, loadModel } from '../../saved/files.ts';
+import { loadModel } from '../../saved/files.ts';
+import { describedModel } from '../../saved/read.ts';
 import { verifyGraph } from '../../verify/graph.ts';
 import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
@@ -50,7 +51,7 @@ export async function run([source]: readonly [string], options: VerifyCommandOpt
   output.line(describe(source, result));
   if (isOurs && options.report !== undefined) {
     const html = verificationReport(source, subject.config, result);
-    await writeFileAtomically(options.report, [new TextEncoder().encode(html)]);
+    await writeFileAtomically(options.report, html);
     output.line(`\nWrote ${options.report}.`);
   }
   return result.equivalent ? 0 : 1;
