@@ -144,11 +144,7 @@ describe('training', () => {
   const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
   const settings = { batch: 3, optimizer, decayOf: () => 1e-3 };
 
-<<<<<<< HEAD
-  /** Everything a step gives, parameters and momentum as form C has them. The momentum is the gradient, with decay. */
-=======
-  /** The result of a step, parameters and velocities in form C. The velocity is the gradient plus weight decay. */
->>>>>>> main
+  /** The result of a step, parameters and momentum in form C. The momentum is the gradient plus weight decay. */
   function stepOf(graph: Graph, form: Form): Map<string, Tensor> {
     const step = trainingStep(graph, settings);
     const weights = contentsOf(graph);
