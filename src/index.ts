@@ -94,9 +94,18 @@ export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.t
 export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
 export type { SavedModel } from './saved/model.ts';
 export { type ReadModelOptions, readModel } from './saved/read.ts';
+export { type Loss, lossNames } from './step/losses.ts';
+export {
+  defaultOptimizer,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerSettings,
+  optimizerNames,
+} from './step/optimizers.ts';
+export type { StateSpec } from './step/state.ts';
+export { type StepOptions, type TrainingStep, trainingStep } from './step/step.ts';
+export { Trainer, type TrainerOptions, type TrainerState } from './step/trainer.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
-export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
-export { Trainer, type TrainerOptions } from './train/trainer.ts';
 export { toFloat32 } from './weights/float32.ts';
 export { readStateDict } from './weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from './weights/safetensors.ts';

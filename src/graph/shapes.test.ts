@@ -120,7 +120,7 @@ test.each<[sentence: string, () => void]>([
       ]),
   ],
   [
-    'Concat "n": [2,4] and [3,4] differ on another axis than 1, the one to concatenate.',
+    'Concat "n": [2,4] and [3,4] may only differ on axis 1, where they are concatenated.',
     () =>
       shapes(
         'Concat',
@@ -266,9 +266,7 @@ test.each<[what: string, op: string, attribute: string | undefined]>([
   inferShapes(b.graph);
   expect(outputs[0]!.dims).toBeUndefined();
   expect(() => interpret(b.graph, new Map([['x', tensor('float32', [2, 4])]]))).toThrow(
-    new UsageError(
-      `${op} "n": the interpreter has no kernel for ai.onnx.${op} in this form, which is not that of operator set 17.`,
-    ),
+    new UsageError(`${op} "n": the interpreter only supports ai.onnx.${op} as defined in operator set 17.`),
   );
 });
 

@@ -8,6 +8,7 @@ import type { DType, Tensor } from '../tensor.ts';
 import { dtypeOf } from './data-types.ts';
 import { type Dim, describe, type Graph, type Node, unknownDim, type Value } from './graph.ts';
 import { type Attributes, attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
+import { everyUpdate } from './updates.ts';
 import { resolveWindow } from './window.ts';
 
 type Dims = readonly Dim[];
@@ -51,6 +52,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   GlobalAveragePool: ([x]) => [[...x!.dims.slice(0, 2), ...x!.dims.slice(2).map(() => 1)]],
   HardSigmoid: same,
   Identity: same,
+  Log: same,
   LogSoftmax: same,
   MatMul: ([a, b]) => [matMul(a!.dims, b!.dims)],
   MaxPool: ([x], attributes, count) => {
@@ -63,6 +65,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Neg: same,
   Pad: ([x, pads]) => [padded(x!.dims, constantInts(pads!, 'pads'))],
   Reciprocal: same,
+  ReduceMax: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
   ReduceMean: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
   ReduceSum: ([x, axes], { keepdims, noop_with_empty_axes }) => [
     reduced(x!.dims, axes ? constantInts(axes, 'axes') : [], keepdims, noop_with_empty_axes),
@@ -71,7 +74,6 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   ReluGrad: same,
   Reshape: ([x, shape]) => [reshaped(x!.dims, constantInts(shape!, 'shape'))],
   ScatterElements: same,
-  SgdUpdate: ([w]) => [w!.dims, w!.dims],
   Sigmoid: same,
   Slice: (inputs) => [sliced(inputs)],
   Softmax: same,
@@ -82,6 +84,11 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Sub: broadcast,
   Sum: broadcast,
   Transpose: ([x], { perm }) => [permutation(perm, x!.dims.length).map((axis) => x!.dims[axis]!)],
+  ...everyUpdate(
+    () =>
+      ([x]: readonly Shaped[], _: unknown, count: number) =>
+        new Array<Dims>(count).fill(x!.dims),
+  ),
 };
 
 /**
@@ -109,10 +116,10 @@ export function inferShapes(graph: Graph): void {
   for (const node of graph.sorted()) inferNode(node);
 }
 
-/** The data type of a node's output: that of its first input, with two exceptions. */
-export function outputType(node: Node, op: OpType, index: number): DType | undefined {
+/** The data type of a node's output: its first input's, with two exceptions. */
+export function outputType(node: Node, op: OpType, index: number, first = node.inputs[0]?.dtype): DType | undefined {
   if (op === 'Cast') return dtypeOf(attributesOf(node, op).to);
-  return op === 'MaxPool' && index === 1 ? 'int64' : node.inputs[0]?.dtype;
+  return op === 'MaxPool' && index === 1 ? 'int64' : first;
 }
 
 /** Infers the shapes of one node's outputs from its inputs. */
@@ -263,7 +270,9 @@ function concatenated(inputs: readonly Shaped[], axis: number): Dims {
     ({ dims }) => dims.length !== first.length || dims.some((d, i) => i !== along && clash(d, first[i]!)),
   );
   if (other)
-    throw new UsageError(`[${other.dims}] and [${first}] differ on another axis than ${axis}, the one to concatenate.`);
+    throw new UsageError(
+      `[${other.dims}] and [${first}] may only differ on axis ${axis}, where they are concatenated.`,
+    );
   const sizes = inputs.map(({ dims }) => dims[along]!);
   const total = sizes.some((size) => typeof size === 'string')
     ? unknownDim
