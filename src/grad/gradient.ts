@@ -15,7 +15,7 @@ import { type Differentiable, type Rule, rules } from './rules.ts';
  * count as constants.
  *
  * @returns the gradient for each value of `wrt`, in that value's shape; zeros if the loss does not depend on it.
- * @throws UsageError naming a value on the path whose shape is not fully known, or a node on the path without a gradient.
+ * @throws UsageError naming a value on the path whose shape is not fully known, or a node without a gradient.
  * @example const [dw] = gradient(graph, loss, [weight]);
  */
 export function gradient(graph: Graph, loss: Value, wrt: readonly Value[]): Value[] {

@@ -4,7 +4,7 @@
  * and kernel follow from it. `lower/updates.ts` expands them to standard operators, and the blocked lowering may join
  * the vectors of several nodes into one.
  *
- * An optimizer that needs more than one element at a time, such as LARS with its norms, is an ordinary operator instead.
+ * An optimizer that needs several elements at a time, such as LARS with its norms, is an ordinary operator instead.
  */
 import { float, int, type Specs, type ValuesOf } from './attributes.ts';
 
@@ -35,7 +35,7 @@ export const updates = {
   MovingAverage: update({ decay: float(0.999) }, ({ decay }) => (value, average) => [
     decay * average + (1 - decay) * value,
   ]),
-  /** w, gradient, momentum buffer, learning rate → new w, new buffer: stochastic gradient descent as PyTorch computes it. */
+  /** w, gradient, momentum buffer, learning rate → new w, new buffer: stochastic gradient descent as in PyTorch. */
   SgdUpdate: update(
     { momentum: float(0), nesterov: int(0), weight_decay: float(0) },
     ({ momentum, nesterov, weight_decay }) =>

@@ -41,8 +41,8 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
  * Lowers a training step to blocks of `block` channels. The result computes the same.
  *
  * @param block block size of the runtime's layout, from `thisMachine`.
- * @throws UsageError naming a value whose shape must be fully known but is not, a node with a subgraph, or an output of the
- *   step that another node reads.
+ * @throws UsageError naming a value whose shape must be fully known but is not, a node with a subgraph, or an output of
+ *   the step that another node reads.
  * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
  */
 export function lowerBlocked(source: Graph, block: number): Graph {

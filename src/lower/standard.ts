@@ -1,7 +1,7 @@
 /**
- * Expands every semantic operator to standard ONNX operators, so that the graph runs on any provider and in any browser.
- * Each body is the operator's definition in ONNX's own terms, and the interpreter gives the same numbers for both. This
- * lowering is the reference for faster ones, and their fallback.
+ * Expands every semantic operator to standard ONNX operators, so that the graph runs on any provider and in any
+ * browser. Each body is the operator's definition in ONNX's own terms, and the interpreter gives the same numbers for
+ * both. This lowering is the reference for faster ones, and their fallback.
  */
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
@@ -224,8 +224,8 @@ function batchNormTraining(
 }
 
 /**
- * With k = inverse·dscale/m: dx = scale·inverse·(dy − dbias/m − k·(x − mean)), dscale = inverse·Σ dy·(x − mean), dbias =
- * Σ dy. The terms with x are affine per channel, so ONNX's BatchNormalization computes them in one pass.
+ * With k = inverse·dscale/m: dx = scale·inverse·(dy − dbias/m − k·(x − mean)), dscale = inverse·Σ dy·(x − mean),
+ * dbias = Σ dy. The terms with x are affine per channel, so ONNX's BatchNormalization computes them in one pass.
  */
 function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value[]): readonly Value[] {
   const count = b.number(elements(sizes(x!)) / sizes(x!)[1]!);

@@ -73,7 +73,7 @@ function inOnePass(n: BlockedNodes, length: number): Plus | undefined {
     n.reshape(n.affine(n.reshape(x, dims), n.b.number(factor, [n.block]), { plus: n.reshape(y, dims) }), [length]);
 }
 
-/** Dimensions that make a vector one block of channels with rows for the threads to share; undefined if there are none. */
+/** Dimensions that make a vector one block of channels, with rows for the threads to share; undefined if none do. */
 function blockedVector(length: number, block: number): readonly number[] | undefined {
   const pixels = length / block;
   for (let width = 256; width >= 16; width--) if (pixels % width === 0) return [1, block, pixels / width, width];
