@@ -1,0 +1,3 @@
+/** `resnext/train`: a training step as a graph, and a model in training. */
+
+export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from '../train/step.ts';
