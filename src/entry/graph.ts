@@ -1,11 +1,21 @@
 /** `resnext/graph`: graphs, their gradients, rewriting, lowering, ONNX. */
 
 export {
+  availableProviders,
+  type BoundSession,
+  type Machine,
+  Session,
+  type SessionOptions,
+  thisMachine,
+  type WasmPaths,
+} from '#platform';
+export {
   type ConvolutionGradient,
   type ConvolutionOptions,
   convolution,
   convolutionGradient,
 } from '../convolution/convolution.ts';
+export { runConvolution, runConvolutionGradient } from '../convolution/runtime.ts';
 export { blockNames } from '../draw/block.ts';
 export { drawGroupedConvolution, type GroupedConvolutionOptions } from '../draw/grouped.ts';
 export { drawTwoVectors, type TwoVectorsOptions } from '../draw/vectors.ts';

@@ -9,7 +9,7 @@ export {
 } from '../classifier/classifier.ts';
 export type { Evaluation } from '../classifier/evaluation.ts';
 export type { Features } from '../classifier/features.ts';
-export { load } from '../classifier/load.ts';
+export { type LoadOptions, load } from '../classifier/load.ts';
 export type { ClassifierOptions } from '../classifier/open.ts';
 export type { Prediction } from '../classifier/predictions.ts';
 export type { DownloadProgress } from '../hub/download.ts';
@@ -20,7 +20,6 @@ export { type ExportOnnxOptions, exportOnnx } from '../saved/export.ts';
 export { withChannels, withClasses } from '../saved/external.ts';
 export { loadModel, saveModel } from '../saved/files.ts';
 export { exportStateDict } from '../saved/layout.ts';
-export type { SavedModel } from '../saved/model.ts';
 export { type ExportTransformersOptions, exportTransformers } from '../saved/transformers.ts';
 export type { TrainEvent, TrainHooks } from '../train/events.ts';
 export { resume, type TrainResult, train } from '../train/loop.ts';

@@ -19,3 +19,5 @@ export { type Model, resnext } from '../model/resnext.ts';
 export { variantName } from '../model/variant-name.ts';
 export { variant, variants } from '../model/variants.ts';
 export { setWeights, type Weights } from '../model/weights.ts';
+export type { SavedModel } from '../saved/model.ts';
+export { type ReadModelOptions, readModel } from '../saved/read.ts';

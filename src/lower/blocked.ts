@@ -1,9 +1,9 @@
 /**
- * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalizations and whatever lies
- * between them in its blocked layout, in as few passes over memory as there can be. What no rule here is for is written
- * out in standard operators, so that the result equals `lowerStandard`'s up to rounding whatever the net.
+ * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalizations and everything
+ * between them in its blocked layout, in as few passes over memory as possible. Nodes without a rule are expanded to
+ * standard operators, so for any network the result equals that of `lowerStandard` up to rounding.
  *
- * The algebra stands at the head of each file under `blocked/`; docs/performance.md says what each rule gains.
+ * Each file in `blocked/` opens with its algebra; docs/performance.md lists what each rule gains.
  */
 
 import { UsageError } from '../errors.ts';
@@ -36,11 +36,11 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
 };
 
 /**
- * A training step that computes the same with blocks of `block` channels.
+ * Lowers a training step to blocks of `block` channels. The result computes the same.
  *
- * @param block what the runtime's blocked layout takes, as `thisMachine` tells.
- * @throws UsageError naming a value whose shape is not all numbers where a body needs it; naming a node that has a
- *   subgraph, or a value that a step ends with and another node reads.
+ * @param block block size of the runtime's layout, from `thisMachine`.
+ * @throws UsageError naming a value whose shape must be fully known but is not, a node with a subgraph, or an output of the
+ *   step that another node reads.
  * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
  */
 export function lowerBlocked(source: Graph, block: number): Graph {
@@ -92,7 +92,7 @@ function lowerNode(
 function standardNode(layouts: Representations, node: Node): Representation[] {
   const { b } = layouts.nodes;
   if (node.captures.length > 0)
-    throw new UsageError(`${describe(node)} has a subgraph, which training steps have not.`);
+    throw new UsageError(`${describe(node)} has a subgraph, which is not supported in a training step.`);
   const inputs = node.inputs.map((value) => value && layouts.plain(value));
   const op = opTypeOf(node);
   if (op && isSemantic(op)) return expandSemantic(b, op, inputs as Value[], node).map((plain) => ({ plain }));
@@ -102,7 +102,7 @@ function standardNode(layouts: Representations, node: Node): Representation[] {
   return outputs.map((plain) => ({ plain }));
 }
 
-/** The value under the output's name; an input or another output of another name comes through a node of its own. */
+/** The value with the output's name. An input, or another output, gets that name through an Identity. */
 function named(b: Builder, value: Value, name: string): Value {
   if (value.name === name) return value;
   const isFree = value.producer && !b.graph.outputs.includes(value);
