@@ -135,7 +135,7 @@ describe('three of four classes, with the stem and the first stage frozen', () =
     await resume(frozen.out, { epochs: 4, freeze: ['layer2', 'layer3'] });
     const { tensors } = await readSafetensorsFile(join(frozen.out, 'checkpoints/last.safetensors'));
     expect(same(tensors.get('weights.conv1.weight'), before.get('conv1.weight'))).toBe(false);
-    expect([...tensors.keys()].filter((name) => name.startsWith('velocity.layer2'))).toEqual([]);
+    expect([...tensors.keys()].filter((name) => name.startsWith('slots.momentum.layer2'))).toEqual([]);
   });
 });
 
@@ -210,9 +210,9 @@ describe('is refused', () => {
     [
       'no such part',
       { freeze: ['layer4'] },
-      /freeze = "layer4" is no part of this net; its parts are stem, layer1, layer2, layer3, fc/,
+      /freeze is "layer4", but expected parameter groups of this model: stem, layer1, layer2, layer3, fc/,
     ],
-    ['nothing to train', { freeze: ['all but fc', 'fc'] }, /leaves nothing to train/],
+    ['nothing to train', { freeze: ['backbone', 'fc'] }, /leaves nothing to train/],
     ['a new classifier that is frozen', { freeze: ['stem', 'fc'] }, /"fc" would keep a classifier that knows nothing/],
     ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /freeze does nothing for a linear probe/],
     ['freezing a new net', { from: '', freeze: ['stem'] }, /freeze is for a net that knows something already/],

@@ -7,8 +7,8 @@ import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
 import { forms } from '../model/config.ts';
 import { resultFormats } from '../output/results.ts';
+import { schedules } from '../step/schedule.ts';
 import { trainDefaults } from '../train/options.ts';
-import { schedules } from '../train/schedule.ts';
 import { exportFormats } from './formats.ts';
 import { createOutput, type Output } from './output.ts';
 

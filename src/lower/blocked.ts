@@ -10,15 +10,16 @@ import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { describe, Graph, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, isOtherVersion, isSemantic, type OpType, opTypeOf, semanticDomain } from '../graph/ops.ts';
+import { isUpdate } from '../graph/updates.ts';
 import { convolution, convolutionInputGradient } from './blocked/convolution.ts';
-import { addition, globalAverage, relu, reluGradient } from './blocked/elementwise.ts';
+import { addition, globalAverage, relu, reluGradient, softmaxCrossEntropy } from './blocked/elementwise.ts';
 import { convolutionWeightGradient } from './blocked/filter-gradient.ts';
 import { BlockedNodes } from './blocked/nodes.ts';
 import { normalization, normalizationGradient } from './blocked/normalization.ts';
 import { maxPool, maxPoolGradient } from './blocked/pooling.ts';
 import { type Representation, Representations } from './blocked/representations.ts';
 import type { Rule } from './blocked/rules.ts';
-import { updateParameters, updateStatistics } from './blocked/updates.ts';
+import { updateStatistics, updateVectors } from './blocked/updates.ts';
 import { expandSemantic } from './standard.ts';
 
 const rules: { readonly [O in OpType]?: Rule<O> } = {
@@ -33,6 +34,7 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
   MaxPoolGrad: maxPoolGradient,
   Relu: relu,
   ReluGrad: reluGradient,
+  SoftmaxCrossEntropy: softmaxCrossEntropy,
 };
 
 /**
@@ -60,15 +62,20 @@ export function lowerBlocked(source: Graph, block: number): Graph {
     b.graph.initializers.add(copy);
   }
   const outputs = new Set(source.outputs);
-  const isUpdate = (node: Node): boolean => opTypeOf(node) === 'SgdUpdate';
   const order = source.sorted();
   for (const node of order) {
-    if (isUpdate(node)) continue;
+    if (isUpdate(opTypeOf(node))) continue;
     const forms = lowerNode(layouts, node, outputs) ?? standardNode(layouts, node);
     for (const [i, output] of node.outputs.entries()) layouts.set(output, forms[i]!);
   }
   updateStatistics(layouts);
-  updateParameters(layouts, order.filter(isUpdate));
+  const updates = order.filter((node) => isUpdate(opTypeOf(node)));
+  const isAverage = (node: Node): boolean => opTypeOf(node) === 'MovingAverage';
+  updateVectors(
+    layouts,
+    updates.filter((node) => !isAverage(node)),
+  );
+  updateVectors(layouts, updates.filter(isAverage)); // of what the updates before gave
   for (const output of source.outputs) b.graph.outputs.push(named(b, layouts.plain(output), output.name));
   b.graph.removeDead();
   return b.graph;

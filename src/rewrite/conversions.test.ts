@@ -13,8 +13,8 @@ import { type Form, forms, type ResNeXtOptions } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
 import { gatherWeights, setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import { trainingStep } from '../step/step.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import { trainingStep } from '../train/step.ts';
 import { convertGraph } from './convert.ts';
 
 const pairs = forms.flatMap((from) => forms.filter((to) => to !== from).map((to) => [from, to] as const));
@@ -141,9 +141,10 @@ describe('training', () => {
   const { C } = models;
   const r = seeded(6);
   const [input, targets] = [r.tensor([3, 3, 6, 6]), r.tensor([3, 4], 0, 1)];
-  const settings = { batch: 3, momentum: 0.9, nesterov: true, weightDecay: 1e-3 };
+  const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
+  const settings = { batch: 3, optimizer, decayOf: () => 1e-3 };
 
-  /** The result of a step, parameters and velocities in form C. The velocity is the gradient plus weight decay. */
+  /** The result of a step, parameters and momentum in form C. The momentum is the gradient plus weight decay. */
   function stepOf(graph: Graph, form: Form): Map<string, Tensor> {
     const step = trainingStep(graph, settings);
     const weights = contentsOf(graph);
@@ -159,7 +160,7 @@ describe('training', () => {
     const joined = (suffix: string) =>
       [...gathered(models[form], results, suffix)].map(([name, part]) => [name + suffix, part] as const);
     const whole = ['loss', 'logits'].map((name) => [name, results.get(name)!] as const);
-    return new Map<string, Tensor>([...whole, ...joined('.next'), ...joined('.velocity.next')]);
+    return new Map<string, Tensor>([...whole, ...joined('.next'), ...joined('.momentum.next')]);
   }
 
   const gathered = (model: Model, results: Weights, suffix: string): Weights =>

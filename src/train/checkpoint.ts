@@ -7,6 +7,7 @@ import { FormatError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import type { Weights } from '../model/weights.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
+import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import type { TrainOptions } from './options.ts';
@@ -37,15 +38,22 @@ export interface Checkpoint {
   readonly progress: Progress;
   /** All of them, frozen ones too. */
   readonly weights: Weights;
-  readonly velocity: Weights;
+  /** By the names of the optimizer's slots. */
+  readonly slots: ReadonlyMap<string, Weights>;
+  /** Empty where no average is kept. */
+  readonly average: Weights;
 }
 
 export async function writeCheckpoint(
   path: string,
-  { options, classes, description, progress, weights, velocity }: Checkpoint,
+  { options, classes, description, progress, weights, slots, average }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
-  const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
+  const tensors = new Map([
+    ...prefixed('weights.', weights),
+    ...[...slots].flatMap(([name, contents]) => prefixed(`slots.${name}.`, contents)),
+    ...prefixed('average.', average),
+  ]);
   const metadata = new Map([
     ['options', JSON.stringify(options)],
     ['classes', JSON.stringify(classes)],
@@ -63,12 +71,13 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
   const description = metadata.get('description');
   return {
-    options: parsed<TrainOptions>(options, path),
+    options: withGroups(parsed<TrainOptions>(options, path)),
     classes: parsed<string[]>(classes, path),
     ...(description && { description: readDescription(description, path) }),
     progress: { ...start, ...parsed<Progress>(progress, path) },
     weights: stripped('weights.', tensors),
-    velocity: stripped('velocity.', tensors),
+    slots: slotsIn(tensors),
+    average: stripped('average.', tensors),
   };
 }
 
@@ -87,3 +96,17 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
   new Map(
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
+
+/** `slots.momentum.conv1.weight`; before there was more than one optimizer, `velocity.conv1.weight` was SGD's momentum. */
+function slotsIn(tensors: Weights): Map<string, Weights> {
+  const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
+  const velocity = stripped('velocity.', tensors);
+  const slots = [...names].map((name) => [name, stripped(`slots.${name}.`, tensors)] as const);
+  return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
+}
+
+/** Checkpoints of earlier versions call the backbone `all but fc`. */
+const withGroups = (options: TrainOptions): TrainOptions => ({
+  ...options,
+  ...(options.freeze && { freeze: options.freeze.map((name) => (name === 'all but fc' ? backbone : name)) }),
+});

@@ -18,6 +18,8 @@ import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
+import { learningRateAt } from '../step/schedule.ts';
+import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { type Beginning, beginAgain, beginFrom, beginNew } from './begin.ts';
 import { type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
@@ -33,9 +35,7 @@ import {
   trainDefaults,
 } from './options.ts';
 import { Features } from './probe.ts';
-import { learningRateAt } from './schedule.ts';
 import { fillTargets } from './targets.ts';
-import { Trainer } from './trainer.ts';
 
 export interface TrainResult {
   readonly out: string;
@@ -142,6 +142,16 @@ async function withRun(
   }
 }
 
+/** The step that the options describe. */
+const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
+  batch: options.batch,
+  optimizer: { name: 'sgd', momentum: options.momentum, nesterov: options.nesterov },
+  decayOf: (_, isVector) => (isVector ? options.normWeightDecay : options.weightDecay),
+  freeze,
+  backboneRate: backboneRateOf(options),
+  threads: options.threads,
+});
+
 class Run {
   readonly #options: TrainOptions;
   readonly #hooks: TrainHooks;
@@ -171,16 +181,15 @@ class Run {
   }
 
   static async open(options: TrainOptions, folder: Folder, beginning: Beginning, hooks: TrainHooks): Promise<Run> {
-    const { description, weights, velocity } = beginning;
+    const { description, weights, slots, average, progress } = beginning;
     const model = resnext(description.config);
     hooks.onEvent?.(await startEvent(options, folder, model, beginning));
     const material = options.linearProbe
       ? await Features.open(options, folder, description, weights, hooks)
       : new Images(options, folder, model, description);
-    const backboneRate = backboneRateOf(options);
-    const { freeze } = material;
     try {
-      const trainer = await Trainer.open(material.model, weights, { ...options, freeze, backboneRate }, velocity);
+      const given = trainerOptions(options, material.freeze);
+      const trainer = await Trainer.open(material.model, weights, given, { slots, average, steps: progress.steps });
       return new Run(options, hooks, material, trainer, beginning);
     } catch (error) {
       await material.close();
@@ -317,7 +326,8 @@ class Run {
       description: this.#description,
       progress: this.#progress,
       weights: this.#weights,
-      velocity: this.#trainer.velocity,
+      slots: this.#trainer.slots,
+      average: this.#trainer.average,
     };
     await writeCheckpoint(join(this.#options.out, 'checkpoints', `${name}.safetensors`), state);
     this.#saved = performance.now();

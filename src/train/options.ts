@@ -6,7 +6,7 @@ import type { Augmentation } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut, type Stem } from '../model/config.ts';
 import { variant } from '../model/variants.ts';
-import { type Schedule, schedules } from './schedule.ts';
+import { type Schedule, schedules } from '../step/schedule.ts';
 
 export interface TrainOptions {
   /** Folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS, of which a share is kept for validation. */

@@ -69,3 +69,10 @@ export const addition: Rule<'Add'> = (site) => {
 /** One number per map, which is stored the same way in both layouts. */
 export const globalAverage: Rule<'GlobalAveragePool'> = ({ layouts, n, inputs: [x] }) =>
   layouts.isBlockable(x!) && layouts.isBlocked(x!) ? [{ plain: n.globalAveragePool(layouts.blocked(x!)) }] : undefined;
+
+/** The CPU provider has a kernel for the whole of log softmax, which not every provider has. */
+export const softmaxCrossEntropy: Rule<'SoftmaxCrossEntropy'> = ({ layouts, n: { b }, inputs: [logits, targets] }) => {
+  const log = b.op('LogSoftmax', [layouts.plain(logits!)], { axis: 1 });
+  const total = b.op('ReduceSum', [b.op('Mul', [log, layouts.plain(targets!)])], { keepdims: 0 });
+  return [{ plain: b.op('Mul', [total, b.number(-1 / sizes(logits!)[0]!)]) }];
+};
