@@ -1,5 +1,6 @@
 /** The package where there is no Node: graphs, models, gradients, files in memory. `node.ts` adds the rest. */
 
+export type { Image } from '#platform/images';
 export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './catalog/entry.ts';
 export { imagenetClasses } from './catalog/imagenet.ts';
 export { cifar10Classes, cifar100Classes, labelsOf } from './catalog/labels.ts';
@@ -20,7 +21,9 @@ export {
   convolution,
   convolutionGradient,
 } from './convolution/convolution.ts';
-export type { Image } from './data/image.ts';
+export { decode, type ImageSource, type NamedImage, readImage } from './data/image-source.ts';
+export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
+export { WorkerPool, type WorkerPoolOptions } from './data/pool.ts';
 export {
   type Augmentation,
   augmentations,

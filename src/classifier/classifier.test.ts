@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../../test/tensors.ts';
 import { listImages } from '../data/folder.ts';
-import { decode } from '../data/image.ts';
+import { decode } from '../data/image-source.ts';
 import { Loader } from '../data/loader.ts';
 import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';

@@ -12,6 +12,7 @@ import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
 import { readTuning } from '../cache/tuning.ts';
+import type { WorkerPool } from '../data/pool.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -32,6 +33,13 @@ export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
   readonly preprocessing?: Partial<Preprocessing>;
   /** What the classes are called, in the order of the outputs, where the model does not say. */
   readonly labels?: readonly string[];
+  /**
+   * Worker threads that read images for long lists, started when first needed; by default one per core, at most 8. 0 reads
+   * in the calling thread.
+   */
+  readonly workers?: number;
+  /** Threads shared with others, in place of `workers`; `dispose` leaves them running. */
+  readonly pool?: WorkerPool;
 }
 
 export interface OpenedModel {
@@ -102,7 +110,8 @@ function summaryOf(model: SavedModel): Omit<OpenedModel, 'session'> {
   return { description, notes: warning === undefined ? taken : [...taken, warning] };
 }
 
-async function planFor({ cache = true, preprocessing, labels: _, ...settings }: ClassifierOptions): Promise<Plan> {
+async function planFor(options: ClassifierOptions): Promise<Plan> {
+  const { cache = true, preprocessing, labels: _, workers: __, pool: ___, ...settings } = options;
   const machine = await thisMachine();
   const folder = cacheFolder();
   const { mergeGroups = {}, threads } = (folder !== undefined && readTuning(folder, machine)) || {};

@@ -21,6 +21,8 @@ import type { Output } from './output.ts';
 export interface ModelOptions {
   readonly model: string;
   readonly threads?: number;
+  /** Threads that read images. */
+  readonly workers?: number;
   /** How images are made ready where it is not as the model says. */
   readonly size?: number;
   readonly resize?: number;
@@ -31,7 +33,7 @@ export interface ModelOptions {
 
 /** Opens the model of `--model`, with what there is to be said of it on standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
-  const { model, threads, size, resize, interpolation } = options;
+  const { model, threads, workers, size, resize, interpolation } = options;
   const preprocessing: Partial<Preprocessing> = {
     ...(size !== undefined && { size }),
     ...(resize !== undefined && { resize }),
@@ -39,6 +41,7 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   };
   const classifier = await load(model, {
     ...(threads !== undefined && { threads }),
+    ...(workers !== undefined && { workers }),
     ...(options.labels !== undefined && { labels: await readLabels(options.labels) }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     onProgress: progressOn(output),
@@ -46,6 +49,12 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   output.clear();
   for (const note of classifier.notes) output.note(note);
   return classifier;
+}
+
+/** Refuses a value of --batch that is no number of images. */
+export function checkBatch(batch: number): void {
+  if (Number.isInteger(batch) && batch >= 1) return;
+  throw new UsageError(`--batch is ${batch}, but expected a whole number from 1.`);
 }
 
 const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z.int().min(0))]);

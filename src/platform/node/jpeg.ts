@@ -5,7 +5,7 @@
  */
 
 import type { JPEGDecoder } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
-import type { Image } from './image.ts';
+import type { Image } from '../contract.ts';
 
 /** Larger images gain less, and would keep this thread from its work: libvips decodes on others. */
 const maxPixels = 96 * 96;
