@@ -42,8 +42,9 @@ export {
   withChannels,
   withClasses,
 } from './saved/external.ts';
-export { loadModel, type SavedModel, saveModel } from './saved/files.ts';
+export { loadModel, saveModel } from './saved/files.ts';
 export { exportStateDict } from './saved/layout.ts';
+export type { SavedModel } from './saved/model.ts';
 export { type ExportTransformersOptions, exportTransformers } from './saved/transformers.ts';
 export type { TrainEvent, TrainHooks } from './train/events.ts';
 export { resume, type TrainResult, train } from './train/loop.ts';

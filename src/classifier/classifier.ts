@@ -14,7 +14,7 @@ import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
-import type { SavedModel } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';

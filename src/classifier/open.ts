@@ -19,7 +19,8 @@ import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn } from '../saved/external.ts';
-import { loadModel, modelFile, pathHints, type SavedModel } from '../saved/files.ts';
+import { loadModel, modelFile, pathHints } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
 import { byteLength } from '../tensor.ts';
 

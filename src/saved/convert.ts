@@ -3,7 +3,7 @@ import type { Form } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
 import { convertWhole } from '../rewrite/convert.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 /**
  * The same model with its blocks written in another form. An ONNX file's graph is rewritten by its structure.

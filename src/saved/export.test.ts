@@ -19,7 +19,8 @@ import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { convert } from './convert.ts';
 import { type ExportOnnxOptions, exportOnnx } from './export.ts';
-import { loadModel, type SavedModel } from './files.ts';
+import { loadModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 const size = 12;
 

@@ -8,7 +8,7 @@ import { makeFolder } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 import { addWrappers, type Wrapper } from './wrappers.ts';
 
 export interface ExportOnnxOptions {

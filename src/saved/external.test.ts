@@ -12,8 +12,9 @@ import { setWeights, type Weights } from '../model/weights.ts';
 import { bytesOf, type Tensor, tensor } from '../tensor.ts';
 import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { fromStateDict, notesOn, withChannels, withClasses } from './external.ts';
-import { loadModel, type SavedModel, saveModel } from './files.ts';
+import { loadModel, saveModel } from './files.ts';
 import { exportStateDict } from './layout.ts';
+import type { SavedModel } from './model.ts';
 
 let folder = '';
 beforeAll(() => {

@@ -23,7 +23,7 @@ import { setWeights, type Weights, weightSpecs } from '../model/weights.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 export interface ImportStateDictOptions extends ImportOptions {
   /** What the hub's `config.json` says. */

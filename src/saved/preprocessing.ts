@@ -10,7 +10,7 @@ import { UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 /**
  * The model with some of its preprocessing changed. Another size without a resize keeps their ratio, or is the larger

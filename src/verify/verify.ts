@@ -5,7 +5,9 @@
  */
 
 import { Session, type SessionOptions } from '#platform';
-import { randomInputs, relativeDifference, timeInTurn } from '../benchmark/compare.ts';
+import { relativeDifference } from '../benchmark/distance.ts';
+import { randomInputs } from '../benchmark/inputs.ts';
+import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
 import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
 import type { Value } from '../graph/graph.ts';
@@ -150,8 +152,8 @@ async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ o
   try {
     const feeds = randomInputs(graph, 1, 2);
     const [output] = [...(await session.run(feeds)).values()];
-    const [milliseconds] = await timeInTurn([session], feeds, options.runs ?? 7);
-    return { output: output!, milliseconds: milliseconds! };
+    const [times] = await timeInTurn([{ session, feeds }], options.runs ?? 7);
+    return { output: output!, milliseconds: median(times!) };
   } finally {
     await session.dispose();
   }

@@ -29,7 +29,7 @@ export async function run([model]: readonly [string?], options: DrawOptions, out
   const svg = await drawing(model, options, output);
   if (options.output === undefined) output.line(svg.trimEnd());
   else {
-    await writeFileAtomically(options.output, [new TextEncoder().encode(svg)]);
+    await writeFileAtomically(options.output, svg);
     output.line(`Wrote ${options.output}.`);
   }
   return 0;

@@ -50,7 +50,7 @@ export async function run([source]: readonly [string], options: VerifyCommandOpt
   output.line(describe(source, result));
   if (isOurs && options.report !== undefined) {
     const html = verificationReport(source, subject.config, result);
-    await writeFileAtomically(options.report, [new TextEncoder().encode(html)]);
+    await writeFileAtomically(options.report, html);
     output.line(`\nWrote ${options.report}.`);
   }
   return result.equivalent ? 0 : 1;
