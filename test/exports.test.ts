@@ -12,9 +12,11 @@ it('the entry for browsers', () => {
       "Builder",
       "FormatError",
       "Graph",
+      "Loader",
       "Node",
       "UsageError",
       "Value",
+      "WorkerPool",
       "adaptStem",
       "applyTransforms",
       "augmentations",
@@ -27,6 +29,7 @@ it('the entry for browsers', () => {
       "convolution",
       "convolutionGradient",
       "cost",
+      "decode",
       "describeReport",
       "drawBlock",
       "drawGroupedConvolution",
@@ -51,6 +54,7 @@ it('the entry for browsers', () => {
       "preprocessingFor",
       "preprocessingWarning",
       "publishedWeights",
+      "readImage",
       "readOnnx",
       "readSafetensors",
       "readSharded",
@@ -88,13 +92,11 @@ it('the entry for Node adds', () => {
   expect(added.sort()).toMatchInlineSnapshot(`
     [
       "Classifier",
-      "Loader",
       "Session",
       "Trainer",
       "benchmark",
       "compareGraphs",
       "convert",
-      "decode",
       "exportOnnx",
       "exportStateDict",
       "exportTransformers",
@@ -109,7 +111,6 @@ it('the entry for Node adds', () => {
       "openStateDict",
       "pull",
       "readHubConfig",
-      "readImage",
       "readOnnxFile",
       "readSafetensorsFile",
       "resolveModel",
@@ -145,6 +146,7 @@ function packagesOf(entry: string, platform: 'node' | 'web'): string[] {
   for (const module of modules) {
     for (const name of importsOf(new URL(module))) {
       if (name === '#platform') modules.add(new URL(`platform/${platform}.js`, dist).href);
+      else if (name === '#platform/images') modules.add(new URL(`platform/${platform}/images.js`, dist).href);
       else if (name.startsWith('.')) modules.add(new URL(name, module).href);
       else packages.add(packageOf(name));
     }
