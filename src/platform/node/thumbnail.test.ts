@@ -18,7 +18,7 @@ async function shown(path: string): Promise<Metadata> {
   return sharp(Buffer.from(base64, 'base64')).metadata();
 }
 
-it('has the longer side at most so long', async () => {
+it('limits the longer side', async () => {
   const path = join(dir, 'whole.jpg');
   await jpeg().toFile(path);
   expect(await shown(path)).toMatchObject({ width: 96, height: 64 });
