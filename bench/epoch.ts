@@ -1,11 +1,11 @@
 /**
- * What is left of the training step's speed in a real epoch: pictures per second of `resnext train` on a folder (read,
+ * What is left of the training step's speed in a real epoch: images per second of `resnext train` on a folder (read,
  * decode, augment, step) against those of the bare step on data that lies ready, with the same net, batch and threads.
  *
  *   npm run build && npx tsx bench/epoch.ts FOLDER [--net NAME] [--batch N] [--threads N] [--workers N] [--steps N]
  *                                                  [--rounds N] [--patience N] [--quick] [--json FILE]
  *
- * FOLDER is what `resnext train` takes, such as FOLDER/train/CLASS/*.jpg. It should have pictures for 10 + N steps.
+ * FOLDER is what `resnext train` takes, such as FOLDER/train/CLASS/*.jpg. It should have images for 10 + N steps.
  */
 import { availableParallelism } from 'node:os';
 import { ourContender } from './children.ts';
@@ -23,7 +23,7 @@ await main(async () => {
     workers: { type: 'string' },
   });
   const [data] = positionals;
-  if (data === undefined) throw new Error('Name the folder of pictures: npx tsx bench/epoch.ts FOLDER.');
+  if (data === undefined) throw new Error('Name the folder of images: npx tsx bench/epoch.ts FOLDER.');
   const cores = availableParallelism();
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 5);
   const patience = count('patience', values.patience, 0);
@@ -45,12 +45,12 @@ await main(async () => {
   await writeResults(values.json, 'epoch', { settings: shown, milliseconds: rates, share });
 });
 
-/** The number of classes, once it is clear that there are pictures enough. */
+/** The number of classes, once it is clear that there are images enough. */
 async function classesIn(data: string, needed: number): Promise<number> {
   const { openFolder } = await import('resnext');
   const { train, classes } = await openFolder(data, { validation: 0.01, seed: 1 });
   if (train.length >= needed) return classes.length;
-  throw new Error(`"${data}" has ${train.length} pictures to train on, and ${needed} are needed; give fewer --steps.`);
+  throw new Error(`"${data}" has ${train.length} images to train on, and ${needed} are needed; give fewer --steps.`);
 }
 
 function print(shown: object, batch: number, epoch: Spread, bare: Spread, share: Spread): void {
@@ -63,7 +63,7 @@ function print(shown: object, batch: number, epoch: Spread, bare: Spread, share:
       .map(([key, value]) => `${key} ${value}`)
       .join(', ')}`,
   );
-  printTable([['', 'pictures/s', 'quartiles'], row('epoch', epoch), row('bare step', bare)]);
+  printTable([['', 'images/s', 'quartiles'], row('epoch', epoch), row('bare step', bare)]);
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   console.log(
     `\nThe epoch has ${percent(share.median)} of the bare step's rate (${percent(share.low)} to ${percent(share.high)}).`,

@@ -1,5 +1,5 @@
 /**
- * What the form of a block costs on the runtime: one picture through ResNeXt-50 in forms A, B and C, and through a net
+ * What the form of a block costs on the runtime: one image through ResNeXt-50 in forms A, B and C, and through a net
  * whose grouped convolutions are written as Split, convolutions and Concat, before and after `optimizeGraph`.
  *
  *   npm run build && npx tsx bench/forms.ts [variant]
@@ -59,9 +59,9 @@ async function line(title: string, slow: Graph, fast: Graph): Promise<void> {
 }
 
 const c = inForm('C');
-console.log(`${name}, one picture, median of ${runs}`);
+console.log(`${name}, one image, median of ${runs}`);
 await line('form A against form C', inForm('A'), c);
 await line('form B against form C', inForm('B'), c);
 const split = emulated(c);
-await line('emulated against optimised', split, optimizeGraph(split).graph);
-await line('form C against form C optimised', c, optimizeGraph(c).graph);
+await line('emulated against optimized', split, optimizeGraph(split).graph);
+await line('form C against form C optimized', c, optimizeGraph(c).graph);

@@ -27,7 +27,7 @@ export interface Facts {
   readonly parameters?: number;
   /** Name to version of what it runs on. */
   readonly versions?: Readonly<Record<string, string>>;
-  /** What it makes of the pictures that all are given. */
+  /** What it makes of the images that all are given. */
   readonly logits?: readonly number[];
 }
 
@@ -190,7 +190,7 @@ export interface Spread {
   readonly high: number;
 }
 
-/** Median, least and quartiles of some figures, interpolated between neighbours. */
+/** Median, least and quartiles of some figures, interpolated between neighbors. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => {

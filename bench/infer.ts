@@ -1,11 +1,11 @@
 /**
  * Inference in turn: this package, plain ONNX Runtime on PyTorch's export, PyTorch in three ways, and onnxruntime-web's
- * WebAssembly. All have the same weights and the same pictures, float32, and must give the same logits.
+ * WebAssembly. All have the same weights and the same images, float32, and must give the same logits.
  *
  *   npm run build && npx tsx bench/infer.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--json FILE]
  *
- * Without options: ResNeXt-50 with one picture and with eight, two threads. The whole table is
+ * Without options: ResNeXt-50 with one image and with eight, two threads. The whole table is
  * `--net resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. Ours is what `Classifier` runs, but
  * for what `resnext bench --tune` may have found on this machine. WebAssembly is installed by
  * `npm install --prefix bench/rivals`, and needs minutes for batches of large nets.
@@ -86,7 +86,7 @@ function contendersOf({ name, config }: Net, files: WeightFiles, { batch, thread
   const pytorch = [
     torch('PyTorch', 'nchw'),
     torch('PyTorch channels_last', 'channels_last'),
-    torch('TorchScript, optimised', 'script'),
+    torch('TorchScript, optimized', 'script'),
   ];
   return [
     ourContender('resnext', 'net', { ...settings, weights: files.safetensors }),

@@ -1,11 +1,11 @@
-/** The nets that are trained and run in the benches, with what one picture costs them. */
+/** The nets that are trained and run in the benches, with what one image costs them. */
 import type { ResNeXtConfig } from 'resnext';
 
 export interface Net {
   readonly name: string;
   readonly config: ResNeXtConfig;
   readonly parameters: number;
-  /** Multiply-adds of one picture, forward. */
+  /** Multiply-adds of one image, forward. */
   readonly macs: number;
 }
 

@@ -1,9 +1,9 @@
 /**
- * From the start of a process to its first prediction on the screen, with a model and a picture from disk: a script that
+ * From the start of a process to its first prediction on the screen, with a model and an image from disk: a script that
  * uses this package and `resnext classify`, each for the first time, with an empty cache, and for the second; and scripts
  * that do the same with plain ONNX Runtime (and sharp) and with PyTorch.
  *
- *   npm run build && npx tsx bench/start.ts [--net NAME] [--picture FILE] [--exit] [--rounds N] [--patience N] [--quick]
+ *   npm run build && npx tsx bench/start.ts [--net NAME] [--image FILE] [--exit] [--rounds N] [--patience N] [--quick]
  *                                           [--json FILE]
  *
  * Without --net: ResNeXt-50, 100 MB of weights. --exit: until the process has ended. Every run is a process of its own, with
@@ -33,7 +33,7 @@ interface Program {
 await main(async () => {
   const { values } = commandLine({
     net: { type: 'string', default: 'resnext50_32x4d' },
-    picture: { type: 'string', default: join(root, 'examples/pictures/unseen/airplane-1.jpg') },
+    image: { type: 'string', default: join(root, 'examples/images/unseen/airplane-1.jpg') },
     exit: { type: 'boolean', default: false },
   });
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 7);
@@ -42,13 +42,13 @@ await main(async () => {
   const started = await net(values.net);
   if (started.config.inputSize.join() !== '224,224')
     throw new Error(
-      `--net ${values.net} takes pictures of ${started.config.inputSize.join(' x ')}; the rivals prepare 224 x 224.`,
+      `--net ${values.net} takes images of ${started.config.inputSize.join(' x ')}; the rivals prepare 224 x 224.`,
     );
   introduce();
   const folder = temporaryFolder();
   const files = await writeWeights(started, folder);
   const model = await saveRun(started, files, join(folder, 'run'));
-  const programs = await programsOf(started.name, files, { model, folder, picture: resolve(values.picture) });
+  const programs = await programsOf(started.name, files, { model, folder, image: resolve(values.image) });
   const until = values.exit ? 'exit' : 'prediction';
   const contenders = programs.map((program) => contender(program, until));
   const results = await alternate(contenders, { rounds, steps, warmup: 1, patience });
@@ -72,20 +72,20 @@ async function saveRun({ name, config }: Net, { safetensors }: WeightFiles, fold
 async function programsOf(
   name: string,
   { onnx, pt }: WeightFiles,
-  { model, folder, picture }: { model: string; folder: string; picture: string },
+  { model, folder, image }: { model: string; folder: string; image: string },
 ): Promise<Program[]> {
   const [empty, full] = [join(folder, 'empty'), join(folder, 'full')];
   const node = process.execPath;
-  const script = [await compiled('start'), model, picture];
-  const classify = [join(root, 'dist/cli/main.js'), 'classify', picture, '--model', model, '--top', '1'];
+  const script = [await compiled('start'), model, image];
+  const classify = [join(root, 'dist/cli/main.js'), 'classify', image, '--model', model, '--top', '1'];
   const torch = fileURLToPath(new URL('rivals/torch_start.py', import.meta.url));
   return [
     { name: 'resnext, second start', command: node, args: script, cache: full },
     { name: 'resnext, first start', command: node, args: script, cache: empty, isFirst: true },
     { name: 'resnext classify, second start', command: node, args: classify, cache: full },
     { name: 'resnext classify, first start', command: node, args: classify, cache: empty, isFirst: true },
-    { name: 'ONNX Runtime', command: node, args: [await compiled('start-plain'), onnx, picture] },
-    ...(pt === undefined ? [] : [{ name: 'PyTorch', command: python, args: [torch, name, pt, picture] }]),
+    { name: 'ONNX Runtime', command: node, args: [await compiled('start-plain'), onnx, image] },
+    ...(pt === undefined ? [] : [{ name: 'PyTorch', command: python, args: [torch, name, pt, image] }]),
   ];
 }
 

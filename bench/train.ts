@@ -1,6 +1,6 @@
 /**
  * One training step (forward, backward, SGD with Nesterov momentum and weight decay, batch statistics) of this package
- * and of PyTorch in turn, on random pictures.
+ * and of PyTorch in turn, on random images.
  *
  *   npm run build && npx tsx bench/train.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--restart] [--js] [--json FILE]
@@ -32,9 +32,9 @@ interface Chosen {
   readonly threads: number;
 }
 
-/** By its source, and measured: 6 GFLOP/s with 15 pictures and 95 with 16. */
+/** By its source, and measured: 6 GFLOP/s with 15 images and 95 with 16. */
 const oneThreadRemark =
-  'With one thread and fewer than 16 pictures PyTorch 1.13 leaves oneDNN aside for 1x1 convolutions, and is slow for it.';
+  'With one thread and fewer than 16 images PyTorch 1.13 leaves oneDNN aside for 1x1 convolutions, and is slow for it.';
 
 const small = 'resnext11_8x16d_w16';
 const usual: readonly Chosen[] = [
@@ -89,7 +89,7 @@ async function againstPyTorch({ name, batch, threads }: Chosen, options: Alterna
 }
 
 /**
- * Of the JavaScript frameworks only small steps can be waited for: the small net, two pictures, one thread, since they
+ * Of the JavaScript frameworks only small steps can be waited for: the small net, two images, one thread, since they
  * have no more in Node. TensorFlow.js has no grouped convolution: its net has a convolution per group, and Concat.
  */
 async function againstJavaScript(options: AlternateOptions): Promise<Case> {

@@ -10,7 +10,7 @@ import { Unavailable } from './harness.ts';
 import type { Net } from './nets.ts';
 
 export interface WeightFiles {
-  /** The net with folded normalisation as PyTorch exports it, or as this package writes it. */
+  /** The net with folded normalization as PyTorch exports it, or as this package writes it. */
   readonly onnx: string;
   readonly safetensors: string;
   /** PyTorch's own file; undefined where there is no PyTorch. */

@@ -1,20 +1,20 @@
 /**
- * Opens a trained model and names what pictures show. The model brings its labels and its preprocessing along.
+ * Opens a trained model and names what images show. The model brings its labels and its preprocessing along.
  *
  *   npx tsx examples/train.ts
- *   npx tsx examples/classify.ts [run folder] [folder of pictures]
+ *   npx tsx examples/classify.ts [run folder] [folder of images]
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Classifier } from 'resnext';
 
-const bundled = fileURLToPath(new URL('pictures/unseen', import.meta.url));
-const [model = 'runs/example', pictures = bundled] = process.argv.slice(2);
+const bundled = fileURLToPath(new URL('images/unseen', import.meta.url));
+const [model = 'runs/example', images = bundled] = process.argv.slice(2);
 
 const classifier = await Classifier.open(model);
-for (const file of (await readdir(pictures)).sort()) {
-  const predictions = await classifier.classify(join(pictures, file), { top: 2 });
+for (const file of (await readdir(images)).sort()) {
+  const predictions = await classifier.classify(join(images, file), { top: 2 });
   const names = predictions.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
   console.log(`${file.padEnd(18)} ${names.join(', ')}`);
 }

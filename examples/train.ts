@@ -1,17 +1,17 @@
 /**
- * Trains a small ResNeXt on the pictures in `examples/pictures`, in a minute or two, and tells how it goes. The run
+ * Trains a small ResNeXt on the images in `examples/images`, in a minute or two, and tells how it goes. The run
  * folder then holds the model, its figures and a checkpoint; Ctrl-C ends the run after the step it is in.
  *
- *   npx tsx examples/train.ts [run folder] [epochs] [folder of pictures]
+ *   npx tsx examples/train.ts [run folder] [epochs] [folder of images]
  */
 import { fileURLToPath } from 'node:url';
 import { type TrainEvent, train } from 'resnext';
 
-const bundled = fileURLToPath(new URL('pictures', import.meta.url));
+const bundled = fileURLToPath(new URL('images', import.meta.url));
 const [out = 'runs/example', epochs = '8', data = bundled] = process.argv.slice(2);
 
 function tell(event: TrainEvent): void {
-  if (event.event === 'start') console.log(`${event.train} pictures of ${event.classes.join(', ')}`);
+  if (event.event === 'start') console.log(`${event.train} images of ${event.classes.join(', ')}`);
   if (event.event !== 'epoch') return;
   const { epoch, loss, validation, seconds } = event;
   const top1 = validation?.top1.toFixed(1);

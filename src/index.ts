@@ -1,4 +1,19 @@
 /** The package where there is no Node: graphs, models, gradients, files in memory. `node.ts` adds the rest. */
+
+export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './catalog/entry.ts';
+export { imagenetClasses } from './catalog/imagenet.ts';
+export { cifar10Classes, cifar100Classes, labelsOf } from './catalog/labels.ts';
+export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from './catalog/published.ts';
+export { adaptStem, initialHead } from './checkpoints/adapt.ts';
+export {
+  describeReport,
+  type ImportedWeights,
+  type ImportOptions,
+  type ImportReport,
+  importWeights,
+} from './checkpoints/import.ts';
+export { type Recognition, type RecognizeOptions, recognize } from './checkpoints/recognize.ts';
+export { layoutNames, writeStateDict } from './checkpoints/write.ts';
 export {
   type ConvolutionGradient,
   type ConvolutionOptions,
@@ -28,11 +43,11 @@ export { FormatError, UsageError } from './errors.ts';
 export { gradient } from './grad/gradient.ts';
 export { Builder } from './graph/builder.ts';
 export { type Cost, cost, trainedParameters } from './graph/cost.ts';
-export { evaluate, type Tensor64 } from './graph/evaluate.ts';
 export { type Attribute, type Dim, Graph, Node, Value } from './graph/graph.ts';
+export { interpret, type Tensor64 } from './graph/interpret.ts';
 export type { Attributes, OpType } from './graph/ops.ts';
-export { print } from './graph/print.ts';
 export { inferShapes } from './graph/shapes.ts';
+export { toText } from './graph/text.ts';
 export { type InferenceOptions, lowerInference } from './lower/inference.ts';
 export { lowerStandard } from './lower/standard.ts';
 export {
@@ -49,6 +64,7 @@ export { initialWeights } from './model/init.ts';
 export type { Parameter } from './model/layers.ts';
 export { type Model, resnext } from './model/resnext.ts';
 export { type Stage, type StageGraph, stageGraph, stageNames } from './model/stages.ts';
+export { variantName } from './model/variant-name.ts';
 export { variant, variants } from './model/variants.ts';
 export {
   gatherWeights,
@@ -72,12 +88,3 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './weights/s
 export { readSharded } from './weights/sharded.ts';
 export { bytesSource, type Source } from './weights/source.ts';
 export type { StateDict, StoredTensor } from './weights/state-dict.ts';
-export { adaptStem, initialHead } from './zoo/adapt.ts';
-export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './zoo/entry.ts';
-export { imagenetClasses } from './zoo/imagenet.ts';
-export { cifar10Classes, cifar100Classes, labelsOf } from './zoo/labels.ts';
-export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from './zoo/published.ts';
-export { type RecogniseOptions, type Recognition, recognise } from './zoo/recognise.ts';
-export { describeReport, type Taken, type TakeOptions, type TakeReport, takeWeights } from './zoo/take.ts';
-export { variantName } from './zoo/variant-name.ts';
-export { layoutNames, writeStateDict } from './zoo/write.ts';

@@ -1,40 +1,5 @@
 /** The package in Node: everything in `index.ts`, and what needs files, sharp or onnxruntime-node. */
-export {
-  Classifier,
-  type ClassifierInput,
-  type ClassifyOptions,
-  type EvaluateOptions,
-  type FeatureOptions,
-} from './classifier/classifier.ts';
-export { type ClassScore, type ConfusedPair, mostConfused } from './classifier/confusion.ts';
-export { convert } from './classifier/convert.ts';
-export type { ModelDescription } from './classifier/description.ts';
-export type { Evaluation } from './classifier/evaluation.ts';
-export { type ExportOnnxOptions, exportOnnx } from './classifier/export.ts';
-export type { Features } from './classifier/features.ts';
-export { loadModel, type SavedModel, saveModel } from './classifier/files.ts';
-export {
-  type ForeignModel,
-  type ForeignOptions,
-  fromStateDict,
-  withChannels,
-  withClasses,
-} from './classifier/foreign.ts';
-export { exportStateDict } from './classifier/layout.ts';
-export { load } from './classifier/load.ts';
-export type { ClassifierOptions } from './classifier/open.ts';
-export type { Prediction } from './classifier/predictions.ts';
-export { type ExportTransformersOptions, exportTransformers } from './classifier/transformers.ts';
-export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
-export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
-export { decode } from './data/image.ts';
-export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
-export { type Picture, readPicture } from './data/picture.ts';
-export type { Progress } from './hub/download.ts';
-export { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
-export { type Pulled, type PullOptions, pull } from './hub/pull.ts';
-export { resolveModel } from './hub/resolve.ts';
-export * from './index.ts';
+
 export {
   type Benchmark,
   type BenchmarkOptions,
@@ -42,17 +7,53 @@ export {
   type Trial,
   type TuneResult,
   tune,
-} from './measure/benchmark.ts';
+} from './benchmark/benchmark.ts';
+export { type CompareOptions, type Comparison, compareGraphs } from './benchmark/compare.ts';
+export { type HubConfig, readHubConfig, writeHubConfig } from './checkpoints/hub-config.ts';
+export {
+  Classifier,
+  type ClassifierInput,
+  type ClassifyOptions,
+  type EvaluateOptions,
+  type FeatureOptions,
+} from './classifier/classifier.ts';
+export type { Evaluation } from './classifier/evaluation.ts';
+export type { Features } from './classifier/features.ts';
+export { load } from './classifier/load.ts';
+export type { ClassifierOptions } from './classifier/open.ts';
+export type { Prediction } from './classifier/predictions.ts';
+export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
+export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
+export { decode } from './data/image.ts';
+export { type ImageSource, readImage } from './data/image-source.ts';
+export { type Batch, type EpochOptions, Loader, type LoaderOptions } from './data/loader.ts';
+export type { DownloadProgress } from './hub/download.ts';
+export { type HubEnvironment, hubEnvironment } from './hub/environment.ts';
+export { type Pulled, type PullOptions, pull } from './hub/pull.ts';
+export { resolveModel } from './hub/resolve.ts';
+export * from './index.ts';
+export { type ClassScore, type ConfusedPair, mostConfused } from './metrics/confusion.ts';
 export { readOnnxFile, type WriteFileOptions, writeOnnxFile } from './onnx/files.ts';
 export { type Machine, thisMachine } from './runtime/machine.ts';
 export { Session, type SessionOptions } from './runtime/session.ts';
+export { convert } from './saved/convert.ts';
+export type { ModelDescription } from './saved/description.ts';
+export { type ExportOnnxOptions, exportOnnx } from './saved/export.ts';
+export {
+  fromStateDict,
+  type ImportedModel,
+  type ImportStateDictOptions,
+  withChannels,
+  withClasses,
+} from './saved/external.ts';
+export { loadModel, type SavedModel, saveModel } from './saved/files.ts';
+export { exportStateDict } from './saved/layout.ts';
+export { type ExportTransformersOptions, exportTransformers } from './saved/transformers.ts';
 export type { TrainEvent, TrainHooks } from './train/events.ts';
 export { resume, type TrainResult, train } from './train/loop.ts';
 export type { TrainOptions } from './train/options.ts';
 export type { Schedule } from './train/schedule.ts';
 export { Trainer, type TrainerOptions } from './train/trainer.ts';
-export { type CompareOptions, type Comparison, compareGraphs } from './verify/compare.ts';
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';
-export { type HubConfig, readHubConfig, writeHubConfig } from './zoo/hub-config.ts';

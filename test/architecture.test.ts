@@ -15,31 +15,25 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   rewrite: ['graph'],
   onnx: ['files', 'graph'],
   weights: ['files'],
-  hub: ['files', 'weights', 'zoo'],
-  zoo: ['data', 'model', 'weights'],
+  catalog: ['data', 'model'],
+  checkpoints: ['data', 'model', 'weights', 'catalog'],
+  hub: ['files', 'weights', 'catalog', 'checkpoints'],
   draw: ['graph'],
   cache: ['files'],
   data: [],
+  metrics: [],
+  output: ['classifier', 'files'],
   runtime: ['graph', 'onnx'],
   convolution: ['graph', 'lower', 'runtime'],
-  classifier: [
-    'cache',
-    'data',
-    'files',
-    'graph',
-    'hub',
-    'lower',
-    'model',
-    'onnx',
-    'rewrite',
-    'runtime',
-    'weights',
-    'zoo',
+  saved: ['catalog', 'checkpoints', 'data', 'files', 'graph', 'model', 'onnx', 'rewrite', 'weights'],
+  classifier: ['cache', 'data', 'files', 'graph', 'hub', 'lower', 'metrics', 'model', 'onnx', 'runtime', 'saved'],
+  benchmark: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
+  train: [
+    ...['classifier', 'data', 'files', 'grad', 'graph', 'hub', 'lower', 'metrics', 'model', 'rewrite', 'runtime'],
+    ...['saved', 'weights'],
   ],
-  measure: ['cache', 'graph', 'lower', 'random', 'rewrite', 'runtime'],
-  train: ['classifier', 'data', 'files', 'grad', 'graph', 'hub', 'lower', 'model', 'rewrite', 'runtime', 'weights'],
-  verify: ['draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
-  report: ['classifier', 'page'],
+  verify: ['benchmark', 'draw', 'grad', 'graph', 'model', 'page', 'random', 'rewrite', 'runtime', 'train'],
+  report: ['classifier', 'metrics', 'page'],
 };
 /** The outermost folders, which nobody imports and which may import everything. */
 const outermost = ['cli', 'serve'];
@@ -54,7 +48,7 @@ const packages: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^(commander|picocolors)$/, 'cli'],
 ];
 /** Folders that run in a browser as they are. */
-const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw', 'zoo']);
+const pure = new Set(['graph', 'grad', 'lower', 'model', 'rewrite', 'draw', 'catalog', 'metrics']);
 
 const source = fileURLToPath(new URL('../src', import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })

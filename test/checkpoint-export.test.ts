@@ -13,13 +13,13 @@ import { promisify } from 'node:util';
 import ort from 'onnxruntime-node';
 import * as web from 'onnxruntime-web';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ExportOnnxOptions, exportOnnx } from '../src/classifier/export.ts';
 import { preprocessingFor } from '../src/data/presets.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { variant } from '../src/model/variants.ts';
 import { setWeights, stateDict } from '../src/model/weights.ts';
 import { Session } from '../src/runtime/session.ts';
+import { type ExportOnnxOptions, exportOnnx } from '../src/saved/export.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import { writeSafetensorsFile } from '../src/weights/files.ts';
 import { relativeError, seeded } from './tensors.ts';
@@ -44,7 +44,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const check = async (...args: string[]): Promise<string> => (await run(python, [checker, ...args])).stdout;
 
 /** Initial weights in the model's graph, and as torchvision's state_dict. */
-function initialised(model: Model): Map<string, Tensor> {
+function initialized(model: Model): Map<string, Tensor> {
   const weights = initialWeights(model, 1);
   setWeights(model, weights);
   return stateDict(model, weights);
@@ -62,7 +62,7 @@ test('torchvision loads resnext50_32x4d strictly and computes the same logits', 
   const model = resnext({ ...variant('resnext50_32x4d'), inputSize: 64 });
   const [weights, images] = [join(folder, 'model.safetensors'), join(folder, 'input.safetensors')];
   const input = seeded(1).tensor([1, 3, 64, 64]);
-  await writeSafetensorsFile(weights, initialised(model));
+  await writeSafetensorsFile(weights, initialized(model));
   await writeSafetensorsFile(images, new Map([['input', input]]));
   const answer = JSON.parse(await check('--weights', weights, '--model', 'resnext50_32x4d', '--input', images));
   expect(answer.tensors).toBe(320);
@@ -74,7 +74,7 @@ test('torchvision loads resnext50_32x4d strictly and computes the same logits', 
 async function exported(options: ExportOnnxOptions = {}): Promise<{ model: Model; path: string }> {
   const shape = { depths: [1, 1], cardinality: 2, baseWidth: 16, width: 8, classes: 5 } as const;
   const model = resnext({ ...shape, inputSize: 33, shortcut: 'D' });
-  initialised(model);
+  initialized(model);
   const preprocessing = preprocessingFor({ stem: 'imagenet', size: 33 });
   const description = { variant: 'small', config: model.config, classes: [], preprocessing, metrics: {} };
   const path = join(folder, 'small.onnx');
@@ -93,7 +93,7 @@ test('plain ONNX Runtime opens an exported graph', async () => {
 });
 
 test('ONNX Runtime for browsers, in WebAssembly, opens it too and computes the same', async () => {
-  const { path } = await exported({ normalise: true, softmax: true });
+  const { path } = await exported({ normalize: true, softmax: true });
   const random = seeded(2);
   const pixels = Uint8Array.from({ length: 2 * 33 * 33 * 3 }, () => random.integer(0, 255));
   const outputs: Tensor[] = [];
@@ -109,7 +109,7 @@ test('ONNX Runtime for browsers, in WebAssembly, opens it too and computes the s
 
 test.for([
   ['as it is', {}],
-  ['with normalisation and softmax built in', { normalise: true, softmax: true }],
+  ['with normalization and softmax built in', { normalize: true, softmax: true }],
 ] as const)("onnx's checker accepts an exported graph %s", async ([, options], { skip }) => {
   skip(missing !== '', missing);
   const { path } = await exported(options);

@@ -1,11 +1,11 @@
 /**
  * Checkpoints as PyTorch writes them and training scripts nest them (`test/checkpoints`), opened by their path and
- * nothing else: recognised, reported, and run on the runtime with PyTorch's logits. The older container, safetensors,
+ * nothing else: recognized, reported, and run on the runtime with PyTorch's logits. The older container, safetensors,
  * shards and Torch7 among them, each layout of names in one of them.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { load, loadModel, type Prediction, type TakeReport } from 'resnext';
+import { type ImportReport, load, loadModel, type Prediction } from 'resnext';
 import { describe, expect, test } from 'vitest';
 import { json } from './command.ts';
 import { goldenInput } from './golden-numbers.ts';
@@ -14,41 +14,41 @@ interface Expected {
   /** Height and width of the input. */
   readonly size: number;
   readonly logits: readonly number[];
-  /** Probabilities of the classes for `picture`. */
-  readonly picture: readonly number[];
+  /** Probabilities of the classes for `image`. */
+  readonly image: readonly number[];
 }
 
 const path = (file: string): string => fileURLToPath(new URL(`checkpoints/${file}`, import.meta.url));
 const expected: Readonly<Record<string, Expected>> = JSON.parse(readFileSync(path('expected.json'), 'utf8'));
-const picture = fileURLToPath(new URL('../examples/pictures/unseen/frog-1.jpg', import.meta.url));
+const image = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url));
 
-const imagenet = 'Pictures are prepared as is usual: 224 x 224 pixels.';
-const cifar = 'Pictures are prepared as is usual: 32 x 32 pixels.';
+const imagenet = 'Images are prepared as is usual: 224 x 224 pixels.';
+const cifar = 'Images are prepared as is usual: 32 x 32 pixels.';
 const takenOff = (prefix: string): string => `Every name began with "${prefix}", which was taken off.`;
 const under = (key: string, beside: string): string => `The weights are those under "${key}"; beside it are ${beside}.`;
 
-const plain: TakeReport = {
+const plain: ImportReport = {
   layout: 'torchvision',
   prefix: '',
   variant: 'resnext[1,1]_4x16d_w8',
-  taken: 47,
+  loaded: 47,
   renamed: 0,
   converted: {},
   adapted: [],
-  leftOver: [],
+  unexpected: [],
   missing: [],
   notes: [imagenet],
 };
-const se = { variant: 'seresnext[1,1]_4x16d_w8', taken: 55 };
-const small = { variant: 'resnext11_2x16d_w4', taken: 67, renamed: 67 };
+const se = { variant: 'seresnext[1,1]_4x16d_w8', loaded: 55 };
+const small = { variant: 'resnext11_2x16d_w4', loaded: 67, renamed: 67 };
 const inBatches = (names: readonly string[]): string[] => names.map((name) => `${name}.num_batches_tracked`);
-const normalisations = (stages: readonly number[]): string[] => [
+const normalizations = (stages: readonly number[]): string[] => [
   'bn1',
   ...stages.flatMap((s) => [...[1, 2, 3].map((j) => `layer${s}.0.bn${j}`), `layer${s}.0.downsample.1`]),
 ];
 
 /** What is said of each file, where it is not what is said of the plain one. */
-const files: [file: string, report: Partial<TakeReport>][] = [
+const files: [file: string, report: Partial<ImportReport>][] = [
   ['float32.safetensors', {}],
   ['float16.safetensors', { prefix: 'model.', converted: { float16: 47 } }],
   ['bfloat16.safetensors', { prefix: 'model.', converted: { bfloat16: 47 } }],
@@ -81,8 +81,8 @@ const files: [file: string, report: Partial<TakeReport>][] = [
   ],
   ['nested/model-state.pth', { notes: [under('model_state', 'epoch, cfg'), imagenet] }],
   ['nested/compiled.pth', { notes: [takenOff('_orig_mod.'), imagenet] }],
-  ['nested/uncounted.pth', { missing: inBatches(normalisations([1, 2])) }],
-  ['layouts/timm-deep.pth', { layout: 'timm', variant: 'resnext[1,1]d_4x16d_w8', taken: 57 }],
+  ['nested/uncounted.pth', { missing: inBatches(normalizations([1, 2])) }],
+  ['layouts/timm-deep.pth', { layout: 'timm', variant: 'resnext[1,1]d_4x16d_w8', loaded: 57 }],
   ['layouts/timm-se.pth', { layout: 'timm', ...se }],
   ['layouts/legacy-se.pth', { layout: 'legacy-se', ...se, variant: `legacy_${se.variant}`, renamed: 15 }],
   [
@@ -90,7 +90,7 @@ const files: [file: string, report: Partial<TakeReport>][] = [
     {
       layout: 'mmpretrain',
       variant: 'resnext[2,1]_4x16d_w8',
-      taken: 62,
+      loaded: 62,
       renamed: 62,
       notes: [under('state_dict', 'meta'), imagenet],
     },
@@ -102,7 +102,7 @@ const files: [file: string, report: Partial<TakeReport>][] = [
     {
       layout: 'torch7',
       ...small,
-      missing: inBatches(normalisations([1, 2, 3])),
+      missing: inBatches(normalizations([1, 2, 3])),
       notes: ['Torch7: names are the places of modules, counted from 1.', cifar],
     },
   ],
@@ -119,29 +119,29 @@ test('every file has its line here', () => {
 describe.each(files)('%s', (file, report) => {
   const { size, logits } = expectedOf(file);
 
-  test('is recognised, and said to be what it is', async () => {
+  test('is recognized, and said to be what it is', async () => {
     const { description, report: made } = await loadModel(path(file));
-    expect(made).toEqual({ ...plain, ...report, ...(report.prefix && { renamed: plain.taken }) });
+    expect(made).toEqual({ ...plain, ...report, ...(report.prefix && { renamed: plain.loaded }) });
     expect(description).toMatchObject({ preprocessing: { size }, config: { classes: logits.length } });
   });
 
   test('gives the logits of PyTorch', async () => {
     const model = await load(path(file), { cache: false });
     const actual = await model.logits(goldenInput(3 * size * size));
-    const [probabilities] = await model.classify([picture]);
+    const [probabilities] = await model.classify([image]);
     await model.dispose();
     const error = Math.max(...logits.map((logit, k) => Math.abs(actual[k]! - logit)));
     expect(error / Math.max(...logits.map(Math.abs))).toBeLessThan(1e-5);
-    expectProbabilities(probabilities!, expectedOf(file).picture);
+    expectProbabilities(probabilities!, expectedOf(file).image);
   });
 });
 
-/** Those of PyTorch, for a picture that torchvision prepared. */
-function expectProbabilities(predictions: readonly Prediction[], picture: readonly number[]): void {
-  expect(predictions).toHaveLength(picture.length);
+/** Those of PyTorch, for an image that torchvision prepared. */
+function expectProbabilities(predictions: readonly Prediction[], image: readonly number[]): void {
+  expect(predictions).toHaveLength(image.length);
   for (const { label, probability } of predictions) {
     expect(probability).toBeCloseTo(
-      picture[/^[a-e]$/.test(label) ? 'abcde'.indexOf(label) : Number(label.replace('class ', ''))]!,
+      image[/^[a-e]$/.test(label) ? 'abcde'.indexOf(label) : Number(label.replace('class ', ''))]!,
       5,
     );
   }
@@ -149,20 +149,20 @@ function expectProbabilities(predictions: readonly Prediction[], picture: readon
 
 describe.each(['sharded', 'nested/torchvision.pth', 'layouts/torch7.t7'])('the command, with %s', (file) => {
   test('sums it up', async () => {
-    const { report, variant } = await json<{ report: TakeReport; variant: string }>('summary', path(file));
+    const { report, variant } = await json<{ report: ImportReport; variant: string }>('summary', path(file));
     const made = (await loadModel(path(file))).report;
     expect(report).toEqual(made);
     expect(variant).toBe(made?.variant);
   });
 
-  test('classifies a picture as PyTorch does', async () => {
+  test('classifies an image as PyTorch does', async () => {
     const [found] = await json<{ image: string; predictions: Prediction[] }[]>(
       'classify',
-      picture,
+      image,
       '--model',
       path(file),
     );
-    expect(found?.image).toBe(picture);
-    expectProbabilities(found!.predictions, expectedOf(file).picture);
+    expect(found?.image).toBe(image);
+    expectProbabilities(found!.predictions, expectedOf(file).image);
   });
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { json, run } from './command.ts';
 
-const frog = fileURLToPath(new URL('../examples/pictures/unseen/frog-1.jpg', import.meta.url));
+const frog = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url));
 const variant = ['resnext11_4x16d_w16', '--classes', '7'];
 let folder: string;
 beforeAll(() => {
@@ -21,11 +21,11 @@ async function said(...args: string[]): Promise<string> {
   return stdout;
 }
 
-test('an ONNX file takes prepared pictures and gives logits, unless told otherwise', async () => {
+test('an ONNX file takes prepared images and gives logits, unless told otherwise', async () => {
   const file = join(folder, 'plain.onnx');
   const [first, second] = (await said(...variant, '-o', file)).split('\n');
   expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
-  expect(second).toBe('It takes input, float32 [N, 3, 32, 32] normalised, and gives logits [N, 7].');
+  expect(second).toBe('It takes input, float32 [N, 3, 32, 32] normalized, and gives logits [N, 7].');
 });
 
 test('with bytes and softmax it takes pixels and gives probabilities, and classifies the same', async () => {

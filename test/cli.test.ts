@@ -1,5 +1,5 @@
 /**
- * The command line as people and scripts meet it: processes of the built package on small folders of pictures, with what
+ * The command line as people and scripts meet it: processes of the built package on small folders of images, with what
  * they print, their exit codes and the files they leave.
  */
 import { createHash } from 'node:crypto';
@@ -17,7 +17,7 @@ const classes = ['blue', 'green', 'red'];
 const epochs = 3;
 const stepsPerEpoch = 27;
 let dir: string;
-let pictures: string;
+let images: string;
 let trained: string;
 let training: Ended;
 
@@ -27,7 +27,7 @@ const trainArgs = (data: string, out: string, ...rest: string[]): string[] => [
   ...['--size', '16', '--out', out, ...rest],
 ];
 
-/** Noise with a little more of one colour than of the others. */
+/** Noise with a little more of one color than of the others. */
 async function paint(folder: string, label: number, count: number, seed: number): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const random = seeded(seed);
@@ -39,22 +39,22 @@ async function paint(folder: string, label: number, count: number, seed: number)
   }
 }
 
-/** A copy of the pictures that a test may spoil. */
-function copyOfPictures(name: string): string {
+/** A copy of the images that a test may spoil. */
+function copyOfImages(name: string): string {
   const copy = join(dir, name);
-  cpSync(pictures, copy, { recursive: true });
+  cpSync(images, copy, { recursive: true });
   return copy;
 }
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-cli-'));
-  pictures = join(dir, 'pictures');
+  images = join(dir, 'images');
   for (const [label, name] of classes.entries()) {
-    await paint(join(pictures, 'train', name), label, 18, label);
-    await paint(join(pictures, 'val', name), label, 6, 10 + label);
+    await paint(join(images, 'train', name), label, 18, label);
+    await paint(join(images, 'val', name), label, 6, 10 + label);
   }
   trained = join(dir, 'trained');
-  training = await run(...trainArgs(pictures, trained, '--workers', '1', '--json'));
+  training = await run(...trainArgs(images, trained, '--workers', '1', '--json'));
 }, 60_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -82,7 +82,7 @@ async function lastCheckpoint(out: string): Promise<{ digest: string; epoch: num
 
 /** Trains until a checkpoint stands well within an epoch after the first, and signals then. */
 async function stopWithinEpoch(out: string, signal: NodeJS.Signals, ...rest: string[]): Promise<Ended> {
-  const { child, ended } = start(...trainArgs(pictures, out, '--checkpoint-every', '0', ...rest));
+  const { child, ended } = start(...trainArgs(images, out, '--checkpoint-every', '0', ...rest));
   for (;;) {
     await pause(5);
     if (child.exitCode !== null) break;
@@ -152,7 +152,7 @@ describe('help and mistakes in typing', () => {
   });
 
   it.each([
-    ['unknown option', ['list', '--colour']],
+    ['unknown option', ['list', '--color']],
     ['unknown command', ['trian']],
     ['missing required option', ['classify', 'a.png']],
     ['not a number', ['train', 'a', '--epochs', 'ten']],
@@ -164,9 +164,9 @@ describe('help and mistakes in typing', () => {
   });
 
   it.each([
-    ['train without a folder', ['train'], /Name the folder of pictures/],
-    ['train without --out', ['train', 'pictures'], /--out RUN/],
-    ['a channel count that no picture has', ['train', 'a', '--out', 'b', '--input-channels', '2'], /inputChannels = 2/],
+    ['train without a folder', ['train'], /Name the folder of images/],
+    ['train without --out', ['train', 'images'], /--out RUN/],
+    ['a channel count that no image has', ['train', 'a', '--out', 'b', '--input-channels', '2'], /inputChannels = 2/],
     [
       'no class to name',
       ['classify', 'a.png', '--model', 'b', '--top', '0'],
@@ -234,8 +234,8 @@ describe('train', () => {
     await expectSameAsUninterrupted(out);
   });
 
-  it('a picture that cannot be read is named, counted and skipped; --strict stops', async () => {
-    const data = copyOfPictures('corrupt');
+  it('an image that cannot be read is named, counted and skipped; --strict stops', async () => {
+    const data = copyOfImages('corrupt');
     const bad = join(data, 'train/red/5.png');
     writeFileSync(bad, readFileSync(bad).subarray(0, 500));
     const [skipped, strict] = await Promise.all([
@@ -243,33 +243,33 @@ describe('train', () => {
       run(...trainArgs(data, join(dir, 'strict'), '--strict')),
     ]);
     expect(skipped.code).toBe(0);
-    expect(skipped.stderr).toMatch(/^warning Picture ".*train\/red\/5\.png" cannot be read: .*\n$/);
+    expect(skipped.stderr).toMatch(/^warning Image ".*train\/red\/5\.png" cannot be read: .*\n$/);
     expect(skipped.stdout).toMatch(/\nepoch 1\/1 .* 1 unreadable /);
     expect(skipped.stdout).not.toContain('\u001b');
     expect(metrics(join(dir, 'skipped'))).toMatchObject([{ corrupt: 1 }]);
-    expectError(strict, /Picture ".*train\/red\/5\.png" cannot be read/);
+    expectError(strict, /Image ".*train\/red\/5\.png" cannot be read/);
   });
 
   it('an empty class folder, and a class to validate on that is not trained', async () => {
-    const [empty, unknown] = [copyOfPictures('empty'), copyOfPictures('unknown')];
+    const [empty, unknown] = [copyOfImages('empty'), copyOfImages('unknown')];
     mkdirSync(join(empty, 'train/white'));
-    cpSync(join(pictures, 'val/red'), join(unknown, 'val/white'), { recursive: true });
-    expectError(await run(...trainArgs(empty, join(dir, 'a'))), /"[^"]*train\/white" holds no pictures/);
+    cpSync(join(images, 'val/red'), join(unknown, 'val/white'), { recursive: true });
+    expectError(await run(...trainArgs(empty, join(dir, 'a'))), /"[^"]*train\/white" holds no images/);
     expectError(await run(...trainArgs(unknown, join(dir, 'b'))), /Class "white" is in "[^"]*val" but not in/);
   });
 
-  it('a run that exists or cannot be, a batch beyond the pictures, and a learning rate beyond reason', async () => {
-    expectError(await run(...trainArgs(pictures, trained)), /"[^"]*trained" already holds a training run/);
-    const [none, below] = [join(dir, 'none'), join(pictures, 'val/red/0.png/run')];
-    expectError(await run(...trainArgs(pictures, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
-    expectError(await run(...trainArgs(pictures, none, '--batch', '55')), /54 pictures .* fewer than a batch of 55/);
-    const refused = await run(...trainArgs(pictures, join(dir, 'wild'), '--lr', '1e30'));
+  it('a run that exists or cannot be, a batch beyond the images, and a learning rate beyond reason', async () => {
+    expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already holds a training run/);
+    const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
+    expectError(await run(...trainArgs(images, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
+    expectError(await run(...trainArgs(images, none, '--batch', '55')), /54 images .* fewer than a batch of 55/);
+    const refused = await run(...trainArgs(images, join(dir, 'wild'), '--lr', '1e30'));
     expectError(refused, /The loss became .* choose a smaller learning rate/);
   });
 
   it('a loss that only validation shows to be lost', async () => {
     const out = join(dir, 'lost');
-    const refused = await run(...trainArgs(pictures, out, '--lr', '1e38', '--batch', '54'));
+    const refused = await run(...trainArgs(images, out, '--lr', '1e38', '--batch', '54'));
     expectError(refused, /The loss became NaN after 1 steps/);
     expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
   });
@@ -287,7 +287,7 @@ describe('train', () => {
 it('a run goes on with its own classes and net', async () => {
   const others = join(dir, 'others');
   for (const name of ['cat', 'dog', 'owl'])
-    cpSync(join(pictures, 'train', 'red'), join(others, name), { recursive: true });
+    cpSync(join(images, 'train', 'red'), join(others, name), { recursive: true });
   const resume = (...args: string[]) => run('train', ...args, '--resume', trained, '--epochs', '4');
   expectError(await resume(others), /knows the classes blue, green, red, but .*others" has cat, dog, owl/);
   expectError(
@@ -304,36 +304,36 @@ interface Classified {
 }
 
 describe('a trained model', () => {
-  const picture = (name: string) => join(pictures, 'val', name, '0.png');
+  const photo = (name: string) => join(images, 'val', name, '0.png');
   const classify = (model: string) =>
-    json<Classified[]>('classify', ...classes.map(picture), '--model', model, '--top', '3');
+    json<Classified[]>('classify', ...classes.map(photo), '--model', model, '--top', '3');
   let expected: Classified[];
   beforeAll(async () => {
     expected = await classify(trained);
   }, 60_000);
 
   it('is measured as the training measured it', async () => {
-    type Result = { pictures: number; top1: number; loss: number; classes: Record<string, number>; corrupt: string[] };
-    const found = await json<Result>('evaluate', pictures, '--model', trained);
+    type Result = { images: number; top1: number; loss: number; classes: Record<string, number>; corrupt: string[] };
+    const found = await json<Result>('evaluate', images, '--model', trained);
     const { top1, loss } = JSON.parse(readFileSync(join(trained, 'model.json'), 'utf8')).metrics;
-    expect(found).toMatchObject({ pictures: 18, top1, corrupt: [] });
+    expect(found).toMatchObject({ images: 18, top1, corrupt: [] });
     expect(found.loss).toBeCloseTo(loss, 5);
     expect(Object.keys(found.classes)).toEqual(classes);
-    const { stdout } = await run('evaluate', pictures, '--model', trained);
-    expect(stdout).toContain(`18 pictures: top-1 ${top1.toFixed(2)} %`);
+    const { stdout } = await run('evaluate', images, '--model', trained);
+    expect(stdout).toContain(`18 images: top-1 ${top1.toFixed(2)} %`);
   });
 
-  it('evaluates past a picture that cannot be read, unless --strict', async () => {
-    const data = copyOfPictures('corrupt-val');
-    writeFileSync(join(data, 'val/green/2.png'), 'no picture');
+  it('evaluates past an image that cannot be read, unless --strict', async () => {
+    const data = copyOfImages('corrupt-val');
+    writeFileSync(join(data, 'val/green/2.png'), 'no image');
     const { code, stdout, stderr } = await run('evaluate', data, '--model', trained, '--json');
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ pictures: 17, corrupt: [join(data, 'val/green/2.png')] });
-    expect(stderr).toMatch(/^warning Picture ".*green\/2\.png" cannot be read: .*\n$/);
+    expect(JSON.parse(stdout)).toMatchObject({ images: 17, corrupt: [join(data, 'val/green/2.png')] });
+    expect(stderr).toMatch(/^warning Image ".*green\/2\.png" cannot be read: .*\n$/);
     expectError(await run('evaluate', data, '--model', trained, '--strict'), /green\/2\.png" cannot be read/);
   });
 
-  it('names what pictures show', async () => {
+  it('names what images show', async () => {
     for (const { image, predictions } of expected) {
       const { stdout } = await run('classify', image, '--model', trained, '--top', '1');
       const { label, probability } = predictions[0]!;
@@ -342,15 +342,15 @@ describe('a trained model', () => {
     }
   });
 
-  it('names the pictures that it cannot read, and classifies the others', async () => {
+  it('names the images that it cannot read, and classifies the others', async () => {
     const [missing, corrupt, model] = [join(dir, 'missing.png'), join(dir, 'corrupt.png'), ['--model', trained]];
-    writeFileSync(corrupt, 'no picture');
-    const { code, stdout, stderr } = await run('classify', missing, picture('red'), corrupt, ...model, '--json');
+    writeFileSync(corrupt, 'no image');
+    const { code, stdout, stderr } = await run('classify', missing, photo('red'), corrupt, ...model, '--json');
     expect(code).toBe(1);
     const results = JSON.parse(stdout) as Classified[];
-    expect(results.map(({ image }) => image)).toEqual([missing, picture('red'), corrupt]);
+    expect(results.map(({ image }) => image)).toEqual([missing, photo('red'), corrupt]);
     expect(results.map(({ error }) => error !== undefined)).toEqual([true, false, true]);
-    expect(stderr).toMatch(/^warning There is no picture ".*missing\.png"\.\nwarning Picture ".*corrupt\.png" .*\n$/);
+    expect(stderr).toMatch(/^warning There is no image ".*missing\.png"\.\nwarning Image ".*corrupt\.png" .*\n$/);
   });
 
   it('needs nothing but its weights file', async () => {
@@ -373,16 +373,13 @@ describe('a trained model', () => {
   it('without classes names nothing', async () => {
     const file = join(dir, 'features.onnx');
     await json('export', 'resnext11_4x16d_w16', '--classes', '0', '-o', file);
-    expectError(await run('classify', picture('red'), '--model', file), /\(resnext11_4x16d_w16\) has no classes/);
+    expectError(await run('classify', photo('red'), '--model', file), /\(resnext11_4x16d_w16\) has no classes/);
   });
 
   it('is refused when its file is cut short', async () => {
     const cut = join(dir, 'cut.safetensors');
     writeFileSync(cut, readFileSync(join(trained, 'model.safetensors')).subarray(0, 100_000));
-    expectError(
-      await run('classify', picture('red'), '--model', cut),
-      /cut\.safetensors is truncated: it has 100000 b/,
-    );
+    expectError(await run('classify', photo('red'), '--model', cut), /cut\.safetensors is truncated: it has 100000 b/);
   });
 });
 
@@ -408,18 +405,18 @@ describe('bench', () => {
     }
     const { stdout } = await run('bench', trained, ...runs);
     expect(stdout).toMatch(
-      / cores, ONNX Runtime .*\n\nbatch +threads +ms a run +fastest +pictures\/s +GFLOP\/s\n +1 +1 /,
+      / cores, ONNX Runtime .*\n\nbatch +threads +ms a run +fastest +images\/s +GFLOP\/s\n +1 +1 /,
     );
   });
 
   it('keeps what it tuned, and heeds it from then on', async () => {
     const cache = join(dir, 'cache');
     vi.stubEnv('RESNEXT_CACHE', cache);
-    const { file, widen, threads } = await json<{ file: string; widen: object; threads: number }>(
+    const { file, mergeGroups, threads } = await json<{ file: string; mergeGroups: object; threads: number }>(
       ...['bench', trained, '--tune', ...runs],
     );
     expect(file).toBe(join(cache, 'tuning.json'));
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ widen, threads });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ mergeGroups, threads });
     expect(await json('bench', trained, '--runs', '1')).toMatchObject({ tuned: true, threads });
     vi.stubEnv('RESNEXT_CACHE', 'off');
     expectError(await run('bench', trained, '--tune', ...runs), /RESNEXT_CACHE is off/);

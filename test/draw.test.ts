@@ -115,7 +115,7 @@ test('shortcuts are drawn as they are computed', () => {
   expect(drawn('D', 'layer2.0')).toEqual(expect.arrayContaining(['average-pool 2x2', 'stride 2', '256, 1x1, 512']));
 });
 
-test('details show where normalisation and activation stand, and the size of the maps', () => {
+test('details show where normalization and activation stand, and the size of the maps', () => {
   const details = (form: Form) => drawBlock(published(form), 'layer2.0', { details: true });
   for (const form of forms) expect(textsOf(details(form))).toEqual(expect.arrayContaining(['256-d in, 56x56', 'ReLU']));
   expect(count(details('A'), 'BN, ReLU')).toBe(6);
@@ -300,7 +300,7 @@ const gallery: readonly (readonly [string, (theme: 'light' | 'dark' | 'auto') =>
   ['two vectors', (theme) => drawTwoVectors({ theme, a: [1], x: [1234.5], b: [2, 3], y: [4, 5] })],
 ];
 
-test.each(gallery)('%s: text lies inside the picture, as the renderer sets it too', async (_, draw) => {
+test.each(gallery)('%s: text lies inside the image, as the renderer sets it too', async (_, draw) => {
   for (const theme of ['light', 'dark'] as const) {
     const svg = draw(theme);
     const { data, info } = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer({ resolveWithObject: true });
@@ -332,7 +332,7 @@ test('the view box holds the whole scene', () => {
   expect(contains(view, extent(scene))).toBe(true);
 });
 
-test.each(gallery)('%s: the style stays with the drawing, and each theme has its colours', (_, draw) => {
+test.each(gallery)('%s: the style stays with the drawing, and each theme has its colors', (_, draw) => {
   for (const theme of ['light', 'dark', 'auto'] as const) {
     const svg = draw(theme);
     const style = /<style>\n(.*)\n<\/style>/s.exec(svg)![1]!;
@@ -355,15 +355,15 @@ test('a name from a file is only text in the drawing', () => {
   expect(drawBlock(b.graph, '<b>&"')).toContain('<title>Block &lt;b&gt;&amp;&quot;</title>');
 });
 
-test('a branch has the colour of its channels', () => {
-  const colours = (form: Form) => {
+test('a branch has the color of its channels', () => {
+  const colors = (form: Form) => {
     const scene = layoutBlock(blockStructure(published(form), 'layer1.1'), { details: false });
     const boxes = scene.filter((shape): shape is Box => shape.kind === 'box');
     return boxes.filter(({ role, hue }) => hue !== undefined && role === (form === 'C' ? 'segment' : 'layer'));
   };
-  const branches = new Set(colours('A').map(({ hue }) => hue));
+  const branches = new Set(colors('A').map(({ hue }) => hue));
   expect([...branches]).toEqual([0, 1, 31]);
-  const groups = colours('C').map(({ hue }) => hue);
+  const groups = colors('C').map(({ hue }) => hue);
   expect(groups).toEqual(Array.from({ length: 64 }, (_, i) => i % 32));
 });
 

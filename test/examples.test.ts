@@ -9,7 +9,7 @@ import { Classifier } from 'resnext';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url));
-const unseen = join(examples, 'pictures/unseen');
+const unseen = join(examples, 'images/unseen');
 let dir: string;
 
 /** What an example prints. */
@@ -20,17 +20,17 @@ async function run(name: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** The bundled pictures, but few of every class. */
+/** The bundled images, but few of every class. */
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-examples-'));
   for (const [part, count] of [
     ['train', 32],
     ['val', 8],
   ] as const) {
-    for (const name of readdirSync(join(examples, 'pictures', part))) {
-      const from = join(examples, 'pictures', part, name);
+    for (const name of readdirSync(join(examples, 'images', part))) {
+      const from = join(examples, 'images', part, name);
       for (const file of readdirSync(from).slice(0, count)) {
-        cpSync(join(from, file), join(dir, 'pictures', part, name, file));
+        cpSync(join(from, file), join(dir, 'images', part, name, file));
       }
     }
   }
@@ -48,8 +48,8 @@ it('build: the three forms give the same', async () => {
 
 it('train, classify and export, one after the other', async () => {
   const [model, file] = [join(dir, 'run'), join(dir, 'model.onnx')];
-  const trained = await run('train', model, '2', join(dir, 'pictures'));
-  expect(trained).toContain('128 pictures of airplane, automobile, frog, horse\n');
+  const trained = await run('train', model, '2', join(dir, 'images'));
+  expect(trained).toContain('128 images of airplane, automobile, frog, horse\n');
   expect(trained).toMatch(/\nepoch 2: loss \d\.\d+, validation top-1 \d+\.\d %, /);
   expect(trained).toMatch(/\nBest top-1: \d+\.\d %/);
 

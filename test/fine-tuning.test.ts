@@ -19,13 +19,13 @@ import {
 } from 'resnext';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 
-const pictures = fileURLToPath(new URL('../examples/pictures', import.meta.url));
+const images = fileURLToPath(new URL('../examples/images', import.meta.url));
 const all = ['airplane', 'automobile', 'frog', 'horse'];
 const some = ['automobile', 'frog', 'horse'];
 let dir: string;
 let source: string;
 
-/** A few pictures of each class, to train and to validate on. */
+/** A few images of each class, to train and to validate on. */
 function folderOf(classes: readonly string[]): string {
   const folder = join(dir, classes.join('-'));
   for (const [part, count] of [
@@ -34,10 +34,10 @@ function folderOf(classes: readonly string[]): string {
   ] as const) {
     for (const name of classes) {
       mkdirSync(join(folder, part, name), { recursive: true });
-      const files = readdirSync(join(pictures, part, name))
+      const files = readdirSync(join(images, part, name))
         .sort()
         .slice(0, count);
-      for (const file of files) cpSync(join(pictures, part, name, file), join(folder, part, name, file));
+      for (const file of files) cpSync(join(images, part, name, file), join(folder, part, name, file));
     }
   }
   return folder;

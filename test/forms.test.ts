@@ -1,4 +1,4 @@
-/** Models from form to form by the command line and the library: converted, verified, optimised. */
+/** Models from form to form by the command line and the library: converted, verified, optimized. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,7 +150,7 @@ describe('optimize', () => {
     expect(bytes('same.onnx').equals(bytes('plain.onnx'))).toBe(true);
   });
 
-  it('turns branches into groups, folds normalisation, and says what it measured', async () => {
+  it('turns branches into groups, folds normalization, and says what it measured', async () => {
     await json('export', model, '-o', join(dir, 'a.onnx'), '--form', 'A');
     const result = await json<{ difference: number; changes: unknown[]; nodesBefore: number; nodesAfter: number }>(
       ...['optimize', join(dir, 'a.onnx'), '-o', join(dir, 'fast.onnx')],

@@ -4,8 +4,8 @@
  * lowerings, and the trainer.
  */
 import { expect, test } from 'vitest';
-import { evaluate } from '../src/graph/evaluate.ts';
 import type { Graph } from '../src/graph/graph.ts';
+import { interpret } from '../src/graph/interpret.ts';
 import { opTypeOf } from '../src/graph/ops.ts';
 import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
@@ -26,7 +26,7 @@ const golden = await readGolden('frozen');
 const cases = Object.entries(golden.metadata<Record<string, string[]>>('cases'));
 const learningRate = golden.metadata<number>('learningRate');
 const backboneRate = golden.metadata<number>('backboneRate');
-const optimiser = { batch: 4, momentum: 0.9, nesterov: true, weightDecay: 1e-4 };
+const optimizer = { batch: 4, momentum: 0.9, nesterov: true, weightDecay: 1e-4 };
 const block = (await thisMachine()).block!;
 
 interface Tuning {
@@ -43,7 +43,7 @@ function tuning(form: Form, freeze: readonly string[], convert = (contents: Tens
   const still = scatterWeights(model, weightsOfParts(state, freeze));
   const frozen = new Map([...still].map(([name, contents]) => [name, convert(contents)]));
   const rateOf = (name: string) => (partOf(name) === head ? 1 : backboneRate);
-  const step = trainingStep(model.graph, { ...optimiser, frozen, rateOf });
+  const step = trainingStep(model.graph, { ...optimizer, frozen, rateOf });
   const weights = scatterWeights(model, state);
   const feeds = new Map<string, Tensor>([
     ['input', golden.get('input')],
@@ -70,7 +70,7 @@ async function threeSteps({ model, step, feeds }: Tuning, run: Run): Promise<{ l
 
 const count = (graph: Graph, op: string): number => [...graph.nodes].filter((node) => opTypeOf(node) === op).length;
 
-test.each(cases)('%s frozen: no gradient, state, normalisation or dead node of a frozen part', (name, freeze) => {
+test.each(cases)('%s frozen: no gradient, state, normalization or dead node of a frozen part', (name, freeze) => {
   const { step, model } = tuning('C', freeze);
   const trained = weightSpecs(model).filter(({ name }) => !freeze.includes(partOf(name)));
   const parameters = trained.filter(({ trainable }) => trainable);
@@ -89,7 +89,7 @@ test.each(forms.flatMap((form) => cases.map(([name, freeze]) => [name, form, fre
   async (name, form, freeze) => {
     const here = tuning(form, freeze, inFloat64);
     here.feeds.set('learningRate', tensor('float64', [], Float64Array.of(learningRate)));
-    const { losses, final } = await threeSteps(here, (feeds) => evaluate(here.step.graph, feeds));
+    const { losses, final } = await threeSteps(here, (feeds) => interpret(here.step.graph, feeds));
     expect(relativeError(losses, golden.get(`${name}.losses`))).toBeLessThan(1e-8);
     expectNear(final, golden, `${name}.final.`, () => 1e-7); // what the golden file is rounded to
   },
@@ -113,7 +113,7 @@ test.each(
 test.each(cases)('%s frozen: the trainer gives back what is frozen to the bit', async (name, freeze) => {
   const { model } = tuning('A', []);
   const state = golden.under('state.');
-  const trainer = await Trainer.open(model, state, { ...optimiser, freeze, backboneRate, threads: 1 });
+  const trainer = await Trainer.open(model, state, { ...optimizer, freeze, backboneRate, threads: 1 });
   trainer.images.set(golden.get('input').data as Float32Array);
   trainer.targets.set(golden.get('targets').data as Float32Array);
   for (let i = 0; i < 3; i++) await trainer.step(learningRate);
@@ -134,7 +134,7 @@ test.each(cases)('%s frozen: the trainer gives back what is frozen to the bit', 
 
 test('a part that the net does not have, and nothing left to train', async () => {
   const { model } = tuning('C', []);
-  const open = (freeze: readonly string[]) => Trainer.open(model, golden.under('state.'), { ...optimiser, freeze });
+  const open = (freeze: readonly string[]) => Trainer.open(model, golden.under('state.'), { ...optimizer, freeze });
   await expect(open(['layer7'])).rejects.toThrow(
     'freeze = "layer7" is no part of this net; its parts are stem, layer1, layer2, fc, and "all but fc" stands for every part but the last.',
   );

@@ -11,9 +11,9 @@ import { type TrainingStep, trainingStep, withLoss } from '../src/train/step.ts'
 import { type Golden, readGolden } from './golden-files.ts';
 import { relativeError } from './tensors.ts';
 
-/** The networks whose files have the gradient by the pictures. */
+/** The networks whose files have the gradient by the images. */
 export const networksWithInputGradient = [
-  ...['imagenet-64', 'imagenet-odd', 'dilated-16', 'dilated-8', 'cifar-32', 'cifar-grey'],
+  ...['imagenet-64', 'imagenet-odd', 'dilated-16', 'dilated-8', 'cifar-32', 'cifar-grayscale'],
   ...['shortcut-a', 'shortcut-c', 'shortcut-d', 'ties'],
   ...['se-d', 'eca-t', 'aa-se', 'senet'],
 ];
@@ -46,7 +46,7 @@ export async function openNetwork(name: string, form: Form): Promise<Network> {
   return { golden, model, step, start: firstFeeds(golden, model, step) };
 }
 
-/** The training pass with the gradient of its loss by the pictures, "input.gradient". */
+/** The training pass with the gradient of its loss by the images, "input.gradient". */
 export function inputGradientGraph({ golden, model }: Network): Graph {
   const { graph, loss } = withLoss(model.graph, { batch: golden.get('input').dims[0]! });
   const [dx] = gradient(graph, loss, [graph.inputs[0]!]);

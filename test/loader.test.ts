@@ -22,7 +22,7 @@ beforeAll(async () => {
       .jpeg()
       .toFile(path);
   }
-  writeFileSync(samples[17]!.path, 'no picture');
+  writeFileSync(samples[17]!.path, 'no image');
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -39,7 +39,7 @@ async function epoch(loader: Loader, options: { epoch: number; startBatch?: numb
   return [...lines, ...corrupt];
 }
 
-it('gives the same epochs with 0, 1 and 3 workers, whether pictures are kept or not', async () => {
+it('gives the same epochs with 0, 1 and 3 workers, whether images are kept or not', async () => {
   const runs: string[][] = [];
   for (const [workers, cache] of [
     [0, 0],

@@ -88,7 +88,7 @@ const softmax = (r: Random): Case<'Softmax' | 'LogSoftmax'>[] => [
 ];
 
 /** x, scale, bias, mean, variance over C channels. */
-const normalisation = (r: Random, dims: Dims): Tensor[] => {
+const normalization = (r: Random, dims: Dims): Tensor[] => {
   const channels = [dims[1]!];
   return [
     r.tensor(dims, -1, 3),
@@ -123,9 +123,9 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
       return { inputs: [r.tensor(y)], attributes: { ...attributes, input_shape: x } };
     }),
   BatchNormalization: (r) => [
-    { inputs: normalisation(r, [2, 3, 4, 5]) },
-    { inputs: normalisation(r, [1, 4, 2, 2]), attributes: { epsilon: 0.25 } },
-    { inputs: normalisation(r, [3, 2]) },
+    { inputs: normalization(r, [2, 3, 4, 5]) },
+    { inputs: normalization(r, [1, 4, 2, 2]), attributes: { epsilon: 0.25 } },
+    { inputs: normalization(r, [3, 2]) },
   ],
   BatchNormGrad: (r) =>
     [
@@ -138,9 +138,9 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
       return { inputs: [r.tensor(dims), r.tensor(dims), ...vectors], outputs: 3 };
     }),
   BatchNormTraining: (r) => [
-    { inputs: normalisation(r, [2, 3, 4, 5]), outputs: 5 },
-    { inputs: normalisation(r, [4, 2, 1, 3]), attributes: { epsilon: 0.25, momentum: 0.5 }, outputs: 5 },
-    { inputs: normalisation(r, [1, 1, 7, 9]), attributes: { momentum: 1 }, outputs: 5 },
+    { inputs: normalization(r, [2, 3, 4, 5]), outputs: 5 },
+    { inputs: normalization(r, [4, 2, 1, 3]), attributes: { epsilon: 0.25, momentum: 0.5 }, outputs: 5 },
+    { inputs: normalization(r, [1, 1, 7, 9]), attributes: { momentum: 1 }, outputs: 5 },
   ],
   Cast: (r) => [
     { inputs: [r.tensor([2, 3])], attributes: { to: dataTypeOf('float32') } },

@@ -1,4 +1,4 @@
-/** Whole preprocessings on real pictures: the cropped bytes equal Pillow's, and a net's logits PyTorch's. */
+/** Whole preprocessings on real images: the cropped bytes equal Pillow's, and a net's logits PyTorch's. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import {
@@ -22,7 +22,7 @@ const { tensors, metadata } = await readSafetensorsFile(at('golden.safetensors')
 const json = <T>(key: string): T => JSON.parse(metadata.get(key)!) as T;
 const presets = json<Record<string, Partial<Preprocessing>>>('presets');
 const hashes = json<Record<string, string>>('hashes');
-const pictures = ['astronaut.jpg', 'cat.jpg', 'coffee.jpg'];
+const images = ['astronaut.jpg', 'cat.jpg', 'coffee.jpg'];
 
 const model = resnext(json<Partial<ResNeXtConfig>>('config'));
 
@@ -31,7 +31,7 @@ beforeAll(() => {
   setWeights(model, new Map(state.map(([name, value]) => [name.slice('state.'.length), value])));
 });
 
-/** The normalised floats back as the bytes [H, W, C] they were. */
+/** The normalized floats back as the bytes [H, W, C] they were. */
 function bytesOf(pixels: Float32Array, { mean, std }: Preprocessing): Uint8Array {
   const area = pixels.length / 3;
   return Uint8Array.from(pixels, (_, i) => {
@@ -43,11 +43,11 @@ function bytesOf(pixels: Float32Array, { mean, std }: Preprocessing): Uint8Array
 describe.each(Object.entries(presets))('%s', (name, preset) => {
   const preprocessing: Preprocessing = { ...imagenetPreprocessing, ...preset };
 
-  test.each(pictures)('%s has the same pixels', async (picture) => {
-    const image: Image = await decode(at(picture));
+  test.each(images)('%s has the same pixels', async (file) => {
+    const image: Image = await decode(at(file));
     const pixels = applyTransforms(evaluationTransforms(preprocessing), image, sampleRandom(0, 0, 0));
     const hash = createHash('sha256').update(bytesOf(pixels, preprocessing)).digest('hex');
-    expect(hash).toBe(hashes[`${name}/${picture}`]);
+    expect(hash).toBe(hashes[`${name}/${file}`]);
   });
 
   test('gives the same logits, to 1e-4 of their size', async () => {
@@ -57,14 +57,14 @@ describe.each(Object.entries(presets))('%s', (name, preset) => {
     const sized = resnext(config);
     for (const [i, { value }] of sized.parameters.entries()) value.tensor = model.parameters[i]!.value.tensor;
     const classifier = await Classifier.open({ description, graph: sized.graph });
-    for (const picture of pictures) {
+    for (const file of images) {
       const pixels = applyTransforms(
         evaluationTransforms(preprocessing),
-        await decode(at(picture)),
+        await decode(at(file)),
         sampleRandom(0, 0, 0),
       );
       const logits = await classifier.logits(pixels);
-      const expected = tensors.get(`logits.${name}/${picture}`)!.data as Float32Array;
+      const expected = tensors.get(`logits.${name}/${file}`)!.data as Float32Array;
       const size = Math.max(...expected.map(Math.abs));
       expect(Math.max(...logits.map((value, k) => Math.abs(value - expected[k]!))) / size).toBeLessThan(1e-4);
     }

@@ -43,7 +43,7 @@ it('goes on where a killed process stopped, and checks the hash', async () => {
   const [path, ...remarks] = stdout.trim().split('\n');
   expect(sha256(readFileSync(path!))).toBe(sha256(weights));
   expect(remarks.join('\n')).toMatch(/top-1 82\.16 %, top-5 96\.22 % at 224 pixels/);
-  expect(remarks.join('\n')).toMatch(/licence: CC-BY-NC-4\.0: not for commercial use/);
+  expect(remarks.join('\n')).toMatch(/license: CC-BY-NC-4\.0: not for commercial use/);
 });
 
 it('refuses a wrong hash, and leaves nothing', async () => {
@@ -63,7 +63,7 @@ it('prints JSON lines, and takes the second time from the cache', async () => {
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(lines).toHaveLength(3);
-  expect(lines[0]).toMatchObject({ name, bytes: weights.length, entry: { licence: 'CC-BY-NC-4.0' } });
+  expect(lines[0]).toMatchObject({ name, bytes: weights.length, entry: { license: 'CC-BY-NC-4.0' } });
   expect(existsSync(lines[0].path)).toBe(true);
   expect(lines[2]).toEqual(lines[0]);
 });

@@ -77,7 +77,7 @@ describe('of several largest values in a window of the max-pool, the first has t
     expect(distance).toBeGreaterThan(10_000 * bound(key));
   });
 
-  test.each(Object.entries(lowerings))('the gradient by the pictures, %s', async (_, lower) => {
+  test.each(Object.entries(lowerings))('the gradient by the images, %s', async (_, lower) => {
     const feeds = new Map(['input', 'targets'].map((key) => [key, golden.get(key)]));
     const results = await onRuntime(lower(inputGradientGraph(network)), async (run) => run(feeds));
     expect(relativeError(results.get('input.gradient')!, golden.get('grad.input'))).toBeLessThanOrEqual(bound('input'));

@@ -1,11 +1,11 @@
 /**
- * The same numbers as PyTorch in float64: all networks in forms A, B and C from the weights, pictures and targets in
- * `test/golden`, with the interpreter on the training graph as it is written; and the optimiser by itself.
+ * The same numbers as PyTorch in float64: all networks in forms A, B and C from the weights, images and targets in
+ * `test/golden`, with the interpreter on the training graph as it is written; and the optimizer by itself.
  */
 import { describe, expect, test } from 'vitest';
 import { Builder } from '../src/graph/builder.ts';
-import { evaluate } from '../src/graph/evaluate.ts';
 import type { Graph } from '../src/graph/graph.ts';
+import { interpret } from '../src/graph/interpret.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
 import { stateDict } from '../src/model/weights.ts';
@@ -30,9 +30,9 @@ describe.each(networks)('%s', (name) => {
   test.each(forms)('in form %s', async (form) => {
     const network = await openNetwork(name, form);
     const { golden, model, step, start } = network;
-    const logits = evaluate(model.graph, new Map([['input', golden.get('input')]])).get('logits')!;
+    const logits = interpret(model.graph, new Map([['input', golden.get('input')]])).get('logits')!;
     expect(relativeError(logits, golden.get('eval.logits'))).toBeLessThan(1e-12);
-    const results = evaluate(step.graph, start);
+    const results = interpret(step.graph, start);
     expect(relativeError(results.get('logits')!, golden.get('train.logits'))).toBeLessThan(1e-12);
     expect(relativeError(results.get('loss')!, golden.get('train.loss'))).toBeLessThan(1e-12);
     expectNear(gradients(network, results), golden, 'grad.', () => 1e-11);
@@ -46,16 +46,16 @@ describe.each(networks)('%s', (name) => {
   });
 });
 
-test.each(networksWithInputGradient)('%s, the gradient by the pictures', async (name) => {
+test.each(networksWithInputGradient)('%s, the gradient by the images', async (name) => {
   const network = await openNetwork(name, 'C');
   const feeds = new Map(['input', 'targets'].map((key) => [key, network.golden.get(key)]));
-  const dx = evaluate(inputGradientGraph(network), feeds).get('input.gradient')!;
+  const dx = interpret(inputGradientGraph(network), feeds).get('input.gradient')!;
   expect(relativeError(dx, network.golden.get('grad.input'))).toBeLessThan(1e-12);
 });
 
 test.each(['shortcut-a', 'shortcut-d'])('%s, ten steps of SGD', async (name) => {
   const network = await openNetwork(name, 'C');
-  const { losses, final } = await tenSteps(network, (feeds) => evaluate(network.step.graph, feeds));
+  const { losses, final } = await tenSteps(network, (feeds) => interpret(network.step.graph, feeds));
   expect(relativeError(losses, network.golden.get('losses'))).toBeLessThan(1e-12);
   expect(network.golden.under('final.').size).toBeGreaterThan(0);
   expectNear(final, network.golden, 'final.', () => 1e-11);
@@ -79,14 +79,14 @@ describe('SGD by itself', async () => {
     }
   }
 
-  const optimisers = golden.metadata<Record<string, Omit<StepOptions, 'batch'>>>('cases');
-  test.each(Object.entries(optimisers))('%s', async (name, optimiser) => {
+  const optimizers = golden.metadata<Record<string, Omit<StepOptions, 'batch'>>>('cases');
+  test.each(Object.entries(optimizers))('%s', async (name, optimizer) => {
     for (const weight of ['a', 'b']) {
-      const graph = updateGraph(golden.get(`start.${weight}`).dims, optimiser);
+      const graph = updateGraph(golden.get(`start.${weight}`).dims, optimizer);
       const body = lowerStandard(graph);
       const session = await Session.open(body, { threads: 1 });
-      await expectUpdates(name, weight, (feeds) => evaluate(graph, feeds), 1e-12);
-      await expectUpdates(name, weight, (feeds) => evaluate(body, feeds), 1e-7);
+      await expectUpdates(name, weight, (feeds) => interpret(graph, feeds), 1e-12);
+      await expectUpdates(name, weight, (feeds) => interpret(body, feeds), 1e-7);
       await expectUpdates(name, weight, (feeds) => session.run(inFloat32(feeds)), 1e-6);
       await session.dispose();
     }

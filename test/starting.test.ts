@@ -1,5 +1,5 @@
 /**
- * `resnext train` as newcomers begin: with hardly any pictures, from weights of others for other pictures, or from a
+ * `resnext train` as newcomers begin: with hardly any images, from weights of others for other images, or from a
  * model that is of no use.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { writeSafetensorsFile } from '../src/weights/files.ts';
 import { type Ended, run } from './command.ts';
 
 let dir: string;
-let pictures: string;
+let images: string;
 let runs = 0;
 
 /** Weights as others save them, without a description; `value` takes the place of every number. */
@@ -34,7 +34,7 @@ interface Tried extends Ended {
 async function tune(from: string, ...rest: string[]): Promise<Tried> {
   const out = join(dir, `run-${runs++}`);
   const usual = ['--size', '32', '--epochs', '1', '--threads', '1', '--workers', '0'];
-  return { out, ...(await run('train', pictures, '--from', from, '--out', out, ...usual, ...rest)) };
+  return { out, ...(await run('train', images, '--from', from, '--out', out, ...usual, ...rest)) };
 }
 
 function expectDone({ code, stderr }: Ended): void {
@@ -43,12 +43,12 @@ function expectDone({ code, stderr }: Ended): void {
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-starting-'));
-  pictures = join(dir, 'pictures');
+  images = join(dir, 'images');
   for (const [name, background] of Object.entries({ blue: '#0000ff', red: '#ff0000' })) {
-    mkdirSync(join(pictures, name), { recursive: true });
+    mkdirSync(join(images, name), { recursive: true });
     for (let i = 0; i < 5; i++) {
-      const picture = sharp({ create: { width: 32, height: 32 + i, channels: 3, background } });
-      await picture.png().toFile(join(pictures, name, `${i}.png`));
+      const image = sharp({ create: { width: 32, height: 32 + i, channels: 3, background } });
+      await image.png().toFile(join(images, name, `${i}.png`));
     }
   }
 }, 30_000);
@@ -65,11 +65,11 @@ describe('from weights of others', () => {
   it('says on standard error how they were taken', () => {
     expectDone(tuned);
     expect(tuned.stderr).toMatch(/^resnext\[1,1,1\]_2x8d_w16, in the names of torchvision: \d+ tensors taken\.\n/);
-    expect(tuned.stderr).toContain('Pictures are prepared as is usual: 224 x 224 pixels.\n');
+    expect(tuned.stderr).toContain('Images are prepared as is usual: 224 x 224 pixels.\n');
   });
 
-  it('takes all of eight pictures as a batch', () => {
-    expect(tuned.stdout).toContain('8 pictures to train on in batches of 8, 2 to validate on\n');
+  it('takes all of eight images as a batch', () => {
+    expect(tuned.stdout).toContain('8 images to train on in batches of 8, 2 to validate on\n');
   });
 
   it('names a batch that fits where a larger one was asked for', async () => {
@@ -78,10 +78,10 @@ describe('from weights of others', () => {
     expect(stderr).toContain('fewer than a batch of 32; choose a smaller batch, such as 8.');
   });
 
-  it('probes without pictures to validate on', async () => {
+  it('probes without images to validate on', async () => {
     const { out, ...ended } = await tune(source, '--linear-probe', '--validation', '0');
     expectDone(ended);
-    expect(ended.stdout).toContain('10 pictures to train on in batches of 10, 0 to validate on\n');
+    expect(ended.stdout).toContain('10 images to train on in batches of 10, 0 to validate on\n');
     expect((await loadModel(out)).description.classes).toEqual(['blue', 'red']);
   });
 
@@ -100,7 +100,7 @@ describe('from weights of others', () => {
   });
 });
 
-describe('from a stem for other pictures', () => {
+describe('from a stem for other images', () => {
   it('names the option, which adapts it', async () => {
     const four = await foreign('four.safetensors', 4);
     expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels.*inputChannels: 3 \(--input-channels 3 /);
@@ -109,15 +109,15 @@ describe('from a stem for other pictures', () => {
     expect(adapted.stderr).toContain('The stem goes from 4 to 3 input channels');
     const { config, preprocessing } = (await loadModel(adapted.out)).description;
     expect([config.inputChannels, preprocessing.channels]).toEqual([3, 3]);
-    const grey = await tune(adapted.out, '--input-channels', '1');
-    expectDone(grey);
-    expect((await loadModel(grey.out)).description.preprocessing).toMatchObject({
+    const grayscale = await tune(adapted.out, '--input-channels', '1');
+    expectDone(grayscale);
+    expect((await loadModel(grayscale.out)).description.preprocessing).toMatchObject({
       channels: 1,
       mean: [expect.closeTo(0.458971, 6)],
     });
-    const resumed = await run('train', '--resume', grey.out, '--epochs', '2');
+    const resumed = await run('train', '--resume', grayscale.out, '--epochs', '2');
     expectDone(resumed);
-    const other = await run('train', '--resume', grey.out, '--epochs', '3', '--input-channels', '3');
+    const other = await run('train', '--resume', grayscale.out, '--epochs', '3', '--input-channels', '3');
     expect(other.stderr).toContain('trains with inputChannels = 1; a resumed run keeps it');
   }, 60_000);
 
@@ -130,7 +130,7 @@ describe('from a stem for other pictures', () => {
 test('a model that gives NaN is told from a learning rate that is too large', async () => {
   const { code, stderr } = await tune(await foreign('broken.safetensors', 3, Number.NaN));
   expect(code).toBe(1);
-  expect(stderr).toMatch(/broken\.safetensors", the model to start from, gives NaN for the first pictures/);
+  expect(stderr).toMatch(/broken\.safetensors", the model to start from, gives NaN for the first images/);
   expect(stderr).not.toContain('learning rate');
 });
 

@@ -32,9 +32,9 @@ import { relativeError, seeded } from './tensors.ts';
 const classes = ['bars', 'columns', 'diagonals', 'plain'];
 const count = 30;
 let dir: string;
-let pictures: string;
+let folder: string;
 
-/** Grey noise over stripes in one direction, or none; they are shifted from picture to picture. */
+/** Grayscale noise over stripes in one direction, or none; they are shifted from image to image. */
 async function paint(label: number, i: number): Promise<void> {
   const random = seeded(100 * label + i);
   const shift = random.integer(0, 7);
@@ -45,14 +45,14 @@ async function paint(label: number, i: number): Promise<void> {
   });
   await sharp(data, { raw: { width: 32, height: 32, channels: 1 } })
     .png()
-    .toFile(join(pictures, classes[label]!, `${i}.png`));
+    .toFile(join(folder, classes[label]!, `${i}.png`));
 }
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-training-'));
-  pictures = join(dir, 'pictures');
+  folder = join(dir, 'images');
   for (const [label, name] of classes.entries()) {
-    mkdirSync(join(pictures, name), { recursive: true });
+    mkdirSync(join(folder, name), { recursive: true });
     for (let i = 0; i < count; i++) await paint(label, i);
   }
 }, 60_000);
@@ -74,7 +74,7 @@ async function trainRun(given: Partial<TrainOptions> = {}, stopAt = Number.POSIT
   const out = join(dir, `run-${runs++}`);
   const stop = new AbortController();
   const { events, onEvent } = listener(({ step }) => step >= stopAt && stop.abort());
-  await train({ ...base, data: pictures, out, ...given }, { onEvent, signal: stop.signal });
+  await train({ ...base, data: folder, out, ...given }, { onEvent, signal: stop.signal });
   return { out, events };
 }
 
@@ -121,7 +121,7 @@ describe('learning', () => {
     expect(relativeDifference(losses(formA), losses(formC))).toBeLessThan(tolerance);
   });
 
-  it('comes to the same weights, to the bit, with 0, 1 and 2 workers, and without pictures kept', async () => {
+  it('comes to the same weights, to the bit, with 0, 1 and 2 workers, and without images kept', async () => {
     const expected = await digestOf(formC);
     for (const given of [{ workers: 0 }, { workers: 1 }, { cache: 0 }]) {
       expect(await digestOf(await trainRun(given))).toBe(expected);
@@ -158,7 +158,7 @@ describe('learning', () => {
   });
 });
 
-/** 120 pictures in batches of 60: two steps an epoch, at 0, 1/8, 2/8, … of four epochs. */
+/** 120 images in batches of 60: two steps an epoch, at 0, 1/8, 2/8, … of four epochs. */
 describe('the learning rate', () => {
   const half = Math.SQRT1_2;
   it.each([

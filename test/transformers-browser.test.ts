@@ -1,5 +1,5 @@
 /**
- * The folder for transformers.js in a browser, which runs it in WebAssembly: it takes the 32-bit file, and on pictures of
+ * The folder for transformers.js in a browser, which runs it in WebAssembly: it takes the 32-bit file, and on images of
  * the net's size it gives this package's probabilities. Skipped, and said so, where there is no Chromium.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
-import { exportTransformers } from '../src/classifier/transformers.ts';
 import { preprocessingFor } from '../src/data/presets.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { setWeights } from '../src/model/weights.ts';
+import { exportTransformers } from '../src/saved/transformers.ts';
 import { noChromium, type Pages, withPage } from './chromium.ts';
 
 const local = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -21,7 +21,7 @@ const types: Readonly<Record<string, string>> = {
   '.mjs': 'text/javascript',
   '.html': 'text/html',
 };
-const pictures = ['airplane-1.jpg', 'frog-2.jpg', 'horse-3.jpg'];
+const images = ['airplane-1.jpg', 'frog-2.jpg', 'horse-3.jpg'];
 
 interface Answer {
   readonly label: string;
@@ -36,7 +36,7 @@ const program = `(async () => {
   env.backends.onnx.wasm.wasmPaths = '/runtime/';
   const classify = await pipeline('image-classification', 'net', { device: 'wasm' });
   const answers = [];
-  for (const name of ${JSON.stringify(pictures)}) answers.push(await classify('/pictures/' + name, { top_k: 5 }));
+  for (const name of ${JSON.stringify(images)}) answers.push(await classify('/images/' + name, { top_k: 5 }));
   return answers;
 })()`;
 
@@ -65,7 +65,7 @@ test.skipIf(noChromium)(
       library: local('../node_modules/@huggingface/transformers/dist'),
       runtime: local('../node_modules/onnxruntime-web/dist'),
       models: folder,
-      pictures: local('../examples/pictures/unseen'),
+      images: local('../examples/images/unseen'),
     };
     const asked: string[] = [];
     const pages: Pages = (path) => {
@@ -79,8 +79,8 @@ test.skipIf(noChromium)(
 
     expect(asked).toContain('/models/net/onnx/model.onnx');
     const classifier = await Classifier.open(saved, { cache: false });
-    for (const [i, name] of pictures.entries()) {
-      const ours = await classifier.classify(local(`../examples/pictures/unseen/${name}`), { top: 5 });
+    for (const [i, name] of images.entries()) {
+      const ours = await classifier.classify(local(`../examples/images/unseen/${name}`), { top: 5 });
       expect(answers[i]!.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
       const differences = answers[i]!.map(({ score }, k) => Math.abs(score - ours[k]!.probability));
       expect(Math.max(...differences)).toBeLessThan(1e-6);

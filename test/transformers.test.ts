@@ -1,8 +1,8 @@
 /**
- * The folder that `exportTransformers` writes, opened by transformers.js itself, without a network. On pictures of the
- * net's size both give the same probabilities. Where pictures are resized they differ by what its resizing does, in Node:
+ * The folder that `exportTransformers` writes, opened by transformers.js itself, without a network. On images of the
+ * net's size both give the same probabilities. Where images are resized they differ by what its resizing does, in Node:
  * "lanczos" filters as Pillow does up to rounding, "bilinear" and "bicubic" look at the nearest 4 or 16 pixels only,
- * however much smaller the picture becomes. A net with initial weights, as here, minds that less than a trained one.
+ * however much smaller the image becomes. A net with initial weights, as here, minds that less than a trained one.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,9 +12,7 @@ import { env, type ImageClassificationOutput, pipeline } from '@huggingface/tran
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
-import { loadModel, type SavedModel } from '../src/classifier/files.ts';
 import type { Prediction } from '../src/classifier/predictions.ts';
-import { type ExportTransformersOptions, exportTransformers } from '../src/classifier/transformers.ts';
 import { decode } from '../src/data/image.ts';
 import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
 import { resize } from '../src/data/resize.ts';
@@ -22,10 +20,12 @@ import { UsageError } from '../src/errors.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { setWeights } from '../src/model/weights.ts';
+import { loadModel, type SavedModel } from '../src/saved/files.ts';
+import { type ExportTransformersOptions, exportTransformers } from '../src/saved/transformers.ts';
 import { tensor } from '../src/tensor.ts';
 
-const unseen = fileURLToPath(new URL('../examples/pictures/unseen', import.meta.url));
-const pictures = readdirSync(unseen).map((name) => readFileSync(join(unseen, name)));
+const unseen = fileURLToPath(new URL('../examples/images/unseen', import.meta.url));
+const photos = readdirSync(unseen).map((name) => readFileSync(join(unseen, name)));
 
 let folder: string;
 beforeAll(() => {
@@ -94,16 +94,16 @@ function expectSameOrder({ theirs, ours }: { theirs: ImageClassificationOutput; 
   return Math.max(...theirs.map(({ score }, i) => Math.abs(score - ours[i]!.probability)));
 }
 
-/** The pictures larger and no longer square. */
+/** The images larger and no longer square. */
 const enlarged = (): Promise<Uint8Array<ArrayBuffer>[]> =>
   Promise.all(
-    pictures.map(async (bytes) => {
+    photos.map(async (bytes) => {
       const { data, width, height, channels } = resize(await decode(bytes), 100, 76, 'bicubic');
       return new Uint8Array(await sharp(data, { raw: { width, height, channels } }).png().toBuffer());
     }),
   );
 
-test('says what it is and how it wants its pictures', async () => {
+test('says what it is and how it wants its images', async () => {
   const name = await exported(saved({ resize: 37, interpolation: 'bicubic' }));
   const config = json(name, 'config.json');
   expect(config).toMatchObject({
@@ -119,15 +119,15 @@ test('says what it is and how it wants its pictures', async () => {
   });
 });
 
-test('pictures of the net’s size: the same five classes in the same order, probabilities to 1e-6', async () => {
+test('images of the net’s size: the same five classes in the same order, probabilities to 1e-6', async () => {
   const model = saved();
-  const differences = (await answers(await exported(model), model, pictures)).map(expectSameOrder);
+  const differences = (await answers(await exported(model), model, photos)).map(expectSameOrder);
   expect(differences).toHaveLength(12);
   expect(Math.max(...differences)).toBeLessThan(1e-6);
 });
 
 test.each(['lanczos', 'bilinear', 'bicubic'] as const)(
-  'pictures that are made smaller by %s: the same five in the same order, to 0.01',
+  'images that are made smaller by %s: the same five in the same order, to 0.01',
   async (interpolation) => {
     const model = saved({ interpolation });
     const differences = (await answers(await exported(model), model, await enlarged())).map(expectSameOrder);
@@ -135,11 +135,11 @@ test.each(['lanczos', 'bilinear', 'bicubic'] as const)(
   },
 );
 
-test('a net that sees grey takes the same pictures, to the rounding of grey to bytes', async () => {
+test('a net that sees grayscale takes the same images, to the rounding of grayscale to bytes', async () => {
   const model = saved({ channels: 1 });
   const name = await exported(model);
   expect(json(name, 'preprocessor_config.json').image_mean).toHaveLength(3);
-  const differences = (await answers(name, model, pictures)).map(expectSameOrder);
+  const differences = (await answers(name, model, photos)).map(expectSameOrder);
   expect(Math.max(...differences)).toBeLessThan(1e-3);
 });
 
@@ -148,15 +148,15 @@ test('a net whose weights lie beside the graph, which this package opens too', a
   expect(existsSync(join(folder, name, 'onnx/model.onnx_data'))).toBe(true);
   const file = join(folder, name, 'onnx/model.onnx');
   expect((await loadModel(file)).graph.inputs[0]!.name).toBe('input');
-  const differences = (await answers(name, file, pictures.slice(0, 2))).map(expectSameOrder);
+  const differences = (await answers(name, file, photos.slice(0, 2))).map(expectSameOrder);
   expect(Math.max(...differences)).toBeLessThan(1e-6);
 });
 
-test('a net that reads other channels than colours or grey is refused', async () => {
+test('a net that reads other channels than colors or grayscale is refused', async () => {
   const model = resnext({ depths: [1], cardinality: 8, baseWidth: 16, width: 16, classes: 2, inputChannels: 4 });
   const { description } = saved();
   const refused = exported({ graph: model.graph, description: { ...description, config: model.config } });
-  await expect(refused).rejects.toThrow('transformers.js gives pictures of 3 channels, but the net reads 4.');
+  await expect(refused).rejects.toThrow('transformers.js gives images of 3 channels, but the net reads 4.');
 });
 
 test('a net without classes is refused', async () => {

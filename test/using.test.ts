@@ -1,4 +1,4 @@
-/** `classify`, `features` and `evaluate` as they are typed: every source of pictures, every format that comes out. */
+/** `classify`, `features` and `evaluate` as they are typed: every source of images, every format that comes out. */
 import { spawn } from 'node:child_process';
 import {
   cpSync,
@@ -22,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, json, run } from './command.ts';
 import { relativeError } from './tensors.ts';
 
-const examples = fileURLToPath(new URL('../examples/pictures', import.meta.url));
+const examples = fileURLToPath(new URL('../examples/images', import.meta.url));
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const classes = ['airplane', 'automobile', 'frog', 'horse'];
 let dir: string;
@@ -38,7 +38,7 @@ beforeAll(async () => {
   cpSync(join(examples, 'unseen'), join(photos, 'a'), { recursive: true });
   mkdirSync(join(photos, 'b'));
   renameSync(join(photos, 'a/frog-1.jpg'), join(photos, 'b/frog, 1.jpg'));
-  writeFileSync(join(photos, 'notes.txt'), 'no picture');
+  writeFileSync(join(photos, 'notes.txt'), 'no image');
   paths = ['a', 'b'].flatMap((name) => readdirSync(join(photos, name)).map((file) => join(photos, name, file)));
   model = join(dir, 'model.onnx');
   const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', '32', '-o', model];
@@ -88,8 +88,8 @@ describe('what can be named', () => {
   it('standard input, a URL and a file', async () => {
     const path = paths[0]!;
     const server = createServer((request, response) => {
-      if (request.url === '/moved') response.writeHead(302, { location: '/picture' }).end();
-      else if (request.url === '/picture') response.end(readFileSync(path));
+      if (request.url === '/moved') response.writeHead(302, { location: '/image' }).end();
+      else if (request.url === '/image') response.end(readFileSync(path));
       else response.writeHead(404).end();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -120,18 +120,18 @@ describe('what can be named', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('should be a name per line, or JSON')]);
   });
 
-  it('standard input without a picture', async () => {
+  it('standard input without an image', async () => {
     const { code, stdout, stderr } = await withInput(new Uint8Array(0), 'classify', '-', '--model', model);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^warning Picture "standard input" cannot be read: the file is empty\. /);
+    expect(stderr).toMatch(/^warning Image "standard input" cannot be read: the file is empty\. /);
   });
 
-  it('not a folder or a pattern without pictures, standard input twice, or batches of none', async () => {
+  it('not a folder or a pattern without images, standard input twice, or batches of none', async () => {
     const empty = join(dir, 'empty');
     mkdirSync(empty);
-    expectError(await classify(empty), /Folder ".*empty" holds no pictures \(\.jpg /);
-    expectError(await classify(`${photos}/*`), /No picture fits the pattern ".*photos\/\*"\./);
-    expectError(await classify('-', '-'), /Standard input holds one picture/);
+    expectError(await classify(empty), /Folder ".*empty" holds no images \(\.jpg /);
+    expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
+    expectError(await classify('-', '-'), /Standard input holds one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
     expectError(await classify(photos, '--threshold', '50'), /--threshold 50 should be a probability from 0 to 1\./);
     expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
@@ -140,11 +140,11 @@ describe('what can be named', () => {
 });
 
 describe('what comes out of classify', () => {
-  const picture = () => join(photos, 'b/frog, 1.jpg');
+  const photo = () => join(photos, 'b/frog, 1.jpg');
   const missing = () => join(dir, 'missing.png');
 
   it('text, JSON, JSON lines and CSV say the same', async () => {
-    const args = [picture(), missing(), '--top', '2'];
+    const args = [photo(), missing(), '--top', '2'];
     const [text, document, lines, csv] = await Promise.all([
       classify(...args),
       classify(...args, '--format', 'json'),
@@ -152,25 +152,25 @@ describe('what comes out of classify', () => {
       classify(...args, '--format', 'csv'),
     ]);
     for (const { code, stderr } of [text, document, lines, csv]) {
-      expect([code, stderr]).toEqual([1, `warning There is no picture "${missing()}".\n`]);
+      expect([code, stderr]).toEqual([1, `warning There is no image "${missing()}".\n`]);
     }
     const results = JSON.parse(document.stdout) as Classified[];
     const [first, second] = results[0]!.predictions!;
     const percent = ({ label, probability }: Prediction) => `  ${(100 * probability).toFixed(1)} %  ${label}\n`;
-    expect(results[1]).toEqual({ image: missing(), error: `There is no picture "${missing()}".` });
-    expect(text.stdout).toBe(`${picture()}\n${percent(first!)}${percent(second!)}`);
+    expect(results[1]).toEqual({ image: missing(), error: `There is no image "${missing()}".` });
+    expect(text.stdout).toBe(`${photo()}\n${percent(first!)}${percent(second!)}`);
     expect(lines.stdout).toBe(results.map((result) => `${JSON.stringify(result)}\n`).join(''));
     const row = ({ label, probability }: Prediction, rank: number) =>
-      `"${picture()}",${rank},${label},${Number(probability.toPrecision(6))},\n`;
-    const error = `${missing()},,,,"There is no picture ""${missing()}""."\n`;
+      `"${photo()}",${rank},${label},${Number(probability.toPrecision(6))},\n`;
+    const error = `${missing()},,,,"There is no image ""${missing()}""."\n`;
     expect(csv.stdout).toBe(`image,rank,label,probability,error\n${row(first!, 1)}${row(second!, 2)}${error}`);
   });
 
   it('a threshold that nothing reaches is said', async () => {
-    const args = [picture(), '--threshold', '1'];
-    expect((await classify(...args)).stdout).toBe(`${picture()}\n  no class is as likely as 100 %\n`);
+    const args = [photo(), '--threshold', '1'];
+    expect((await classify(...args)).stdout).toBe(`${photo()}\n  no class is as likely as 100 %\n`);
     expect((await classify(...args, '--format', 'csv')).stdout).toMatch(/\n".*frog, 1\.jpg",,,,\n$/);
-    expect(await json('classify', ...args, '--model', model)).toEqual([{ image: picture(), predictions: [] }]);
+    expect(await json('classify', ...args, '--model', model)).toEqual([{ image: photo(), predictions: [] }]);
   });
 
   it('goes to a file, in the format that its name ends in', async () => {
@@ -181,7 +181,7 @@ describe('what comes out of classify', () => {
       ['o.txt', `${paths[0]}\n  `],
     ] as const) {
       const { code, stdout } = await classify(photos, '-o', join(dir, name));
-      expect([code, stdout]).toEqual([0, `Wrote ${join(dir, name)}: 12 pictures.\n`]);
+      expect([code, stdout]).toEqual([0, `Wrote ${join(dir, name)}: 12 images.\n`]);
       expect(readFileSync(join(dir, name), 'utf8').startsWith(start)).toBe(true);
     }
     const document = JSON.parse(readFileSync(join(dir, 'o.json'), 'utf8')) as Classified[];
@@ -192,8 +192,8 @@ describe('what comes out of classify', () => {
   it('averages views as the library does', async () => {
     const classifier = await load(model);
     for (const views of ['flip', 'ten-crop'] as const) {
-      const [found] = await json<Classified[]>('classify', picture(), '--model', model, '--tta', views);
-      expect(found!.predictions).toEqual(await classifier.classify(picture(), { views }));
+      const [found] = await json<Classified[]>('classify', photo(), '--model', model, '--tta', views);
+      expect(found!.predictions).toEqual(await classifier.classify(photo(), { views }));
     }
     await classifier.dispose();
   });
@@ -214,7 +214,7 @@ describe('features', () => {
     return { dims, data: new Float32Array(bytes.buffer, start) };
   }
 
-  /** The library's, one picture after the other. */
+  /** The library's, one image after the other. */
   async function expected(stage: Stage): Promise<{ data: Float32Array }> {
     const classifier = await load(model);
     const maps = await classifier.features(paths, { stages: [stage], batchSize: 1 });
@@ -222,10 +222,10 @@ describe('features', () => {
     return { data: Float32Array.from(maps.flatMap((map) => Array.from(map.get(stage)!.data))) };
   }
 
-  it('a vector per picture as .npy, with the names beside it', async () => {
+  it('a vector per image as .npy, with the names beside it', async () => {
     const file = join(dir, 'f.npy');
     const { code, stdout } = await features('-o', file, '--batch', '5');
-    expect([code, stdout]).toEqual([0, `Wrote ${file}, ${dir}/f.paths.txt: pooled [256] of 12 pictures.\n`]);
+    expect([code, stdout]).toEqual([0, `Wrote ${file}, ${dir}/f.paths.txt: pooled [256] of 12 images.\n`]);
     const { dims, data } = readNpy(file);
     expect(dims).toEqual([12, 256]);
     expect(relativeError({ data }, await expected('pooled'))).toBeLessThan(1e-5);
@@ -236,7 +236,7 @@ describe('features', () => {
     const file = join(dir, 'maps.npy');
     const result = await json('features', photos, '--model', model, '--stages', 'stem,layer2', '-o', file);
     const files = ['maps.stem.npy', 'maps.paths.txt', 'maps.layer2.npy'].map((name) => join(dir, name));
-    expect(result).toEqual({ files, pictures: 12, stages: { stem: [16, 32, 32], layer2: [128, 16, 16] }, corrupt: [] });
+    expect(result).toEqual({ files, images: 12, stages: { stem: [16, 32, 32], layer2: [128, 16, 16] }, corrupt: [] });
     expect(existsSync(file)).toBe(false);
     for (const [name, stage, dims] of [
       ['maps.stem.npy', 'stem', [12, 16, 32, 32]],
@@ -278,13 +278,13 @@ describe('features', () => {
 
   it('leaves out what cannot be read, and writes nothing where there is nothing', async () => {
     const [bad, file] = [join(dir, 'bad.png'), join(dir, 'some.npy')];
-    writeFileSync(bad, 'no picture');
+    writeFileSync(bad, 'no image');
     const { code, stderr } = await features(bad, '-o', file);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^warning Picture ".*bad\.png" cannot be read: .*\n$/);
+    expect(stderr).toMatch(/^warning Image ".*bad\.png" cannot be read: .*\n$/);
     expect(readNpy(file).dims).toEqual([12, 256]);
     const none = await run('features', bad, '--model', model, '-o', join(dir, 'none.npy'));
-    expect(none.stderr).toMatch(/\nerror None of the pictures can be read; no file is written\.\n$/);
+    expect(none.stderr).toMatch(/\nerror None of the images can be read; no file is written\.\n$/);
     expect(existsSync(join(dir, 'none.npy'))).toBe(false);
   });
 
@@ -310,28 +310,28 @@ describe('evaluate', () => {
     const report = join(dir, 'report.html');
     type Found = Omit<Evaluation, 'confusion'> & { confusion: number[][]; views: string };
     const found = await json<Found>('evaluate', data, '--model', model, '--tta', 'flip', '--report', report);
-    expect(found).toMatchObject({ pictures: 12, views: 'flip' });
+    expect(found).toMatchObject({ images: 12, views: 'flip' });
     expect(found.confusion.map((row) => row.reduce((a, b) => a + b))).toEqual([3, 3, 3, 3]);
     const right = found.confusion.reduce((sum, row, k) => sum + row[k]!, 0);
     expect(found.top1).toBeCloseTo((100 * right) / 12, 10);
     const { stdout } = await run('evaluate', data, '--model', model, '--tta', 'flip');
-    expect(stdout).toMatch(/\nclass +pictures +top-1 \(recall\) +precision +F1\nclass 0 +3 /);
+    expect(stdout).toMatch(/\nclass +images +top-1 \(recall\) +precision +F1\nclass 0 +3 /);
     for (const [k, row] of found.confusion.entries()) {
       expect(stdout).toMatch(new RegExp(`\\n ${k + 1} class ${k} +${row.join(' +')}\\n`));
     }
     const html = readFileSync(report, 'utf8');
     expect(html).toContain(`<dd>${found.top1.toFixed(2)} %</dd>`);
     expect(html.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(12 - right);
-    expect(html).toContain('Logits averaged over picture and mirror image.');
+    expect(html).toContain('Logits averaged over image and mirror image.');
   });
 
-  it('of many classes, lists those that there are pictures of', async () => {
+  it('of many classes, lists those that there are images of', async () => {
     const many = join(dir, 'many.onnx');
     await json('export', 'resnext11_4x16d_w16', '--classes', '101', '--size', '32', '-o', many);
     const data = join(dir, 'two of many');
     for (const name of ['class 7', 'class 70']) cpSync(join(photos, 'b'), join(data, name), { recursive: true });
     const { stdout } = await run('evaluate', data, '--model', many);
-    const [, classTable] = stdout.split(/\n\nThe 2 classes with pictures, the weakest first:\n\n|\n\nMost confused/);
+    const [, classTable] = stdout.split(/\n\nThe 2 classes with images, the weakest first:\n\n|\n\nMost confused/);
     expect(
       classTable!
         .split('\n')

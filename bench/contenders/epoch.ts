@@ -1,5 +1,5 @@
 /**
- * The training loop as `resnext train` runs it, on a folder of pictures: read, decode, augment, step. A run is stopped
+ * The training loop as `resnext train` runs it, on a folder of images: read, decode, augment, step. A run is stopped
  * after so many steps; what is given is the mean from the end of one step to the end of another. Started by `children.ts`.
  */
 import { randomUUID } from 'node:crypto';

@@ -13,7 +13,7 @@ import {
   thisMachine,
   variant,
 } from 'resnext';
-import { pictures } from './pictures.ts';
+import { images } from './images.ts';
 import { serve, type Task, version } from './serve.ts';
 
 interface Settings {
@@ -57,7 +57,7 @@ async function training(model: Model, { batch, threads, freeze = [] }: Settings)
   const options = { batch, threads, freeze, momentum: 0.9, nesterov: true, weightDecay: 5e-4 };
   const trainer = await Trainer.open(model, initialWeights(model, 1), options);
   const { classes, inputChannels, inputSize } = model.config;
-  trainer.images.set(pictures([batch, inputChannels, ...inputSize]));
+  trainer.images.set(images([batch, inputChannels, ...inputSize]));
   for (let n = 0; n < batch; n++) trainer.targets[n * classes + (n % classes)] = 1;
   const once = async () => {
     await trainer.step(0.01);
@@ -72,7 +72,7 @@ async function inference(model: Model, { batch, threads, weights }: Settings): P
   const session = await Session.open(graph, { threads });
   const { inputChannels, inputSize } = model.config;
   const dims = [batch, inputChannels, ...inputSize];
-  const feeds = new Map([['input', tensor('float32', dims, pictures(dims))]]);
+  const feeds = new Map([['input', tensor('float32', dims, images(dims))]]);
   const once = async () => void (await session.run(feeds));
   if (weights === undefined) return { once };
   const results = await session.run(feeds);

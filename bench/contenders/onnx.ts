@@ -1,6 +1,6 @@
 /** An ONNX file run by ONNX Runtime as it comes, in Node or as WebAssembly. */
 import type * as Ort from 'onnxruntime-common';
-import { pictures } from './pictures.ts';
+import { images } from './images.ts';
 import type { Task } from './serve.ts';
 
 export interface OnnxSettings {
@@ -18,7 +18,7 @@ export async function onnxTask(
   versions: Readonly<Record<string, string>>,
 ): Promise<Task> {
   const session = await ort.InferenceSession.create(file, { graphOptimizationLevel: 'all', ...options });
-  const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', pictures(dims), dims) };
+  const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', images(dims), dims) };
   const run = async () => (await session.run(feeds))[session.outputNames[0]!]!;
   const { data } = await run();
   return { facts: { versions, logits: Array.from(data as Float32Array) }, step: async () => void (await run()) };

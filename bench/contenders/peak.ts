@@ -6,7 +6,7 @@ import { Builder, Session, tensor, type Value } from 'resnext';
 import { serve } from './serve.ts';
 
 export interface Work {
-  /** `conv`: 1x1 convolutions, optimised, in the blocked layout. `conv-nchw`: as they stand. `pass`: reads and writes. */
+  /** `conv`: 1x1 convolutions, optimized, in the blocked layout. `conv-nchw`: as they stand. `pass`: reads and writes. */
   readonly kind: 'conv' | 'conv-nchw' | 'matmul' | 'pass' | 'read';
   /** Products or passes in a run. */
   readonly depth: number;

@@ -1,11 +1,11 @@
-/** The same with plain ONNX Runtime and sharp, prepared by hand: node start-plain.js MODEL.onnx PICTURE. */
+/** The same with plain ONNX Runtime and sharp, prepared by hand: node start-plain.js MODEL.onnx IMAGE. */
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 
-const [model, picture] = process.argv.slice(2);
+const [model, image] = process.argv.slice(2);
 const session = await ort.InferenceSession.create(model!);
 const middle = { left: 16, top: 16, width: 224, height: 224 };
-const bytes = await sharp(picture).resize(256, 256, { fit: 'cover' }).extract(middle).raw().toBuffer(); // [224, 224, 3]
+const bytes = await sharp(image).resize(256, 256, { fit: 'cover' }).extract(middle).raw().toBuffer(); // [224, 224, 3]
 const pixels = new Float32Array(3 * 224 * 224); // [3, 224, 224]
 const [mean, std] = [
   [0.485, 0.456, 0.406],

@@ -1,8 +1,8 @@
-/** A program that classifies one picture with this package, for `bench/start.ts`: node start.js MODEL PICTURE. */
+/** A program that classifies one image with this package, for `bench/start.ts`: node start.js MODEL IMAGE. */
 import { Classifier } from 'resnext';
 
-const [model, picture] = process.argv.slice(2);
+const [model, image] = process.argv.slice(2);
 const classifier = await Classifier.open(model!);
-const [best] = await classifier.classify(picture!);
+const [best] = await classifier.classify(image!);
 console.log(best!.label, best!.probability);
 await classifier.dispose();

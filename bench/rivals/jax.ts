@@ -62,9 +62,9 @@ const operations = ({ lax, nn, numpy: np }: Jax): Operations<JaxArray> => ({
     return lax.convGeneralDilated(x, w, [stride, stride], [pad, pad], { featureGroupCount: groups });
   },
   norm(x, scale, shift) {
-    const centred = x.ref.sub(np.mean(x, [0, 2, 3], { keepdims: true })); // [N, C, H, W]
-    const variance = np.mean(np.square(centred.ref), [0, 2, 3], { keepdims: true }); // [1, C, 1, 1]
-    const normal = centred.div(np.sqrt(variance.add(1e-5)));
+    const centered = x.ref.sub(np.mean(x, [0, 2, 3], { keepdims: true })); // [N, C, H, W]
+    const variance = np.mean(np.square(centered.ref), [0, 2, 3], { keepdims: true }); // [1, C, 1, 1]
+    const normal = centered.div(np.sqrt(variance.add(1e-5)));
     return normal.mul(scale.reshape([1, -1, 1, 1])).add(shift.reshape([1, -1, 1, 1]));
   },
   relu: (x) => nn.relu(x),

@@ -32,7 +32,7 @@ export interface Operations<T> {
 
 type Parameter<T> = (dims: readonly number[]) => T;
 
-/** The logits of pictures; `parameter` is asked for every parameter in turn, by its dimensions. */
+/** The logits of images; `parameter` is asked for every parameter in turn, by its dimensions. */
 export function forward<T>(ops: Operations<T>, x: T, parameter: Parameter<T>, config: Config): T {
   const { depths, cardinality, baseWidth, width, classes, inputChannels } = config;
   const unit = (x: T, inputs: number, outputs: number, kernel = 1, stride = 1, groups = 1): T => {
@@ -73,7 +73,7 @@ const size = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1
 
 export const parameterCount = (config: Config): number => parameterDims(config).reduce((sum, d) => sum + size(d), 0);
 
-/** A start: normalisation scales of 1, and otherwise uniform numbers of a sensible size. */
+/** A start: normalization scales of 1, and otherwise uniform numbers of a sensible size. */
 export function initial(dims: readonly number[], index: number): Float32Array {
   const scale = Math.sqrt(3 / size(dims.slice(1)));
   const isScale = dims.length === 1 && index % 3 === 1; // weight, scale, shift, weight, …

@@ -52,7 +52,7 @@ interface TensorFlow {
   };
 }
 
-/** Pictures are [N, H, W, C] here. */
+/** Images are [N, H, W, C] here. */
 const operations = (tf: TensorFlow): Operations<Tensor> => ({
   conv(x, weight, { kernel, stride, groups }) {
     const pad = (kernel - 1) / 2;
@@ -88,7 +88,7 @@ await serve(async (settings: Settings) => {
   const parameters = parameterDims(config).map((dims, i) => tf.variable(tf.tensor(initial(dims, i), dims)));
   const images = tf.tensor(randomImages(settings), [batch, ...config.inputSize, config.inputChannels]);
   const targets = tf.tensor(oneHot(settings), [batch, config.classes]);
-  const optimiser = tf.train.momentum(0.01, 0.9, true);
+  const optimizer = tf.train.momentum(0.01, 0.9, true);
   const loss = (): Tensor => {
     let next = 0;
     return tf.losses.softmaxCrossEntropy(
@@ -100,7 +100,7 @@ await serve(async (settings: Settings) => {
     tf.tidy(() => {
       const { value, grads } = tf.variableGrads(loss);
       const decayed = parameters.map((p) => [p.name, tf.add(grads[p.name]!, tf.mul(p, 5e-4))] as const);
-      optimiser.applyGradients(Object.fromEntries(decayed));
+      optimizer.applyGradients(Object.fromEntries(decayed));
       return value;
     });
   return {

@@ -1,6 +1,6 @@
 """One set of weights in the formats that the contenders of a bench read. Started by bench/weights.ts.
 
-Settings: net, config, onnx, safetensors, pt (paths to write). Weights are random. Statistics are those of a few pictures of
+Settings: net, config, onnx, safetensors, pt (paths to write). Weights are random. Statistics are those of a few images of
 random patches, so that numbers keep their size from layer to layer; of noise, which a deep net can hardly tell apart, they
 would be so small that rounding shows in the logits.
 """
@@ -33,18 +33,18 @@ def start(settings):
     model = network(settings)
     config = settings["config"]
     patches = torch.rand(8, config["inputChannels"], 4, 4) * 4 - 2
-    pictures = torch.nn.functional.interpolate(patches, config["inputSize"], mode="bilinear")
+    images = torch.nn.functional.interpolate(patches, config["inputSize"], mode="bilinear")
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the mean of what it sees
     with torch.no_grad():
-        model.train()(pictures)
+        model.train()(images)
     model.eval()
     torch.save(model.state_dict(), settings["pt"])
     write_safetensors(settings["safetensors"], model.state_dict())
     names = {"input_names": ["input"], "output_names": ["logits"]}
     axes = {"input": {0: "N"}, "logits": {0: "N"}}
-    torch.onnx.export(model, pictures[:1], settings["onnx"], dynamic_axes=axes, **names)
+    torch.onnx.export(model, images[:1], settings["onnx"], dynamic_axes=axes, **names)
     return {"versions": {"torch": torch.__version__}}, None
 
 

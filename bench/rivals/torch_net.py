@@ -1,4 +1,4 @@
-"""PyTorch at work: training steps on random pictures, or inference. Started by bench/children.ts.
+"""PyTorch at work: training steps on random images, or inference. Started by bench/children.ts.
 
 Settings: task, net, config, batch, threads, layout ("nchw", "channels_last", or for inference "script": TorchScript,
 frozen and optimised), weights (a file of them, for inference).
@@ -8,8 +8,8 @@ from network import network
 from serve import serve
 
 
-def pictures(torch, dims):
-    """The same numbers as bench/contenders/pictures.ts."""
+def images(torch, dims):
+    """The same numbers as bench/contenders/images.ts."""
     i = torch.arange(torch.Size(dims).numel())
     return ((i * 40503 % 65536) / 32768 - 1).float().reshape(dims)
 
@@ -44,7 +44,7 @@ def start(settings):
     layout = torch.channels_last if settings["layout"] == "channels_last" else torch.contiguous_format
     model = network(settings).to(memory_format=layout)
     config, batch = settings["config"], settings["batch"]
-    images = pictures(torch, [batch, config["inputChannels"], *config["inputSize"]]).to(memory_format=layout)
+    images = images(torch, [batch, config["inputChannels"], *config["inputSize"]]).to(memory_format=layout)
     labels = torch.arange(batch) % config["classes"]
     parameters = sum(p.numel() for p in model.parameters())
     facts = {"parameters": parameters, "versions": {"torch": torch.__version__}}

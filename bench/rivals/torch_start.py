@@ -1,4 +1,4 @@
-"""A start as PyTorch makes it, for bench/start.ts: torchvision's net, its weights read, one picture prepared and classified.
+"""A start as PyTorch makes it, for bench/start.ts: torchvision's net, its weights read, one image prepared and classified.
 
   python3 torch_start.py NET WEIGHTS.pt PICTURE
 """
@@ -10,11 +10,11 @@ import torchvision
 from PIL import Image
 from torchvision import transforms
 
-net, weights, picture = sys.argv[1:4]
+net, weights, image = sys.argv[1:4]
 model = getattr(torchvision.models, net)().eval()
 model.load_state_dict(torch.load(weights))
 steps = [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor()]
 prepare = transforms.Compose([*steps, transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])
 with torch.inference_mode():
-    logits = model(prepare(Image.open(picture).convert("RGB"))[None])
+    logits = model(prepare(Image.open(image).convert("RGB"))[None])
 print("class", logits.argmax().item(), flush=True)

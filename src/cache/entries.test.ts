@@ -23,8 +23,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** An entry of one file of so many bytes. */
-function store(key: string, bytes = 10, mostBytes?: number): void {
-  const staged = stageEntry(folder, key, mostBytes)!;
+function store(key: string, bytes = 10, maxBytes?: number): void {
+  const staged = stageEntry(folder, key, maxBytes)!;
   writeFileSync(join(staged.path, 'data'), Buffer.alloc(bytes, 1));
   staged.commit({ about: key });
 }
@@ -114,12 +114,12 @@ test('where the cache is', () => {
 
 test('a tuning table is read on the machine that it was measured on', async () => {
   const machine = { cpu: 'x', block: 16 };
-  const tuning = { widen: { 4: true, 8: false }, threads: 2 };
+  const tuning = { mergeGroups: { 4: true, 8: false }, threads: 2 };
   expect(readTuning(folder, machine)).toBeUndefined();
   const path = await writeTuning(join(folder, 'new'), machine, tuning);
   expect(readTuning(join(folder, 'new'), machine)).toEqual(tuning);
   expect(readTuning(join(folder, 'new'), { ...machine, block: 8 })).toBeUndefined();
-  for (const text of ['{', '{}', JSON.stringify({ machine, widen: { 4: 'yes' }, threads: 2 })]) {
+  for (const text of ['{', '{}', JSON.stringify({ machine, mergeGroups: { 4: 'yes' }, threads: 2 })]) {
     writeFileSync(path, text);
     expect(readTuning(join(folder, 'new'), machine)).toBeUndefined();
   }

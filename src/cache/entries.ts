@@ -44,8 +44,8 @@ export function findEntry(folder: string, key: string): Entry | undefined {
 /** Removes an entry that turned out to be of no use. */
 export const removeEntry = (folder: string, key: string): void => void quietly(() => remove(join(folder, key)));
 
-/** Begins an entry; undefined where the disk does not let it. `mostBytes` bounds all entries together. */
-export function stageEntry(folder: string, key: string, mostBytes = limit): StagedEntry | undefined {
+/** Begins an entry; undefined where the disk does not let it. `maxBytes` bounds all entries together. */
+export function stageEntry(folder: string, key: string, maxBytes = limit): StagedEntry | undefined {
   const path = join(folder, `${key}.${randomUUID()}.tmp`);
   const discard = () => void quietly(() => remove(path));
   const commit = (note: unknown) => {
@@ -57,7 +57,7 @@ export function stageEntry(folder: string, key: string, mostBytes = limit): Stag
       return true;
     });
     if (!done) discard();
-    quietly(() => prune(folder, key, mostBytes));
+    quietly(() => prune(folder, key, maxBytes));
   };
   return quietly(() => {
     mkdirSync(path, { recursive: true });
@@ -66,7 +66,7 @@ export function stageEntry(folder: string, key: string, mostBytes = limit): Stag
 }
 
 /** Removes the entries read longest ago until the others fit, all but `kept`. */
-function prune(folder: string, kept: string, mostBytes: number): void {
+function prune(folder: string, kept: string, maxBytes: number): void {
   const entries = readdirSync(folder).flatMap((name) => quietly(() => [measured(folder, name)]) ?? []);
   for (const { path, read } of entries.filter(({ name }) => name.endsWith('.tmp'))) {
     if (Date.now() - read > abandonedAfter) remove(path);
@@ -74,7 +74,7 @@ function prune(folder: string, kept: string, mostBytes: number): void {
   const whole = entries.filter(({ name }) => !name.endsWith('.tmp')).sort((a, b) => a.read - b.read);
   let bytes = whole.reduce((sum, entry) => sum + entry.bytes, 0);
   for (const entry of whole.filter(({ name }) => name !== kept)) {
-    if (bytes <= mostBytes) return;
+    if (bytes <= maxBytes) return;
     remove(entry.path);
     bytes -= entry.bytes;
   }

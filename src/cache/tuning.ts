@@ -8,7 +8,7 @@ import { makeFolder, writeFileAtomically } from '../files.ts';
 
 export interface Tuning {
   /** Whether putting groups of so many channels together pays. */
-  readonly widen: Readonly<Record<number, boolean>>;
+  readonly mergeGroups: Readonly<Record<number, boolean>>;
   /** Threads within one operator that were fastest. */
   readonly threads: number;
 }
@@ -20,14 +20,14 @@ export function readTuning(folder: string, machine: object): Tuning | undefined 
   try {
     const table = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as Tuning & { machine: unknown };
     const isOurs = JSON.stringify(table.machine) === JSON.stringify(machine);
-    return isOurs && isTuning(table) ? { widen: table.widen, threads: table.threads } : undefined;
+    return isOurs && isTuning(table) ? { mergeGroups: table.mergeGroups, threads: table.threads } : undefined;
   } catch {
     return undefined; // no table, or one that cannot be read: the rules decide
   }
 }
 
-const isTuning = ({ widen, threads }: Tuning): boolean =>
-  Number.isInteger(threads) && threads > 0 && Object.values(widen).every((pays) => typeof pays === 'boolean');
+const isTuning = ({ mergeGroups, threads }: Tuning): boolean =>
+  Number.isInteger(threads) && threads > 0 && Object.values(mergeGroups).every((pays) => typeof pays === 'boolean');
 
 /**
  * Writes the table.

@@ -1,24 +1,24 @@
-/** Classifying lists, views and every kind of picture, and evaluation, on a net with random weights. */
+/** Classifying lists, views and every kind of image, and evaluation, on a net with random weights. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../../test/tensors.ts';
-import { listPictures } from '../data/folder.ts';
+import { listImages } from '../data/folder.ts';
 import { decode } from '../data/image.ts';
 import { Loader } from '../data/loader.ts';
 import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
+import { withClasses } from '../saved/external.ts';
+import { loadModel, saveModel } from '../saved/files.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Classifier } from './classifier.ts';
-import { loadModel, saveModel } from './files.ts';
-import { withClasses } from './foreign.ts';
 import { load } from './load.ts';
 import type { Prediction } from './predictions.ts';
 
-const unseen = fileURLToPath(new URL('../../examples/pictures/unseen', import.meta.url));
+const unseen = fileURLToPath(new URL('../../examples/images/unseen', import.meta.url));
 const classes = ['airplane', 'automobile', 'frog', 'horse'];
 const model = resnext({
   depths: [1, 1],
@@ -39,7 +39,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'resnext-classifier-'));
   await saveModel(folder, description, initialWeights(model, 3));
   classifier = await load(folder);
-  paths = await listPictures(unseen);
+  paths = await listImages(unseen);
 });
 afterAll(async () => {
   await classifier.dispose();
@@ -58,7 +58,7 @@ async function logits(prepared: Tensor<'float32'>): Promise<Float32Array[]> {
 }
 
 describe('classify', () => {
-  it.each([1, 5, 12, 100])('a list in batches of %i gives what each picture gives', async (batchSize) => {
+  it.each([1, 5, 12, 100])('a list in batches of %i gives what each image gives', async (batchSize) => {
     const all = await classifier.classify(paths, { batchSize });
     expect(all).toHaveLength(12);
     for (const [n, path] of paths.entries()) {
@@ -68,7 +68,7 @@ describe('classify', () => {
     expect(await classifier.classify([])).toEqual([]);
   });
 
-  it('every kind of picture gives the same', async () => {
+  it('every kind of image gives the same', async () => {
     const path = paths[0]!;
     const bytes = readFileSync(path);
     const kinds = [
@@ -105,11 +105,11 @@ describe('classify', () => {
     expect(await classifier.classify(paths[0]!, { threshold: 1 })).toEqual([]);
   });
 
-  it('refuses batches of nothing, pictures prepared in several ways, and a picture that is not there', async () => {
+  it('refuses batches of nothing, images prepared in several ways, and an image that is not there', async () => {
     await expect(classifier.classify(paths, { batchSize: 0 })).rejects.toThrow('batchSize is 0');
     const mixed = [await classifier.prepare(paths[0]!), await classifier.prepare(paths[0]!, 'flip')];
-    await expect(classifier.classify(mixed)).rejects.toThrow('Picture 1 was prepared as [2,3,24,24], but the first as');
-    await expect(classifier.classify([paths[0]!, 'nowhere.png'])).rejects.toThrow('There is no picture "nowhere.png".');
+    await expect(classifier.classify(mixed)).rejects.toThrow('Image 1 was prepared as [2,3,24,24], but the first as');
+    await expect(classifier.classify([paths[0]!, 'nowhere.png'])).rejects.toThrow('There is no image "nowhere.png".');
   });
 });
 
@@ -130,7 +130,7 @@ describe('evaluate', () => {
     );
     expect(result.confusion.map((row) => Array.from(row))).toEqual(counts);
     expect(result.top1).toBeCloseTo((100 * counts.reduce((sum, row, t) => sum + row[t]!, 0)) / 12, 10);
-    expect(result).toMatchObject({ pictures: 12, top5: 100 });
+    expect(result).toMatchObject({ images: 12, top5: 100 });
     expect(result.scores.map(({ label, recall }) => [label, recall])).toEqual(Object.entries(result.classes));
   });
 });

@@ -1,31 +1,31 @@
-/** A model at work: pictures in, classes out. It prepares pictures the way the model was trained and names the results. */
+/** A model at work: images in, classes out. It prepares images the way the model was trained and names the results. */
 import type { Sample } from '../data/folder.ts';
-import { type Picture, readPicture } from '../data/picture.ts';
+import { type ImageSource, readImage } from '../data/image-source.ts';
 import { evaluationTransforms, type Views } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
 import { applyTransforms, countViews, outputDims, type Transforms } from '../data/transforms.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
 import type { Session } from '../runtime/session.ts';
+import type { ModelDescription } from '../saved/description.ts';
+import { withClasses } from '../saved/external.ts';
+import type { SavedModel } from '../saved/files.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import type { ModelDescription } from './description.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
-import type { SavedModel } from './files.ts';
-import { withClasses } from './foreign.ts';
 import { type ClassifierOptions, type OpenedModel, openModel, rereader } from './open.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 
-/** A picture, or what `prepare` made of it. */
-export type ClassifierInput = Picture | Tensor<'float32'>;
+/** An image, or what `prepare` made of it. */
+export type ClassifierInput = ImageSource | Tensor<'float32'>;
 
 interface BatchOptions {
-  /** Pictures that are computed at a time where a list is given; 32 unless given. */
+  /** Images that are computed at a time where a list is given; 32 unless given. */
   readonly batchSize?: number;
 }
 
 export interface ClassifyOptions extends PredictionOptions, BatchOptions {
-  /** The middle of the picture ('center', the default), or several views whose logits are averaged. */
+  /** The middle of the image ('center', the default), or several views whose logits are averaged. */
   readonly views?: Views;
 }
 
@@ -76,7 +76,7 @@ export class Classifier {
     const read = rereader(model, options);
     const opened = await openModel(model, options);
     try {
-      return new Classifier(read, options, { ...opened, description: labelled(opened.description, options.labels) });
+      return new Classifier(read, options, { ...opened, description: labeled(opened.description, options.labels) });
     } catch (error) {
       await opened.session.dispose();
       throw error;
@@ -84,70 +84,70 @@ export class Classifier {
   }
 
   /**
-   * The likeliest classes of one picture, the likeliest first, or of each picture of a list.
+   * The likeliest classes of one image, the likeliest first, or of each image of a list.
    *
-   * @throws FormatError naming the first picture that cannot be read; UsageError when the model has no classes.
+   * @throws FormatError naming the first image that cannot be read; UsageError when the model has no classes.
    * @example
    * const [best] = await classifier.classify('rose.jpg', { views: 'ten-crop' });
    * const all = await classifier.classify(['rose.jpg', 'https://example.org/tulip.jpg'], { top: 3, threshold: 0.1 });
    */
-  classify(picture: ClassifierInput, options?: ClassifyOptions): Promise<Prediction[]>;
-  classify(pictures: readonly ClassifierInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
+  classify(image: ClassifierInput, options?: ClassifyOptions): Promise<Prediction[]>;
+  classify(images: readonly ClassifierInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
   async classify(
-    pictures: ClassifierInput | readonly ClassifierInput[],
+    images: ClassifierInput | readonly ClassifierInput[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
     const labels = this.#labels();
-    const results = await this.#inBatches(listOf(pictures), options, async (images, views) => {
+    const results = await this.#inBatches(listOf(images), options, async (images, views) => {
       const logits = averageViews(await this.logits(images.data), views, labels.length); // [N, K]
       return rowsOf(logits, labels.length).map((row) => predictions(row, labels, options));
     });
-    return isList(pictures) ? results : results[0]!;
+    return isList(images) ? results : results[0]!;
   }
 
   /**
-   * What the net sees: the pooled vector [F] of one picture or of each of a list, or the maps of its stages.
+   * What the net sees: the pooled vector [F] of one image or of each of a list, or the maps of its stages.
    *
    * @returns without `stages` a vector, with them tensors by stage: [C, H, W], `pooled` [F], `logits` [K].
-   * @throws FormatError naming the first picture that cannot be read; UsageError naming a stage that there is not.
+   * @throws FormatError naming the first image that cannot be read; UsageError naming a stage that there is not.
    * @example
    * const vector = await classifier.features('rose.jpg');
    * const maps = await classifier.features('rose.jpg', { stages: ['layer3', 'layer4'] });
    * maps.get('layer3'); // [1024, 14, 14]
    */
-  features(picture: ClassifierInput, options: FeatureOptions & { stages: readonly Stage[] }): Promise<Features>;
+  features(image: ClassifierInput, options: FeatureOptions & { stages: readonly Stage[] }): Promise<Features>;
   features(
-    pictures: readonly ClassifierInput[],
+    images: readonly ClassifierInput[],
     options: FeatureOptions & { stages: readonly Stage[] },
   ): Promise<Features[]>;
-  features(picture: ClassifierInput, options?: BatchOptions): Promise<Float32Array>;
-  features(pictures: readonly ClassifierInput[], options?: BatchOptions): Promise<Float32Array[]>;
+  features(image: ClassifierInput, options?: BatchOptions): Promise<Float32Array>;
+  features(images: readonly ClassifierInput[], options?: BatchOptions): Promise<Float32Array[]>;
   async features(
-    pictures: ClassifierInput | readonly ClassifierInput[],
+    images: ClassifierInput | readonly ClassifierInput[],
     options: FeatureOptions = {},
   ): Promise<Features | Features[] | Float32Array | Float32Array[]> {
     const stages = options.stages ?? ['pooled'];
-    const maps = await this.#inBatches(listOf(pictures), options, (images) => this.#stages.run(images, stages));
+    const maps = await this.#inBatches(listOf(images), options, (images) => this.#stages.run(images, stages));
     const results = options.stages ? maps : maps.map((map) => map.get('pooled')!.data);
-    return isList(pictures) ? (results as Features[] | Float32Array[]) : results[0]!;
+    return isList(images) ? (results as Features[] | Float32Array[]) : results[0]!;
   }
 
   /**
-   * A picture as the net takes it, for `classify` and `features`: read, resized, cropped and normalised.
+   * An image as the net takes it, for `classify` and `features`: read, resized, cropped and normalized.
    *
    * @returns [V, C, H, W], with V views.
-   * @throws FormatError naming the picture when it cannot be read.
+   * @throws FormatError naming the image when it cannot be read.
    */
-  async prepare(picture: Picture, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
+  async prepare(source: ImageSource, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
     const transforms = this.#transformsFor(views);
-    const image = await readPicture(picture, name);
+    const image = await readImage(source, name);
     const count = countViews(transforms);
     const [channels, height, width] = outputDims(transforms);
     const pixels = applyTransforms(transforms, image, sampleRandom(0, 0, 0)); // [V·C, H, W]
     return tensor('float32', [count, channels / count, height, width], pixels);
   }
 
-  /** Prepared pictures [N, C, H, W] → logits [N, K], both flat. */
+  /** Prepared images [N, C, H, W] → logits [N, K], both flat. */
   async logits(images: Float32Array): Promise<Float32Array> {
     const dims = outputDims(this.#transformsFor('center'));
     const feeds = new Map([['input', tensor('float32', [images.length / elements(dims), ...dims], images)]]);
@@ -156,9 +156,9 @@ export class Classifier {
   }
 
   /**
-   * Measures the model on labelled pictures. Those that cannot be read are left out and reported.
+   * Measures the model on labeled images. Those that cannot be read are left out and reported.
    *
-   * @throws FormatError for a picture that cannot be read under `corrupt: 'throw'`; UsageError when the model has no
+   * @throws FormatError for an image that cannot be read under `corrupt: 'throw'`; UsageError when the model has no
    *   classes.
    * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
    */
@@ -202,9 +202,9 @@ export class Classifier {
     throw new UsageError(`The model (${variant}) has no classes; ask it for features.`);
   }
 
-  /** Reads pictures and runs them, so many at a time. The batches of `run` are [N·V, C, H, W]. */
+  /** Reads images and runs them, so many at a time. The batches of `run` are [N·V, C, H, W]. */
   async #inBatches<T>(
-    pictures: readonly ClassifierInput[],
+    images: readonly ClassifierInput[],
     { batchSize = 32, views = 'center' }: BatchOptions & { views?: Views },
     run: (images: Tensor<'float32'>, views: number) => Promise<T[]>,
   ): Promise<T[]> {
@@ -212,8 +212,8 @@ export class Classifier {
       throw new UsageError(`batchSize is ${batchSize}, but expected an integer from 1.`);
     }
     const results: T[] = [];
-    for (let start = 0; start < pictures.length; start += batchSize) {
-      const batch = pictures.slice(start, start + batchSize);
+    for (let start = 0; start < images.length; start += batchSize) {
+      const batch = images.slice(start, start + batchSize);
       const prepared = await Promise.all(batch.map((each) => (isTensor(each) ? each : this.prepare(each, views))));
       results.push(...(await run(stacked(prepared), prepared[0]!.dims[0]!)));
     }
@@ -221,29 +221,28 @@ export class Classifier {
   }
 }
 
-function labelled(description: ModelDescription, labels: readonly string[] | undefined): ModelDescription {
+function labeled(description: ModelDescription, labels: readonly string[] | undefined): ModelDescription {
   const { classes } = description.config;
   if (labels === undefined) return description;
   if (labels.length === classes) return { ...description, classes: labels };
   throw new UsageError(`There are ${labels.length} labels, but the model has ${classes} classes.`);
 }
 
-const isList = (pictures: ClassifierInput | readonly ClassifierInput[]): pictures is readonly ClassifierInput[] =>
-  Array.isArray(pictures);
+const isList = (images: ClassifierInput | readonly ClassifierInput[]): images is readonly ClassifierInput[] =>
+  Array.isArray(images);
 
-const listOf = (pictures: ClassifierInput | readonly ClassifierInput[]): readonly ClassifierInput[] =>
-  isList(pictures) ? pictures : [pictures];
+const listOf = (images: ClassifierInput | readonly ClassifierInput[]): readonly ClassifierInput[] =>
+  isList(images) ? images : [images];
 
-const isTensor = (picture: ClassifierInput): picture is Tensor<'float32'> =>
-  typeof picture === 'object' && 'dims' in picture;
+const isTensor = (image: ClassifierInput): image is Tensor<'float32'> => typeof image === 'object' && 'dims' in image;
 
 /** Tensors of one shape [V, C, H, W] → [N·V, C, H, W]. */
-function stacked(pictures: readonly Tensor<'float32'>[]): Tensor<'float32'> {
-  const { dims, data } = pictures[0]!;
-  const whole = tensor('float32', [pictures.length * dims[0]!, ...dims.slice(1)]);
-  for (const [n, picture] of pictures.entries()) {
-    if (`${picture.dims}` === `${dims}`) whole.data.set(picture.data, n * data.length);
-    else throw new UsageError(`Picture ${n} was prepared as [${picture.dims}], but the first as [${dims}].`);
+function stacked(images: readonly Tensor<'float32'>[]): Tensor<'float32'> {
+  const { dims, data } = images[0]!;
+  const whole = tensor('float32', [images.length * dims[0]!, ...dims.slice(1)]);
+  for (const [n, image] of images.entries()) {
+    if (`${image.dims}` === `${dims}`) whole.data.set(image.data, n * data.length);
+    else throw new UsageError(`Image ${n} was prepared as [${image.dims}], but the first as [${dims}].`);
   }
   return whole;
 }

@@ -1,14 +1,14 @@
-/** Measuring a classifier on labelled pictures, as they come from the background. */
+/** Measuring a classifier on labeled images, as they come from the background. */
 import type { Sample } from '../data/folder.ts';
 import { type Batch, type EpochOptions, Loader } from '../data/loader.ts';
 import type { Transforms } from '../data/transforms.ts';
-import { type ClassScore, Confusion, likeliest } from './confusion.ts';
+import { Accuracy } from '../metrics/accuracy.ts';
+import { type ClassScore, Confusion, likeliest } from '../metrics/confusion.ts';
 import { softmax } from './predictions.ts';
-import { Tally } from './tally.ts';
 
 export interface Evaluation {
-  readonly pictures: number;
-  /** Percent of pictures whose class is the likeliest, or among the five likeliest. */
+  readonly images: number;
+  /** Percent of images whose class is the likeliest, or among the five likeliest. */
   readonly top1: number;
   readonly top5: number;
   /** Mean cross-entropy. */
@@ -17,15 +17,15 @@ export interface Evaluation {
   readonly classes: Readonly<Record<string, number>>;
   /** Each class by itself, in the model's order. */
   readonly scores: readonly ClassScore[];
-  /** confusion[t][p]: pictures of class t that were taken for class p. */
+  /** confusion[t][p]: images of class t that were taken for class p. */
   readonly confusion: readonly Uint32Array[];
 }
 
-/** What is measured: how pictures are prepared, what they may be, and the net. */
+/** What is measured: how images are prepared, what they may be, and the net. */
 export interface Measured {
   readonly transforms: Transforms;
   readonly labels: readonly string[];
-  /** Prepared pictures → logits [N, K]. */
+  /** Prepared images → logits [N, K]. */
   readonly logits: (images: Float32Array) => Promise<Float32Array>;
 }
 
@@ -35,20 +35,20 @@ export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrup
   /** Made and closed here unless given. */
   readonly loader?: Loader;
   readonly onProgress?: (done: number, total: number) => void;
-  /** Told of every picture, by its place in `samples`: the likeliest class and how likely it is. */
+  /** Told of every image, by its place in `samples`: the likeliest class and how likely it is. */
   readonly onPrediction?: (index: number, predicted: number, probability: number) => void;
 }
 
-/** @throws FormatError for a picture that cannot be read under `corrupt: 'throw'`. */
+/** @throws FormatError for an image that cannot be read under `corrupt: 'throw'`. */
 export async function measure(
   samples: readonly Sample[],
   { transforms, labels, logits }: Measured,
   options: MeasureOptions,
 ): Promise<Evaluation> {
-  const loader = options.loader ?? new Loader({ cache: 0 }); // every picture is seen once
+  const loader = options.loader ?? new Loader({ cache: 0 }); // every image is seen once
   const { corrupt = 'skip', onCorrupt = () => {} } = options;
   const batchSize = Math.min(options.batchSize ?? 64, samples.length);
-  const [tally, confusion] = [new Tally(labels.length), new Confusion(labels.length)];
+  const [tally, confusion] = [new Accuracy(labels.length), new Confusion(labels.length)];
   let done = 0;
   try {
     for await (const batch of loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt })) {
@@ -63,9 +63,9 @@ export async function measure(
     if (!options.loader) await loader.close();
   }
   const scores = confusion.scores(labels);
-  const { count: pictures, top1, top5, loss } = tally;
+  const { count: images, top1, top5, loss } = tally;
   const classes = Object.fromEntries(scores.map(({ label, recall }) => [label, recall]));
-  return { pictures, top1, top5, loss, classes, scores, confusion: confusion.rows };
+  return { images, top1, top5, loss, classes, scores, confusion: confusion.rows };
 }
 
 function confuse(

@@ -9,11 +9,11 @@ import { preprocessingFor } from '../data/presets.ts';
 import { forms, type ResNeXtConfig } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import type { Stage } from '../model/stages.ts';
+import { convert } from '../saved/convert.ts';
+import { exportOnnx } from '../saved/export.ts';
+import { loadModel, type SavedModel, saveModel } from '../saved/files.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { Classifier } from './classifier.ts';
-import { convert } from './convert.ts';
-import { exportOnnx } from './export.ts';
-import { loadModel, type SavedModel, saveModel } from './files.ts';
 
 const golden = await readGolden('stages');
 const cases = Object.entries(golden.metadata<Record<string, ResNeXtConfig>>('cases'));
@@ -25,7 +25,7 @@ function savedModel(name: string, options: ResNeXtConfig, { under }: Golden): Sa
   return { description, graph, weights: under(`${name}.state.`) };
 }
 
-/** Each picture of a batch, as prepared. */
+/** Each image of a batch, as prepared. */
 function split({ dims, data }: Tensor): Tensor<'float32'>[] {
   const length = data.length / dims[0]!;
   return Array.from({ length: dims[0]! }, (_, n) =>
@@ -33,7 +33,7 @@ function split({ dims, data }: Tensor): Tensor<'float32'>[] {
   );
 }
 
-/** Relative error of every stage of every picture, the largest; shapes are checked. */
+/** Relative error of every stage of every image, the largest; shapes are checked. */
 async function largestError(classifier: Classifier, name: string): Promise<number> {
   const expected = golden.under(`${name}.map.`);
   const stages = [...expected.keys()] as Stage[];
@@ -77,21 +77,21 @@ describe.each(cases)('%s', (name, config) => {
     await classifier.dispose();
   });
 
-  it('the vector of one picture, and of several, is the pooled map', async () => {
+  it('the vector of one image, and of several, is the pooled map', async () => {
     const { description, weights } = savedModel(name, config, golden);
     await saveModel(folder, description, weights!);
     const classifier = await Classifier.open(folder);
-    const pictures = split(golden.get(`${name}.input`));
+    const images = split(golden.get(`${name}.input`));
     const expected = split(golden.get(`${name}.map.pooled`));
-    const vectors = await classifier.features(pictures, { batchSize: 1 });
+    const vectors = await classifier.features(images, { batchSize: 1 });
     for (const [n, data] of vectors.entries()) {
       expect(relativeError({ data } as Tensor, expected[n]!)).toBeLessThan(1e-5);
-      expect(await classifier.features(pictures[n]!)).toEqual(data);
+      expect(await classifier.features(images[n]!)).toEqual(data);
     }
-    await expect(classifier.features(pictures, { stages: ['layer7'] })).rejects.toThrow(
+    await expect(classifier.features(images, { stages: ['layer7'] })).rejects.toThrow(
       /no stage "layer7"; it has stem, layer1, .*pooled, logits\.$/,
     );
-    await expect(classifier.features(pictures, { stages: [] })).rejects.toThrow('Name at least one stage of stem');
+    await expect(classifier.features(images, { stages: [] })).rejects.toThrow('Name at least one stage of stem');
     await classifier.dispose();
   });
 });

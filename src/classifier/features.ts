@@ -4,11 +4,11 @@
  */
 import { type Stage, stageGraph } from '../model/stages.ts';
 import type { Session } from '../runtime/session.ts';
+import type { SavedModel } from '../saved/files.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import type { SavedModel } from './files.ts';
 import { type ClassifierOptions, openGraph } from './open.ts';
 
-/** What was asked for of one picture, by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
+/** What was asked for of one image, by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
 export type Features = ReadonlyMap<Stage, Tensor<'float32'>>;
 
 interface StageSession {
@@ -28,7 +28,7 @@ export class StageSessions {
   }
 
   /**
-   * Prepared pictures → the stages of each.
+   * Prepared images → the stages of each.
    *
    * @param images [N, C, H, W].
    * @throws UsageError naming a stage that the model does not have; FormatError when its file was changed.
@@ -37,7 +37,7 @@ export class StageSessions {
     const { session, outputs } = await this.#sessionFor(stages);
     const results = await session.run(new Map([[session.inputNames[0]!, images]]), [...new Set(outputs.values())]);
     return Array.from({ length: images.dims[0]! }, (_, n) => {
-      const entries = [...outputs].map(([stage, name]) => [stage, pictureOf(results.get(name)!, n)] as const);
+      const entries = [...outputs].map(([stage, name]) => [stage, imageOf(results.get(name)!, n)] as const);
       return new Map(entries);
     });
   }
@@ -65,8 +65,8 @@ export class StageSessions {
   }
 }
 
-/** Picture n of a batch: [N, …] → […]. */
-function pictureOf({ dims, data }: Tensor, n: number): Tensor<'float32'> {
+/** Image n of a batch: [N, …] → […]. */
+function imageOf({ dims, data }: Tensor, n: number): Tensor<'float32'> {
   const length = data.length / dims[0]!;
   return tensor('float32', dims.slice(1), (data as Float32Array).slice(n * length, (n + 1) * length));
 }

@@ -8,12 +8,12 @@ import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { thisMachine } from '../runtime/machine.ts';
+import type { ModelDescription } from '../saved/description.ts';
+import { exportOnnx } from '../saved/export.ts';
+import { loadModel, saveModel } from '../saved/files.ts';
 import { tensor } from '../tensor.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { Classifier } from './classifier.ts';
-import type { ModelDescription } from './description.ts';
-import { exportOnnx } from './export.ts';
-import { loadModel, saveModel } from './files.ts';
 import type { ClassifierOptions } from './open.ts';
 
 const model = resnext({
@@ -72,11 +72,11 @@ test('the second start finds what the first one left, and gives the same logits'
 test('features are not taken from a file that was replaced', async () => {
   const classifier = await Classifier.open(join(folder, 'run'));
   await save(2);
-  const picture = tensor('float32', [1, 3, 8, 8]);
+  const image = tensor('float32', [1, 3, 8, 8]);
   const message = 'model.safetensors was changed after it was opened. Open it again.';
-  await expect(classifier.features(picture)).rejects.toThrow(message);
+  await expect(classifier.features(image)).rejects.toThrow(message);
   await expect(classifier.withClasses(2)).rejects.toThrow(message);
-  expect(await classifier.classify(picture)).toHaveLength(3);
+  expect(await classifier.classify(image)).toHaveLength(3);
   await classifier.dispose();
 });
 
@@ -121,7 +121,7 @@ test.each<[string, (entry: string) => void]>([
 
 test.each<[string, ClassifierOptions, string?]>([
   ['with the cache off', { cache: false }],
-  ['for other optimisations', { optimization: 'basic' }],
+  ['for other optimizations', { optimization: 'basic' }],
   ['with RESNEXT_CACHE=off', {}, 'off'],
 ])('nothing is kept %s', async (_, options, env) => {
   if (env) vi.stubEnv('RESNEXT_CACHE', env);
@@ -149,16 +149,16 @@ test('an ONNX file is kept as well, and what is in memory is not', async () => {
 
 test('what was measured here is heeded, and part of the key', async () => {
   const before = await logits();
-  await writeTuning(join(folder, 'cache'), await thisMachine(), { widen: { 4: false, 8: false }, threads: 1 });
+  await writeTuning(join(folder, 'cache'), await thisMachine(), { mergeGroups: { 4: false, 8: false }, threads: 1 });
   expect(relativeError(await logits(), before)).toBeLessThan(1e-5);
   expect(entries()).toHaveLength(2);
 });
 
 test('labels name the classes, from the cache too, if they are as many', async () => {
-  const picture = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
+  const image = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
   for (const _ of ['first', 'second']) {
     const classifier = await Classifier.open(join(folder, 'run'), { labels: ['x', 'y', 'z'] });
-    expect((await classifier.classify(picture)).map(({ label }) => label).sort()).toEqual(['x', 'y', 'z']);
+    expect((await classifier.classify(image)).map(({ label }) => label).sort()).toEqual(['x', 'y', 'z']);
     await classifier.dispose();
   }
   await expect(Classifier.open(join(folder, 'run'), { labels: ['x'] })).rejects.toThrow(
@@ -167,10 +167,10 @@ test('labels name the classes, from the cache too, if they are as many', async (
 });
 
 test('a net that gives NaN, and numbers of classes that there cannot be, are told', async () => {
-  const picture = tensor('float32', [1, 3, 8, 8], new Float32Array(3 * 8 * 8).fill(Number.NaN));
+  const image = tensor('float32', [1, 3, 8, 8], new Float32Array(3 * 8 * 8).fill(Number.NaN));
   const classifier = await Classifier.open(join(folder, 'run'));
-  await expect(classifier.classify(picture)).rejects.toThrow('The net gives NaN');
-  await expect(classifier.classify(picture, { top: -1 })).rejects.toThrow('top = -1 should be a whole number');
+  await expect(classifier.classify(image)).rejects.toThrow('The net gives NaN');
+  await expect(classifier.classify(image, { top: -1 })).rejects.toThrow('top = -1 should be a whole number');
   await classifier.dispose();
 });
 
@@ -178,13 +178,13 @@ test('a model without classes names nothing, but has features', async () => {
   const features = resnext({ ...model.config, classes: 0 });
   const path = join(folder, 'features');
   await saveModel(path, { ...description, config: features.config, classes: [] }, initialWeights(features, 1));
-  const picture = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
+  const image = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
   for (const _ of ['first', 'second']) {
     const classifier = await Classifier.open(path);
-    await expect(classifier.classify(picture)).rejects.toThrow('(resnext8_8x16d_w16) has no classes');
+    await expect(classifier.classify(image)).rejects.toThrow('(resnext8_8x16d_w16) has no classes');
     await expect(classifier.evaluate([])).rejects.toThrow('has no classes; ask it for features.');
     const whole = await Classifier.open(join(folder, 'run'));
-    expect(await classifier.features(picture)).toEqual(await whole.features(picture));
+    expect(await classifier.features(image)).toEqual(await whole.features(image));
     await Promise.all([classifier.dispose(), whole.dispose()]);
   }
 });

@@ -19,13 +19,13 @@ import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { type Machine, thisMachine } from '../runtime/machine.ts';
-import { giveLargeBlocksBack } from '../runtime/memory.ts';
+import { trimMallocThreshold } from '../runtime/memory.ts';
 import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
+import type { ModelDescription } from '../saved/description.ts';
+import { notesOn } from '../saved/external.ts';
+import { loadModel, modelFile, pathHints, type SavedModel } from '../saved/files.ts';
+import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
 import { byteLength } from '../tensor.ts';
-import type { ModelDescription } from './description.ts';
-import { loadModel, modelFile, type SavedModel, toldByPath } from './files.ts';
-import { notesOn } from './foreign.ts';
-import { preparationWarning, withPreprocessing } from './preparation.ts';
 
 export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
   /**
@@ -33,7 +33,7 @@ export interface ClassifierOptions extends Omit<SessionOptions, 'saveTo'> {
    * environment's RESNEXT_CACHE says, or in the user's cache folder; RESNEXT_CACHE=off keeps nothing.
    */
   readonly cache?: boolean;
-  /** Pictures are made ready in this respect otherwise than the model says; see `withPreprocessing`. */
+  /** Images are made ready in this respect otherwise than the model says; see `withPreprocessing`. */
   readonly preprocessing?: Partial<Preprocessing>;
   /** What the classes are called, in the order of the outputs, where the model does not say. */
   readonly labels?: readonly string[];
@@ -50,7 +50,7 @@ export interface OpenedModel {
 interface Plan {
   readonly settings: SessionOptions;
   readonly machine: Machine;
-  readonly widen: Readonly<Record<number, boolean>>;
+  readonly mergeGroups: Readonly<Record<number, boolean>>;
   readonly preprocessing: Partial<Preprocessing> | undefined;
   /** The cache's folder for models, where it is used. */
   readonly folder: string | undefined;
@@ -66,7 +66,7 @@ export async function openModel(model: string | SavedModel, options: ClassifierO
   const { folder } = plan;
   if (typeof model !== 'string' || folder === undefined) {
     const saved = await readModel(model, options);
-    return { ...told(saved), session: await openLowered(saved.graph, plan) };
+    return { ...summaryOf(saved), session: await openLowered(saved.graph, plan) };
   }
   const file = modelFile(model);
   const key = keyOf(file, plan);
@@ -100,9 +100,9 @@ export function rereader(model: string | SavedModel, options: ClassifierOptions)
   };
 }
 
-function told(model: SavedModel): Omit<OpenedModel, 'session'> {
+function summaryOf(model: SavedModel): Omit<OpenedModel, 'session'> {
   const { description } = model;
-  const warning = preparationWarning(description);
+  const warning = preprocessingWarningFor(description);
   const taken = notesOn(model);
   return { description, notes: warning === undefined ? taken : [...taken, warning] };
 }
@@ -110,12 +110,12 @@ function told(model: SavedModel): Omit<OpenedModel, 'session'> {
 async function planFor({ cache = true, preprocessing, labels: _, ...settings }: ClassifierOptions): Promise<Plan> {
   const machine = await thisMachine();
   const folder = cacheFolder();
-  const { widen = {}, threads } = (folder !== undefined && readTuning(folder, machine)) || {};
+  const { mergeGroups = {}, threads } = (folder !== undefined && readTuning(folder, machine)) || {};
   const isUsual = (settings.providers ?? ['cpu']).join() === 'cpu' && (settings.optimization ?? 'all') === 'all';
   return {
     settings: threads === undefined ? settings : { threads, ...settings },
     machine,
-    widen,
+    mergeGroups,
     preprocessing,
     folder: cache && isUsual && folder !== undefined ? join(folder, 'models') : undefined,
   };
@@ -124,17 +124,17 @@ async function planFor({ cache = true, preprocessing, labels: _, ...settings }: 
 /** To be raised whenever `lowerInference` makes something else of a graph. */
 const loweringRevision = 2;
 
-function keyOf(file: string, { machine, widen, preprocessing }: Plan): string {
+function keyOf(file: string, { machine, mergeGroups, preprocessing }: Plan): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const hub = join(dirname(file), 'config.json'); // which says how weights of others want their pictures
-  const { hint, entry } = toldByPath(file);
+  const hub = join(dirname(file), 'config.json'); // which says how weights of others want their images
+  const { hint, entry } = pathHints(file);
   const parts = [
     fingerprint(file),
     hint,
     entry?.name,
     existsSync(hub) ? fingerprint(hub) : undefined,
     machine,
-    widen,
+    mergeGroups,
     preprocessing,
     version,
     loweringRevision,
@@ -145,8 +145,8 @@ function keyOf(file: string, { machine, widen, preprocessing }: Plan): string {
 /** Weights of more bytes go to ONNX Runtime through a file. */
 const large = 2 ** 27;
 
-function openLowered(graph: Graph, { settings, machine, widen }: Plan, saveTo?: string): Promise<Session> {
-  const lowered = lowerInference(graph, { block: machine.block, widen }).graph;
+function openLowered(graph: Graph, { settings, machine, mergeGroups }: Plan, saveTo?: string): Promise<Session> {
+  const lowered = lowerInference(graph, { block: machine.block, mergeGroups }).graph;
   const options = saveTo === undefined ? settings : { ...settings, saveTo };
   return weightBytes(lowered) > large ? openThroughFile(lowered, options) : Session.open(lowered, options);
 }
@@ -156,7 +156,7 @@ function openLowered(graph: Graph, { settings, machine, widen }: Plan, saveTo?: 
  * arrays it copies them all first: at the peak that is twice the weights more.
  */
 async function openThroughFile(graph: Graph, options: SessionOptions): Promise<Session> {
-  await giveLargeBlocksBack();
+  await trimMallocThreshold();
   const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), 'lowered-'));
   try {
     const file = join(folder, optimizedFile);
@@ -182,7 +182,7 @@ async function fromCache(folder: string, key: string, { settings }: Plan): Promi
 async function toCache(file: string, folder: string, key: string, plan: Plan): Promise<OpenedModel> {
   const model = await readModel(file, plan);
   const { graph } = model;
-  const about = told(model);
+  const about = summaryOf(model);
   const staged = isWhole(file, graph) ? stageEntry(folder, key) : undefined;
   if (!staged) return { ...about, session: await openLowered(graph, plan) };
   try {

@@ -15,7 +15,7 @@ export interface PredictionOptions {
 }
 
 /**
- * The likeliest classes of one picture, the likeliest first.
+ * The likeliest classes of one image, the likeliest first.
  *
  * @throws UsageError for options out of range, or logits that are no numbers, as a net gives whose training diverged.
  */
@@ -41,7 +41,7 @@ export function softmax(logits: Float32Array): Float32Array {
   return powers.map((value) => value / total);
 }
 
-/** [N·V, K] → [N, K], flat: the mean over the V views of each picture. */
+/** [N·V, K] → [N, K], flat: the mean over the V views of each image. */
 export function averageViews(logits: Float32Array, views: number, classes: number): Float32Array {
   if (views === 1) return logits;
   const means = new Float32Array(logits.length / views); // [N, K]

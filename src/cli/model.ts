@@ -11,16 +11,17 @@ import type { Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
 import { refusal } from '../files.ts';
-import type { Progress } from '../hub/download.ts';
+import type { DownloadProgress } from '../hub/download.ts';
 import { canPull } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { variant } from '../model/variants.ts';
-import { duration, type Output } from './output.ts';
+import { duration } from '../output/text.ts';
+import type { Output } from './output.ts';
 
 export interface ModelOptions {
   readonly model: string;
   readonly threads?: number;
-  /** How pictures are made ready where it is not as the model says. */
+  /** How images are made ready where it is not as the model says. */
   readonly size?: number;
   readonly resize?: number;
   readonly interpolation?: Interpolation;
@@ -98,7 +99,7 @@ function isVariant(text: string): boolean {
 /** Draws how far a download is. */
 export const progressOn =
   (output: Output) =>
-  ({ name, done, total, rate }: Progress): void => {
+  ({ name, done, total, rate }: DownloadProgress): void => {
     const speed = `${megabytes(rate)} MB/s`;
     const left = total === undefined ? '' : `  ${duration((total - done) / Math.max(1, rate))} left`;
     const size = total === undefined ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`;

@@ -1,16 +1,16 @@
 /** What can be typed: the commands with their options. Their code is loaded when they run. */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { layoutNames } from '../checkpoints/write.ts';
 import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
 import { forms } from '../model/config.ts';
+import { resultFormats } from '../output/results.ts';
 import { trainDefaults } from '../train/options.ts';
 import { schedules } from '../train/schedule.ts';
-import { layoutNames } from '../zoo/write.ts';
 import { exportFormats } from './formats.ts';
 import { createOutput, type Output } from './output.ts';
-import { resultFormats } from './results.ts';
 
 /** A command gets its arguments, its options and where to print, and gives the exit code. */
 type Run = (args: never, options: never, output: Output) => Promise<number>;
@@ -29,7 +29,7 @@ const shortcutOption = () =>
 const modelHelp =
   'a run, a file of weights (.safetensors, .pth, .t7), an .onnx file of this package, published weights, owner/name on the hub, or an address';
 const ttaOption = () =>
-  new Option('--tta <views>', 'what of a picture is looked at; logits are averaged')
+  new Option('--tta <views>', 'what of an image is looked at; logits are averaged')
     .choices(viewNames)
     .default('center');
 const jsonOption = (what = 'print one JSON document') => new Option('--json', what);
@@ -136,21 +136,21 @@ function addEvaluate(program: Command): void {
   );
   addModel(evaluate, 64)
     .addOption(ttaOption())
-    .option('--workers <n>', 'threads that decode pictures', number)
-    .option('--strict', 'stop at a picture that cannot be read')
-    .option('--report <file>', 'an HTML page to write: classes, confusion matrix, pictures that were named wrong')
+    .option('--workers <n>', 'threads that decode images', number)
+    .option('--strict', 'stop at an image that cannot be read')
+    .option('--report <file>', 'an HTML page to write: classes, confusion matrix, images that were named wrong')
     .addOption(jsonOption());
 }
 
-/** Which model, and how pictures get into it. */
+/** Which model, and how images get into it. */
 const addModel = (command: Command, batch: number): Command =>
   command
     .requiredOption('--model <model>', modelHelp)
     .option('--size <pixels>', 'height and width of the net’s input (default: the model’s)', number)
-    .option('--resize <pixels>', 'what a picture’s shorter side is brought to (default: the model’s)', number)
+    .option('--resize <pixels>', 'what an image’s shorter side is brought to (default: the model’s)', number)
     .addOption(new Option('--interpolation <kind>', '(default: the model’s)').choices(interpolations))
     .option('--labels <file>', 'names of the classes, a line each or JSON, where the model does not say them')
-    .option('--batch <n>', 'pictures at a time', number, batch)
+    .option('--batch <n>', 'images at a time', number, batch)
     .option('--threads <n>', 'threads of the engine (default: all cores)', number);
 
 const sourcesHelp = 'files, folders, quoted patterns such as "**/*.jpg", URLs, or - for standard input';
@@ -159,7 +159,7 @@ function addClassify(program: Command): void {
   const classify = command(
     program,
     'classify',
-    'name what pictures show',
+    'name what images show',
     'resnext classify rose.jpg garden https://example.org/tulip.jpg --model runs/flowers --top 3',
     () => import('./commands/classify.ts'),
   ).argument('<image...>', sourcesHelp);
@@ -180,7 +180,7 @@ function addFeatures(program: Command): void {
   const features = command(
     program,
     'features',
-    'what a net makes of pictures before it names them, as files for other programs',
+    'what a net makes of images before it names them, as files for other programs',
     'resnext features photos --model runs/flowers --stages layer3,pooled -o photos.npy',
     () => import('./commands/features.ts'),
   ).argument('<image...>', sourcesHelp);
@@ -206,7 +206,7 @@ function addExport(program: Command): void {
     .addOption(
       new Option(
         '--input <kind>',
-        'of an ONNX file: float, normalised [N, C, H, W] (default), or bytes, pixels [N, H, W, C]',
+        'of an ONNX file: float, normalized [N, C, H, W] (default), or bytes, pixels [N, H, W, C]',
       ).choices(['float', 'bytes']),
     )
     .addOption(
@@ -251,7 +251,7 @@ function addOptimize(program: Command): void {
   command(
     program,
     'optimize <input>',
-    'find emulated grouped convolutions in anybody’s ONNX file, make them real, fold normalisation',
+    'find emulated grouped convolutions in anybody’s ONNX file, make them real, fold normalization',
     'resnext optimize keras-resnext.onnx -o faster.onnx',
     () => import('./commands/optimize.ts'),
   )
@@ -272,7 +272,7 @@ function addDraw(program: Command): void {
     .addOption(
       new Option('--form <form>', 'how blocks are written; C for a variant, else as in the file').choices(forms),
     )
-    .option('--details', 'also normalisation, activations and sizes')
+    .option('--details', 'also normalization, activations and sizes')
     .option('--grouped <in,out,groups>', 'grouped convolution channel by channel, in place of a block')
     .addOption(new Option('--theme <theme>', 'auto follows the reader’s setting').choices(themes).default('auto'))
     .option('-o, --output <file>', 'the SVG file to write; without one it is printed');
@@ -286,7 +286,7 @@ function addBench(program: Command): void {
     'resnext bench resnext50_32x4d --batch 8 --tune',
     () => import('./commands/bench.ts'),
   )
-    .option('--batch <n>', 'pictures in a run', number, 1)
+    .option('--batch <n>', 'images in a run', number, 1)
     .option('--threads <n>', 'threads of the engine (default: all cores)', number)
     .option('--runs <n>', 'timed runs', number, 20)
     .option('--size <pixels>', 'height and width of the input of a variant', number)
@@ -298,11 +298,11 @@ function addTrain(program: Command): void {
   const train = command(
     program,
     'train [dir]',
-    'train on a folder of pictures',
+    'train on a folder of images',
     'resnext train flowers --variant resnext26_32x4d --epochs 30 --out runs/flowers',
     () => import('./commands/train.ts'),
   );
-  for (const add of [addNet, addRecipe, addPictures]) add(train);
+  for (const add of [addNet, addRecipe, addImages]) add(train);
   train
     .option('--seed <n>', `(default: ${trainDefaults.seed})`, number)
     .option('--threads <n>', 'threads of the engine (default: all cores)', number)
@@ -325,23 +325,23 @@ function addNet(train: Command): void {
     .addOption(shortcutOption())
     .option(
       '--size <pixels>',
-      'height and width pictures are brought to (default: the model’s, or 32 or 224, by the stem)',
+      'height and width images are brought to (default: the model’s, or 32 or 224, by the stem)',
       number,
     )
     .option(
       '--input-channels <n>',
-      `1 for grey, 3 for colour; with --from its stem is adapted (default: its own, else ${d.inputChannels})`,
+      `1 for grayscale, 3 for color; with --from its stem is adapted (default: its own, else ${d.inputChannels})`,
       number,
     )
     .option('--zero-init-last', 'start each block as its shortcut');
 }
 
-/** How pictures are found, read and varied. */
-function addPictures(train: Command): void {
+/** How images are found, read and varied. */
+function addImages(train: Command): void {
   const d = trainDefaults;
   train
     .addOption(
-      new Option('--augmentation <kind>', 'how pictures are varied (default: by the stem)').choices([
+      new Option('--augmentation <kind>', 'how images are varied (default: by the stem)').choices([
         ...['auto', 'pad-and-crop', 'random-resized-crop'],
       ]),
     )
@@ -350,28 +350,28 @@ function addPictures(train: Command): void {
       `kept for validation where there is no val folder (default: ${d.validation})`,
       number,
     )
-    .option('--strict', 'stop at a picture that cannot be read')
-    .option('--workers <n>', 'threads that decode pictures (default: one per core, at most 8)', number)
+    .option('--strict', 'stop at an image that cannot be read')
+    .option('--workers <n>', 'threads that decode images (default: one per core, at most 8)', number)
     .option(
       '--cache <MiB>',
-      'memory for decoded pictures, 0 for none (default: a quarter of what is free, at most 1024)',
+      'memory for decoded images, 0 for none (default: a quarter of what is free, at most 1024)',
       number,
     );
 }
 
-/** What the optimiser does. */
+/** What the optimizer does. */
 function addRecipe(train: Command): void {
   const d = trainDefaults;
   train
-    .option('--epochs <n>', `times that every picture is seen (default: ${d.epochs})`, number)
+    .option('--epochs <n>', `times that every image is seen (default: ${d.epochs})`, number)
     .option(
       '--batch <n>',
-      `pictures per step; a last batch that is not full is left out of its epoch, and the next has another order (default: ${d.batch}, or all where there are fewer)`,
+      `images per step; a last batch that is not full is left out of its epoch, and the next has another order (default: ${d.batch}, or all where there are fewer)`,
       number,
     )
     .option(
       '--lr, --learning-rate <rate>',
-      '(default: 0.1 for 256 large or 128 small pictures a step, in proportion)',
+      '(default: 0.1 for 256 large or 128 small images a step, in proportion)',
       number,
     )
     .option(
@@ -384,6 +384,6 @@ function addRecipe(train: Command): void {
     .option('--momentum <m>', `(default: ${d.momentum})`, number)
     .option('--no-nesterov', 'plain momentum')
     .option('--weight-decay <d>', `(default: ${d.weightDecay})`, number)
-    .option('--norm-weight-decay <d>', `on biases and normalisation (default: ${d.normWeightDecay})`, number)
+    .option('--norm-weight-decay <d>', `on biases and normalization (default: ${d.normWeightDecay})`, number)
     .option('--label-smoothing <s>', `(default: ${d.labelSmoothing})`, number);
 }

@@ -5,8 +5,8 @@
 
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate, type Tensor64 } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
+import { interpret, type Tensor64 } from '../graph/interpret.ts';
 import type { Attributes } from '../graph/ops.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -40,7 +40,7 @@ export interface ConvolutionGradient<T extends Tensor> {
  * @example convolution(x, w, { groups: 32, stride: 2, padding: 1 })
  */
 export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor64 {
-  return evaluate(forwardGraph(x, w, options), forwardFeeds(x, w, options)).get('y')!;
+  return interpret(forwardGraph(x, w, options), forwardFeeds(x, w, options)).get('y')!;
 }
 
 /**
@@ -58,7 +58,7 @@ export function convolutionGradient(
   dy: Tensor,
   options: ConvolutionOptions = {},
 ): ConvolutionGradient<Tensor64> {
-  const results = evaluate(backwardGraph(x, w, dy, options), backwardFeeds(x, w, dy));
+  const results = interpret(backwardGraph(x, w, dy, options), backwardFeeds(x, w, dy));
   return gradientOf(results);
 }
 

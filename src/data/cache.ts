@@ -1,9 +1,9 @@
 /**
- * Decoded pictures, kept in memory from one epoch to the next. What is kept are the pixels after `head`: the steps before
- * the first random one, which are the same in every epoch. For small pictures they are nearly all of the work.
+ * Decoded images, kept in memory from one epoch to the next. What is kept are the pixels after `head`: the steps before
+ * the first random one, which are the same in every epoch. For small images they are nearly all of the work.
  *
- * Sample i owns slot i of a slab that all threads share, and each picture makes the same bytes whoever decodes it, so
- * threads need not agree on anything: a slot is written first and declared full last. A picture larger than its slot, or
+ * Sample i owns slot i of a slab that all threads share, and each image makes the same bytes whoever decodes it, so
+ * threads need not agree on anything: a slot is written first and declared full last. An image larger than its slot, or
  * one that cannot be read, is decoded again in every epoch. A file that changes is not noticed.
  */
 
@@ -12,16 +12,16 @@ import type { Image } from './image.ts';
 import { type SteadyStep, sizeAfter } from './transforms.ts';
 
 /** Plain data over shared memory, as it is posted to a worker thread. */
-export interface PictureCache {
+export interface ImageCache {
   /** Bytes of a slot. */
   readonly slot: number;
   readonly pixels: Uint8Array; // [n, slot]
-  /** Width, height and channels of each picture; 0 channels where there is none yet. */
+  /** Width, height and channels of each image; 0 channels where there is none yet. */
   readonly shapes: Int32Array; // [n, 3]
 }
 
 /** The kept pixels of sample `index`, not to be written to. */
-export function recall({ slot, pixels, shapes }: PictureCache, index: number): Image | undefined {
+export function recall({ slot, pixels, shapes }: ImageCache, index: number): Image | undefined {
   const channels = Atomics.load(shapes, 3 * index + 2) as 0 | 1 | 3;
   if (channels === 0) return undefined;
   const [width, height] = [shapes[3 * index]!, shapes[3 * index + 1]!];
@@ -29,8 +29,8 @@ export function recall({ slot, pixels, shapes }: PictureCache, index: number): I
   return { width, height, channels, data: pixels.subarray(start, start + width * height * channels) };
 }
 
-/** Keeps a picture, if its slot can hold it. */
-export function keep({ slot, pixels, shapes }: PictureCache, index: number, image: Image): void {
+/** Keeps an image, if its slot can hold it. */
+export function keep({ slot, pixels, shapes }: ImageCache, index: number, image: Image): void {
   if (image.data.length > slot) return;
   pixels.set(image.data, index * slot);
   shapes[3 * index] = image.width;
@@ -41,11 +41,11 @@ export function keep({ slot, pixels, shapes }: PictureCache, index: number, imag
 interface Shelf {
   readonly paths: readonly string[];
   readonly head: string;
-  readonly cache: PictureCache;
+  readonly cache: ImageCache;
 }
 
 /** The caches of as many lists of samples as fit in `bytes` together. */
-export class PictureCaches {
+export class ImageCaches {
   readonly #shelves: Shelf[] = [];
   #left: number;
 
@@ -55,10 +55,10 @@ export class PictureCaches {
 
   /**
    * The cache for these samples after these steps, the same one whenever both are the same. None where the steps settle
-   * the pictures' size and not all of them fit. Otherwise the slots share out half of what is left: a list of larger
-   * pictures, few of which could be kept, takes no memory, because untouched pages of the slab have none.
+   * the images' size and not all of them fit. Otherwise the slots share out half of what is left: a list of larger
+   * images, few of which could be kept, takes no memory, because untouched pages of the slab have none.
    */
-  of(samples: readonly Sample[], head: readonly SteadyStep[]): PictureCache | undefined {
+  of(samples: readonly Sample[], head: readonly SteadyStep[]): ImageCache | undefined {
     const key = JSON.stringify(head);
     const known = this.#shelves.find((shelf) => shelf.head === key && samePaths(shelf.paths, samples));
     if (known) return known.cache;

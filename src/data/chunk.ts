@@ -1,11 +1,11 @@
 /**
- * The work that is done in the background: a run of a batch's pictures is read, decoded, transformed and written to its
- * place. Everything random depends on (seed, epoch, index) of the picture alone, so it does not matter who does what.
+ * The work that is done in the background: a run of a batch's images is read, decoded, transformed and written to its
+ * place. Everything random depends on (seed, epoch, index) of the image alone, so it does not matter who does what.
  */
 
 import { readFileSync } from 'node:fs';
 import { FormatError } from '../errors.ts';
-import { keep, type PictureCache, recall } from './cache.ts';
+import { type ImageCache, keep, recall } from './cache.ts';
 import { absent, decode, type Image } from './image.ts';
 import { sampleRandom } from './random.ts';
 import { applySteady, applyTransforms, type SteadyStep, type Transforms } from './transforms.ts';
@@ -18,21 +18,21 @@ export interface Chunk {
   /** The transforms in two parts: what comes before the first random step, and the rest. */
   readonly head: readonly SteadyStep[];
   readonly tail: Transforms;
-  /** Where pictures are kept as they are after `head`. */
-  readonly cache: PictureCache | undefined;
+  /** Where images are kept as they are after `head`. */
+  readonly cache: ImageCache | undefined;
   readonly seed: number;
   readonly epoch: number;
-  /** Where picture i is written: values i · length … of [C, H, W] each. Shared memory between threads. */
+  /** Where image i is written: values i · length … of [C, H, W] each. Shared memory between threads. */
   readonly images: Float32Array; // [n, C, H, W]
 }
 
-/** A picture of the chunk that cannot be used, and the sentence that says why. */
+/** An image of the chunk that cannot be used, and the sentence that says why. */
 export interface Failure {
   readonly position: number;
   readonly message: string;
 }
 
-/** Pictures on their way at a time: libvips decodes some, on libuv's threads, while this thread resizes another. */
+/** Images on their way at a time: libvips decodes some, on libuv's threads, while this thread resizes another. */
 const lanes = 4;
 
 export async function fillChunk(chunk: Chunk): Promise<Failure[]> {
@@ -60,7 +60,7 @@ async function fill(chunk: Chunk, position: number): Promise<void> {
   applyTransforms(tail, image, sampleRandom(seed, epoch, index), place);
 }
 
-/** A picture from its file, after the steps that are not random; kept for the next epoch. */
+/** An image from its file, after the steps that are not random; kept for the next epoch. */
 async function prepare({ head, cache }: Chunk, path: string, index: number): Promise<Image> {
   const decoded = await decode(read(path), path);
   try {
@@ -69,7 +69,7 @@ async function prepare({ head, cache }: Chunk, path: string, index: number): Pro
     return image;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new FormatError(`Picture "${path}" cannot be used. ${error.message}`, { cause: error });
+    throw new FormatError(`Image "${path}" cannot be used. ${error.message}`, { cause: error });
   }
 }
 

@@ -1,20 +1,20 @@
 /**
- * Bytes of a picture that lies behind a URL: http and https are fetched, `data:` holds them itself. What comes is at most
- * 64 MiB and is told to be a picture by decoding it, whatever the server calls it.
+ * Bytes of an image that lies behind a URL: http and https are fetched, `data:` holds them itself. What comes is at most
+ * 64 MiB and is told to be an image by decoding it, whatever the server calls it.
  */
 import { fileURLToPath } from 'node:url';
 import { FormatError } from '../errors.ts';
 import { joinBytes } from '../tensor.ts';
 
 /** The most bytes that are taken from a server or a stream. */
-export const mostPictureBytes = 64 * 2 ** 20;
+export const maxImageBytes = 64 * 2 ** 20;
 
 const timeout = 60_000;
 
 /** Whether a string is a URL, rather than a path. */
 export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:)/i.test(text);
 
-/** How messages and tables call a picture's address: a `data:` URL by its beginning. */
+/** How messages and tables call an image's address: a `data:` URL by its beginning. */
 export const shortName = (source: string): string =>
   /^data:/i.test(source) && source.length > 48 ? `${source.slice(0, 47)}…` : source;
 
@@ -29,7 +29,7 @@ export async function fetchBytes(url: string): Promise<Uint8Array> {
   if (!response.ok) {
     await response.body?.cancel();
     const status = `${response.status} ${response.statusText}`.trim();
-    throw new FormatError(`Picture "${shortName(url)}" cannot be fetched: the server answers ${status}.`);
+    throw new FormatError(`Image "${shortName(url)}" cannot be fetched: the server answers ${status}.`);
   }
   return readCapped(response.body ?? [], url);
 }
@@ -40,7 +40,7 @@ export function filePath(source: string): string {
   try {
     return fileURLToPath(source);
   } catch (cause) {
-    throw new FormatError(`Picture "${source}" is at no path of this machine; expected file:///path/to/picture.`, {
+    throw new FormatError(`Image "${source}" is at no path of this machine; expected file:///path/to/image.`, {
       cause,
     });
   }
@@ -60,21 +60,19 @@ export async function readCapped(
   await refusing(name, async () => {
     for await (const chunk of stream) {
       length += chunk.length;
-      if (length > mostPictureBytes) break;
+      if (length > maxImageBytes) break;
       chunks.push(chunk);
     }
   });
-  if (length <= mostPictureBytes) return joinBytes(chunks);
-  throw new FormatError(
-    `Picture "${shortName(name)}" is larger than ${mostPictureBytes / 2 ** 20} MiB; make it smaller.`,
-  );
+  if (length <= maxImageBytes) return joinBytes(chunks);
+  throw new FormatError(`Image "${shortName(name)}" is larger than ${maxImageBytes / 2 ** 20} MiB; make it smaller.`);
 }
 
 async function refusing<T>(name: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
-    throw new FormatError(`Picture "${shortName(name)}" cannot be fetched: ${reasonOf(cause)}.`, { cause });
+    throw new FormatError(`Image "${shortName(name)}" cannot be fetched: ${reasonOf(cause)}.`, { cause });
   }
 }
 

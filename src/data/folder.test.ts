@@ -1,11 +1,11 @@
-/** Folders of (empty) picture files: what is found, in what order, and every refusal. */
+/** Folders of (empty) image files: what is found, in what order, and every refusal. */
 
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../errors.ts';
-import { listPictures, openClasses, openFolder, type Sample } from './folder.ts';
+import { listImages, openClasses, openFolder, type Sample } from './folder.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -91,8 +91,8 @@ describe('openFolder', () => {
   });
 
   it('follows links, but not in circles', async () => {
-    make('elsewhere/pictures/1.jpg', 'data/a/1.jpg', 'data/b/');
-    symlinkSync(join(dir, 'elsewhere/pictures'), join(dir, 'data/b/linked'));
+    make('elsewhere/images/1.jpg', 'data/a/1.jpg', 'data/b/');
+    symlinkSync(join(dir, 'elsewhere/images'), join(dir, 'data/b/linked'));
     symlinkSync(join(dir, 'data/b'), join(dir, 'data/b/circle'));
     symlinkSync(join(dir, 'nowhere'), join(dir, 'data/b/dangling.jpg'));
     const { train } = await openFolder(join(dir, 'data'), { validation: 0 });
@@ -122,7 +122,7 @@ describe('refusals name the folder or the class', () => {
   });
 
   it('a folder without classes', async () => {
-    await refuses(/Folder ".*" holds no class folders; put the pictures of each class in a folder of its own\./);
+    await refuses(/Folder ".*" holds no class folders; put the images of each class in a folder of its own\./);
     make('train/', 'val/a/1.jpg');
     await refuses(/Folder ".*train" holds no class folders/);
   });
@@ -134,7 +134,7 @@ describe('refusals name the folder or the class', () => {
 
   it('an empty class', () => {
     make('cat/1.jpg', 'dog/readme.txt');
-    return refuses(/Class folder ".*dog" holds no pictures \(\.jpg .*\.avif\); add some, or remove it\./);
+    return refuses(/Class folder ".*dog" holds no images \(\.jpg .*\.avif\); add some, or remove it\./);
   });
 
   it('a class for validation that training lacks', () => {
@@ -185,16 +185,16 @@ describe('folders of WordNet numbers', () => {
   });
 });
 
-describe('listPictures', () => {
+describe('listImages', () => {
   it('finds all below a folder, in order', async () => {
     make('b/2.png', 'b/1.jpg', 'a.webp', 'c/d/e.JPG', '.hidden/1.png', 'note.txt');
-    const found = (await listPictures(dir)).map((path) => relative(dir, path).replaceAll('\\', '/'));
+    const found = (await listImages(dir)).map((path) => relative(dir, path).replaceAll('\\', '/'));
     expect(found).toEqual(['a.webp', 'b/1.jpg', 'b/2.png', 'c/d/e.JPG']);
   });
 
-  it('refuses a folder without pictures, or none', async () => {
+  it('refuses a folder without images, or none', async () => {
     make('a/note.txt');
-    await expect(listPictures(dir)).rejects.toThrow(/^Folder ".*" holds no pictures \(\.jpg /);
-    await expect(listPictures(join(dir, 'b'))).rejects.toThrow(/b" does not exist/);
+    await expect(listImages(dir)).rejects.toThrow(/^Folder ".*" holds no images \(\.jpg /);
+    await expect(listImages(join(dir, 'b'))).rejects.toThrow(/b" does not exist/);
   });
 });

@@ -1,11 +1,11 @@
 /**
- * Folders of pictures, one sub-folder per class, as training and validation samples.
+ * Folders of images, one sub-folder per class, as training and validation samples.
  *
  *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      the two are given; val may also be validation, valid or test
  *   DIR/CLASS/…        or   DIR/train/CLASS/…    every class is split by the seed
  *
  * Names are ordered by UTF-16 code unit, so labels and splits are the same on every machine. Sub-folders of a class
- * belong to it; links are followed; names that begin with a dot, and files that are no pictures, are passed over.
+ * belong to it; links are followed; names that begin with a dot, and files that are no images, are passed over.
  */
 
 import type { Dirent } from 'node:fs';
@@ -89,19 +89,19 @@ export async function openClasses(
 }
 
 /**
- * All pictures below a folder, in order; links are followed, hidden names passed over.
+ * All images below a folder, in order; links are followed, hidden names passed over.
  *
  * @throws UsageError when there are none, or no such folder.
  */
-export async function listPictures(dir: string): Promise<string[]> {
+export async function listImages(dir: string): Promise<string[]> {
   await entries(dir);
-  const paths = await pictures(dir, []);
+  const paths = await images(dir, []);
   if (paths.length > 0) return paths;
-  throw new UsageError(`Folder "${dir}" holds no pictures (${extensions.join(' ')}).`);
+  throw new UsageError(`Folder "${dir}" holds no images (${extensions.join(' ')}).`);
 }
 
-/** Whether a file is a picture by the ending of its name. */
-export const isPictureName = (name: string): boolean =>
+/** Whether a file is an image by the ending of its name. */
+export const isImageName = (name: string): boolean =>
   extensions.some((extension) => name.toLowerCase().endsWith(extension));
 
 /** WordNet's numbers, by which ImageNet's folders are called, are nobody's names of classes. */
@@ -114,11 +114,11 @@ function adviceFor(found: readonly string[], known: readonly string[]): string {
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
 
-/** A `train` that holds pictures of its own is a class of trains, not one half of a split. */
+/** A `train` that holds images of its own is a class of trains, not one half of a split. */
 async function layout(dir: string): Promise<{ trainDir: string; validationDir?: string }> {
   const names = (await entries(dir)).filter((entry) => entry.folder).map((entry) => entry.name);
   const trainDir = join(dir, 'train');
-  if (!names.includes('train') || (await entries(trainDir)).some((entry) => isPicture(entry))) return { trainDir: dir };
+  if (!names.includes('train') || (await entries(trainDir)).some((entry) => isImage(entry))) return { trainDir: dir };
   const validation = validationNames.find((name) => names.includes(name));
   return validation === undefined ? { trainDir } : { trainDir, validationDir: join(dir, validation) };
 }
@@ -126,20 +126,18 @@ async function layout(dir: string): Promise<{ trainDir: string; validationDir?: 
 async function classNames(dir: string): Promise<string[]> {
   const names = (await entries(dir)).filter((entry) => entry.folder).map((entry) => entry.name);
   if (names.length > 0) return names;
-  throw new UsageError(
-    `Folder "${dir}" holds no class folders; put the pictures of each class in a folder of its own.`,
-  );
+  throw new UsageError(`Folder "${dir}" holds no class folders; put the images of each class in a folder of its own.`);
 }
 
-/** The pictures in the folders `names` of `dir`, labelled by their place in `classes`. */
+/** The images in the folders `names` of `dir`, labeled by their place in `classes`. */
 async function samplesOf(dir: string, names: readonly string[], classes: readonly string[]): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const name of names) {
     const label = classes.indexOf(name);
-    const paths = await pictures(join(dir, name), []);
+    const paths = await images(join(dir, name), []);
     if (paths.length === 0) {
       throw new UsageError(
-        `Class folder "${join(dir, name)}" holds no pictures (${extensions.join(' ')}); add some, or remove it.`,
+        `Class folder "${join(dir, name)}" holds no images (${extensions.join(' ')}); add some, or remove it.`,
       );
     }
     for (const path of paths) samples.push({ path, label });
@@ -147,15 +145,15 @@ async function samplesOf(dir: string, names: readonly string[], classes: readonl
   return samples;
 }
 
-/** All pictures below a folder. `above` holds the real paths that lead here: a link back to one of them is not followed. */
-async function pictures(dir: string, above: readonly string[]): Promise<string[]> {
+/** All images below a folder. `above` holds the real paths that lead here: a link back to one of them is not followed. */
+async function images(dir: string, above: readonly string[]): Promise<string[]> {
   const real = await realpath(dir);
   if (above.includes(real)) return [];
   let paths: string[] = [];
   for (const entry of await entries(dir)) {
     const path = join(dir, entry.name);
-    if (entry.folder) paths = paths.concat(await pictures(path, [...above, real]));
-    else if (isPicture(entry)) paths.push(path);
+    if (entry.folder) paths = paths.concat(await images(path, [...above, real]));
+    else if (isImage(entry)) paths.push(path);
   }
   return paths;
 }
@@ -165,7 +163,7 @@ interface Entry {
   readonly folder: boolean;
 }
 
-const isPicture = ({ name, folder }: Entry): boolean => !folder && isPictureName(name);
+const isImage = ({ name, folder }: Entry): boolean => !folder && isImageName(name);
 
 /** What a folder holds, in order, without hidden names and dangling links. */
 async function entries(dir: string): Promise<Entry[]> {
@@ -189,7 +187,7 @@ function unusable({ code, message }: NodeJS.ErrnoException): string {
   return code === 'ENOTDIR' ? 'is a file' : `cannot be read (${message})`;
 }
 
-/** Takes the same fraction of every class, at least one picture and never all of them. */
+/** Takes the same fraction of every class, at least one image and never all of them. */
 function split(
   samples: readonly Sample[],
   classCount: number,

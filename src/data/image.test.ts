@@ -1,4 +1,4 @@
-/** Pictures that cannot be read: what is detected, and what the error says. Pixels are compared in pillow.test.ts. */
+/** Images that cannot be read: what is detected, and what the error says. Pixels are compared in pillow.test.ts. */
 
 import sharp from 'sharp';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -23,20 +23,20 @@ for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
     for (const kept of [0.3, 0.6, 0.95]) {
       const cut = decode(bytes.subarray(0, Math.floor(bytes.length * kept)), 'cut');
       await expect(cut).rejects.toThrow(FormatError);
-      await expect(cut).rejects.toThrow(/^Picture "cut" cannot be read: .+\. Replace or remove it\.$/);
+      await expect(cut).rejects.toThrow(/^Image "cut" cannot be read: .+\. Replace or remove it\.$/);
     }
   });
 }
 
-it('says what is wrong with bytes that are no picture', async () => {
-  await expect(decode(Buffer.from('no picture'), 'a.jpg')).rejects.toThrow(
-    'Picture "a.jpg" cannot be read: the file contains unsupported image format. Replace or remove it.',
+it('says what is wrong with bytes that are no image', async () => {
+  await expect(decode(Buffer.from('no image'), 'a.jpg')).rejects.toThrow(
+    'Image "a.jpg" cannot be read: the file contains unsupported image format. Replace or remove it.',
   );
-  await expect(decode(new Uint8Array())).rejects.toThrow('Picture "picture" cannot be read: the file is empty.');
+  await expect(decode(new Uint8Array())).rejects.toThrow('Image "image" cannot be read: the file is empty.');
 });
 
 it('names a file that is missing by its path', async () => {
-  await expect(decode('nowhere/a.jpg')).rejects.toThrow(/^There is no picture "nowhere\/a.jpg"\.$/);
+  await expect(decode('nowhere/a.jpg')).rejects.toThrow(/^There is no image "nowhere\/a.jpg"\.$/);
 });
 
 it('asks for sharp where it is not installed', async () => {

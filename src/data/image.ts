@@ -1,9 +1,9 @@
 /**
- * A decoded picture, and decoding by sharp (libvips), which is an optional peer: it is loaded at the first picture. Small
+ * A decoded image, and decoding by sharp (libvips), which is an optional peer: it is loaded at the first image. Small
  * JPEG files take a shorter way to the same pixels.
  *
  * Pixels equal Pillow's `Image.open(file).convert('RGB')` for JPEG, PNG, GIF, WebP and TIFF of 8 bits, CMYK apart: alpha
- * is dropped rather than blended, an embedded colour profile is ignored, an EXIF orientation is not applied, and the
+ * is dropped rather than blended, an embedded color profile is ignored, an EXIF orientation is not applied, and the
  * first frame of an animation is taken.
  */
 
@@ -16,21 +16,21 @@ import { loadSharp } from './sharp.ts';
 export interface Image {
   readonly width: number;
   readonly height: number;
-  /** 3 is RGB, as `decode` returns; 1 is grey. */
+  /** 3 is RGB, as `decode` returns; 1 is grayscale. */
   readonly channels: 1 | 3;
   readonly data: Uint8Array; // [H, W, C]
 }
 
 /**
- * Decodes a picture to RGB.
+ * Decodes an image to RGB.
  *
- * @param input a path, or the bytes of a picture file.
- * @param name what error messages call the picture; the path by default.
- * @throws FormatError when it cannot be read, is cut short or is no picture; UsageError when sharp is not installed.
+ * @param input a path, or the bytes of an image file.
+ * @param name what error messages call the image; the path by default.
+ * @throws FormatError when it cannot be read, is cut short or is no image; UsageError when sharp is not installed.
  * @example const { width, height, data } = await decode('rose.jpg');
  */
 export async function decode(input: string | Uint8Array, name?: string): Promise<Image> {
-  const label = name ?? (typeof input === 'string' ? input : 'picture');
+  const label = name ?? (typeof input === 'string' ? input : 'image');
   const sharp = await loadSharp();
   const bytes = typeof input === 'string' ? await read(input, label) : input;
   const small = await decodeSmallJpeg(bytes);
@@ -53,15 +53,15 @@ export async function decode(input: string | Uint8Array, name?: string): Promise
   }
 }
 
-/** The error for a picture that cannot be read, the same sentence wherever it is found. */
+/** The error for an image that cannot be read, the same sentence wherever it is found. */
 export const unreadable = (name: string, reason: string, cause?: unknown): FormatError =>
-  new FormatError(`Picture "${name}" cannot be read: ${reason}. Replace or remove it.`, { cause });
+  new FormatError(`Image "${name}" cannot be read: ${reason}. Replace or remove it.`, { cause });
 
 /** The error for a path that is no file. */
 export function absent(path: string, cause: unknown): FormatError {
   const { code } = cause as { code?: string };
-  if (code === 'ENOENT') return new FormatError(`There is no picture "${path}".`, { cause });
-  if (code === 'EISDIR') return new FormatError(`"${path}" is a folder; name the pictures in it.`, { cause });
+  if (code === 'ENOENT') return new FormatError(`There is no image "${path}".`, { cause });
+  if (code === 'EISDIR') return new FormatError(`"${path}" is a folder; name the images in it.`, { cause });
   return unreadable(path, firstLine(cause), cause);
 }
 

@@ -23,33 +23,33 @@ const paints: Readonly<Record<string, () => Paint>> = {
   },
 };
 
-async function jpeg(paint: Paint, width: number, height: number, options: JpegOptions = {}, grey = false) {
+async function jpeg(paint: Paint, width: number, height: number, options: JpegOptions = {}, grayscale = false) {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => {
     const pixel = Math.floor(i / 3);
     return paint(pixel % width, Math.floor(pixel / width), i % 3);
   });
-  const picture = sharp(data, { raw: { width, height, channels: 3 } });
-  return (grey ? picture.toColourspace('b-w') : picture).jpeg(options).toBuffer();
+  const image = sharp(data, { raw: { width, height, channels: 3 } });
+  return (grayscale ? image.toColourspace('b-w') : image).jpeg(options).toBuffer();
 }
 
 async function byLibvips(bytes: Uint8Array) {
-  const picture = sharp(bytes, { failOn: 'error', ignoreIcc: true }).removeAlpha().toColourspace('srgb').raw();
-  const { data, info } = await picture.toBuffer({ resolveWithObject: true });
+  const image = sharp(bytes, { failOn: 'error', ignoreIcc: true }).removeAlpha().toColourspace('srgb').raw();
+  const { data, info } = await image.toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, channels: 3, data: new Uint8Array(data) };
 }
 
 describe('equals libvips on every byte', () => {
   for (const [name, choose] of Object.entries(paints)) {
-    for (const chromaSubsampling of ['4:2:0', '4:4:4', 'grey']) {
+    for (const chromaSubsampling of ['4:2:0', '4:4:4', 'grayscale']) {
       it(`${name}, ${chromaSubsampling}`, async () => {
-        const grey = chromaSubsampling === 'grey';
+        const grayscale = chromaSubsampling === 'grayscale';
         for (let i = 0; i < 30; i++) {
           const options = {
             quality: random.int(1, 101),
             optimiseCoding: random.float() < 0.5,
-            ...(!grey && { chromaSubsampling }),
+            ...(!grayscale && { chromaSubsampling }),
           };
-          const bytes = await jpeg(choose(), random.int(1, 70), random.int(1, 70), options, grey);
+          const bytes = await jpeg(choose(), random.int(1, 70), random.int(1, 70), options, grayscale);
           expect(await decodeSmallJpeg(bytes)).toEqual(await byLibvips(bytes));
         }
       });
@@ -69,7 +69,7 @@ describe('leaves to libvips', () => {
     await leaves(await jpeg(waves, 32, 32, { progressive: true }));
   });
 
-  it('files in other colours', async () => {
+  it('files in other colors', async () => {
     const cmyk = await sharp(await jpeg(waves, 32, 32))
       .toColourspace('cmyk')
       .jpeg()

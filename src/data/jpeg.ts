@@ -1,14 +1,14 @@
 /**
  * Small JPEG files, decoded by libjpeg-turbo in WebAssembly: libvips takes ten times as long, nearly all of it to get
  * ready. It is the decoder that libvips has too, and so are the pixels, bit for bit; only in a damaged file, with numbers
- * larger than any picture's, may they differ.
+ * larger than any image's, may they differ.
  */
 
 import type { JPEGDecoder } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
 import type { Image } from './image.ts';
 
-/** Larger pictures gain less, and would keep this thread from its work: libvips decodes on others. */
-const mostPixels = 96 * 96;
+/** Larger images gain less, and would keep this thread from its work: libvips decodes on others. */
+const maxPixels = 96 * 96;
 
 let loaded: Promise<JPEGDecoder | undefined> | undefined;
 
@@ -21,7 +21,7 @@ async function load(): Promise<JPEGDecoder | undefined> {
   }
 }
 
-/** The picture; undefined where libvips shall have a look, which knows what can be mended and says what cannot. */
+/** The image; undefined where libvips shall have a look, which knows what can be mended and says what cannot. */
 export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefined> {
   if (!isSmallJpeg(bytes)) return undefined;
   loaded ??= load();
@@ -31,7 +31,7 @@ export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefi
     decoder.getEncodedBuffer(bytes.length).set(bytes);
     decoder.decode();
   } catch {
-    loaded = undefined; // an error never gives back what it took of the decoder's stack: the next picture gets a new one
+    loaded = undefined; // an error never gives back what it took of the decoder's stack: the next image gets a new one
     return undefined;
   }
   const { width, height, componentCount } = decoder.getFrameInfo();
@@ -41,14 +41,14 @@ export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefi
   return { width, height, channels: 3, data };
 }
 
-/** Whether a file's header is that of a baseline JPEG of few pixels, grey or of three colours (ITU-T T.81, B.2). */
+/** Whether a file's header is that of a baseline JPEG of few pixels, grayscale or of three colors (ITU-T T.81, B.2). */
 function isSmallJpeg(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 2 || view.getUint16(0) !== 0xffd8) return false;
   for (let at = 2; at + 10 <= bytes.length; at += 2 + view.getUint16(at + 2)) {
     const marker = view.getUint16(at);
     if (marker === 0xffc0) {
-      return view.getUint16(at + 5) * view.getUint16(at + 7) <= mostPixels && [1, 3].includes(bytes[at + 9]!);
+      return view.getUint16(at + 5) * view.getUint16(at + 7) <= maxPixels && [1, 3].includes(bytes[at + 9]!);
     }
     if (marker < 0xffc0 || marker === 0xffda) return false;
   }

@@ -8,7 +8,7 @@ declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs' {
       getEncodedBuffer(length: number): Uint8Array;
       /** Throws for what libjpeg warns of, too. */
       decode(): void;
-      /** 1 component is grey; all else becomes RGB. */
+      /** 1 component is grayscale; all else becomes RGB. */
       getFrameInfo(): { readonly width: number; readonly height: number; readonly componentCount: 1 | 3 };
       getDecodedBuffer(): Uint8ClampedArray; // [H, W, C]
     }

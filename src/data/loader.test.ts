@@ -11,10 +11,10 @@ import { type Batch, countBatches, type EpochOptions, Loader } from './loader.ts
 import { preprocessingFor, trainTransforms } from './presets.ts';
 import type { Transforms } from './transforms.ts';
 
-/** Every picture is of one colour, ten times its index, so that a batch shows what it holds. */
+/** Every image is of one color, ten times its index, so that a batch shows what it holds. */
 const plain: Transforms = [
   { kind: 'center-crop', size: 2 },
-  { kind: 'normalise', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
+  { kind: 'normalize', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
 ];
 const varied = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8 }), 'pad-and-crop');
 
@@ -50,10 +50,10 @@ async function take(options: Partial<EpochOptions>, from = loader): Promise<Batc
 
 const indices = (batches: Batch[]): number[][] => batches.map((batch) => [...batch.indices]);
 
-/** Replaces pictures by ones that cannot be read, for the time of a test. */
+/** Replaces images by ones that cannot be read, for the time of a test. */
 async function withBroken<T>(broken: number[], test: (samples: Sample[]) => Promise<T>): Promise<T> {
   const paths = broken.map((index) => join(dir, `broken-${index}.jpg`));
-  for (const path of paths) writeFileSync(path, 'no picture');
+  for (const path of paths) writeFileSync(path, 'no image');
   const result = await test(
     samples.map((sample, i) => (broken.includes(i) ? { ...sample, path: paths[broken.indexOf(i)]! } : sample)),
   );
@@ -62,7 +62,7 @@ async function withBroken<T>(broken: number[], test: (samples: Sample[]) => Prom
 }
 
 describe('an epoch', () => {
-  it('holds every picture in its place, with its label', async () => {
+  it('holds every image in its place, with its label', async () => {
     const batches = await take({});
     expect(indices(batches)).toEqual([
       [0, 1, 2, 3],
@@ -112,15 +112,15 @@ describe('an epoch', () => {
     for (const startBatch of [1, 2, 3]) expect(await take({ ...options, startBatch })).toEqual(whole.slice(startBatch));
   });
 
-  it('varies a picture by its index, not by its place', async () => {
-    const picture = async (options: Partial<EpochOptions>) => {
+  it('varies an image by its index, not by its place', async () => {
+    const image = async (options: Partial<EpochOptions>) => {
       const batches = await take({ transforms: varied, seed: 5, ...options });
       const batch = batches.find((batch) => batch.indices.includes(7))!;
       const place = batch.indices.indexOf(7);
       return batch.images.slice(place * 192, (place + 1) * 192);
     };
-    expect(await picture({ shuffle: true })).toEqual(await picture({ batchSize: 3 }));
-    expect(await picture({ epoch: 1 })).not.toEqual(await picture({ epoch: 0 }));
+    expect(await image({ shuffle: true })).toEqual(await image({ batchSize: 3 }));
+    expect(await image({ epoch: 1 })).not.toEqual(await image({ epoch: 0 }));
   });
 
   it('may be left early, and another begun', async () => {
@@ -139,7 +139,7 @@ describe('an epoch', () => {
   });
 });
 
-describe('pictures kept for the next epoch', () => {
+describe('images kept for the next epoch', () => {
   /** Shuffled epochs, one of them entered in the middle, and validation's. */
   async function epochs(cache: number, transforms: Transforms): Promise<Batch[]> {
     const own = new Loader({ workers: 0, cache });
@@ -152,11 +152,11 @@ describe('pictures kept for the next epoch', () => {
     return all;
   }
   const crops = trainTransforms(preprocessingFor({ stem: 'imagenet', size: 6 }), 'random-resized-crop');
-  const greys = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8, channels: 1 }), 'pad-and-crop');
+  const grayscales = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8, channels: 1 }), 'pad-and-crop');
   const hide = () => (existsSync(dir) ? renameSync(dir, `${dir}-hidden`) : undefined);
   const show = () => (existsSync(dir) ? undefined : renameSync(`${dir}-hidden`, dir));
 
-  for (const [name, transforms] of Object.entries({ varied, crops, greys, plain })) {
+  for (const [name, transforms] of Object.entries({ varied, crops, grayscales, plain })) {
     it(`make no difference (${name})`, async () => {
       const anew = await epochs(0, transforms);
       for (const cache of [0.0001, 0.01, 16]) expect(await epochs(cache, transforms)).toEqual(anew);
@@ -182,7 +182,7 @@ describe('pictures kept for the next epoch', () => {
     expect(await take({ transforms: varied }, own)).toEqual(await take({ transforms: varied }));
     await own.close();
     hide();
-    await expect(take({ corrupt: 'throw' }, own).finally(show)).rejects.toThrow(/^There is no picture/);
+    await expect(take({ corrupt: 'throw' }, own).finally(show)).rejects.toThrow(/^There is no image/);
   });
 
   it('are told of again where they cannot be read', () =>
@@ -198,11 +198,11 @@ describe('pictures kept for the next epoch', () => {
     const own = new Loader({ workers: 0, cache: (11 * 2 * 2 * 3 - 1) / 2 ** 20 });
     await take({}, own);
     hide();
-    await expect(take({ corrupt: 'throw' }, own).finally(show)).rejects.toThrow(/^There is no picture/);
+    await expect(take({ corrupt: 'throw' }, own).finally(show)).rejects.toThrow(/^There is no image/);
   });
 });
 
-describe('a picture that cannot be read', () => {
+describe('an image that cannot be read', () => {
   it('is left out of evaluation, and reported once per epoch', () =>
     withBroken([1, 8, 9, 10], async (samples) => {
       const reported: string[] = [];
@@ -214,7 +214,7 @@ describe('a picture that cannot be read', () => {
       expect([...batches[0]!.images].map(Math.round)).toEqual([0, 20, 30, 0].flatMap((value) => Array(12).fill(value)));
       expect(reported).toHaveLength(4);
       expect(reported[0]).toMatch(
-        /broken-1\.jpg: Picture ".*broken-1\.jpg" cannot be read: the file contains unsupported/,
+        /broken-1\.jpg: Image ".*broken-1\.jpg" cannot be read: the file contains unsupported/,
       );
     }));
 
@@ -235,13 +235,13 @@ describe('a picture that cannot be read', () => {
     withBroken([6], async (samples) => {
       const epoch = take({ samples, corrupt: 'throw' });
       await expect(epoch).rejects.toThrow(FormatError);
-      await expect(epoch).rejects.toThrow(/Picture ".*broken-6\.jpg" cannot be read/);
+      await expect(epoch).rejects.toThrow(/Image ".*broken-6\.jpg" cannot be read/);
     }));
 
   it('ends the epoch when its batch has no other', () =>
     withBroken([4, 5, 6, 7], (samples) =>
       expect(take({ samples, corrupt: 'replace' })).rejects.toThrow(
-        /^None of the 4 pictures of batch 1 can be read\. The first: Picture ".*broken-4\.jpg" cannot be read/,
+        /^None of the 4 images of batch 1 can be read\. The first: Image ".*broken-4\.jpg" cannot be read/,
       ),
     ));
 
@@ -263,9 +263,9 @@ describe('a picture that cannot be read', () => {
     expect(indices(batches)).toEqual([[3, -1, -1, -1]]);
     // The reason is libvips', whose threads share one place for their complaints.
     expect(messages[0]).toMatch(/cut\.png" cannot be read: .+\. Replace or remove it\.$/);
-    expect(messages[1]).toMatch(/^There is no picture ".*missing\.png"\.$/);
+    expect(messages[1]).toMatch(/^There is no image ".*missing\.png"\.$/);
     expect(messages[2]).toMatch(
-      /narrow\.png" cannot be used\. The picture's 1 × 16000 pixels are too narrow: .* 99 × 1584000\.$/,
+      /narrow\.png" cannot be used\. The image's 1 × 16000 pixels are too narrow: .* 99 × 1584000\.$/,
     );
   });
 });
@@ -283,7 +283,7 @@ describe('options that cannot be used', () => {
     refuses({ startBatch: 4 }, /^startBatch is 4, but an epoch has 3 batches\.$/);
     refuses({ batchSize: 12, dropLast: true }, /^11 samples make no full batch of 12; choose a smaller batchSize/);
     refuses({ samples: [] }, /^0 samples make no batch of 4/);
-    refuses({ transforms: [] }, /no step of kind "normalise"/);
+    refuses({ transforms: [] }, /no step of kind "normalize"/);
     expect(() => new Loader({ workers: -1 })).toThrow(/^workers is -1/);
     for (const cache of [-1, Number.NaN]) {
       expect(() => new Loader({ cache })).toThrow(/^cache is .+, but expected a number of MiB from 0\.$/);

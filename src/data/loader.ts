@@ -4,12 +4,12 @@
  * `prefetch` batches wait at the workers, so they stay busy without a word from the calling thread.
  *
  * An epoch is the same to the bit whatever the number of workers, and starting in its middle gives its tail: the order
- * depends on (seed, epoch), and each picture's randomness on (seed, epoch, its index).
+ * depends on (seed, epoch), and each image's randomness on (seed, epoch, its index).
  */
 
 import { availableParallelism } from 'node:os';
 import { FormatError, UsageError } from '../errors.ts';
-import { type PictureCache, PictureCaches } from './cache.ts';
+import { type ImageCache, ImageCaches } from './cache.ts';
 import { type Chunk, type Failure, fillChunk } from './chunk.ts';
 import type { Sample } from './folder.ts';
 import { permutation } from './random.ts';
@@ -25,8 +25,8 @@ export interface LoaderOptions {
   /** Batches that are prepared ahead; 3 by default. */
   readonly prefetch?: number;
   /**
-   * MiB of memory for decoded pictures, which later epochs over the same samples take instead of their files; 0 reads
-   * every picture anew. By default a quarter of what is available, at most 1024; above 4095 is the same as 4095. No
+   * MiB of memory for decoded images, which later epochs over the same samples take instead of their files; 0 reads
+   * every image anew. By default a quarter of what is available, at most 1024; above 4095 is the same as 4095. No
    * result depends on it.
    */
   readonly cache?: number;
@@ -52,17 +52,17 @@ export interface EpochOptions {
   /** Whether to leave out a last batch that is not full; false by default. */
   readonly dropLast?: boolean;
   /**
-   * What becomes of a picture that cannot be read. `replace` puts the next readable one of its batch in its place, so
+   * What becomes of an image that cannot be read. `replace` puts the next readable one of its batch in its place, so
    * that training's batches stay full; `skip` leaves it out; `throw` ends the epoch with a FormatError. By default
    * `replace` with `dropLast` and `skip` without.
    */
   readonly corrupt?: 'replace' | 'skip' | 'throw';
-  /** Told of every picture that cannot be read, once per epoch, in the order of the epoch. */
+  /** Told of every image that cannot be read, once per epoch, in the order of the epoch. */
   readonly onCorrupt?: (path: string, message: string) => void;
 }
 
 /**
- * The first `count` of the B places are pictures; the rest, which only an incomplete batch has, are images of zeros with
+ * The first `count` of the B places are images; the rest, which only an incomplete batch has, are images of zeros with
  * label and index -1. The arrays are overwritten when the next batch is taken.
  */
 export interface Batch {
@@ -115,7 +115,7 @@ export class Loader {
   readonly #prefetch: number;
   readonly #cache: number;
   #crew: Promise<Crew> | undefined;
-  #caches: PictureCaches;
+  #caches: ImageCaches;
 
   constructor(options: LoaderOptions = {}) {
     const { workers = Math.min(8, availableParallelism()), prefetch = 3, cache = defaultCache() } = options;
@@ -123,24 +123,24 @@ export class Loader {
     this.#prefetch = integer('prefetch', prefetch, 1);
     if (!(cache >= 0)) throw new UsageError(`cache is ${cache}, but expected a number of MiB from 0.`);
     this.#cache = Math.min(largestArray, Math.floor(cache * 2 ** 20));
-    this.#caches = new PictureCaches(this.#cache);
+    this.#caches = new ImageCaches(this.#cache);
   }
 
   /**
    * The batches of one epoch.
    *
    * @throws UsageError when an option cannot be used; while iterating, FormatError under `corrupt: 'throw'`, or when
-   *   `replace` finds no picture to put in.
+   *   `replace` finds no image to put in.
    */
   batches(options: EpochOptions): AsyncGenerator<Batch, void, undefined> {
     return this.#run(plan(options));
   }
 
-  /** Ends the worker threads and frees the pictures. An epoch that still runs fails; a later one starts new threads. */
+  /** Ends the worker threads and frees the images. An epoch that still runs fails; a later one starts new threads. */
   async close(): Promise<void> {
     const crew = this.#crew;
     this.#crew = undefined;
-    this.#caches = new PictureCaches(this.#cache);
+    this.#caches = new ImageCaches(this.#cache);
     await (await crew?.catch(() => undefined))?.close(); // a crew that could not be hired has been reported
   }
 
@@ -190,7 +190,7 @@ function plan(options: EpochOptions): Plan {
   const batches = countBatches(samples.length, batchSize, dropLast);
   if (batches === 0) {
     const have = `${samples.length} samples make no ${dropLast ? 'full ' : ''}batch of ${batchSize}`;
-    throw new UsageError(`${have}; choose a smaller batchSize or add pictures.`);
+    throw new UsageError(`${have}; choose a smaller batchSize or add images.`);
   }
   if (integer('startBatch', startBatch, 0) > batches) {
     throw new UsageError(`startBatch is ${startBatch}, but an epoch has ${batches} batches.`);
@@ -234,7 +234,7 @@ async function fillBatch(
   plan: Plan,
   number: number,
   shared: Float32Array,
-  cache: PictureCache | undefined,
+  cache: ImageCache | undefined,
 ): Promise<Failure[]> {
   const { samples, head, tail, seed, epoch, batchSize } = plan;
   const length = shared.length / batchSize; // C · H · W
@@ -276,7 +276,7 @@ function takeOver(
   return count;
 }
 
-/** For each place of the batch, the position of the picture that goes there. */
+/** For each place of the batch, the position of the image that goes there. */
 function sourcesOf(count: number, failures: readonly Failure[], corrupt: Plan['corrupt'], number: number): number[] {
   const positions = Array.from({ length: count }, (_, position) => position);
   const [first] = failures;
@@ -286,7 +286,7 @@ function sourcesOf(count: number, failures: readonly Failure[], corrupt: Plan['c
   const readable = positions.filter((position) => !failed.has(position));
   if (corrupt === 'skip') return readable;
   if (readable.length === 0) {
-    throw new FormatError(`None of the ${count} pictures of batch ${number} can be read. The first: ${first.message}`);
+    throw new FormatError(`None of the ${count} images of batch ${number} can be read. The first: ${first.message}`);
   }
   return positions.map((position) => readable.find((other) => other >= position) ?? readable[0]!);
 }

@@ -1,9 +1,9 @@
-/** Decoding, resizing and grey against Pillow itself: every byte must be equal. golden/make.py wrote the expectations. */
+/** Decoding, resizing and grayscale against Pillow itself: every byte must be equal. golden/make.py wrote the expectations. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decode, type Image } from './image.ts';
-import { grey } from './pixels.ts';
+import { grayscale } from './pixels.ts';
 import { evaluationTransforms } from './presets.ts';
 import { sampleRandom } from './random.ts';
 import { type Interpolation, interpolations, resize } from './resize.ts';
@@ -25,7 +25,7 @@ interface ResizeCase extends Partial<Record<Interpolation, string>> {
 interface Golden {
   resize: ResizeCase[];
   decode: { name: string; width: number; height: number; file: string; rgb: string }[];
-  grey: string;
+  grayscale: string;
   views: { seed: number; width: number; height: number; resize: number; size: number; flip: string; tenCrop: string }[];
 }
 
@@ -48,13 +48,13 @@ describe('resize equals Pillow', () => {
     const { left, top, regionWidth, regionHeight, toWidth, toHeight } = test;
     for (const interpolation of interpolations.filter((name) => test[name])) {
       it(`${test.mode} ${regionWidth} × ${regionHeight} at (${left}, ${top}) to ${toWidth} × ${toHeight}, ${interpolation}`, () => {
-        const picture = noise(test.seed, test.width, test.height, test.mode === 'RGB' ? 3 : 1);
+        const source = noise(test.seed, test.width, test.height, test.mode === 'RGB' ? 3 : 1);
         const region = { left, top, width: regionWidth, height: regionHeight };
-        const small = resize(picture, toWidth, toHeight, interpolation, region);
+        const small = resize(source, toWidth, toHeight, interpolation, region);
         expect({ ...small, data: base64(small.data) }).toEqual({
           width: toWidth,
           height: toHeight,
-          channels: picture.channels,
+          channels: source.channels,
           data: test[interpolation],
         });
       });
@@ -66,9 +66,9 @@ describe('resize equals Pillow', () => {
     expect(() => resize(noise(1, 4, 4, 3), 2.5, 2, 'box')).toThrow(/positive integers/);
   });
 
-  it('refuses a region that leaves the picture', () => {
+  it('refuses a region that leaves the image', () => {
     const region = { left: 2, top: 0, width: 3, height: 4 };
-    expect(() => resize(noise(1, 4, 4, 3), 2, 2, 'box', region)).toThrow(/leaves the picture of 4 × 4/);
+    expect(() => resize(noise(1, 4, 4, 3), 2, 2, 'box', region)).toThrow(/leaves the image of 4 × 4/);
   });
 });
 
@@ -81,10 +81,10 @@ describe('decode equals Pillow', () => {
   }
 });
 
-it('grey equals Pillow', () => {
-  const image = grey(noise(99, 16, 16, 3));
-  expect(base64(image.data)).toBe(golden.grey);
-  expect(grey(image)).toBe(image);
+it('grayscale equals Pillow', () => {
+  const image = grayscale(noise(99, 16, 16, 3));
+  expect(base64(image.data)).toBe(golden.grayscale);
+  expect(grayscale(image)).toBe(image);
 });
 
 describe("several views are torchvision's, pixel for pixel", () => {

@@ -1,4 +1,4 @@
-/** Steps that move or mix whole pixels: crop, mirror, grey. They are browser-safe and leave their input as it was. */
+/** Steps that move or mix whole pixels: crop, mirror, grayscale. They are browser-safe and leave their input as it was. */
 
 import type { Image } from './image.ts';
 
@@ -10,7 +10,7 @@ export interface Region {
   readonly height: number;
 }
 
-/** Cuts out a region, which may reach over the edges: what lies outside the picture is 0. */
+/** Cuts out a region, which may reach over the edges: what lies outside the image is 0. */
 export function crop(image: Image, { left, top, width, height }: Region): Image {
   const { channels } = image;
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
@@ -40,8 +40,8 @@ export function mirror(image: Image): Image {
   return { width, height, channels, data };
 }
 
-/** RGB to grey by ITU-R 601's luma in 16-bit fixed point: Pillow's `convert('L')`, bit for bit. */
-export function grey(image: Image): Image {
+/** RGB to grayscale by ITU-R 601's luma in 16-bit fixed point: Pillow's `convert('L')`, bit for bit. */
+export function grayscale(image: Image): Image {
   if (image.channels === 1) return image;
   const { width, height, data: rgb } = image;
   const data = new Uint8Array(width * height);

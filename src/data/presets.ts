@@ -1,18 +1,18 @@
 /**
- * How a model wants its pictures: `Preprocessing` is what model.json keeps, and the transforms for evaluating and for
+ * How a model wants its images: `Preprocessing` is what model.json keeps, and the transforms for evaluating and for
  * training follow from it. The statistics are the usual ones: ImageNet's as everybody uses them, CIFAR-10's from the
  * authors' ResNeXt code, which gives them in bytes.
  */
 
 import type { Interpolation } from './resize.ts';
-import type { Normalise, Transform, Transforms } from './transforms.ts';
+import type { Normalize, Transform, Transforms } from './transforms.ts';
 
 export interface Preprocessing {
-  /** 3 for RGB, 1 for grey. */
+  /** 3 for RGB, 1 for grayscale. */
   readonly channels: 1 | 3;
   /** Height and width of the network's input. */
   readonly size: number;
-  /** What a picture's shorter side is brought to before the middle is cut out. */
+  /** What an image's shorter side is brought to before the middle is cut out. */
   readonly resize: number;
   readonly interpolation: Interpolation;
   /** One value per channel, in units where a byte's range is [0, 1]. */
@@ -20,10 +20,10 @@ export interface Preprocessing {
   readonly std: readonly number[];
 }
 
-/** How pictures are varied in training. */
+/** How images are varied in training. */
 export type Augmentation = 'pad-and-crop' | 'random-resized-crop';
 
-/** For ImageNet's pictures: 224 of 256 pixels. */
+/** For ImageNet's images: 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {
   channels: 3,
   size: 224,
@@ -35,7 +35,7 @@ export const imagenetPreprocessing: Preprocessing = {
 
 const bytes = (...values: number[]): number[] => values.map((value) => value / 255);
 
-/** For CIFAR's pictures: all 32 pixels. */
+/** For CIFAR's images: all 32 pixels. */
 export const cifarPreprocessing: Preprocessing = {
   channels: 3,
   size: 32,
@@ -46,8 +46,8 @@ export const cifarPreprocessing: Preprocessing = {
 };
 
 /**
- * The usual preprocessing for a new model, by its stem: small pictures are used whole, large ones lose an eighth of the
- * shorter side. Grey takes the statistics of luma, whose spread is near the mean of the channels' spreads.
+ * The usual preprocessing for a new model, by its stem: small images are used whole, large ones lose an eighth of the
+ * shorter side. Grayscale takes the statistics of luma, whose spread is near the mean of the channels' spreads.
  *
  * @example preprocessingFor({ stem: 'imagenet', size: 160 }) // shorter side to 183, the middle 160 x 160
  */
@@ -61,14 +61,14 @@ export function preprocessingFor(options: {
   return forChannels(atSize(usual, size), channels);
 }
 
-/** Another size, with the share of the picture that is kept. */
+/** Another size, with the share of the image that is kept. */
 export const atSize = (preprocessing: Preprocessing, size: number): Preprocessing => ({
   ...preprocessing,
   size,
   resize: Math.round((size * preprocessing.resize) / preprocessing.size),
 });
 
-/** The same for grey or for colour. Grey has the statistics of luma; each colour has those of grey. */
+/** The same for grayscale or for color. Grayscale has the statistics of luma; each color has those of grayscale. */
 export function forChannels(preprocessing: Preprocessing, channels: 1 | 3): Preprocessing {
   const { mean, std } = preprocessing;
   if (channels === preprocessing.channels) return preprocessing;
@@ -85,26 +85,26 @@ const weigh = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, c) => sum + value * weights[c]!, 0);
 
 /**
- * What of a picture a model is shown: the middle, the middle and its mirror image, or the authors' ten crops. Logits of
+ * What of an image a model is shown: the middle, the middle and its mirror image, or the authors' ten crops. Logits of
  * several views are averaged.
  */
 export type Views = 'center' | 'flip' | 'ten-crop';
 export const viewNames: readonly Views[] = ['center', 'flip', 'ten-crop'];
 
 /**
- * Shorter side to `resize`, the middle `size` × `size`, or several views of that size, normalised: nothing random.
+ * Shorter side to `resize`, the middle `size` × `size`, or several views of that size, normalized: nothing random.
  *
  * @example evaluationTransforms(imagenetPreprocessing) // [C, H, W], or [10·C, H, W] with 'ten-crop'
  */
 export function evaluationTransforms(preprocessing: Preprocessing, views: Views = 'center'): Transforms {
   const { size } = preprocessing;
-  if (views === 'center') return [...view(preprocessing), normalise(preprocessing)];
-  return [...resized(preprocessing), { kind: 'several', views, size }, normalise(preprocessing)];
+  if (views === 'center') return [...view(preprocessing), normalize(preprocessing)];
+  return [...resized(preprocessing), { kind: 'several', views, size }, normalize(preprocessing)];
 }
 
 /**
- * `pad-and-crop`, for small pictures: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32) and
- * mirrored half of the time. `random-resized-crop`, for large ones: 8 to 100 % of the picture, mirrored half of the time.
+ * `pad-and-crop`, for small images: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32) and
+ * mirrored half of the time. `random-resized-crop`, for large ones: 8 to 100 % of the image, mirrored half of the time.
  *
  * @example trainTransforms(cifarPreprocessing, 'pad-and-crop')
  */
@@ -117,10 +117,10 @@ export function trainTransforms(preprocessing: Preprocessing, augmentation: Augm
           ...channelSteps(preprocessing),
           { kind: 'random-resized-crop', size, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], interpolation },
         ];
-  return [...varied, { kind: 'flip', probability: 0.5 }, normalise(preprocessing)];
+  return [...varied, { kind: 'flip', probability: 0.5 }, normalize(preprocessing)];
 }
 
-const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grey' }] : []);
+const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grayscale' }] : []);
 
 const resized = (preprocessing: Preprocessing): Transform[] => [
   ...channelSteps(preprocessing),
@@ -132,4 +132,4 @@ const view = (preprocessing: Preprocessing): Transform[] => [
   { kind: 'center-crop', size: preprocessing.size },
 ];
 
-const normalise = ({ mean, std }: Preprocessing): Normalise => ({ kind: 'normalise', mean, std });
+const normalize = ({ mean, std }: Preprocessing): Normalize => ({ kind: 'normalize', mean, std });

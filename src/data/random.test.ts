@@ -45,7 +45,7 @@ it('differs for every seed, epoch and index, beyond 32 bits too', () => {
   expect(new Set(firsts).size).toBe(keys.length);
 });
 
-it('is uniform over neighbouring samples and epochs', () => {
+it('is uniform over neighboring samples and epochs', () => {
   const n = 20_000;
   const cells = new Float64Array(100); // the first number in ten intervals × the second
   for (let i = 0; i < n; i++) {

@@ -1,9 +1,9 @@
 /**
  * Seeded random numbers that depend on what they are for and on nothing else: not on the order of work, the number of
- * threads or the machine. One generator per picture and epoch makes an epoch repeatable and its middle reachable.
+ * threads or the machine. One generator per image and epoch makes an epoch repeatable and its middle reachable.
  *
  * The words (purpose, seed, epoch, index) are hashed four times over into the 128-bit state of xoroshiro128+
- * (pure-rand), so that neighbouring pictures and epochs share nothing. The hash is MurmurHash3's mixing of 32-bit words.
+ * (pure-rand), so that neighboring images and epochs share nothing. The hash is MurmurHash3's mixing of 32-bit words.
  */
 
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';

@@ -2,7 +2,7 @@
  * Resampling that is bit for bit Pillow's `Image.resize`, so that a model sees the pixels it was trained on.
  *
  * Each output pixel is a weighted mean of the input pixels under a filter of half-width support · max(1, scale), where
- * scale is input size / output size: shrinking widens the filter (antialias). Weights are normalised, rounded to 22-bit
+ * scale is input size / output size: shrinking widens the filter (antialias). Weights are normalized, rounded to 22-bit
  * fixed point, and applied along the rows first, then along the columns, with a rounding to 8 bits after each pass.
  * Reference: Pillow's Resample.c, and Geometry.c for `nearest`; the test compares with what Pillow itself returned.
  */
@@ -37,10 +37,10 @@ const filters: { readonly [I in Exclude<Interpolation, 'nearest'>]: Filter } = {
 };
 
 /**
- * Resizes `region` of the picture, by default all of it, to `width` × `height`. The result is that of cropping first:
+ * Resizes `region` of the image, by default all of it, to `width` × `height`. The result is that of cropping first:
  * pixels outside the region are not looked at.
  *
- * @throws RangeError when a size is not a positive integer or the region leaves the picture.
+ * @throws RangeError when a size is not a positive integer or the region leaves the image.
  * @example resize(image, 224, 224, 'bilinear')
  */
 export function resize(
@@ -65,14 +65,14 @@ function check(image: Image, width: number, height: number, region: Region): voi
     throw new RangeError(`${what}: sizes must be positive integers.`);
   }
   if (region.left + region.width > image.width || region.top + region.height > image.height) {
-    throw new RangeError(`${what}: the region leaves the picture of ${image.width} × ${image.height}.`);
+    throw new RangeError(`${what}: the region leaves the image of ${image.width} × ${image.height}.`);
   }
 }
 
 function resampleRows(image: Image, region: Region, width: number, filter: Filter): Uint8Array {
   const taps = tapsFor(region.width, width, filter);
   const out = new Uint8ClampedArray(region.height * width * image.channels); // [h, W', C]
-  const resampleRow = image.channels === 3 ? resampleRgbRow : resampleGreyRow;
+  const resampleRow = image.channels === 3 ? resampleRgbRow : resampleGrayscaleRow;
   for (let y = 0; y < region.height; y++) {
     const start = ((region.top + y) * image.width + region.left) * image.channels;
     resampleRow(image.data, start, taps, out, y * width * image.channels);
@@ -80,7 +80,7 @@ function resampleRows(image: Image, region: Region, width: number, filter: Filte
   return new Uint8Array(out.buffer);
 }
 
-function resampleGreyRow(data: Uint8Array, start: number, taps: Taps, out: Uint8ClampedArray, at: number): void {
+function resampleGrayscaleRow(data: Uint8Array, start: number, taps: Taps, out: Uint8ClampedArray, at: number): void {
   const { first, count, weights } = taps;
   for (let x = 0; x < first.length; x++) {
     let p = start + first[x]!;
@@ -91,7 +91,7 @@ function resampleGreyRow(data: Uint8Array, start: number, taps: Taps, out: Uint8
   }
 }
 
-/** The grey row's loop with three sums: a loop over channels inside would take twice the time. */
+/** The grayscale row's loop with three sums: a loop over channels inside would take twice the time. */
 function resampleRgbRow(data: Uint8Array, start: number, taps: Taps, out: Uint8ClampedArray, at: number): void {
   const { first, count, weights } = taps;
   for (let x = 0; x < first.length; x++) {
@@ -144,10 +144,10 @@ function tapsFor(from: number, to: number, { support, weight }: Filter): Taps {
   const count = new Int32Array(to);
   const weights = new Int32Array(to * taps);
   for (let i = 0; i < to; i++) {
-    const centre = (i + 0.5) * scale;
-    const begin = Math.max(0, Math.trunc(centre - reach + 0.5));
-    const end = Math.min(from, Math.trunc(centre + reach + 0.5));
-    const exact = Array.from({ length: end - begin }, (_, t) => weight((t + begin - centre + 0.5) * (1 / stretch)));
+    const center = (i + 0.5) * scale;
+    const begin = Math.max(0, Math.trunc(center - reach + 0.5));
+    const end = Math.min(from, Math.trunc(center + reach + 0.5));
+    const exact = Array.from({ length: end - begin }, (_, t) => weight((t + begin - center + 0.5) * (1 / stretch)));
     const sum = exact.reduce((total, w) => total + w, 0) || 1;
     const rounded = exact.map((w) => fixedPoint(w / sum));
     first[i] = begin;
@@ -159,7 +159,7 @@ function tapsFor(from: number, to: number, { support, weight }: Filter): Taps {
 
 const fixedPoint = (weight: number): number => Math.trunc(weight * (1 << precision) + (weight < 0 ? -0.5 : 0.5));
 
-/** Picks the pixel under each output pixel's centre. The positions are summed up as Pillow does, rounding included. */
+/** Picks the pixel under each output pixel's center. The positions are summed up as Pillow does, rounding included. */
 function nearest(image: Image, width: number, height: number, region: Region): Image {
   const { channels } = image;
   const xs = positions(region.width, width).map((x) => x + region.left);

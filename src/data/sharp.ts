@@ -1,5 +1,5 @@
 /**
- * Loads sharp, an optional peer, when the first picture is decoded. It has a file of its own so that the types of the
+ * Loads sharp, an optional peer, when the first image is decoded. It has a file of its own so that the types of the
  * public names, which are in others, can be read where sharp is not installed.
  */
 
@@ -21,7 +21,7 @@ export function loadSharp(): Promise<Sharp> {
     (cause: unknown) => {
       loaded = undefined;
       const reason = String(cause).split('\n')[0];
-      throw new UsageError(`Reading pictures needs the package "sharp" (${reason}): run \`npm install sharp\`.`, {
+      throw new UsageError(`Reading images needs the package "sharp" (${reason}): run \`npm install sharp\`.`, {
         cause,
       });
     },

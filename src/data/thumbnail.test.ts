@@ -25,7 +25,7 @@ it('has the longer side at most so long', async () => {
   expect(await shown(path)).toMatchObject({ width: 96, height: 64 });
 });
 
-it('shows a picture that can be read although some of its data is damaged', async () => {
+it('shows an image that can be read although some of its data is damaged', async () => {
   const bytes = await jpeg().toBuffer();
   const path = join(dir, 'damaged.jpg');
   bytes.set([0xff, 0xd0], 9000); // a marker within the data

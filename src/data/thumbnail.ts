@@ -1,9 +1,9 @@
-/** A picture made small enough to stand in a page: a few kilobytes, as a `data:` URL. */
+/** An image made small enough to stand in a page: a few kilobytes, as a `data:` URL. */
 import { loadSharp } from './sharp.ts';
 
 /**
- * @param side what the longer side has at most, in pixels; a smaller picture stays as it is.
- * @throws Error when the picture cannot be read.
+ * @param side what the longer side has at most, in pixels; a smaller image stays as it is.
+ * @throws Error when the image cannot be read.
  * @example const url = await thumbnail('rose.jpg', 96); // data:image/jpeg;base64,…
  */
 export async function thumbnail(path: string, side: number): Promise<string> {

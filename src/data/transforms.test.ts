@@ -1,4 +1,4 @@
-/** Transforms on pictures whose pixels tell where they come from: x in red, y in green, 200 in blue. */
+/** Transforms on images whose pixels tell where they come from: x in red, y in green, 200 in blue. */
 
 import { describe, expect, it } from 'vitest';
 import { FormatError, UsageError } from '../errors.ts';
@@ -20,7 +20,7 @@ function coordinates(width: number, height: number): Image {
 }
 
 /** Leaves bytes as they are, up to the rounding of a division by 255 and back. */
-const identity: Transform = { kind: 'normalise', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
+const identity: Transform = { kind: 'normalize', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 
 /** A generator that returns what it is told: fractions for float, and the same fractions of the range for int. */
 function scripted(...values: number[]): Random {
@@ -49,12 +49,12 @@ describe('center-crop', () => {
     expect(crop(7, 11, 4)).toEqual({ x: range(2, 6), y: range(4, 8) }); // 1.5 → 2, 3.5 → 4
   });
 
-  it('pads a smaller picture with zeros, the odd one behind', () => {
+  it('pads a smaller image with zeros, the odd one behind', () => {
     expect(crop(2, 6, 5)).toEqual({ x: [-1, 0, 1, -1, -1], y: range(0, 5) }); // 0.5 → 0
     expect(crop(3, 3, 4)).toEqual({ x: [0, 1, 2, -1], y: [0, 1, 2, -1] });
   });
 
-  it('leaves a picture of its size alone', () => expect(crop(4, 4, 4)).toEqual({ x: range(0, 4), y: range(0, 4) }));
+  it('leaves an image of its size alone', () => expect(crop(4, 4, 4)).toEqual({ x: range(0, 4), y: range(0, 4) }));
 });
 
 describe('resize', () => {
@@ -74,7 +74,7 @@ describe('resize', () => {
     expect(dims(640, 427, 232)).toBe(347);
   });
 
-  it('refuses a picture that would become too large', () => {
+  it('refuses an image that would become too large', () => {
     const narrow = coordinates(1, 16_000);
     expect(() =>
       applyTransforms([{ kind: 'resize', size: 256, interpolation: 'box' }, identity], narrow, scripted()),
@@ -91,7 +91,7 @@ describe('pad-and-crop', () => {
     expect(crop(0.5, 0.99)).toEqual({ x: [2, 3, 4, 5, -1, -1], y: range(0, 6) });
   });
 
-  it('centres a picture that is too small', () => {
+  it('centers an image that is too small', () => {
     const image = coordinates(2, 1);
     expect(origin([{ kind: 'pad-and-crop', size: 6, padding: 1 }], image, 6)).toEqual({
       x: [-1, -1, 0, 1, -1, -1],
@@ -125,30 +125,30 @@ describe('random-resized-crop', () => {
   });
 
   it('falls back to the middle after ten tries that do not fit', () => {
-    // the whole area at aspect 1 of a 32 × 4 picture is 11 × 11: too high. In the middle: 4 high, 4 · 4/3 → 5 wide
+    // the whole area at aspect 1 of a 32 × 4 image is 11 × 11: too high. In the middle: 4 high, 4 · 4/3 → 5 wide
     const tries = Array.from({ length: 10 }, () => [1, 0.5]).flat();
     expect(draw(coordinates(32, 4), ...tries)).toEqual({ x: [13, 14, 16, 17], y: range(0, 4) });
     expect(draw(coordinates(4, 32), ...tries)).toEqual({ x: range(0, 4), y: [13, 14, 16, 17] });
   });
 
-  it('stays inside the picture, in the ranges asked for', () => {
+  it('stays inside the image, in the ranges asked for', () => {
     const image = coordinates(40, 30);
     for (let i = 0; i < 300; i++) {
       const { x, y } = origin([step], image, 4, sampleRandom(1, 0, i));
       expect(Math.min(...x, ...y)).toBeGreaterThanOrEqual(0);
-      const area = ((x[3]! - x[0]!) / 0.75) * ((y[3]! - y[0]!) / 0.75); // centres of pixels 0 and 3 are 3/4 apart
+      const area = ((x[3]! - x[0]!) / 0.75) * ((y[3]! - y[0]!) / 0.75); // centers of pixels 0 and 3 are 3/4 apart
       expect(area).toBeGreaterThan(0.04 * 1200);
       expect(area).toBeLessThan(1.2 * 1200);
     }
   });
 });
 
-describe('normalise', () => {
+describe('normalize', () => {
   const image: Image = { width: 2, height: 1, channels: 3, data: Uint8Array.of(0, 77, 255, 128, 0, 1) };
-  const normalise: Transform = { kind: 'normalise', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+  const normalize: Transform = { kind: 'normalize', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
   it("gives torchvision's float32 values, channel by channel", () => {
-    const [r0, r1, g0, , b0, b1] = applyTransforms([normalise], image, scripted());
+    const [r0, r1, g0, , b0, b1] = applyTransforms([normalize], image, scripted());
     expect([r0, r1, g0, b0, b1]).toEqual([
       -2.1179039478302, 0.07406462728977203, -0.6876749992370605, 2.640000104904175, -1.7870151996612549,
     ]);
@@ -156,22 +156,22 @@ describe('normalise', () => {
 
   it('writes where it is told', () => {
     const place = new Float32Array(8);
-    expect(applyTransforms([normalise], image, scripted(), place.subarray(1, 7))).toEqual(
-      applyTransforms([normalise], image, scripted()),
+    expect(applyTransforms([normalize], image, scripted(), place.subarray(1, 7))).toEqual(
+      applyTransforms([normalize], image, scripted()),
     );
     expect([place[0], place[7]]).toEqual([0, 0]);
-    expect(() => applyTransforms([normalise], image, scripted(), place)).toThrow(
+    expect(() => applyTransforms([normalize], image, scripted(), place)).toThrow(
       /6 values \[3, 1, 2\], but its place 8/,
     );
   });
 
-  it('makes one channel after grey', () => {
-    const one: Transform = { kind: 'normalise', mean: [0], std: [1 / 255] };
-    expect([...applyTransforms([{ kind: 'grey' }, one], image, scripted())].map(Math.round)).toEqual([74, 38]);
-    expect(() => applyTransforms([one], image, scripted())).toThrow(/1 mean values for 3 channels; .*"grey"/);
+  it('makes one channel after grayscale', () => {
+    const one: Transform = { kind: 'normalize', mean: [0], std: [1 / 255] };
+    expect([...applyTransforms([{ kind: 'grayscale' }, one], image, scripted())].map(Math.round)).toEqual([74, 38]);
+    expect(() => applyTransforms([one], image, scripted())).toThrow(/1 mean values for 3 channels; .*"grayscale"/);
   });
 
-  it('is required', () => expect(() => applyTransforms([], image, scripted())).toThrow(/no step of kind "normalise"/));
+  it('is required', () => expect(() => applyTransforms([], image, scripted())).toThrow(/no step of kind "normalize"/));
 });
 
 describe('outputDims', () => {
@@ -189,10 +189,10 @@ describe('outputDims', () => {
   });
 
   it('refuses options that cannot be used, by name', () => {
-    const last = { kind: 'normalise', mean: [0, 0, 0], std: [1, 1, 1] };
+    const last = { kind: 'normalize', mean: [0, 0, 0], std: [1, 1, 1] };
     const sized = { kind: 'center-crop', size: 4 };
-    refusal([sized]).toThrow(/no step of kind "normalise"/);
-    refusal([{ kind: 'resize', size: 4 }, last]).toThrow(/pictures of different sizes; end them with a crop/);
+    refusal([sized]).toThrow(/no step of kind "normalize"/);
+    refusal([{ kind: 'resize', size: 4 }, last]).toThrow(/images of different sizes; end them with a crop/);
     refusal([{ kind: 'center-crop', size: 0 }, last]).toThrow(
       'transforms[0] (center-crop): size is 0, but expected an integer from 1.',
     );
@@ -206,8 +206,8 @@ describe('outputDims', () => {
     );
     refusal([sized, { ...last, std: [1, 0, 1] }]).toThrow(/std is \[1,0,1\], but expected positive numbers/);
     refusal([sized, { ...last, std: [1] }]).toThrow(/std is \[1\], but expected 3 values, as mean/);
-    refusal([last, sized, last]).toThrow(/transforms\[0\] \(normalise\): its place/);
-    refusal([sized, { kind: 'grey' }, last]).toThrow(/mean has 3 values for pictures of 1 channels/);
+    refusal([last, sized, last]).toThrow(/transforms\[0\] \(normalize\): its place/);
+    refusal([sized, { kind: 'grayscale' }, last]).toThrow(/mean has 3 values for images of 1 channels/);
   });
 });
 
@@ -215,7 +215,7 @@ describe('presets', () => {
   it('are JSON', () => {
     const transforms = trainTransforms(imagenetPreprocessing, 'random-resized-crop');
     expect(JSON.parse(JSON.stringify(transforms))).toEqual(transforms);
-    expect(transforms.map(({ kind }) => kind)).toEqual(['random-resized-crop', 'flip', 'normalise']);
+    expect(transforms.map(({ kind }) => kind)).toEqual(['random-resized-crop', 'flip', 'normalize']);
   });
 
   it('scale the usual sizes', () => {
@@ -229,7 +229,7 @@ describe('presets', () => {
     expect([mean.length, mean[0]?.toFixed(3), std.length, std[0]?.toFixed(3)]).toEqual([1, '0.459', 1, '0.226']);
   });
 
-  it('give evaluation the same picture every time, and training another in every epoch', () => {
+  it('give evaluation the same image every time, and training another in every epoch', () => {
     const image = coordinates(50, 40);
     const view = (epoch: number) =>
       applyTransforms(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, epoch, 0));

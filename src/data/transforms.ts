@@ -1,14 +1,14 @@
 /**
- * From a decoded picture to the network's input: a list of plain, JSON-serialisable steps, the last of them `normalise`,
+ * From a decoded image to the network's input: a list of plain, JSON-serializable steps, the last of them `normalize`,
  * which turns bytes [H, W, C] into float32 [C, H, W] by (byte / 255 - mean) / std, rounded as torchvision rounds.
  *
- * The geometry is torchvision's on PIL pictures, to the pixel: which side is rounded how, where a centre crop starts,
+ * The geometry is torchvision's on PIL images, to the pixel: which side is rounded how, where a center crop starts,
  * and how a random crop is drawn. Reference: torchvision.transforms, described here in our own words.
  */
 
 import { FormatError, UsageError } from '../errors.ts';
 import type { Image } from './image.ts';
-import { crop, grey, mirror, type Region } from './pixels.ts';
+import { crop, grayscale, mirror, type Region } from './pixels.ts';
 import type { Random } from './random.ts';
 import { type Interpolation, resize } from './resize.ts';
 
@@ -41,15 +41,15 @@ export interface Resize {
   readonly interpolation: Interpolation;
 }
 
-/** The `size` × `size` pixels in the middle, zeros around a picture that is smaller. */
+/** The `size` × `size` pixels in the middle, zeros around an image that is smaller. */
 export interface CenterCrop {
   readonly kind: 'center-crop';
   readonly size: number;
 }
 
 /**
- * Several pictures from one. `flip` is the `size` × `size` pixels in the middle and their mirror image. `ten-crop` is the
- * top left, top right, bottom left and bottom right corner and the middle, then the same five of the mirrored picture.
+ * Several images from one. `flip` is the `size` × `size` pixels in the middle and their mirror image. `ten-crop` is the
+ * top left, top right, bottom left and bottom right corner and the middle, then the same five of the mirrored image.
  */
 export interface Several {
   readonly kind: 'several';
@@ -58,30 +58,30 @@ export interface Several {
 }
 
 /** One channel from three. */
-export interface Grey {
-  readonly kind: 'grey';
+export interface Grayscale {
+  readonly kind: 'grayscale';
 }
 
 /** `mean` and `std` per channel, in units where a byte's range is [0, 1]. */
-export interface Normalise {
-  readonly kind: 'normalise';
+export interface Normalize {
+  readonly kind: 'normalize';
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
 
-/** The steps that do the same to a picture in every epoch. */
-export type SteadyStep = Resize | CenterCrop | Grey;
-/** The steps that make a picture from a picture. */
+/** The steps that do the same to an image in every epoch. */
+export type SteadyStep = Resize | CenterCrop | Grayscale;
+/** The steps that make an image from an image. */
 export type Step = RandomResizedCrop | PadAndCrop | Flip | SteadyStep;
-export type Transform = Step | Several | Normalise;
+export type Transform = Step | Several | Normalize;
 export type Transforms = readonly Transform[];
 
 /**
- * Runs the steps on one picture. Where and what is random comes from `random` alone.
+ * Runs the steps on one image. Where and what is random comes from `random` alone.
  *
  * @param out where to put the result, when it has a place already.
- * @returns float32 [C, H, W]; where a step makes V pictures of one, they stand one after the other, [V·C, H, W].
- * @throws UsageError when no step normalises; FormatError when the picture is so narrow that it cannot be resized.
+ * @returns float32 [C, H, W]; where a step makes V images of one, they stand one after the other, [V·C, H, W].
+ * @throws UsageError when no step normalizes; FormatError when the image is so narrow that it cannot be resized.
  * @example applyTransforms(evaluationTransforms(imagenetPreprocessing), image, sampleRandom(0, 0, 0)) // [3, 224, 224]
  */
 export function applyTransforms(
@@ -92,26 +92,26 @@ export function applyTransforms(
 ): Float32Array {
   let current = [image];
   for (const transform of transforms) {
-    if (transform.kind === 'normalise') return normaliseAll(current, transform, out);
+    if (transform.kind === 'normalize') return normalizeAll(current, transform, out);
     if (transform.kind === 'several') current = current.flatMap((each) => several(each, transform));
     else current = current.map((each) => step(each, transform, random));
   }
-  throw new UsageError(noNormalise);
+  throw new UsageError(noNormalize);
 }
 
-function normaliseAll(images: readonly Image[], transform: Normalise, out?: Float32Array): Float32Array {
+function normalizeAll(images: readonly Image[], transform: Normalize, out?: Float32Array): Float32Array {
   const [first] = images;
-  if (images.length === 1) return normalise(first!, transform, out);
+  if (images.length === 1) return normalize(first!, transform, out);
   const length = first!.data.length; // C · H · W, the same for all
   const result = out ?? new Float32Array(images.length * length); // [V·C, H, W]
   for (const [v, image] of images.entries()) {
-    normalise(image, transform, result.subarray(v * length, (v + 1) * length));
+    normalize(image, transform, result.subarray(v * length, (v + 1) * length));
   }
   return result;
 }
 
 function several(image: Image, { views, size }: Several): Image[] {
-  const middle = cropCentre(image, size);
+  const middle = cropCenter(image, size);
   if (views === 'flip') return [middle, mirror(middle)];
   return [...fiveCrops(image, size), ...fiveCrops(mirror(image), size)];
 }
@@ -119,13 +119,13 @@ function several(image: Image, { views, size }: Several): Image[] {
 function fiveCrops(image: Image, size: number): Image[] {
   const [right, bottom] = [image.width - size, image.height - size];
   const corners = [0, bottom].flatMap((top) => [0, right].map((left) => ({ left, top, width: size, height: size })));
-  return [...corners.map((corner) => crop(image, corner)), cropCentre(image, size)];
+  return [...corners.map((corner) => crop(image, corner)), cropCenter(image, size)];
 }
 
-const cropCentre = (image: Image, size: number): Image =>
-  crop(image, { ...centred(image, size), width: size, height: size });
+const cropCenter = (image: Image, size: number): Image =>
+  crop(image, { ...centered(image, size), width: size, height: size });
 
-const noNormalise = 'transforms has no step of kind "normalise"; put one at the end.';
+const noNormalize = 'transforms has no step of kind "normalize"; put one at the end.';
 
 function step(image: Image, transform: Step, random: Random): Image {
   switch (transform.kind) {
@@ -151,9 +151,9 @@ function steadyStep(image: Image, transform: SteadyStep): Image {
     case 'resize':
       return resizeShorterSide(image, transform);
     case 'center-crop':
-      return cropCentre(image, transform.size);
-    case 'grey':
-      return grey(image);
+      return cropCenter(image, transform.size);
+    case 'grayscale':
+      return grayscale(image);
   }
 }
 
@@ -162,17 +162,17 @@ export function splitTransforms(transforms: Transforms): {
   readonly head: readonly SteadyStep[];
   readonly tail: Transforms;
 } {
-  const length = transforms.findIndex((transform) => !isSteady(transform)); // "normalise" at the latest
+  const length = transforms.findIndex((transform) => !isSteady(transform)); // "normalize" at the latest
   return { head: transforms.slice(0, length).filter(isSteady), tail: transforms.slice(length) };
 }
 
 const isSteady = (transform: Transform): transform is SteadyStep =>
-  transform.kind === 'resize' || transform.kind === 'center-crop' || transform.kind === 'grey';
+  transform.kind === 'resize' || transform.kind === 'center-crop' || transform.kind === 'grayscale';
 
 /** Runs steps that are not random. */
 export const applySteady = (steps: readonly SteadyStep[], image: Image): Image => steps.reduce(steadyStep, image);
 
-/** Ten tries at an area and an aspect that fit; then the largest centred region whose aspect is within `ratio`. */
+/** Ten tries at an area and an aspect that fit; then the largest centered region whose aspect is within `ratio`. */
 function drawRegion({ width, height }: Image, { scale, ratio }: RandomResizedCrop, random: Random): Region {
   const between = (lo: number, hi: number) => lo + random.float() * (hi - lo);
   for (let attempt = 0; attempt < 10; attempt++) {
@@ -191,7 +191,7 @@ function drawRegion({ width, height }: Image, { scale, ratio }: RandomResizedCro
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** A picture that is too small even with its padding is centred. */
+/** An image that is too small even with its padding is centered. */
 function padAndCrop(image: Image, { size, padding }: PadAndCrop, random: Random): Image {
   const draw = (side: number) => {
     const room = side + 2 * padding - size;
@@ -201,40 +201,40 @@ function padAndCrop(image: Image, { size, padding }: PadAndCrop, random: Random)
   return crop(image, { top, left: draw(image.width), width: size, height: size });
 }
 
-/** A picture of 1 × 16000 pixels is a small file, but not after its shorter side is made 256. */
-const mostPixels = 2 ** 26;
+/** An image of 1 × 16000 pixels is a small file, but not after its shorter side is made 256. */
+const maxPixels = 2 ** 26;
 
 function resizeShorterSide(image: Image, { size, interpolation }: Resize): Image {
   const { width, height } = image;
   const longer = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
   const [w, h] = width <= height ? [size, longer] : [longer, size];
-  if (w * h > mostPixels) {
+  if (w * h > maxPixels) {
     const become = `with the shorter side at ${size} they would become ${w} × ${h}`;
-    throw new FormatError(`The picture's ${width} × ${height} pixels are too narrow: ${become}.`);
+    throw new FormatError(`The image's ${width} × ${height} pixels are too narrow: ${become}.`);
   }
   return w === width && h === height ? image : resize(image, w, h, interpolation);
 }
 
-/** A larger picture's odd pixel is rounded to even, a smaller one has the odd zero on its right or below. */
-function centred({ width, height }: Image, size: number): { left: number; top: number } {
+/** A larger image's odd pixel is rounded to even, a smaller one has the odd zero on its right or below. */
+function centered({ width, height }: Image, size: number): { left: number; top: number } {
   const start = (side: number) => (side < size ? -Math.floor((size - side) / 2) : roundToEven((side - size) / 2));
   return { left: start(width), top: start(height) };
 }
 
-/** Python's round(): halves go to the even neighbour. */
+/** Python's round(): halves go to the even neighbor. */
 function roundToEven(x: number): number {
   const below = Math.floor(x);
   if (x - below !== 0.5) return Math.round(x);
   return below % 2 === 0 ? below : below + 1;
 }
 
-function normalise(image: Image, transform: Normalise, out?: Float32Array): Float32Array {
+function normalize(image: Image, transform: Normalize, out?: Float32Array): Float32Array {
   const { channels, data } = image;
   const plane = image.width * image.height;
   if (transform.mean.length !== channels) {
     const want = `${transform.mean.length} mean values`;
     throw new UsageError(
-      `normalise has ${want} for ${channels} channels; give one per channel, or add the step "grey".`,
+      `normalize has ${want} for ${channels} channels; give one per channel, or add the step "grayscale".`,
     );
   }
   const result = out ?? new Float32Array(channels * plane); // [C, H, W]
@@ -251,10 +251,10 @@ function normalise(image: Image, transform: Normalise, out?: Float32Array): Floa
   return result;
 }
 
-const tables = new WeakMap<Normalise, Float32Array>();
+const tables = new WeakMap<Normalize, Float32Array>();
 
 /** What each byte becomes in each channel, computed in float32 as torchvision does. */
-function tableFor(transform: Normalise): Float32Array {
+function tableFor(transform: Normalize): Float32Array {
   const known = tables.get(transform);
   if (known) return known;
   const { mean, std } = transform;
@@ -268,38 +268,38 @@ function tableFor(transform: Normalise): Float32Array {
 }
 
 /**
- * The dimensions [C, H, W] that every picture has after these steps, or [V·C, H, W]; checks their options on the way.
+ * The dimensions [C, H, W] that every image has after these steps, or [V·C, H, W]; checks their options on the way.
  *
- * @throws UsageError naming the first option that cannot be used, or when pictures would differ in size.
+ * @throws UsageError naming the first option that cannot be used, or when images would differ in size.
  */
 export function outputDims(transforms: Transforms): readonly [number, number, number] {
   const last = transforms.at(-1);
-  if (last?.kind !== 'normalise') throw new UsageError(noNormalise);
+  if (last?.kind !== 'normalize') throw new UsageError(noNormalize);
   for (const [i, transform] of transforms.entries()) {
     checkOptions(transform, `transforms[${i}] (${transform.kind})`, i === transforms.length - 1);
   }
   const { channels, size } = sizeAfter(transforms);
   if (size === undefined) {
-    throw new UsageError('transforms leave pictures of different sizes; end them with a crop, such as "center-crop".');
+    throw new UsageError('transforms leave images of different sizes; end them with a crop, such as "center-crop".');
   }
   if (last.mean.length !== channels) {
     throw new UsageError(
-      `transforms: normalise.mean has ${last.mean.length} values for pictures of ${channels} channels.`,
+      `transforms: normalize.mean has ${last.mean.length} values for images of ${channels} channels.`,
     );
   }
   return [countViews(transforms) * channels, size, size];
 }
 
-/** V, how many pictures these steps make of one. */
+/** V, how many images these steps make of one. */
 export const countViews = (transforms: Transforms): number =>
   transforms.reduce((count, step) => (step.kind === 'several' ? count * (step.views === 'flip' ? 2 : 10) : count), 1);
 
-/** What every picture is after these steps; no `size` where pictures may still differ in theirs, or are not square. */
+/** What every image is after these steps; no `size` where images may still differ in theirs, or are not square. */
 export function sizeAfter(transforms: Transforms): { readonly channels: 1 | 3; readonly size: number | undefined } {
   let channels: 1 | 3 = 3;
   let size: number | undefined;
   for (const transform of transforms) {
-    if (transform.kind === 'grey') channels = 1;
+    if (transform.kind === 'grayscale') channels = 1;
     else if (transform.kind === 'resize') size = undefined;
     else if ('size' in transform) size = transform.size;
   }
@@ -328,7 +328,7 @@ function checkOptions(transform: Transform, where: string, last: boolean): void 
       expect(probability >= 0 && probability <= 1, 'probability', probability, 'a number from 0 to 1');
       break;
     }
-    case 'normalise': {
+    case 'normalize': {
       const { mean, std } = transform;
       expect(last, 'its place', 'before another step', 'the end');
       expect(mean.length === std.length, 'std', std, `${mean.length} values, as mean`);

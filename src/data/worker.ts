@@ -8,7 +8,7 @@ import { loadSharp } from './sharp.ts';
 
 const sharp = await loadSharp();
 sharp.concurrency(1); // the workers are the concurrency
-sharp.cache(false); // no picture is read twice in an epoch
+sharp.cache(false); // no image is read twice in an epoch
 
 let last: Promise<unknown> = Promise.resolve();
 

@@ -7,7 +7,7 @@ import { type BlockEnd, type BlockStructure, endsBlock, type Flow, findBlocks, r
 import { type DrawingOptions, toSvg } from './svg.ts';
 
 export interface BlockDrawingOptions extends DrawingOptions {
-  /** Also batch normalisation, activations, biases and the size of the maps. The default is not to. */
+  /** Also batch normalization, activations, biases and the size of the maps. The default is not to. */
   readonly details?: boolean;
 }
 

@@ -79,7 +79,7 @@ const lanePadding = 10;
 const most = { groups: 4, channels: 4, alone: 8 };
 const wireRoom = 84;
 
-/** Where the columns of the picture begin, and how wide they are. */
+/** Where the columns of the image begin, and how wide they are. */
 interface Columns {
   readonly input: number;
   readonly filters: number;
@@ -95,8 +95,8 @@ export function layoutGrouped(convolution: Convolution): Shape[] {
   let y = 66;
   for (const group of elide(groups, most.groups)) {
     if (group === undefined) {
-      const centres = [columns.input + cell / 2, columns.filters + columns.filterWidth / 2, columns.output + cell / 2];
-      for (const x of centres) shapes.push(...ellipsis({ x, y: y + 14 }, 'down'));
+      const centers = [columns.input + cell / 2, columns.filters + columns.filterWidth / 2, columns.output + cell / 2];
+      for (const x of centers) shapes.push(...ellipsis({ x, y: y + 14 }, 'down'));
       y += 28 + laneGap;
       continue;
     }
@@ -114,18 +114,18 @@ function columnsFor({ input, output, groups }: Convolution): Columns {
   );
   const filterWidth = rows(input / groups, groups).length * small;
   const half = (head: number | undefined, own: number) => Math.max(head!, own) / 2;
-  const inputCentre = Math.max(label + cell / 2 + 6, half(inputHead, cell));
+  const inputCenter = Math.max(label + cell / 2 + 6, half(inputHead, cell));
   const room = (a: number, b: number, least: number) => Math.max(a + b + 16, least);
-  const filterCentre =
-    inputCentre + room(half(inputHead, cell), half(filterHead, filterWidth), cell / 2 + wireRoom + filterWidth / 2);
-  const outputCentre =
-    filterCentre + room(half(filterHead, filterWidth), half(outputHead, cell), filterWidth / 2 + 48 + cell / 2);
+  const filterCenter =
+    inputCenter + room(half(inputHead, cell), half(filterHead, filterWidth), cell / 2 + wireRoom + filterWidth / 2);
+  const outputCenter =
+    filterCenter + room(half(filterHead, filterWidth), half(outputHead, cell), filterWidth / 2 + 48 + cell / 2);
   return {
-    input: inputCentre - cell / 2,
-    filters: filterCentre - filterWidth / 2,
+    input: inputCenter - cell / 2,
+    filters: filterCenter - filterWidth / 2,
     filterWidth,
-    output: outputCentre - cell / 2,
-    right: outputCentre + half(outputHead, cell + 2 * lanePadding),
+    output: outputCenter - cell / 2,
+    right: outputCenter + half(outputHead, cell + 2 * lanePadding),
   };
 }
 
@@ -136,9 +136,9 @@ const headingTexts = ({ input, output, groups }: Omit<Convolution, 'kernel'>): s
 ];
 
 function headings(convolution: Convolution, { input, filters, filterWidth, output, right }: Columns): Shape[] {
-  const centres = [input + cell / 2, filters + filterWidth / 2, output + cell / 2];
+  const centers = [input + cell / 2, filters + filterWidth / 2, output + cell / 2];
   const heads = headingTexts(convolution).map((value, i) =>
-    text(value, { x: centres[i]!, y: 46 }, { size: 12, role: 'faint' }),
+    text(value, { x: centers[i]!, y: 46 }, { size: 12, role: 'faint' }),
   );
   return [text(titleOf(convolution), { x: right / 2, y: 10 }, { size: 15, role: 'strong' }), ...heads];
 }

@@ -27,7 +27,7 @@ import {
 } from './structure.ts';
 
 export interface LayoutOptions {
-  /** Show batch normalisation, activations, biases and the size of the maps. */
+  /** Show batch normalization, activations, biases and the size of the maps. */
   readonly details: boolean;
 }
 
@@ -41,8 +41,8 @@ const columnGap = 22;
 const dotsWidth = 74;
 /** From one element to the next, where wires fan out or in, and beside a tag. */
 const gap = { step: 28, fan: 54, tag: 9 };
-const mostColumns = 4;
-const mostSegments = 32;
+const maxColumns = 4;
+const maxSegments = 32;
 
 /** The end of a wire that something reads. */
 interface Port extends Point {
@@ -57,7 +57,7 @@ interface Port extends Point {
 
 interface Context {
   readonly shapes: Shape[];
-  /** Colour of the branch that is being drawn. */
+  /** Color of the branch that is being drawn. */
   readonly hue?: number | undefined;
   /** Width of the boxes in this column. */
   readonly width?: number;
@@ -97,7 +97,7 @@ function withoutTags(structure: BlockStructure): BlockStructure {
 
 /** The columns of a parallel part; undefined stands for those left out. Branches that differ are all shown. */
 const columnsOf = ({ branches }: Parallel): (number | undefined)[] =>
-  elide(branches.length, areAlike(branches) ? mostColumns : branches.length);
+  elide(branches.length, areAlike(branches) ? maxColumns : branches.length);
 
 function flowWidth(flow: Flow): number {
   return Math.max(0, ...withMergedTags(flow).map(partWidth));
@@ -106,12 +106,12 @@ function flowWidth(flow: Flow): number {
 function partWidth(part: Part): number {
   if (part.kind === 'layer') return layerWidth(part);
   if (part.kind === 'tag') return tagWidth(part.text);
-  return Math.max(columnCentres(part).width, isSign(part.join) ? 0 : barWidth(part.join));
+  return Math.max(columnCenters(part).width, isSign(part.join) ? 0 : barWidth(part.join));
 }
 
 const layerWidth = ({ lines, groups }: Layer): number => {
   const width = Math.max(...lines.map((value) => textWidth(value, fontSize))) + 2 * padding.x;
-  return Math.max(width, groups > 1 ? 6 * Math.min(groups, mostSegments) : 0);
+  return Math.max(width, groups > 1 ? 6 * Math.min(groups, maxSegments) : 0);
 };
 const layerHeight = ({ lines, groups }: Layer): number =>
   lines.length * lineHeight + 2 * padding.y + (groups > 1 ? 2 * segmentHeight : 0);
@@ -121,15 +121,15 @@ const barWidth = (label: string): number => textWidth(label, fontSize) + 2 * pad
 const isSign = (join: string): join is '+' | '×' => join === '+' || join === '×';
 
 /** The middle of each column, counted from the left end of the whole. */
-function columnCentres(part: Parallel): { centres: number[]; width: number } {
+function columnCenters(part: Parallel): { centers: number[]; width: number } {
   let x = 0;
-  const centres = columnsOf(part).map((index) => {
+  const centers = columnsOf(part).map((index) => {
     const width = index === undefined ? dotsWidth : Math.max(flowWidth(part.branches[index]!), 24);
-    const centre = x + width / 2;
+    const center = x + width / 2;
     x += width + (index === undefined ? 0 : columnGap);
-    return centre;
+    return center;
   });
-  return { centres, width: x - columnGap };
+  return { centers, width: x - columnGap };
 }
 
 /** Draws a flow downwards from a port and gives the port at its end. */
@@ -170,7 +170,7 @@ function placeLayer({ shapes, hue, width = 0 }: Context, layer: Layer, from: Por
 
 /** Strips along a box's upper and lower edge, a segment for each group: the channels that it keeps apart. */
 function segments(groups: number, { x, y, width, height }: Pick<Box, 'x' | 'y' | 'width' | 'height'>): Box[] {
-  const count = Math.min(groups, mostSegments);
+  const count = Math.min(groups, maxSegments);
   const [inner, each] = [x + 3, (width - 6) / count];
   return [y + 3, y + height - 3 - segmentHeight].flatMap((top) =>
     Array.from({ length: count }, (_, i) => {
@@ -192,14 +192,14 @@ function placeTag({ shapes, hue }: Context, value: string, from: Port, x: number
 function placeParallel(context: Context, part: Parallel, from: Port, x: number): Port {
   const { branches } = part;
   const columns = columnsOf(part);
-  const { centres, width } = columnCentres(part);
+  const { centers, width } = columnCenters(part);
   const left = x - width / 2;
-  const coloured = context.hue === undefined && areAlike(branches);
+  const colored = context.hue === undefined && areAlike(branches);
   const ends: Port[] = [];
   columns.forEach((index, c) => {
     if (index === undefined) return;
-    const hue = coloured ? index : context.hue;
-    const [branch, column] = [branches[index]!, left + centres[c]!];
+    const hue = colored ? index : context.hue;
+    const [branch, column] = [branches[index]!, left + centers[c]!];
     const start = { ...from, fans: true };
     const inner = { ...context, hue };
     const end = branch.length > 0 ? place(inner, branch, start, column) : passing(inner, start, column);
@@ -208,7 +208,7 @@ function placeParallel(context: Context, part: Parallel, from: Port, x: number):
   const bottom = Math.max(...ends.map(({ y }) => y));
   const dots = columns.indexOf(undefined);
   if (dots >= 0) {
-    const middle = { x: left + centres[dots]!, y: (from.y + gap.fan + bottom) / 2 };
+    const middle = { x: left + centers[dots]!, y: (from.y + gap.fan + bottom) / 2 };
     context.shapes.push(...leftOut(branches.length, middle));
   }
   for (const end of ends) {
@@ -237,18 +237,18 @@ function leftOut(count: number, { x, y }: Point): Shape[] {
 
 /** A circle that wires reach from above, each from its own side. */
 function placeCircle({ shapes, hue }: Context, sign: Disc['role'], ends: readonly Port[], at: Point): Port {
-  const centre = { x: at.x, y: at.y + gap.fan + joinRadius };
+  const center = { x: at.x, y: at.y + gap.fan + joinRadius };
   for (const end of ends) {
     const stub = { x: end.x, y: end.y + 8 };
-    const share = joinRadius / Math.hypot(stub.x - centre.x, stub.y - centre.y);
-    const tip = { x: centre.x + share * (stub.x - centre.x), y: centre.y + share * (stub.y - centre.y) };
+    const share = joinRadius / Math.hypot(stub.x - center.x, stub.y - center.y);
+    const tip = { x: center.x + share * (stub.x - center.x), y: center.y + share * (stub.y - center.y) };
     shapes.push(line([end, stub, tip], { shape: 'elbow', arrow: true, hue: end.hue }));
   }
-  shapes.push(disc(sign, centre, joinRadius));
-  return { x: at.x, y: centre.y + joinRadius, hue };
+  shapes.push(disc(sign, center, joinRadius));
+  return { x: at.x, y: center.y + joinRadius, hue };
 }
 
-/** A bar across all columns, with a strip in the colour of each branch that arrives. */
+/** A bar across all columns, with a strip in the color of each branch that arrives. */
 function placeBar({ shapes, hue }: Context, label: string, ends: readonly Port[], at: Point & { width: number }): Port {
   const [left, top, height] = [at.x - at.width / 2, at.y + gap.step, 34];
   const strips = ends.some((end) => end.hue !== undefined) ? segmentHeight : 0;
@@ -274,9 +274,9 @@ interface Span {
 function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Span): Port {
   const x = right + 34 + flowWidth(flow) / 2;
   const length = place({ shapes: [] }, flow, fork, x).y - fork.y;
-  const centre = { x: end.x, y: Math.max(end.y + gap.step, fork.y + length + gap.tag) + joinRadius };
-  const tip = { x: centre.x + joinRadius, y: centre.y };
-  shapes.push(line([end, { x: end.x, y: centre.y - joinRadius }], { arrow: true, hue: end.hue }));
+  const center = { x: end.x, y: Math.max(end.y + gap.step, fork.y + length + gap.tag) + joinRadius };
+  const tip = { x: center.x + joinRadius, y: center.y };
+  shapes.push(line([end, { x: end.x, y: center.y - joinRadius }], { arrow: true, hue: end.hue }));
   if (flow.length === 0) {
     shapes.push(line([fork, { x, y: fork.y }, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));
   } else {
@@ -284,8 +284,8 @@ function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Sp
     const last = place({ shapes }, flow, { ...start, via: [fork, { x, y: fork.y }] }, x);
     shapes.push(line([last, { x, y: tip.y }, tip], { shape: 'elbow', arrow: true }));
   }
-  shapes.push(disc('+', centre, joinRadius));
-  return { x: end.x, y: centre.y + joinRadius };
+  shapes.push(disc('+', center, joinRadius));
+  return { x: end.x, y: center.y + joinRadius };
 }
 
 /** Room for a wire to the next element: more where it has to go sideways. */

@@ -1,5 +1,5 @@
 /**
- * A picture before it is SVG: boxes, wires, discs and lines of text, each at its place. Layouts make scenes, `svg.ts`
+ * An image before it is SVG: boxes, wires, discs and lines of text, each at its place. Layouts make scenes, `svg.ts`
  * writes them down, and tests ask them whether anything overlaps or is cut off.
  */
 
@@ -8,8 +8,8 @@ export interface Point {
   readonly y: number;
 }
 
-/** A colour of the palette by number; numbers beyond its end start again. Without one a shape is grey. */
-interface Coloured {
+/** A color of the palette by number; numbers beyond its end start again. Without one a shape is gray. */
+interface Colored {
   readonly hue?: number | undefined;
 }
 
@@ -19,7 +19,7 @@ interface Coloured {
  */
 export type BoxRole = 'layer' | 'bar' | 'tag' | 'cell' | 'channel' | 'segment' | 'lane';
 
-export interface Box extends Coloured {
+export interface Box extends Colored {
   readonly kind: 'box';
   readonly role: BoxRole;
   readonly x: number;
@@ -29,7 +29,7 @@ export interface Box extends Coloured {
 }
 
 /** `line` through its points, `elbow` the same with rounded corners, `curve` one cubic Bézier curve of four points. */
-export interface Wire extends Coloured {
+export interface Wire extends Colored {
   readonly kind: 'wire';
   readonly shape: 'line' | 'elbow' | 'curve';
   /** flow: data. thin: the same, where there are many. rule: a line of a pattern. */
@@ -39,7 +39,7 @@ export interface Wire extends Coloured {
 }
 
 /** A circle with the sign of what is done where wires meet, or a full dot, where a wire parts or things are left out. */
-export interface Disc extends Coloured {
+export interface Disc extends Colored {
   readonly kind: 'disc';
   readonly role: '+' | '×' | 'dot';
   readonly x: number;
@@ -47,7 +47,7 @@ export interface Disc extends Coloured {
   readonly radius: number;
 }
 
-export interface Text extends Coloured {
+export interface Text extends Colored {
   readonly kind: 'text';
   readonly text: string;
   readonly x: number;

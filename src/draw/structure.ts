@@ -65,7 +65,7 @@ export interface BlockEnd {
 }
 
 /** A drawing of more parts than this helps nobody; a net whose paths cross again and again reaches it soon. */
-const mostParts = 20_000;
+const maxParts = 20_000;
 
 /** The residual blocks of a graph in order: sums whose terms start at one value, other than those inside such a block. */
 export function findBlocks(graph: Graph, above: Dominators = dominators(graph)): BlockEnd[] {
@@ -140,9 +140,9 @@ function flowReader(block: string, graph: Graph, above: Dominators): (end: Value
     const flow: Part[] = [];
     for (let value = end; value !== start; ) {
       const node = value.producer!;
-      if (++parts > mostParts) {
+      if (++parts > maxParts) {
         throw new UsageError(
-          `Block "${block}" has more than ${mostParts} parts to draw; name the Add of a smaller one.`,
+          `Block "${block}" has more than ${maxParts} parts to draw; name the Add of a smaller one.`,
         );
       }
       const data = isSum(node) ? addends(node, graph, above) : dataInputs(node, above);
@@ -195,7 +195,7 @@ export function areAlike(flows: readonly Flow[]): boolean {
   return others.every((flow) => flow === first);
 }
 
-/** Batch normalisation and activations behind the last sum, as long as nothing else reads it. */
+/** Batch normalization and activations behind the last sum, as long as nothing else reads it. */
 function afterSum(sum: Value, graph: Graph, above: Dominators): { after: Tag[]; end: Value } {
   const after: Tag[] = [];
   let end = sum;

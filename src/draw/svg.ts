@@ -91,8 +91,8 @@ function wireElement({ points, shape, role, arrow, hue }: Wire): string {
     `<path ${classes(role === 'flow' ? 'wire' : `wire ${role}`, hue)} d="${shapes[shape](drawn)}"/>`;
   if (!arrow) return path(points);
   const [before, tip] = points.slice(-2) as [Point, Point];
-  const back = towards(tip, before, headLength);
-  const shortened = [...points.slice(0, -1), towards(tip, before, headLength - 1)];
+  const back = toward(tip, before, headLength);
+  const shortened = [...points.slice(0, -1), toward(tip, before, headLength - 1)];
   const side = {
     x: ((tip.y - back.y) / headLength) * (headWidth / 2),
     y: ((back.x - tip.x) / headLength) * (headWidth / 2),
@@ -108,7 +108,7 @@ const shapes: { readonly [S in Wire['shape']]: (points: readonly Point[]) => str
     const corners = points.slice(1, -1).map((corner, i) => {
       const [before, after] = [points[i]!, points[i + 2]!];
       const radius = Math.min(cornerRadius, distance(before, corner) / 2, distance(corner, after) / 2);
-      return `L${at(towards(corner, before, radius))}Q${at(corner)} ${at(towards(corner, after, radius))}`;
+      return `L${at(toward(corner, before, radius))}Q${at(corner)} ${at(toward(corner, after, radius))}`;
     });
     return `M${at(points[0]!)}${corners.join('')}L${at(points.at(-1)!)}`;
   },
@@ -117,7 +117,7 @@ const shapes: { readonly [S in Wire['shape']]: (points: readonly Point[]) => str
 const distance = (a: Point, b: Point): number => Math.hypot(b.x - a.x, b.y - a.y);
 
 /** The point so far from `from` on the way to `to`. */
-function towards(from: Point, to: Point, length: number): Point {
+function toward(from: Point, to: Point, length: number): Point {
   const share = length / (distance(from, to) || 1);
   return { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) };
 }

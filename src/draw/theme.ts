@@ -1,5 +1,5 @@
 /**
- * Colours. Each is stated for light and for dark and written out where it is used: viewers of SVG that know neither CSS
+ * Colors. Each is stated for light and for dark and written out where it is used: viewers of SVG that know neither CSS
  * variables nor media queries (librsvg, Inkscape, LaTeX's converters) still get the light ones.
  */
 
@@ -73,10 +73,10 @@ const shared = [
 
 /** The style sheet of one drawing, for the hues that it uses. Every rule is confined to the drawing's own class. */
 export function styleSheet(theme: Theme, root: string, used: readonly number[]): string {
-  const rules = [...shared, ...colours(theme === 'dark' ? dark : light, used)];
+  const rules = [...shared, ...colors(theme === 'dark' ? dark : light, used)];
   const text = rules.map((rule) => confined(root, rule)).join('\n');
   if (theme !== 'auto') return text;
-  const night = colours(dark, used).map((rule) => confined(root, rule));
+  const night = colors(dark, used).map((rule) => confined(root, rule));
   return `${text}\n@media (prefers-color-scheme:dark){\n${night.join('\n')}\n}`;
 }
 
@@ -87,7 +87,7 @@ function confined(root: string, rule: string): string {
   return selectors.map((selector) => `.${root} ${selector}`).join(',') + rule.slice(at);
 }
 
-function colours({ paper, ink, faint, wire, box, hues }: Palette, used: readonly number[]): string[] {
+function colors({ paper, ink, faint, wire, box, hues }: Palette, used: readonly number[]): string[] {
   return [
     `.paper{fill:${paper}}`,
     `text{fill:${ink}}`,

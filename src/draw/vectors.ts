@@ -49,7 +49,7 @@ const cellHeight = 26;
 const rowY = { names: 46, above: 74, below: 166, joinedNames: 194 };
 /** Room for the signs between vectors. */
 const room = { times: 26, plus: 44 };
-/** Data and filter that meet have one colour. */
+/** Data and filter that meet have one color. */
 const hues = { a: 0, x: 0, b: 1, y: 1 } as const;
 const names = ['a', 'x', 'b', 'y'] as const;
 type Starts = Readonly<Record<(typeof names)[number], number>>;

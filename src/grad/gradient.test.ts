@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { tensor } from '../tensor.ts';
 import { gradient } from './gradient.ts';
 
@@ -11,7 +11,7 @@ const at = (...values: number[]) => tensor('float64', [values.length], Float64Ar
 /** The gradients' contents for x = (2, 3). */
 function gradientsAt(b: Builder, loss: Value, wrt: Value[]): number[][] {
   const gradients = gradient(b.graph, loss, wrt);
-  const values = evaluate(
+  const values = interpret(
     b.graph,
     new Map([['x', at(2, 3)]]),
     gradients.map(({ name }) => name),

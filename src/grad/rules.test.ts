@@ -13,8 +13,8 @@ import { type Case, casesOf, graphOf } from '../../test/operator-cases.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate, type Tensor64 } from '../graph/evaluate.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { interpret, type Tensor64 } from '../graph/interpret.ts';
 import { type OpType, opTypes } from '../graph/ops.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { Session } from '../runtime/session.ts';
@@ -77,7 +77,7 @@ function differenceError({ graph, feeds, loss }: Site, input: Value, dx: Tensor)
   const { name } = input;
   const x = feeds.get(name)!;
   const v = seeded(3).tensor(x.dims);
-  const lossAt = (h: number) => evaluate(graph, new Map([...feeds, [name, moved(x, v, h)]]), [loss.name]);
+  const lossAt = (h: number) => interpret(graph, new Map([...feeds, [name, moved(x, v, h)]]), [loss.name]);
   const [after, before] = [step, -step].map((h) => lossAt(h).get(loss.name)!.data[0]!) as [number, number];
   return Math.abs(inner(dx, v) - (after - before) / (2 * step)) / (norm(dx) * norm(v) || 1);
 }
@@ -86,7 +86,7 @@ test.each(opTypes.filter(isDifferentiable))('%s: its gradient is the difference 
   for (const site of sitesOf(op)) {
     const gradients = gradient(site.graph, site.loss, site.inputs);
     const names = gradients.map(({ name }) => name);
-    const computed = evaluate(site.graph, site.feeds, names);
+    const computed = interpret(site.graph, site.feeds, names);
     site.inputs.forEach((input, i) => {
       const dx = computed.get(names[i]!)!;
       expect(dx.dims, `${op} by ${input.name}`).toEqual(input.dims);
@@ -102,7 +102,7 @@ test.each(opTypes.filter(isDifferentiable))('%s: its gradient runs on ONNX Runti
     const used = new Map([...feeds].filter(([name]) => session.inputNames.includes(name)));
     const actual = await session.run(used);
     await session.dispose();
-    for (const [name, expected] of evaluate(graph, feeds)) {
+    for (const [name, expected] of interpret(graph, feeds)) {
       expect(actual.get(name)!.dims, op).toEqual(expected.dims);
       expect(relativeError(actual.get(name)!, expected), op).toBeLessThan(1e-5);
     }

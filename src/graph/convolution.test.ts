@@ -10,8 +10,8 @@ import { lowerStandard } from '../lower/standard.ts';
 import { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
-import { evaluate } from './evaluate.ts';
 import type { Graph } from './graph.ts';
+import { interpret } from './interpret.ts';
 
 interface ConvolutionCase {
   readonly groups: number;
@@ -48,7 +48,7 @@ test.each(cases.map((each, i) => ({ ...each, i })))(
     const given = golden.under(`${each.i}.`);
     const graph = convolutionGraph(each, given);
     const feeds = new Map(graph.inputs.map(({ name }) => [name, given.get(name)!]));
-    const results = evaluate(graph, feeds);
+    const results = interpret(graph, feeds);
     expect(results.size).toBe(each.bias ? 4 : 3);
     for (const [name, result] of results) {
       expect(result.dims, name).toEqual(given.get(name)!.dims);

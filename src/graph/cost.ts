@@ -1,5 +1,5 @@
 /**
- * What a graph costs: parameters, and multiply-adds for one picture. As torchvision and the paper count them, only
+ * What a graph costs: parameters, and multiply-adds for one image. As torchvision and the paper count them, only
  * convolutions and matrix products count, each multiplication with its addition as one.
  */
 import { elements } from '../tensor.ts';
@@ -9,7 +9,7 @@ import { type OpType, opTypeOf } from './ops.ts';
 export interface Cost {
   /** Numbers that training changes: weights, biases, scales. Running statistics are not among them. */
   readonly parameters: number;
-  /** Multiply-adds for one picture. */
+  /** Multiply-adds for one image. */
   readonly macs: number;
   /** Operators in the graph. */
   readonly nodes: number;
@@ -74,7 +74,7 @@ export function cost(graph: Graph): Cost {
   return { parameters, macs: total, nodes: graph.nodes.size };
 }
 
-/** Multiply-adds of one node for one picture. */
+/** Multiply-adds of one node for one image. */
 export function nodeMacs(node: Node): number {
   const op = opTypeOf(node);
   const formula = op && (macs as Partial<Record<OpType, Macs>>)[op];

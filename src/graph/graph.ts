@@ -1,6 +1,6 @@
 /**
  * The graph in memory: values, the nodes that make them, and who uses what. It is the ONNX data model without protobuf:
- * any operator of any domain may stand in it, known to this package or not. `foreign` fields carry what a file holds
+ * any operator of any domain may stand in it, known to this package or not. `origin` fields carry what a file holds
  * beyond this model (unknown protobuf fields, doc strings), untouched, so that a file read and written is the same file.
  */
 import { UsageError } from '../errors.ts';
@@ -33,7 +33,7 @@ export class Value {
   producer: Node | undefined;
   /** The nodes that read this value, each once. */
   readonly users: Set<Node> = new Set();
-  foreign: unknown;
+  origin: unknown;
 
   constructor(name: string, dtype?: DType, dims?: readonly Dim[]) {
     this.name = name;
@@ -53,7 +53,7 @@ export interface NodeInit {
   readonly attributes?: ReadonlyMap<string, Attribute>;
   /** Values of this graph that the node's subgraphs read. */
   readonly captures?: readonly Value[];
-  readonly foreign?: unknown;
+  readonly origin?: unknown;
 }
 
 /** One operator applied to values. Its inputs change only through the graph, which keeps the users right. */
@@ -65,7 +65,7 @@ export class Node {
   readonly outputs: Value[];
   readonly attributes: Map<string, Attribute>;
   readonly captures: readonly Value[];
-  readonly foreign: unknown;
+  readonly origin: unknown;
 
   constructor(init: NodeInit) {
     this.op = init.op;
@@ -75,7 +75,7 @@ export class Node {
     this.outputs = [...init.outputs];
     this.attributes = new Map(init.attributes);
     this.captures = init.captures ?? [];
-    this.foreign = init.foreign;
+    this.origin = init.origin;
   }
 }
 
@@ -95,7 +95,7 @@ export class Graph {
   readonly opsets: Map<string, number> = new Map([['', opset]]);
   /** ONNX metadata_props: text that travels with the model, such as its labels. */
   readonly metadata: Map<string, string> = new Map();
-  foreign: unknown;
+  origin: unknown;
   #serial: number | undefined;
 
   constructor(name: string) {
@@ -217,7 +217,7 @@ export class Graph {
     return order;
   }
 
-  /** A copy whose nodes and values are new; tensors and foreign parts are shared. `map` finds a value's copy. */
+  /** A copy whose nodes and values are new; tensors and origin parts are shared. `map` finds a value's copy. */
   clone(): { graph: Graph; map: Map<Value, Value> } {
     const graph = new Graph(this.name);
     const map = new Map<Value, Value>();
@@ -226,23 +226,23 @@ export class Graph {
       if (known) return known;
       const twin = new Value(value.name, value.dtype, value.dims);
       twin.tensor = value.tensor;
-      twin.foreign = value.foreign;
+      twin.origin = value.origin;
       map.set(value, twin);
       return twin;
     };
     graph.inputs.push(...this.inputs.map(copy));
     for (const value of this.initializers) graph.initializers.add(copy(value));
     for (const node of this.nodes) {
-      const { op, domain, name, attributes, foreign } = node;
+      const { op, domain, name, attributes, origin } = node;
       const inputs = node.inputs.map((value) => value && copy(value));
       const captures = node.captures.map(copy);
-      graph.add({ op, domain, name, attributes, foreign, inputs, captures, outputs: node.outputs.map(copy) });
+      graph.add({ op, domain, name, attributes, origin, inputs, captures, outputs: node.outputs.map(copy) });
     }
     graph.outputs.push(...this.outputs.map(copy));
     graph.opsets.clear();
     for (const [domain, version] of this.opsets) graph.opsets.set(domain, version);
     for (const [key, text] of this.metadata) graph.metadata.set(key, text);
-    graph.foreign = this.foreign;
+    graph.origin = this.origin;
     graph.#serial = this.#serial;
     return { graph, map };
   }

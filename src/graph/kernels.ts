@@ -362,8 +362,8 @@ function batchNormGrad([dy, x, scale, mean, inverse]: readonly Array64[]): Array
   const size = elements(dims.slice(2));
   const data = dy!.data.map((value, i) => {
     const c = Math.floor(i / size) % dims[1]!;
-    const centred = value - dbias[c]! / count - (standard.data[i]! * dscale[c]!) / count;
-    return scale!.data[c]! * inverse!.data[c]! * centred;
+    const centered = value - dbias[c]! / count - (standard.data[i]! * dscale[c]!) / count;
+    return scale!.data[c]! * inverse!.data[c]! * centered;
   });
   return [
     { dims, data },

@@ -10,8 +10,8 @@ import { lowerStandard } from '../lower/standard.ts';
 import { Session } from '../runtime/session.ts';
 import type { Tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
-import { evaluate } from './evaluate.ts';
 import type { Graph } from './graph.ts';
+import { interpret } from './interpret.ts';
 import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
 
 /** Bodies with a constant that float32 rounds, such as 1/N or ε: they differ from the operator by that rounding. */
@@ -44,7 +44,7 @@ const describeCase = <O extends OpType>(op: O, { inputs, attributes }: Case<O>):
 test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter is ONNX Runtime', async (op) => {
   for (const each of casesOf(op)) {
     const { graph, node, feeds } = graphOf(op, each);
-    const expected = evaluate(graph, feeds);
+    const expected = interpret(graph, feeds);
     node.outputs.forEach(({ name, dims }) => {
       expect(dims, describeCase(op, each)).toEqual(expected.get(name)!.dims);
     });
@@ -64,8 +64,8 @@ test.each(opTypes.filter(isSemantic))('%s: the operator is its body', async (op)
   for (const each of casesOf(op)) {
     const { graph, feeds } = graphOf<OpType>(op, each);
     const body = lowerStandard(graph);
-    const expected = evaluate(graph, feeds);
-    expectSame(evaluate(body, feeds), expected, rounded.has(op) ? 1e-7 : 1e-12, describeCase<OpType>(op, each));
+    const expected = interpret(graph, feeds);
+    expectSame(interpret(body, feeds), expected, rounded.has(op) ? 1e-7 : 1e-12, describeCase<OpType>(op, each));
     expectSame(await onRuntime(body, feeds), expected, 1e-5, describeCase<OpType>(op, each));
   }
 });

@@ -124,7 +124,7 @@ export function opTypeOf(node: Pick<Node, 'op' | 'domain'>): OpType | undefined 
 }
 
 /** How many inputs an operator has here where a later operator set has more: ReduceMean's and Pad's axes, from 18 on. */
-const mostInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMean: 1 };
+const maxInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMean: 1 };
 
 /**
  * Whether a node is of a version of its operator that is not the one described here: it has an attribute, such as Pad's
@@ -133,7 +133,7 @@ const mostInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMean: 1 
 export function isOtherVersion({ attributes, inputs }: Pick<Node, 'attributes' | 'inputs'>, op: OpType): boolean {
   const known = operators[op];
   return (
-    inputs.length > (mostInputs[op] ?? Number.POSITIVE_INFINITY) ||
+    inputs.length > (maxInputs[op] ?? Number.POSITIVE_INFINITY) ||
     [...attributes.keys()].some((name) => !(name in known))
   );
 }

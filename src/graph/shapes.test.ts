@@ -5,8 +5,8 @@ import { UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
 import { tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
-import { evaluate } from './evaluate.ts';
 import { type Dim, unknownDim, Value } from './graph.ts';
+import { interpret } from './interpret.ts';
 import type { Attributes, OpType } from './ops.ts';
 import { inferShapes } from './shapes.ts';
 
@@ -265,7 +265,7 @@ test.each<[what: string, op: string, attribute: string | undefined]>([
   b.output(outputs[0]!);
   inferShapes(b.graph);
   expect(outputs[0]!.dims).toBeUndefined();
-  expect(() => evaluate(b.graph, new Map([['x', tensor('float32', [2, 4])]]))).toThrow(
+  expect(() => interpret(b.graph, new Map([['x', tensor('float32', [2, 4])]]))).toThrow(
     new UsageError(`${op} "n": the interpreter has no kernel for ai.onnx.${op} as operator set 17 does not have it.`),
   );
 });

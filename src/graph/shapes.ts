@@ -32,10 +32,10 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   AveragePoolGrad: (_, attributes) => shapeAttribute(attributes),
   BatchNormalization: (inputs, { training_mode }) => {
     if (training_mode) throw new UsageError('training_mode = 1 is not understood; export the model for inference.');
-    return [normalised(inputs)];
+    return [normalized(inputs)];
   },
   BatchNormGrad: ([dy, , scale]) => [dy!.dims, scale!.dims, scale!.dims],
-  BatchNormTraining: (inputs) => [batchNormalised(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
+  BatchNormTraining: (inputs) => [batchNormalized(inputs), ...new Array<Dims>(4).fill(inputs[1]!.dims)],
   Cast: same,
   Concat: (inputs, { axis }) => [concatenated(inputs, axis)],
   Conv: ([x, w, b], attributes) => [convolved(x!, w!, b, attributes)],
@@ -232,7 +232,7 @@ function transposeConvolved(x: Shaped, w: Shaped, attributes: Attributes<'ConvTr
   return [batch!, perGroup! * attributes.group, ...output];
 }
 
-function normalised([x, ...statistics]: readonly Shaped[]): Dims {
+function normalized([x, ...statistics]: readonly Shaped[]): Dims {
   for (const vector of statistics) {
     const [channels] = vector.dims;
     if (vector.dims.length !== 1 || (typeof x!.dims[1] === 'number' && channels !== x!.dims[1])) {
@@ -243,8 +243,8 @@ function normalised([x, ...statistics]: readonly Shaped[]): Dims {
 }
 
 /** One value has no variance, and the unbiased one of a running statistic would be 0/0. */
-function batchNormalised(inputs: readonly Shaped[]): Dims {
-  const dims = normalised(inputs);
+function batchNormalized(inputs: readonly Shaped[]): Dims {
+  const dims = normalized(inputs);
   if (dims.every((dim, axis) => axis === 1 || dim === 1)) {
     throw new UsageError(`[${dims}] has one value per channel, which has no variance; use a larger batch or map.`);
   }

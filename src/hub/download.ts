@@ -10,9 +10,9 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } f
 import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { refusal } from '../files.ts';
+import { type Check, checkFile } from './checksum.ts';
 import { type Answer, type Client, disconnected, Interrupted } from './http.ts';
 import { lock } from './lock.ts';
-import { type Check, verify } from './verify.ts';
 
 export interface Download {
   readonly url: string;
@@ -27,7 +27,7 @@ export interface Download {
   readonly check?: Check | undefined;
 }
 
-export interface Progress {
+export interface DownloadProgress {
   readonly name: string;
   /** Bytes on disk, those of earlier attempts too. */
   readonly done: number;
@@ -38,9 +38,9 @@ export interface Progress {
 }
 
 /** How a download goes about it. */
-export interface Manner {
+export interface RetryPolicy {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** How often in a row a broken connection or a busy server is tried again. */
   readonly retries: number;
   /** Waits for seconds; rejects when the signal aborts. */
@@ -58,7 +58,7 @@ const longestWait = 120;
  *
  * @throws UsageError when the file cannot be had or written, FormatError when it is not what was promised.
  */
-export async function download(client: Client, wanted: Download, manner: Manner): Promise<void> {
+export async function download(client: Client, wanted: Download, manner: RetryPolicy): Promise<void> {
   const { path, partial } = wanted;
   const refuse = (error: unknown) => {
     throw refusal('write', path, error);
@@ -68,7 +68,7 @@ export async function download(client: Client, wanted: Download, manner: Manner)
   try {
     if (await sizeOf(path)) return; // somebody else was at it
     await persist(client, wanted, manner, renew);
-    if (wanted.check) await verify(partial, wanted.check, wanted.name, manner.limit);
+    if (wanted.check) await checkFile(partial, wanted.check, wanted.name, manner.limit);
     await rename(partial, path).catch(refuse);
     await rm(`${partial}.etag`, { force: true });
   } catch (error) {
@@ -87,7 +87,12 @@ const sizeOf = (path: string): Promise<number> =>
   );
 
 /** Tries until the partial file is whole. */
-async function persist(client: Client, wanted: Download, manner: Manner, renew: () => Promise<void>): Promise<void> {
+async function persist(
+  client: Client,
+  wanted: Download,
+  manner: RetryPolicy,
+  renew: () => Promise<void>,
+): Promise<void> {
   let failures = 0;
   let longest = await sizeOf(wanted.partial);
   for (;;) {
@@ -98,7 +103,7 @@ async function persist(client: Client, wanted: Download, manner: Manner, renew: 
       const size = await sizeOf(wanted.partial);
       failures = size >= longest + headway ? 1 : failures + 1;
       longest = Math.max(longest, size);
-      await patience(error, failures, manner);
+      await waitAndRetry(error, failures, manner);
     }
   }
 }
@@ -109,7 +114,7 @@ async function persist(client: Client, wanted: Download, manner: Manner, renew: 
  * @param failures in a row, this one included.
  * @throws the error, where trying again cannot help, has been tried often enough, or would take too long to wait for.
  */
-export async function patience(error: unknown, failures: number, { retries, wait }: Manner): Promise<void> {
+export async function waitAndRetry(error: unknown, failures: number, { retries, wait }: RetryPolicy): Promise<void> {
   if (!(error instanceof Interrupted) || failures > retries) throw error;
   const seconds = error.retryAfter ?? Math.min(30, 2 ** (failures - 2));
   if (seconds > longestWait) throw error;
@@ -117,7 +122,7 @@ export async function patience(error: unknown, failures: number, { retries, wait
 }
 
 /** One request: what is missing of the partial file, or all of it. */
-async function transfer(client: Client, wanted: Download, manner: Manner): Promise<void> {
+async function transfer(client: Client, wanted: Download, manner: RetryPolicy): Promise<void> {
   const { url, partial, size } = wanted;
   const etag = await readFile(`${partial}.etag`, 'utf8').catch(() => undefined);
   const there = etag || wanted.check ? await sizeOf(partial) : 0;
@@ -180,7 +185,7 @@ interface Pouring {
   readonly start: number;
   readonly total: number | undefined;
   readonly wanted: Download;
-  readonly manner: Manner;
+  readonly manner: RetryPolicy;
 }
 
 /** The body of an answer to the end of a file, and the file to the disk. */

@@ -6,20 +6,20 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import type { HubSource, PublishedWeights, UrlSource } from '../catalog/entry.ts';
+import { lookUpWeights, suggestWeights, weightsAt } from '../catalog/published.ts';
 import { UsageError } from '../errors.ts';
-import type { HubSource, PublishedWeights, UrlSource } from '../zoo/entry.ts';
-import { lookUpWeights, suggestWeights, weightsAt } from '../zoo/published.ts';
-import { download, type Manner, type Progress, patience } from './download.ts';
+import type { Check } from './checksum.ts';
+import { type DownloadProgress, download, type RetryPolicy, waitAndRetry } from './download.ts';
 import { type HubEnvironment, hubEnvironment } from './environment.ts';
 import { type Answer, Client, Interrupted, Unreachable } from './http.ts';
 import { checkRevision, HubCache, isCommit, isEtag, isFile, isRepository } from './hub-cache.ts';
-import type { Check } from './verify.ts';
 
 export interface PullOptions {
   /** Take from the caches what is there, and ask no server. Default: as HF_HUB_OFFLINE says. */
   readonly offline?: boolean;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
+  readonly onProgress?: (progress: DownloadProgress) => void;
   /** How often in a row a broken connection or a busy server is tried again. Default: 5. */
   readonly retries?: number;
   /** Bytes that a file may have at most. Default: 8 GiB. */
@@ -110,9 +110,9 @@ class Puller {
   readonly #client: Client;
   readonly #environment: HubEnvironment;
   readonly #offline: boolean;
-  readonly #manner: Manner;
+  readonly #manner: RetryPolicy;
 
-  constructor(client: Client, environment: HubEnvironment, offline: boolean, manner: Manner) {
+  constructor(client: Client, environment: HubEnvironment, offline: boolean, manner: RetryPolicy) {
     this.#client = client;
     this.#environment = environment;
     this.#offline = offline;
@@ -234,7 +234,7 @@ class Puller {
       try {
         return await ask();
       } catch (error) {
-        await patience(error, failures, this.#manner);
+        await waitAndRetry(error, failures, this.#manner);
       }
     }
   }

@@ -1,8 +1,8 @@
 /** From what a person types for a model to a file: a path, published weights, a repository of the hub, an address. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
 import { UsageError } from '../errors.ts';
-import { lookUpWeights, suggestWeights, weightsOfPath } from '../zoo/published.ts';
 import { Unreachable } from './http.ts';
 import { canPull, type Pulled, type PullOptions, pull } from './pull.ts';
 

@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { gradient } from '../grad/gradient.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Graph, Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { sizes } from '../graph/shapes.ts';
 import { attend } from '../model/attention.ts';
 import { Layers } from '../model/layers.ts';
@@ -31,7 +31,7 @@ interface Lowered {
 /** Runs the lowered graph on ONNX Runtime and the source in float64. */
 async function lowered(source: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Lowered> {
   const graph = lowerBlocked(source, block);
-  return { graph, actual: await run(graph, feeds), expected: evaluate(source, feeds) };
+  return { graph, actual: await run(graph, feeds), expected: interpret(source, feeds) };
 }
 
 async function run(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
@@ -144,8 +144,8 @@ describe('a convolution whose weight is a constant', () => {
   );
 });
 
-/** Convolution, normalisation and ReLU, as a net has them, with a shortcut where the shapes allow. */
-function normalised(
+/** Convolution, normalization and ReLU, as a net has them, with a shortcut where the shapes allow. */
+function normalized(
   b: Builder,
   x: Value,
   w: Value,
@@ -162,16 +162,16 @@ function normalised(
   return { y, gamma: vectors[0]!, beta: vectors[1]! };
 }
 
-describe('normalisation with the batch', () => {
+describe('normalization with the batch', () => {
   test.each([
     ['after a 1x1', [32, 16, 1, 1], { group: 1, pads: [0, 0, 0, 0] }],
     ['after a 3x3 in groups', [16, 4, 3, 3], { group: 4, pads: [1, 1, 1, 1] }],
     ['after a 1x1, with a shortcut', [16, 16, 1, 1], { group: 1, pads: [0, 0, 0, 0] }],
   ] as const)('%s: however far the mean is from zero', async (_, w, attributes) => {
     const random = seeded(5);
-    const b = new Builder('normalisation');
+    const b = new Builder('normalization');
     const [x, weight] = [b.input('x', [4, 16, 10, 10]), b.input('w', w)];
-    const { y, gamma, beta } = normalised(b, x, weight, attributes);
+    const { y, gamma, beta } = normalized(b, x, weight, attributes);
     const c = b.input('c', sizes(y));
     differentiate(b, y, c, [weight, gamma, beta, x]);
     const feeds = new Map<string, Tensor>(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
@@ -187,9 +187,9 @@ describe('normalisation with the batch', () => {
     }
   });
 
-  test('of a map that no convolution made is centred by a pass of its own', async () => {
+  test('of a map that no convolution made is centered by a pass of its own', async () => {
     const random = seeded(6);
-    const b = new Builder('normalisation');
+    const b = new Builder('normalization');
     const x = b.input('x', [2, 16, 6, 6]);
     const weight = b.input('w', [16, 16, 1, 1]);
     const z = b.op('Relu', [b.op('Conv', [x, weight], { kernel_shape: [1, 1] })]);
@@ -277,7 +277,7 @@ describe('an addition is no part of the convolution before', () => {
     finish(b, c, x);
     return b;
   };
-  const normalisedBy = (b: Builder, c: Value) =>
+  const normalizedBy = (b: Builder, c: Value) =>
     b.node(
       'BatchNormTraining',
       [c, ...['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [16]))],
@@ -287,7 +287,7 @@ describe('an addition is no part of the convolution before', () => {
   test.each([
     [
       'that has a ReLU',
-      (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.op('Relu', [normalisedBy(b, c).outputs[0]!]), x])),
+      (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.op('Relu', [normalizedBy(b, c).outputs[0]!]), x])),
     ],
     ['whose result is asked for as well', (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.output(c), x]))],
     ['that is added to itself', (b: Builder, c: Value) => b.output(b.op('Add', [c, c]))],
@@ -339,13 +339,13 @@ test('a variance that rounds to nothing is not negative', async () => {
   b.output(node.outputs[2]!, 'variance.next');
   const random = seeded(11);
   const feeds = new Map<string, Tensor>(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value), 0, 1)]));
-  const picture = random.tensor([16], 5, 30).data;
+  const image = random.tensor([16], 5, 30).data;
   feeds.set(
     'x',
     tensor(
       'float32',
       [7, 16, 1, 1],
-      Float32Array.from({ length: 112 }, (_, i) => picture[i % 16]!),
+      Float32Array.from({ length: 112 }, (_, i) => image[i % 16]!),
     ),
   );
   const { actual } = await lowered(b.graph, feeds);
@@ -353,7 +353,7 @@ test('a variance that rounds to nothing is not negative', async () => {
   expect(Math.min(...(actual.get('variance.next')!.data as Float32Array))).toBeGreaterThanOrEqual(0);
 });
 
-test('a padded 1x1 convolution before a normalisation is centred by what is measured', async () => {
+test('a padded 1x1 convolution before a normalization is centered by what is measured', async () => {
   const b = new Builder('padded');
   const [x, w] = [b.input('x', [2, 16, 4, 4]), b.input('w', [16, 16, 1, 1])];
   const z = b.op('Conv', [x, w], { kernel_shape: [1, 1], pads: [1, 1, 1, 1] });

@@ -1,5 +1,5 @@
 /**
- * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalisations and whatever lies
+ * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalizations and whatever lies
  * between them in its blocked layout, in as few passes over memory as there can be. What no rule here is for is written
  * out in standard operators, so that the result equals `lowerStandard`'s up to rounding whatever the net.
  *
@@ -13,18 +13,18 @@ import { attributesOf, isOtherVersion, isSemantic, type OpType, opTypeOf, semant
 import { convolution, convolutionInputGradient } from './blocked/convolution.ts';
 import { addition, globalAverage, relu, reluGradient } from './blocked/elementwise.ts';
 import { convolutionWeightGradient } from './blocked/filter-gradient.ts';
-import { type Forms, Layouts } from './blocked/layouts.ts';
 import { BlockedNodes } from './blocked/nodes.ts';
-import { normalisation, normalisationGradient } from './blocked/normalisation.ts';
+import { normalization, normalizationGradient } from './blocked/normalization.ts';
 import { maxPool, maxPoolGradient } from './blocked/pooling.ts';
+import { type Representation, Representations } from './blocked/representations.ts';
 import type { Rule } from './blocked/rules.ts';
 import { updateParameters, updateStatistics } from './blocked/updates.ts';
-import { writeOut } from './standard.ts';
+import { expandSemantic } from './standard.ts';
 
 const rules: { readonly [O in OpType]?: Rule<O> } = {
   Add: addition,
-  BatchNormGrad: normalisationGradient,
-  BatchNormTraining: normalisation,
+  BatchNormGrad: normalizationGradient,
+  BatchNormTraining: normalization,
   Conv: convolution,
   ConvInputGrad: convolutionInputGradient,
   ConvWeightGrad: convolutionWeightGradient,
@@ -47,7 +47,7 @@ export function lowerBlocked(source: Graph, block: number): Graph {
   const b = new Builder(new Graph(source.name));
   for (const [domain, version] of source.opsets) if (domain !== semanticDomain) b.graph.opsets.set(domain, version);
   for (const [key, text] of source.metadata) b.graph.metadata.set(key, text);
-  const layouts = new Layouts(new BlockedNodes(b, block));
+  const layouts = new Representations(new BlockedNodes(b, block));
   const copied = (value: Value): Value => {
     const copy = new Value(value.name, value.dtype, value.dims);
     copy.tensor = value.tensor;
@@ -74,7 +74,11 @@ export function lowerBlocked(source: Graph, block: number): Graph {
   return b.graph;
 }
 
-function lowerNode(layouts: Layouts, node: Node, outputs: ReadonlySet<Value>): readonly Forms[] | undefined {
+function lowerNode(
+  layouts: Representations,
+  node: Node,
+  outputs: ReadonlySet<Value>,
+): readonly Representation[] | undefined {
   const op = opTypeOf(node);
   const rule = op && (rules[op] as Rule<OpType> | undefined);
   if (!op || !rule || isOtherVersion(node, op)) return undefined;
@@ -85,16 +89,16 @@ function lowerNode(layouts: Layouts, node: Node, outputs: ReadonlySet<Value>): r
   return rule({ layouts, n: layouts.nodes, node, inputs, attributes, outputs, isOnlyReader });
 }
 
-function standardNode(layouts: Layouts, node: Node): Forms[] {
+function standardNode(layouts: Representations, node: Node): Representation[] {
   const { b } = layouts.nodes;
   if (node.captures.length > 0)
     throw new UsageError(`${describe(node)} has a subgraph, which training steps have not.`);
   const inputs = node.inputs.map((value) => value && layouts.plain(value));
   const op = opTypeOf(node);
-  if (op && isSemantic(op)) return writeOut(b, op, inputs as Value[], node).map((plain) => ({ plain }));
+  if (op && isSemantic(op)) return expandSemantic(b, op, inputs as Value[], node).map((plain) => ({ plain }));
   const outputs = node.outputs.map(({ dtype, dims }) => new Value(b.graph.freshName(node.op), dtype, dims));
-  const { domain, name, attributes, foreign } = node;
-  b.graph.add({ op: node.op, domain, name, attributes, foreign, inputs, outputs });
+  const { domain, name, attributes, origin } = node;
+  b.graph.add({ op: node.op, domain, name, attributes, origin, inputs, outputs });
   return outputs.map((plain) => ({ plain }));
 }
 

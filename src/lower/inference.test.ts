@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { smallConfig } from '../../test/random-configs.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Graph } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { forms } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
@@ -11,7 +11,7 @@ import { setWeights, weightSpecs } from '../model/weights.ts';
 import { Session } from '../runtime/session.ts';
 import { lowerInference } from './inference.ts';
 
-/** Groups of 4, 8 and 16 channels, with normalisations that are not idle. */
+/** Groups of 4, 8 and 16 channels, with normalizations that are not idle. */
 function net(form: 'A' | 'B' | 'C' = 'C'): Graph {
   const options = { depths: [1, 1, 1], stem: 'cifar', width: 16, cardinality: 8, baseWidth: 16, inputSize: 8 } as const;
   const model = resnext({ ...options, classes: 5, form });
@@ -39,19 +39,19 @@ test.each(['A', 'B', 'C'] as const)(
     expect([...graph.nodes].map(({ op }) => op)).not.toContain('BatchNormalization');
     expect(groupsOf(graph)).toEqual([2, 4, 8]);
     expect(report).toMatchObject({ nodesBefore: source.nodes.size, nodesAfter: graph.nodes.size, refusals: [] });
-    const expected = evaluate(source, feeds).get('logits')!;
-    expect(relativeError(evaluate(graph, feeds).get('logits')!, expected)).toBeLessThan(1e-6); // folded weights are float32
+    const expected = interpret(source, feeds).get('logits')!;
+    expect(relativeError(interpret(graph, feeds).get('logits')!, expected)).toBeLessThan(1e-6); // folded weights are float32
     const session = await Session.open(graph);
     expect(relativeError((await session.run(feeds)).get('logits')!, expected)).toBeLessThan(1e-6);
     await session.dispose();
   },
 );
 
-test('widening by itself changes nothing, in float64', () => {
+test('merging by itself changes nothing, in float64', () => {
   const folded = lowerInference(net()).graph;
-  const widened = lowerInference(folded, { block: 16 }).graph;
-  const [a, b] = [folded, widened].map((graph) => evaluate(graph, feeds).get('logits')!);
-  expect([groupsOf(folded), groupsOf(widened)]).toEqual([
+  const merged = lowerInference(folded, { block: 16 }).graph;
+  const [a, b] = [folded, merged].map((graph) => interpret(graph, feeds).get('logits')!);
+  expect([groupsOf(folded), groupsOf(merged)]).toEqual([
     [8, 8, 8],
     [2, 4, 8],
   ]);
@@ -67,7 +67,7 @@ test('whatever the net, its logits stay', () => {
       setWeights(model, new Map(weightSpecs(model).map(({ name, dims }) => [name, r.tensor(dims, low(name), 1)])));
       const input = new Map([['input', r.tensor([2, config.inputChannels, ...config.inputSize])]]);
       const [before, after] = [model.graph, lowerInference(model.graph, { block: 8 }).graph].map((graph) => {
-        return [...evaluate(graph, input).values()][0]!;
+        return [...interpret(graph, input).values()][0]!;
       });
       expect(relativeError(after!, before!)).toBeLessThan(1e-5);
     }),
@@ -76,7 +76,7 @@ test('whatever the net, its logits stay', () => {
 });
 
 test('what was measured overrules the cost rule', () => {
-  const { graph, report } = lowerInference(net(), { block: 16, widen: { 4: false } });
+  const { graph, report } = lowerInference(net(), { block: 16, mergeGroups: { 4: false } });
   expect(groupsOf(graph)).toEqual([8, 4, 8]);
   expect(report.refusals.map(({ text }) => text)).toEqual([
     'Conv "layer1.0.conv2" is in 8 groups of 4 channels; filling blocks of 16 with 4 of them is slower.',

@@ -1,18 +1,18 @@
 /**
- * A graph with weights as this machine's CPU runs it fastest: branches and emulated groups made groups, normalisation
- * folded, narrow groups widened to the block that ONNX Runtime's convolutions compute at a time. Each step is a rule of
+ * A graph with weights as this machine's CPU runs it fastest: branches and emulated groups made groups, normalization
+ * folded, narrow groups merged until they fill the block that ONNX Runtime's convolutions compute at a time. Each step is a rule of
  * `rewrite/` with its algebra; here is only which are taken. The result computes the same, up to rounding.
  */
 import type { Graph } from '../graph/graph.ts';
 import { type Converted, optimizeGraph } from '../rewrite/convert.ts';
+import { type GroupMerge, isProfitable, mergeNarrowGroups } from '../rewrite/merge-groups.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
-import { type Widening, widenGroups, widensByRule } from '../rewrite/widen-groups.ts';
 
 export interface InferenceOptions {
   /** Channels that the runtime's convolutions compute at a time, as `thisMachine` tells; without it groups are left alone. */
   readonly block?: number | undefined;
-  /** What `resnext bench --tune` measured: whether widening groups of so many channels pays. Overrules the cost rule. */
-  readonly widen?: Readonly<Record<number, boolean>> | undefined;
+  /** What `resnext bench --tune` measured: whether to merge groups, by their channels. Overrides the cost rule. */
+  readonly mergeGroups?: Readonly<Record<number, boolean>> | undefined;
 }
 
 /**
@@ -21,17 +21,17 @@ export interface InferenceOptions {
  * @returns the graph, and what was rewritten or refused, in sentences.
  * @example const { graph } = lowerInference(model.graph, await thisMachine());
  */
-export function lowerInference(source: Graph, { block, widen = {} }: InferenceOptions = {}): Converted {
+export function lowerInference(source: Graph, { block, mergeGroups = {} }: InferenceOptions = {}): Converted {
   const folded = optimizeGraph(source);
   if (!block) return folded;
-  const pays = (widening: Widening) => widen[widening.channels[0]] ?? widensByRule(widening, block);
+  const merges = (merge: GroupMerge) => mergeGroups[merge.channels[0]] ?? isProfitable(merge, block);
   const graph = folded.graph === source ? source.clone().graph : folded.graph;
-  const widened = rewrite(graph, [widenGroups({ block, pays })]);
+  const merged = rewrite(graph, [mergeNarrowGroups({ block, merges })]);
   return {
-    graph: widened.changes.length > 0 ? graph : folded.graph,
+    graph: merged.changes.length > 0 ? graph : folded.graph,
     report: {
-      changes: [...folded.report.changes, ...widened.changes],
-      refusals: [...folded.report.refusals, ...widened.refusals],
+      changes: [...folded.report.changes, ...merged.changes],
+      refusals: [...folded.report.refusals, ...merged.refusals],
       nodesBefore: source.nodes.size,
       nodesAfter: graph.nodes.size,
     },

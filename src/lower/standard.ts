@@ -55,7 +55,7 @@ export function lowerStandard(source: Graph): Graph {
   for (const node of graph.sorted()) {
     const op = opTypeOf(node);
     if (!op || !isSemantic(op)) continue;
-    const results = writeOut(b, op, node.inputs as Value[], node);
+    const results = expandSemantic(b, op, node.inputs as Value[], node);
     node.outputs.forEach((output, i) => {
       graph.replaceAllUses(output, results[i]!);
     });
@@ -67,7 +67,7 @@ export function lowerStandard(source: Graph): Graph {
 }
 
 /** A semantic operator's outputs, computed by standard operators that are added to the builder's graph. */
-export function writeOut<O extends SemanticOp>(
+export function expandSemantic<O extends SemanticOp>(
   b: Builder,
   op: O,
   inputs: readonly Value[],
@@ -143,7 +143,7 @@ const isUnpadded = ({ begin, end }: Window): boolean => [...begin, ...end].every
 
 /**
  * dw[m, c, p, q] = Σ_n Σ_ij dy[n, m, i, j] · x[n, c, i·s + p·d, j·s + q·d]: for each tap (p, q) the pixels of x that it
- * meets are sliced out, and all taps together are one matrix product per picture and group, summed over the pictures.
+ * meets are sliced out, and all taps together are one matrix product per image and group, summed over the images.
  */
 function convWeightGrad(
   b: Builder,
@@ -200,7 +200,7 @@ function averagePoolGrad(
   return [transposed(b, b.op('Mul', [dy, b.constant(share)]), ones, window, input_shape, channels)];
 }
 
-/** Mean first, then the mean square of what is centred: the variance is safe however far the mean is from zero. */
+/** Mean first, then the mean square of what is centered: the variance is safe however far the mean is from zero. */
 function batchNormTraining(
   b: Builder,
   [x, scale, bias, runningMean, runningVariance]: readonly Value[],
@@ -208,8 +208,8 @@ function batchNormTraining(
 ): readonly Value[] {
   const count = elements(sizes(x!)) / sizes(x!)[1]!;
   const mean = b.op('Div', [sumOverMaps(b, x!), b.number(count)]); // [C]
-  const centred = b.op('Sub', [x, perChannel(b, mean)]); // [N, C, H, W]
-  const squares = sumOverMaps(b, b.op('Mul', [centred, centred])); // [C]
+  const centered = b.op('Sub', [x, perChannel(b, mean)]); // [N, C, H, W]
+  const squares = sumOverMaps(b, b.op('Mul', [centered, centered])); // [C]
   const variance = b.op('Div', [squares, b.number(count)]);
   const inverse = b.op('Reciprocal', [b.op('Sqrt', [b.op('Add', [variance, b.number(epsilon)])])]);
   const y = b.op('BatchNormalization', [x, scale, bias, mean, variance], { epsilon });
@@ -226,9 +226,9 @@ function batchNormTraining(
  */
 function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value[]): readonly Value[] {
   const count = b.number(elements(sizes(x!)) / sizes(x!)[1]!);
-  const centred = b.op('Sub', [x, perChannel(b, mean!)]); // [N, C, H, W]
+  const centered = b.op('Sub', [x, perChannel(b, mean!)]); // [N, C, H, W]
   const dbias = sumOverMaps(b, dy!);
-  const dscale = b.op('Mul', [sumOverMaps(b, b.op('Mul', [dy, centred])), inverse]);
+  const dscale = b.op('Mul', [sumOverMaps(b, b.op('Mul', [dy, centered])), inverse]);
   const slope = b.op('Mul', [scale, inverse]); // [C]
   const share = b.op('Neg', [b.op('Div', [slope, count])]);
   const along = b.op('Mul', [share, b.op('Mul', [dscale, inverse])]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
+import { interpret } from '../graph/interpret.ts';
 import { tensor } from '../tensor.ts';
 import { attend, slidingKernel, squeezedWidth } from './attention.ts';
 import { Layers } from './layers.ts';
@@ -27,7 +27,7 @@ function weightsOf(
     value.tensor = tensor('float64', value.dims as number[], Float64Array.from(contents[value.name]!));
   }
   const map = Float64Array.from({ length: 2 * channels }, (_, i) => Math.floor(i / 2) + 1);
-  const y = evaluate(layers.builder.graph, new Map([['x', tensor('float64', x.dims as number[], map)]])).get('y')!;
+  const y = interpret(layers.builder.graph, new Map([['x', tensor('float64', x.dims as number[], map)]])).get('y')!;
   return Array.from({ length: channels }, (_, c) => y.data[2 * c]! / (c + 1));
 }
 

@@ -55,7 +55,7 @@ export interface ResNeXtConfig {
   readonly inputSize: readonly [number, number];
   /** How much smaller than the input the last map is; stages that would go below are dilated instead. 0: no limit. */
   readonly outputStride: number;
-  /** Start each block's last batch normalisation at zero, so that the block starts as its shortcut. */
+  /** Start each block's last batch normalization at zero, so that the block starts as its shortcut. */
   readonly zeroInitLast: boolean;
 }
 

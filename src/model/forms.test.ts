@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { smallConfig } from '../../test/random-configs.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { cost } from '../graph/cost.ts';
-import { evaluate } from '../graph/evaluate.ts';
+import { interpret } from '../graph/interpret.ts';
 import { forms } from './config.ts';
 import { resnext } from './resnext.ts';
 import { setWeights, weightSpecs } from './weights.ts';
@@ -21,7 +21,7 @@ test('forms A, B and C compute the same and cost the same, whatever the config',
       const [a, b, c] = models.map((model) => {
         setWeights(model, weights);
         const { parameters, macs } = cost(model.graph);
-        return { output: [...evaluate(model.graph, new Map([['input', input]])).values()][0]!, parameters, macs };
+        return { output: [...interpret(model.graph, new Map([['input', input]])).values()][0]!, parameters, macs };
       });
       for (const other of [a!, b!]) {
         expect(other.output.dims).toEqual(c!.output.dims);

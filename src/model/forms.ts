@@ -8,8 +8,8 @@
  *
  * A = B, since a sum of 1x1 convolutions of separate maps is one 1x1 convolution of their concatenation. B = C, since
  * a grouped convolution is separate convolutions of separate slices, and several 1x1 of one map are one wider 1x1.
- * Batch normalisation and ReLU act per channel, so they may stand in the branches (A, B) or over them all (C). The last
- * normalisation stands after the sum, before the shortcut is added, in every form; a branch of form A ends without one.
+ * Batch normalization and ReLU act per channel, so they may stand in the branches (A, B) or over them all (C). The last
+ * normalization stands after the sum, before the shortcut is added, in every form; a branch of form A ends without one.
  * An average over pixels, which anti-aliased nets have after the 3x3, acts per channel as well.
  */
 import type { Value } from '../graph/graph.ts';
@@ -82,7 +82,7 @@ interface Transformation {
   readonly slices?: Readonly<Record<'split' | 'filters', (layer: string) => LayerSlice>>;
 }
 
-/** 1x1 and 3x3, each with normalisation and ReLU, of one branch or of all of them side by side. */
+/** 1x1 and 3x3, each with normalization and ReLU, of one branch or of all of them side by side. */
 function transformed(
   layers: Layers,
   x: Value,
@@ -91,8 +91,8 @@ function transformed(
 ): Value {
   const spatial = { filters, kernel: 3, stride: antialias ? 1 : stride, dilation, groups };
   let y = layers.convolution(`${path}.conv1`, x, { filters: split }, slices?.split('conv1')); // [N, split, H, W]
-  y = layers.relu(`${path}.relu1`, layers.normalisation(`${path}.bn1`, y, slices?.split('bn1')));
+  y = layers.relu(`${path}.relu1`, layers.normalization(`${path}.bn1`, y, slices?.split('bn1')));
   y = layers.convolution(`${path}.conv2`, y, spatial, slices?.filters('conv2')); // [N, filters, H/s, W/s]
-  y = layers.relu(`${path}.relu2`, layers.normalisation(`${path}.bn2`, y, slices?.filters('bn2')));
+  y = layers.relu(`${path}.relu2`, layers.normalization(`${path}.bn2`, y, slices?.filters('bn2')));
   return antialias ? layers.average(`${path}.aa`, y, stride) : y;
 }

@@ -33,7 +33,7 @@ test("convolutions have He's deviation by the full fan-out, and the mean zero", 
   expect(count).toBe(9);
 });
 
-test('normalisations start as the identity, the classifier uniform in ±1/√features', () => {
+test('normalizations start as the identity, the classifier uniform in ±1/√features', () => {
   const initial = weights({}, 3);
   for (const [name, { data }] of initial) {
     if (name.startsWith('fc.') || initial.get(name)!.dims.length === 4) continue;
@@ -72,7 +72,7 @@ test.each(['se', 'eca'] as const)(
   },
 );
 
-test('zeroInitLast starts the last normalisation of each block at zero, and no other', () => {
+test('zeroInitLast starts the last normalization of each block at zero, and no other', () => {
   const [plain, zero] = [weights({}, 3), weights({ zeroInitLast: true }, 3)];
   for (const [name, { data }] of zero) {
     if (name.endsWith('bn3.weight'))

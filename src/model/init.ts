@@ -1,7 +1,7 @@
 /**
  * Initial weights, drawn in form C and so the same whichever form is built. Convolutions are He's normal distribution
  * by fan-out, N(0, √(2 / (k·k·n_out))), with the full n_out even for a grouped convolution (paper, section 4; PyTorch's
- * fan_out); those of attention have biases, which start at zero. Normalisations start as the identity, the classifier
+ * fan_out); those of attention have biases, which start at zero. Normalizations start as the identity, the classifier
  * uniform in ±1/√n_in as PyTorch's Linear.
  *
  * Each tensor has a generator of its own, seeded by its name: adding a layer changes no other tensor.

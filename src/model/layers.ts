@@ -84,7 +84,7 @@ export class Layers {
     return this.builder.op('AveragePool', [x], window, name); // [N, C, ⌈H/2⌉, ⌈W/2⌉]
   }
 
-  normalisation(name: string, x: Value, slice?: LayerSlice): Value {
+  normalization(name: string, x: Value, slice?: LayerSlice): Value {
     const dims = [x.dims![1] as number];
     const vectors = (['weight', 'bias', 'running_mean', 'running_var'] as const).map((part) => {
       return this.#parameter(name, part, dims, !part.startsWith('running'), slice);

@@ -89,7 +89,7 @@ function blockShape(config: ResNeXtConfig, stage: Stage, s: number, i: number): 
 }
 
 function block(layers: Layers, x: Value, config: ResNeXtConfig, shape: Block): Value {
-  const y = layers.normalisation(`${shape.name}.bn3`, residual[config.form](layers, x, shape));
+  const y = layers.normalization(`${shape.name}.bn3`, residual[config.form](layers, x, shape));
   const weighted = attend(layers, y, config.attention, `${shape.name}.se`);
   const sum = layers.builder.op('Add', [weighted, shortcut(layers, x, config, shape)], {}, `${shape.name}.add`);
   return layers.relu(`${shape.name}.relu3`, sum); // [N, 4n, H/s, W/s]
@@ -103,10 +103,10 @@ function shortcut(layers: Layers, x: Value, config: ResNeXtConfig, shape: Block)
   if (config.shortcut === 'A') return padded(layers, subsampled(layers, x, stride, path), output, path);
   if (config.shortcut !== 'D') {
     const y = layers.convolution(`${path}.0`, x, { filters: output, kernel, stride, dilation }); // [N, 4n, H/s, W/s]
-    return layers.normalisation(`${path}.1`, y);
+    return layers.normalization(`${path}.1`, y);
   }
   const y = layers.convolution(`${path}.1`, layers.average(`${path}.0`, x, stride), { filters: output });
-  return layers.normalisation(`${path}.2`, y);
+  return layers.normalization(`${path}.2`, y);
 }
 
 /** Every stride-th pixel: an average over windows of one. */

@@ -1,15 +1,15 @@
 /**
  * What stands before the first stage: one convolution, or three small ones in place of a large one (the "deep" stem of
  * ResNet-C and -D, He et al., Bag of Tricks, 2019; "tiered" where the first has fewer features), and a pool. The
- * layers of a deep stem have the places in `conv1` that timm gives them, the last normalisation is `bn1` in all.
+ * layers of a deep stem have the places in `conv1` that timm gives them, the last normalization is `bn1` in all.
  */
 import type { Value } from '../graph/graph.ts';
 import type { ResNeXtConfig, StemPool } from './config.ts';
 import type { Layers } from './layers.ts';
 
-/** A picture [N, C, H, W] → what the first stage sees: [N, n, H, W] for CIFAR, else [N, n or 2w, H/4, W/4]. */
+/** An image [N, C, H, W] → what the first stage sees: [N, n, H, W] for CIFAR, else [N, n or 2w, H/4, W/4]. */
 export function stem(layers: Layers, input: Value, config: ResNeXtConfig): Value {
-  const x = layers.relu('relu', layers.normalisation('bn1', convolutions(layers, input, config)));
+  const x = layers.relu('relu', layers.normalization('bn1', convolutions(layers, input, config)));
   return config.stem === 'cifar' ? x : pool(layers, x, config.stemPool);
 }
 
@@ -20,9 +20,9 @@ function convolutions(layers: Layers, input: Value, config: ResNeXtConfig): Valu
     return layers.convolution('conv1', input, { filters: config.width, kernel: 7, stride }); // [N, n, H/2, W/2]
   const [first, second, third] = deepStemFeatures(config);
   let x = layers.convolution('conv1.0', input, { filters: first, kernel: 3, stride }); // [N, w or 3w/4, H/2, W/2]
-  x = layers.relu('conv1.2', layers.normalisation('conv1.1', x));
+  x = layers.relu('conv1.2', layers.normalization('conv1.1', x));
   x = layers.convolution('conv1.3', x, { filters: second, kernel: 3 }); // [N, w, H/2, W/2]
-  x = layers.relu('conv1.5', layers.normalisation('conv1.4', x));
+  x = layers.relu('conv1.5', layers.normalization('conv1.4', x));
   return layers.convolution('conv1.6', x, { filters: third, kernel: 3 }); // [N, 2w, H/2, W/2]
 }
 

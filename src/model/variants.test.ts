@@ -6,7 +6,7 @@ import { forms } from './config.ts';
 import { resnext } from './resnext.ts';
 import { variant, variants } from './variants.ts';
 
-/** Parameters, and 10⁹ multiply-adds for one picture of 224x224 or, for CIFAR, 32x32. */
+/** Parameters, and 10⁹ multiply-adds for one image of 224x224 or, for CIFAR, 32x32. */
 const exact: Readonly<Record<string, readonly [parameters: number, macs: number]>> = {
   resnext50_32x4d: [25_028_904, 4.23],
   resnext50_2x40d: [25_425_000, 4.125],
@@ -132,8 +132,8 @@ test('any combination of options can be named', () => {
 test.each([
   ['resnext29d_8x64d', '29', '"d" after the depth'],
   ['legacy_seresnext20_4x16d', '20', '"legacy_"'],
-])('"%s" is refused, since small pictures have no such stem', (name, depth, what) => {
-  const reason = `depth ${depth} is for small pictures, which a single 3x3 reads; leave out ${what}.`;
+])('"%s" is refused, since small images have no such stem', (name, depth, what) => {
+  const reason = `depth ${depth} is for small images, which a single 3x3 reads; leave out ${what}.`;
   expect(() => variant(name)).toThrow(new UsageError(`"${name}" is not a variant: ${reason}`));
 });
 

@@ -11,7 +11,7 @@
 import { UsageError } from '../errors.ts';
 import type { ResNeXtOptions } from './config.ts';
 
-/** Blocks per stage; three stages are for CIFAR's small pictures. */
+/** Blocks per stage; three stages are for CIFAR's small images. */
 const depths: Readonly<Record<string, readonly number[]>> = {
   14: [1, 1, 1, 1],
   26: [2, 2, 2, 2],
@@ -87,7 +87,7 @@ type Parts = Readonly<Record<string, string | undefined>>;
 /**
  * The config that a name stands for.
  *
- * @throws UsageError when the name cannot be read, with the nearest that can; when it asks for the stem of large pictures
+ * @throws UsageError when the name cannot be read, with the nearest that can; when it asks for the stem of large images
  *   at a depth that is for small ones.
  * @example variant('resnext29_8x64d') // { depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, … }
  */
@@ -130,7 +130,7 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
   if (!legacy && !deep) return {};
   const what = deep ? `"${deep}" after the depth` : '"legacy_"';
   throw new UsageError(
-    `"${name}" is not a variant: depth ${depth} is for small pictures, which a single 3x3 reads; leave out ${what}.`,
+    `"${name}" is not a variant: depth ${depth} is for small images, which a single 3x3 reads; leave out ${what}.`,
   );
 }
 

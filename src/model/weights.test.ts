@@ -186,7 +186,7 @@ test('a state_dict refuses what setWeights refuses', () => {
   expect(() => stateDict(model, weights)).toThrow('The weights have no "fc.bias", which this model needs as [3].');
 });
 
-test('a state_dict counts the batches of each normalisation, in its place', () => {
+test('a state_dict counts the batches of each normalization, in its place', () => {
   const model = resnext({ ...tiny, depths: [1] });
   const state = stateDict(model, randomWeights(model, 1), 12);
   const names = [...state.keys()];

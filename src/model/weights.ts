@@ -98,7 +98,7 @@ export function gatherWeights(model: Model, read: (parameter: Parameter) => Tens
 }
 
 /**
- * The weights as torchvision's state_dict has them: in its order, each normalisation with `num_batches_tracked`, the
+ * The weights as torchvision's state_dict has them: in its order, each normalization with `num_batches_tracked`, the
  * number of training steps behind its statistics: the weights' own where they have it, else `batchesTracked`.
  *
  * @throws UsageError when a tensor is missing or has another shape.
@@ -119,5 +119,5 @@ export function stateDict(model: Model, weights: Weights, batchesTracked = 0): M
 const countOf = (name: string): string | undefined =>
   name.endsWith('.running_var') ? name.replace('running_var', 'num_batches_tracked') : undefined;
 
-/** The names of a model's counts of batches, one for each normalisation: int64 scalars, which no graph reads. */
+/** The names of a model's counts of batches, one for each normalization: int64 scalars, which no graph reads. */
 export const countNames = (model: Model): string[] => weightSpecs(model).flatMap(({ name }) => countOf(name) ?? []);

@@ -32,7 +32,7 @@ describe('a model on disk', () => {
     expect(new Uint8Array(await readFile(join(folder, 'm.onnx')))).toEqual(writeOnnx(graph));
   });
 
-  test('is written from tensors that are read one at a time, each once, through a folded normalisation', async () => {
+  test('is written from tensors that are read one at a time, each once, through a folded normalization', async () => {
     const model = resnext({ depths: [1, 1], cardinality: 2, baseWidth: 32, classes: 10, inputSize: 32 });
     const eager = initialWeights(model, 1);
     const reads = new Map<string, number>();

@@ -1,5 +1,5 @@
 /**
- * What a file said of a graph, a node or a value beyond our model of it. The reader leaves one of these in `foreign`;
+ * What a file said of a graph, a node or a value beyond our model of it. The reader leaves one of these in `origin`;
  * the writer starts from its messages and puts on top what the graph says now, so that the rest survives.
  */
 import type { Dim, Graph, Node, Value } from '../graph/graph.ts';
@@ -49,11 +49,11 @@ export class ValueOrigin {
   }
 }
 
-export const originOfGraph = ({ foreign }: Graph): GraphOrigin | undefined =>
-  foreign instanceof GraphOrigin ? foreign : undefined;
+export const originOfGraph = ({ origin }: Graph): GraphOrigin | undefined =>
+  origin instanceof GraphOrigin ? origin : undefined;
 
-export const originOfNode = ({ foreign }: Node): NodeOrigin | undefined =>
-  foreign instanceof NodeOrigin ? foreign : undefined;
+export const originOfNode = ({ origin }: Node): NodeOrigin | undefined =>
+  origin instanceof NodeOrigin ? origin : undefined;
 
-export const originOfValue = ({ foreign }: Value): ValueOrigin | undefined =>
-  foreign instanceof ValueOrigin ? foreign : undefined;
+export const originOfValue = ({ origin }: Value): ValueOrigin | undefined =>
+  origin instanceof ValueOrigin ? origin : undefined;

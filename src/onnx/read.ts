@@ -1,6 +1,6 @@
 /**
  * Reads ONNX bytes into a graph. Nothing is folded, renamed or dropped: `Constant` nodes stay nodes (their tensor is
- * the attribute `value`), operators and domains may be unknown, and what the graph does not model stays in `foreign`,
+ * the attribute `value`), operators and domains may be unknown, and what the graph does not model stays in `origin`,
  * from where `write.ts` takes it again.
  *
  * Names become references here: every input of a node is the value of that name, and a value of the graph that a
@@ -89,7 +89,7 @@ class Reader {
       this.#addNode(message, outputs[i]!);
     });
     this.#checkCycles();
-    this.#graph.foreign = new GraphOrigin(remainder(this.#model), valueInfo, new Set(strays));
+    this.#graph.origin = new GraphOrigin(remainder(this.#model), valueInfo, new Set(strays));
     return this.#graph;
   }
 
@@ -108,7 +108,7 @@ class Reader {
   #define(name: string, role: string): Value {
     if (this.#values.has(name)) this.#fail(`"${name}" is defined twice, the second time as ${role}.`);
     const value = new Value(name);
-    value.foreign = new ValueOrigin(name);
+    value.origin = new ValueOrigin(name);
     if (name !== '') this.#values.set(name, value);
     return value;
   }
@@ -193,7 +193,7 @@ class Reader {
       outputs,
       attributes: new Map([...attributes].map(([key, { attribute }]) => [key, attribute])),
       captures: [...capturedNames(message)].map(find),
-      foreign: new NodeOrigin(withFields(message, { attribute: [] }), attributes),
+      origin: new NodeOrigin(withFields(message, { attribute: [] }), attributes),
     });
   }
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Confusion } from '../classifier/confusion.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
+import { Confusion } from '../metrics/confusion.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from './evaluation.ts';
 
 function evaluation(labels: readonly string[], counts: readonly (readonly number[])[]): Evaluation {
@@ -8,7 +8,7 @@ function evaluation(labels: readonly string[], counts: readonly (readonly number
   for (const [t, row] of counts.entries()) {
     for (const [p, count] of row.entries()) for (let i = 0; i < count; i++) confusion.add(t, p);
   }
-  const figures = { pictures: 10, top1: 70, top5: 100, loss: 0.5, classes: {} };
+  const figures = { images: 10, top1: 70, top5: 100, loss: 0.5, classes: {} };
   return { ...figures, scores: confusion.scores(labels), confusion: confusion.rows };
 }
 
@@ -24,7 +24,7 @@ const mistake = (path: string, label: number, predicted: number, probability: nu
   ...{ path, label, predicted, probability },
 });
 
-it('shows of the most confused pairs the pictures of which the model was surest', () => {
+it('shows of the most confused pairs the images of which the model was surest', () => {
   const some = [mistake('1', 1, 2, 0.9), mistake('2', 0, 1, 0.5), mistake('3', 0, 1, 0.7)];
   expect(chooseMistakes(result, some).map(({ path }) => path)).toEqual(['3', '2', '1']);
   const many = Array.from({ length: 20 }, (_, i) => mistake(`${i}`, 0, 1, i / 20));
@@ -44,7 +44,7 @@ it('is one page with the figures, the matrix, the pairs and the classes', () => 
   expect(html).toContain('<img src="data:image/jpeg;base64,AAAA" alt="x/&quot;1&quot;.png"');
   expect(html).not.toContain('<b></b>');
   expect(html).not.toMatch(/(src|href)="(?!data:)/);
-  expect(html).toContain('The weakest first, without the one class that had no pictures.');
+  expect(html).toContain('The weakest first, without the one class that had no images.');
   expect([...html.matchAll(/<tr><td>([^<]*)</g)].map(([, label]) => label)).toEqual(['&lt;b>', 'a']);
 });
 

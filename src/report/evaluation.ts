@@ -1,10 +1,11 @@
-/** An evaluation as one HTML page: its figures, the classes, the confusion matrix, and pictures that were named wrong. */
-import { mostConfused, weakestFirst } from '../classifier/confusion.ts';
+/** An evaluation as one HTML page: its figures, the classes, the confusion matrix, and images that were named wrong. */
+
 import type { Evaluation } from '../classifier/evaluation.ts';
+import { mostConfused, weakestFirst } from '../metrics/confusion.ts';
 import { escapeHtml, page } from '../page.ts';
 import { confusionMatrix, matrixStyle } from './heatmap.ts';
 
-/** A picture that was named wrong. */
+/** An image that was named wrong. */
 export interface Mistake {
   readonly path: string;
   /** Places in the list of classes. */
@@ -15,7 +16,7 @@ export interface Mistake {
 }
 
 export interface ShownMistake extends Mistake {
-  /** The picture itself, small, as a `data:` URL. */
+  /** The image itself, small, as a `data:` URL. */
   readonly thumbnail: string;
 }
 
@@ -25,13 +26,13 @@ export interface ReportOptions {
   readonly folder: string;
   /** Other lines below the heading, such as the views. */
   readonly notes?: readonly string[];
-  /** Pictures of the most confused pairs. */
+  /** Images of the most confused pairs. */
   readonly mistakes?: readonly ShownMistake[];
 }
 
-/** Pairs of classes that the page shows, and pictures of each. */
+/** Pairs of classes that the page shows, and images of each. */
 const shownPairs = 12;
-const shownPictures = 6;
+const shownImages = 6;
 
 /**
  * Which mistakes to show: of the most confused pairs of classes those of which the model was surest.
@@ -41,7 +42,7 @@ const shownPictures = 6;
 export function chooseMistakes(evaluation: Evaluation, mistakes: readonly Mistake[]): Mistake[] {
   return mostConfused(evaluation.confusion, shownPairs).flatMap(({ label, predicted }) => {
     const own = mistakes.filter((each) => each.label === label && each.predicted === predicted);
-    return own.sort((a, b) => b.probability - a.probability).slice(0, shownPictures);
+    return own.sort((a, b) => b.probability - a.probability).slice(0, shownImages);
   });
 }
 
@@ -59,22 +60,22 @@ export function evaluationReport(evaluation: Evaluation, options: ReportOptions)
     ...about,
     figures(evaluation),
     '<h2>Confusion matrix</h2>',
-    '<p>Each row is a class, each column what its pictures were taken for; colour is the share of the row.</p>',
+    '<p>Each row is a class, each column what its images were taken for; color is the share of the row.</p>',
     `<div class="wide">${confusionMatrix(evaluation.confusion, labels)}</div>`,
     ...pairs(evaluation, labels, mistakes),
     '<h2>Classes</h2>',
-    `<p>The weakest first${withoutPictures(evaluation)}. Recall is the top-1 of the class alone.</p>`,
+    `<p>The weakest first${withoutImages(evaluation)}. Recall is the top-1 of the class alone.</p>`,
     classTable(evaluation),
   ];
   return page(`${model} on ${folder}`, parts, style + matrixStyle);
 }
 
-function figures({ pictures, top1, top5, loss, scores }: Evaluation): string {
+function figures({ images, top1, top5, loss, scores }: Evaluation): string {
   const items = [
     [`${top1.toFixed(2)} %`, 'top-1'],
     ...(scores.length > 5 ? [[`${top5.toFixed(2)} %`, 'top-5']] : []),
     [loss.toFixed(4), 'loss'],
-    [pictures.toLocaleString('en'), 'pictures'],
+    [images.toLocaleString('en'), 'images'],
     [scores.length.toLocaleString('en'), 'classes'],
   ];
   return `<dl>${items.map(([value, name]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('')}</dl>`;
@@ -83,10 +84,10 @@ function figures({ pictures, top1, top5, loss, scores }: Evaluation): string {
 function pairs(evaluation: Evaluation, labels: readonly string[], mistakes: readonly ShownMistake[]): string[] {
   const found = mostConfused(evaluation.confusion, shownPairs);
   if (found.length === 0) return [];
-  const rows = found.map(({ label, predicted, pictures }) => {
+  const rows = found.map(({ label, predicted, images }) => {
     const own = mistakes.filter((each) => each.label === label && each.predicted === predicted);
     const names = `<b>${escapeHtml(labels[label]!)}</b> taken for <b>${escapeHtml(labels[predicted]!)}</b>`;
-    return `<section><p>${names}: ${pictures} of ${evaluation.scores[label]!.pictures}</p>${own.map(figure).join('')}</section>`;
+    return `<section><p>${names}: ${images} of ${evaluation.scores[label]!.images}</p>${own.map(figure).join('')}</section>`;
   });
   return ['<h2>Most confused</h2>', `<div class="pairs">${rows.join('\n')}</div>`];
 }
@@ -95,19 +96,19 @@ const figure = ({ path, probability, thumbnail }: ShownMistake): string =>
   `<figure><img src="${thumbnail}" alt="${escapeHtml(path)}" title="${escapeHtml(path)}"><figcaption>${(100 * probability).toFixed(0)} %</figcaption></figure>`;
 
 function classTable({ scores }: Evaluation): string {
-  const head = ['class', 'pictures', 'recall', 'precision', 'F1'].map((name) => `<th>${name}</th>`).join('');
+  const head = ['class', 'images', 'recall', 'precision', 'F1'].map((name) => `<th>${name}</th>`).join('');
   const bar = (value: number) =>
     `<td><div class="bar"><i style="width:${value.toFixed(1)}%"></i><span>${value.toFixed(1)} %</span></div></td>`;
-  const rows = weakestFirst(scores).map(({ label, pictures, recall, precision, f1 }) => {
-    return `<tr><td>${escapeHtml(label)}</td><td class="number">${pictures}</td>${[recall, precision, f1].map(bar).join('')}</tr>`;
+  const rows = weakestFirst(scores).map(({ label, images, recall, precision, f1 }) => {
+    return `<tr><td>${escapeHtml(label)}</td><td class="number">${images}</td>${[recall, precision, f1].map(bar).join('')}</tr>`;
   });
   return `<div class="wide"><table class="classes"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
 }
 
 /** What is said of the classes that the table leaves out. */
-function withoutPictures({ scores }: Evaluation): string {
+function withoutImages({ scores }: Evaluation): string {
   const count = scores.length - weakestFirst(scores).length;
-  return count === 0 ? '' : `, without ${count === 1 ? 'the one class' : `the ${count} classes`} that had no pictures`;
+  return count === 0 ? '' : `, without ${count === 1 ? 'the one class' : `the ${count} classes`} that had no images`;
 }
 
 const style = `h1 { margin-bottom: 0; }

@@ -1,7 +1,7 @@
 /**
- * A confusion matrix as SVG: a row per class, a column per class that its pictures were taken for. A cell's strength is
- * its share of the row; what is right lies on the diagonal and has a colour of its own. Empty cells are not drawn, so
- * a thousand classes make no more cells than there are pictures.
+ * A confusion matrix as SVG: a row per class, a column per class that its images were taken for. A cell's strength is
+ * its share of the row; what is right lies on the diagonal and has a color of its own. Empty cells are not drawn, so
+ * a thousand classes make no more cells than there are images.
  */
 import { escapeHtml } from '../page.ts';
 

@@ -114,12 +114,12 @@ function nextLevel(graph: Graph, values: readonly Value[], start: Value): Level 
   }
   const op = opTypeOf(first!) === 'Conv' ? 'Conv' : perChannelOp(first!);
   if (!op) {
-    return { refused: `${describe(first!)} in branch 1 is no convolution, batch normalisation, ReLU or average-pool.` };
+    return { refused: `${describe(first!)} in branch 1 is no convolution, batch normalization, ReLU or average-pool.` };
   }
   const training = op === 'BatchNormalization' ? nodes.find(isTraining) : undefined;
   return training ? { refused: `${describe(training)} is in training mode.` } : { op, nodes };
 }
 
-/** Whether a normalisation uses the batch's own statistics. */
+/** Whether a normalization uses the batch's own statistics. */
 export const isTraining = (node: Node): boolean =>
   node.outputs.length > 1 || attributesOf(node, 'BatchNormalization').training_mode === 1;

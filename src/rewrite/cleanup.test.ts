@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { int64, relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import { type Attribute, Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
 import { optimizeGraph, prepared } from './convert.ts';
@@ -164,7 +164,7 @@ test('a name that is taken gets a number; what was there keeps its own', () => {
   const half = tensor('float32', [1], Float32Array.of(0.5));
   const y = n.b.op('Mul', [n.b.op('Neg', [n.x], {}, 'a'), n.b.parameter('half', [1], half)], {}, 'b');
   n.output(n.b.op('Neg', [y], {}, 'c'));
-  const before = evaluate(n.graph, new Map([['x', seeded(2).tensor([2, 4, 3, 3])]])).get('c.output')!;
+  const before = interpret(n.graph, new Map([['x', seeded(2).tensor([2, 4, 3, 3])]])).get('c.output')!;
   const negToMul: Rule = {
     name: 'neg',
     apply(b, node) {
@@ -178,7 +178,7 @@ test('a name that is taken gets a number; what was there keeps its own', () => {
   const names = [...n.graph.nodes, ...n.graph.initializers].map(({ name }) => name);
   expect([new Set(names).size, names]).toEqual([6, expect.arrayContaining(['b', 'half'])]);
   expect(n.graph.outputs[0]!.name).toBe('c.output');
-  const after = evaluate(n.graph, new Map([['x', seeded(2).tensor([2, 4, 3, 3])]])).get('c.output')!;
+  const after = interpret(n.graph, new Map([['x', seeded(2).tensor([2, 4, 3, 3])]])).get('c.output')!;
   expect(relativeError(after, before)).toBe(0);
 });
 

@@ -15,7 +15,7 @@ export function constantAt(graph: Graph, node: Node, index: number): Tensor | Re
 
 /**
  * A convolution's weight, which no other node may read: a copy of it would be trained by itself from then on. (Vectors
- * may be shared: exporters give equal ones, such as normalisations' weights of ones, a single name.)
+ * may be shared: exporters give equal ones, such as normalizations' weights of ones, a single name.)
  */
 export function ownWeight(graph: Graph, node: Node): Tensor | Refusal {
   const value = node.inputs[1];

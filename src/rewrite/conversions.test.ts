@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { smallConfig } from '../../test/random-configs.ts';
 import { relativeError, sameBits, seeded } from '../../test/tensors.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import { describe as describeNode, type Graph } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { type Form, forms, type ResNeXtOptions } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
@@ -67,7 +67,7 @@ test('a converted net is the one that is built in that form, and back it is what
     fc.property(branched, fc.nat(), (config, seed) => {
       const models = random(config, seed);
       const input = seeded(seed).tensor([2, config.inputChannels, ...config.inputSize]);
-      const outputOf = (graph: Graph) => [...evaluate(graph, new Map([['input', input]])).values()][0]!;
+      const outputOf = (graph: Graph) => [...interpret(graph, new Map([['input', input]])).values()][0]!;
       const expected = outputOf(models.C.graph);
       for (const [from, to] of pairs) {
         const source = models[from].graph;
@@ -107,7 +107,7 @@ test('a net with its blocks in several forms ends up in one', () => {
   for (const form of forms) {
     const { graph } = convertGraph(mixed, form);
     expectSameGraph(graph, models[form].graph);
-    const [a, b] = [mixed, graph].map((net) => evaluate(net, new Map([['input', input]])).get('logits')!);
+    const [a, b] = [mixed, graph].map((net) => interpret(net, new Map([['input', input]])).get('logits')!);
     expect(relativeError(b!, a!)).toBeLessThan(1e-12);
   }
 });
@@ -154,7 +154,7 @@ describe('training', () => {
       }),
       ...Object.entries({ input, targets, learningRate: tensor('float32', [], Float32Array.of(0.1)) }),
     ]);
-    const results = evaluate(step.graph, feeds);
+    const results = interpret(step.graph, feeds);
     const joined = (suffix: string) =>
       [...gathered(models[form], results, suffix)].map(([name, part]) => [name + suffix, part] as const);
     const whole = ['loss', 'logits'].map((name) => [name, results.get(name)!] as const);

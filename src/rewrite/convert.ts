@@ -52,7 +52,7 @@ export function convertWhole(source: Graph, form: 'A' | 'B' | 'C'): Graph {
 }
 
 /**
- * For inference: branches and emulated grouped convolutions become grouped convolutions, batch normalisation is folded
+ * For inference: branches and emulated grouped convolutions become grouped convolutions, batch normalization is folded
  * into the convolution before it, idle nodes go. Where there is nothing to do, the graph itself is given back.
  *
  * @example const { graph, report } = optimizeGraph(readOnnx(bytes));

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Graph, Node } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { elements, tensor } from '../tensor.ts';
 import { depthwiseToGroups } from './depthwise.ts';
 import { rewrite } from './rewriter.ts';
@@ -43,7 +43,7 @@ function bias({ b }: Site, node: Node): void {
 
 const outputOf = (graph: Graph) => {
   const dims = graph.inputs[0]!.dims!.with(0, 2) as number[];
-  return evaluate(graph, new Map([['x', seeded(elements(dims)).tensor(dims)]])).get('y')!;
+  return interpret(graph, new Map([['x', seeded(elements(dims)).tensor(dims)]])).get('y')!;
 };
 
 test.each<[string, number, number, (s: Site) => void, number]>([
@@ -51,7 +51,7 @@ test.each<[string, number, number, (s: Site) => void, number]>([
   ['with many groups', 8, 2, () => {}, 1e-15],
   ['with biases', 3, 2, (s) => [s.depthwise, s.gather].map((node) => bias(s, node)), 1e-7],
   [
-    'with a normalisation folded in',
+    'with a normalization folded in',
     2,
     4,
     ({ gather }) => edit(gather, 1, (v, i) => v * (1 + Math.floor(i / 32))),

@@ -1,7 +1,7 @@
 /**
  * Grouped convolution as keras-applications writes it, whose framework had none: a depthwise convolution makes c maps of
  * each channel, and a frozen 1x1 convolution of zeros and ones adds them up (zeros and one factor a filter, where batch
- * normalisation was folded into it). The two are one convolution,
+ * normalization was folded into it). The two are one convolution,
  *
  *   w[m, i] = Σⱼ f[m, i·c + j] · v[i·c + j]      f the frozen 1x1 filter, v the depthwise one
  *   b[m]    = Σₖ f[m, k] · bᵥ[k] + b_f[m]         where they have biases

@@ -42,7 +42,7 @@ const names = [
 ];
 const files = names.flatMap((name) => [name, `${name}-folded`]);
 
-test.each(files)('%s is optimised to two grouped convolutions, and normalisation folded', async (name) => {
+test.each(files)('%s is optimized to two grouped convolutions, and normalization folded', async (name) => {
   const { graph, report } = optimizeGraph(await open(name));
   expect(report.refusals).toEqual([]);
   expect(groupsIn(graph)).toEqual(twoBlocks);
@@ -68,7 +68,7 @@ describe.each([
   });
 });
 
-test('a sum of normalisations is left alone by convert, which folds none', async () => {
+test('a sum of normalizations is left alone by convert, which folds none', async () => {
   const source = await open('form-a-normed');
   const { graph, report } = convertGraph(source, 'C');
   expect(graph).toBe(source);
@@ -107,10 +107,10 @@ test.each(near)('%s is refused', async (name, blocks, reason) => {
   expect(report.refusals.map(({ text }) => text)).toEqual(new Array(blocks).fill(expect.stringMatching(reason)));
   if (blocks === 2) expect(graph).toBe(source);
   else expect(groupsIn(graph)).toContain(4);
-  const optimised = optimizeGraph(source);
-  expect(optimised.report.refusals).toEqual(report.refusals);
-  expect(groupsIn(optimised.graph)).toEqual(groupsIn(graph));
-  await expectSameAsPyTorch(optimised.graph, name);
+  const optimized = optimizeGraph(source);
+  expect(optimized.report.refusals).toEqual(report.refusals);
+  expect(groupsIn(optimized.graph)).toEqual(groupsIn(graph));
+  await expectSameAsPyTorch(optimized.graph, name);
 });
 
 test.each(['plain', 'plain-folded'])('%s has no blocks and stays as it is, without a word', async (name) => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { tensor } from '../tensor.ts';
 import { foldBatchNorm } from './fold-batchnorm.ts';
 import { rewrite } from './rewriter.ts';
@@ -37,14 +37,14 @@ function site({ group = 1, bias = false, dtype = 'float32' as 'float32' | 'float
 }
 
 const x = seeded(3).tensor([2, 4, 5, 5]);
-const outputOf = (graph: Graph) => evaluate(graph, new Map([['x', x]])).get('y')!;
+const outputOf = (graph: Graph) => interpret(graph, new Map([['x', x]])).get('y')!;
 
 test.each([
   ['a convolution', {}, 1e-7],
   ['a convolution with a bias', { bias: true }, 1e-7],
   ['a convolution in groups', { group: 2 }, 1e-7],
   ['a convolution in float64', { bias: true, dtype: 'float64' as const }, 1e-15],
-])('%s takes its normalisation in', (_, options, tolerance) => {
+])('%s takes its normalization in', (_, options, tolerance) => {
   const { b } = site(options);
   const before = outputOf(b.graph);
   const { changes, refusals } = rewrite(b.graph, [foldBatchNorm]);
@@ -96,14 +96,14 @@ test.each<[string, (s: Site) => void, string]>([
     },
     '"conv.weight" has no contents; load or draw the weights first.',
   ],
-])('refused: a normalisation %s', (_, change, reason) => {
+])('refused: a normalization %s', (_, change, reason) => {
   const s = site();
   change(s);
   const { changes, refusals } = rewrite(s.b.graph, [foldBatchNorm]);
   expect([changes, refusals.map(({ text }) => text)]).toEqual([[], [reason]]);
 });
 
-test('a normalisation of anything else is not spoken of', () => {
+test('a normalization of anything else is not spoken of', () => {
   const { b, conv, norm } = site();
   b.graph.setInput(norm, 0, b.op('Relu', [conv.outputs[0]]));
   const { changes, refusals } = rewrite(b.graph, [foldBatchNorm]);

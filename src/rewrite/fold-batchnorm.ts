@@ -1,5 +1,5 @@
 /**
- * Batch normalisation with fixed statistics is affine per channel, and so is part of the convolution before it:
+ * Batch normalization with fixed statistics is affine per channel, and so is part of the convolution before it:
  *
  *   s·((w ⋆ x + b) − μ)/√(σ² + ε) + β  =  (w·k) ⋆ x + ((b − μ)·k + β)      with k = s/√(σ² + ε), one number per filter
  *
@@ -14,7 +14,7 @@ import { biasName } from './names.ts';
 import type { Refusal, Rule } from './rewriter.ts';
 
 export const foldBatchNorm: Rule = {
-  name: 'batch normalisation into its convolution',
+  name: 'batch normalization into its convolution',
   apply(b, node) {
     const convolution = node.inputs[0]?.producer;
     if (opTypeOf(node) !== 'BatchNormalization' || !convolution || opTypeOf(convolution) !== 'Conv') return undefined;
@@ -38,8 +38,8 @@ export const foldBatchNorm: Rule = {
 };
 
 /**
- * A normalisation whose result is only added to something. Folding it first leaves a sum of convolutions, which is one
- * convolution: so form A is found too where each branch ends with its own normalisation.
+ * A normalization whose result is only added to something. Folding it first leaves a sum of convolutions, which is one
+ * convolution: so form A is found too where each branch ends with its own normalization.
  */
 export const foldBeforeSum: Rule = {
   name: foldBatchNorm.name,

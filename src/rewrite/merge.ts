@@ -101,7 +101,7 @@ function addends(graph: Graph, node: Node): Value[] {
 const isZero = (graph: Graph, value: Value): boolean =>
   graph.initializers.has(value) && value.tensor?.data.length === 1 && Number(value.tensor.data[0]) === 0;
 
-/** Whether a branch may end here: with a convolution, or with a normalisation, of which a sum cannot be merged. */
+/** Whether a branch may end here: with a convolution, or with a normalization, of which a sum cannot be merged. */
 function endsBranch({ producer }: Value): boolean {
   const op = producer && opTypeOf(producer);
   return op === 'Conv' || op === 'BatchNormalization';

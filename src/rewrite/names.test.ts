@@ -20,10 +20,10 @@ test.each([
   ['layer1.0.conv2', 'layer1.0.branches.3.conv2', 'layer1.0.sum'],
   ['/layer1/conv2/Conv', '/layer1/conv2/branches.3.Conv', '/layer1/conv2/sum'],
   ['Conv_12', 'branches.3.Conv_12', 'sum'],
-])('branches and neighbours of the node %j', (name, branch, neighbour) => {
+])('branches and neighbors of the node %j', (name, branch, neighbor) => {
   expect(branchNode(name, 3)).toBe(branch);
   expect(mergedName([branch, branchNode(name, 4)])).toBe(name);
-  expect(beside(name, 'sum')).toBe(neighbour);
+  expect(beside(name, 'sum')).toBe(neighbor);
 });
 
 test.each([

@@ -5,8 +5,8 @@
 import { describe, expect, test } from 'vitest';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import type { Form } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights, weightSpecs } from '../model/weights.ts';
@@ -85,10 +85,10 @@ type Success = readonly [form: Form, what: string, Change];
 type Failure = readonly [...Success, reason: string];
 const refused = (...failure: Failure): Failure => failure;
 
-const picture = seeded(9).tensor([2, 3, 5, 5]);
+const image = seeded(9).tensor([2, 3, 5, 5]);
 
 function expectSameOutputs(graph: Graph, source: Graph): void {
-  const [before, after] = [source, graph].map((each) => evaluate(each, new Map([['input', picture]])));
+  const [before, after] = [source, graph].map((each) => interpret(each, new Map([['input', image]])));
   expect([...after!.keys()]).toEqual([...before!.keys()]);
   for (const [name, value] of after!) expect(relativeError(value, before!.get(name)!), name).toBeLessThan(1e-12);
 }
@@ -106,7 +106,7 @@ const groupsIn = (graph: Graph) =>
     .flatMap(({ op, attributes }) => (op === 'Conv' ? Number(attributes.get('group')!.value) : []))
     .sort();
 
-/** Form A without a normalisation after its sum or in the projection: one chain of Adds with everything in it. */
+/** Form A without a normalization after its sum or in the projection: one chain of Adds with everything in it. */
 function bare(n: Net): void {
   n.skip(n.node('bn3'));
   n.skip(n.node('downsample.1'));
@@ -131,7 +131,7 @@ const merged: readonly Success[] = [
     'with one vector in all',
     (n) => n.each('bn1').map((node) => n.graph.setInput(node, 1, n.each('bn2')[0]!.inputs[1])),
   ],
-  ['B', 'without normalisation', (n) => [...n.each('bn1'), ...n.each('bn2')].map((node) => n.skip(node))],
+  ['B', 'without normalization', (n) => [...n.each('bn1'), ...n.each('bn2')].map((node) => n.skip(node))],
   ['B', 'with maps that are an output too', (n) => n.b.output(n.out('concat'))],
   ['B', 'with maps that are read twice', (n) => n.b.output(n.b.op('Neg', [n.out('concat')]))],
   ['B', 'with initializers listed as inputs', (n) => n.graph.inputs.push(...n.graph.initializers)],
@@ -171,7 +171,7 @@ const unmerged: readonly Failure[] = [
   ),
   refused(
     'B',
-    'with no normalisation in one branch',
+    'with no normalization in one branch',
     (n) => n.skip(n.node(`${second}.bn1`)),
     `branch 2 has Conv "${block}.${second}.conv1" where branch 1 has BatchNormalization "${block}.${first}.bn1".`,
   ),
@@ -189,7 +189,7 @@ const unmerged: readonly Failure[] = [
   ),
   refused(
     'B',
-    'with a normalisation in training mode',
+    'with a normalization in training mode',
     (n) => n.node(`${second}.bn2`).attributes.set('training_mode', { kind: 'int', value: 1 }),
     `BatchNormalization "${block}.${second}.bn2" is in training mode.`,
   ),
@@ -243,11 +243,11 @@ const unmerged: readonly Failure[] = [
     'B',
     'with a pool in each branch',
     (n) => n.each('conv2').map((_, i) => n.insert(`branches.${i}.conv2`, 'MaxPool', `p${i}`)),
-    'MaxPool "p0" in branch 1 is no convolution, batch normalisation, ReLU or average-pool.',
+    'MaxPool "p0" in branch 1 is no convolution, batch normalization, ReLU or average-pool.',
   ),
   refused(
     'A',
-    'with a normalisation at the end of each branch',
+    'with a normalization at the end of each branch',
     (n) => {
       const ends = n.addends.map((z) => n.b.op('BatchNormalization', [z, ...n.node('bn3').inputs.slice(1)], {}, 'bn'));
       n.replace(n.out('sum'), n.b.op('Sum', ends, {}, 'total'));
@@ -280,10 +280,10 @@ function expectRefused(from: Form, to: Form, change: Change, reason: string): vo
 
 const split: readonly Success[] = [
   ['C', 'with biases', (n) => ['conv1', 'conv2', 'conv3'].map((layer, i) => n.bias(n.node(layer), i))],
-  ['C', 'without normalisation', (n) => ['bn1', 'bn2'].map((layer) => n.skip(n.node(layer)))],
+  ['C', 'without normalization', (n) => ['bn1', 'bn2'].map((layer) => n.skip(n.node(layer)))],
   ['C', 'with a stride in its split', (n) => ['conv1', 'downsample.0'].map((layer) => n.ints(layer, 'strides', 2, 2))],
   ['C', 'with a weight listed as an input', (n) => n.graph.inputs.push(n.weight('conv2'))],
-  ['C', 'with a vector for two normalisations', (n) => n.graph.setInput(n.node('bn1'), 1, n.node('bn2').inputs[1])],
+  ['C', 'with a vector for two normalizations', (n) => n.graph.setInput(n.node('bn1'), 1, n.node('bn2').inputs[1])],
   ['C', 'with nameless nodes', (n) => [...n.graph.nodes].map((node) => Object.assign(node, { name: '' }))],
 ];
 

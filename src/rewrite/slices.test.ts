@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { int64, relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import { type Graph, Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { convertGraph } from './convert.ts';
 
 /** Convolutions on two parts of x [2, 4, 6, 6], concatenated; the batch may be of any size. */
@@ -46,7 +46,7 @@ test.each([
   expect(report.refusals).toEqual([]);
   expect([...graph.nodes].map(({ op, name }) => `${op} ${name}`)).toEqual(['Conv conv']);
   const feeds = new Map([['x', seeded(2).tensor([2, 4, 6, 6])]]);
-  expect(relativeError(evaluate(graph, feeds).get('y')!, evaluate(source, feeds).get('y')!)).toBe(0);
+  expect(relativeError(interpret(graph, feeds).get('y')!, interpret(source, feeds).get('y')!)).toBe(0);
 });
 
 const other = 'takes something else than channels in a row.';

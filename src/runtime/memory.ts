@@ -8,7 +8,7 @@ const largeBlocks = -3;
 const glibcDefault = 128 * 1024;
 
 /** From here on blocks of 128 KiB and more go back to the system when they are freed. Where that cannot be, nothing happens. */
-export async function giveLargeBlocksBack(): Promise<void> {
+export async function trimMallocThreshold(): Promise<void> {
   if (process.platform !== 'linux') return;
   try {
     const { default: koffi } = await import('koffi');

@@ -8,7 +8,7 @@ import { tensor } from '../tensor.ts';
 import { thisMachine } from './machine.ts';
 import { optimizedFile, optimizedWeights, Session } from './session.ts';
 
-/** y = [N, 4] → [N, 2, 2], which fails at run time when a picture has another number of values. */
+/** y = [N, 4] → [N, 2, 2], which fails at run time when an image has another number of values. */
 function reshapeGraph() {
   const b = new Builder('reshape');
   const x = b.input('x', ['N', 'M']);

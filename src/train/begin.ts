@@ -1,16 +1,17 @@
 /**
  * Where a run begins: with initial weights, with those of a saved model, or where a checkpoint left it. From there on the
- * run knows its net and how it wants its pictures, and reads neither a variant nor the saved model again.
+ * run knows its net and how it wants its images, and reads neither a variant nor the saved model again.
  */
-import type { ModelDescription } from '../classifier/description.ts';
-import type { SavedModel } from '../classifier/files.ts';
-import { notesOn, withClasses } from '../classifier/foreign.ts';
+
 import { atSize, preprocessingFor } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { resolveConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
+import type { ModelDescription } from '../saved/description.ts';
+import { notesOn, withClasses } from '../saved/external.ts';
+import type { SavedModel } from '../saved/files.ts';
 import { type Checkpoint, type Progress, start } from './checkpoint.ts';
 import { type TrainOptions, trainConfig } from './options.ts';
 import { frozenParts, head } from './parts.ts';

@@ -1,12 +1,12 @@
 /**
  * A training run as it stands, in one safetensors file: weights, velocities, and as metadata what is being trained, how,
- * and how far it has come. Together with the seeded order of the pictures that is all it takes to go on to the bit.
+ * and how far it has come. Together with the seeded order of the images that is all it takes to go on to the bit.
  */
 import { dirname } from 'node:path';
-import { type ModelDescription, readDescription, writeDescription } from '../classifier/description.ts';
 import { FormatError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import type { Weights } from '../model/weights.ts';
+import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import type { TrainOptions } from './options.ts';
@@ -20,9 +20,9 @@ export interface Progress {
   readonly lossSum: number;
   readonly right: number;
   readonly seen: number;
-  /** Pictures that could not be read. */
+  /** Images that could not be read. */
   readonly corrupt: number;
-  /** Best top-1 on the validation pictures so far, in percent. */
+  /** Best top-1 on the validation images so far, in percent. */
   readonly best: number;
 }
 

@@ -25,11 +25,11 @@ export interface StartEvent {
   /** Whether the classifier is trained on features that are computed once. */
   readonly linearProbe: boolean;
   readonly classes: readonly string[];
-  /** Pictures to train on and to validate on. */
+  /** Images to train on and to validate on. */
   readonly train: number;
   readonly validation: number;
   readonly epochs: number;
-  /** Pictures per step. */
+  /** Images per step. */
   readonly batch: number;
   readonly stepsPerEpoch: number;
   /** Where a resumed run goes on; 0 for a new one. */
@@ -43,10 +43,10 @@ export interface StartEvent {
 /** How far the features of a linear probe are computed. */
 export interface FeaturesEvent {
   readonly event: 'features';
-  /** Pictures, of those to train and to validate on. */
+  /** Images, of those to train and to validate on. */
   readonly done: number;
   readonly total: number;
-  readonly picturesPerSecond: number;
+  readonly imagesPerSecond: number;
   readonly secondsLeft: number;
 }
 
@@ -61,11 +61,11 @@ export interface StepEvent {
   readonly loss: number;
   readonly top1: number;
   readonly learningRate: number;
-  readonly picturesPerSecond: number;
+  readonly imagesPerSecond: number;
   readonly secondsLeft: number;
 }
 
-/** A picture that cannot be read and is left out. */
+/** An image that cannot be read and is left out. */
 export interface CorruptEvent {
   readonly event: 'corrupt';
   readonly path: string;
@@ -79,7 +79,7 @@ export interface EpochEvent {
   readonly epochs: number;
   readonly loss: number;
   readonly top1: number;
-  /** On the validation pictures; absent where there are none. */
+  /** On the validation images; absent where there are none. */
   readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
   /** Where the schedule stands at the epoch's end. */
   readonly learningRate: number;
@@ -94,6 +94,6 @@ export interface EndEvent {
   readonly out: string;
   readonly interrupted: boolean;
   readonly epochs: number;
-  /** Best top-1 on the validation pictures; absent where there are none. */
+  /** Best top-1 on the validation images; absent where there are none. */
   readonly best?: number;
 }

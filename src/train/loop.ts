@@ -1,28 +1,28 @@
 /**
- * Training from a folder of pictures to a saved model: epochs of steps, validation after each, checkpoints on the way.
+ * Training from a folder of images to a saved model: epochs of steps, validation after each, checkpoints on the way.
  *
- * RUN/model.safetensors, model.json   the model that did best on the validation pictures, ready to use
+ * RUN/model.safetensors, model.json   the model that did best on the validation images, ready to use
  * RUN/metrics.jsonl                   a line per epoch
  * RUN/checkpoints/last, best          all that it takes to go on from there
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelDescription } from '../classifier/description.ts';
-import { loadModel, saveModel } from '../classifier/files.ts';
-import { Tally } from '../classifier/tally.ts';
 import { type Folder, openFolder } from '../data/folder.ts';
 import type { Batch } from '../data/loader.ts';
 import { UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import { resolveModel } from '../hub/resolve.ts';
+import { Accuracy } from '../metrics/accuracy.ts';
 import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
+import type { ModelDescription } from '../saved/description.ts';
+import { loadModel, saveModel } from '../saved/files.ts';
 import { startEvent } from './announce.ts';
 import { type Beginning, beginAgain, beginFrom, beginNew } from './begin.ts';
 import { type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent, TrainEvent, TrainHooks } from './events.ts';
-import { type Material, Pictures, type Score } from './material.ts';
+import { Images, type Material, type Score } from './material.ts';
 import {
   backboneRateOf,
   checkSettled,
@@ -40,12 +40,12 @@ import { Trainer } from './trainer.ts';
 export interface TrainResult {
   readonly out: string;
   readonly interrupted: boolean;
-  /** Best top-1 on the validation pictures, in percent; absent where there are none. */
+  /** Best top-1 on the validation images, in percent; absent where there are none. */
   readonly best?: number;
 }
 
 /**
- * Trains a new model, or goes on training a saved one on other pictures (`from`).
+ * Trains a new model, or goes on training a saved one on other images (`from`).
  *
  * @throws UsageError for an option or a folder that cannot be used, or where `out` already holds a run.
  * @example await train({ data: 'flowers', out: 'runs/flowers', variant: 'resnext20_8x16d_w16', epochs: 10 });
@@ -90,7 +90,7 @@ export async function resume(
   const begin: Begin = (_, classes) => {
     if (`${checkpoint.classes}` === `${classes}`) return beginAgain(options, checkpoint);
     throw new UsageError(
-      `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the pictures it was trained on.`,
+      `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the images it was trained on.`,
     );
   };
   return withRun(options, options, begin, hooks);
@@ -113,7 +113,7 @@ function checkKept(options: TrainOptions, before: TrainOptions, { step }: Progre
   );
 }
 
-/** A file in the folder's place is told before pictures are read. */
+/** A file in the folder's place is told before images are read. */
 function checkOut(out: string): void {
   if (existsSync(out) && !statSync(out).isDirectory()) {
     throw new UsageError(`"${out}" is a file, and a run needs a folder; choose another name.`);
@@ -176,7 +176,7 @@ class Run {
     hooks.onEvent?.(await startEvent(options, folder, model, beginning));
     const material = options.linearProbe
       ? await Features.open(options, folder, description, weights, hooks)
-      : new Pictures(options, folder, model, description);
+      : new Images(options, folder, model, description);
     const backboneRate = backboneRateOf(options);
     const { freeze } = material;
     try {
@@ -227,7 +227,7 @@ class Run {
     await trainer.step(rate);
     const loss = trainer.loss[0]!;
     this.#checkLoss(loss);
-    const tally = new Tally(this.#description.classes.length);
+    const tally = new Accuracy(this.#description.classes.length);
     tally.add(trainer.logits, labels);
     const { step, steps, lossSum, right, seen } = this.#progress;
     this.#progress = {
@@ -235,7 +235,7 @@ class Run {
       step: step + 1,
       steps: steps + 1,
       lossSum: lossSum + loss * batch,
-      right: right + tally.right,
+      right: right + tally.correct,
       seen: seen + batch,
     };
     this.#tellStep(rate);
@@ -247,7 +247,7 @@ class Run {
     const { learningRate, from } = this.#options;
     if (steps === 0 && from !== '') {
       throw new UsageError(
-        `"${from}", the model to start from, gives ${loss} for the first pictures, before anything is trained; check its weights, or start from another.`,
+        `"${from}", the model to start from, gives ${loss} for the first images, before anything is trained; check its weights, or start from another.`,
       );
     }
     throw new UsageError(
@@ -346,7 +346,7 @@ class Run {
     this.#hooks.onEvent?.(event);
   }
 
-  /** Where a picture that cannot be read ends the run, the error tells it. */
+  /** Where an image that cannot be read ends the run, the error tells it. */
   #tellCorrupt(path: string, message: string): void {
     if (this.#options.strict) return;
     this.#progress = { ...this.#progress, corrupt: this.#progress.corrupt + 1 };
@@ -370,7 +370,7 @@ class Run {
       loss: lossSum / seen,
       top1: (100 * right) / seen,
       learningRate,
-      picturesPerSecond: batch / this.#stepSeconds,
+      imagesPerSecond: batch / this.#stepSeconds,
       secondsLeft: stepsLeft * this.#stepSeconds + (epochs - epoch) * this.#validationSeconds,
     });
   }

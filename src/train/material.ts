@@ -1,9 +1,8 @@
 /**
- * What a run learns from and is measured on: the pictures of a folder, varied anew in every epoch. A linear probe has
+ * What a run learns from and is measured on: the images of a folder, varied anew in every epoch. A linear probe has
  * their features in place of them (`probe.ts`).
  */
 import { Classifier } from '../classifier/classifier.ts';
-import type { ModelDescription } from '../classifier/description.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import type { Folder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
@@ -11,9 +10,10 @@ import { trainTransforms } from '../data/presets.ts';
 import type { Transforms } from '../data/transforms.ts';
 import type { Model } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
+import type { ModelDescription } from '../saved/description.ts';
 import type { TrainOptions } from './options.ts';
 
-/** Told of every picture that cannot be read. */
+/** Told of every image that cannot be read. */
 export type OnCorrupt = (path: string, message: string) => void;
 
 export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5'>;
@@ -27,14 +27,14 @@ export interface Material {
   readonly hasValidation: boolean;
   /** The batches of an epoch from one of them on, all full. */
   batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<Pick<Batch, 'images' | 'labels'>>;
-  /** How well these weights of `model` do on the validation pictures, if there are any. */
+  /** How well these weights of `model` do on the validation images, if there are any. */
   validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined>;
   /** All weights of the net, from those of `model`. */
   whole(weights: Weights): Weights;
   close(): Promise<void>;
 }
 
-export class Pictures implements Material {
+export class Images implements Material {
   readonly model: Model;
   readonly freeze: readonly string[];
   readonly stepsPerEpoch: number;

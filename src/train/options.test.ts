@@ -1,13 +1,13 @@
-/** What of the options follows from the pictures. */
+/** What of the options follows from the images. */
 import { expect, test } from 'vitest';
 import { UsageError } from '../errors.ts';
 import { fitBatch, type GivenOptions, resolveTrainOptions } from './options.ts';
 
 const base = { data: 'flowers', out: 'runs/flowers' };
-const fitted = (given: Partial<GivenOptions>, pictures: number) =>
-  fitBatch(resolveTrainOptions({ ...base, ...given }), given, pictures);
+const fitted = (given: Partial<GivenOptions>, images: number) =>
+  fitBatch(resolveTrainOptions({ ...base, ...given }), given, images);
 
-test('fewer pictures than the usual batch are a batch, with a learning rate in proportion', () => {
+test('fewer images than the usual batch are a batch, with a learning rate in proportion', () => {
   expect(fitted({}, 33)).toMatchObject({ batch: 32, learningRate: 0.0125 });
   expect(fitted({}, 32)).toMatchObject({ batch: 32, learningRate: 0.0125 });
   expect(fitted({}, 8)).toMatchObject({ batch: 8, learningRate: 0.003125 });
@@ -21,6 +21,6 @@ test('a batch that was asked for is not made smaller', () => {
   expect(fitted({ batch: 8 }, 8).batch).toBe(8);
   expect(() => fitted({ batch: 32 }, 8)).toThrow(UsageError);
   expect(() => fitted({ batch: 32 }, 8)).toThrow(
-    /8 pictures .* fewer than a batch of 32; .* smaller batch, such as 8\.$/,
+    /8 images .* fewer than a batch of 32; .* smaller batch, such as 8\.$/,
   );
 });

@@ -9,7 +9,7 @@ import { variant } from '../model/variants.ts';
 import { type Schedule, schedules } from './schedule.ts';
 
 export interface TrainOptions {
-  /** Folder of pictures: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS, of which a share is kept for validation. */
+  /** Folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS, of which a share is kept for validation. */
   readonly data: string;
   /** Folder for the results. */
   readonly out: string;
@@ -20,17 +20,17 @@ export interface TrainOptions {
   readonly from: string;
   /** Parts that stay as they are: `stem`, `layer1` and so on, `fc`; `all but fc` is every part but the classifier. */
   readonly freeze: readonly string[];
-  /** Compute the features of every picture once, and train the classifier alone on them. */
+  /** Compute the features of every image once, and train the classifier alone on them. */
   readonly linearProbe: boolean;
   readonly variant: string;
   readonly form: Form;
   readonly shortcut: Shortcut;
-  /** Height and width that pictures are brought to; 0 takes that of the model to start from, or the stem's: 32 or 224. */
+  /** Height and width that images are brought to; 0 takes that of the model to start from, or the stem's: 32 or 224. */
   readonly size: number;
   readonly inputChannels: 1 | 3;
   readonly zeroInitLast: boolean;
   readonly epochs: number;
-  /** Pictures per step: 32 unless given, or all where there are fewer. What does not fill a batch is left out of an epoch. */
+  /** Images per step: 32 unless given, or all where there are fewer. What does not fill a batch is left out of an epoch. */
   readonly batch: number;
   readonly learningRate: number;
   /**
@@ -44,7 +44,7 @@ export interface TrainOptions {
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
-  /** Weight decay of biases and normalisation parameters. */
+  /** Weight decay of biases and normalization parameters. */
   readonly normWeightDecay: number;
   /** Share of the target's probability that is spread over all classes. */
   readonly labelSmoothing: number;
@@ -52,11 +52,11 @@ export interface TrainOptions {
   /** Share of each class kept for validation where the folder does not say. */
   readonly validation: number;
   readonly seed: number;
-  /** Stop at a picture that cannot be read, instead of skipping it. */
+  /** Stop at an image that cannot be read, instead of skipping it. */
   readonly strict: boolean;
   readonly threads: number;
   readonly workers: number;
-  /** MiB of memory for decoded pictures: see `LoaderOptions`. */
+  /** MiB of memory for decoded images: see `LoaderOptions`. */
   readonly cache: number;
   /** Seconds between checkpoints within an epoch. */
   readonly checkpointEvery: number;
@@ -120,7 +120,7 @@ export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOpti
     throw new UsageError('momentum = 0 should be above 0 with nesterov = true; give one, or nesterov = false.');
   }
   if (options.inputChannels !== 1 && options.inputChannels !== 3) {
-    throw new UsageError(`inputChannels = ${options.inputChannels} should be 1 (grey) or 3 (colour).`);
+    throw new UsageError(`inputChannels = ${options.inputChannels} should be 1 (grayscale) or 3 (color).`);
   }
   if (!schedules.includes(options.schedule)) {
     throw new UsageError(`schedule = "${options.schedule}" should be one of ${schedules.join(', ')}.`);
@@ -146,7 +146,7 @@ function checkFineTuning({ from, freeze, linearProbe, backboneLearningRate, augm
   }
 }
 
-/** 0.1 for a batch of 256 large pictures or 128 small ones, and in proportion (paper, sections 4 and 5.3). */
+/** 0.1 for a batch of 256 large images or 128 small ones, and in proportion (paper, sections 4 and 5.3). */
 function usualLearningRate(
   options: Pick<TrainOptions, 'variant' | 'batch'>,
   stem: Stem = variant(options.variant).stem ?? 'imagenet',
@@ -155,22 +155,22 @@ function usualLearningRate(
 }
 
 /**
- * The options for so many pictures to train on: fewer than the usual batch are a batch, and the usual learning rate goes
+ * The options for so many images to train on: fewer than the usual batch are a batch, and the usual learning rate goes
  * with it in proportion.
  *
  * @param given what was asked for, and so stays as it is.
- * @throws UsageError for fewer pictures than a batch that was asked for.
+ * @throws UsageError for fewer images than a batch that was asked for.
  */
-export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, pictures: number): TrainOptions {
+export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
   const { batch, learningRate } = options;
-  if (pictures >= batch) return options;
+  if (images >= batch) return options;
   if (given.batch !== undefined) {
     throw new UsageError(
-      `There are ${pictures} pictures to train on, fewer than a batch of ${batch}; choose a smaller batch, such as ${pictures}.`,
+      `There are ${images} images to train on, fewer than a batch of ${batch}; choose a smaller batch, such as ${images}.`,
     );
   }
-  const usual = (learningRate * pictures) / batch;
-  return { ...options, batch: pictures, learningRate: given.learningRate ?? usual };
+  const usual = (learningRate * images) / batch;
+  return { ...options, batch: images, learningRate: given.learningRate ?? usual };
 }
 
 /** What the learning rate is multiplied by for everything but the classifier. */

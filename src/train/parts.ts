@@ -12,7 +12,7 @@ export const head = 'fc';
 /** Means every part but the classifier. */
 export const backbone = 'all but fc';
 
-/** The parts of a net, from the pictures on. */
+/** The parts of a net, from the images on. */
 export const partsOf = ({ depths, classes }: Pick<ResNeXtConfig, 'depths' | 'classes'>): string[] => [
   'stem',
   ...depths.map((_, stage) => `layer${stage + 1}`),

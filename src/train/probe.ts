@@ -1,11 +1,10 @@
 /**
  * A linear probe: the net stays as it is, and a classifier is trained on its features. They are computed once, from
- * pictures prepared as for evaluation, so that an epoch takes hardly any time. A resumed run computes them again.
+ * images prepared as for evaluation, so that an epoch takes hardly any time. A resumed run computes them again.
  *
- * Features take 4 bytes each: 2,048 of each of 100,000 pictures are 800 MB.
+ * Features take 4 bytes each: 2,048 of each of 100,000 images are 800 MB.
  */
-import type { ModelDescription } from '../classifier/description.ts';
-import { Tally } from '../classifier/tally.ts';
+
 import type { Folder, Sample } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
@@ -13,25 +12,27 @@ import { permutation } from '../data/random.ts';
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { lowerInference } from '../lower/inference.ts';
+import { Accuracy } from '../metrics/accuracy.ts';
 import { Layers } from '../model/layers.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import { thisMachine } from '../runtime/machine.ts';
 import { Session } from '../runtime/session.ts';
+import type { ModelDescription } from '../saved/description.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
 import type { Material, Score } from './material.ts';
 import type { TrainOptions } from './options.ts';
 import { head } from './parts.ts';
 
-/** The features of so many pictures, [N, F], and their labels. */
-interface Labelled {
+/** The features of so many images, [N, F], and their labels. */
+interface Labeled {
   readonly features: Float32Array;
   readonly labels: Int32Array;
 }
 
-/** Pictures that the net sees at a time. */
-const picturesAtATime = 64;
+/** Images that the net sees at a time. */
+const imagesAtATime = 64;
 /** Features that the classifier sees at a time in validation. */
 const rowsAtATime = 1024;
 
@@ -42,10 +43,10 @@ export class Features implements Material {
   readonly hasValidation: boolean;
   readonly #options: TrainOptions;
   readonly #net: Weights;
-  readonly #train: Labelled;
-  readonly #validation: Labelled;
+  readonly #train: Labeled;
+  readonly #validation: Labeled;
 
-  private constructor(options: TrainOptions, model: Model, net: Weights, train: Labelled, validation: Labelled) {
+  private constructor(options: TrainOptions, model: Model, net: Weights, train: Labeled, validation: Labeled) {
     this.model = model;
     this.stepsPerEpoch = countBatches(train.labels.length, options.batch, true);
     this.hasValidation = validation.labels.length > 0;
@@ -56,9 +57,9 @@ export class Features implements Material {
   }
 
   /**
-   * Computes the features of all pictures.
+   * Computes the features of all images.
    *
-   * @throws UsageError when too many pictures cannot be read for a batch to be left; FormatError for the first of them
+   * @throws UsageError when too many images cannot be read for a batch to be left; FormatError for the first of them
    *   under `strict`.
    */
   static async open(
@@ -72,15 +73,15 @@ export class Features implements Material {
     setWeights(net, weights);
     const width = net.graph.outputs[0]!.dims![1] as number;
     const session = await Session.open(lowerInference(net.graph, await thisMachine()).graph, options);
-    const loader = new Loader({ workers: options.workers, cache: 0 }); // every picture is seen once
+    const loader = new Loader({ workers: options.workers, cache: 0 }); // every image is seen once
     const total = folder.train.length + folder.validation.length;
     const counter = new Counter(total, onEvent);
     const transforms = evaluationTransforms(preprocessing);
     const corrupt = options.strict ? 'throw' : 'skip';
     const onCorrupt = (path: string, message: string) => options.strict || onEvent({ event: 'corrupt', path, message });
-    const compute = async (samples: readonly Sample[]): Promise<Labelled> => {
+    const compute = async (samples: readonly Sample[]): Promise<Labeled> => {
       if (samples.length === 0) return { features: new Float32Array(), labels: new Int32Array() };
-      const batchSize = Math.min(picturesAtATime, samples.length);
+      const batchSize = Math.min(imagesAtATime, samples.length);
       const batches = loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt });
       return featuresOf(session, batches, samples.length, width, counter, signal);
     };
@@ -88,7 +89,7 @@ export class Features implements Material {
       const [train, validation] = [await compute(folder.train), await compute(folder.validation)];
       if (train.labels.length < options.batch && !signal?.aborted) {
         throw new UsageError(
-          `${train.labels.length} pictures can be read, fewer than a batch of ${options.batch}; choose a smaller batch, such as ${train.labels.length}.`,
+          `${train.labels.length} images can be read, fewer than a batch of ${options.batch}; choose a smaller batch, such as ${train.labels.length}.`,
         );
       }
       return new Features(options, headModel(config, width), weights, train, validation);
@@ -119,7 +120,7 @@ export class Features implements Material {
     setWeights(this.model, weights);
     const session = await Session.open(this.model.graph, this.#options);
     const width = features.length / labels.length;
-    const tally = new Tally(this.model.config.classes);
+    const tally = new Accuracy(this.model.config.classes);
     try {
       for (let first = 0; first < labels.length; first += rowsAtATime) {
         const part = labels.subarray(first, first + rowsAtATime);
@@ -155,13 +156,13 @@ async function featuresOf(
   width: number,
   counter: Counter,
   signal: AbortSignal | undefined,
-): Promise<Labelled> {
+): Promise<Labeled> {
   const [features, labels] = [new Float32Array(most * width), new Int32Array(most)];
   let done = 0;
   for await (const { images, labels: known, count, dims } of batches) {
-    const [, ...picture] = dims;
+    const [, ...image] = dims;
     const pixels = images.subarray(0, (images.length / dims[0]) * count);
-    const results = await session.run(new Map([['input', tensor('float32', [count, ...picture], pixels)]]));
+    const results = await session.run(new Map([['input', tensor('float32', [count, ...image], pixels)]]));
     features.set(results.get('features')!.data as Float32Array, done * width);
     labels.set(known.subarray(0, count), done);
     done += count;
@@ -171,7 +172,7 @@ async function featuresOf(
   return { features: features.subarray(0, done * width), labels: labels.subarray(0, done) };
 }
 
-/** Counts pictures and says how fast they come. */
+/** Counts images and says how fast they come. */
 class Counter {
   readonly #total: number;
   readonly #onProgress: (event: FeaturesEvent) => void;
@@ -185,8 +186,8 @@ class Counter {
 
   add(count: number): void {
     this.#done += count;
-    const picturesPerSecond = (1000 * this.#done) / (performance.now() - this.#began);
-    const secondsLeft = (this.#total - this.#done) / picturesPerSecond;
-    this.#onProgress({ event: 'features', done: this.#done, total: this.#total, picturesPerSecond, secondsLeft });
+    const imagesPerSecond = (1000 * this.#done) / (performance.now() - this.#began);
+    const secondsLeft = (this.#total - this.#done) / imagesPerSecond;
+    this.#onProgress({ event: 'features', done: this.#done, total: this.#total, imagesPerSecond, secondsLeft });
   }
 }

@@ -1,8 +1,8 @@
 /**
- * One training step as one graph: forward with batch statistics, loss, backward, optimiser. It takes a batch, the
+ * One training step as one graph: forward with batch statistics, loss, backward, optimizer. It takes a batch, the
  * learning rate and the state, and gives back the loss and the next state; the loop feeds the one into the other.
  *
- * Frozen parameters are constants of the graph and no state. A normalisation among them uses its running statistics, so
+ * Frozen parameters are constants of the graph and no state. A normalization among them uses its running statistics, so
  * it is part of the convolution before it. The gradient goes back to the first parameter that is trained and no further.
  *
  * State tensors go in and out flat, [n]. The parameter "w" comes in as "w" with its velocity as "w.velocity" and leaves
@@ -19,13 +19,13 @@ import { rewrite } from '../rewrite/rewriter.ts';
 import { elements, type Tensor } from '../tensor.ts';
 
 export interface StepOptions {
-  /** Pictures per step. */
+  /** Images per step. */
   readonly batch: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   /** Weight decay on convolution and classifier weights. */
   readonly weightDecay: number;
-  /** Weight decay on biases and normalisation parameters; `weightDecay` unless given. */
+  /** Weight decay on biases and normalization parameters; `weightDecay` unless given. */
   readonly normWeightDecay?: number;
   /** The share of the batch's statistics in the new running ones; 0.1 unless given, as in PyTorch. */
   readonly statisticsMomentum?: number;
@@ -57,10 +57,10 @@ export interface TrainingStep {
 }
 
 /**
- * Makes the step that trains the classifier `source`, whose first input takes pictures [B, C, H, W] and whose first
+ * Makes the step that trains the classifier `source`, whose first input takes images [B, C, H, W] and whose first
  * output is logits [B, K].
  *
- * @throws UsageError when a batch leaves a normalisation one value per channel.
+ * @throws UsageError when a batch leaves a normalization one value per channel.
  * @throws Error when an operator between a parameter and the loss has no gradient.
  * @example trainingStep(model.graph, { batch: 32, momentum: 0.9, nesterov: true, weightDecay: 5e-4 })
  */
@@ -88,7 +88,7 @@ export interface TrainingPass {
 }
 
 /**
- * The forward pass of training with its loss: a fixed batch, batch normalisation with the batch's own statistics where it
+ * The forward pass of training with its loss: a fixed batch, batch normalization with the batch's own statistics where it
  * is not frozen, and the mean cross-entropy against `targets`.
  */
 export function withLoss(
@@ -112,7 +112,7 @@ export function withLoss(
   return { graph, logits, loss, parameters };
 }
 
-/** Fills in what is frozen and makes frozen normalisations part of their convolutions. */
+/** Fills in what is frozen and makes frozen normalizations part of their convolutions. */
 function foldFrozen(graph: Graph, frozen: ReadonlyMap<string, Tensor>): void {
   if (frozen.size === 0) return;
   for (const value of [...trainedParameters(graph), ...runningStatistics(graph)]) value.tensor = frozen.get(value.name);

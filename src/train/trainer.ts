@@ -27,7 +27,7 @@ export interface TrainerOptions
 }
 
 export class Trainer {
-  /** The batch that the next step trains on, normalised: [B, C, H, W]. Write into it. */
+  /** The batch that the next step trains on, normalized: [B, C, H, W]. Write into it. */
   readonly images: Float32Array;
   /** The class probabilities that it should give: [B, K]. Write into it. */
   readonly targets: Float32Array;
@@ -45,7 +45,7 @@ export class Trainer {
   #isWhole = true;
   /** Parameters and statistics that no step changes, by name. */
   readonly #frozen: Weights;
-  /** Counts of batches of frozen normalisations. */
+  /** Counts of batches of frozen normalizations. */
   readonly #counts: Weights;
 
   private constructor(
@@ -85,7 +85,7 @@ export class Trainer {
    * Opens the model's training step on ONNX Runtime; `dispose` frees it.
    *
    * @param weights the start, in form C.
-   * @param velocity the optimiser's, in form C; zero unless given.
+   * @param velocity the optimizer's, in form C; zero unless given.
    * @throws UsageError when the weights do not fit the model, or it has no part that is to be frozen.
    * @example const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, momentum: 0.9, … });
    */
@@ -130,7 +130,7 @@ export class Trainer {
     return new Map([...this.#gather(''), ...this.#counts]);
   }
 
-  /** The optimiser's velocities, copied, in form C, under their parameters' names. */
+  /** The optimizer's velocities, copied, in form C, under their parameters' names. */
   get velocity(): Map<string, Tensor> {
     return this.#gather('.velocity');
   }

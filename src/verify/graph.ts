@@ -2,11 +2,12 @@
  * The same proof for anybody's graph, as far as it goes without knowing how the graph was built: it is rewritten to forms
  * A, B and C by its structure, and what they cost and give in float32 is compared with the graph itself.
  */
+
+import { compareGraphs } from '../benchmark/compare.ts';
 import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import { forms } from '../model/config.ts';
 import { convertWhole, prepared } from '../rewrite/convert.ts';
-import { compareGraphs } from './compare.ts';
 import { areEquivalent, type FormResult, tolerances, type Verification, type VerifyOptions } from './verify.ts';
 
 /**

@@ -15,12 +15,12 @@ export function verificationRows({ tolerances, forms }: Verification): string[][
     row('outputs, float32', ({ output32 }) => exact(output32), exact(tolerances.output32)),
     row('gradients, float64', ({ gradient64 }) => exact(gradient64), exact(tolerances.gradient64)),
     row('running statistics, float64', ({ statistics64 }) => exact(statistics64), exact(tolerances.statistics64)),
-    row('ms per picture', ({ milliseconds }) => milliseconds.toFixed(1)),
+    row('ms per image', ({ milliseconds }) => milliseconds.toFixed(1)),
   ];
 }
 
 /** What the numbers are, in a sentence or two. */
 export const verificationNote = ({ small }: Verification): string =>
   small
-    ? `Largest relative differences from form C. Float64 is the interpreter's, on ${small.batch} pictures of ${small.size} x ${small.size}.`
+    ? `Largest relative differences from form C. Float64 is the interpreter's, on ${small.batch} images of ${small.size} x ${small.size}.`
     : 'Relative differences from the file itself; gradients and float64 are for models of this package.';

@@ -1,19 +1,20 @@
 /**
  * The proof that forms A, B and C of one net are one net: the same weights, and then parameters, multiply-adds, outputs,
  * every gradient and the running statistics after a training step, compared with form C. Float64 is computed by the
- * interpreter on small pictures, float32 by the runtime on pictures of the real size.
+ * interpreter on small images, float32 by the runtime on images of the real size.
  */
+
+import { randomInputs, relativeDifference, timeInTurn } from '../benchmark/compare.ts';
 import { gradient } from '../grad/gradient.ts';
 import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
-import { evaluate } from '../graph/evaluate.ts';
 import type { Value } from '../graph/graph.ts';
+import { interpret } from '../graph/interpret.ts';
 import { type Form, forms, type ResNeXtConfig, stemStride } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { nextStatistic, withLoss } from '../train/step.ts';
-import { randomInputs, relativeDifference, timeInTurn } from './compare.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
@@ -26,14 +27,14 @@ export interface FormResult extends Readonly<Partial<Record<Measure, number>>> {
   readonly parameters: number;
   readonly macs: number;
   readonly nodes: number;
-  /** Median time of one picture, in milliseconds. */
+  /** Median time of one image, in milliseconds. */
   readonly milliseconds: number;
 }
 
 export interface Verification {
   readonly equivalent: boolean;
   readonly tolerances: Readonly<Record<Measure, number>>;
-  /** Height, width and number of the pictures of the float64 part. */
+  /** Height, width and number of the images of the float64 part. */
   readonly small?: { readonly size: number; readonly batch: number };
   readonly forms: readonly FormResult[];
 }
@@ -66,7 +67,7 @@ export async function verify(
   weights: Weights,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  const small = smallPictures(config);
+  const small = smallImages(config);
   const measured = new Map<Form, Measured>();
   for (const [i, form] of forms.entries()) {
     const tell = (share: number, text: string) =>
@@ -87,7 +88,7 @@ export function areEquivalent(results: readonly FormResult[]): boolean {
 }
 
 /** So small that the last map has a pixel or four, and enough of them for batch statistics. */
-function smallPictures({ stem, depths }: ResNeXtConfig): { size: number; batch: number } {
+function smallImages({ stem, depths }: ResNeXtConfig): { size: number; batch: number } {
   return { size: Math.max(8, stemStride(stem) * 2 ** (depths.length - 1)), batch: 3 };
 }
 
@@ -101,10 +102,10 @@ async function measure(
   const model = filled(config, weights);
   const reduced = filled({ ...config, inputSize: [size, size] }, weights);
   tell(0, 'outputs in float64');
-  const pictures = randomInputs(reduced.graph, batch, 1);
-  const output64 = [...evaluate(reduced.graph, pictures).values()][0]!;
+  const images = randomInputs(reduced.graph, batch, 1);
+  const output64 = [...interpret(reduced.graph, images).values()][0]!;
   tell(0.2, 'a training step in float64');
-  const step = trainingValues(reduced, pictures.get('input')!);
+  const step = trainingValues(reduced, images.get('input')!);
   tell(0.8, 'outputs and time in float32');
   const { output, milliseconds } = await runFloat32(model, options);
   return { model, output64, ...step, output32: output, milliseconds };
@@ -117,18 +118,18 @@ function filled(config: ResNeXtConfig, weights: Weights): Model {
 }
 
 /** Every gradient and the running statistics after one step, in form C. Without classes the features are the logits. */
-function trainingValues(model: Model, pictures: Tensor): Pick<Measured, 'gradients' | 'statistics'> {
-  const { graph, logits, loss } = withLoss(model.graph, { batch: pictures.dims[0]! });
+function trainingValues(model: Model, images: Tensor): Pick<Measured, 'gradients' | 'statistics'> {
+  const { graph, logits, loss } = withLoss(model.graph, { batch: images.dims[0]! });
   const parameters = [...trainedParameters(graph)];
   const gradients = gradient(graph, loss, parameters);
   const statistics = [...runningStatistics(graph)];
   const next = statistics.map(nextStatistic);
   const feeds = new Map([
-    ['input', pictures],
+    ['input', images],
     ['targets', oneHot(logits.dims as number[])],
   ]);
   graph.outputs.splice(0, graph.outputs.length, ...new Set([...gradients, ...next]));
-  const results = evaluate(graph, feeds);
+  const results = interpret(graph, feeds);
   const inFormC = (values: readonly Value[], found: readonly Value[]) => {
     const byName = new Map(values.map(({ name }, i) => [name, results.get(found[i]!.name)!]));
     return gatherWeights(model, ({ value }) => byName.get(value.name));
@@ -136,7 +137,7 @@ function trainingValues(model: Model, pictures: Tensor): Pick<Measured, 'gradien
   return { gradients: inFormC(parameters, gradients), statistics: inFormC(statistics, next) };
 }
 
-/** Picture n is of class n. */
+/** Image n is of class n. */
 function oneHot(dims: readonly number[]): Tensor {
   const [batch, classes] = dims as [number, number];
   const data = new Float32Array(elements(dims));

@@ -40,7 +40,7 @@ export interface PickleNames {
   persistent(id: unknown): unknown;
 }
 
-/** About ten times what a checkpoint of 200 layers with two copies of its weights and an optimiser takes. */
+/** About ten times what a checkpoint of 200 layers with two copies of its weights and an optimizer takes. */
 const instructionLimit = 500_000;
 const objectLimit = 100_000;
 const stackLimit = 100_000;

@@ -19,7 +19,7 @@ export interface ZipEntry {
 
 const stored = 0;
 const deflated = 8;
-/** Twice what a ResNeXt of 200 layers has with its averages and an optimiser. */
+/** Twice what a ResNeXt of 200 layers has with its averages and an optimizer. */
 const entryLimit = 6_000;
 /** Twice what the directory of so many entries of PyTorch's takes. */
 const directoryLimit = 1 << 21;

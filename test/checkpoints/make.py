@@ -2,7 +2,7 @@
 
 Every container, every nesting and every layout of names (torchvision's in zip.pth) has a file here, which PyTorch wrote (safetensors and Torch7 by
 the writers of src/weights/golden). expected.json holds the logits of each in float64 for one input, which follows from
-`numbers` of src/zoo/golden, and for some the probabilities of a picture. The nets are ResNeXts of a few thousand
+`numbers` of src/checkpoints/golden, and for some the probabilities of an image. The nets are ResNeXts of a few thousand
 parameters after some steps of training, so that weights and statistics are not those that a net begins with.
 
 It is seeded; files of the older container name their storages by address, so those bytes differ from run to run.
@@ -38,9 +38,9 @@ def script(name, path):
 
 
 files = script("files", "src/weights/golden/make.py")
-zoo = script("zoo", "src/zoo/golden/make.py")
+zoo = script("zoo", "src/checkpoints/golden/make.py")
 EXPECTED = {}
-PICTURE = ROOT / "examples/pictures/unseen/frog-1.jpg"
+IMAGE = ROOT / "examples/images/unseen/frog-1.jpg"
 CLASSES = 5
 
 
@@ -85,7 +85,7 @@ def trained(net, size=48, steps=4):
 
 
 def pixels(net):
-    """The input of [1, 3, S, S], and a picture as torchvision prepares it, with the stem's usual S and statistics."""
+    """The input of [1, 3, S, S], and an image as torchvision prepares it, with the stem's usual S and statistics."""
     small = isinstance(net, zoo.Net) and net.stem == "cifar"
     size = 32 if small else 224
     noise = 2 * zoo.numbers(999, 3 * size * size).astype(numpy.float32) - 1
@@ -98,18 +98,18 @@ def pixels(net):
         transforms.ToTensor(),
         transforms.Normalize(mean, std),
     ])
-    picture = prepare(PIL.Image.open(PICTURE).convert("RGB"))
-    return torch.from_numpy(noise).reshape(1, 3, size, size), picture.unsqueeze(0)
+    image = prepare(PIL.Image.open(IMAGE).convert("RGB"))
+    return torch.from_numpy(noise).reshape(1, 3, size, size), image.unsqueeze(0)
 
 
 def expect(file, net):
     exact = copy.deepcopy(net).double().eval()
-    noise, picture = pixels(net)
+    noise, image = pixels(net)
     with torch.no_grad():
         EXPECTED[file] = {
             "size": noise.shape[-1],
             "logits": exact(noise.double()).flatten().tolist(),
-            "picture": exact(picture.double()).softmax(1).flatten().tolist(),
+            "image": exact(image.double()).softmax(1).flatten().tolist(),
         }
 
 

@@ -60,7 +60,7 @@ CASES = {
         "dilated-16": (7, 2, imagenet([1, 1, 1, 2], 4, 16, 4, 10, [64, 64], outputStride=16)),
         "dilated-8": (12, 2, imagenet([1, 1, 2, 1], 4, 16, 4, 5, [45, 56], outputStride=8)),
         "cifar-32": (1, 4, cifar([2, 1, 1], 8, 32, 4, 10, [32, 32])),
-        "cifar-grey": (2, 3, cifar([1, 1, 1], 4, 8, 8, 10, [28, 28], inputChannels=1)),
+        "cifar-grayscale": (2, 3, cifar([1, 1, 1], 4, 8, 8, 10, [28, 28], inputChannels=1)),
         "shortcut-a": (3, 3, cifar([2, 1, 1], 2, 32, 4, 6, [21, 15], shortcut="A")),
         "shortcut-c": (4, 3, cifar([2, 1, 1], 3, 40, 4, 6, [20, 17], shortcut="C")),
         "shortcut-d": (5, 3, cifar([2, 1, 1], 3, 40, 4, 6, [21, 15], shortcut="D")),
@@ -85,7 +85,7 @@ CASES = {
 # The cases whose parameters after ten steps are kept too.
 KEEP_FINAL = {"shortcut-a", "shortcut-d"}
 
-# The kinds whose gradient by the pictures is kept too.
+# The kinds whose gradient by the images is kept too.
 KEEP_INPUT_GRADIENT = {"random", "ties"}
 
 
@@ -137,8 +137,8 @@ CONVOLUTIONS = [
     conv(2, 4, 4, 2, (3, 4), (2, 2), pads=(2, 1, 0, 2), dilations=(1, 3), bias=True),
 ]
 
-# Optimisers, as PyTorch's SGD names them; dampening is 0 throughout.
-OPTIMISERS = {
+# Optimizers, as PyTorch's SGD names them; dampening is 0 throughout.
+OPTIMIZERS = {
     "plain": {"momentum": 0, "nesterov": False, "weightDecay": 0},
     "decay": {"momentum": 0, "nesterov": False, "weightDecay": 0.1},
     "momentum": {"momentum": 0.9, "nesterov": False, "weightDecay": 0},

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import tensorfile
-from cases import CASES, CONVOLUTIONS, KEEP_FINAL, KEEP_INPUT_GRADIENT, LEARNING_RATES, OPTIMISERS, STAGES
+from cases import CASES, CONVOLUTIONS, KEEP_FINAL, KEEP_INPUT_GRADIENT, LEARNING_RATES, OPTIMIZERS, STAGES
 from oracle import LastOfTies, Oracle, on_relu, pool_margin
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ def randomise(model):
 
 
 def random_start(config, batch):
-    """Noise for pictures, and batch normalisation with every parameter and statistic in use."""
+    """Noise for images, and batch normalisation with every parameter and statistic in use."""
     model = Oracle(config)
     randomise(model)
     x = torch.randn(batch, config["inputChannels"], *config["inputSize"])  # [N, C, H, W]
@@ -47,8 +47,8 @@ def random_start(config, batch):
 
 
 def trained_start(config, batch):
-    """The state after 40 steps in float32, and the next pictures."""
-    model, draw = Oracle(config).train(), pictures(config)
+    """The state after 40 steps in float32, and the next images."""
+    model, draw = Oracle(config).train(), images(config)
     before = copy.deepcopy(model.state_dict())
     sgd = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9, nesterov=True, weight_decay=5e-4)
     for _ in range(40):
@@ -64,7 +64,7 @@ def trained_start(config, batch):
 
 
 def small_gamma_start(config, batch):
-    """Maps that vary by a tenth around means of up to 1, and pictures around 3: variances far below squared means."""
+    """Maps that vary by a tenth around means of up to 1, and images around 3: variances far below squared means."""
     model = Oracle(config)
     randomise(model)
     for module in model.modules():
@@ -78,7 +78,7 @@ def small_gamma_start(config, batch):
 def ties_start(config, batch):
     """Windows of the max-pool with several largest values, equal to the last bit in any arithmetic.
 
-    Pictures are tiles of one colour and the stem's weights reach over 3x3 of its 7x7 pixels, so neighbours in the
+    Images are tiles of one colour and the stem's weights reach over 3x3 of its 7x7 pixels, so neighbours in the
     stem's map see one colour where their 7x7 pixels differ. Both are short binary fractions: sums are exact.
     """
     model = Oracle(config)
@@ -96,8 +96,8 @@ def ties_start(config, batch):
 STARTS = {"random": random_start, "trained": trained_start, "small-gamma": small_gamma_start, "ties": ties_start}
 
 
-def pictures(config):
-    """A function that draws pictures with their targets: a wave per class, in a colour, moved at random, under noise."""
+def images(config):
+    """A function that draws images with their targets: a wave per class, in a colour, moved at random, under noise."""
     classes, (height, width) = config["classes"], config["inputSize"]
     waves = torch.rand(classes, 2) * 1.5 - 0.75  # [K, 2] radians per pixel
     colours = torch.randn(classes, config["inputChannels"], 1, 1)
@@ -299,7 +299,7 @@ def optimisers():
     tensors = {f"start.{key}": torch.randn(shape).double() for key, shape in shapes.items()}
     for step in range(len(LEARNING_RATES)):
         tensors |= {f"grad.{step}.{key}": torch.randn(shape).double() for key, shape in shapes.items()}
-    for name, option in OPTIMISERS.items():
+    for name, option in OPTIMIZERS.items():
         weights = {key: tensors[f"start.{key}"].clone().requires_grad_() for key in shapes}
         momentum, nesterov, decay = option["momentum"], option["nesterov"], option["weightDecay"]
         sgd = torch.optim.SGD(weights.values(), lr=0.1, momentum=momentum, nesterov=nesterov, weight_decay=decay)
@@ -309,7 +309,7 @@ def optimisers():
                 weight.grad = tensors[f"grad.{step}.{key}"].clone()
             sgd.step()
             tensors |= {f"{name}.{step}.{key}": weight.detach().clone() for key, weight in weights.items()}
-    save("sgd", tensors, {"cases": json.dumps(OPTIMISERS), "learningRates": json.dumps(LEARNING_RATES)})
+    save("sgd", tensors, {"cases": json.dumps(OPTIMIZERS), "learningRates": json.dumps(LEARNING_RATES)})
 
 
 def save(name, tensors, metadata):

@@ -1,7 +1,7 @@
-"""Writes golden.safetensors: what Pillow and torchvision make of the pictures here, and what a small net answers.
+"""Writes golden.safetensors: what Pillow and torchvision make of the photos here, and what a small net answers.
 
 The presets are torchvision's own (first and second weights) and timm's, written with torchvision's transforms. For each
-preset and picture: the cropped bytes' SHA-256, among the metadata, and the net's logits. Run again with PyTorch 1.13 and
+preset and photo: the cropped bytes' SHA-256, among the metadata, and the net's logits. Run again with PyTorch 1.13 and
 torchvision 0.14: `python3 test/preprocessing/make.py`.
 """
 
@@ -31,7 +31,7 @@ CONFIG = {
     "classes": 10,
     "inputChannels": 3,
 }
-PICTURES = ["astronaut.jpg", "cat.jpg", "coffee.jpg"]
+PHOTOS = ["astronaut.jpg", "cat.jpg", "coffee.jpg"]
 # name -> resize, crop, interpolation
 PRESETS = {
     "torchvision-v1": (256, 224, "bilinear"),
@@ -69,12 +69,12 @@ def main():
     hashes = {}
     for name, preset in PRESETS.items():
         geometry, whole = steps(*preset)
-        for picture in PICTURES:
-            image = Image.open(os.path.join(HERE, picture)).convert("RGB")
+        for photo in PHOTOS:
+            image = Image.open(os.path.join(HERE, photo)).convert("RGB")
             pixels = pil_to_tensor(geometry(image)).permute(1, 2, 0).contiguous()
-            hashes[f"{name}/{picture}"] = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
+            hashes[f"{name}/{photo}"] = hashlib.sha256(pixels.numpy().tobytes()).hexdigest()
             with torch.no_grad():
-                tensors[f"logits.{name}/{picture}"] = model(whole(image)[None])[0]
+                tensors[f"logits.{name}/{photo}"] = model(whole(image)[None])[0]
     presets = {name: dict(zip(("resize", "size", "interpolation"), preset)) for name, preset in PRESETS.items()}
     metadata = {"config": json.dumps(CONFIG), "presets": json.dumps(presets), "hashes": json.dumps(hashes)}
     tensorfile.write(os.path.join(HERE, "golden.safetensors"), tensors, metadata)

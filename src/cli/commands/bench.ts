@@ -1,18 +1,19 @@
 /** `resnext bench`: how long a model takes on this machine, and what is fastest here, kept for later with `--tune`. */
 import { extname } from 'node:path';
+import { type Benchmark, benchmark, tune } from '../../benchmark/benchmark.ts';
 import { cacheFolder } from '../../cache/folder.ts';
 import { readTuning, writeTuning } from '../../cache/tuning.ts';
-import { loadModel } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { type Benchmark, benchmark, tune } from '../../measure/benchmark.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
+import { table } from '../../output/text.ts';
 import { type Machine, thisMachine } from '../../runtime/machine.ts';
+import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import { type Output, table } from '../output.ts';
+import type { Output } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
 
 export interface BenchOptions extends VariantOptions {
@@ -31,10 +32,10 @@ export async function run([source]: readonly [string], options: BenchOptions, ou
   if (options.tune) return runTune(source, graph, { ...given, ...threads }, { machine, folder }, output);
   const tuning = folder === undefined ? undefined : readTuning(folder, machine);
   const tuned = tuning && { threads: tuning.threads };
-  const result = await benchmark(graph, { ...tuned, ...given, ...threads }, tuning?.widen);
+  const result = await benchmark(graph, { ...tuned, ...given, ...threads }, tuning?.mergeGroups);
   output.document({ model: source, machine, tuned: tuning !== undefined, ...result });
   output.line(`${source} on ${describe(machine)}${tuning ? ', as tuned' : ''}\n`);
-  output.line(table([['batch', 'threads', 'ms a run', 'fastest', 'pictures/s', 'GFLOP/s'], cells(result)]));
+  output.line(table([['batch', 'threads', 'ms a run', 'fastest', 'images/s', 'GFLOP/s'], cells(result)]));
   return 0;
 }
 
@@ -72,11 +73,11 @@ async function graphOf(source: string, options: BenchOptions, output: Output): P
 const describe = ({ cpu, cores, runtime, block }: Machine): string =>
   `${cpu}, ${cores} cores, ONNX Runtime ${runtime}${block ? `, blocks of ${block} channels` : ''}`;
 
-const cells = ({ batch, threads, milliseconds, fastest, picturesPerSecond, gflops }: Benchmark) => [
+const cells = ({ batch, threads, milliseconds, fastest, imagesPerSecond, gflops }: Benchmark) => [
   batch,
   threads,
   milliseconds.toFixed(1),
   fastest.toFixed(1),
-  picturesPerSecond.toFixed(1),
+  imagesPerSecond.toFixed(1),
   gflops.toFixed(0),
 ];

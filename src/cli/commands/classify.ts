@@ -1,10 +1,10 @@
-/** `resnext classify`: the likeliest classes of each picture. */
+/** `resnext classify`: the likeliest classes of each image. */
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Views } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
+import { checkThreshold, createResults, type ResultFormat, type Results, resultFormat } from '../../output/results.ts';
 import { type ModelOptions, openClassifier } from '../model.ts';
 import type { Output } from '../output.ts';
-import { checkThreshold, createResults, type ResultFormat, type Results, resultFormat } from '../results.ts';
 import { expandSources, type Read, readInBatches } from '../sources.ts';
 
 export interface ClassifyCommandOptions extends ModelOptions {
@@ -18,7 +18,7 @@ export interface ClassifyCommandOptions extends ModelOptions {
   readonly output?: string;
 }
 
-/** A picture that cannot be read is reported and the others are classified all the same; the exit code is then 1. */
+/** An image that cannot be read is reported and the others are classified all the same; the exit code is then 1. */
 export async function run(
   [images]: readonly [readonly string[]],
   options: ClassifyCommandOptions,
@@ -34,17 +34,17 @@ export async function run(
   try {
     await readInBatches(classifier, sources, batch, tta, async (read, done) => {
       failed += await classifyBatch(classifier, read, options, results, output);
-      if (file !== undefined) output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
+      if (file !== undefined) output.progress(done / sources.length, `${done} of ${sources.length} images`);
     });
   } finally {
     await classifier.dispose();
   }
   await results.end();
-  if (file !== undefined) output.line(`Wrote ${file}: ${sources.length - failed} pictures.`);
+  if (file !== undefined) output.line(`Wrote ${file}: ${sources.length - failed} images.`);
   return failed > 0 ? 1 : 0;
 }
 
-/** Returns how many pictures could not be read. */
+/** Returns how many images could not be read. */
 async function classifyBatch(
   classifier: Classifier,
   read: readonly Read[],

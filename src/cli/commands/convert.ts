@@ -1,15 +1,15 @@
 /** `resnext convert`: a model with its blocks written in another form, weights and all. */
 import { dirname, extname } from 'node:path';
-import { convert } from '../../classifier/convert.ts';
-import { descriptionKey, readDescription, writeDescription } from '../../classifier/description.ts';
-import { exportOnnx } from '../../classifier/export.ts';
-import { loadModel, writeModelFile } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Form } from '../../model/config.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
+import { convert } from '../../saved/convert.ts';
+import { descriptionKey, readDescription, writeDescription } from '../../saved/description.ts';
+import { exportOnnx } from '../../saved/export.ts';
+import { loadModel, writeModelFile } from '../../saved/files.ts';
 import { modelPath } from '../model.ts';
 import { type Output, remarks } from '../output.ts';
 

@@ -1,6 +1,5 @@
 /** `resnext draw`: a block of a variant, a model or anybody's ONNX file, or a grouped convolution, as SVG. */
 import { extname } from 'node:path';
-import { loadModel } from '../../classifier/files.ts';
 import { drawBlock } from '../../draw/block.ts';
 import { drawGroupedConvolution } from '../../draw/grouped.ts';
 import type { Theme } from '../../draw/theme.ts';
@@ -12,6 +11,7 @@ import type { Form } from '../../model/config.ts';
 import { resnext } from '../../model/resnext.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
+import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
 import type { Output } from '../output.ts';
 import { variantOptions } from '../variant.ts';

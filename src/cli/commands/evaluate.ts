@@ -1,6 +1,5 @@
-/** `resnext evaluate`: how well a model names labelled pictures, class by class, in text, as JSON and as a page. */
+/** `resnext evaluate`: how well a model names labeled images, class by class, in text, as JSON and as a page. */
 import type { Classifier } from '../../classifier/classifier.ts';
-import { mostConfused, weakestFirst } from '../../classifier/confusion.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
 import { Loader } from '../../data/loader.ts';
@@ -8,9 +7,11 @@ import type { Views } from '../../data/presets.ts';
 import { thumbnail } from '../../data/thumbnail.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
+import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
+import { table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
 import { type ModelOptions, openClassifier } from '../model.ts';
-import { type Output, table } from '../output.ts';
+import type { Output } from '../output.ts';
 
 export interface EvaluateCommandOptions extends ModelOptions {
   readonly batch: number;
@@ -53,7 +54,7 @@ async function measure(
   corrupt: string[],
   mistakes: Mistake[],
 ): Promise<Evaluation> {
-  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every picture is seen once
+  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every image is seen once
   try {
     return await classifier.evaluate(samples, {
       loader,
@@ -64,7 +65,7 @@ async function measure(
         corrupt.push(path);
         if (!strict) output.warn(message);
       },
-      onProgress: (done, total) => output.progress(done / total, `${done} of ${total} pictures`),
+      onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
       onPrediction: (index, predicted, probability) => {
         const { path, label } = samples[index]!;
         if (predicted !== label) mistakes.push({ path, label, predicted, probability });
@@ -88,46 +89,46 @@ async function writeReport(
     chosen.map(async (mistake) => ({ ...mistake, thumbnail: await thumbnail(mistake.path, thumbnailSide) })),
   );
   const notes =
-    tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'picture and mirror image' : 'ten crops'}.`];
+    tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
   const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });
   await writeFileAtomically(file, [new TextEncoder().encode(html)]);
 }
 
 /** Up to so many classes the whole matrix is printed, and all classes; above, what stands out. */
-const [mostInMatrix, mostInTable, mostListed] = [12, 100, 20] as const;
+const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
 function describe(result: Evaluation, corrupt: number): string {
-  const { pictures, top1, top5, loss, scores } = result;
+  const { images, top1, top5, loss, scores } = result;
   const amongFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
-  const whole = `${pictures} pictures: top-1 ${percent(top1)}${amongFive}, loss ${loss.toFixed(4)}`;
-  const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 picture' : `${corrupt} pictures`} could not be read.` : '';
+  const whole = `${images} images: top-1 ${percent(top1)}${amongFive}, loss ${loss.toFixed(4)}`;
+  const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
   return [`${whole}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }
 
-/** All classes; of many the weakest, of those that there are pictures of. */
+/** All classes; of many the weakest, of those that there are images of. */
 function classTable({ scores }: Evaluation): string[] {
   const weakest = weakestFirst(scores);
-  const shown = scores.length <= mostInTable ? scores : weakest.slice(0, mostListed);
-  const rows = shown.map(({ label, pictures, recall, precision, f1 }) => [
-    ...[label, pictures, percent(recall), percent(precision), percent(f1)],
+  const shown = scores.length <= maxInTable ? scores : weakest.slice(0, maxListed);
+  const rows = shown.map(({ label, images, recall, precision, f1 }) => [
+    ...[label, images, percent(recall), percent(precision), percent(f1)],
   ]);
   const some = weakest.length > shown.length ? `The ${shown.length} weakest of the` : 'The';
-  const note = shown === scores ? [] : [`${some} ${weakest.length} classes with pictures, the weakest first:`];
-  return [...note, table([['class', 'pictures', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
+  const note = shown === scores ? [] : [`${some} ${weakest.length} classes with images, the weakest first:`];
+  return [...note, table([['class', 'images', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
 }
 
 function confusionTable({ scores, confusion }: Evaluation): string[] {
-  if (scores.length <= mostInMatrix) {
+  if (scores.length <= maxInMatrix) {
     const head = ['taken for', ...scores.map((_, k) => k + 1)];
     const rows = scores.map(({ label }, t) => [`${numbered(t)} ${label}`, ...confusion[t]!]);
     return [table([head, ...rows])];
   }
-  const pairs = mostConfused(confusion, mostListed);
+  const pairs = mostConfused(confusion, maxListed);
   if (pairs.length === 0) return [];
-  const rows = pairs.map(({ label, predicted, pictures }) => {
-    return [scores[label]!.label, scores[predicted]!.label, pictures, `of ${scores[label]!.pictures}`];
+  const rows = pairs.map(({ label, predicted, images }) => {
+    return [scores[label]!.label, scores[predicted]!.label, images, `of ${scores[label]!.images}`];
   });
-  return ['Most confused:', table([['is', 'taken for', 'pictures', ''], ...rows])];
+  return ['Most confused:', table([['is', 'taken for', 'images', ''], ...rows])];
 }
 
 /** A class's number in the matrix. */

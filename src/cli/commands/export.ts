@@ -3,18 +3,18 @@
  * output is a line of `writers`.
  */
 import { basename } from 'node:path';
-import { convert } from '../../classifier/convert.ts';
-import { exportOnnx } from '../../classifier/export.ts';
-import { loadModel, type SavedModel } from '../../classifier/files.ts';
-import { exportStateDict } from '../../classifier/layout.ts';
-import { exportTransformers } from '../../classifier/transformers.ts';
+import { defaultClassNames } from '../../catalog/class-names.ts';
 import { preprocessingFor } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
 import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
-import { defaultClassNames } from '../../zoo/class-names.ts';
+import { convert } from '../../saved/convert.ts';
+import { exportOnnx } from '../../saved/export.ts';
+import { loadModel, type SavedModel } from '../../saved/files.ts';
+import { exportStateDict } from '../../saved/layout.ts';
+import { exportTransformers } from '../../saved/transformers.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
 import { modelPathUnlessVariant } from '../model.ts';
 import type { Output } from '../output.ts';
@@ -62,13 +62,13 @@ async function writeOnnx(
   model: SavedModel,
   { input, softmax = false }: ExportOptions,
 ): Promise<string> {
-  const normalise = input === 'bytes';
-  await exportOnnx(target, model, { normalise, softmax });
+  const normalize = input === 'bytes';
+  await exportOnnx(target, model, { normalize, softmax });
   const { inputs, outputs } = model.graph;
   const [batch, channels, ...map] = inputs[0]!.dims!;
-  const takes = normalise
+  const takes = normalize
     ? `pixels, uint8 [${[batch, ...map, channels].join(', ')}]`
-    : `${inputs[0]!.name}, float32 [${[batch, channels, ...map].join(', ')}] normalised`;
+    : `${inputs[0]!.name}, float32 [${[batch, channels, ...map].join(', ')}] normalized`;
   const gives = softmax ? 'probabilities' : outputs[0]!.name;
   return `It takes ${takes}, and gives ${gives} [${outputs[0]!.dims!.join(', ')}].`;
 }
@@ -86,7 +86,7 @@ async function writeWeights(target: string, model: SavedModel, options: ExportOp
 
 async function writeTransformers(target: string, model: SavedModel, options: ExportOptions): Promise<string> {
   if (options.input !== undefined || options.softmax) {
-    throw new UsageError('transformers.js prepares pictures and takes logits itself; leave --input and --softmax out.');
+    throw new UsageError('transformers.js prepares images and takes logits itself; leave --input and --softmax out.');
   }
   await exportTransformers(target, model);
   return `transformers.js opens it: pipeline('image-classification', '${basename(target)}').`;

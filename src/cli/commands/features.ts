@@ -1,8 +1,8 @@
-/** `resnext features`: what a net makes of pictures before it names them, as files that other programs read. */
+/** `resnext features`: what a net makes of images before it names them, as files that other programs read. */
 import { FormatError, UsageError } from '../../errors.ts';
 import type { Stage } from '../../model/stages.ts';
+import { checkFeatureFile, type Table, writeFeatures } from '../../output/features.ts';
 import type { Tensor } from '../../tensor.ts';
-import { checkFeatureFile, type Table, writeFeatures } from '../feature-files.ts';
 import { type ModelOptions, openClassifier } from '../model.ts';
 import type { Output } from '../output.ts';
 import { expandSources, type Read, readInBatches } from '../sources.ts';
@@ -15,7 +15,7 @@ export interface FeaturesOptions extends ModelOptions {
   readonly batch: number;
 }
 
-/** A picture that cannot be read is reported and left out; the exit code is then 1. */
+/** An image that cannot be read is reported and left out; the exit code is then 1. */
 export async function run(
   [images]: readonly [readonly string[]],
   options: FeaturesOptions,
@@ -35,12 +35,12 @@ export async function run(
       for (const features of await classifier.features(prepared, { stages, batchSize: batch })) {
         for (const stage of stages) rows.get(stage)!.push(features.get(stage)!);
       }
-      output.progress(done / sources.length, `${done} of ${sources.length} pictures`);
+      output.progress(done / sources.length, `${done} of ${sources.length} images`);
     });
   } finally {
     await classifier.dispose();
   }
-  if (paths.length === 0) throw new FormatError('None of the pictures can be read; no file is written.');
+  if (paths.length === 0) throw new FormatError('None of the images can be read; no file is written.');
   await tell(file, paths, rows, unread, output);
   return unread.length > 0 ? 1 : 0;
 }
@@ -52,7 +52,7 @@ function stagesOf(text: string): Stage[] {
   throw new UsageError(`--stages has "${unknown}", but expected stem, layer1, layer2 and so on, pooled or logits.`);
 }
 
-/** The pictures of a batch that were read; all are noted by name. */
+/** The images of a batch that were read; all are noted by name. */
 function readable(read: readonly Read[], paths: string[], unread: string[], output: Output): Tensor<'float32'>[] {
   return read.flatMap((each) => {
     if ('prepared' in each) {
@@ -75,7 +75,7 @@ async function tell(
   const tables = [...rows].map(([stage, tensors]): [string, Table] => [stage, { paths, rows: tensors }]);
   const files = await writeFeatures(file, new Map(tables));
   const stages = Object.fromEntries([...rows].map(([stage, [first]]) => [stage, first!.dims]));
-  output.document({ files, pictures: paths.length, stages, corrupt });
+  output.document({ files, images: paths.length, stages, corrupt });
   const shapes = Object.entries(stages).map(([stage, dims]) => `${stage} [${dims.join(', ')}]`);
-  output.line(`Wrote ${files.join(', ')}: ${shapes.join(', ')} of ${paths.length} pictures.`);
+  output.line(`Wrote ${files.join(', ')}: ${shapes.join(', ')} of ${paths.length} images.`);
 }

@@ -1,11 +1,13 @@
 /** `resnext list`: every named variant with its parameters and multiply-adds; `--weights`: every published weights. */
+
+import type { PublishedWeights } from '../../catalog/entry.ts';
+import { lookUpWeights, mainMetric, publishedWeights, suggestWeights } from '../../catalog/published.ts';
 import { UsageError } from '../../errors.ts';
 import { cost } from '../../graph/cost.ts';
 import { resnext } from '../../model/resnext.ts';
 import { variant, variants } from '../../model/variants.ts';
-import type { PublishedWeights } from '../../zoo/entry.ts';
-import { lookUpWeights, mainMetric, publishedWeights, suggestWeights } from '../../zoo/published.ts';
-import { type Output, short, table } from '../output.ts';
+import { short, table } from '../../output/text.ts';
+import type { Output } from '../output.ts';
 
 export async function run(
   [pattern]: readonly [string | undefined],
@@ -47,13 +49,13 @@ function listWeights(pattern: string | undefined, output: Output): void {
     throw new UsageError(`No published weights have "${pattern}" in their name.${suggestWeights(pattern ?? '')}`);
   }
   output.document(rows);
-  const titles = ['name', 'top-1', 'at', 'labels', 'MB', 'parameters', 'licence', 'default of'];
+  const titles = ['name', 'top-1', 'at', 'labels', 'MB', 'parameters', 'license', 'default of'];
   output.line(table([titles, ...rows.map(cellsOf)]));
   output.line(`\n${rows.length} weights. resnext pull NAME fetches them; a variant’s name fetches its default.`);
 }
 
 function cellsOf(entry: PublishedWeights): string[] {
-  const { name, labels, preprocessing, megabytes, parameters, licence } = entry;
+  const { name, labels, preprocessing, megabytes, parameters, license } = entry;
   const metric = mainMetric(entry);
   return [
     name,
@@ -62,7 +64,7 @@ function cellsOf(entry: PublishedWeights): string[] {
     labels,
     megabytes.toFixed(0),
     short(parameters),
-    licence,
+    license,
     lookUpWeights(entry.variant) === entry ? entry.variant : '',
   ];
 }

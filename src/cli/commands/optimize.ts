@@ -1,10 +1,10 @@
-/** `resnext optimize`: an ONNX file of anybody's, with emulated grouped convolutions made real and normalisation folded. */
+/** `resnext optimize`: an ONNX file of anybody's, with emulated grouped convolutions made real and normalization folded. */
 import { dirname } from 'node:path';
+import { compareGraphs } from '../../benchmark/compare.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import { optimizeGraph } from '../../rewrite/convert.ts';
-import { compareGraphs } from '../../verify/compare.ts';
 import { type Output, remarks } from '../output.ts';
 
 export interface OptimizeOptions {
@@ -12,7 +12,7 @@ export interface OptimizeOptions {
   readonly tolerance: number;
 }
 
-/** The result is compared with the original on random pictures before anything is written. */
+/** The result is compared with the original on random images before anything is written. */
 export async function run([input]: readonly [string], options: OptimizeOptions, output: Output): Promise<number> {
   const source = await readOnnxFile(input);
   const { graph, report } = optimizeGraph(source);

@@ -1,9 +1,10 @@
 /** `resnext pull`: brings weights into the cache and says where they are, how good they are and what may be done with them. */
 import { stat } from 'node:fs/promises';
+import { isCommercial, type PublishedWeights } from '../../catalog/entry.ts';
 import { pull } from '../../hub/pull.ts';
-import { isCommercial, type PublishedWeights } from '../../zoo/entry.ts';
+import { short } from '../../output/text.ts';
 import { progressOn } from '../model.ts';
-import { type Output, short } from '../output.ts';
+import type { Output } from '../output.ts';
 
 export interface PullCommandOptions {
   readonly offline?: boolean;
@@ -30,18 +31,18 @@ export async function run(
 }
 
 function remarksOn(entry: PublishedWeights): string[] {
-  const { name, parameters, labels, metrics, preprocessing, licence, recipe } = entry;
+  const { name, parameters, labels, metrics, preprocessing, license, recipe } = entry;
   const { resize, size, interpolation } = preprocessing;
   const measured = metrics.map((metric) => {
     const top5 = metric.top5 === undefined ? '' : `, top-5 ${metric.top5.toFixed(2)} %`;
     return `top-1 ${metric.top1.toFixed(2)} %${top5} at ${metric.size} pixels`;
   });
-  const terms = isCommercial(entry) ? licence : `${licence}: not for commercial use`;
+  const terms = isCommercial(entry) ? license : `${license}: not for commercial use`;
   return [
     `${name}, ${short(parameters)} parameters, ${labels}`,
     ...measured,
-    `pictures: shorter side to ${resize} (${interpolation}), the middle ${size} x ${size}`,
-    `licence: ${terms}`,
+    `images: shorter side to ${resize} (${interpolation}), the middle ${size} x ${size}`,
+    `license: ${terms}`,
     `recipe: ${recipe}`,
   ];
 }

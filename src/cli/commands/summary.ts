@@ -1,6 +1,6 @@
 /** `resnext summary`: a net stage by stage, as the paper's Table 1 has it, and what was found in a file of others. */
-import type { ModelDescription } from '../../classifier/description.ts';
-import { loadModel } from '../../classifier/files.ts';
+
+import { describeReport, type ImportReport } from '../../checkpoints/import.ts';
 import { UsageError } from '../../errors.ts';
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
@@ -8,10 +8,12 @@ import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
 import { branchWidth, type Form, type ResNeXtConfig, type ResNeXtOptions } from '../../model/config.ts';
 import { type Model, resnext } from '../../model/resnext.ts';
 import { deepStemFeatures } from '../../model/stem.ts';
+import { short, table } from '../../output/text.ts';
+import type { ModelDescription } from '../../saved/description.ts';
+import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
-import { describeReport, type TakeReport } from '../../zoo/take.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import { type Output, short, table } from '../output.ts';
+import type { Output } from '../output.ts';
 import { type VariantOptions, variantOptions } from '../variant.ts';
 
 export interface SummaryOptions extends VariantOptions {
@@ -23,7 +25,7 @@ export async function run([name]: readonly [string], options: SummaryOptions, ou
   const { net, description, report } = await subjectOf(name, options, output);
   const model = resnext(net);
   const { parameters, macs, nodes } = cost(model.graph);
-  const stages = summarise(model);
+  const stages = summarize(model);
   const { config } = model;
   const found = description && { variant: description.variant, preprocessing: description.preprocessing };
   output.document({ name, ...found, form, parameters, macs, nodes, config, stages, ...(report && { report }) });
@@ -47,7 +49,7 @@ export async function run([name]: readonly [string], options: SummaryOptions, ou
 interface Subject {
   readonly net: ResNeXtOptions;
   readonly description?: ModelDescription;
-  readonly report?: TakeReport;
+  readonly report?: ImportReport;
 }
 
 /** A variant as the options want it, or a saved model as it is, but for its form. */
@@ -72,7 +74,7 @@ interface StageSummary {
 }
 
 /** The stem, each stage and the classifier; nodes and parameters are told apart by the first part of their names. */
-function summarise({ config, graph, parameters }: Model): StageSummary[] {
+function summarize({ config, graph, parameters }: Model): StageSummary[] {
   const part = (name: string) =>
     (/^(layer\d+|fc|avgpool|flatten)/.exec(name)?.[0] ?? 'stem').replace(/avgpool|flatten/, 'fc');
   const names = ['stem', ...config.depths.map((_, s) => `layer${s + 1}`), 'fc'];

@@ -1,11 +1,12 @@
 /** `resnext train`: a training run with its progress. Ctrl-C ends it after the step and leaves a checkpoint. */
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
+import { duration, short } from '../../output/text.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
 import { resume, train } from '../../train/loop.ts';
 import type { TrainOptions } from '../../train/options.ts';
 import { modelPath } from '../model.ts';
-import { duration, type Output, short } from '../output.ts';
+import type { Output } from '../output.ts';
 
 export type TrainCommandOptions = Partial<TrainOptions> & { readonly resume?: string; readonly json?: boolean };
 
@@ -42,7 +43,7 @@ async function withModel(options: Partial<TrainOptions>, output: Output): Promis
 
 function required(dir: string | undefined, { out, ...options }: Partial<TrainOptions>): Parameters<typeof train>[0] {
   if (dir === undefined)
-    throw new UsageError('Name the folder of pictures to train on, or a run to go on with: --resume RUN.');
+    throw new UsageError('Name the folder of images to train on, or a run to go on with: --resume RUN.');
   if (out === undefined) throw new UsageError('Name a folder for the results with --out RUN.');
   return { ...options, data: dir, out };
 }
@@ -98,9 +99,9 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
 function describeStart(event: StartEvent): string {
   const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, layoutReason } = event;
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
-  const pictures = `${classes.length} classes, ${train} pictures to train on in batches of ${batch}, ${validation} to validate on`;
+  const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on`;
   const slower = layoutReason ? `\nTraining in standard operators, which is slower: ${layoutReason}.` : '';
-  return `${net}${describeSource(event)}\n${pictures}${slower}${describeFrom(epoch, epochs, step)}`;
+  return `${net}${describeSource(event)}\n${images}${slower}${describeFrom(epoch, epochs, step)}`;
 }
 
 /** What training starts from, and what of it is trained. */
@@ -109,7 +110,7 @@ function describeSource({ from, frozen, trained, parameters, newHead, linearProb
   const known = newHead ? `a new classifier for ${classes.length} classes` : 'its own classifier';
   const source = newHead === undefined ? '' : `, with ${known}`; // a resumed run has a classifier of its own
   const some = `${short(trained)} of ${short(parameters)} parameters are trained; frozen: ${frozen.join(', ')}`;
-  const probe = linearProbe ? '\nLinear probe: the features of every picture are computed once.' : '';
+  const probe = linearProbe ? '\nLinear probe: the features of every image are computed once.' : '';
   return `\nFrom ${pc.bold(from)}${source}: ${frozen.length > 0 ? some : 'all parameters are trained'}${probe}`;
 }
 
@@ -119,11 +120,11 @@ function describeFrom(epoch: number, epochs: number, step: number): string {
   return epoch > 0 ? `\nGoing on with epoch ${epoch + 1}.` : '';
 }
 
-const describeFeatures = ({ done, total, picturesPerSecond, secondsLeft }: FeaturesEvent): string =>
-  `features of ${done} of ${total} pictures  ${picturesPerSecond.toFixed(0)} pictures/s  ${duration(secondsLeft)} left`;
+const describeFeatures = ({ done, total, imagesPerSecond, secondsLeft }: FeaturesEvent): string =>
+  `features of ${done} of ${total} images  ${imagesPerSecond.toFixed(0)} images/s  ${duration(secondsLeft)} left`;
 
-function describeStep({ epoch, epochs, loss, top1, picturesPerSecond, secondsLeft }: StepEvent): string {
-  const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %  ${picturesPerSecond.toFixed(0).padStart(3)} pictures/s`;
+function describeStep({ epoch, epochs, loss, top1, imagesPerSecond, secondsLeft }: StepEvent): string {
+  const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %  ${imagesPerSecond.toFixed(0).padStart(3)} images/s`;
   return `epoch ${epoch}/${epochs}  ${numbers}  ${duration(secondsLeft)} left`;
 }
 

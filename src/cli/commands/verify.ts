@@ -1,7 +1,6 @@
 /** `resnext verify`: the proof that a net's three forms are one. */
 import { extname } from 'node:path';
 import pc from 'picocolors';
-import { describedModel, loadModel } from '../../classifier/files.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import type { Graph } from '../../graph/graph.ts';
@@ -10,12 +9,14 @@ import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import type { Weights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
+import { table } from '../../output/text.ts';
+import { describedModel, loadModel } from '../../saved/files.ts';
 import { verifyGraph } from '../../verify/graph.ts';
 import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import { type Output, table } from '../output.ts';
+import type { Output } from '../output.ts';
 import { variantOptions } from '../variant.ts';
 
 export interface VerifyCommandOptions {

@@ -125,7 +125,7 @@ def main():
         resize=resized(),
         decode=decoded(),
         views=views(),
-        grey=text(noise(99, 16, 16).convert("L").tobytes()),
+        grayscale=text(noise(99, 16, 16).convert("L").tobytes()),
     )
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "pillow.json"), "w") as file:
         json.dump(golden, file, indent=2)

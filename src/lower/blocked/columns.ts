@@ -27,7 +27,7 @@ export function columns(n: BlockedNodes, x: Value, window: Window, group: number
     const start = [Math.floor(i / steps[1]!), i % steps[1]!];
     const stop = start.map((at, axis) => at + output[axis]!);
     const part = n.b.op('Slice', [phases, n.ints(start), n.ints(stop), n.ints([2, 3])]);
-    return n.as(part, [batch, group, perGroup, output[0]! * output[1]!]);
+    return n.reshape(part, [batch, group, perGroup, output[0]! * output[1]!]);
   });
   return n.b.op('Concat', parts, { axis: 2 });
 }
@@ -39,9 +39,9 @@ const stepsOf = ({ kernel, strides }: Window): number[] => kernel.map((taps, axi
 function parted(n: BlockedNodes, x: Value, stride: number): Value {
   if (stride === 1) return x;
   const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
-  const split = n.as(x, [batch, channels, h / stride, stride, w / stride, stride]);
+  const split = n.reshape(x, [batch, channels, h / stride, stride, w / stride, stride]);
   const phases = n.b.op('Transpose', [split], { perm: [0, 1, 3, 5, 2, 4] });
-  return n.as(phases, [batch, channels * stride * stride, h / stride, w / stride]);
+  return n.reshape(phases, [batch, channels * stride * stride, h / stride, w / stride]);
 }
 
 /** Where dw[m, c, p, q] stands in the product [M, columns] with the columns of m's group. */

@@ -1,11 +1,11 @@
 /**
  * Convolution and its gradient by the input in the blocked layout.
  *
- * Batch normalisation does not see a constant added to a channel. So a convolution that only normalisation reads is given
+ * Batch normalization does not see a constant added to a channel. So a convolution that only normalization reads is given
  * the bias −c, where c is about the mean that its output would have: the sum over its filter of weight times mean of the
  * input channel. For a 1x1 convolution with stride 1 that is the mean itself. Nothing corrects it there, so it is made from
- * the means of each picture, whose rounding errors differ and mostly cancel. Elsewhere the borders make a difference, and
- * what is left of the mean is measured. The variance of what is centred so is a mere mean of squares, one pass of reading,
+ * the means of each image, whose rounding errors differ and mostly cancel. Elsewhere the borders make a difference, and
+ * what is left of the mean is measured. The variance of what is centered so is a mere mean of squares, one pass of reading,
  * and nearly as accurate as one that subtracts the mean first.
  *
  * The gradient by the input, stride 1, is a convolution with the backward filter (`filters.ts`), padded by what the
@@ -40,27 +40,27 @@ export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bia
       dilations: window.dilations,
       pads: [...window.begin, ...window.end],
     });
-  if (bias || !isOnlyNormalised(y!)) return [{ blocked: apply(bias && layouts.plain(bias)) }];
+  if (bias || !isOnlyNormalized(y!)) return [{ blocked: apply(bias && layouts.plain(bias)) }];
   const less = (shift: Value): Value => apply(n.b.op('Neg', [shift]));
   if (attributes.group === 1 && isExact(window) && !isStem) {
     const shift = exactShift(n, weight, layouts.means(map));
-    return [{ centred: { map: less(shift), shift } }];
+    return [{ centered: { map: less(shift), shift } }];
   }
   const mean = isStem ? n.b.op('ReduceMean', [map], { axes: [0, 2, 3], keepdims: 0 }) : layouts.mean(map); // [C]
   const shift = shiftOf(n, weight, attributes.group, mean);
-  const centred = less(shift);
-  return [{ centred: { map: centred, shift, residual: layouts.mean(centred) } }];
+  const centered = less(shift);
+  return [{ centered: { map: centered, shift, residual: layouts.mean(centered) } }];
 };
 
-/** Few channels in, such as a picture's three: the runtime takes them plain, and a filter blocked by its outputs alone. */
+/** Few channels in, such as an image's three: the runtime takes them plain, and a filter blocked by its outputs alone. */
 function stemFilter(n: BlockedNodes, weight: Value): Value {
   const [filters, ...rest] = sizes(weight) as [number, number, number, number];
   if (weight.tensor) return n.b.constant(constantStemFilter(weight.tensor, n.block));
-  const rows = n.as(weight, [1, filters, elements(rest), 1]);
-  return n.as(n.toBlocked(rows), [filters, ...rest]);
+  const rows = n.reshape(weight, [1, filters, elements(rest), 1]);
+  return n.reshape(n.toBlocked(rows), [filters, ...rest]);
 }
 
-const isOnlyNormalised = (y: Value): boolean =>
+const isOnlyNormalized = (y: Value): boolean =>
   y.users.size > 0 &&
   [...y.users].every((user) => {
     const op = opTypeOf(user);
@@ -72,13 +72,13 @@ const isOnlyNormalised = (y: Value): boolean =>
 function shiftOf(n: BlockedNodes, weight: Value, groups: number, mean: Value): Value {
   const [filters, perGroup] = sizes(weight) as [number, number];
   const sums = isPointwise(weight) ? weight : n.b.op('ReduceSum', [weight, n.ints([2, 3])], { keepdims: 0 });
-  const rows = n.as(sums, [groups, filters / groups, perGroup]);
-  return n.as(n.b.op('MatMul', [rows, n.as(mean, [groups, perGroup, 1])]), [filters]);
+  const rows = n.reshape(sums, [groups, filters / groups, perGroup]);
+  return n.reshape(n.b.op('MatMul', [rows, n.reshape(mean, [groups, perGroup, 1])]), [filters]);
 }
 
-/** The same of a 1x1 weight by the mean [N, K] of each picture's input channels. */
+/** The same of a 1x1 weight by the mean [N, K] of each image's input channels. */
 const exactShift = (n: BlockedNodes, weight: Value, means: Value): Value =>
-  n.meanOfPictures(n.matMulTransposed(means, n.as(weight, sizes(weight).slice(0, 2))));
+  n.meanOfImages(n.matMulTransposed(means, n.reshape(weight, sizes(weight).slice(0, 2))));
 
 const isExact = ({ kernel, strides, begin, end }: Window): boolean =>
   [...kernel, ...strides].every((size) => size === 1) && [...begin, ...end].every((pad) => pad === 0);
@@ -119,7 +119,7 @@ const isHalved = ({ strides, dilations, output }: Window, map: readonly number[]
 /** A blocked map [N, C, H, W] → [N, C, 2H, 2W] with zeros in every other row and column. */
 function upsampled(n: BlockedNodes, x: Value): Value {
   const [batch, c, h, w] = sizes(x) as [number, number, number, number];
-  const pixels = n.as(x, [(batch * c * h) / n.block, 1, w, n.block]);
+  const pixels = n.reshape(x, [(batch * c * h) / n.block, 1, w, n.block]);
   const padded = n.b.op('Pad', [pixels, n.ints([0, 0, 0, 0, 0, 1, 0, n.block])]);
-  return n.as(padded, [batch, c, 2 * h, 2 * w]);
+  return n.reshape(padded, [batch, c, 2 * h, 2 * w]);
 }

@@ -2,7 +2,7 @@
 import type { Node, Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { largestFloat32 } from '../standard.ts';
-import { compute } from './layouts.ts';
+import { compute } from './representations.ts';
 import type { Rule, Site } from './rules.ts';
 
 const isWorth = ({ layouts, inputs }: Pick<Site<'Relu'>, 'layouts' | 'inputs'>): boolean =>
@@ -28,7 +28,7 @@ export const reluGradient: Rule<'ReluGrad'> = (site) => {
   const { layouts, n, inputs } = site;
   if (!isWorth(site)) return undefined;
   const [dy, y] = inputs as [Value, Value];
-  const mask = n.b.op('HardSigmoid', [layouts.again(y)], { alpha: largestFloat32, beta: 0 });
+  const mask = n.b.op('HardSigmoid', [layouts.recomputed(y)], { alpha: largestFloat32, beta: 0 });
   return [{ blocked: n.b.op('Mul', [layouts.blocked(dy), mask]) }];
 };
 

@@ -1,11 +1,11 @@
 /**
- * The gradient of a convolution by its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d] over pictures
+ * The gradient of a convolution by its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d] over images
  * and pixels, m and c in the same group. Three ways:
  *
- * 1x1: one matrix product. Per picture in ONNX's layout, the products summed; or, where weights are many and pixels few,
- * one product over the pixels of all pictures, channels first.
+ * 1x1: one matrix product. Per image in ONNX's layout, the products summed; or, where weights are many and pixels few,
+ * one product over the pixels of all images, channels first.
  *
- * Narrow groups: a depthwise convolution whose kernel is a whole picture of dy gives Σ dy[c, i, j] · x[c, i + p, j + q]
+ * Narrow groups: a depthwise convolution whose kernel is a whole image of dy gives Σ dy[c, i, j] · x[c, i + p, j + q]
  * for all taps (p, q) at once, but pairs each channel of x with one of dy. So it is done once per place in a group, with
  * the channels of dy turned round by that many places, which a 1x1 convolution with a permutation for its weight does.
  *
@@ -18,8 +18,8 @@ import { resolveWindow, type Window } from '../../graph/window.ts';
 import { elements, type Tensor, tensor } from '../../tensor.ts';
 import { columnPlaces, columns } from './columns.ts';
 import { grouping, scaledRows } from './filters.ts';
-import type { Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
+import type { Representations } from './representations.ts';
 import type { Rule } from './rules.ts';
 
 type Shape = readonly [number, number, number, number];
@@ -33,20 +33,25 @@ export const convolutionWeightGradient: Rule<'ConvWeightGrad'> = ({ layouts, n, 
 };
 
 /** In the weight's order, whatever the dimensions. */
-function unscaled(layouts: Layouts, x: Value, dy: Value, attributes: Attributes<'ConvWeightGrad'>): Value | undefined {
+function unscaled(
+  layouts: Representations,
+  x: Value,
+  dy: Value,
+  attributes: Attributes<'ConvWeightGrad'>,
+): Value | undefined {
   const { nodes: n } = layouts;
   const { group } = attributes;
   const shape = attributes.weight_shape as Shape;
   const window = resolveWindow(attributes, sizes(x).slice(2), shape.slice(2));
   if (!layouts.isBlockable(x)) return byColumns(layouts, x, dy, window, group, shape);
-  if (isPointwise(window) && group === 1) return pointwise(layouts, strided(n, layouts.again(x), window), dy);
+  if (isPointwise(window) && group === 1) return pointwise(layouts, strided(n, layouts.recomputed(x), window), dy);
   const ofGroups = shape[0] === sizes(x)[1] && shape[1] <= widest;
-  const dw = ofGroups ? narrow(n, layouts.again(x), dy, window, group, shape) : undefined;
+  const dw = ofGroups ? narrow(n, layouts.recomputed(x), dy, window, group, shape) : undefined;
   return dw ?? byColumns(layouts, x, dy, window, group, shape);
 }
 
 function byColumns(
-  layouts: Layouts,
+  layouts: Representations,
   x: Value,
   dy: Value,
   window: Window,
@@ -57,9 +62,9 @@ function byColumns(
   const under = columns(n, layouts.plain(x), window, group); // [N, G, columns, pixels]
   if (!under) return undefined;
   const [batch, , , pixels] = sizes(under) as Shape;
-  const rows = n.as(layouts.unblocked(dy), [batch, group, shape[0] / group, pixels]);
+  const rows = n.reshape(layouts.unblocked(dy), [batch, group, shape[0] / group, pixels]);
   const product = n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
-  return n.gather(n.as(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, window)));
+  return n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, window)));
 }
 
 const isPointwise = ({ kernel, begin, end }: Window): boolean =>
@@ -73,18 +78,18 @@ function strided(n: BlockedNodes, x: Value, { strides }: Window): Value {
 }
 
 /** [M, K] */
-function pointwise(layouts: Layouts, x: Value, dy: Value): Value {
+function pointwise(layouts: Representations, x: Value, dy: Value): Value {
   const { nodes: n } = layouts;
   const [batch, k, h, w] = sizes(x) as [number, number, number, number];
   const m = sizes(dy)[1]!;
   const pixels = h * w;
   const isWide = m * k > pixels * (m + k);
   if (isWide) return n.b.op('Gemm', [layouts.channelsFirst(dy), layouts.channelsFirst(x)], { transB: 1 });
-  const perPicture = n.matMulTransposed(
-    n.as(layouts.unblocked(dy), [batch, m, pixels]),
-    n.as(layouts.unblocked(x), [batch, k, pixels]),
+  const perImage = n.matMulTransposed(
+    n.reshape(layouts.unblocked(dy), [batch, m, pixels]),
+    n.reshape(layouts.unblocked(x), [batch, k, pixels]),
   ); // [N, M, K]
-  return batch === 1 ? perPicture : n.b.op('ReduceSum', [perPicture, n.ints([0])], { keepdims: 0 });
+  return batch === 1 ? perImage : n.b.op('ReduceSum', [perImage, n.ints([0])], { keepdims: 0 });
 }
 
 /** Flat, in the weight's order. */
@@ -98,12 +103,12 @@ function narrow(n: BlockedNodes, x: Value, dy: Value, window: Window, group: num
   const [bottom, right] = [needs[0]! - h - top, needs[1]! - w - left];
   if (bottom < 0 || right < 0) return undefined;
   const [all, taps] = [batch * channels, elements(kernel)];
-  const picture = n.as(widened(n, x, left, right), [1, all, h, left + w + right]);
+  const image = n.reshape(widened(n, x, left, right), [1, all, h, left + w + right]);
   const turns = Array.from({ length: width }, (_, turn) => {
-    const kernels = n.as(turn === 0 ? dy : turnedChannels(n, dy, group, width, turn), [all, 1, ...pixels]);
+    const kernels = n.reshape(turn === 0 ? dy : turnedChannels(n, dy, group, width, turn), [all, 1, ...pixels]);
     const pads = [top, 0, bottom, 0];
-    const sums = n.conv(picture, kernels, { group: all, strides: dilations, dilations: strides, pads }); // [1, N·C, kh, kw]
-    return n.b.op('ReduceSum', [n.as(sums, [batch, channels * taps]), n.ints([0])], { keepdims: 0 });
+    const sums = n.conv(image, kernels, { group: all, strides: dilations, dilations: strides, pads }); // [1, N·C, kh, kw]
+    return n.b.op('ReduceSum', [n.reshape(sums, [batch, channels * taps]), n.ints([0])], { keepdims: 0 });
   }); // [C/B · kh·kw · B] each
   const sums = turns.length === 1 ? turns[0]! : n.b.op('Concat', turns, { axis: 0 });
   return n.gather(sums, n.b.constant(places(n.block, filters, width, taps)));

@@ -21,13 +21,13 @@ export interface Grouping {
 }
 
 /** Beyond this many times the multiplications, merging costs more than it brings. */
-const mostMerged = 16;
+const maxMerged = 16;
 
 /** How to fill blocks with the groups of a weight [filters, inner, …]; undefined where no merging does. */
 export function grouping([filters, inner]: readonly number[], groups: number, block: number): Grouping | undefined {
   if (filters === undefined || inner === undefined) return undefined;
   const outer = filters / groups;
-  for (let merge = 1; merge <= Math.min(groups, mostMerged); merge++) {
+  for (let merge = 1; merge <= Math.min(groups, maxMerged); merge++) {
     const fits = groups % merge === 0 && (inner * merge) % block === 0 && (outer * merge) % block === 0;
     if (fits) return { groups, merge, inner, outer };
   }
@@ -45,12 +45,18 @@ export function forwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping
   const { groups, merge, inner } = grouping;
   if (weight.tensor) return n.b.constant(constantForwardFilter(weight.tensor, grouping, n.block));
   if (groups === 1 && isPointwise(weight)) {
-    const filter = n.toBlocked(n.as(weight, [1, filters, inner, 1]));
-    return n.as(filter, [filters, inner, 1, 1]);
+    const filter = n.toBlocked(n.reshape(weight, [1, filters, inner, 1]));
+    return n.reshape(filter, [filters, inner, 1, 1]);
   }
   const [columns, taps] = [merge * inner, elements(kernel)];
-  const full = n.as(blockDiagonal(n, weight, grouping), [filters / n.block, n.block, columns / n.block, n.block, taps]);
-  return n.as(n.b.op('Transpose', [full], { perm: [0, 2, 4, 3, 1] }), [filters, columns, ...kernel]);
+  const full = n.reshape(blockDiagonal(n, weight, grouping), [
+    filters / n.block,
+    n.block,
+    columns / n.block,
+    n.block,
+    taps,
+  ]);
+  return n.reshape(n.b.op('Transpose', [full], { perm: [0, 2, 4, 3, 1] }), [filters, columns, ...kernel]);
 }
 
 /**
@@ -64,14 +70,14 @@ export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Groupin
   if (weight.tensor && !scale) return n.b.constant(constantBackwardFilter(weight.tensor, grouping, n.block));
   const scaled = scaledRows(n, weight, scale);
   if (groups === 1 && isPointwise(weight)) {
-    const filter = n.toBlockedFromChannelsLast(n.as(scaled, [1, filters, 1, inner]));
-    return n.as(filter, [inner, filters, 1, 1]);
+    const filter = n.toBlockedFromChannelsLast(n.reshape(scaled, [1, filters, 1, inner]));
+    return n.reshape(filter, [inner, filters, 1, 1]);
   }
   const full = blockDiagonal(n, scaled, grouping);
   const [rowBlocks, columnBlocks] = [(merge * outer) / n.block, (merge * inner) / n.block];
-  const blocks = n.as(full, [groups / merge, rowBlocks, n.block, columnBlocks, n.block, taps]);
+  const blocks = n.reshape(full, [groups / merge, rowBlocks, n.block, columnBlocks, n.block, taps]);
   const back = n.b.op('Transpose', [reversed(n, blocks)], { perm: [0, 3, 1, 5, 2, 4] });
-  return n.as(back, [groups * inner, merge * outer, ...kernel]);
+  return n.reshape(back, [groups * inner, merge * outer, ...kernel]);
 }
 
 /** A weight of dimensions `dims`, whatever it is declared as, each filter times its scale, of which there are [M]. */
@@ -81,17 +87,17 @@ export function scaledRows(
   scale: Value | undefined,
   dims: readonly number[] = sizes(weight),
 ): Value {
-  if (!scale) return n.as(weight, dims);
+  if (!scale) return n.reshape(weight, dims);
   const [filters, ...rest] = dims as readonly [number, ...number[]];
-  const rows = n.as(weight, [filters, elements(rest)]); // with axes of 1 at the end a product takes many times longer
-  return n.as(n.b.op('Mul', [rows, n.as(scale, [filters, 1])]), dims);
+  const rows = n.reshape(weight, [filters, elements(rest)]); // with axes of 1 at the end a product takes many times longer
+  return n.reshape(n.b.op('Mul', [rows, n.reshape(scale, [filters, 1])]), dims);
 }
 
 /** Weight [M, K, kh, kw] → [M, merge · K, kh · kw], zero where a filter meets another group's channels. */
 export function blockDiagonal(n: BlockedNodes, weight: Value, { groups, merge, inner, outer }: Grouping): Value {
   if (merge === 1) return weight;
   const taps = elements(sizes(weight).slice(2));
-  const narrow = n.as(weight, [groups / merge, merge, outer, 1, inner * taps]);
+  const narrow = n.reshape(weight, [groups / merge, merge, outer, 1, inner * taps]);
   const eye = Float32Array.from({ length: merge * merge }, (_, i) => (i % (merge + 1) === 0 ? 1 : 0));
   const mask = n.b.constant(tensor('float32', [1, merge, 1, merge, 1], eye));
   return n.b.op('Mul', [narrow, mask]);

@@ -15,8 +15,8 @@ const blockedDomain = 'com.microsoft.nchwc';
 const runtimeDomain = 'com.microsoft';
 
 /** Longer sums of products, which are cut into whole rows, are sums of sums, and so are longer sums of pixels. */
-const mostProducts = 64;
-const mostPixels = 16;
+const maxProducts = 64;
+const maxPixels = 16;
 
 export interface BlockedConv {
   /** [M] */
@@ -43,7 +43,7 @@ export class BlockedNodes {
   }
 
   /** The same numbers in the same order under other dimensions. */
-  as(x: Value, dims: readonly number[]): Value {
+  reshape(x: Value, dims: readonly number[]): Value {
     return sizes(x).join() === dims.join() ? x : this.b.op('Reshape', [x, this.ints(dims)]);
   }
 
@@ -97,7 +97,7 @@ export class BlockedNodes {
   affine(x: Value, scale: Value | undefined, options: Pick<BlockedConv, 'bias' | 'plus' | 'relu'> = {}): Value {
     const channels = sizes(x)[1]!;
     const dims = [channels, 1, 1, 1];
-    const filter = scale ? this.as(scale, dims) : this.b.number(1, dims);
+    const filter = scale ? this.reshape(scale, dims) : this.b.number(1, dims);
     return this.conv(x, filter, { ...options, group: channels });
   }
 
@@ -129,28 +129,30 @@ export class BlockedNodes {
     return this.#add('', 'Gather', [x, indices], { axis: int(axis) }, sizes(x).with(axis, sizes(indices)[0]!));
   }
 
-  /** The mean of a blocked map in each picture, [N, C]. */
+  /** The mean of a blocked map in each image, [N, C]. */
   means(x: Value): Value {
     const [n, c, h, w] = sizes(x) as [number, number, number, number];
-    return this.as(this.#meanOfPixels(x, n * c, h * w), [n, c]);
+    return this.reshape(this.#meanOfPixels(x, n * c, h * w), [n, c]);
   }
 
   /** [N, C] → [C] */
-  meanOfPictures(x: Value): Value {
+  meanOfImages(x: Value): Value {
     const [n, c] = sizes(x) as [number, number];
-    return n === 1 ? this.as(x, [c]) : this.b.op('ReduceMean', [x], { axes: [0], keepdims: 0 });
+    return n === 1 ? this.reshape(x, [c]) : this.b.op('ReduceMean', [x], { axes: [0], keepdims: 0 });
   }
 
   /** The mean of x · y over everything but their channels: [C]. */
   meanProduct(x: Value, y: Value): Value {
     const [n, c, h, w] = sizes(x) as [number, number, number, number];
     const strips =
-      Array.from({ length: h }, (_, i) => i + 1).find((count) => h % count === 0 && (h / count) * w <= mostProducts) ??
+      Array.from({ length: h }, (_, i) => i + 1).find((count) => h % count === 0 && (h / count) * w <= maxProducts) ??
       h;
     const [all, length] = [n * c * strips, (h / strips) * w];
-    const products = this.conv(this.as(x, [1, all, 1, length]), this.as(y, [all, 1, 1, length]), { group: all }); // [1, all, 1, 1]
+    const products = this.conv(this.reshape(x, [1, all, 1, length]), this.reshape(y, [all, 1, 1, length]), {
+      group: all,
+    }); // [1, all, 1, 1]
     const maps = strips === 1 ? products : this.#meanOfPixels(products, n * c, strips);
-    return this.b.op('Mul', [this.meanOfPictures(this.as(maps, [n, c])), this.b.number(1 / length)]);
+    return this.b.op('Mul', [this.meanOfImages(this.reshape(maps, [n, c])), this.b.number(1 / length)]);
   }
 
   /**
@@ -159,11 +161,11 @@ export class BlockedNodes {
    * short because equal pixels, such as the last map's gradient has, are rounded alike each time one is added.
    */
   #meanOfPixels(x: Value, maps: number, pixels: number): Value {
-    const lengths = Array.from({ length: mostPixels }, (_, i) => mostPixels - i);
+    const lengths = Array.from({ length: maxPixels }, (_, i) => maxPixels - i);
     const divisor = lengths.find((count) => pixels % count === 0)!; // 1 where there is none
     const length = divisor === 1 ? pixels : divisor;
     const parts = (maps * pixels) / length;
-    const means = this.globalAveragePool(this.as(x, [1, parts, 1, length]));
+    const means = this.globalAveragePool(this.reshape(x, [1, parts, 1, length]));
     return parts === maps ? means : this.#meanOfPixels(means, maps, pixels / length);
   }
 

@@ -49,15 +49,15 @@ export function strideTwoInputGradient(
   const { groups, merge, inner, outer } = grouping;
   const along = kernel.map((taps, axis) => readsAlong(taps, begin[axis]!)) as [Reads, Reads];
   const reads = along.map(({ count }) => count) as [number, number];
-  const wide = n.as(blockDiagonal(n, weight, grouping), [groups * outer * merge * inner, elements(kernel)]);
+  const wide = n.reshape(blockDiagonal(n, weight, grouping), [groups * outer * merge * inner, elements(kernel)]);
   const padded = n.b.op('Pad', [wide, n.ints([0, 0, 0, 1])]); // a tap of zeros, for reads that a phase does not have
   const taps = n.gather(padded, n.b.constant(tapsOfPhases(along, kernel[1]!, elements(kernel))), 1);
   const [rows, columns] = [(merge * outer) / n.block, (merge * inner) / n.block];
-  const parts = n.as(taps, [groups / merge, rows, n.block, columns, n.block, 4, reads[0] * reads[1]]);
+  const parts = n.reshape(taps, [groups / merge, rows, n.block, columns, n.block, 4, reads[0] * reads[1]]);
   const filter = n.b.op('Transpose', [parts], { perm: [0, 3, 5, 1, 6, 2, 4] });
   const before = along.map(({ first }) => -first);
   const after = along.map(({ first, count }) => first + count - 1);
-  const phases = n.conv(dy, n.as(filter, [4 * groups * inner, merge * outer, ...reads]), {
+  const phases = n.conv(dy, n.reshape(filter, [4 * groups * inner, merge * outer, ...reads]), {
     group: groups / merge,
     pads: [...before, ...after],
   });
@@ -81,6 +81,6 @@ function tapsOfPhases([down, across]: readonly [Reads, Reads], kernelWidth: numb
 export function interleaved(n: BlockedNodes, phases: Value): Value {
   const [batch, channels, h, w] = sizes(phases) as [number, number, number, number];
   const c = channels / 4;
-  const stored = n.as(phases, [(batch * c) / n.block, 2, 2, h, w, n.block]);
-  return n.as(n.b.op('Transpose', [stored], { perm: [0, 3, 1, 4, 2, 5] }), [batch, c, 2 * h, 2 * w]);
+  const stored = n.reshape(phases, [(batch * c) / n.block, 2, 2, h, w, n.block]);
+  return n.reshape(n.b.op('Transpose', [stored], { perm: [0, 3, 1, 4, 2, 5] }), [batch, c, 2 * h, 2 * w]);
 }

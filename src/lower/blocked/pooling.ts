@@ -67,7 +67,7 @@ export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, 
   let left = layouts.blocked(dy!);
   for (let tap = 0; tap < down * across; tap++) {
     const at = [Math.floor(tap / across), tap % across].map((p, axis) => p - window.begin[axis]!);
-    const below = n.b.op('Add', [picked(n, layouts.again(x), at, 2), negative]); // x − y at this tap
+    const below = n.b.op('Add', [picked(n, layouts.recomputed(x), at, 2), negative]); // x − y at this tap
     const isMaximum = n.b.op('HardSigmoid', [below], { alpha: 2 ** 100, beta: 1 });
     const gradient = n.b.op('Mul', [isMaximum, left]);
     if (tap < down * across - 1) left = n.b.op('Sub', [left, gradient]);
@@ -107,6 +107,6 @@ function picked(n: BlockedNodes, x: Value, at: readonly number[], stride: number
 /** Four maps [N, C, h, w] as the phases of one. */
 function stacked(n: BlockedNodes, phases: readonly Value[]): Value {
   const [batch, channels, h, w] = sizes(phases[0]!) as [number, number, number, number];
-  const rows = phases.map((phase) => n.as(phase, [(batch * channels) / n.block, h * w * n.block]));
-  return n.as(n.b.op('Concat', rows, { axis: 1 }), [batch, 4 * channels, h, w]);
+  const rows = phases.map((phase) => n.reshape(phase, [(batch * channels) / n.block, h * w * n.block]));
+  return n.reshape(n.b.op('Concat', rows, { axis: 1 }), [batch, 4 * channels, h, w]);
 }

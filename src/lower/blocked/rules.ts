@@ -1,11 +1,11 @@
 /** What a rule of the blocked lowering is given and gives back. */
 import type { Node, Value } from '../../graph/graph.ts';
 import type { Attributes, OpType } from '../../graph/ops.ts';
-import type { Forms, Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
+import type { Representation, Representations } from './representations.ts';
 
 export interface Site<O extends OpType> {
-  readonly layouts: Layouts;
+  readonly layouts: Representations;
   readonly n: BlockedNodes;
   /** The node that is lowered, and its inputs, in the graph it comes from. */
   readonly node: Node;
@@ -18,4 +18,4 @@ export interface Site<O extends OpType> {
 }
 
 /** Where each output lives, or undefined where the rule does not apply and standard operators take over. */
-export type Rule<O extends OpType> = (site: Site<O>) => readonly Forms[] | undefined;
+export type Rule<O extends OpType> = (site: Site<O>) => readonly Representation[] | undefined;

@@ -1,6 +1,6 @@
 /**
- * What ends a step: the optimiser's update of every parameter, and the running statistics'. Networks have many short
- * vectors (two per normalisation, and two statistics), and a node costs more to start than such a vector to compute. So
+ * What ends a step: the optimizer's update of every parameter, and the running statistics'. Networks have many short
+ * vectors (two per normalization, and two statistics), and a node costs more to start than such a vector to compute. So
  * short vectors are joined, updated as one and parted again.
  */
 import type { Node, Value } from '../../graph/graph.ts';
@@ -8,8 +8,8 @@ import { attributesOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { elements, tensor } from '../../tensor.ts';
 import { sgdUpdate, sumOf } from '../standard.ts';
-import type { Layouts } from './layouts.ts';
 import type { BlockedNodes } from './nodes.ts';
+import type { Representations } from './representations.ts';
 
 /** next = (1 − momentum) · old + momentum · factor · now */
 export interface Statistic {
@@ -31,7 +31,7 @@ const short = 4096;
  * comes first and the last layer's parameter last: a layer's weight gradient is then computed while its maps are still
  * in the cache, and these are freed before the gradients of the layers below come to be.
  */
-export function updateParameters(layouts: Layouts, nodes: readonly Node[]): void {
+export function updateParameters(layouts: Representations, nodes: readonly Node[]): void {
   const groups = new Map<string, Node[]>();
   for (const node of nodes) {
     const attributes = attributesOf(node, 'SgdUpdate');
@@ -43,7 +43,7 @@ export function updateParameters(layouts: Layouts, nodes: readonly Node[]): void
   for (const group of joinedFirst) updateTogether(layouts, group);
 }
 
-function updateTogether(layouts: Layouts, nodes: readonly Node[]): void {
+function updateTogether(layouts: Representations, nodes: readonly Node[]): void {
   const column = (i: number) => nodes.map(({ inputs }) => layouts.plain(inputs[i]!));
   const [w, gradient, velocity] = [0, 1, 2].map((i) => joined(layouts, column(i))) as [Value, Value, Value];
   const inputs = [w, gradient, velocity, column(3)[0]!];
@@ -60,7 +60,7 @@ function inOnePass(n: BlockedNodes, length: number): (x: Value, factor: number, 
   const dims = blockedVector(length, n.block);
   if (!dims) return (x, factor, y) => sumOf(n.b, x, factor, y);
   return (x, factor, y) =>
-    n.as(n.affine(n.as(x, dims), n.b.number(factor, [n.block]), { plus: n.as(y, dims) }), [length]);
+    n.reshape(n.affine(n.reshape(x, dims), n.b.number(factor, [n.block]), { plus: n.reshape(y, dims) }), [length]);
 }
 
 /** Dimensions under which a vector is one block of channels, with rows for the threads to share; undefined if it is not. */
@@ -70,7 +70,7 @@ function blockedVector(length: number, block: number): readonly number[] | undef
   return undefined;
 }
 
-export function updateStatistics(layouts: Layouts): void {
+export function updateStatistics(layouts: Representations): void {
   const { statistics } = layouts;
   if (statistics.length === 0) return;
   const { b } = layouts.nodes;
@@ -105,11 +105,11 @@ export function updateStatistics(layouts: Layouts): void {
   );
 }
 
-const joined = ({ nodes: n }: Layouts, vectors: readonly Value[]): Value =>
+const joined = ({ nodes: n }: Representations, vectors: readonly Value[]): Value =>
   vectors.length === 1 ? vectors[0]! : n.b.op('Concat', vectors, { axis: 0 });
 
 /** Gives each output its stretch of the joined vector. */
-function part(layouts: Layouts, vector: Value, outputs: readonly Value[]): void {
+function part(layouts: Representations, vector: Value, outputs: readonly Value[]): void {
   const { nodes: n } = layouts;
   const lengths = outputs.map((output) => elements(sizes(output)));
   const parts =

@@ -1,5 +1,0 @@
-/** Pictures that are the same for every contender, and in Python (rivals/torch_net.py), to the bit: between -1 and 1. */
-export function pictures(dims: readonly number[]): Float32Array {
-  const size = dims.reduce((a, b) => a * b, 1);
-  return Float32Array.from({ length: size }, (_, i) => ((i * 40503) % 65536) / 32768 - 1);
-}

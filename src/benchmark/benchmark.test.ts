@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { Builder } from '../graph/builder.ts';
+import { cost } from '../graph/cost.ts';
+import { dataTypeOf } from '../graph/data-types.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights } from '../model/weights.ts';
+import { thisMachine } from '../runtime/machine.ts';
+import { benchmark, tune } from './benchmark.ts';
+
+const model = resnext({
+  depths: [1, 1],
+  stem: 'cifar',
+  width: 16,
+  cardinality: 8,
+  baseWidth: 16,
+  inputSize: 8,
+  classes: 3,
+});
+setWeights(model, initialWeights(model, 1));
+
+test('a benchmark counts the graph as it was given', async () => {
+  const result = await benchmark(model.graph, { batch: 2, threads: 1, runs: 7 });
+  const { milliseconds, fastest } = result;
+  expect(result).toMatchObject({ batch: 2, threads: 1, runs: 7 });
+  expect(fastest).toBeGreaterThan(0);
+  expect(milliseconds).toBeGreaterThanOrEqual(fastest);
+  expect(result.imagesPerSecond).toBeCloseTo(2000 / milliseconds, 6);
+  expect(result.gflops).toBeCloseTo((4e-6 * cost(model.graph).macs) / milliseconds, 9);
+});
+
+test('tuning tries every width, every number of threads and two halves', async () => {
+  const { block, cores } = await thisMachine();
+  const { tuning, trials } = await tune(model.graph, { batch: 2, runs: 2 });
+  const widths = [4, 8].filter((width) => block && width < block);
+  expect(Object.keys(tuning.mergeGroups).map(Number)).toEqual(widths);
+  expect(tuning.threads).toBeGreaterThanOrEqual(1);
+  expect(tuning.threads).toBeLessThanOrEqual(cores);
+  const choices = trials.map(({ choice }) => choice);
+  expect(choices).toEqual(expect.arrayContaining(widths.map((width) => `groups of ${width} merged`)));
+  expect(choices.at(-1)).toBe(cores > 1 ? 'two halves, at best' : '1 threads');
+  for (const { milliseconds } of trials) expect(milliseconds).toBeGreaterThan(0);
+});
+
+test.each([
+  ['batch', { batch: 0 }],
+  ['threads', { threads: 1.5 }],
+  ['runs', { runs: -1 }],
+])('refused: %s', async (name, options) => {
+  await expect(benchmark(model.graph, options)).rejects.toThrow(
+    `${name} = ${Object.values(options)} should be a whole number of at least 1.`,
+  );
+});
+
+test('refused: an input of unknown size', async () => {
+  const { graph } = model.graph.clone();
+  graph.inputs[0]!.dims = ['N', 3, 'H', 'W'];
+  await expect(benchmark(graph, { runs: 1 })).rejects.toThrow('The input "input" is float32 [N,3,H,W], but should be');
+});
+
+test('an input of bytes is timed too', async () => {
+  const b = new Builder('bytes');
+  const pixels = b.input('pixels', ['N', 8, 8, 3], 'uint8');
+  b.output(b.op('Cast', [pixels], { to: dataTypeOf('float32') }));
+  expect((await benchmark(b.graph, { runs: 1 })).milliseconds).toBeGreaterThan(0);
+});

@@ -1,0 +1,143 @@
+/** The tables of published weights are whole and agree with one another, with the variants and with the preprocessing. */
+import { describe, expect, it, test } from 'vitest';
+import { imagenetPreprocessing } from '../data/presets.ts';
+import { cost } from '../graph/cost.ts';
+import { resnext } from '../model/resnext.ts';
+import { variant } from '../model/variants.ts';
+import { classesOf, isCommercial } from './entry.ts';
+import { imagenetClasses } from './imagenet.ts';
+import { cifar10Classes, cifar100Classes, labelsOf } from './labels.ts';
+import { findWeights, mainMetric, preprocessingWarning, publishedWeights, weightsOfFile } from './published.ts';
+
+/** Edge of the crop, edge of the shorter side before it, as ⌊size / crop⌋ gives them for the crops in use. */
+const resizes: Readonly<Record<number, readonly number[]>> = {
+  32: [32],
+  224: [256, 235, 232],
+  288: [303, 288],
+  320: [336, 320],
+  384: [384],
+};
+
+describe('the tables', () => {
+  it('have every source of weights', () => {
+    const count = (pattern: RegExp) => publishedWeights.filter(({ name }) => pattern.test(name)).length;
+    expect(publishedWeights).toHaveLength(75);
+    expect(count(/\.tv2?_/)).toBe(5);
+    expect(count(/\.fb_/)).toBe(12);
+    expect(count(/^legacy/)).toBe(4);
+    expect(count(/\.pytorchcv_(?!in1k)/)).toBe(12);
+  });
+
+  it('use no name twice, in whatever role', () => {
+    const names = publishedWeights.flatMap(({ name, aliases, files }) => [name, ...aliases, ...files]);
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+    expect(names.filter((name) => !/^[\w.-]+$/.test(name))).toEqual([]);
+  });
+
+  it('name variants, whose nets have as many parameters', () => {
+    const built = new Map<string, number>();
+    for (const { variant: name, labels, parameters } of publishedWeights) {
+      const key = `${name} ${labels}`;
+      const found = built.get(key) ?? cost(resnext({ ...variant(name), classes: classesOf[labels] }).graph).parameters;
+      built.set(key, found);
+      expect(parameters, key).toBe(found);
+    }
+  });
+
+  it('have well-formed hashes, which file names repeat', () => {
+    for (const { name, sources } of publishedWeights) {
+      for (const source of sources) {
+        if ('repository' in source) {
+          expect(source.repository, name).toBe(`timm/${name}`);
+          continue;
+        }
+        expect(source.url.startsWith('https://') && source.url.endsWith(`/${source.file}`), name).toBe(true);
+        const hash = source.sha256 ?? source.sha1Inside;
+        if (source.file.endsWith('.t7')) expect(hash).toBeUndefined();
+        else expect(hash, name).toMatch(source.sha256 ? /^[0-9a-f]{8}$/ : /^[0-9a-f]{40}$/);
+        expect(source.file).toContain(hash?.slice(0, 8) ?? '');
+      }
+    }
+  });
+
+  it('resize to ⌊size / crop⌋, and measure at the size of everyday use', () => {
+    for (const entry of publishedWeights) {
+      for (const view of entry.larger ? [entry.preprocessing, entry.larger] : [entry.preprocessing]) {
+        expect(resizes[view.size], entry.name).toContain(view.resize);
+      }
+      if (entry.larger) expect(entry.larger.size).toBeGreaterThan(entry.preprocessing.size);
+      if (entry.metrics.length > 0) expect(mainMetric(entry)?.top1, entry.name).toBeGreaterThan(65);
+    }
+  });
+
+  it('count a weight and a bias per feature and class', () => {
+    const count = (name: string) => findWeights(name).parameters;
+    expect(count('resnext29_32x4d_cifar100') - count('resnext29_32x4d_cifar10')).toBe(92_250);
+    const [many, few] = ['seresnextaa101d_32x8d.sw_in12k', 'seresnextaa101d_32x8d.sw_in12k_ft_in1k'] as const;
+    expect(count(many) - count(few)).toBe(10_821 * 2049);
+  });
+});
+
+describe('findWeights', () => {
+  test.each([
+    ['resnext50_32x4d.tv2_in1k', 'resnext50_32x4d.tv2_in1k'],
+    ['ResNeXt50_32X4D_Weights.IMAGENET1K_V2', 'resnext50_32x4d.tv2_in1k'],
+    ['ResNeXt101_64X4D_Weights.DEFAULT', 'resnext101_64x4d.tv_in1k'],
+    ['timm/resnext50_32x4d.a1_in1k', 'resnext50_32x4d.a1_in1k'],
+    ['swsl_resnext50_32x4d', 'resnext50_32x4d.fb_swsl_ig1b_ft_in1k'],
+    ['ig_resnext101_32x48d', 'resnext101_32x48d.fb_wsl_ig1b_ft_in1k'],
+    ['resnext50_32x4d', 'resnext50_32x4d.tv2_in1k'],
+    ['resnext101_32x16d', 'resnext101_32x16d.fb_wsl_ig1b_ft_in1k'],
+    ['resnext29_32x4d', 'resnext29_32x4d.pytorchcv_cifar10'],
+  ])('%s is %s', (name, found) => {
+    expect(findWeights(name).name).toBe(found);
+  });
+
+  it('prefers what may be used commercially', () => {
+    for (const { variant, license } of publishedWeights) {
+      if (isCommercial({ license })) expect(isCommercial(findWeights(variant)), variant).toBe(true);
+    }
+  });
+
+  it('suggests the nearest', () => {
+    expect(() => findWeights('resnext50_32x4d.tv3_in1k')).toThrow(
+      '"resnext50_32x4d.tv3_in1k" is no published weights. Did you mean resnext50_32x4d.tv_in1k?',
+    );
+    expect(() => findWeights('something else')).toThrow('resnext list --weights has all names.');
+  });
+
+  it('knows files by name', () => {
+    expect(weightsOfFile('/models/resnext50_32x4d_a1h-0146ab0a.pth')?.name).toBe('resnext50_32x4d.a1h_in1k');
+    expect(weightsOfFile('C:\\models\\resnext_50_32x4d.t7')?.name).toBe('resnext50_32x4d.authors_in1k');
+    expect(weightsOfFile('model.safetensors')).toBeUndefined();
+  });
+});
+
+test('labels are as many as classes, all different', () => {
+  for (const entry of publishedWeights) {
+    const labels = labelsOf(entry);
+    if (entry.labels === 'imagenet-12k') expect(labels).toBeUndefined();
+    else expect(new Set(labels).size).toBe(classesOf[entry.labels]);
+  }
+  expect([imagenetClasses[0], imagenetClasses[281], imagenetClasses[999]]).toEqual(['tench', 'tabby', 'toilet tissue']);
+  expect(cifar10Classes).toEqual([...cifar10Classes].sort());
+  expect(cifar100Classes).toEqual([...cifar100Classes].sort());
+});
+
+describe('preprocessingWarning', () => {
+  const entry = findWeights('resnext101_64x4d.tv_in1k');
+
+  it('is silent when all is as it was', () => {
+    expect(preprocessingWarning(entry, entry.preprocessing)).toBeUndefined();
+    const twoViews = findWeights('resnext50_32x4d.a1h_in1k');
+    expect(preprocessingWarning(twoViews, twoViews.larger!)).toBeUndefined();
+  });
+
+  it('names what differs', () => {
+    expect(preprocessingWarning(entry, imagenetPreprocessing)).toBe(
+      'resnext101_64x4d.tv_in1k was evaluated with the shorter side at 232 (bilinear) and a crop of 224, but images get the shorter side at 256 (bilinear) and a crop of 224, which costs accuracy: the resize should be as evaluated.',
+    );
+    const other = { ...entry.preprocessing, interpolation: 'bicubic', mean: [0.5, 0.5, 0.5] } as const;
+    expect(preprocessingWarning(entry, other)).toMatch(/: the interpolation and the normalization should be/);
+  });
+});

@@ -1,0 +1,39 @@
+/**
+ * Weights for another net than they were trained in: a stem for other input channels, and a head for other classes.
+ * The stem keeps its response to an image whose channels are alike: filters are added up for one channel, else repeated
+ * in turn and scaled by m/n when going from m channels to n, as timm does.
+ */
+import { initialWeights } from '../model/init.ts';
+import type { Model } from '../model/resnext.ts';
+import { elements, type Tensor, tensor } from '../tensor.ts';
+
+/**
+ * The first convolution's weight [K, m, h, w] for n input channels: [K, n, h, w].
+ *
+ * @example adaptStem(weights.get('conv1.weight'), 1) // [64, 3, 7, 7] → [64, 1, 7, 7]
+ */
+export function adaptStem(weight: Tensor<'float32'>, channels: number): Tensor<'float32'> {
+  const [filters, given, ...kernel] = weight.dims as [number, number, ...number[]];
+  const area = elements(kernel);
+  const adapted = tensor('float32', [filters, channels, ...kernel]); // [K, n, h, w]
+  const scale = channels === 1 ? 1 : given / channels;
+  const pairs = channels === 1 ? given : channels;
+  for (let k = 0; k < filters; k++) {
+    for (let c = 0; c < pairs; c++) {
+      const from = (k * given + (c % given)) * area;
+      const to = (k * channels + (c % channels)) * area;
+      for (let i = 0; i < area; i++) adapted.data[to + i]! += scale * weight.data[from + i]!;
+    }
+  }
+  return adapted;
+}
+
+/**
+ * A seeded initial classifier for a model: `fc.weight` [K, 4n] and `fc.bias` [K]; nothing where there are no classes.
+ *
+ * @example initialHead(resnext({ classes: 5 }), 1).get('fc.weight') // [5, 2048]
+ */
+export function initialHead(model: Model, seed: number): Map<string, Tensor> {
+  const parameters = model.parameters.filter(({ source }) => source.name.startsWith('fc.'));
+  return initialWeights({ ...model, parameters }, seed);
+}

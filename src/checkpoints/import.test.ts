@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import { FormatError, UsageError } from '../errors.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { stateDict } from '../model/weights.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import type { StoredTensor } from '../weights/state-dict.ts';
+import { adaptStem } from './adapt.ts';
+import { describeReport, importWeights } from './import.ts';
+import { writeStateDict } from './write.ts';
+
+const model = resnext({ depths: [1, 1], cardinality: 2, baseWidth: 16, width: 16, classes: 3 });
+const weights = initialWeights(model, 5);
+
+const stored = (tensors: ReadonlyMap<string, Tensor>): Map<string, StoredTensor> =>
+  new Map(Array.from(tensors, ([name, whole]) => [name, { dtype: whole.dtype, dims: whole.dims, read: () => whole }]));
+
+describe('a report', () => {
+  test('says nothing where there is nothing to say', () => {
+    const { report } = importWeights(stored(stateDict(model, weights)));
+    expect(describeReport(report)).toEqual([
+      'resnext8_2x16d_w16, in the names of torchvision: 47 tensors taken.'.replace('resnext8', 'resnext[1,1]'),
+    ]);
+  });
+
+  test('names what was renamed, converted, left over and missing', () => {
+    const tensors = new Map(writeStateDict(model, weights, 'pytorchcv'));
+    for (const name of tensors.keys()) if (name.endsWith('num_batches_tracked')) tensors.delete(name);
+    const { dims, data } = weights.get('fc.bias')!;
+    tensors.set('output.bias', tensor('float64', dims, Float64Array.from(data as Float32Array)));
+    tensors.set('epoch', tensor('int64', []));
+    const { report, weights: taken } = importWeights(stored(tensors));
+    expect(taken).toEqual(weights);
+    expect(describeReport(report)).toEqual([
+      'resnext[1,1]_2x16d_w16, in the names of pytorchcv: 47 tensors taken, 47 of them renamed.',
+      'Converted to float32: 1 tensors of float64.',
+      'Left over: epoch.',
+      'Missing, of no consequence: 9 counts of batches.',
+    ]);
+  });
+});
+
+test('16-bit numbers are converted', () => {
+  const tensors = new Map<string, Tensor>(weights);
+  tensors.set('fc.bias', tensor('float16', [3], Uint16Array.of(0x3c00, 0xc000, 0x0001)));
+  tensors.set('bn1.bias', tensor('bfloat16', [16], new Uint16Array(16).fill(0x3fc0)));
+  const { weights: taken, report } = importWeights(stored(tensors));
+  expect(taken.get('fc.bias')!.data).toEqual(Float32Array.of(1, -2, 2 ** -24));
+  expect(taken.get('bn1.bias')!.data).toEqual(new Float32Array(16).fill(1.5));
+  expect(report.converted).toEqual({ float16: 1, bfloat16: 1 });
+});
+
+test('whole numbers are refused', () => {
+  const tensors = new Map<string, Tensor>(weights).set('bn1.bias', tensor('int8', [16]));
+  expect(() => importWeights(stored(tensors))).toThrow(FormatError);
+  expect(() => importWeights(stored(tensors))).toThrow('"bn1.bias" holds int8');
+});
+
+test('a new head keeps the rest; its numbers are the seed’s', () => {
+  const { config, weights: taken, report } = importWeights(stored(weights), { classes: 7, seed: 2 });
+  expect(config.classes).toBe(7);
+  expect(report.adapted).toEqual([
+    'The head of 3 classes is left out: it is new, for 7 classes, and has to be trained.',
+  ]);
+  expect(report.unexpected).toEqual(['fc.weight', 'fc.bias']);
+  const fresh = initialWeights(resnext(config), 2);
+  for (const [name, { data }] of taken)
+    expect(data).toEqual((name.startsWith('fc.') ? fresh : weights).get(name)!.data);
+});
+
+test('a head that is missing is made where it is asked for, and else left out', () => {
+  const headless = new Map([...weights].filter(([name]) => !name.startsWith('fc.')));
+  const without = importWeights(stored(headless));
+  expect(without.config.classes).toBe(0);
+  expect(without.report.missing.slice(0, 2)).toEqual(['fc.weight', 'fc.bias']);
+  const { weights: taken, report } = importWeights(stored(headless), { classes: 2 });
+  expect(taken.get('fc.weight')!.dims).toEqual([2, 128]);
+  expect(report.adapted).toEqual(['There is no head: it is new, for 2 classes, and has to be trained.']);
+});
+
+test('a linear layer after a dropout is the head; of several layers the features are left', () => {
+  const body = [...weights].filter(([name]) => !name.startsWith('fc.'));
+  const [weight, bias] = [weights.get('fc.weight')!, weights.get('fc.bias')!];
+  const dropout = importWeights(stored(new Map([...body, ['fc.1.weight', weight], ['fc.1.bias', bias]])));
+  expect(dropout.config.classes).toBe(3);
+  expect(dropout.weights.get('fc.weight')!.data).toEqual(weight.data);
+  expect(dropout.report).toMatchObject({ renamed: 2, unexpected: [], notes: [] });
+  const deep = new Map([...body, ['fc.0.weight', weight], ['fc.0.bias', bias], ['fc.2.weight', weight]]);
+  const { config, report } = importWeights(stored(deep));
+  expect(config.classes).toBe(0);
+  expect(report.unexpected).toEqual(['fc.0.weight', 'fc.0.bias', 'fc.2.weight']);
+  expect(report.notes).toEqual([
+    'The head is several layers, of "fc.0.weight" and others, and is left out: the net gives features.',
+  ]);
+});
+
+describe('a stem', () => {
+  const rgb = tensor('float32', [1, 3, 1, 2], Float32Array.of(1, 2, 10, 20, 100, 200));
+
+  test.each([
+    [1, [111, 222]],
+    [3, [1, 2, 10, 20, 100, 200]],
+    [4, [1, 2, 10, 20, 100, 200, 1, 2].map((value) => Math.fround(0.75 * value))],
+    [2, [1.5, 3, 15, 30]],
+  ])('of 3 channels for %i', (channels, expected) => {
+    expect([...adaptStem(rgb, channels).data]).toEqual(expected);
+  });
+
+  test('of 1 channel for 3', () => {
+    const grayscale = tensor('float32', [1, 1, 1, 2], Float32Array.of(3, 6));
+    expect([...adaptStem(grayscale, 3).data]).toEqual([1, 2, 1, 2, 1, 2]);
+  });
+
+  test('is adapted on request', () => {
+    const { weights: taken, config, report } = importWeights(stored(weights), { inputChannels: 1 });
+    expect(config.inputChannels).toBe(1);
+    expect(taken.get('conv1.weight')!.dims).toEqual([16, 1, 7, 7]);
+    expect(report.adapted).toEqual(['The stem goes from 3 to 1 input channels: its filters are added up.']);
+  });
+});
+
+describe('a layout is refused', () => {
+  test('when nobody knows it', () => {
+    expect(() => writeStateDict(model, weights, 'keras')).toThrow(UsageError);
+    expect(() => writeStateDict(model, weights, 'keras')).toThrow(
+      '"keras" is unknown; it should be one of torchvision, timm',
+    );
+  });
+
+  test('when it has no names for the net, or would be read as another', () => {
+    expect(() => writeStateDict(model, weights, 'prlz77')).toThrow(
+      'prlz77 has no names for a net with stem = "imagenet"',
+    );
+    expect(() => writeStateDict(model, weights, 'legacy-se')).toThrow('stemPool = "max"');
+    const smooth = resnext({ ...model.config, antialias: true, stemPool: 'average' });
+    expect(() => writeStateDict(smooth, weights, 'mmpretrain')).toThrow('has no names for an anti-aliased net');
+    expect(writeStateDict(smooth, weights, 'timm').size).toBeGreaterThan(0);
+    const attentive = resnext({ ...model.config, attention: 'eca' });
+    const write = (layout: string) => writeStateDict(attentive, initialWeights(attentive, 1), layout);
+    expect(() => write('torchvision')).toThrow('torchvision has no name for "layer1.0.se.conv.weight"');
+    expect(write('timm').has('layer1.0.se.conv.weight')).toBe(true);
+  });
+});

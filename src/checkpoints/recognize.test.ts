@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest';
+import { FormatError } from '../errors.ts';
+import type { ResNeXtOptions } from '../model/config.ts';
+import { resnext } from '../model/resnext.ts';
+import { variant, variants } from '../model/variants.ts';
+import { weightSpecs } from '../model/weights.ts';
+import { recognize } from './recognize.ts';
+
+type Shapes = Map<string, { dims: readonly number[] }>;
+
+const shapesOf = (options: ResNeXtOptions): Shapes =>
+  new Map(weightSpecs(resnext(options)).map(({ name, dims }) => [name, { dims }]));
+
+const small = { depths: [2, 1], cardinality: 2, baseWidth: 16, width: 16, classes: 3 };
+
+/** A variant with the tensors of another. */
+const sameTensors: Readonly<Record<string, string>> = { ecaresnext50t_32x4d: 'ecaresnext26t_32x4d' };
+
+test('every variant is recognized by its tensors, pools aside', () => {
+  for (const name of variants) {
+    const model = resnext(variant(name));
+    const { config, variant: found } = recognize(shapesOf(variant(name)), { hint: name });
+    expect(config).toEqual({ ...model.config, stemPool: model.config.antialias ? 'average' : 'max' });
+    expect(found).toBe(sameTensors[name] ?? name.replace('legacy_', ''));
+  }
+});
+
+test('a plain ResNet is a net of cardinality 1', () => {
+  const { config, variant: name } = recognize(shapesOf({ cardinality: 1, baseWidth: 64 }));
+  expect(config).toMatchObject({ cardinality: 1, baseWidth: 64, depths: [3, 4, 6, 3] });
+  expect(name).toBe('resnext50_1x64d');
+});
+
+test('a net that nobody has named says its blocks', () => {
+  expect(recognize(shapesOf(small)).variant).toBe('resnext[2,1]_2x16d_w16');
+});
+
+test.each([
+  ['module.', 'module.'],
+  ['_orig_mod.module.', '_orig_mod.module.'],
+  ['timm_model.', 'timm_model.'],
+  ['backbone.', 'backbone.'],
+  ['student.encoder.', 'student.encoder.'],
+])('what stands before every name is taken off: %s', (_, prefix) => {
+  const shapes: Shapes = new Map([...shapesOf(small)].map(([name, shape]) => [prefix + name, shape]));
+  const found = recognize(shapes);
+  expect(found.prefix).toBe(prefix);
+  expect(found.names.get('fc.weight')).toBe(`${prefix}fc.weight`);
+});
+
+test('of two nets the first is taken, and that is said', () => {
+  const names = ['encoder_q.', 'encoder_k.'].flatMap((prefix) =>
+    [...shapesOf(small)].map(([name, shape]) => [prefix + name, shape] as const),
+  );
+  const { prefix, ambiguities: ambiguous } = recognize(new Map(names));
+  expect(prefix).toBe('encoder_q.');
+  expect(ambiguous).toEqual(['There are nets behind "encoder_q." and "encoder_k."; the first was taken.']);
+});
+
+test('a head that is a 1x1 convolution, a net without one, and grayscale images', () => {
+  const shapes = shapesOf({ ...small, inputChannels: 1 });
+  shapes.set('fc.weight', { dims: [3, 128, 1, 1] });
+  expect(recognize(shapes).config).toMatchObject({ classes: 3, inputChannels: 1 });
+  shapes.delete('fc.weight');
+  shapes.delete('fc.bias');
+  expect(recognize(shapes).config.classes).toBe(0);
+});
+
+test('anti-aliasing is taken from a hint, and said to be unknown without one', () => {
+  const shapes = shapesOf(variant('seresnextaa101d_32x8d'));
+  const plain = recognize(shapes);
+  expect(plain).toMatchObject({ variant: 'seresnext101d_32x8d', config: { antialias: false, stemPool: 'max' } });
+  expect(plain.ambiguities).toEqual([expect.stringContaining('An anti-aliased net has the same tensors')]);
+  const told = recognize(shapes, { hint: 'timm/seresnextaa101d_32x8d.sw_in12k' });
+  expect(told).toMatchObject({ variant: 'seresnextaa101d_32x8d', config: { antialias: true }, ambiguities: [] });
+});
+
+test.each([
+  ['seresnextaa-trials/resnext50_32x4d.pth', false],
+  ['resnextaa50_32x4d/resnext50_32x4d.pth', false],
+  ['resnext50_32x4d/resnextaa50_32x4d.pth', true],
+  ['seresnextaa101d_32x8d/model.safetensors', true],
+])('of the hint %s the last name of a net counts', (hint, antialias) => {
+  expect(recognize(shapesOf(small), { hint }).config.antialias).toBe(antialias);
+});
+
+test('what a trainer keeps beside the net does not hide what stands before its names', () => {
+  const shapes: Shapes = new Map(Array.from(shapesOf(small), ([name, dims]) => [`model.${name}`, dims]));
+  const shapesAndLoss: Shapes = new Map([['criterion.weight', { dims: [5] }], ...shapes]);
+  expect(recognize(shapesAndLoss)).toMatchObject({ layout: 'torchvision', prefix: 'model.' });
+});
+
+describe('what is no ResNeXt is refused with a sentence', () => {
+  const changed = (name: string, dims?: readonly number[]): Shapes => {
+    const shapes = shapesOf(small);
+    if (dims) shapes.set(name, { dims });
+    else shapes.delete(name);
+    return shapes;
+  };
+  const named = (...names: string[]): Shapes => new Map(names.map((name) => [name, { dims: [8, 8, 3, 3] }]));
+  const cases: [string, Shapes, string][] = [
+    ['no tensors', new Map(), 'cats.pth is no ResNeXt: it has no tensors; expected a "layer1.0.conv2.weight"'],
+    [
+      'a vision transformer',
+      named('cls_token', 'pos_embed', 'blocks.0.attn.qkv.weight', 'head.weight'),
+      'it has 4 tensors such as "cls_token", "pos_embed", "blocks.0.attn.qkv.weight"; expected',
+    ],
+    [
+      'ResNet-18',
+      named('conv1.weight', 'layer1.0.conv1.weight', 'layer1.0.conv2.weight'),
+      'blocks have two convolutions',
+    ],
+    [
+      'a stage left out',
+      new Map([...shapesOf(small)].filter(([name]) => !name.startsWith('layer2.'))),
+      '"fc.weight" is [3,128], but in a resnext[2]_2x16d_w16',
+    ],
+    ['a gap in the blocks', named('layer1.0.conv2.weight', 'layer1.2.conv2.weight'), 'none is number 1'],
+    ['a gap in the stages', named('layer1.0.conv2.weight', 'layer3.0.conv2.weight'), 'none is number 2'],
+    [
+      'another stem',
+      changed('conv1.weight', [16, 3, 5, 5]),
+      'its first convolution is 5x5, which should be 7x7, or 3x3',
+    ],
+    [
+      'a size of zero',
+      changed('layer1.0.conv2.weight', [8, 0, 3, 3]),
+      '"layer1.0.conv2.weight" is [8,0,3,3], which no',
+    ],
+    ['a size beyond measure', changed('bn1.weight', [2 ** 52]), '"bn1.weight" is [4503599627370496], which no ResNeXt'],
+    ['groups that do not fit', changed('layer1.0.conv2.weight', [8, 3, 3, 3]), 'cannot be parted into groups of 3'],
+    ['a 5x5 in blocks', changed('layer1.0.conv2.weight', [8, 4, 5, 5]), 'is 5x5, which should be 3x3'],
+    [
+      'branches of no width',
+      changed('layer2.0.conv2.weight', [6, 3, 3, 3]),
+      'no base width gives stages with branches of',
+    ],
+    [
+      'a vector too long',
+      changed('layer2.0.bn2.bias', [17]),
+      '"layer2.0.bn2.bias" is [17], but in a resnext[2,1]_2x16d_w16',
+    ],
+    [
+      'a tensor missing',
+      changed('layer2.0.bn3.running_var'),
+      'has no "layer2.0.bn3.running_var", which a resnext[2,1]',
+    ],
+    [
+      'a tensor too many',
+      changed('layer2.0.se.fc1.weight', [8, 128, 1, 1]),
+      'has "layer2.0.se.fc1.weight", which a resnext',
+    ],
+    ['a classifier of other features', changed('fc.weight', [3, 64]), '"fc.weight" is [3,64], but in a resnext[2,1]'],
+  ];
+
+  test.each(cases)('%s', (_, shapes, message) => {
+    const attempt = () => recognize(shapes, { source: 'cats.pth' });
+    expect(attempt).toThrow(FormatError);
+    expect(attempt).toThrow(message);
+    expect(attempt).toThrow(/^cats\.pth[^.]*(\.\w[^.]*)*\.$/s);
+  });
+
+  test('a thousand blocks', () => {
+    const names = Array.from({ length: 1001 }, (_, i) => `layer1.${i}.conv2.weight`);
+    expect(() => recognize(named(...names))).toThrow('it has 1001 blocks, and at most 1000 are allowed.');
+  });
+});

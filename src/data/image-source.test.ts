@@ -1,0 +1,83 @@
+/** Images as they may be given; those behind a URL come from a server on the loopback that does as it is asked. */
+import { readFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { FormatError } from '../errors.ts';
+import { maxImageBytes, readCapped } from './fetch.ts';
+import { decode, type Image } from './image.ts';
+import { readImage } from './image-source.ts';
+
+const url = new URL('../../examples/images/unseen/frog-1.jpg', import.meta.url);
+const file = readFileSync(url);
+
+const answers: Readonly<Record<string, RequestListener>> = {
+  '/frog.jpg': (_, response) => void response.end(file),
+  '/moved': (_, response) => void response.writeHead(302, { location: '/frog.jpg' }).end(),
+  '/text': (_, response) => void response.writeHead(200, { 'content-type': 'image/jpeg' }).end('no image'),
+  '/cut': (_, response) => {
+    response.writeHead(200, { 'content-length': file.length });
+    response.write(file.subarray(0, 100), () => response.destroy());
+  },
+  '/endless': (_, response) => {
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(2 ** 20))) {}
+    };
+    response.on('drain', more);
+    more();
+  },
+};
+
+const server = createServer((request, response) => {
+  const answer = answers[request.url ?? ''];
+  if (answer) answer(request, response);
+  else response.writeHead(404).end();
+});
+let base: string;
+let expected: Image;
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  expected = await decode(file);
+});
+afterAll(() => void server.closeAllConnections());
+afterAll(() => void server.close());
+
+it('is a path, a URL of four kinds, bytes, a Blob or pixels', async () => {
+  const data = `data:image/jpeg;base64,${file.toString('base64')}`;
+  const given = [fileURLToPath(url), url.href, data, `${base}/frog.jpg`, `${base}/moved`, file, new Blob([file])];
+  for (const image of given) expect(await readImage(image)).toEqual(expected);
+  expect(await readImage(expected)).toBe(expected);
+});
+
+it.each([
+  ['/missing', /^Image "http:.*\/missing" cannot be fetched: the server answers 404 Not Found\.$/],
+  ['/text', /^Image "http:.*\/text" cannot be read: the file contains unsupported image format\. /],
+  ['/cut', /^Image "http:.*\/cut" cannot be fetched: .+\.$/],
+  ['/endless', /^Image "http:.*\/endless" is larger than 64 MiB; make it smaller\.$/],
+])('refuses %s', async (path, message) => {
+  const refused = readImage(`${base}${path}`);
+  await expect(refused).rejects.toThrow(FormatError);
+  await expect(refused).rejects.toThrow(message);
+});
+
+it.each([
+  ['a port nobody listens at', 'http://127.0.0.1:9/a.jpg', /a\.jpg" cannot be fetched: .+\.$/],
+  ['no address', 'http://', /^Image "http:\/\/" cannot be fetched: Invalid URL\.$/],
+  ['a file that is not there', 'file:///nowhere/a.jpg', /^There is no image "file:\/\/\/nowhere\/a\.jpg"\.$/],
+  ['a file of another machine', 'file://elsewhere/a.jpg', /^Image "file:.*" is at no path of this machine; /],
+  ['data that is none', `data:image/png;base64,${'A'.repeat(100)}`, /^Image "data:image\/png;base64,A{25}…" cannot/],
+])('refuses %s', async (_, address, message) => {
+  await expect(readImage(address)).rejects.toThrow(message);
+});
+
+it('a stream is read up to a size, and its end is waited for', async () => {
+  expect(await readCapped([Uint8Array.of(1), Uint8Array.of(2, 3)], 'a')).toEqual(Uint8Array.of(1, 2, 3));
+  const half = new Uint8Array(maxImageBytes / 2);
+  expect((await readCapped([half, half], 'a')).length).toBe(maxImageBytes);
+  await expect(readCapped([half, half, Uint8Array.of(1)], 'standard input')).rejects.toThrow(
+    'Image "standard input" is larger than 64 MiB',
+  );
+});

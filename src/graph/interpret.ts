@@ -1,0 +1,78 @@
+/**
+ * The interpreter: what every operator means, computed in float64 by the plainest code there is. It is slow and it is
+ * the definition; shapes, rewrites, gradients, lowering and the runtime are all tested against it.
+ */
+import { UsageError } from '../errors.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import type { Array64 } from './array.ts';
+import { describe, type Graph, type Node, opset, type Value } from './graph.ts';
+import { kernels } from './kernels.ts';
+import { attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
+import { outputDims } from './shapes.ts';
+
+export type Tensor64 = Tensor<'float64'>;
+
+/**
+ * Runs a graph in float64. `feeds` holds the graph inputs by name, of any data type; initializers may be fed too, to
+ * stand in for their own contents.
+ *
+ * @returns the graph's outputs by name, or the values named in `fetches`.
+ * @throws UsageError for a missing input, an unknown operator, or shapes that do not go together.
+ * @example evaluate(graph, new Map([['input', image]])).get('logits')
+ */
+export function interpret(
+  graph: Graph,
+  feeds: ReadonlyMap<string, Tensor>,
+  fetches: readonly string[] = graph.outputs.map(({ name }) => name),
+): Map<string, Tensor64> {
+  const arrays = new Map<Value, Array64>();
+  for (const value of [...graph.inputs, ...graph.initializers]) {
+    const source = feeds.get(value.name) ?? value.tensor;
+    if (!source) throw new UsageError(`The graph's input "${value.name}" was not given.`);
+    arrays.set(value, toArray64(source));
+  }
+  for (const node of graph.sorted()) evaluateNode(node, arrays);
+  const byName = new Map([...arrays].map(([value, array]) => [value.name, array]));
+  return new Map(
+    fetches.map((name) => {
+      const array = byName.get(name);
+      if (!array) throw new UsageError(`The graph computes no value named "${name}".`);
+      return [name, tensor('float64', array.dims, array.data)];
+    }),
+  );
+}
+
+function evaluateNode(node: Node, arrays: Map<Value, Array64>): void {
+  const op = opTypeOf(node);
+  if (!op || isOtherVersion(node, op)) {
+    const which = `${node.domain || 'ai.onnx'}.${node.op}${op ? ` as operator set ${opset} does not have it` : ''}`;
+    throw new UsageError(`${describe(node)}: the interpreter has no kernel for ${which}.`);
+  }
+  const inputs = node.inputs.map((value) => value && arrays.get(value)!);
+  try {
+    evaluateOp(op, node, inputs).forEach((array, i) => {
+      arrays.set(node.outputs[i]!, array);
+    });
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${describe(node)}: ${error.message}`);
+    throw error;
+  }
+}
+
+function evaluateOp<O extends OpType>(op: O, node: Node, inputs: readonly (Array64 | undefined)[]): Array64[] {
+  const attributes = attributesOf(node, op);
+  const shaped = inputs.map(
+    (input) => input && { dims: input.dims, tensor: tensor('float64', input.dims, input.data) },
+  );
+  const dims = outputDims(op, shaped as NonNullable<(typeof shaped)[number]>[], attributes, node.outputs.length);
+  return kernels[op](inputs as Array64[], attributes, dims as number[][]);
+}
+
+function toArray64({ dims, data, dtype }: Tensor): Array64 {
+  if (dtype === 'float16' || dtype === 'bfloat16') {
+    throw new UsageError(`The interpreter does not read ${dtype} tensors.`);
+  }
+  if (data instanceof Float64Array) return { dims, data };
+  const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  return { dims, data: isBig ? Float64Array.from(data, Number) : new Float64Array(data) };
+}

@@ -1,0 +1,164 @@
+/**
+ * Where each value of the graph that is lowered lives in the lowered one. A value may be known there in several layouts
+ * at once, and is brought into another one when somebody asks for it:
+ *
+ *   plain     as ONNX stores it
+ *   blocked   a map in blocks of channels
+ *   affine    scale · map + bias + plus, per channel, not computed yet: whoever reads it may do part of the work cheaper
+ *   centered   a blocked map less a shift per channel that brings its mean near zero
+ */
+import { UsageError } from '../../errors.ts';
+import type { Value } from '../../graph/graph.ts';
+import { sizes } from '../../graph/shapes.ts';
+import type { BlockedNodes } from './nodes.ts';
+import type { Statistic } from './updates.ts';
+
+/** v = scale · map + bias + plus: map and plus blocked, scale and bias [C]. */
+export interface Affine {
+  readonly map: Value;
+  readonly scale?: Value | undefined;
+  readonly bias?: Value | undefined;
+  readonly plus?: Value | undefined;
+  /** Whether something else still reads `plus`, so that it cannot be added to in place. */
+  readonly keepsPlus?: boolean;
+}
+
+/** v = map + shift. `residual` is the mean of map, [C]; without one it is zero. */
+export interface Centered {
+  readonly map: Value;
+  readonly shift: Value;
+  readonly residual?: Value | undefined;
+}
+
+export interface Representation {
+  plain?: Value;
+  blocked?: Value;
+  affine?: Affine;
+  centered?: Centered;
+  /** The value is this one's ReLU. */
+  rectified?: Affine;
+}
+
+export class Representations {
+  readonly nodes: BlockedNodes;
+  /** Running statistics that wait to be updated together. */
+  readonly statistics: Statistic[] = [];
+  readonly #forms = new Map<Value, Representation>();
+  readonly #plain = new Map<Value, Value>();
+  readonly #channelsFirst = new Map<Value, Value>();
+  readonly #means = new Map<Value, Value>();
+  readonly #seconds = new Map<Value, Value>();
+  readonly #mean = new Map<Value, Value>();
+
+  constructor(nodes: BlockedNodes) {
+    this.nodes = nodes;
+  }
+
+  set(value: Value, forms: Representation): void {
+    this.#forms.set(value, forms);
+  }
+
+  #of(value: Value): Representation {
+    const forms = this.#forms.get(value);
+    if (forms && Object.keys(forms).length > 0) return forms;
+    throw new UsageError(`"${value.name}" is what a training step ends with; no node of the step can read it.`);
+  }
+
+  /** Whether the value could be stored in blocks. */
+  isBlockable(value: Value): boolean {
+    const { dims } = value;
+    const known = dims?.length === 4 && dims.every((size) => typeof size === 'number');
+    return known && (dims[1] as number) % this.nodes.block === 0;
+  }
+
+  /** Whether it is stored in blocks already, or nearly. */
+  isBlocked(value: Value): boolean {
+    const { blocked, affine, centered } = this.#of(value);
+    return blocked !== undefined || affine !== undefined || centered !== undefined;
+  }
+
+  plain(value: Value): Value {
+    const forms = this.#of(value);
+    forms.plain ??= this.unblocked(this.blocked(value));
+    return forms.plain;
+  }
+
+  blocked(value: Value): Value {
+    const forms = this.#of(value);
+    forms.blocked ??= this.#block(forms);
+    return forms.blocked;
+  }
+
+  /**
+   * The value, blocked, for the backward pass: a ReLU of a normalized map is computed a second time, in one pass, so that
+   * it does not take memory from the forward to the backward pass beside the map itself.
+   */
+  recomputed(value: Value): Value {
+    const { rectified } = this.#of(value);
+    if (!rectified) return this.blocked(value);
+    return once(this.#seconds, value, () => compute(this.nodes, rectified, true));
+  }
+
+  #block({ plain, affine, centered }: Representation): Value {
+    if (affine) return compute(this.nodes, affine);
+    if (centered) return this.nodes.affine(centered.map, undefined, { bias: centered.shift });
+    return this.nodes.toBlocked(plain!);
+  }
+
+  /** The value as an affine of a map, which is the map itself where nothing is pending. */
+  affine(value: Value): Affine {
+    const { affine, blocked } = this.#of(value);
+    return affine && !blocked ? affine : { map: this.blocked(value) };
+  }
+
+  /** The value as a map and the scale per channel that it waits for, where it waits for no more than that. */
+  scaled(value: Value): Pick<Affine, 'map' | 'scale'> {
+    const { map, scale, bias, plus } = this.affine(value);
+    return scale && !bias && !plus ? { map, scale } : { map: this.blocked(value) };
+  }
+
+  centered(value: Value): Centered | undefined {
+    return this.#of(value).centered;
+  }
+
+  /** A blocked map in ONNX's order. */
+  unblocked(map: Value): Value {
+    return once(this.#plain, map, () => this.nodes.toPlain(map));
+  }
+
+  /** A blocked map as [C, N·H·W]. */
+  channelsFirst(map: Value): Value {
+    return once(this.#channelsFirst, map, () => {
+      const { nodes } = this;
+      const [n, c, h, w] = sizes(map) as [number, number, number, number];
+      const blocks = [n, c / nodes.block, h * w * nodes.block];
+      const outer = n === 1 ? map : nodes.b.op('Transpose', [nodes.reshape(map, blocks)], { perm: [1, 0, 2] });
+      return nodes.reshape(nodes.toPlain(nodes.reshape(outer, [1, c, n * h * w, 1])), [c, n * h * w]);
+    });
+  }
+
+  /** The mean per image and channel of a blocked map, [N, C]. */
+  means(map: Value): Value {
+    return once(this.#means, map, () => this.nodes.means(map));
+  }
+
+  /** The mean per channel of a blocked map, [C]. */
+  mean(map: Value): Value {
+    return once(this.#mean, map, () => this.nodes.meanOfImages(this.means(map)));
+  }
+}
+
+function once(known: Map<Value, Value>, key: Value, make: () => Value): Value {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
+}
+
+/**
+ * relu?(scale · map + bias + plus) in one pass; in two where `plus` is read again later, since adding to a map in place
+ * is cheaper than to a copy of it.
+ */
+export function compute(n: BlockedNodes, { map, scale, bias, plus, keepsPlus }: Affine, relu = false): Value {
+  if (!plus || !keepsPlus) return n.affine(map, scale, { bias, plus, relu });
+  return n.affine(plus, undefined, { plus: n.affine(map, scale, { bias }), relu });
+}

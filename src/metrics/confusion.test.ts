@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest';
+import { Confusion, likeliest, mostConfused, weakestFirst } from './confusion.ts';
+
+const confusion = new Confusion(4);
+const counts = [
+  [3, 1, 0, 0],
+  [2, 1, 1, 0],
+  [0, 0, 0, 0],
+  [0, 0, 5, 0],
+];
+for (const [t, row] of counts.entries()) {
+  for (const [p, count] of row.entries()) for (let i = 0; i < count; i++) confusion.add(t, p);
+}
+
+it('counts what was taken for what', () => expect(confusion.rows.map((row) => Array.from(row))).toEqual(counts));
+
+it('gives recall, precision and F1 of each class, worked out by hand', () => {
+  const [a, b, c, d] = confusion.scores(['a', 'b', 'c', 'd']);
+  expect(a).toEqual({ label: 'a', images: 4, recall: 75, precision: 60, f1: 600 / 9 }); // 3 of 4, 3 of 5, 6 of 9
+  expect(b).toEqual({ label: 'b', images: 4, recall: 25, precision: 50, f1: 200 / 6 }); // 1 of 4, 1 of 2, 2 of 6
+  expect(c).toEqual({ label: 'c', images: 0, recall: 0, precision: 0, f1: 0 }); // no images, 6 named so
+  expect(d).toEqual({ label: 'd', images: 5, recall: 0, precision: 0, f1: 0 });
+});
+
+it('tells the pairs that are confused most', () => {
+  expect(mostConfused(confusion.rows, 3)).toEqual([
+    { label: 3, predicted: 2, images: 5 },
+    { label: 1, predicted: 0, images: 2 },
+    { label: 0, predicted: 1, images: 1 },
+  ]);
+  expect(mostConfused([Uint32Array.of(7)], 3)).toEqual([]);
+});
+
+it('an image that was taken for nothing counts as one of its class', () => {
+  const one = new Confusion(2);
+  one.add(1, -1);
+  expect(one.rows.map((row) => Array.from(row))).toEqual([
+    [0, 0],
+    [0, 0],
+  ]);
+  expect(one.scores(['a', 'b'])[1]).toMatchObject({ images: 1, recall: 0 });
+});
+
+it('the likeliest is the first of equal ones, and never NaN', () => {
+  expect(likeliest(Float32Array.of(1, 3, 3))).toBe(1);
+  expect(likeliest(Float32Array.of(Number.NaN, -Infinity, -5))).toBe(2);
+  expect(likeliest(Float32Array.of(Number.NaN, -Infinity))).toBe(1);
+  expect(likeliest(Float32Array.of(Number.NaN))).toBe(-1);
+});
+
+it('the weakest classes are among those that there are images of', () => {
+  const labels = ['right', 'none', 'half', 'wrong'];
+  const confusion = new Confusion(labels.length);
+  confusion.add(0, 0);
+  confusion.add(2, 2);
+  confusion.add(2, 3);
+  confusion.add(3, 2);
+  expect(weakestFirst(confusion.scores(labels)).map(({ label }) => label)).toEqual(['wrong', 'half', 'right']);
+});

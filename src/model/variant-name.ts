@@ -1,0 +1,44 @@
+/** The variant that a config is: `variant` of the model folder, turned round. */
+import { UsageError } from '../errors.ts';
+import { type ResNeXtConfig, resolveConfig } from './config.ts';
+import { variant, variants } from './variants.ts';
+
+/** What makes an architecture; the others are how it is used, started or written. */
+const architecture = [
+  ...(['depths', 'cardinality', 'baseWidth', 'width', 'stem', 'stemWidth', 'stemPool', 'shortcut'] as const),
+  ...(['shortcutKernel', 'attention', 'antialias', 'halvedSplit'] as const),
+] satisfies (keyof ResNeXtConfig)[];
+const butPool = architecture.filter((key) => key !== 'stemPool');
+
+/**
+ * The name of the variant that a config is of, whatever its classes, channels and input size. A net that is one but for
+ * the stem's pool goes by its name; one that nobody has named gets a name made in the same way, with its blocks per stage.
+ *
+ * @example variantName(resolveConfig({ depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64 })) // 'resnext29_8x64d'
+ */
+export function variantName(config: ResNeXtConfig): string {
+  const depth = 3 * config.depths.reduce((sum, blocks) => sum + blocks, 0) + 2;
+  return (
+    [...variants, systematicName(config, `${depth}`)].find((name) => isVariant(name, config, architecture)) ??
+    variants.find((name) => isVariant(name, config, butPool)) ??
+    systematicName(config, `[${config.depths.join(',')}]`)
+  );
+}
+
+function isVariant(name: string, config: ResNeXtConfig, keys: readonly (keyof ResNeXtConfig)[]): boolean {
+  let named: ResNeXtConfig;
+  try {
+    named = resolveConfig(variant(name));
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
+  return keys.every((key) => JSON.stringify(named[key]) === JSON.stringify(config[key]));
+}
+
+function systematicName(config: ResNeXtConfig, depth: string): string {
+  const { attention, antialias, stem, stemPool, cardinality, baseWidth, width } = config;
+  const deep = { imagenet: '', cifar: '', deep: 'd', tiered: 't' }[stem];
+  const net = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
+  return `${net}${antialias ? 'aa' : ''}${depth}${deep}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
+}

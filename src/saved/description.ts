@@ -1,0 +1,90 @@
+/**
+ * What a saved model says about itself, so that using it needs nothing else: the net, its labels, how it wants its
+ * images, and how well it did. It is the text of `model.json`, and travels inside the weights and ONNX files too.
+ */
+import { z } from 'zod';
+import type { Preprocessing } from '../data/presets.ts';
+import { interpolations } from '../data/resize.ts';
+import { FormatError } from '../errors.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
+import { type Wrapper, wrapperNames } from './wrappers.ts';
+
+export interface ModelDescription {
+  /** The variant's name, such as `resnext50_32x4d`. */
+  readonly variant: string;
+  readonly config: ResNeXtConfig;
+  /** Names of the classes, in the order of the outputs. */
+  readonly classes: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** The published weights that these are, untouched: a name that `findWeights` takes. */
+  readonly weights?: string;
+  /** Such as `top1`, in percent, on the validation images. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** In an ONNX file: what its graph does beside the net. A model that was loaded is the net alone, and has none. */
+  readonly wrappers?: readonly Wrapper[];
+}
+
+/** The key under which files keep the description among their metadata. */
+export const descriptionKey = 'resnext';
+
+/** Version 0.1 called the wrappers `builtIn`, and two of them by other names. */
+const formerNames = { normalise: 'normalize', grey: 'grayscale', softmax: 'softmax' } as const;
+
+const schema = z.object({
+  variant: z.string(),
+  config: z.object({
+    depths: z.array(z.int().min(1)),
+    cardinality: z.int().min(1),
+    baseWidth: z.int().min(1),
+    width: z.int().min(1),
+    stem: z.enum(['imagenet', 'deep', 'tiered', 'cifar']),
+    stemWidth: z.int().min(1).default(32),
+    stemPool: z.enum(['max', 'max-ceil', 'average']).default('max'),
+    shortcut: z.enum(['A', 'B', 'C', 'D']),
+    shortcutKernel: z.union([z.literal(1), z.literal(3)]).default(1),
+    attention: z.enum(['none', 'se', 'eca']).default('none'),
+    antialias: z.boolean().default(false),
+    halvedSplit: z.boolean().default(false),
+    form: z.enum(['A', 'B', 'C']),
+    classes: z.int().min(0),
+    inputChannels: z.int().min(1),
+    inputSize: z.tuple([z.int().min(1), z.int().min(1)]),
+    outputStride: z.int().min(0),
+    zeroInitLast: z.boolean(),
+  }),
+  classes: z.array(z.string()),
+  preprocessing: z.object({
+    channels: z.union([z.literal(1), z.literal(3)]),
+    size: z.int().min(1),
+    resize: z.int().min(1),
+    interpolation: z.enum(interpolations),
+    mean: z.array(z.number()),
+    std: z.array(z.number().positive()),
+  }),
+  weights: z.string().exactOptional(),
+  metrics: z.record(z.string(), z.number()),
+  wrappers: z.array(z.enum(wrapperNames)).exactOptional(),
+  builtIn: z.array(z.enum(['normalise', 'grey', 'softmax'])).exactOptional(),
+});
+
+export const writeDescription = (description: ModelDescription): string => JSON.stringify(description, null, 2);
+
+/**
+ * @param source what the text is from, for the message.
+ * @throws FormatError when the text is not a description.
+ */
+export function readDescription(text: string, source: string): ModelDescription {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new FormatError(`${source}: the model's description is not JSON.`);
+  }
+  const { data, error } = schema.safeParse(json);
+  if (!data) {
+    const { path, message } = error.issues[0]!;
+    throw new FormatError(`${source}: "${path.join('.')}" in the model's description cannot be read: ${message}.`);
+  }
+  const { builtIn, ...description } = data;
+  return builtIn ? { ...description, wrappers: builtIn.map((name) => formerNames[name]) } : description;
+}

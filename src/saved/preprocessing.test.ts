@@ -1,0 +1,89 @@
+/** Preprocessing changed after the fact: what goes with another size, what it costs, and what no net can be given. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { findWeights } from '../catalog/published.ts';
+import { Classifier } from '../classifier/classifier.ts';
+import { imagenetPreprocessing, type Preprocessing } from '../data/presets.ts';
+import { UsageError } from '../errors.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights } from '../model/weights.ts';
+import { exportOnnx } from './export.ts';
+import { loadModel, type SavedModel } from './files.ts';
+import { preprocessingWarningFor, withPreprocessing } from './preprocessing.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'resnext-preparation-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const net = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 32, width: 8, classes: 3, inputSize: 64 });
+const weights = initialWeights(net, 1);
+setWeights(net, weights);
+const preprocessing = { ...imagenetPreprocessing, size: 64, resize: 73 };
+const model: SavedModel = {
+  description: { variant: 'small', config: net.config, classes: ['a', 'b', 'c'], preprocessing, metrics: {} },
+  ...{ graph: net.graph, weights },
+};
+
+test('another size rebuilds the net for it and keeps the ratio of the resize', () => {
+  const { description, graph } = withPreprocessing(model, { size: 96 });
+  expect(description.preprocessing).toEqual({ ...preprocessing, size: 96, resize: 110 });
+  expect(description.config.inputSize).toEqual([96, 96]);
+  expect(graph.inputs[0]!.dims).toEqual(['N', 3, 96, 96]);
+  expect(model.graph.inputs[0]!.dims).toEqual(['N', 3, 64, 64]);
+});
+
+test('what is given wins, and the graph stays where its size does', () => {
+  const changed = withPreprocessing(model, { resize: 80, interpolation: 'bicubic' });
+  expect(changed.description.preprocessing).toEqual({ ...preprocessing, resize: 80, interpolation: 'bicubic' });
+  expect(changed.graph).toBe(model.graph);
+  expect(withPreprocessing(model, { size: 96, resize: 100 }).description.preprocessing).toMatchObject({ resize: 100 });
+});
+
+test('published weights have a larger view with a resize of its own', () => {
+  const { name, preprocessing: usual, larger } = findWeights('resnext50_32x4d.a1h_in1k');
+  const published = { ...model, description: { ...model.description, weights: name, preprocessing: usual } };
+  expect(larger).toMatchObject({ size: 288, resize: 288 });
+  const changed = withPreprocessing(published, { size: 288 });
+  expect(changed.description.preprocessing).toEqual(larger);
+  expect(preprocessingWarningFor(changed.description)).toBeUndefined();
+});
+
+test('published weights say what a wrong resize costs; those of nobody in particular do not', () => {
+  const { name, preprocessing: usual } = findWeights('resnext101_64x4d.tv_in1k');
+  const published = { ...model, description: { ...model.description, weights: name, preprocessing: usual } };
+  expect(preprocessingWarningFor(published.description)).toBeUndefined();
+  const { description } = withPreprocessing(published, { resize: 256 });
+  expect(preprocessingWarningFor(description)).toMatch(
+    /was evaluated with the shorter side at 232 .* the resize should be/,
+  );
+  expect(preprocessingWarningFor(withPreprocessing(model, { resize: 256 }).description)).toBeUndefined();
+});
+
+test('a classifier classifies at another size', async () => {
+  const image = { width: 120, height: 100, channels: 3 as const, data: new Uint8Array(36_000).fill(90) };
+  const classifier = await Classifier.open(model, { preprocessing: { size: 96 } });
+  expect((await classifier.prepare(image)).dims).toEqual([1, 3, 96, 96]);
+  expect(await classifier.classify(image)).toHaveLength(3);
+  await classifier.dispose();
+});
+
+test.each<[Partial<Preprocessing>, string]>([
+  [{ size: 0 }, 'size = 0 should be a whole number of pixels, at least 1.'],
+  [{ resize: 1.5 }, 'resize = 1.5 should be a whole number of pixels, at least 1.'],
+  [{ channels: 1 }, 'channels = 1 should be 3, which is what the net reads.'],
+  [{ mean: [0.5] }, 'mean = [0.5] should be numbers, as many as the net reads channels: 3.'],
+  [{ std: [0, 1, 1] }, 'std = [0,1,1] should be numbers above 0, as many as the net reads channels: 3.'],
+  [{ interpolation: 'cubic' as 'bicubic' }, 'interpolation = "cubic" should be one of nearest, box, bilinear'],
+])('%j is refused', (changes, message) => {
+  expect(() => withPreprocessing(model, changes)).toThrow(UsageError);
+  expect(() => withPreprocessing(model, changes)).toThrow(message);
+});
+
+test('an ONNX file whose weights are folded keeps its size', async () => {
+  const file = join(folder, 'net.onnx');
+  await exportOnnx(file, model);
+  const { weights: _, ...folded } = await loadModel(file);
+  expect(() => withPreprocessing(folded, { size: 96 })).toThrow('takes images of its own size; leave out size = 96.');
+});

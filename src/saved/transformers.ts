@@ -1,0 +1,101 @@
+/**
+ * A model as the folder that transformers.js opens with its image-classification pipeline: `config.json` (what it is and
+ * its labels), `preprocessor_config.json` (how it wants its images) and `onnx/model.onnx` with the input
+ * `pixel_values`. Formats: https://huggingface.co/docs/transformers.js, "custom models".
+ *
+ * transformers.js 4.3 knows no ResNeXt. It picks a class by `model_type`, and its class for `resnet` does no more than
+ * run the file and read `logits`, which is what any of these nets needs. Its BitImageProcessor is the one whose steps are
+ * ours: shorter side, middle, scale, mean and standard deviation.
+ */
+import { join } from 'node:path';
+import type { Preprocessing } from '../data/presets.ts';
+import type { Interpolation } from '../data/resize.ts';
+import { UsageError } from '../errors.ts';
+import { makeFolder, writeFileAtomically } from '../files.ts';
+import type { Graph } from '../graph/graph.ts';
+import { type WriteFileOptions, writeOnnxFile } from '../onnx/files.ts';
+import { inlineLimit } from '../onnx/write.ts';
+import { byteLength } from '../tensor.ts';
+import type { ModelDescription } from './description.ts';
+import { describedGraph } from './export.ts';
+import type { SavedModel } from './files.ts';
+
+/** Pillow's numbers. */
+const resamples: { readonly [I in Interpolation]: number } = {
+  nearest: 0,
+  lanczos: 1,
+  bilinear: 2,
+  bicubic: 3,
+  box: 4,
+};
+
+/** Above so many bytes of tensors they go to `onnx/model.onnx_data`, and the config says so. */
+export type ExportTransformersOptions = Pick<WriteFileOptions, 'externalAbove'>;
+
+/**
+ * Writes the folder, which is made. A net that sees grayscale images gets its grayscale from RGB inside the graph.
+ *
+ * @throws UsageError when the model has no classes or no weights, or the file system refuses.
+ * @example
+ * await exportTransformers('models/flowers', await loadModel('runs/flowers'));
+ * // elsewhere: await (await pipeline('image-classification', 'flowers'))('rose.jpg')
+ */
+export async function exportTransformers(
+  folder: string,
+  model: SavedModel,
+  { externalAbove = inlineLimit }: ExportTransformersOptions = {},
+): Promise<void> {
+  const { description } = model;
+  if (description.config.classes === 0) {
+    throw new UsageError(`The model (${description.variant}) has no classes, so there is nothing to classify.`);
+  }
+  const graph = describedGraph(model, description.preprocessing.channels === 1 ? ['grayscale'] : []);
+  const [input] = graph.inputs;
+  if (input?.dims?.[1] !== 3) {
+    throw new UsageError(`transformers.js gives images of 3 channels, but the net reads ${input?.dims?.[1]}.`);
+  }
+  input.name = 'pixel_values';
+  await makeFolder(join(folder, 'onnx'));
+  await writeOnnxFile(join(folder, 'onnx', 'model.onnx'), graph, { externalAbove, externalSuffix: '_data' });
+  await writeJson(join(folder, 'preprocessor_config.json'), processorOf(description.preprocessing));
+  await writeJson(join(folder, 'config.json'), configOf(description, tensorBytes(graph) > externalAbove));
+}
+
+/** Without a data type transformers.js looks in browsers for a quantized file, which is not there. */
+function configOf({ variant, config, classes }: ModelDescription, isExternal: boolean): object {
+  const labels = Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
+  return {
+    _name_or_path: variant,
+    architectures: ['ResNetForImageClassification'],
+    model_type: 'resnet',
+    num_channels: 3,
+    num_labels: labels.length,
+    id2label: Object.fromEntries(labels.map((label, k) => [k, label])),
+    label2id: Object.fromEntries(labels.map((label, k) => [label, k])),
+    'transformers.js_config': { dtype: 'fp32', use_external_data_format: isExternal },
+  };
+}
+
+function processorOf({ size, resize, interpolation, mean, std }: Preprocessing): object {
+  const forRgb = (values: readonly number[]) => (values.length === 1 ? [...values, ...values, ...values] : values);
+  return {
+    image_processor_type: 'BitImageProcessor',
+    do_convert_rgb: true,
+    do_resize: true,
+    size: { shortest_edge: resize },
+    resample: resamples[interpolation],
+    do_center_crop: true,
+    crop_size: { height: size, width: size },
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: forRgb(mean),
+    image_std: forRgb(std),
+  };
+}
+
+const tensorBytes = ({ initializers }: Graph): number =>
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
+
+const writeJson = (path: string, value: object): Promise<void> =>
+  writeFileAtomically(path, [new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)]);
