@@ -64,6 +64,7 @@ export { initialWeights } from './model/init.ts';
 export type { Parameter } from './model/layers.ts';
 export { type Model, resnext } from './model/resnext.ts';
 export { type Stage, type StageGraph, stageGraph, stageNames } from './model/stages.ts';
+export { stems } from './model/stems.ts';
 export { variantName } from './model/variant-name.ts';
 export { variant, variants } from './model/variants.ts';
 export {

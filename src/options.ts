@@ -84,7 +84,7 @@ export const oneOf = <const C extends string | number, const S extends About<C>>
   expected: either(choices),
   choices,
   accepts: (value: unknown): value is C => choices.some((choice) => choice === value),
-  parse: (text: string): unknown => choices.find((choice) => String(choice) === text) ?? text,
+  parse: (text: string): unknown => choices.find((choice) => String(choice) === text) ?? numberIn(text),
 });
 
 /** True or false; typed as a flag without a value. */
@@ -106,12 +106,12 @@ export const text = <const S extends About<string>>(spec: S & { readonly expecte
 /** Any number of values of one kind; typed with commas between them. */
 export const list = <T, const S extends About<readonly T[]>>(
   item: Kind<T>,
-  spec: S & { readonly atLeast?: number },
+  spec: S & { readonly nonEmpty?: true },
 ) => ({
   ...spec,
-  expected: `a list of ${plural(item.expected)}`,
+  expected: `a ${spec.nonEmpty ? 'non-empty ' : ''}list of ${plural(item.expected)}`,
   accepts: (value: unknown): value is readonly T[] =>
-    Array.isArray(value) && value.length >= (spec.atLeast ?? 0) && value.every(item.accepts),
+    Array.isArray(value) && (value.length > 0 || !spec.nonEmpty) && value.every(item.accepts),
   parse: (typed: string): unknown => typed.split(',').flatMap((part) => (part.trim() ? [item.parse(part.trim())] : [])),
 });
 
@@ -131,9 +131,11 @@ function numeric(range: Range, isWhole: boolean): Kind<number> {
     expected: `a ${isWhole ? 'whole ' : ''}number${bounds(range)}`,
     accepts: (value: unknown): value is number =>
       typeof value === 'number' && isNumber(value) && value >= from && value > above && value <= to && value < below,
-    parse: (typed) => (typed.trim() === '' || Number.isNaN(Number(typed)) ? typed : Number(typed)),
+    parse: numberIn,
   };
 }
+
+const numberIn = (text: string): unknown => (text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text));
 
 function bounds({ from, above, to, below }: Range): string {
   if (from !== undefined && to !== undefined) return ` from ${from} to ${to}`;
@@ -173,7 +175,7 @@ export class OptionError extends UsageError {
 }
 
 /** Why a value cannot be used, or undefined if it can. */
-export function refusal<T>(field: Field<T>, value: unknown): string | undefined {
+export function refusal(field: Field<unknown>, value: unknown): string | undefined {
   if (field.accepts(value)) return undefined;
   return `${value === undefined ? 'is missing' : `is ${shown(value)}`}, but expected ${field.expected}.`;
 }
@@ -182,8 +184,9 @@ const shown = (value: unknown): string =>
   typeof value === 'string' || (typeof value === 'object' && value !== null) ? JSON.stringify(value) : String(value);
 
 /** @throws OptionError for the first option of the table that is missing or cannot be used. */
-export function check<T extends Table>(table: T, given: object): asserts given is OptionsOf<T> {
-  checkEach(table, given, (field) => field.required === true || hasDefault(field));
+export function check<T extends Table>(table: T, options: object): asserts options is OptionsOf<T> {
+  const refused = firstRefused(table, options, (field) => field.required === true || hasDefault(field));
+  if (refused) throw refused;
 }
 
 /**
@@ -192,16 +195,26 @@ export function check<T extends Table>(table: T, given: object): asserts given i
  * @throws OptionError for the first option of the table that is required and missing, or cannot be used.
  */
 export function checkGiven<T extends Table>(table: T, given: object): asserts given is GivenOf<T> {
-  checkEach(table, given, (field) => field.required === true);
+  const refused = refusedOption(table, given);
+  if (refused) throw refused;
 }
 
-function checkEach(table: Table, given: object, isNeeded: (field: Field<unknown>) => boolean): void {
+/** The first given option that cannot be used, as an error. */
+export const refusedOption = (table: Table, given: object): OptionError | undefined =>
+  firstRefused(table, given, (field) => field.required === true);
+
+function firstRefused(
+  table: Table,
+  given: object,
+  isNeeded: (field: Field<unknown>) => boolean,
+): OptionError | undefined {
   const values: Values = { ...given };
   for (const [name, field] of Object.entries(table)) {
     const value = values[name];
     const reason = value === undefined && !isNeeded(field) ? undefined : refusal(field, value);
-    if (reason !== undefined) throw new OptionError(table, (say) => `${say(name)} ${reason}`);
+    if (reason !== undefined) return new OptionError(table, (say) => `${say(name)} ${reason}`);
   }
+  return undefined;
 }
 
 type Values = Readonly<Record<string, unknown>>;

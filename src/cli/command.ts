@@ -1,5 +1,5 @@
 /** Registers a command from its table of options. Its code is imported when it runs. */
-import { type Command, Option } from 'commander';
+import { type Command, type HelpConfiguration, Option } from 'commander';
 import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
 import { createOutput, type Output } from './output.ts';
 
@@ -46,6 +46,16 @@ function register<T extends Table, Options>(
     }
   });
 }
+
+/** Descriptions begin in one column; below a term that is too long for it. */
+export const helpLayout: HelpConfiguration = {
+  padWidth: () => 24,
+  formatItem(term, width, description, help) {
+    const indent = `\n${' '.repeat(width + 4)}`;
+    const text = help.boxWrap(description, (help.helpWidth ?? 80) - width - 4).replaceAll('\n', indent);
+    return term.length > width ? `  ${term}${indent}${text}` : `  ${term.padEnd(width)}  ${text}`;
+  },
+};
 
 const isArgument = (flag: string): boolean => /^[<[]/.test(flag);
 

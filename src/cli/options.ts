@@ -1,13 +1,14 @@
 /** The arguments and options of each command, as tables. Entries that several commands share come first. */
+
+import { layoutNames } from '../checkpoints/write.ts';
 import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
 import { forms, shortcuts } from '../model/config.ts';
 import { flag, list, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
+import { resultFormats } from '../output/results.ts';
 import { recipe, settings } from '../train/options.ts';
-import { layoutNames } from '../zoo/write.ts';
 import { exportFormats } from './formats.ts';
-import { resultFormats } from './results.ts';
 
 const modelDoc =
   'a run, a checkpoint or file of weights (.safetensors, .pth, .t7), an .onnx file of this package, the name of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
@@ -95,6 +96,10 @@ export const pullOptions = {
 
 export const summaryOptions = { model: variantOrModel, form, shortcut, classes, size, json };
 
+// what a new run requires, a resumed one does not
+const { data: _, ...recipeFlags } = recipe;
+const { out: __, ...settingFlags } = settings;
+
 export const trainFlags = {
   dir: text({
     expected: 'a folder of images',
@@ -107,8 +112,8 @@ export const trainFlags = {
     doc: 'folder for the results; required for a new run',
   }),
   resume: text({ expected: 'the folder of a run', flag: '--resume <run>', doc: 'continue an interrupted run' }),
-  ...recipe,
-  ...settings,
+  ...recipeFlags,
+  ...settingFlags,
   json: jsonLines,
 };
 

@@ -13,11 +13,12 @@ import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { countNames, gatherWeights, setWeights, stateDict, type Weights, weightSpecs } from '../model/weights.ts';
+import { countNames, gatherWeights, stateDict, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { floatTensor, type StateDict } from '../weights/state-dict.ts';
+import { assemble } from './assemble.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import { unwrap } from './wrappers.ts';
@@ -83,10 +84,8 @@ export function pathHints(file: string): { readonly hint: string; readonly entry
 
 /** A model of this package. Its weights have our names, in its own form or in form C, or those of a layout. */
 function described(stored: StateDict, description: ModelDescription, source: string, lazy: boolean): SavedModel {
-  const model = resnext(description.config);
-  const weights = weightsUnder(model, stored, { source, hint: description.variant, lazy });
-  setWeights(model, weights);
-  return { description, graph: model.graph, weights };
+  const weights = weightsUnder(resnext(description.config), stored, { source, hint: description.variant, lazy });
+  return assemble(description, weights);
 }
 
 function weightsUnder(model: Model, { tensors }: StateDict, options: ImportOptions & LoadOptions): Weights {

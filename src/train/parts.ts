@@ -10,7 +10,7 @@ import { type Weights, weightSpecs } from '../model/weights.ts';
 export const head = 'fc';
 
 /** Means every part but the classifier. */
-export const backbone = 'all but fc';
+export const backbone = 'backbone';
 
 /** The parts of a net, from the images on. */
 export const partsOf = ({ depths, classes }: Pick<ResNeXtConfig, 'depths' | 'classes'>): string[] => [
