@@ -14,18 +14,21 @@ export interface StagedFile {
   discard(): Promise<void>;
 }
 
+/** Text is written in UTF-8. */
+export type FileContents = string | Iterable<Uint8Array>;
+
 /**
- * Writes the chunks as one file that replaces what was at `path`.
+ * Writes text, or chunks of bytes, as one file that replaces what was at `path`.
  *
  * @throws UsageError when the file system refuses.
  */
-export async function writeFileAtomically(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
-  const staged = await stageFile(path, chunks);
+export async function writeFileAtomically(path: string, contents: FileContents): Promise<void> {
+  const staged = await stageFile(path, contents);
   await staged.commit();
 }
 
 /** The first half of `writeFileAtomically`, for files that belong together: stage them all, then commit them all. */
-export async function stageFile(path: string, chunks: Iterable<Uint8Array>): Promise<StagedFile> {
+export async function stageFile(path: string, contents: FileContents): Promise<StagedFile> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   const discard = () => rm(temporary, { force: true });
   const attempt = async (action: () => Promise<void>): Promise<void> => {
@@ -36,14 +39,14 @@ export async function stageFile(path: string, chunks: Iterable<Uint8Array>): Pro
       throw refusal('write', path, error);
     }
   };
-  await attempt(() => writeThrough(temporary, chunks));
+  await attempt(() => writeThrough(temporary, contents));
   return { commit: () => attempt(() => rename(temporary, path)), discard };
 }
 
-async function writeThrough(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+async function writeThrough(path: string, contents: FileContents): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    await writeFile(file, chunks);
+    await writeFile(file, contents);
     await file.sync();
   } finally {
     await file.close();

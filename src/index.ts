@@ -23,6 +23,7 @@ export {
 export type { Image } from './data/image.ts';
 export {
   type Augmentation,
+  augmentations,
   cifarPreprocessing,
   evaluationTransforms,
   imagenetPreprocessing,
@@ -33,7 +34,8 @@ export {
 } from './data/presets.ts';
 export { type Random, sampleRandom } from './data/random.ts';
 export { type Interpolation, resize } from './data/resize.ts';
-export { applyTransforms, type Transform, type Transforms } from './data/transforms.ts';
+export { applyTransforms } from './data/transforms/apply.ts';
+export { type Transform, type TransformKind, type Transforms, transforms } from './data/transforms/table.ts';
 export { type BlockDrawingOptions, blockNames, drawBlock } from './draw/block.ts';
 export { drawGroupedConvolution, type GroupedConvolutionOptions } from './draw/grouped.ts';
 export type { DrawingOptions } from './draw/svg.ts';

@@ -1,5 +1,6 @@
 /** The package in Node: everything in `index.ts`, and what needs files, sharp or onnxruntime-node. */
 
+export { type Machine, Session, type SessionOptions, thisMachine } from '#platform';
 export {
   type Benchmark,
   type BenchmarkOptions,
@@ -34,8 +35,6 @@ export { resolveModel } from './hub/resolve.ts';
 export * from './index.ts';
 export { type ClassScore, type ConfusedPair, mostConfused } from './metrics/confusion.ts';
 export { readOnnxFile, type WriteFileOptions, writeOnnxFile } from './onnx/files.ts';
-export { type Machine, thisMachine } from './runtime/machine.ts';
-export { Session, type SessionOptions } from './runtime/session.ts';
 export { convert } from './saved/convert.ts';
 export type { ModelDescription } from './saved/description.ts';
 export { type ExportOnnxOptions, exportOnnx } from './saved/export.ts';
@@ -46,8 +45,9 @@ export {
   withChannels,
   withClasses,
 } from './saved/external.ts';
-export { loadModel, type SavedModel, saveModel } from './saved/files.ts';
+export { loadModel, saveModel } from './saved/files.ts';
 export { exportStateDict } from './saved/layout.ts';
+export type { SavedModel } from './saved/model.ts';
 export { type ExportTransformersOptions, exportTransformers } from './saved/transformers.ts';
 export type { TrainEvent, TrainHooks } from './train/events.ts';
 export { resume, type TrainResult, train } from './train/loop.ts';

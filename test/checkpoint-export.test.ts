@@ -18,7 +18,7 @@ import { initialWeights } from '../src/model/init.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { variant } from '../src/model/variants.ts';
 import { setWeights, stateDict } from '../src/model/weights.ts';
-import { Session } from '../src/runtime/session.ts';
+import { Session } from '../src/platform/node.ts';
 import { type ExportOnnxOptions, exportOnnx } from '../src/saved/export.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import { writeSafetensorsFile } from '../src/weights/files.ts';

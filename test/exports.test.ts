@@ -17,6 +17,7 @@ it('the entry for browsers', () => {
       "Value",
       "adaptStem",
       "applyTransforms",
+      "augmentations",
       "blockNames",
       "bytesSource",
       "cifar100Classes",
@@ -69,6 +70,7 @@ it('the entry for browsers', () => {
       "trainTransforms",
       "trainedParameters",
       "trainingStep",
+      "transforms",
       "variant",
       "variantName",
       "variants",
@@ -136,13 +138,14 @@ const importsOf = (file: URL): string[] =>
 
 const packageOf = (name: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0];
 
-/** The packages that a module needs, itself or through the modules it imports. */
-function packagesOf(entry: string): string[] {
+/** The packages that a module needs on a platform, itself or through the modules it imports. */
+function packagesOf(entry: string, platform: 'node' | 'web'): string[] {
   const packages = new Set<string>();
   const modules = new Set([new URL(entry, dist).href]);
   for (const module of modules) {
     for (const name of importsOf(new URL(module))) {
-      if (name.startsWith('.')) modules.add(new URL(name, module).href);
+      if (name === '#platform') modules.add(new URL(`platform/${platform}.js`, dist).href);
+      else if (name.startsWith('.')) modules.add(new URL(name, module).href);
       else packages.add(packageOf(name));
     }
   }
@@ -150,6 +153,6 @@ function packagesOf(entry: string): string[] {
 }
 
 it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
-  expect(packagesOf('index.js')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand']);
-  expect(packagesOf('node.js')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
+  expect(packagesOf('index.js', 'web')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand']);
+  expect(packagesOf('node.js', 'node')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
 });

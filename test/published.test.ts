@@ -12,7 +12,7 @@ import { branchWidth, type ResNeXtConfig, type ResNeXtOptions } from '../src/mod
 import { initialWeights } from '../src/model/init.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { setWeights, weightSpecs } from '../src/model/weights.ts';
-import { Session } from '../src/runtime/session.ts';
+import { Session } from '../src/platform/node.ts';
 import { elements, type Tensor, tensor } from '../src/tensor.ts';
 import type { StoredTensor } from '../src/weights/state-dict.ts';
 import { goldenInput, numbers } from './golden-numbers.ts';

@@ -9,8 +9,7 @@ import type { Graph } from '../src/graph/graph.ts';
 import { lowerBlocked } from '../src/lower/blocked.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
-import { thisMachine } from '../src/runtime/machine.ts';
-import { Session } from '../src/runtime/session.ts';
+import { Session, thisMachine } from '../src/platform/node.ts';
 import { tensor } from '../src/tensor.ts';
 import {
   expectNear,

@@ -9,7 +9,7 @@ import { interpret } from '../src/graph/interpret.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
 import { stateDict } from '../src/model/weights.ts';
-import { Session } from '../src/runtime/session.ts';
+import { Session } from '../src/platform/node.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import type { StepOptions } from '../src/train/step.ts';
 import { readGolden } from './golden-files.ts';

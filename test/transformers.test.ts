@@ -20,7 +20,8 @@ import { UsageError } from '../src/errors.ts';
 import { initialWeights } from '../src/model/init.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { setWeights } from '../src/model/weights.ts';
-import { loadModel, type SavedModel } from '../src/saved/files.ts';
+import { loadModel } from '../src/saved/files.ts';
+import type { SavedModel } from '../src/saved/model.ts';
 import { type ExportTransformersOptions, exportTransformers } from '../src/saved/transformers.ts';
 import { tensor } from '../src/tensor.ts';
 

@@ -135,7 +135,7 @@ describe('what can be named', () => {
     expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
     expectError(await classify(photos, '--threshold', '50'), /--threshold 50 should be a probability from 0 to 1\./);
     expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
-    expectError(await classify(photos, '--threads', '-1'), /threads = -1 should be a whole number of at least 1\./);
+    expectError(await classify(photos, '--threads', '-1'), /threads is -1, but expected an integer from 1\./);
   });
 });
 

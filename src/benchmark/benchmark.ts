@@ -1,19 +1,15 @@
 /**
- * How long a graph takes on this machine, and which of the choices that inference leaves open are fastest here. Variants
- * of a graph are timed in turn, so that a machine that slows down slows them all; before each turn the threads of the
- * session before, which spin for a while in wait of more, are given time to fall asleep.
+ * How long a graph takes on this machine, and which of inference's choices are fastest here.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { type Machine, Session, type SessionOptions, thisMachine } from '#platform';
 import type { Tuning } from '../cache/tuning.ts';
 import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
-import { fillBytes, fillNormal, uniform } from '../random.ts';
 import { type GroupMerge, groupMergeOf, isProfitable } from '../rewrite/merge-groups.ts';
-import { type Machine, thisMachine } from '../runtime/machine.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { randomInputs } from './inputs.ts';
+import { type Contender, median, timeInTurn } from './timing.ts';
 
 export interface BenchmarkOptions {
   /** Images in a run; 1 unless given. */
@@ -50,7 +46,7 @@ export async function benchmark(
   const machine = await thisMachine();
   const { batch, threads, runs } = checked(options, machine);
   const lowered = lowerInference(graph, { block: machine.block, mergeGroups }).graph;
-  const [times] = await timeInTurn([{ graph: lowered, batch, threads }], runs);
+  const [times] = await timesOf([{ graph: lowered, batch, threads }], runs);
   const milliseconds = median(times!);
   return {
     batch,
@@ -121,7 +117,7 @@ export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promis
   return { tuning: { mergeGroups, threads: threadsOfBest }, trials };
 }
 
-/** The groups that could be widened. */
+/** The groups that could be merged. */
 function narrowGroups(graph: Graph, block: number | undefined): GroupMerge[] {
   if (!block) return [];
   const nodes = [...lowerInference(graph).graph.nodes];
@@ -140,7 +136,7 @@ const margin = 0.03;
 
 /** Each variant's fastest run: what else the machine does can only add to it. */
 const fastestOf = async (variants: readonly Timed[], runs: number): Promise<number[]> =>
-  (await timeInTurn(variants, runs)).map((times) => Math.min(...times));
+  (await timesOf(variants, runs)).map((times) => Math.min(...times));
 
 /** 1, 2, 4 … and the number of cores. */
 function threadCounts(cores: number): number[] {
@@ -163,55 +159,26 @@ interface Timed extends Pick<SessionOptions, 'threads'> {
   readonly batch: number;
 }
 
-/** Milliseconds after which a session's threads have fallen asleep. */
-const calm = 30;
-
-/** Milliseconds of each run; the variants take turns, and each turn begins with a run that does not count. */
-async function timeInTurn(variants: readonly Timed[], runs: number): Promise<number[][]> {
-  const opened: { session: Session; feeds: ReadonlyMap<string, Tensor> }[] = [];
-  const turns = Math.min(5, runs);
-  const times = variants.map((): number[] => []);
+/** Milliseconds of each run of each variant of a graph. */
+async function timesOf(variants: readonly Timed[], runs: number): Promise<number[][]> {
+  const contenders: Contender[] = [];
   try {
     for (const { graph, batch, threads } of variants) {
-      opened.push({ session: await Session.open(graph, { threads: threads! }), feeds: randomInput(graph, batch) });
+      const feeds = randomInputs(graph, batch, 1);
+      checkBatch(feeds, batch);
+      contenders.push({ session: await Session.open(graph, { threads: threads! }), feeds });
     }
-    for (let turn = 0; turn < turns; turn++) {
-      for (const [i, { session, feeds }] of opened.entries()) {
-        await pause(calm);
-        await session.run(feeds);
-        const count = Math.floor((runs * (turn + 1)) / turns) - Math.floor((runs * turn) / turns);
-        for (let k = 0; k < count; k++) {
-          const began = performance.now();
-          await session.run(feeds);
-          times[i]!.push(performance.now() - began);
-        }
-      }
-    }
-    return times;
+    return await timeInTurn(contenders, runs);
   } finally {
-    for (const { session } of opened) await session.dispose();
+    for (const { session } of contenders) await session.dispose();
   }
 }
 
-/** Normal numbers, or bytes where it takes such, for each input; its first dimension, where free, is the batch. */
-function randomInput({ inputs, initializers }: Graph, batch: number): Map<string, Tensor> {
-  const fed = inputs.filter((value) => !initializers.has(value));
-  return new Map(
-    fed.map(({ name, dims, dtype }) => {
-      const sizes = dims?.map((dim, axis) => (typeof dim === 'string' && axis === 0 ? batch : dim)) as number[];
-      const isTaken = dtype === 'float32' || dtype === 'uint8';
-      if (!isTaken || !sizes?.every((dim) => typeof dim === 'number') || sizes[0] !== batch) {
-        const is = `${dtype} [${dims ?? '?'}]`;
-        throw new UsageError(
-          `The input "${name}" is ${is}, but should be float32 or uint8 with a batch of ${batch} or free.`,
-        );
-      }
-      const input = tensor(dtype, sizes);
-      if (input.dtype === 'uint8') fillBytes(input.data, uniform(1));
-      else fillNormal(input.data as Float32Array, 1, uniform(1));
-      return [name, input];
-    }),
-  );
+function checkBatch(feeds: Contender['feeds'], batch: number): void {
+  for (const [name, { dims }] of feeds) {
+    if (dims[0] === batch) continue;
+    throw new UsageError(
+      `The input "${name}" is [${dims}], but expected a batch of ${batch}; set batch to ${dims[0]}.`,
+    );
+  }
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;

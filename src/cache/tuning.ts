@@ -39,6 +39,6 @@ export async function writeTuning(folder: string, machine: object, tuning: Tunin
   await makeFolder(folder);
   const path = join(folder, fileName);
   const text = `${JSON.stringify({ machine, ...tuning }, null, 2)}\n`;
-  await writeFileAtomically(path, [new TextEncoder().encode(text)]);
+  await writeFileAtomically(path, text);
   return path;
 }

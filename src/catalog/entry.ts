@@ -1,10 +1,13 @@
 /**
- * What is known of published weights: where they are, how they are checked, under which license, how images are made
- * ready for them and how well they do. The tables beside this file hold the facts; here are their types, and what the
- * tables share: parameter counts per variant and preprocessing from a size and the share of the image that is kept.
+ * What the catalog knows about published weights: where they are, how a download is checked, their license, how images are
+ * preprocessed and how accurate they are. The tables beside this file hold the facts; here are their types, and what
+ * follows from a row: parameters from the variant, preprocessing from a size and the share of the image that is kept.
  */
 import { imagenetPreprocessing, type Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
+import { cost } from '../graph/cost.ts';
+import { resnext } from '../model/resnext.ts';
+import { variant } from '../model/variants.ts';
 
 /** Which classes the outputs stand for. */
 export type LabelSet = 'imagenet-1k' | 'imagenet-12k' | 'cifar-10' | 'cifar-100' | 'svhn';
@@ -84,53 +87,29 @@ export const classesOf: Readonly<Record<LabelSet, number>> = {
   svhn: 10,
 };
 
-/** Parameters with 1,000 classes, or 10 for the nets of 29 and 272 layers. */
-const parameters: Readonly<Record<string, number>> = {
-  resnext14_16x4d: 7_127_336,
-  resnext14_32x2d: 7_029_416,
-  resnext14_32x4d: 9_411_880,
-  resnext26_32x2d: 9_924_136,
-  resnext26_32x4d: 15_389_480,
-  resnext50_32x4d: 25_028_904,
-  resnext50d_32x4d: 25_048_136,
-  resnext101_32x4d: 44_177_704,
-  resnext101_32x8d: 88_791_336,
-  resnext101_32x16d: 194_026_792,
-  resnext101_32x32d: 468_530_472,
-  resnext101_32x48d: 828_411_176,
-  resnext101_64x4d: 83_455_272,
-  resnext152_32x4d: 59_951_400,
-  seresnext26d_32x4d: 16_809_512,
-  seresnext26t_32x4d: 16_806_976,
-  seresnext50_32x4d: 27_559_896,
-  seresnext101_32x4d: 48_955_416,
-  seresnext101_32x8d: 93_569_048,
-  seresnext101_64x4d: 88_232_984,
-  seresnext101d_32x8d: 93_588_280,
-  seresnextaa101d_32x8d: 93_588_280,
-  seresnextaa201d_32x8d: 149_394_904,
-  legacy_seresnext26_32x4d: 16_790_280,
-  legacy_seresnext50_32x4d: 27_559_896,
-  legacy_seresnext101_32x4d: 48_955_416,
-  senet154: 115_088_984,
-  resnext29_32x4d: 4_775_754,
-  resnext29_16x64d: 68_155_210,
-  resnext272_1x64d: 44_540_746,
-  resnext272_2x32d: 32_928_586,
-};
+const counts = new Map<string, number>();
 
-/** Every one of these nets ends in 2,048 features, CIFAR's in 1,024; each class takes a weight for each and a bias. */
-function parametersOf(variant: string, labels: LabelSet): number {
-  const cifar = /^resnext(29|272)_/.test(variant);
-  const [features, classes] = cifar ? [1024, 10] : [2048, 1000];
-  return parameters[variant]! + (classesOf[labels] - classes) * (features + 1);
+/** Parameters of a variant with these classes; each variant is built once, when its count is first read. */
+function parametersOf(name: string, classes: number): number {
+  const key = `${name} ${classes}`;
+  const count = counts.get(key) ?? cost(resnext({ ...variant(name), classes }).graph).parameters;
+  counts.set(key, count);
+  return count;
 }
 
 /** What a row of a table says, before what follows from it is added. */
 type Row = Omit<PublishedWeights, 'variant' | 'parameters' | 'megabytes'> & { readonly megabytes?: number };
 
 /** An entry from a row: the variant is the name up to its dot, unless it is given. */
-export function entry(row: Row, variant = row.name.split('.')[0]!): PublishedWeights {
-  const count = parametersOf(variant, row.labels);
-  return { ...row, variant, parameters: count, megabytes: row.megabytes ?? Math.round((4 * count) / 1e5) / 10 };
+export function entry(row: Row, variantName = row.name.split('.')[0]!): PublishedWeights {
+  return {
+    ...row,
+    variant: variantName,
+    get parameters() {
+      return parametersOf(variantName, classesOf[row.labels]);
+    },
+    get megabytes() {
+      return row.megabytes ?? Math.round((4 * this.parameters) / 1e5) / 10;
+    },
+  };
 }

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
@@ -51,13 +52,7 @@ const schema = z.object({
  * @example readHubConfig(await readFile('config.json', 'utf8'), 'config.json').architecture // 'resnext50_32x4d'
  */
 export function readHubConfig(text: string, source: string): HubConfig {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new FormatError(`${source} is not JSON.`);
-  }
-  const { data, error } = schema.safeParse(json);
+  const { data, error } = schema.safeParse(parseJson(text, source));
   if (!data) {
     const { path, message } = error.issues[0]!;
     if (path.length === 0) throw new FormatError(`${source} holds no JSON object.`);

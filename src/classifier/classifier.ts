@@ -1,15 +1,18 @@
 /** A model at work: images in, classes out. It prepares images the way the model was trained and names the results. */
+
+import type { Session } from '#platform';
 import type { Sample } from '../data/folder.ts';
 import { type ImageSource, readImage } from '../data/image-source.ts';
 import { evaluationTransforms, type Views } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
-import { applyTransforms, countViews, outputDims, type Transforms } from '../data/transforms.ts';
+import { applyTransforms } from '../data/transforms/apply.ts';
+import { countViews, outputDims } from '../data/transforms/plan.ts';
+import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
-import type { Session } from '../runtime/session.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
-import type { SavedModel } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';

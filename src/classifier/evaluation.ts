@@ -1,7 +1,7 @@
 /** Measuring a classifier on labeled images, as they come from the background. */
 import type { Sample } from '../data/folder.ts';
 import { type Batch, type EpochOptions, Loader } from '../data/loader.ts';
-import type { Transforms } from '../data/transforms.ts';
+import type { Transforms } from '../data/transforms/table.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
 import { type ClassScore, Confusion, likeliest } from '../metrics/confusion.ts';
 import { softmax } from './predictions.ts';

@@ -12,7 +12,8 @@ import type { Stage } from '../model/stages.ts';
 import { stems } from '../model/stems.ts';
 import { convert } from '../saved/convert.ts';
 import { exportOnnx } from '../saved/export.ts';
-import { loadModel, type SavedModel, saveModel } from '../saved/files.ts';
+import { loadModel, saveModel } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { Classifier } from './classifier.ts';
 

@@ -2,9 +2,9 @@
  * Maps of a model's stages. A session that gives them is opened the first time that they are asked for, from the model's
  * graph with these outputs, and kept.
  */
+import type { Session } from '#platform';
 import { type Stage, stageGraph } from '../model/stages.ts';
-import type { Session } from '../runtime/session.ts';
-import type { SavedModel } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type ClassifierOptions, openGraph } from './open.ts';
 

@@ -2,12 +2,12 @@ import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { thisMachine } from '#platform';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { writeTuning } from '../cache/tuning.ts';
 import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
-import { thisMachine } from '../runtime/machine.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { exportOnnx } from '../saved/export.ts';
 import { loadModel, saveModel } from '../saved/files.ts';

@@ -6,9 +6,8 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { type Machine, optimizedFile, Session, type SessionOptions, thisMachine } from '#platform';
 import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
@@ -17,13 +16,10 @@ import type { Preprocessing } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
-import { writeOnnxFile } from '../onnx/files.ts';
-import { type Machine, thisMachine } from '../runtime/machine.ts';
-import { trimMallocThreshold } from '../runtime/memory.ts';
-import { optimizedFile, Session, type SessionOptions } from '../runtime/session.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn } from '../saved/external.ts';
-import { loadModel, modelFile, pathHints, type SavedModel } from '../saved/files.ts';
+import { loadModel, modelFile, pathHints } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
 import { byteLength } from '../tensor.ts';
 
@@ -142,29 +138,9 @@ function keyOf(file: string, { machine, mergeGroups, preprocessing }: Plan): str
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }
 
-/** Weights of more bytes go to ONNX Runtime through a file. */
-const large = 2 ** 27;
-
 function openLowered(graph: Graph, { settings, machine, mergeGroups }: Plan, saveTo?: string): Promise<Session> {
   const lowered = lowerInference(graph, { block: machine.block, mergeGroups }).graph;
-  const options = saveTo === undefined ? settings : { ...settings, saveTo };
-  return weightBytes(lowered) > large ? openThroughFile(lowered, options) : Session.open(lowered, options);
-}
-
-/**
- * ONNX Runtime maps weights that lie in a file into memory, and lets go of each when it has put it into blocks. Given as
- * arrays it copies them all first: at the peak that is twice the weights more.
- */
-async function openThroughFile(graph: Graph, options: SessionOptions): Promise<Session> {
-  await trimMallocThreshold();
-  const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), 'lowered-'));
-  try {
-    const file = join(folder, optimizedFile);
-    await writeOnnxFile(file, graph, { externalAbove: 0 });
-    return await Session.open(file, options);
-  } finally {
-    await rm(folder, { recursive: true, force: true }).catch(() => {}); // what is still mapped stays on some systems
-  }
+  return Session.open(lowered, saveTo === undefined ? settings : { ...settings, saveTo });
 }
 
 async function fromCache(folder: string, key: string, { settings }: Plan): Promise<OpenedModel | undefined> {

@@ -1,7 +1,7 @@
 /** Grouped convolution on plain float32 tensors, run by ONNX Runtime. */
-import type { Graph } from '../graph/graph.ts';
+
+import { runOnce, type SessionOptions } from '#platform';
 import { lowerStandard } from '../lower/standard.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import type { Tensor } from '../tensor.ts';
 import {
   backwardFeeds,
@@ -38,17 +38,4 @@ export async function runConvolutionGradient(
 ): Promise<ConvolutionGradient<Tensor>> {
   const graph = lowerStandard(backwardGraph(x, w, dy, options));
   return gradientOf(await runOnce(graph, backwardFeeds(x, w, dy), options));
-}
-
-async function runOnce(
-  graph: Graph,
-  feeds: Map<string, Tensor>,
-  options: SessionOptions,
-): Promise<Map<string, Tensor>> {
-  const session = await Session.open(graph, options);
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.dispose();
-  }
 }

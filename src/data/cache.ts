@@ -1,5 +1,5 @@
 /**
- * Decoded images, kept in memory from one epoch to the next. What is kept are the pixels after `head`: the steps before
+ * Decoded images, kept in memory from one epoch to the next. What is kept are the pixels after `prefix`: the steps before
  * the first random one, which are the same in every epoch. For small images they are nearly all of the work.
  *
  * Sample i owns slot i of a slab that all threads share, and each image makes the same bytes whoever decodes it, so
@@ -9,7 +9,8 @@
 
 import type { Sample } from './folder.ts';
 import type { Image } from './image.ts';
-import { type SteadyStep, sizeAfter } from './transforms.ts';
+import { sizeAfter } from './transforms/plan.ts';
+import type { Transforms } from './transforms/table.ts';
 
 /** Plain data over shared memory, as it is posted to a worker thread. */
 export interface ImageCache {
@@ -40,7 +41,7 @@ export function keep({ slot, pixels, shapes }: ImageCache, index: number, image:
 
 interface Shelf {
   readonly paths: readonly string[];
-  readonly head: string;
+  readonly prefix: string;
   readonly cache: ImageCache;
 }
 
@@ -58,11 +59,11 @@ export class ImageCaches {
    * the images' size and not all of them fit. Otherwise the slots share out half of what is left: a list of larger
    * images, few of which could be kept, takes no memory, because untouched pages of the slab have none.
    */
-  of(samples: readonly Sample[], head: readonly SteadyStep[]): ImageCache | undefined {
-    const key = JSON.stringify(head);
-    const known = this.#shelves.find((shelf) => shelf.head === key && samePaths(shelf.paths, samples));
+  of(samples: readonly Sample[], prefix: Transforms): ImageCache | undefined {
+    const key = JSON.stringify(prefix);
+    const known = this.#shelves.find((shelf) => shelf.prefix === key && samePaths(shelf.paths, samples));
     if (known) return known.cache;
-    const { channels, size } = sizeAfter(head);
+    const { channels, size } = sizeAfter(prefix);
     const slot = size === undefined ? Math.floor(this.#left / 2 / samples.length) : channels * size * size;
     const bytes = slot * samples.length;
     if (bytes === 0 || bytes > this.#left) return undefined;
@@ -70,7 +71,7 @@ export class ImageCaches {
     const pixels = new Uint8Array(new SharedArrayBuffer(bytes));
     const shapes = new Int32Array(new SharedArrayBuffer(3 * samples.length * Int32Array.BYTES_PER_ELEMENT));
     const cache = { slot, pixels, shapes };
-    this.#shelves.push({ paths: samples.map(({ path }) => path), head: key, cache });
+    this.#shelves.push({ paths: samples.map(({ path }) => path), prefix: key, cache });
     return cache;
   }
 }

@@ -8,7 +8,8 @@ import { FormatError } from '../errors.ts';
 import { type ImageCache, keep, recall } from './cache.ts';
 import { absent, decode, type Image } from './image.ts';
 import { sampleRandom } from './random.ts';
-import { applySteady, applyTransforms, type SteadyStep, type Transforms } from './transforms.ts';
+import { applyPrefix, applyTransforms } from './transforms/apply.ts';
+import type { Transforms } from './transforms/table.ts';
 
 /** Plain data, as it is posted to a worker thread. */
 export interface Chunk {
@@ -16,9 +17,9 @@ export interface Chunk {
   /** The samples' places in the data set, one per path. */
   readonly indices: readonly number[];
   /** The transforms in two parts: what comes before the first random step, and the rest. */
-  readonly head: readonly SteadyStep[];
-  readonly tail: Transforms;
-  /** Where images are kept as they are after `head`. */
+  readonly prefix: Transforms;
+  readonly rest: Transforms;
+  /** Where images are kept as they are after `prefix`. */
   readonly cache: ImageCache | undefined;
   readonly seed: number;
   readonly epoch: number;
@@ -52,19 +53,19 @@ export async function fillChunk(chunk: Chunk): Promise<Failure[]> {
 }
 
 async function fill(chunk: Chunk, position: number): Promise<void> {
-  const { paths, indices, tail, cache, seed, epoch, images } = chunk;
+  const { paths, indices, rest, cache, seed, epoch, images } = chunk;
   const index = indices[position]!;
   const length = images.length / paths.length; // C · H · W
   const place = images.subarray(position * length, (position + 1) * length);
   const image = (cache && recall(cache, index)) ?? (await prepare(chunk, paths[position]!, index));
-  applyTransforms(tail, image, sampleRandom(seed, epoch, index), place);
+  applyTransforms(rest, image, sampleRandom(seed, epoch, index), place);
 }
 
 /** An image from its file, after the steps that are not random; kept for the next epoch. */
-async function prepare({ head, cache }: Chunk, path: string, index: number): Promise<Image> {
+async function prepare({ prefix, cache }: Chunk, path: string, index: number): Promise<Image> {
   const decoded = await decode(read(path), path);
   try {
-    const image = applySteady(head, decoded);
+    const image = applyPrefix(prefix, decoded);
     if (cache) keep(cache, index, image);
     return image;
   } catch (error) {

@@ -9,7 +9,7 @@ import { FormatError, UsageError } from '../errors.ts';
 import type { Sample } from './folder.ts';
 import { type Batch, countBatches, type EpochOptions, Loader } from './loader.ts';
 import { preprocessingFor, trainTransforms } from './presets.ts';
-import type { Transforms } from './transforms.ts';
+import type { Transforms } from './transforms/table.ts';
 
 /** Every image is of one color, ten times its index, so that a batch shows what it holds. */
 const plain: Transforms = [
@@ -265,7 +265,7 @@ describe('an image that cannot be read', () => {
     expect(messages[0]).toMatch(/cut\.png" cannot be read: .+\. Replace or remove it\.$/);
     expect(messages[1]).toMatch(/^There is no image ".*missing\.png"\.$/);
     expect(messages[2]).toMatch(
-      /narrow\.png" cannot be used\. The image's 1 × 16000 pixels are too narrow: .* 99 × 1584000\.$/,
+      /narrow\.png" cannot be used\. An image of 1 × 16000 pixels is too narrow to resize: .* 99 × 1584000\.$/,
     );
   });
 });

@@ -3,7 +3,7 @@
  * trains on this one. Each batch is cut into one chunk per worker, and the chunks of
  * `prefetch` batches wait at the workers, so they stay busy without a word from the calling thread.
  *
- * An epoch is the same to the bit whatever the number of workers, and starting in its middle gives its tail: the order
+ * An epoch is the same to the bit whatever the number of workers, and an epoch that starts in its middle ends as the whole one does: the order
  * depends on (seed, epoch), and each image's randomness on (seed, epoch, its index).
  */
 
@@ -14,7 +14,8 @@ import { type Chunk, type Failure, fillChunk } from './chunk.ts';
 import type { Sample } from './folder.ts';
 import { permutation } from './random.ts';
 import { loadSharp } from './sharp.ts';
-import { outputDims, type SteadyStep, splitTransforms, type Transforms } from './transforms.ts';
+import { outputDims, splitTransforms } from './transforms/plan.ts';
+import type { Transforms } from './transforms/table.ts';
 
 export interface LoaderOptions {
   /**
@@ -82,8 +83,8 @@ export const countBatches = (samples: number, batchSize: number, dropLast = fals
 
 /** Everything about an epoch that is settled before it starts. */
 interface Plan extends Required<Omit<EpochOptions, 'onCorrupt' | 'shuffle' | 'dropLast' | 'transforms'>> {
-  readonly head: readonly SteadyStep[];
-  readonly tail: Transforms;
+  readonly prefix: Transforms;
+  readonly rest: Transforms;
   readonly order: Uint32Array;
   readonly batches: number;
   readonly dims: readonly [number, number, number, number];
@@ -147,7 +148,7 @@ export class Loader {
   async *#run(plan: Plan): AsyncGenerator<Batch, void, undefined> {
     this.#crew ??= hire(this.#workers, this.#prefetch);
     const crew = await this.#crew;
-    const cache = this.#caches.of(plan.samples, plan.head);
+    const cache = this.#caches.of(plan.samples, plan.prefix);
     const load = (number: number, shared: Float32Array): Slot => {
       const failures = fillBatch(crew, Math.max(1, this.#workers), plan, number, shared, cache);
       failures.catch(() => {}); // it is awaited below, unless the consumer leaves early
@@ -236,7 +237,7 @@ async function fillBatch(
   shared: Float32Array,
   cache: ImageCache | undefined,
 ): Promise<Failure[]> {
-  const { samples, head, tail, seed, epoch, batchSize } = plan;
+  const { samples, prefix, rest, seed, epoch, batchSize } = plan;
   const length = shared.length / batchSize; // C · H · W
   const all = Array.from(members(plan, number));
   const share = Math.ceil(all.length / workers);
@@ -245,7 +246,7 @@ async function fillBatch(
     const indices = all.slice(start, start + share);
     const images = shared.subarray(start * length, (start + indices.length) * length);
     const paths = indices.map((index) => samples[index]!.path);
-    const done = crew.fill({ paths, indices, head, tail, cache, seed, epoch, images });
+    const done = crew.fill({ paths, indices, prefix, rest, cache, seed, epoch, images });
     chunks.push(done.then((failures) => failures.map((f) => ({ ...f, position: f.position + start }))));
   }
   return (await Promise.all(chunks)).flat();

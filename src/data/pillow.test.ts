@@ -7,7 +7,8 @@ import { grayscale } from './pixels.ts';
 import { evaluationTransforms } from './presets.ts';
 import { sampleRandom } from './random.ts';
 import { type Interpolation, interpolations, resize } from './resize.ts';
-import { applyTransforms, countViews, outputDims } from './transforms.ts';
+import { applyTransforms } from './transforms/apply.ts';
+import { countViews, outputDims } from './transforms/plan.ts';
 
 interface ResizeCase extends Partial<Record<Interpolation, string>> {
   seed: number;

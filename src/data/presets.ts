@@ -1,27 +1,24 @@
 /**
- * How a model wants its images: `Preprocessing` is what model.json keeps, and the transforms for evaluating and for
- * training follow from it. The statistics are the usual ones: ImageNet's as everybody uses them, CIFAR-10's from the
- * authors' ResNeXt code, which gives them in bytes.
+ * How a model wants its images: `Preprocessing` is what model.json keeps, and the transforms for evaluation and training
+ * follow from it. The statistics are the usual ones: ImageNet's as everybody uses them, CIFAR-10's from the authors'
+ * ResNeXt code, which gives them in bytes.
  */
-
 import type { Interpolation } from './resize.ts';
-import type { Normalize, Transform, Transforms } from './transforms.ts';
+import type { Transform, Transforms } from './transforms/table.ts';
+import { type MultiCropViews, multiCropViews } from './transforms/views.ts';
 
 export interface Preprocessing {
   /** 3 for RGB, 1 for grayscale. */
   readonly channels: 1 | 3;
   /** Height and width of the network's input. */
   readonly size: number;
-  /** What an image's shorter side is brought to before the middle is cut out. */
+  /** The length that an image's shorter side is brought to before the middle is cut out. */
   readonly resize: number;
   readonly interpolation: Interpolation;
   /** One value per channel, in units where a byte's range is [0, 1]. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
-
-/** How images are varied in training. */
-export type Augmentation = 'pad-and-crop' | 'random-resized-crop';
 
 /** For ImageNet's images: 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {
@@ -65,7 +62,7 @@ export function preprocessingFor(options: {
   return forChannels(atSize(usualPreprocessing[images], size), channels);
 }
 
-/** Another size, with the share of the image that is kept. */
+/** Another size that keeps the same share of the image. */
 export const atSize = (preprocessing: Preprocessing, size: number): Preprocessing => ({
   ...preprocessing,
   size,
@@ -89,11 +86,11 @@ const weigh = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, c) => sum + value * weights[c]!, 0);
 
 /**
- * What of an image a model is shown: the middle, the middle and its mirror image, or the authors' ten crops. Logits of
- * several views are averaged.
+ * The part of an image that a model sees: the middle, the middle and its mirror image, or the authors' ten crops. Logits
+ * of several views are averaged.
  */
-export type Views = 'center' | 'flip' | 'ten-crop';
-export const viewNames: readonly Views[] = ['center', 'flip', 'ten-crop'];
+export type Views = 'center' | MultiCropViews;
+export const viewNames: readonly Views[] = ['center', ...multiCropViews];
 
 /**
  * Shorter side to `resize`, the middle `size` × `size`, or several views of that size, normalized: nothing random.
@@ -102,27 +99,41 @@ export const viewNames: readonly Views[] = ['center', 'flip', 'ten-crop'];
  */
 export function evaluationTransforms(preprocessing: Preprocessing, views: Views = 'center'): Transforms {
   const { size } = preprocessing;
-  if (views === 'center') return [...view(preprocessing), normalize(preprocessing)];
-  return [...resized(preprocessing), { kind: 'several', views, size }, normalize(preprocessing)];
+  if (views === 'center') return [...centerView(preprocessing), normalize(preprocessing)];
+  return [...resized(preprocessing), { kind: 'multi-crop', views, size }, normalize(preprocessing)];
 }
 
-/**
- * `pad-and-crop`, for small images: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32) and
- * mirrored half of the time. `random-resized-crop`, for large ones: 8 to 100 % of the image, mirrored half of the time.
- *
- * @example trainTransforms(cifarPreprocessing, 'pad-and-crop')
- */
-export function trainTransforms(preprocessing: Preprocessing, augmentation: Augmentation): Transforms {
-  const { size, interpolation } = preprocessing;
-  const varied: Transform[] =
-    augmentation === 'pad-and-crop'
-      ? [...view(preprocessing), { kind: 'pad-and-crop', size, padding: Math.round(size / 8) }]
-      : [
-          ...channelSteps(preprocessing),
-          { kind: 'random-resized-crop', size, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], interpolation },
-        ];
-  return [...varied, { kind: 'flip', probability: 0.5 }, normalize(preprocessing)];
-}
+/** How images are varied in training, by the name that options give it. */
+export const augmentations = {
+  /** For small images: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32), half of them mirrored. */
+  'pad-and-crop': (preprocessing) => [
+    ...centerView(preprocessing),
+    { kind: 'pad-and-crop', size: preprocessing.size, padding: Math.round(preprocessing.size / 8) },
+    { kind: 'flip', probability: 0.5 },
+    normalize(preprocessing),
+  ],
+
+  /** For large images: 8 to 100 % of the image, half of them mirrored. */
+  'random-resized-crop': (preprocessing) => [
+    ...channelSteps(preprocessing),
+    {
+      kind: 'random-resized-crop',
+      size: preprocessing.size,
+      scale: [0.08, 1],
+      ratio: [3 / 4, 4 / 3],
+      interpolation: preprocessing.interpolation,
+    },
+    { kind: 'flip', probability: 0.5 },
+    normalize(preprocessing),
+  ],
+} satisfies Readonly<Record<string, (preprocessing: Preprocessing) => Transforms>>;
+
+export type Augmentation = keyof typeof augmentations;
+export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
+
+/** @example trainTransforms(cifarPreprocessing, 'pad-and-crop') */
+export const trainTransforms = (preprocessing: Preprocessing, augmentation: Augmentation): Transforms =>
+  augmentations[augmentation](preprocessing);
 
 const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grayscale' }] : []);
 
@@ -131,9 +142,9 @@ const resized = (preprocessing: Preprocessing): Transform[] => [
   { kind: 'resize', size: preprocessing.resize, interpolation: preprocessing.interpolation },
 ];
 
-const view = (preprocessing: Preprocessing): Transform[] => [
+const centerView = (preprocessing: Preprocessing): Transform[] => [
   ...resized(preprocessing),
   { kind: 'center-crop', size: preprocessing.size },
 ];
 
-const normalize = ({ mean, std }: Preprocessing): Normalize => ({ kind: 'normalize', mean, std });
+const normalize = ({ mean, std }: Preprocessing): Transform<'normalize'> => ({ kind: 'normalize', mean, std });

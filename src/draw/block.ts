@@ -2,8 +2,9 @@
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Dominators, dominators } from './dominators.ts';
+import type { Flow } from './flow.ts';
 import { layoutBlock } from './layout.ts';
-import { type BlockEnd, type BlockStructure, endsBlock, type Flow, findBlocks, readBlock } from './structure.ts';
+import { type BlockEnd, type BlockStructure, endsBlock, findBlocks, readBlock } from './structure.ts';
 import { type DrawingOptions, toSvg } from './svg.ts';
 
 export interface BlockDrawingOptions extends DrawingOptions {

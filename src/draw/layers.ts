@@ -4,7 +4,7 @@
  */
 import type { Dim, Node, Value } from '../graph/graph.ts';
 import { attributesOf } from '../graph/ops.ts';
-import type { Layer } from './structure.ts';
+import type { Layer } from './flow.ts';
 
 /** Operators that act on each element or channel alone and only get a tag. */
 const tags: Readonly<Record<string, string>> = {

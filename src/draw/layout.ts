@@ -3,6 +3,8 @@
  * the paper's Figure 3. The layout follows the structure, so every form and every mixture of forms falls out of four
  * rules: a layer is a box below the last one, a tag a note on the wire, branches are columns, a join is a ⊕ or a bar.
  */
+
+import type { Flow, Layer, Parallel, Part } from './flow.ts';
 import {
   type Box,
   box,
@@ -16,15 +18,7 @@ import {
   text,
   textWidth,
 } from './scene.ts';
-import {
-  areAlike,
-  type BlockStructure,
-  type Flow,
-  type Layer,
-  type Parallel,
-  type Part,
-  type Size,
-} from './structure.ts';
+import { areAlike, type BlockStructure, type Size } from './structure.ts';
 
 export interface LayoutOptions {
   /** Show batch normalization, activations, biases and the size of the maps. */

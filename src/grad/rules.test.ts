@@ -9,6 +9,7 @@
  */
 
 import { expect, test } from 'vitest';
+import { Session } from '#platform';
 import { type Case, casesOf, graphOf } from '../../test/operator-cases.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
@@ -17,7 +18,6 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { interpret, type Tensor64 } from '../graph/interpret.ts';
 import { type OpType, opTypes } from '../graph/ops.ts';
 import { lowerStandard } from '../lower/standard.ts';
-import { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { gradient } from './gradient.ts';
 import { type Differentiable, rules } from './rules.ts';

@@ -3,11 +3,11 @@
  * pads. As a graph with its gradient in the interpreter, and the same graph lowered on ONNX Runtime.
  */
 import { expect, test } from 'vitest';
+import { Session } from '#platform';
 import { readGolden } from '../../test/golden-files.ts';
 import { relativeError } from '../../test/tensors.ts';
 import { gradient } from '../grad/gradient.ts';
 import { lowerStandard } from '../lower/standard.ts';
-import { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
 import type { Graph } from './graph.ts';

@@ -4,10 +4,10 @@
  * compute the same, in the interpreter and on the runtime.
  */
 import { expect, test } from 'vitest';
+import { Session } from '#platform';
 import { type Case, casesOf, graphOf } from '../../test/operator-cases.ts';
 import { relativeError } from '../../test/tensors.ts';
 import { lowerStandard } from '../lower/standard.ts';
-import { Session } from '../runtime/session.ts';
 import type { Tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
 import type { Graph } from './graph.ts';

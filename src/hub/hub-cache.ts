@@ -83,7 +83,7 @@ export class HubCache {
   async #note(revision: string, commit: string): Promise<void> {
     const path = join(this.folder, 'refs', ...revision.split('/'));
     await mkdir(dirname(path), { recursive: true });
-    await writeFileAtomically(path, [new TextEncoder().encode(commit)]);
+    await writeFileAtomically(path, commit);
   }
 }
 

@@ -3,6 +3,7 @@
  * are compared with PyTorch in test/pytorch-runtime.test.ts.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
+import { Session, thisMachine } from '#platform';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { gradient } from '../grad/gradient.ts';
 import { Builder } from '../graph/builder.ts';
@@ -11,8 +12,6 @@ import { interpret } from '../graph/interpret.ts';
 import { sizes } from '../graph/shapes.ts';
 import { attend } from '../model/attention.ts';
 import { Layers } from '../model/layers.ts';
-import { thisMachine } from '../runtime/machine.ts';
-import { Session } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { lowerBlocked } from './blocked.ts';
 import { lowerStandard } from './standard.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Session } from '#platform';
 import { smallConfig } from '../../test/random-configs.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -8,7 +9,6 @@ import { forms } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights, weightSpecs } from '../model/weights.ts';
-import { Session } from '../runtime/session.ts';
 import { lowerInference } from './inference.ts';
 
 /** Groups of 4, 8 and 16 channels, with normalizations that are not idle. */

@@ -55,7 +55,7 @@ export function createResults(
     end: async () => {
       if (file === undefined) return printer.document(all);
       const text = format === 'json' ? JSON.stringify(all, null, 2) : lines.join('\n');
-      await writeFileAtomically(file, [new TextEncoder().encode(`${text}\n`)]);
+      await writeFileAtomically(file, `${text}\n`);
     },
   };
 }

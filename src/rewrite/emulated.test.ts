@@ -4,12 +4,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { Session } from '#platform';
 import { relativeError } from '../../test/tensors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { forms } from '../model/config.ts';
 import { readOnnx } from '../onnx/read.ts';
 import { writeOnnx } from '../onnx/write.ts';
-import { Session } from '../runtime/session.ts';
 import { readSafetensors } from '../weights/safetensors.ts';
 import { convertGraph, optimizeGraph } from './convert.ts';
 

@@ -1,8 +1,7 @@
 /** Saved models from form to form. Numbers are moved, not computed: there and back gives the same bits. */
 import type { Form } from '../model/config.ts';
 import { convertWhole } from '../rewrite/convert.ts';
-import { assemble } from './assemble.ts';
-import type { SavedModel } from './files.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 /**
  * The same model with its blocks written in another form. An ONNX file's graph is rewritten by its structure.

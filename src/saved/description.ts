@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { configFields, type ResNeXtConfig } from '../model/config.ts';
 import { schemaOf } from './schema.ts';
 import { type Wrapper, wrapperNames } from './wrappers.ts';
@@ -56,13 +57,7 @@ export const writeDescription = (description: ModelDescription): string => JSON.
  * @throws FormatError when the text is not a description.
  */
 export function readDescription(text: string, source: string): ModelDescription {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw new FormatError(`${source}: the model's description is not JSON.`);
-  }
-  const { data, error } = schema.safeParse(json);
+  const { data, error } = schema.safeParse(parseJson(text, `${source}: the model's description`));
   if (!data) {
     const { path, message } = error.issues[0]!;
     throw new FormatError(`${source}: "${path.join('.')}" in the model's description cannot be read: ${message}.`);

@@ -9,7 +9,7 @@ import { Classifier } from '../classifier/classifier.ts';
 import type { Image } from '../data/image.ts';
 import { evaluationTransforms, preprocessingFor } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
-import { applyTransforms } from '../data/transforms.ts';
+import { applyTransforms } from '../data/transforms/apply.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { toText } from '../graph/text.ts';
 import { initialWeights } from '../model/init.ts';
@@ -19,7 +19,8 @@ import { readOnnxFile, writeOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { convert } from './convert.ts';
 import { type ExportOnnxOptions, exportOnnx } from './export.ts';
-import { loadModel, type SavedModel } from './files.ts';
+import { loadModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 const size = 12;
 

@@ -9,7 +9,7 @@ import type { Graph } from '../graph/graph.ts';
 import { inferShapes } from '../graph/shapes.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 import { addWrappers, type Wrapper } from './wrappers.ts';
 
 export interface ExportOnnxOptions {

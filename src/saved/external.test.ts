@@ -2,18 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Session } from '#platform';
 import { findWeights } from '../catalog/published.ts';
 import { writeStateDict } from '../checkpoints/write.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { initialWeights } from '../model/init.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
-import { Session } from '../runtime/session.ts';
 import { bytesOf, type Tensor, tensor } from '../tensor.ts';
 import { openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { fromStateDict, notesOn, withChannels, withClasses } from './external.ts';
-import { loadModel, type SavedModel, saveModel } from './files.ts';
+import { loadModel, saveModel } from './files.ts';
 import { exportStateDict } from './layout.ts';
+import type { SavedModel } from './model.ts';
 
 let folder = '';
 beforeAll(() => {

@@ -24,9 +24,8 @@ import { type Weights, weightSpecs } from '../model/weights.ts';
 import { checkGiven, oneOf, whole } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StateDict } from '../weights/state-dict.ts';
-import { assemble } from './assemble.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 export interface ImportStateDictOptions extends ImportOptions {
   /** What the hub's `config.json` says. */

@@ -8,7 +8,7 @@ import { dirname, extname, join, resolve } from 'node:path';
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
 import { type HubConfig, readHubConfig } from '../checkpoints/hub-config.ts';
-import { type ImportOptions, type ImportReport, importWeights } from '../checkpoints/import.ts';
+import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -18,20 +18,10 @@ import { readOnnxFile } from '../onnx/files.ts';
 import type { Tensor } from '../tensor.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { floatTensor, type StateDict } from '../weights/state-dict.ts';
-import { assemble } from './assemble.ts';
 import { descriptionKey, type ModelDescription, readDescription, writeDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
+import { assemble, type SavedModel } from './model.ts';
 import { unwrap } from './wrappers.ts';
-
-/** A graph that is ready to run, and what it is. */
-export interface SavedModel {
-  readonly description: ModelDescription;
-  readonly graph: Graph;
-  /** In form C; absent where an ONNX file's nodes no longer have their own weights, as after folding. */
-  readonly weights?: Weights;
-  /** What was done to get the weights, where the file was not saved by this package. */
-  readonly report?: ImportReport;
-}
 
 export interface LoadOptions {
   /**
@@ -159,7 +149,7 @@ export async function saveModel(
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
   await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, metadataOf(description));
   const text = writeDescription(description);
-  await writeFileAtomically(join(folder, 'model.json'), [new TextEncoder().encode(`${text}\n`)]);
+  await writeFileAtomically(join(folder, 'model.json'), `${text}\n`);
 }
 
 /** Writes a weights file under the names of the model's own form, as `resnext` builds it: branches stay branches. */

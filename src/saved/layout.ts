@@ -13,7 +13,7 @@ import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
 import { ownWeights } from './external.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 /**
  * Writes a state dict in form C; with the layout `timm` also `config.json` in the same folder.
@@ -42,6 +42,6 @@ export async function exportStateDict(path: string, model: SavedModel, layout: s
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
   if (!hub) return {};
-  await writeFileAtomically(hubPath, [new TextEncoder().encode(hub)]);
+  await writeFileAtomically(hubPath, hub);
   return { config: hubPath };
 }

@@ -11,7 +11,8 @@ import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
 import { exportOnnx } from './export.ts';
-import { loadModel, type SavedModel } from './files.ts';
+import { loadModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 import { preprocessingWarningFor, withPreprocessing } from './preprocessing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'resnext-preparation-'));

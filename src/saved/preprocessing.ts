@@ -7,9 +7,8 @@ import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
 import { atSize, type Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
-import { assemble } from './assemble.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './files.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 /**
  * The model with some of its preprocessing changed. Another size without a resize keeps their ratio, or is the larger

@@ -18,7 +18,7 @@ import { inlineLimit } from '../onnx/write.ts';
 import { byteLength } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { describedGraph } from './export.ts';
-import type { SavedModel } from './files.ts';
+import type { SavedModel } from './model.ts';
 
 /** Pillow's numbers. */
 const resamples: { readonly [I in Interpolation]: number } = {
@@ -98,4 +98,4 @@ const tensorBytes = ({ initializers }: Graph): number =>
   [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
 
 const writeJson = (path: string, value: object): Promise<void> =>
-  writeFileAtomically(path, [new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`)]);
+  writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`);

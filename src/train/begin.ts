@@ -12,7 +12,7 @@ import { stems } from '../model/stems.ts';
 import type { Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
-import type { SavedModel } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
 import { type Checkpoint, type Progress, start } from './checkpoint.ts';
 import { type TrainOptions, trainConfig } from './options.ts';
 import { frozenParts, head } from './parts.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { thisMachine } from '#platform';
 import type { Graph } from '../graph/graph.ts';
 import { lowerBlocked } from '../lower/blocked.ts';
-import { thisMachine } from '../runtime/machine.ts';
 import { judge, judged, lowering } from './lowering.ts';
 
 test('this machine trains in blocks; other providers and whoever asks for it in standard operators', async () => {

@@ -2,14 +2,14 @@
  * Which lowering a training step takes on this machine. The blocked one needs operators that ONNX Runtime keeps for
  * itself and may change, so it is trusted only after a small step has given the same numbers both ways, once per process.
  */
+
+import { runOnce, type SessionOptions, thisMachine } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerBlocked } from '../lower/blocked.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
-import { thisMachine } from '../runtime/machine.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { weightsOfParts } from './parts.ts';
 import { trainingStep } from './step.ts';
@@ -87,22 +87,14 @@ async function disagreement(lower: (step: Graph) => Graph): Promise<string | und
   });
   feeds.get('targets')!.data.set([1, 0, 0, 0, 0, 1, 0, 0]);
   feeds.get('learningRate')!.data.fill(0.1);
-  const [expected, actual] = [await runOnce(lowerStandard(graph), feeds), await runOnce(lower(graph), feeds)];
+  const run = (step: Graph) => runOnce(step, feeds, { threads: 1, optimization: 'disabled' });
+  const [expected, actual] = [await run(lowerStandard(graph)), await run(lower(graph))];
   for (const { name } of graph.outputs) {
     const error = distance(actual.get(name)!, expected.get(name)!);
     const tolerance = name.endsWith('.velocity.next') ? tolerances.gradient : tolerances.other;
     if (!(error < tolerance)) return `"${name}" is off by ${error.toExponential(1)}`;
   }
   return undefined;
-}
-
-async function runOnce(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
-  const session = await Session.open(graph, { threads: 1, optimization: 'disabled' });
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.dispose();
-  }
 }
 
 /** ||actual − expected|| / ||expected||; not a number where one of them has such. */

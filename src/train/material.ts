@@ -7,7 +7,7 @@ import type { Evaluation } from '../classifier/evaluation.ts';
 import type { Folder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { trainTransforms, usualAugmentation } from '../data/presets.ts';
-import type { Transforms } from '../data/transforms.ts';
+import type { Transforms } from '../data/transforms/table.ts';
 import type { Model } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { setWeights, type Weights } from '../model/weights.ts';

@@ -5,6 +5,7 @@
  * Features take 4 bytes each: 2,048 of each of 100,000 images are 800 MB.
  */
 
+import { Session, thisMachine } from '#platform';
 import type { Folder, Sample } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
@@ -16,8 +17,6 @@ import { Accuracy } from '../metrics/accuracy.ts';
 import { Layers } from '../model/layers.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
-import { thisMachine } from '../runtime/machine.ts';
-import { Session } from '../runtime/session.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';

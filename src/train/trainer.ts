@@ -3,11 +3,11 @@
  * sets of state arrays; a step reads the one and writes the other, and the next step goes the other way, so the state is
  * never copied. Velocities are in both sets: only their own update reads them, before it writes.
  */
+
+import { type BoundSession, openBound, type SessionOptions } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Model } from '../model/resnext.ts';
 import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
-import { openBound } from '../runtime/native.ts';
-import type { BoundSession, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type Layout, lowering } from './lowering.ts';
 import { frozenParts, head, partOf, weightsOfParts } from './parts.ts';

@@ -4,7 +4,10 @@
  * interpreter on small images, float32 by the runtime on images of the real size.
  */
 
-import { randomInputs, relativeDifference, timeInTurn } from '../benchmark/compare.ts';
+import { Session, type SessionOptions } from '#platform';
+import { relativeDifference } from '../benchmark/distance.ts';
+import { randomInputs } from '../benchmark/inputs.ts';
+import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
 import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
 import type { Value } from '../graph/graph.ts';
@@ -13,7 +16,6 @@ import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { nextStatistic, withLoss } from '../train/step.ts';
 
@@ -151,8 +153,8 @@ async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ o
   try {
     const feeds = randomInputs(graph, 1, 2);
     const [output] = [...(await session.run(feeds)).values()];
-    const [milliseconds] = await timeInTurn([session], feeds, options.runs ?? 7);
-    return { output: output!, milliseconds: milliseconds! };
+    const [times] = await timeInTurn([{ session, feeds }], options.runs ?? 7);
+    return { output: output!, milliseconds: median(times!) };
   } finally {
     await session.dispose();
   }

@@ -16,7 +16,7 @@ const codes = { quote: 0x22, comma: 0x2c, backslash: 0x5c, list: 0x5b, listEnd: 
  *
  * @throws an Error whose message says what is wrong: no JSON, nested too deeply, or too much of it.
  */
-export function parseJson(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
+export function parseBoundedJson(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
   checkStructure(bytes);
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   return { text, value: JSON.parse(text) };

@@ -9,7 +9,7 @@
  */
 import { FormatError, UsageError } from '../errors.ts';
 import { bytesOf, bytesPerElement, type DType, dtypes, elements, joinBytes, type Tensor, tensor } from '../tensor.ts';
-import { parseJson } from './json.ts';
+import { parseBoundedJson } from './json.ts';
 import { bytesSource, fillWhole, type Source } from './source.ts';
 import type { StateDict, StoredTensor } from './state-dict.ts';
 
@@ -126,7 +126,7 @@ function parseKeys(header: Uint8Array, name: string): { json: unknown; keys: str
   let text: string;
   let json: unknown;
   try {
-    ({ text, value: json } = parseJson(header));
+    ({ text, value: json } = parseBoundedJson(header));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new FormatError(`${name}: not a safetensors file: its header is not JSON: ${reason}.`);

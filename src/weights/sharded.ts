@@ -3,7 +3,7 @@
  * plain file names, so that an index leads nowhere but to its own folder, and each tensor must lie where the map says.
  */
 import { FormatError } from '../errors.ts';
-import { parseJson } from './json.ts';
+import { parseBoundedJson } from './json.ts';
 import { openSafetensors } from './safetensors.ts';
 import { fillWhole, type Source } from './source.ts';
 import type { StateDict, StoredTensor } from './state-dict.ts';
@@ -54,7 +54,7 @@ function readMap(index: Source, name: string): [tensor: string, file: string][] 
 
 function weightMap(bytes: Uint8Array): [string, string][] | undefined {
   try {
-    const { value: json } = parseJson(bytes);
+    const { value: json } = parseBoundedJson(bytes);
     const map: unknown =
       typeof json === 'object' && json !== null && 'weight_map' in json ? json.weight_map : undefined;
     if (typeof map !== 'object' || map === null || Array.isArray(map)) return undefined;

@@ -1,5 +1,6 @@
 /** `resnext bench`: how long a model takes on this machine, and what is fastest here, kept for later with `--tune`. */
 import { extname } from 'node:path';
+import { type Machine, thisMachine } from '#platform';
 import { type Benchmark, benchmark, tune } from '../../benchmark/benchmark.ts';
 import { cacheFolder } from '../../cache/folder.ts';
 import { readTuning, writeTuning } from '../../cache/tuning.ts';
@@ -11,7 +12,6 @@ import { setWeights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
-import { type Machine, thisMachine } from '../../runtime/machine.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
 import type { benchOptions } from '../options.ts';

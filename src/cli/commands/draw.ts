@@ -23,7 +23,7 @@ export async function run(options: DrawOptions, output: Output): Promise<number>
   const svg = await drawing(options, output);
   if (options.output === undefined) output.line(svg.trimEnd());
   else {
-    await writeFileAtomically(options.output, [new TextEncoder().encode(svg)]);
+    await writeFileAtomically(options.output, svg);
     output.line(`Wrote ${options.output}.`);
   }
   return 0;

@@ -46,7 +46,7 @@ export async function run(options: OptionsOf<typeof verifyOptions>, output: Outp
   output.line(describe(source, result));
   if (isOurs && options.report !== undefined) {
     const html = verificationReport(source, subject.config, result);
-    await writeFileAtomically(options.report, [new TextEncoder().encode(html)]);
+    await writeFileAtomically(options.report, html);
     output.line(`\nWrote ${options.report}.`);
   }
   return result.equivalent ? 0 : 1;

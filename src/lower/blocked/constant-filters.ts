@@ -3,7 +3,7 @@
  * in every run. What is stored where is said in `nodes.ts`; groups are merged as in `filters.ts`.
  */
 import { elements, type Tensor, tensor } from '../../tensor.ts';
-import type { Grouping } from './filters.ts';
+import type { Grouping } from './grouping.ts';
 
 /** The number of a dense filter for an output channel, an input channel of its merged group, and a tap. */
 type Entry = (output: number, input: number, tap: number) => number;

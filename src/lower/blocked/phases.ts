@@ -10,7 +10,8 @@ import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { Window } from '../../graph/window.ts';
 import { elements, tensor } from '../../tensor.ts';
-import { blockDiagonal, type Grouping } from './filters.ts';
+import { blockDiagonal } from './filters.ts';
+import type { Grouping } from './grouping.ts';
 import type { BlockedNodes } from './nodes.ts';
 
 const parities = [0, 1] as const;

@@ -11,7 +11,6 @@ import { UsageError } from '../../errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { BlockedNodes } from './nodes.ts';
-import type { Statistic } from './updates.ts';
 
 /** v = scale · map + bias + plus: map and plus blocked, scale and bias [C]. */
 export interface Affine {
@@ -28,6 +27,16 @@ export interface Centered {
   readonly map: Value;
   readonly shift: Value;
   readonly residual?: Value | undefined;
+}
+
+/** next = (1 − momentum) · old + momentum · factor · now */
+export interface Statistic {
+  readonly next: Value;
+  readonly old: Value;
+  /** The batch's, in the lowered graph. */
+  readonly now: Value;
+  readonly momentum: number;
+  readonly factor: number;
 }
 
 export interface Representation {

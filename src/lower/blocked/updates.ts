@@ -9,17 +9,7 @@ import { sizes } from '../../graph/shapes.ts';
 import { elements, tensor } from '../../tensor.ts';
 import { sgdUpdate, sumOf } from '../standard.ts';
 import type { BlockedNodes } from './nodes.ts';
-import type { Representations } from './representations.ts';
-
-/** next = (1 − momentum) · old + momentum · factor · now */
-export interface Statistic {
-  readonly next: Value;
-  readonly old: Value;
-  /** The batch's, in the lowered graph. */
-  readonly now: Value;
-  readonly momentum: number;
-  readonly factor: number;
-}
+import type { Representations, Statistic } from './representations.ts';
 
 /** Vectors up to this long are joined. */
 const short = 4096;

@@ -1,10 +1,21 @@
 /** ONNX Runtime in Node. It is an optional peer dependency, loaded when the first session opens. */
 import type * as Ort from 'onnxruntime-common';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../../errors.ts';
+
+type Runtime = typeof import('onnxruntime-node');
 
 export async function loadRuntime(): Promise<typeof Ort> {
+  return load();
+}
+
+/** Names of the execution providers that are built into the runtime's library, or lie beside it. */
+export async function availableProviders(): Promise<readonly string[]> {
+  return (await load()).listSupportedBackends().map(({ name }) => name);
+}
+
+async function load(): Promise<Runtime> {
   try {
-    const ort: typeof Ort = await import('onnxruntime-node');
+    const ort: Runtime = await import('onnxruntime-node');
     ort.env.logLevel = 'fatal'; // what goes wrong is thrown, not printed
     return ort;
   } catch (error) {

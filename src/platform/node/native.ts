@@ -4,20 +4,22 @@
  * outputs are all weights and velocities, the copy costs as much memory again as the state and some percent of the time.
  * Here a run reads and writes the bound arrays where they are, on a thread of its own.
  *
- * A function's place in the interface's table never changes: https://onnxruntime.ai/docs/api/c/struct_ort_api.html
+ * A function's index in the interface's table never changes: https://onnxruntime.ai/docs/api/c/struct_ort_api.html
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { KoffiFunc, LibraryHandle } from 'koffi';
-import { UsageError } from '../errors.ts';
-import type { Graph } from '../graph/graph.ts';
-import { encodeOnnx, inlineLimit } from '../onnx/write.ts';
-import type { Tensor } from '../tensor.ts';
-import { type BoundSession, checkThreads, named, Session, type SessionOptions } from './session.ts';
+import { UsageError } from '../../errors.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { encodeOnnx, inlineLimit } from '../../onnx/write.ts';
+import type { Tensor } from '../../tensor.ts';
+import { checkThreads, named } from '../checks.ts';
+import type { BoundSession } from '../contract.ts';
+import { Session, type SessionOptions } from './session.ts';
 
-/** Places in the table of version 1, and what stands there. What gives a pointer gives a status, null if all is well. */
-const places = {
+/** Indices into the table of version 1, and the function at each. A returned pointer is a status, null on success. */
+const apiIndex = {
   GetErrorMessage: [2, 'const char *(void *status)'],
   CreateEnv: [3, 'void *(int level, const char *name, _Out_ void **env)'],
   CreateSessionFromArray: [
@@ -43,7 +45,7 @@ const places = {
   ReleaseSessionOptions: [100, 'void (void *options)'],
 } as const;
 
-type Api = { readonly [F in keyof typeof places]: KoffiFunc<(...values: unknown[]) => unknown> };
+type Api = { readonly [F in keyof typeof apiIndex]: KoffiFunc<(...values: unknown[]) => unknown> };
 
 interface Native {
   /** Kept, because koffi unloads a library that nobody refers to. */
@@ -90,9 +92,9 @@ async function load(): Promise<Native | undefined> {
     const [getApi] = koffi.decode(base, koffi.array('void *', 1)) as [unknown];
     const table = koffi.decode(getApi, koffi.proto('void *(uint32_t version)'))(1);
     const functions = koffi.decode(table, koffi.array('void *', 101)) as unknown[];
-    const entries = Object.entries(places).map(([name, [place, prototype]]) => [
+    const entries = Object.entries(apiIndex).map(([name, [index, prototype]]) => [
       name,
-      koffi.decode(functions[place], koffi.proto(prototype)),
+      koffi.decode(functions[index], koffi.proto(prototype)),
     ]);
     const api = Object.fromEntries(entries) as Api;
     const fatal = 4;

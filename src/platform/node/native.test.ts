@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Builder } from '../graph/builder.ts';
-import { tensor } from '../tensor.ts';
+import { Builder } from '../../graph/builder.ts';
+import { tensor } from '../../tensor.ts';
 import { openBound } from './native.ts';
 import { Session } from './session.ts';
 
@@ -78,5 +78,5 @@ test('what is disposed of does not run, and disposing twice or under a run is ha
 });
 
 test('threads that cannot be are refused', async () => {
-  await expect(openBound(graph(), { threads: -1 })).rejects.toThrow('threads = -1 should be a whole number');
+  await expect(openBound(graph(), { threads: -1 })).rejects.toThrow('threads is -1, but expected an integer from 1.');
 });

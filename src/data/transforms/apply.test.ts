@@ -1,17 +1,19 @@
 /** Transforms on images whose pixels tell where they come from: x in red, y in green, 200 in blue. */
 
 import { describe, expect, it } from 'vitest';
-import { FormatError, UsageError } from '../errors.ts';
-import type { Image } from './image.ts';
+import { FormatError, UsageError } from '../../errors.ts';
+import type { Image } from '../image.ts';
 import {
   cifarPreprocessing,
   evaluationTransforms,
   imagenetPreprocessing,
   preprocessingFor,
   trainTransforms,
-} from './presets.ts';
-import { type Random, sampleRandom } from './random.ts';
-import { applyTransforms, outputDims, type Step, type Transform } from './transforms.ts';
+} from '../presets.ts';
+import { type Random, sampleRandom } from '../random.ts';
+import { applyTransforms } from './apply.ts';
+import { outputDims } from './plan.ts';
+import type { Transform } from './table.ts';
 
 function coordinates(width: number, height: number): Image {
   const data = new Uint8Array(width * height * 3);
@@ -29,7 +31,7 @@ function scripted(...values: number[]): Random {
 }
 
 /** Where a middle row's and a middle column's pixels come from: x from red, y from green, -1 for padding (no blue). */
-function origin(steps: Step[], image: Image, size: number, random = scripted()): { x: number[]; y: number[] } {
+function origin(steps: Transform[], image: Image, size: number, random = scripted()): { x: number[]; y: number[] } {
   const planes = applyTransforms([...steps, identity], image, random).map(Math.round);
   const at = (c: number, y: number, x: number) =>
     planes[2 * size * size + y * size + x] ? planes[(c * size + y) * size + x]! : -1;
@@ -192,22 +194,26 @@ describe('outputDims', () => {
     const last = { kind: 'normalize', mean: [0, 0, 0], std: [1, 1, 1] };
     const sized = { kind: 'center-crop', size: 4 };
     refusal([sized]).toThrow(/no step of kind "normalize"/);
-    refusal([{ kind: 'resize', size: 4 }, last]).toThrow(/images of different sizes; end them with a crop/);
-    refusal([{ kind: 'center-crop', size: 0 }, last]).toThrow(
-      'transforms[0] (center-crop): size is 0, but expected an integer from 1.',
+    refusal([{ kind: 'resize', size: 4, interpolation: 'box' }, last]).toThrow(
+      /images of different sizes; add a crop at the end/,
     );
-    refusal([sized, { kind: 'flip', probability: 2 }, last]).toThrow('transforms[1] (flip): probability is 2');
-    refusal([{ kind: 'pad-and-crop', size: 4, padding: -1 }, last]).toThrow(/padding is -1/);
+    refusal([{ kind: 'center-crop', size: 0 }, last]).toThrow(
+      'transforms[0].size (center-crop) is 0, but expected a whole number from 1.',
+    );
+    refusal([sized, { kind: 'flip', probability: 2 }, last]).toThrow('transforms[1].probability (flip) is 2');
+    refusal([{ kind: 'pad-and-crop', size: 4, padding: -1 }, last]).toThrow(/padding \(pad-and-crop\) is -1/);
     refusal([{ kind: 'random-resized-crop', size: 4, scale: [1, 0.5], ratio: [1, 1] }, last]).toThrow(
-      /scale is \[1,0.5\]/,
+      /scale \(random-resized-crop\) is \[1,0.5\]/,
     );
     refusal([{ kind: 'random-resized-crop', size: 4, scale: [0.5, 1], ratio: [0, 1] }, last]).toThrow(
-      /ratio is \[0,1\]/,
+      /ratio \(random-resized-crop\) is \[0,1\]/,
     );
-    refusal([sized, { ...last, std: [1, 0, 1] }]).toThrow(/std is \[1,0,1\], but expected positive numbers/);
-    refusal([sized, { ...last, std: [1] }]).toThrow(/std is \[1\], but expected 3 values, as mean/);
-    refusal([last, sized, last]).toThrow(/transforms\[0\] \(normalize\): its place/);
-    refusal([sized, { kind: 'grayscale' }, last]).toThrow(/mean has 3 values for images of 1 channels/);
+    refusal([sized, { ...last, std: [1, 0, 1] }]).toThrow(
+      /std \(normalize\) is \[1,0,1\], but expected positive numbers/,
+    );
+    refusal([sized, { ...last, std: [1] }]).toThrow(/std has 1 values, but mean has 3/);
+    refusal([last, sized, last]).toThrow(/transforms\[1\] \(center-crop\) stands after "normalize"/);
+    refusal([sized, { kind: 'grayscale' }, last]).toThrow(/mean has 3 values, but the images have 1 channels/);
   });
 });
 

@@ -2,13 +2,13 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Builder } from '../graph/builder.ts';
-import { writeOnnx } from '../onnx/write.ts';
-import { tensor } from '../tensor.ts';
+import { Builder } from '../../graph/builder.ts';
+import { writeOnnx } from '../../onnx/write.ts';
+import { tensor } from '../../tensor.ts';
 import { thisMachine } from './machine.ts';
 import { optimizedFile, optimizedWeights, Session } from './session.ts';
 
-/** y = [N, 4] → [N, 2, 2], which fails at run time when an image has another number of values. */
+/** y = [N, 4] → [N, 2, 2], which fails at run time when a picture has another number of values. */
 function reshapeGraph() {
   const b = new Builder('reshape');
   const x = b.input('x', ['N', 'M']);
@@ -99,6 +99,6 @@ test('the machine says how many channels are computed at a time', async () => {
 
 test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', async (threads) => {
   await expect(Session.open(reshapeGraph(), { threads })).rejects.toThrow(
-    `threads = ${threads} should be a whole number of at least 1.`,
+    `threads is ${threads}, but expected an integer from 1.`,
   );
 });

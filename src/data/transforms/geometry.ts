@@ -1,0 +1,109 @@
+/**
+ * Steps that resize, cut out and mirror. They are torchvision's on PIL images, to the pixel: which side is rounded how,
+ * where a center crop starts, and how a random crop is drawn. Reference: torchvision.transforms, in our own words.
+ */
+import { FormatError } from '../../errors.ts';
+import type { Image } from '../image.ts';
+import { crop, mirror, type Region } from '../pixels.ts';
+import type { Random } from '../random.ts';
+import { type Interpolation, interpolations, resize } from '../resize.ts';
+import { oneOf, probability, range, wholeFrom } from './checks.ts';
+import { between, logBetween, roundToEven } from './draw.ts';
+import { imageStep, type Size } from './row.ts';
+
+const toSquare = (before: Size, { size }: { readonly size: number }): Size => ({ ...before, size });
+
+export const geometry = {
+  /** Brings the shorter side to `size`; the longer one follows, rounded down. */
+  resize: imageStep({
+    options: { size: wholeFrom(1), interpolation: oneOf(interpolations) },
+    deterministic: true,
+    sizeAfter: (before) => ({ ...before, size: undefined }),
+    apply: (image, { size, interpolation }) => resizeShorterSide(image, size, interpolation),
+  }),
+
+  /** The `size` × `size` pixels in the middle, with zeros around a smaller image. */
+  'center-crop': imageStep({
+    options: { size: wholeFrom(1) },
+    deterministic: true,
+    sizeAfter: toSquare,
+    apply: (image, { size }) => cropCenter(image, size),
+  }),
+
+  /** A crop of random area (`scale`, a fraction) and aspect (`ratio`, width / height), resized to `size` × `size`. */
+  'random-resized-crop': imageStep({
+    options: { size: wholeFrom(1), scale: range, ratio: range, interpolation: oneOf(interpolations) },
+    deterministic: false,
+    sizeAfter: toSquare,
+    apply: (image, { size, scale, ratio, interpolation }, random) =>
+      resize(image, size, size, interpolation, drawRegion(image, scale, ratio, random)),
+  }),
+
+  /** `padding` zeros on each side, then a random window of `size` × `size`. A smaller image is centered. */
+  'pad-and-crop': imageStep({
+    options: { size: wholeFrom(1), padding: wholeFrom(0) },
+    deterministic: false,
+    sizeAfter: toSquare,
+    apply: (image, { size, padding }, random) => padAndCrop(image, size, padding, random),
+  }),
+
+  /** Mirrors left and right with this probability. */
+  flip: imageStep({
+    options: { probability },
+    deterministic: false,
+    sizeAfter: (before) => before,
+    apply: (image, step, random) => (random.float() < step.probability ? mirror(image) : image),
+  }),
+};
+
+/** An image of 1 × 16000 pixels is a small file, but not after its shorter side is made 256. */
+const maxPixels = 2 ** 26;
+
+function resizeShorterSide(image: Image, size: number, interpolation: Interpolation): Image {
+  const { width, height } = image;
+  const longer = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
+  const [w, h] = width <= height ? [size, longer] : [longer, size];
+  if (w * h > maxPixels) {
+    const result = `with its shorter side at ${size} it would have ${w} × ${h}`;
+    throw new FormatError(`An image of ${width} × ${height} pixels is too narrow to resize: ${result}.`);
+  }
+  return w === width && h === height ? image : resize(image, w, h, interpolation);
+}
+
+/** A larger image's odd pixel is rounded to even; a smaller one has the odd zero on its right or below. */
+export function cropCenter(image: Image, size: number): Image {
+  const start = (side: number) => (side < size ? -Math.floor((size - side) / 2) : roundToEven((side - size) / 2));
+  return crop(image, { left: start(image.width), top: start(image.height), width: size, height: size });
+}
+
+/** Ten tries at an area and an aspect that fit; then the largest centered region whose aspect is within `ratio`. */
+function drawRegion(
+  { width, height }: Image,
+  scale: readonly [number, number],
+  ratio: readonly [number, number],
+  random: Random,
+): Region {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const area = width * height * between(random, scale);
+    const aspect = logBetween(random, ratio);
+    const w = roundToEven(Math.sqrt(area * aspect));
+    const h = roundToEven(Math.sqrt(area / aspect));
+    if (w > 0 && w <= width && h > 0 && h <= height) {
+      const top = random.int(0, height - h + 1);
+      return { top, left: random.int(0, width - w + 1), width: w, height: h };
+    }
+  }
+  const aspect = width / height;
+  const w = aspect > ratio[1] ? Math.max(1, roundToEven(height * ratio[1])) : width;
+  const h = aspect < ratio[0] ? Math.max(1, roundToEven(width / ratio[0])) : height;
+  return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
+}
+
+function padAndCrop(image: Image, size: number, padding: number, random: Random): Image {
+  const draw = (side: number) => {
+    const room = side + 2 * padding - size;
+    return (room < 0 ? Math.ceil(room / 2) : random.int(0, room + 1)) - padding;
+  };
+  const top = draw(image.height);
+  return crop(image, { top, left: draw(image.width), width: size, height: size });
+}

@@ -1,0 +1,28 @@
+/**
+ * All kinds of transforms, and the types of their steps, which follow from the rows. A step is plain JSON: its kind and
+ * the options of its row.
+ */
+import { channels } from './channels.ts';
+import { erasing } from './erasing.ts';
+import { geometry } from './geometry.ts';
+import { normalization } from './normalize.ts';
+import type { Row } from './row.ts';
+import { views } from './views.ts';
+
+const rows = { ...geometry, ...channels, ...views, ...normalization, ...erasing };
+
+export type TransformKind = keyof typeof rows;
+
+type Options<K extends TransformKind> = Parameters<(typeof rows)[K]['sizeAfter']>[1];
+
+/** One step of any kind, or of the kind `K`. */
+export type Transform<K extends TransformKind = TransformKind> = {
+  readonly [P in K]: { readonly kind: P } & Readonly<Options<P>>;
+}[K];
+
+/** The steps from a decoded image to the network's input, one of them `normalize`. */
+export type Transforms = readonly Transform[];
+
+export const transforms: { readonly [K in TransformKind]: Row<Options<K>> } = rows;
+
+export const rowOf = <K extends TransformKind>({ kind }: { readonly kind: K }): Row<Options<K>> => transforms[kind];

@@ -1,0 +1,48 @@
+/** Steps that make several images of one, for a model that averages its logits over them. */
+import type { Image } from '../image.ts';
+import { crop, mirror } from '../pixels.ts';
+import { oneOf, wholeFrom } from './checks.ts';
+import { cropCenter } from './geometry.ts';
+import { imageStep } from './row.ts';
+
+interface MultiCrop {
+  readonly count: number;
+  readonly crops: (image: Image, size: number) => Image[];
+}
+
+const multiCrops = {
+  flip: {
+    count: 2,
+    crops: (image, size) => {
+      const middle = cropCenter(image, size);
+      return [middle, mirror(middle)];
+    },
+  },
+  'ten-crop': {
+    count: 10,
+    crops: (image, size) => [...fiveCrops(image, size), ...fiveCrops(mirror(image), size)],
+  },
+} satisfies Readonly<Record<string, MultiCrop>>;
+
+/** How several images are made of one. */
+export type MultiCropViews = keyof typeof multiCrops;
+export const multiCropViews = Object.keys(multiCrops) as readonly MultiCropViews[];
+
+export const views = {
+  /**
+   * Several images of `size` × `size` from one. `flip` is the pixels in the middle and their mirror image. `ten-crop` is
+   * the top left, top right, bottom left and bottom right corner and the middle, then the same five of the mirrored image.
+   */
+  'multi-crop': imageStep({
+    options: { views: oneOf(multiCropViews), size: wholeFrom(1) },
+    deterministic: true,
+    sizeAfter: (before, { views, size }) => ({ ...before, size, views: before.views * multiCrops[views].count }),
+    apply: (image, { views, size }) => multiCrops[views].crops(image, size),
+  }),
+};
+
+function fiveCrops(image: Image, size: number): Image[] {
+  const [right, bottom] = [image.width - size, image.height - size];
+  const corners = [0, bottom].flatMap((top) => [0, right].map((left) => ({ left, top, width: size, height: size })));
+  return [...corners.map((corner) => crop(image, corner)), cropCenter(image, size)];
+}

@@ -1,0 +1,138 @@
+/** A graph opened in onnxruntime-node. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type * as Ort from 'onnxruntime-common';
+import { UsageError } from '../../errors.ts';
+import { Graph } from '../../graph/graph.ts';
+import { writeOnnxFile } from '../../onnx/files.ts';
+import { encodeOnnx } from '../../onnx/write.ts';
+import { byteLength, type Tensor } from '../../tensor.ts';
+import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
+import type { SessionOptions as CommonOptions, Session as SessionContract } from '../contract.ts';
+import { trimMallocThreshold } from './memory.ts';
+import { availableProviders, loadRuntime } from './runtime.ts';
+
+export interface SessionOptions extends CommonOptions {
+  /**
+   * A folder that is there, into which ONNX Runtime writes the graph as it rewrote it, `optimizedFile` with its weights
+   * beside it. Opened again with the optimization 'disabled', it is ready sooner; it is for machines like this one only.
+   */
+  readonly saveTo?: string;
+}
+
+/** What the file of a graph that ONNX Runtime has rewritten is called, and that of its weights. */
+export const optimizedFile = 'model.onnx';
+export const optimizedWeights = 'model.onnx.data';
+
+export class Session implements SessionContract {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly #ort: typeof Ort;
+  readonly #session: Ort.InferenceSession;
+
+  private constructor(ort: typeof Ort, session: Ort.InferenceSession) {
+    this.#ort = ort;
+    this.#session = session;
+    this.inputNames = session.inputNames;
+    this.outputNames = session.outputNames;
+  }
+
+  static async open(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    checkThreads(options);
+    if (options.providers) checkProviders(options.providers, await availableProviders());
+    const ort = await loadRuntime();
+    if (model instanceof Graph && weightBytes(model) > large) return openThroughFile(model, options);
+    const settings = settingsOf(options);
+    return withNodeName(async () => new Session(ort, await create(ort, model, settings)));
+  }
+
+  async run(
+    feeds: ReadonlyMap<string, Tensor>,
+    fetches: readonly string[] = this.outputNames,
+  ): Promise<Map<string, Tensor>> {
+    const results = await withNodeName(() => this.#session.run(this.#toOrt(feeds), [...fetches]));
+    return new Map(fetches.map((name) => [name, fromOrt(results[name]!)]));
+  }
+
+  /** Nothing is copied in JavaScript: the runtime reads and writes the arrays. */
+  bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    for (const name of outputs.keys()) {
+      if (!this.outputNames.includes(name)) throw new UsageError(`The graph has no output "${name}".`);
+    }
+    const feeds = this.#toOrt(inputs);
+    const fetches = this.#toOrt(outputs);
+    return () => withNodeName(async () => void (await this.#session.run(feeds, fetches)));
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+
+  #toOrt(tensors: ReadonlyMap<string, Tensor>): Record<string, Ort.Tensor> {
+    const entries = [...tensors].map(([name, { dtype, data, dims }]) => {
+      if (dtype === 'bfloat16') throw new UsageError(`"${name}" is bfloat16, which ONNX Runtime does not take here.`);
+      return [name, new this.#ort.Tensor(dtype, data, dims)] as const;
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+type Settings = Ort.InferenceSession.SessionOptions;
+
+const settingsOf = ({ providers = ['cpu'], optimization = 'all', threads, saveTo }: SessionOptions): Settings => ({
+  executionProviders: [...providers],
+  enableMemPattern: false, // with it a training step is no faster and takes half as much memory again
+  graphOptimizationLevel: optimization,
+  ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  ...(saveTo === undefined ? {} : saving(saveTo)),
+});
+
+/** The weights go to a file of their own, which ONNX Runtime maps into memory instead of reading it. */
+const saving = (folder: string): Settings => ({
+  optimizedModelFilePath: `${folder}/${optimizedFile}`,
+  extra: {
+    session: {
+      optimized_model_external_initializers_file_name: optimizedWeights,
+      optimized_model_external_initializers_min_size_in_bytes: '1024',
+    },
+  },
+});
+
+/** A graph's weights go beside its bytes: each where it lies, so that nothing is copied before ONNX Runtime does. */
+function create(
+  ort: typeof Ort,
+  model: Graph | Uint8Array | string,
+  settings: Settings,
+): Promise<Ort.InferenceSession> {
+  if (typeof model === 'string') return ort.InferenceSession.create(model, settings);
+  if (model instanceof Uint8Array) return ort.InferenceSession.create(model, settings);
+  const location = 'weights';
+  const { model: bytes, data } = encodeOnnx(model, { location, apart: true });
+  const externalData = data.map((chunk, i) => ({ path: `${location}.${i}`, data: chunk }));
+  return ort.InferenceSession.create(bytes, data.length === 0 ? settings : { ...settings, externalData });
+}
+
+/** Weights of more bytes go to ONNX Runtime through a file. */
+const large = 2 ** 27;
+
+const weightBytes = ({ initializers }: Graph): number =>
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
+
+/**
+ * ONNX Runtime maps weights that lie in a file into memory, and lets go of each when it has put it into blocks. Given as
+ * arrays it copies them all first: at the peak that is twice the weights more.
+ */
+async function openThroughFile(graph: Graph, options: SessionOptions): Promise<Session> {
+  await trimMallocThreshold();
+  const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), 'lowered-'));
+  try {
+    const file = join(folder, optimizedFile);
+    await writeOnnxFile(file, graph, { externalAbove: 0 });
+    return await Session.open(file, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true }).catch(() => {}); // what is still mapped stays on some systems
+  }
+}
+
+const fromOrt = ({ type, dims, data }: Ort.Tensor): Tensor => ({ dtype: type, dims, data }) as unknown as Tensor;

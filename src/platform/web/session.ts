@@ -1,0 +1,111 @@
+/**
+ * A graph opened in onnxruntime-web. Each session has a worker of its own: with several threads the runtime hangs on the
+ * page's thread, and memory of WebAssembly is only freed with its worker.
+ */
+import { UsageError } from '../../errors.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { encodeOnnx } from '../../onnx/write.ts';
+import type { Tensor } from '../../tensor.ts';
+import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
+import type { BoundSession, Session as SessionContract, SessionOptions, WasmPaths } from '../contract.ts';
+import { availableProviders, thisMachine } from './machine.ts';
+import { dataLocation, type NamedTensor, type Opening } from './protocol.ts';
+import { WorkerClient } from './worker-client.ts';
+
+export class Session implements SessionContract {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly #client: WorkerClient;
+  #running: Promise<unknown> = Promise.resolve();
+
+  private constructor(client: WorkerClient, names: Pick<SessionContract, 'inputNames' | 'outputNames'>) {
+    this.#client = client;
+    this.inputNames = names.inputNames;
+    this.outputNames = names.outputNames;
+  }
+
+  static async open(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+    const opening = await openingOf(model, options);
+    const client = new WorkerClient(startWorker(opening.providers));
+    try {
+      const names = await withNodeName(() => client.request('open', opening, buffersOf(opening.data)));
+      return new Session(client, names);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  run(feeds: ReadonlyMap<string, Tensor>, fetches: readonly string[] = this.outputNames): Promise<Map<string, Tensor>> {
+    const moved = [...feeds].map(
+      ([name, tensor]): NamedTensor => [name, { ...tensor, data: tensor.data.slice() } as Tensor],
+    );
+    const transfer = buffersOf(moved.map(([, { data }]) => data));
+    const run = withNodeName(
+      async () => new Map(await this.#client.request('run', { feeds: moved, fetches }, transfer)),
+    );
+    this.#running = run.catch(() => {});
+    return run;
+  }
+
+  /** onnxruntime-web never writes outputs that it is given in the CPU's memory, so results are copied to their arrays. */
+  bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    const missing = [...outputs.keys()].find((name) => !this.outputNames.includes(name));
+    if (missing !== undefined) throw new UsageError(`The graph has no output "${missing}".`);
+    return async () => {
+      const results = await this.run(inputs, [...outputs.keys()]);
+      for (const [name, { data }] of outputs) copy(results.get(name)!.data, data);
+    };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#running;
+    this.#client.close();
+  }
+}
+
+export const openBound = (graph: Graph, options?: SessionOptions): Promise<BoundSession> =>
+  Session.open(graph, options);
+
+async function openingOf(model: Graph | Uint8Array | string, options: SessionOptions): Promise<Opening> {
+  const { providers = ['wasm'], optimization = 'all', wasmPaths } = options;
+  checkThreads(options);
+  checkProviders(providers, await availableProviders());
+  const { cores } = await thisMachine();
+  const { threads = cores } = options;
+  if (threads > cores) throw new UsageError(tooMany(threads, cores));
+  return { ...encoded(model), threads, providers, optimization, wasmPaths: wasmPaths && absolute(wasmPaths) };
+}
+
+const tooMany = (threads: number, cores: number): string =>
+  globalThis.crossOriginIsolated
+    ? `threads is ${threads}, but this machine has ${cores} cores.`
+    : `threads is ${threads}, but a page has 1 unless it is sent with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.`;
+
+/** The bytes of a model, with its large weights beside it: copies, so that they can be moved to the worker. */
+function encoded(model: Graph | Uint8Array | string): Pick<Opening, 'model' | 'data'> {
+  if (typeof model === 'string') return { model: new URL(model, globalThis.location.href).href, data: [] };
+  if (model instanceof Uint8Array) return { model, data: [] };
+  const { model: bytes, data } = encodeOnnx(model, { location: dataLocation, apart: true });
+  return { model: bytes, data: data.map((chunk) => chunk.slice()) };
+}
+
+/** A worker resolves URLs against its own address. */
+function absolute(paths: WasmPaths): WasmPaths {
+  const resolve = (url: string) => new URL(url, globalThis.location.href).href;
+  if (typeof paths === 'string') return resolve(paths);
+  return { ...(paths.mjs && { mjs: resolve(paths.mjs) }), ...(paths.wasm && { wasm: resolve(paths.wasm) }) };
+}
+
+/** Bundlers find a worker by this expression, so it is written out for each. */
+function startWorker(providers: readonly string[]): Worker {
+  return providers.includes('webgpu')
+    ? new Worker(new URL('./webgpu-worker.js', import.meta.url), { type: 'module' })
+    : new Worker(new URL('./wasm-worker.js', import.meta.url), { type: 'module' });
+}
+
+const buffersOf = (arrays: readonly ArrayBufferView[]): ArrayBuffer[] =>
+  arrays.map(({ buffer }) => buffer as ArrayBuffer);
+
+/** Both are of one type: that which the graph states for the output. */
+const copy = (from: Tensor['data'], to: Tensor['data']): void => (to as Float32Array).set(from as Float32Array);

@@ -1,0 +1,5 @@
+/** The worker of sessions on WebAssembly. */
+import * as ort from 'onnxruntime-web/wasm';
+import { serve } from './serve.ts';
+
+serve(ort);
