@@ -64,6 +64,7 @@ it('the entry for browsers', () => {
       "stageGraph",
       "stageNames",
       "stateDict",
+      "stems",
       "tensor",
       "toFloat32",
       "toText",
