@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  Classifier,
+  load,
   loadModel,
   openClasses,
   readSafetensorsFile,
@@ -142,7 +142,7 @@ describe('three of four classes, with the stem and the first stage frozen', () =
     await resume(frozen.out, { epochs: 4, freeze: ['layer2', 'layer3'] });
     const { tensors } = await readSafetensorsFile(join(frozen.out, 'checkpoints/last.safetensors'));
     expect(same(tensors.get('weights.conv1.weight'), before.get('conv1.weight'))).toBe(false);
-    expect([...tensors.keys()].filter((name) => name.startsWith('velocity.layer2'))).toEqual([]);
+    expect([...tensors.keys()].filter((name) => name.startsWith('slots.momentum.layer2'))).toEqual([]);
   });
 });
 
@@ -179,7 +179,7 @@ describe('a linear probe', () => {
 
   it('is a whole model, as good as the run says', async () => {
     const { metrics } = (await loadModel(probe.out)).description;
-    const classifier = await Classifier.open(probe.out, { cache: false, threads: 1 });
+    const classifier = await load(probe.out, { cache: false, threads: 1 });
     const { samples } = await openClasses(join(folderOf(some), 'val'), some);
     const { top1, loss } = await classifier.evaluate(samples);
     await classifier.dispose();
@@ -217,7 +217,7 @@ describe('is refused', () => {
     [
       'no such part',
       { freeze: ['layer4'] },
-      /freeze = "layer4" is no part of this net; its parts are stem, layer1, layer2, layer3, fc/,
+      /freeze is "layer4", but expected parameter groups of this model: stem, layer1, layer2, layer3, fc/,
     ],
     ['nothing to train', { freeze: ['backbone', 'fc'] }, /leaves nothing to train/],
     ['a new classifier that is frozen', { freeze: ['stem', 'fc'] }, /"fc" would keep a classifier that knows nothing/],

@@ -54,7 +54,8 @@ interface Work {
 }
 
 async function training(model: Model, { batch, threads, freeze = [] }: Settings): Promise<Work> {
-  const options = { batch, threads, freeze, momentum: 0.9, nesterov: true, weightDecay: 5e-4 };
+  const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
+  const options = { batch, threads, freeze, optimizer, decayOf: () => 5e-4 };
   const trainer = await Trainer.open(model, initialWeights(model, 1), options);
   const { classes, inputChannels, inputSize } = model.config;
   trainer.images.set(images([batch, inputChannels, ...inputSize]));

@@ -9,10 +9,10 @@ import type { Weights } from '../model/weights.ts';
 import { pick } from '../options.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
 import { schemaOf } from '../saved/schema.ts';
+import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import { type Recipe, recipe } from './options.ts';
-import { backbone } from './parts.ts';
 
 /** Where a run stands: in which epoch, after how many of its steps, and the epoch's sums so far. */
 export interface Progress {
@@ -40,15 +40,22 @@ export interface Checkpoint {
   readonly progress: Progress;
   /** All of them, frozen ones too. */
   readonly weights: Weights;
-  readonly velocity: Weights;
+  /** By the names of the optimizer's slots. */
+  readonly slots: ReadonlyMap<string, Weights>;
+  /** Empty where no average is kept. */
+  readonly average: Weights;
 }
 
 export async function writeCheckpoint(
   path: string,
-  { options, classes, description, progress, weights, velocity }: Checkpoint,
+  { options, classes, description, progress, weights, slots, average }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
-  const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
+  const tensors = new Map([
+    ...prefixed('weights.', weights),
+    ...[...slots].flatMap(([name, contents]) => prefixed(`slots.${name}.`, contents)),
+    ...prefixed('average.', average),
+  ]);
   const metadata = new Map([
     ['options', JSON.stringify(pick(recipe, options))],
     ['classes', JSON.stringify(classes)],
@@ -71,7 +78,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     ...(description && { description: readDescription(description, path) }),
     progress: { ...start, ...parsed<Progress>(progress, path) },
     weights: stripped('weights.', tensors),
-    velocity: stripped('velocity.', tensors),
+    slots: slotsIn(tensors),
+    average: stripped('average.', tensors),
   };
 }
 
@@ -79,9 +87,8 @@ const recipeSchema = schemaOf(recipe);
 
 /** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
 function readRecipe(text: string, path: string): Recipe {
-  const { data, error } = recipeSchema.safeParse(
-    parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path),
-  );
+  const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
+  const { data, error } = recipeSchema.safeParse(json);
   if (data) return data;
   throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}`);
 }
@@ -101,3 +108,11 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
   new Map(
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
+
+/** `slots.momentum.conv1.weight`; before there was more than one optimizer, `velocity.conv1.weight` was SGD's momentum. */
+function slotsIn(tensors: Weights): Map<string, Weights> {
+  const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
+  const velocity = stripped('velocity.', tensors);
+  const slots = [...names].map((name) => [name, stripped(`slots.${name}.`, tensors)] as const);
+  return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
+}

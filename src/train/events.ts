@@ -1,5 +1,5 @@
 import type { DownloadProgress } from '../hub/download.ts';
-import type { Layout } from './lowering.ts';
+import type { Lowering } from '../step/lowering.ts';
 
 /** What a training run tells as it goes, for a progress bar, a log or a chart. Percentages are 0 to 100. */
 export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
@@ -39,8 +39,8 @@ export interface StartEvent {
   readonly epoch: number;
   readonly step: number;
   /** How the step is lowered, and why not to the CPU's own layout where that was not to be had. */
-  readonly layout: Layout;
-  readonly layoutReason?: string;
+  readonly lowering: Lowering;
+  readonly loweringReason?: string;
 }
 
 /** How far the features of a linear probe are computed. */

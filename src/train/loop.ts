@@ -18,6 +18,8 @@ import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
+import { learningRateAt } from '../step/schedule.ts';
+import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { type Beginning, beginAgain, beginFrom, beginNew } from './begin.ts';
 import { type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
@@ -29,13 +31,12 @@ import {
   checkSettled,
   fitBatch,
   type GivenOptions,
+  optimizerOf,
   resolveTrainOptions,
   type TrainOptions,
 } from './options.ts';
 import { Features } from './probe.ts';
-import { learningRateAt } from './schedule.ts';
 import { fillTargets } from './targets.ts';
-import { Trainer } from './trainer.ts';
 
 export interface TrainResult {
   readonly out: string;
@@ -126,6 +127,19 @@ async function withRun(
   }
 }
 
+/** The step that the options describe. */
+const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
+  batch: options.batch,
+  loss: options.loss,
+  optimizer: optimizerOf(options),
+  ...(options.averageDecay > 0 && { average: options.averageDecay }),
+  decayOf: (_, isVector) => (isVector ? options.normWeightDecay : options.weightDecay),
+  freeze,
+  backboneRate: backboneRateOf(options),
+  threads: options.threads,
+  providers: options.providers,
+});
+
 class Run {
   readonly #options: TrainOptions;
   readonly #hooks: TrainHooks;
@@ -155,16 +169,15 @@ class Run {
   }
 
   static async open(options: TrainOptions, folder: Folder, beginning: Beginning, hooks: TrainHooks): Promise<Run> {
-    const { description, weights, velocity } = beginning;
+    const { description, weights, slots, average, progress } = beginning;
     const model = resnext(description.config);
     hooks.onEvent?.(await startEvent(options, folder, model, beginning));
     const material = options.linearProbe
       ? await Features.open(options, folder, description, weights, hooks)
       : new Images(options, folder, model, description);
-    const backboneRate = backboneRateOf(options);
-    const { freeze } = material;
     try {
-      const trainer = await Trainer.open(material.model, weights, { ...options, freeze, backboneRate }, velocity);
+      const given = trainerOptions(options, material.freeze);
+      const trainer = await Trainer.open(material.model, weights, given, { slots, average, steps: progress.steps });
       return new Run(options, hooks, material, trainer, beginning);
     } catch (error) {
       await material.close();
@@ -275,7 +288,7 @@ class Run {
     const began = performance.now();
     const onCorrupt = (path: string, message: string) => this.#tellCorrupt(path, message);
     try {
-      return await this.#material.validate(this.#trainer.weights, onCorrupt);
+      return await this.#material.validate(this.#result, onCorrupt);
     } finally {
       this.#validationSeconds = (performance.now() - began) / 1000;
     }
@@ -285,13 +298,13 @@ class Run {
     const { epoch, steps } = this.#progress;
     const scores = validation && { top1: validation.top1, top5: validation.top5, loss: validation.loss };
     const description = { ...this.#description, metrics: { epoch, ...scores } };
-    await saveModel(this.#options.out, description, this.#weights, steps);
+    await saveModel(this.#options.out, description, this.#material.whole(this.#result), steps);
     await this.#checkpoint('best');
   }
 
-  /** All of the net's, in form C. */
-  get #weights(): Weights {
-    return this.#material.whole(this.#trainer.weights);
+  /** What is validated and saved as the model: the average, where one is kept. */
+  get #result(): Weights {
+    return this.#options.averageDecay > 0 ? this.#trainer.average : this.#trainer.weights;
   }
 
   async #checkpoint(name: 'last' | 'best'): Promise<void> {
@@ -300,8 +313,9 @@ class Run {
       classes: this.#description.classes,
       description: this.#description,
       progress: this.#progress,
-      weights: this.#weights,
-      velocity: this.#trainer.velocity,
+      weights: this.#material.whole(this.#trainer.weights),
+      slots: this.#trainer.slots,
+      average: this.#trainer.average,
     };
     await writeCheckpoint(join(this.#options.out, 'checkpoints', `${name}.safetensors`), state);
     this.#saved = performance.now();

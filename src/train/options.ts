@@ -24,7 +24,23 @@ import {
   text,
   whole,
 } from '../options.ts';
-import { schedules } from './schedule.ts';
+import { lossNames } from '../step/losses.ts';
+import { type Optimizer, type OptimizerName, optimizerNames } from '../step/optimizers.ts';
+import { schedules } from '../step/schedule.ts';
+
+/** What is usual for an optimizer: its learning rate for a batch of 256 large images, and how that follows the batch. */
+const usual = {
+  sgd: { rate: 0.1, scale: (ratio: number) => ratio, weightDecay: 5e-4, normWeightDecay: 5e-4 },
+  adamw: { rate: 0.001, scale: Math.sqrt, weightDecay: 0.01, normWeightDecay: 0 },
+} as const satisfies { readonly [O in OptimizerName]: object };
+
+export interface RateFactors {
+  readonly batch: number;
+  readonly optimizer: OptimizerName;
+  readonly variant: string;
+  /** Of the model to start from, if there is one. */
+  readonly stem?: Stem;
+}
 
 export const recipe = {
   data: text({
@@ -39,7 +55,7 @@ export const recipe = {
     flag: '--from <model>',
     doc: 'pretrained model to start from: its network, preprocessing and weights',
   }),
-  freeze: list(text({ doc: 'a part' }), {
+  freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
     default: [],
     flag: '--freeze <parts>',
     doc: 'parts to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
@@ -95,12 +111,17 @@ export const recipe = {
     usual: '32, or all images if there are fewer',
     doc: 'images per step; an epoch skips its last batch if it is not full',
   }),
+  loss: oneOf(lossNames, { default: 'cross-entropy', kept: true, flag: '--loss <name>', doc: 'loss to minimize' }),
+  optimizer: oneOf(optimizerNames, { default: 'sgd', kept: true, flag: '--optimizer <name>', doc: 'optimizer' }),
   learningRate: real({
     above: 0,
-    defaultOf: ({ batch, stem, variant: name }: { batch: number; stem?: Stem; variant: string }) =>
-      (0.1 * batch) / stems[stem ?? variant(name).stem ?? 'imagenet'].referenceBatch,
+    defaultOf: ({ batch, optimizer, stem, variant: name }: RateFactors) => {
+      const { referenceBatch } = stems[stem ?? variant(name).stem ?? 'imagenet'];
+      const { rate, scale } = usual[optimizer];
+      return rate * scale(batch / referenceBatch);
+    },
     flag: '--lr, --learning-rate <rate>',
-    usual: '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem',
+    usual: '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw 0.001 × the square root of that ratio',
     doc: 'peak learning rate',
   }),
   backboneLearningRate: real({
@@ -116,14 +137,48 @@ export const recipe = {
     flag: '--warmup <epochs>',
     doc: 'epochs over which the learning rate rises to its peak',
   }),
-  momentum: real({ from: 0, below: 1, default: 0.9, flag: '--momentum <m>', doc: 'momentum of SGD' }),
-  nesterov: flag({ default: true, flag: '--no-nesterov', doc: 'use plain momentum instead of Nesterov momentum' }),
-  weightDecay: real({ from: 0, default: 5e-4, flag: '--weight-decay <d>', doc: 'weight decay' }),
+  momentum: real({ from: 0, below: 1, default: 0.9, flag: '--momentum <m>', doc: 'momentum of sgd' }),
+  nesterov: flag({
+    default: true,
+    flag: '--no-nesterov',
+    doc: 'use plain momentum instead of Nesterov momentum in sgd',
+  }),
+  beta1: real({
+    from: 0,
+    below: 1,
+    default: 0.9,
+    flag: '--beta1 <b>',
+    doc: 'decay of the mean of the gradients in adamw',
+  }),
+  beta2: real({
+    from: 0,
+    below: 1,
+    default: 0.999,
+    flag: '--beta2 <b>',
+    doc: 'decay of the mean of the squared gradients in adamw',
+  }),
+  epsilon: real({ above: 0, default: 1e-8, flag: '--epsilon <e>', doc: 'number added to the divisor in adamw' }),
+  weightDecay: real({
+    from: 0,
+    defaultOf: ({ optimizer }: RateFactors) => usual[optimizer].weightDecay,
+    flag: '--weight-decay <d>',
+    usual: `${usual.sgd.weightDecay}; ${usual.adamw.weightDecay} for adamw`,
+    doc: 'weight decay',
+  }),
   normWeightDecay: real({
     from: 0,
-    default: 5e-4,
+    defaultOf: ({ optimizer }: RateFactors) => usual[optimizer].normWeightDecay,
     flag: '--norm-weight-decay <d>',
+    usual: `${usual.sgd.normWeightDecay}; ${usual.adamw.normWeightDecay} for adamw`,
     doc: 'weight decay of biases and normalization parameters',
+  }),
+  averageDecay: real({
+    from: 0,
+    below: 1,
+    default: 0,
+    flag: '--average-decay <d>',
+    usual: '0, which keeps none',
+    doc: 'decay of an exponential moving average of the weights, which is validated and saved in their place',
   }),
   labelSmoothing: real({
     from: 0,
@@ -219,6 +274,11 @@ const idleInProbe = (name: Name): Contradiction => ({
     `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
 });
 
+const idleFor = (optimizer: OptimizerName, name: Name): Contradiction => ({
+  holds: (options) => options.optimizer === optimizer && isChosen(options, name),
+  why: (say) => `${say(name)} has no effect on ${optimizer}. Remove it, or choose another ${say('optimizer')}.`,
+});
+
 const contradictions: readonly Contradiction[] = [
   needsModel('freeze'),
   needsModel('linearProbe'),
@@ -226,8 +286,13 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('freeze'),
   idleInProbe('backboneLearningRate'),
   idleInProbe('augmentation'),
+  idleFor('adamw', 'momentum'),
+  idleFor('adamw', 'nesterov'),
+  idleFor('sgd', 'beta1'),
+  idleFor('sgd', 'beta2'),
+  idleFor('sgd', 'epsilon'),
   {
-    holds: ({ nesterov, momentum }) => nesterov && momentum === 0,
+    holds: ({ optimizer, nesterov, momentum }) => optimizer === 'sgd' && nesterov && momentum === 0,
     why: (say) =>
       `${say('momentum')} is 0, but Nesterov momentum needs a number above 0. Add ${say('nesterov', 'false')} or raise it.`,
   },
@@ -286,7 +351,7 @@ export function checkKept(options: TrainOptions, before: Recipe, step: number): 
  * @throws OptionError for fewer images than a batch that was asked for.
  */
 export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
-  const { batch, learningRate } = options;
+  const { batch, learningRate, optimizer } = options;
   if (images >= batch) return options;
   if (given.batch !== undefined) {
     throw new OptionError(
@@ -295,8 +360,12 @@ export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, im
         `${say('batch')} is ${batch}, but there are only ${images} images to train on. Choose a smaller batch, such as ${images}.`,
     );
   }
-  return { ...options, batch: images, learningRate: given.learningRate ?? (learningRate * images) / batch };
+  const scaled = learningRate * usual[optimizer].scale(images / batch);
+  return { ...options, batch: images, learningRate: given.learningRate ?? scaled };
 }
+
+export const optimizerOf = ({ optimizer, momentum, nesterov, beta1, beta2, epsilon }: TrainOptions): Optimizer =>
+  optimizer === 'sgd' ? { name: optimizer, momentum, nesterov } : { name: optimizer, beta1, beta2, epsilon };
 
 /** The factor on the learning rate of everything but the classifier. */
 export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {

@@ -16,8 +16,8 @@ import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
+import { nextStatistic, withLoss } from '../step/step.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import { nextStatistic, withLoss } from '../train/step.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;

@@ -91,10 +91,10 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
 function describeStart(event: StartEvent): string {
-  const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, layoutReason } = event;
+  const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, loweringReason } = event;
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on`;
-  const slower = layoutReason ? `\nTraining in standard operators, which is slower: ${layoutReason}.` : '';
+  const slower = loweringReason ? `\nTraining in standard operators, which is slower: ${loweringReason}.` : '';
   return `${net}${describeSource(event)}\n${images}${slower}${describeFrom(epoch, epochs, step)}`;
 }
 
