@@ -1,11 +1,11 @@
 /** Images in Chromium: decoded and transformed to what they become in Node, without worker threads. */
 import { readFileSync } from 'node:fs';
-import { evaluationTransforms, imagenetPreprocessing, Loader } from 'resnext';
+import { evaluationTransforms, imagenetPreprocessing, Loader } from 'resnext/data';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
 
-type Package = typeof import('../dist/index.js');
+type Package = typeof import('resnext/data');
 
 if (noChromium) console.log(noChromium);
 

@@ -4,23 +4,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import {
-  Classifier,
-  decode,
-  evaluationTransforms,
-  initialWeights,
-  Loader,
-  type NamedImage,
-  preprocessingFor,
-  resnext,
-  setWeights,
-  WorkerPool,
-} from 'resnext';
+import { Classifier, initialWeights, resnext, setWeights } from 'resnext';
+import { decode, evaluationTransforms, Loader, type NamedImage, preprocessingFor, WorkerPool } from 'resnext/data';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ImageJob } from '../src/data/job.ts';
 
-const preprocessing = preprocessingFor({ stem: 'cifar', size: 16 });
+const preprocessing = preprocessingFor({ images: 'small', size: 16 });
 const transforms = evaluationTransforms(preprocessing);
 const config = {
   depths: [1],
@@ -182,7 +172,7 @@ describe('a classifier', () => {
 
 it('threads that are idle do not keep a program alive', async () => {
   const script = `
-    import { Loader, evaluationTransforms } from 'resnext';
+    import { Loader, evaluationTransforms } from 'resnext/data';
     const samples = [{ path: ${JSON.stringify(paths[0])}, label: 0 }];
     const loader = new Loader({ workers: 2 });
     const transforms = evaluationTransforms(${JSON.stringify(preprocessing)});
