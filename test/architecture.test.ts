@@ -13,8 +13,8 @@ interface Folder {
   readonly anywhere: boolean;
 }
 
-/** Rows `| folder | what it is | may import | runs |`; every folder may import these two files as well. */
-const everybody = ['tensor', 'errors'];
+/** Rows `| folder | what it is | may import | runs |`; every folder may import these three files as well. */
+const everybody = ['tensor', 'errors', 'options'];
 
 function foldersOf(markdown: string): Map<string, Folder> {
   const [, table] = markdown.split('| folder | what it is | may import | runs in |\n') as [string, string];

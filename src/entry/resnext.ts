@@ -20,6 +20,7 @@ export {
 } from '../model/config.ts';
 export { initialWeights } from '../model/init.ts';
 export { type Model, resnext } from '../model/resnext.ts';
+export { stems } from '../model/stems.ts';
 export { variantName } from '../model/variant-name.ts';
 export { variant, variants } from '../model/variants.ts';
 export { setWeights, type Weights } from '../model/weights.ts';
