@@ -162,7 +162,11 @@ describe('withClasses', () => {
 
   it('refuses no classes', async () => {
     await expect(classifier.withClasses(0)).rejects.toThrow('classes is 0, but expected a whole number of at least 1.');
-    await expect(classifier.withClasses([])).rejects.toThrow('classes is 0, but expected a whole number of at least 1.');
-    await expect(classifier.withClasses(2.5)).rejects.toThrow('classes is 2.5, but expected a whole number of at least 1.');
+    await expect(classifier.withClasses([])).rejects.toThrow(
+      'classes is 0, but expected a whole number of at least 1.',
+    );
+    await expect(classifier.withClasses(2.5)).rejects.toThrow(
+      'classes is 2.5, but expected a whole number of at least 1.',
+    );
   });
 });

@@ -1,4 +1,9 @@
-/** `resnext/data` in Node: `data.ts` and folders of images. */
+/**
+ * Images and transforms: decoding, resizing, augmentation, and loading in the background.
+ * In Node: folders of images as well.
+ *
+ * @module resnext/data
+ */
 
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from '../data/folder.ts';
 export { type ClassScore, type ConfusedPair, mostConfused } from '../metrics/confusion.ts';

@@ -1,4 +1,8 @@
-/** `resnext/data`: images and what is done to them. */
+/**
+ * Images and transforms: decoding, resizing, augmentation, and loading in the background.
+ *
+ * @module resnext/data
+ */
 
 export type { Image } from '#platform/images';
 export { decode, type ImageSource, type NamedImage, readImage } from '../data/image-source.ts';
