@@ -3,8 +3,8 @@ import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
 import { duration, short } from '../../output/text.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
-import { resume, train } from '../../train/loop.ts';
 import type { TrainOptions } from '../../train/options.ts';
+import { resume, train } from '../../train/run.ts';
 import { modelPath } from '../model.ts';
 import type { Output } from '../output.ts';
 
