@@ -61,7 +61,9 @@ await main(async () => {
 
 /** The folder of a training run, as `resnext train` leaves it. */
 async function saveRun({ name, config }: Net, { safetensors }: WeightFiles, folder: string): Promise<string> {
-  const { preprocessingFor, readSafetensorsFile, saveModel } = await import('resnext');
+  const { preprocessingFor } = await import('resnext/data');
+  const { readSafetensorsFile } = await import('resnext/weights');
+  const { saveModel } = await import('resnext');
   const classes = Array.from({ length: config.classes }, (_, k) => `class ${k}`);
   const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
   const description = { variant: name, config, classes, preprocessing, metrics: {} };

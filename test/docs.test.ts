@@ -4,7 +4,8 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { initialWeights, preprocessingFor, resnext, saveModel } from 'resnext';
+import { initialWeights, resnext, saveModel } from 'resnext';
+import { preprocessingFor } from 'resnext/data';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

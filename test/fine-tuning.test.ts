@@ -6,17 +6,10 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  load,
-  loadModel,
-  openClasses,
-  readSafetensorsFile,
-  resume,
-  type Tensor,
-  type TrainEvent,
-  type TrainOptions,
-  train,
-} from 'resnext';
+import { load, loadModel, resume, type TrainEvent, type TrainOptions, train } from 'resnext';
+import { openClasses } from 'resnext/data';
+import type { Tensor } from 'resnext/graph';
+import { readSafetensorsFile } from 'resnext/weights';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 
 const images = fileURLToPath(new URL('../examples/images', import.meta.url));

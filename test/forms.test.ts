@@ -3,21 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  Builder,
-  convert,
-  cost,
-  initialWeights,
-  loadModel,
-  preprocessingFor,
-  readOnnxFile,
-  readSafetensorsFile,
-  resnext,
-  saveModel,
-  tensor,
-  variant,
-  writeOnnxFile,
-} from 'resnext';
+import { convert, initialWeights, loadModel, resnext, saveModel, variant } from 'resnext';
+import { preprocessingFor } from 'resnext/data';
+import { Builder, cost, readOnnxFile, tensor, writeOnnxFile } from 'resnext/graph';
+import { readSafetensorsFile } from 'resnext/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { json, run } from './command.ts';
 

@@ -7,24 +7,21 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  cifarPreprocessing,
-  convolution,
-  convolutionGradient,
   type Form,
   initialWeights,
-  readSafetensorsFile,
   resnext,
   resume,
-  runConvolution,
-  runConvolutionGradient,
   type TrainEvent,
-  Trainer,
   type TrainOptions,
   train,
   UsageError,
   variant,
   type Weights,
 } from 'resnext';
+import { cifarPreprocessing } from 'resnext/data';
+import { convolution, convolutionGradient, runConvolution, runConvolutionGradient } from 'resnext/graph';
+import { Trainer } from 'resnext/train';
+import { readSafetensorsFile } from 'resnext/weights';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError, seeded } from './tensors.ts';

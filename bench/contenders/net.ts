@@ -1,18 +1,8 @@
 /** This package at work: training steps, or inference as `Classifier` does it. Started by `children.ts`. */
-import {
-  cost,
-  initialWeights,
-  lowerInference,
-  type Model,
-  readSafetensorsFile,
-  resnext,
-  Session,
-  setWeights,
-  Trainer,
-  tensor,
-  thisMachine,
-  variant,
-} from 'resnext';
+import { initialWeights, type Model, resnext, setWeights, variant } from 'resnext';
+import { cost, lowerInference, Session, tensor, thisMachine } from 'resnext/graph';
+import { Trainer } from 'resnext/train';
+import { readSafetensorsFile } from 'resnext/weights';
 import { images } from './images.ts';
 import { serve, type Task, version } from './serve.ts';
 
