@@ -420,20 +420,19 @@ test('resnext draw draws variants, files and groups, and refuses conflicting arg
     const output = join(folder, 'drawing.svg');
     const draw = async (model: string | undefined, options: Partial<DrawOptions>): Promise<string> => {
       await run(
-        model === undefined ? [] : [model],
-        { theme: 'auto', ...options, output },
+        { theme: 'auto', details: false, ...(model !== undefined && { model }), ...options, output },
         { ...createOutput(false), line: () => {}, warn: () => {} },
       );
       return readFile(output, 'utf8');
     };
     expect(await draw('resnext50_32x4d', { block: 'layer1.1', form: 'A' })).toBe(drawBlock(published('A'), 'layer1.1'));
-    expect(await draw(undefined, { grouped: '8,4,4' })).toBe(drawGroupedConvolution());
+    expect(await draw(undefined, { grouped: [8, 4, 4] })).toBe(drawGroupedConvolution());
     const emulated = join(fixtures, 'split-concat.onnx');
     expect(textsOf(await draw(emulated, { details: true }))).toContain('3 of 12 channels');
     expect(textsOf(await draw(emulated, { form: 'C' }))).toContain('group = 4');
     await expect(draw(undefined, {})).rejects.toThrow('Name a variant or a model');
-    await expect(draw(undefined, { grouped: '8,4' })).rejects.toThrow('should be three numbers');
-    await expect(draw('resnext50_32x4d', { grouped: '8,4,4' })).rejects.toThrow('a drawing of its own');
+    await expect(draw(undefined, { grouped: [8, 4] })).rejects.toThrow('expected three numbers');
+    await expect(draw('resnext50_32x4d', { grouped: [8, 4, 4] })).rejects.toThrow('a drawing of its own');
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -204,9 +204,9 @@ describe('is refused', () => {
     [
       'a variant beside the model',
       { variant: 'resnext50_32x4d' },
-      /variant = resnext50_32x4d is settled by ".*source"/,
+      /^variant cannot be combined with from: ".*source" determines it\. Remove one of the two\.$/,
     ],
-    ['a shortcut beside the model', { shortcut: 'A' }, /shortcut = A is settled by/],
+    ['a shortcut beside the model', { shortcut: 'A' }, /^shortcut cannot be combined with from/],
     [
       'no such part',
       { freeze: ['layer4'] },
@@ -218,11 +218,15 @@ describe('is refused', () => {
       { freeze: ['stem', 'fc'] },
       /freeze is "fc", but the classifier is new and has to be trained/,
     ],
-    ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /freeze does nothing for a linear probe/],
-    ['freezing a new net', { from: '', freeze: ['stem'] }, /freeze is for a net that knows something already/],
-    ['a probe of a new net', { from: '', linearProbe: true }, /linearProbe is for a net that knows something already/],
-    ['a backbone without a rate', { backboneLearningRate: 0 }, /backboneLearningRate = 0 should be above 0; freeze/],
-    ['a file in the folder’s place', { out: fileURLToPath(import.meta.url) }, /is a file, and a run needs a folder/],
+    ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /^freeze has no effect with linearProbe/],
+    ['freezing a new net', { from: '', freeze: ['stem'] }, /^freeze needs pretrained weights\. Add from: MODEL\.$/],
+    ['a probe of a new net', { from: '', linearProbe: true }, /^linearProbe needs pretrained weights/],
+    [
+      'a backbone without a rate',
+      { backboneLearningRate: 0 },
+      /^backboneLearningRate is 0, but expected a number above 0\.$/,
+    ],
+    ['a file in the folder’s place', { out: fileURLToPath(import.meta.url) }, /is a file, but a run needs a folder/],
     ['no such model', { from: 'nowhere' }, /"nowhere" is neither a file or folder here nor published weights/],
   ] as const)('%s', async (_, given, reason) => {
     const out = join(dir, 'refused');

@@ -19,7 +19,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-forms-'));
   model = join(dir, 'model');
   const { config } = resnext({ ...variant(name), inputSize: 16, classes: 3 });
-  const preprocessing = preprocessingFor({ stem: 'cifar', size: 16 });
+  const preprocessing = preprocessingFor({ images: 'small', size: 16 });
   const description = { variant: name, config, classes: ['a', 'b', 'c'], preprocessing, metrics: {} };
   await saveModel(model, description, initialWeights(resnext(config), 5));
 });

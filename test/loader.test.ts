@@ -8,7 +8,7 @@ import { Loader, preprocessingFor, type Sample, trainTransforms } from 'resnext/
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-const transforms = trainTransforms(preprocessingFor({ stem: 'imagenet', size: 24 }), 'random-resized-crop');
+const transforms = trainTransforms(preprocessingFor({ images: 'large', size: 24 }), 'random-resized-crop');
 let dir: string;
 let samples: Sample[];
 

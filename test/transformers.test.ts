@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
 import { load } from '../src/classifier/load.ts';
 import type { Prediction } from '../src/classifier/predictions.ts';
-import { decode } from '../src/data/image.ts';
+import { decode } from '../src/data/image-source.ts';
 import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
 import { resize } from '../src/data/resize.ts';
 import { UsageError } from '../src/errors.ts';
@@ -39,7 +39,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A net of ten classes with initial weights, the last ones ten times as large, so that it is sure of itself. */
 function saved(given: Partial<Preprocessing> = {}): SavedModel {
-  const preprocessing = { ...preprocessingFor({ stem: 'cifar', size: 32, channels: given.channels ?? 3 }), ...given };
+  const preprocessing = { ...preprocessingFor({ images: 'small', size: 32, channels: given.channels ?? 3 }), ...given };
   const model = resnext({
     ...({ depths: [1, 1], cardinality: 8, baseWidth: 16, width: 16, stem: 'cifar', classes: 10 } as const),
     inputChannels: preprocessing.channels,

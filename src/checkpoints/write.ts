@@ -1,7 +1,9 @@
 /** A model's weights under the names of another code base: the tables of `layouts.ts`, read from right to left. */
+
 import { UsageError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import type { Model } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Layout, layouts } from './layouts.ts';
@@ -50,6 +52,6 @@ export function writeStateDict(
 /** Whether who reads these names will take the pools for what they are. Only timm has anti-aliased nets. */
 function poolIsKept({ name, stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
   if (config.antialias && name !== 'timm') return false;
-  if (config.stem === 'cifar') return true;
+  if (!stems[config.stem].hasPool) return true;
   return config.stemPool === (config.antialias ? 'average' : stemPool);
 }

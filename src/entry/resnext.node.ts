@@ -1,4 +1,9 @@
-/** The package in Node: `resnext.ts`, training on folders of images, and models as files. */
+/**
+ * Build a ResNeXt, convert it between its forms, run it, draw it.
+ * In Node: training on folders of images, and models as files, as well.
+ *
+ * @module resnext
+ */
 
 export {
   Classifier,
@@ -11,6 +16,7 @@ export type { Evaluation } from '../classifier/evaluation.ts';
 export type { Features } from '../classifier/features.ts';
 export { type LoadOptions, load } from '../classifier/load.ts';
 export type { ClassifierOptions } from '../classifier/open.ts';
+export type { Outcome } from '../classifier/outcomes.ts';
 export type { Prediction } from '../classifier/predictions.ts';
 export type { DownloadProgress } from '../hub/download.ts';
 export { type Pulled, type PullOptions, pull } from '../hub/pull.ts';

@@ -1,4 +1,8 @@
-/** The package: build a ResNeXt, convert it between its forms, run it, draw it. Runs in Node and in browsers. */
+/**
+ * Build a ResNeXt, convert it between its forms, run it, draw it.
+ *
+ * @module resnext
+ */
 
 export { type BlockDrawingOptions, drawBlock } from '../draw/block.ts';
 export type { DrawingOptions } from '../draw/svg.ts';
@@ -16,6 +20,7 @@ export {
 } from '../model/config.ts';
 export { initialWeights } from '../model/init.ts';
 export { type Model, resnext } from '../model/resnext.ts';
+export { stems } from '../model/stems.ts';
 export { variantName } from '../model/variant-name.ts';
 export { variant, variants } from '../model/variants.ts';
 export { setWeights, type Weights } from '../model/weights.ts';

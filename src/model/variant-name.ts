@@ -1,6 +1,8 @@
 /** The variant that a config is: `variant` of the model folder, turned round. */
+
 import { UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from './config.ts';
+import { stems } from './stems.ts';
 import { variant, variants } from './variants.ts';
 
 /** What makes an architecture; the others are how it is used, started or written. */
@@ -38,7 +40,6 @@ function isVariant(name: string, config: ResNeXtConfig, keys: readonly (keyof Re
 
 function systematicName(config: ResNeXtConfig, depth: string): string {
   const { attention, antialias, stem, stemPool, cardinality, baseWidth, width } = config;
-  const deep = { imagenet: '', cifar: '', deep: 'd', tiered: 't' }[stem];
   const net = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
-  return `${net}${antialias ? 'aa' : ''}${depth}${deep}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
+  return `${net}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
 }

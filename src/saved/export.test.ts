@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ort from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Image } from '#platform/images';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { Classifier } from '../classifier/classifier.ts';
 import { load } from '../classifier/load.ts';
-import type { Image } from '../data/image.ts';
 import { evaluationTransforms, preprocessingFor } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
 import { applyTransforms } from '../data/transforms/apply.ts';
@@ -35,7 +35,7 @@ function saved({ channels = 3, classes = 3 }: { channels?: 1 | 3; classes?: numb
     variant: 'small',
     config: model.config,
     classes: ['red', 'green', 'blue'].slice(0, classes),
-    preprocessing: preprocessingFor({ stem: 'cifar', size, channels }),
+    preprocessing: preprocessingFor({ images: 'small', size, channels }),
     metrics: {},
   };
   return { description, graph: model.graph, weights };

@@ -209,7 +209,7 @@ describe('other channels', () => {
     const { weights: _, ...folded } = model;
     expect(withChannels(model, 3)).toBe(model);
     expect(() => withChannels(folded, 1)).toThrow('The model has no weights of its own, as after folding');
-    expect(() => withChannels(model, 2 as 1)).toThrow('inputChannels = 2 should be 1 (grayscale) or 3 (color).');
+    expect(() => withChannels(model, 2 as 1)).toThrow('inputChannels is 2, but expected 1 or 3.');
   });
 
   test('are asked for as a file is loaded, whoever saved it', async () => {

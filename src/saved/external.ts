@@ -19,11 +19,13 @@ import {
 import { forChannels, type Preprocessing, preprocessingFor } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
-import { setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import { stems } from '../model/stems.ts';
+import { type Weights, weightSpecs } from '../model/weights.ts';
+import { checkGiven, oneOf, whole } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './model.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 export interface ImportStateDictOptions extends ImportOptions {
   /** What the hub's `config.json` says. */
@@ -55,8 +57,6 @@ export function fromStateDict(
   const known = entry?.preprocessing ?? hub.preprocessing;
   const preprocessing = preprocessingOf(taken.inputChannels, taken.stem, known, source);
   const config = { ...taken, inputSize: [preprocessing.size, preprocessing.size] as const };
-  const model = resnext(config);
-  setWeights(model, weights);
   const description: ModelDescription = {
     variant,
     config,
@@ -69,9 +69,7 @@ export function fromStateDict(
     entry === options.entry ? [] : [`It is not ${options.entry!.name}, as its name says: that has another net.`];
   const usual = known ? [] : [`Images are prepared as is usual: ${preprocessing.size} x ${preprocessing.size} pixels.`];
   return {
-    description,
-    graph: model.graph,
-    weights,
+    ...assemble(description, weights),
     report: { ...report, notes: [...notes, ...report.notes, ...other, ...usual] },
   };
 }
@@ -103,7 +101,8 @@ function preprocessingOf(
     );
   }
   if (known) return forChannels(known, channels);
-  return preprocessingFor({ stem, size: stem === 'cifar' ? 32 : 224, channels });
+  const { images, inputSize: size } = stems[stem];
+  return preprocessingFor({ images, size, channels });
 }
 
 /** Sentences for a person on how weights of others were taken; none for published ones, which are known. */
@@ -119,18 +118,14 @@ export const notesOn = ({ description, report }: SavedModel): readonly string[] 
  * @example withClasses(await loadModel('resnext50_32x4d.safetensors'), ['cat', 'dog'])
  */
 export function withClasses(model: SavedModel, classes: readonly string[] | number, seed = 1): SavedModel {
-  const names = typeof classes === 'number' ? defaultClassNames(wholeNumber(classes)) : classes;
-  if (names.length === 0) throw new UsageError('classes = 0 should be at least 1.');
-  const config = { ...model.description.config, classes: names.length };
-  const changed = resnext(config);
-  const weights = new Map([...ownWeights(model), ...initialHead(changed, seed)]);
-  setWeights(changed, weights);
-  const { variant, preprocessing } = model.description;
-  return {
-    description: { variant, config, classes: names, preprocessing, metrics: {} },
-    graph: changed.graph,
-    weights,
-  };
+  const count = typeof classes === 'number' ? classes : classes.length;
+  const table = { classes: whole({ from: 1, doc: 'number of classes' }) };
+  checkGiven(table, { classes: count });
+  const names = typeof classes === 'number' ? defaultClassNames(classes) : classes;
+  const { variant, preprocessing, config: old } = model.description;
+  const config = { ...old, classes: names.length };
+  const weights = new Map([...ownWeights(model), ...initialHead(resnext(config), seed)]);
+  return assemble({ variant, config, classes: names, preprocessing, metrics: {} }, weights);
 }
 
 /**
@@ -143,34 +138,21 @@ export function withClasses(model: SavedModel, classes: readonly string[] | numb
 export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
   const { variant, config: old, classes, preprocessing: usual } = model.description;
   if (old.inputChannels === channels) return model;
-  if (channels !== 1 && channels !== 3) {
-    throw new UsageError(`inputChannels = ${channels} should be 1 (grayscale) or 3 (color).`);
-  }
+  checkGiven({ inputChannels: oneOf([1, 3], { doc: 'grayscale or color' }) }, { inputChannels: channels });
   const config = { ...old, inputChannels: channels };
-  const changed = resnext(config);
   const given = ownWeights(model);
   const weights = new Map<string, Tensor>();
-  for (const { name, dims } of weightSpecs(changed)) {
+  for (const { name, dims } of weightSpecs(resnext(config))) {
     const whole = given.get(name)!;
     const isStem = dims.length === 4 && whole.dims[1] !== dims[1];
     weights.set(name, isStem ? adaptStem(whole as Tensor<'float32'>, channels) : whole);
   }
-  setWeights(changed, weights);
   const preprocessing = forChannels(usual, channels);
-  return {
-    description: { variant, config, classes, preprocessing, metrics: {} },
-    graph: changed.graph,
-    weights,
-  };
+  return assemble({ variant, config, classes, preprocessing, metrics: {} }, weights);
 }
 
 /** A model's weights in form C, or the UsageError that it has none. */
 export function ownWeights({ weights }: Pick<SavedModel, 'weights'>): Weights {
   if (weights) return weights;
   throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
-}
-
-function wholeNumber(count: number): number {
-  if (Number.isSafeInteger(count) && count >= 1) return count;
-  throw new UsageError(`classes = ${count} should be a whole number of at least 1.`);
 }

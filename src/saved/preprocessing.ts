@@ -7,10 +7,8 @@ import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
 import { atSize, type Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
-import { resnext } from '../model/resnext.ts';
-import { setWeights } from '../model/weights.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './model.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 /**
  * The model with some of its preprocessing changed. Another size without a resize keeps their ratio, or is the larger
@@ -29,9 +27,7 @@ export function withPreprocessing(model: SavedModel, changes: Partial<Preprocess
   if (size === description.preprocessing.size) return { ...model, description: changed };
   if (!weights) throw new UsageError(`An ONNX file takes images of its own size; leave out size = ${size}.`);
   const config = { ...description.config, inputSize: [size, size] as const };
-  const resized = resnext(config);
-  setWeights(resized, weights);
-  return { ...model, description: { ...changed, config }, graph: resized.graph };
+  return { ...model, ...assemble({ ...changed, config }, weights) };
 }
 
 function checkPreprocessing(preprocessing: Preprocessing, inputChannels: number): void {

@@ -7,15 +7,17 @@ import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import type { Weights } from '../model/weights.ts';
+import { pick } from '../options.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
+import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
-import type { TrainOptions } from './options.ts';
+import { type Recipe, recipe } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
 export interface Checkpoint {
-  readonly options: TrainOptions;
+  readonly options: Recipe;
   readonly classes: readonly string[];
   /** The model and its preprocessing; absent where a new model's follow from the options. */
   readonly description?: ModelDescription;
@@ -39,7 +41,7 @@ export async function writeCheckpoint(
     ...prefixed('average.', average),
   ]);
   const metadata = new Map([
-    ['options', JSON.stringify(options)],
+    ['options', JSON.stringify(pick(recipe, options))],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
     ...(description ? [['description', writeDescription(description)] as const] : []),
@@ -55,7 +57,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
   const description = metadata.get('description');
   return {
-    options: withGroups(parsed<TrainOptions>(options, path)),
+    options: readRecipe(options, path),
     classes: parsed<string[]>(classes, path),
     ...(description && { description: readDescription(description, path) }),
     progress: progressIn(parsed<Partial<Progress> & OldProgress>(progress, path)),
@@ -63,6 +65,16 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),
   };
+}
+
+const recipeSchema = schemaOf(recipe);
+
+/** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
+function readRecipe(text: string, path: string): Recipe {
+  const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
+  const { data, error } = recipeSchema.safeParse(json);
+  if (data) return data;
+  throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}`);
 }
 
 function parsed<T>(text: string, path: string): T {
@@ -100,10 +112,4 @@ const progressIn = ({ right = 0, seen = 0, ...progress }: Partial<Progress> & Ol
   correct: right,
   count: seen,
   ...progress,
-});
-
-/** Older checkpoints call the backbone `all but fc`. */
-const withGroups = (options: TrainOptions): TrainOptions => ({
-  ...options,
-  ...(options.freeze && { freeze: options.freeze.map((name) => (name === 'all but fc' ? backbone : name)) }),
 });

@@ -25,11 +25,11 @@ export class RunFolder {
   checkNew(): void {
     if (existsSync(this.#checkpoint('last'))) {
       throw new UsageError(
-        `"${this.path}" already holds a training run; resume it, remove it, or choose another folder.`,
+        `"${this.path}" already holds a training run. Resume it, delete it or choose another folder.`,
       );
     }
     if (existsSync(this.path) && !statSync(this.path).isDirectory()) {
-      throw new UsageError(`"${this.path}" is a file, but a run needs a folder; choose another name.`);
+      throw new UsageError(`"${this.path}" is a file, but a run needs a folder. Choose another name.`);
     }
   }
 

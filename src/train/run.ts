@@ -11,14 +11,14 @@ import type { TrainHooks } from './events.ts';
 import { runEpochs, type TrainResult } from './loop.ts';
 import {
   backboneRateOf,
+  checkKept,
   checkSettled,
   fitBatch,
   type GivenOptions,
+  optimizerOf,
   resolveTrainOptions,
   type TrainOptions,
-  trainDefaults,
 } from './options.ts';
-import type { Progress } from './progress.ts';
 import { RunFolder } from './run-folder.ts';
 import { type RunStart, resumeFrom, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
@@ -31,18 +31,22 @@ import { ImageFolderData, type TrainingData } from './training-data.ts';
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
 export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  const asked = resolveTrainOptions(given);
   checkSettled(given);
-  new RunFolder(given.out).checkNew();
-  if (!given.from) {
-    return openRun(resolveTrainOptions(given), given, startNew, hooks);
-  }
-  resolveTrainOptions(given); // wrong options are refused before a large file is read
-  const { path } = await resolveModel(given.from, hooks.signal && { signal: hooks.signal });
+  new RunFolder(asked.out).checkNew();
+  const images = await openFolder(asked.data, asked);
+  if (asked.from === '') return openRun(asked, given, images, startNew, hooks);
+  const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
   const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
   const { variant, config, preprocessing } = source.description;
   const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
-  return openRun(options, given, (fitted, classes) => startFrom(fitted, classes, source), hooks);
+  return openRun(options, given, images, (fitted, classes) => startFrom(fitted, classes, source), hooks);
 }
+
+const downloadOptions = ({ signal, onDownload }: TrainHooks) => ({
+  ...(signal && { signal }),
+  ...(onDownload && { onProgress: onDownload }),
+});
 
 /**
  * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options. Other parameter
@@ -58,31 +62,14 @@ export async function resume(
 ): Promise<TrainResult> {
   const checkpoint = await new RunFolder(out).lastCheckpoint();
   const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
-  checkKept(options, { ...trainDefaults, ...checkpoint.options }, checkpoint.progress);
+  checkKept(options, checkpoint.options, checkpoint.progress.step);
   const start: Start = (_, classes) => {
     if (`${checkpoint.classes}` === `${classes}`) return resumeFrom(options, checkpoint);
     throw new UsageError(
       `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the images it was trained on.`,
     );
   };
-  return openRun(options, options, start, hooks);
-}
-
-const kept = ['variant', 'size', 'inputChannels', 'shortcut', 'from', 'linearProbe'] as const;
-
-/** Throws a UsageError naming an option that a resumed run cannot change. */
-function checkKept(options: TrainOptions, before: TrainOptions, { step }: Progress): void {
-  const { out } = options;
-  if (step > 0 && options.batch !== before.batch) {
-    throw new UsageError(
-      `"${out}" stands within an epoch in batches of ${before.batch}; resume it without another batch size.`,
-    );
-  }
-  const other = kept.find((name) => options[name] !== before[name]);
-  if (!other) return;
-  throw new UsageError(
-    `"${out}" trains with ${other} = ${before[other] === '' ? 'none' : before[other]}; a resumed run keeps it, so leave it out.`,
-  );
+  return openRun(options, options, await openFolder(options.data, options), start, hooks);
 }
 
 type Start = (options: TrainOptions, classes: readonly string[]) => RunStart;
@@ -91,11 +78,10 @@ type Start = (options: TrainOptions, classes: readonly string[]) => RunStart;
 async function openRun(
   resolved: TrainOptions,
   given: Partial<TrainOptions>,
+  images: Folder,
   startWith: Start,
   hooks: TrainHooks,
 ): Promise<TrainResult> {
-  const { data: path, validation, seed } = resolved;
-  const images = await openFolder(path, { validation, seed });
   const options = fitBatch(resolved, given, images.train.length);
   const start = startWith(options, images.classes);
   const data = await openData(options, images, start, hooks);
@@ -130,9 +116,12 @@ async function openData(
 /** The step that the options describe. */
 const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
   batch: options.batch,
-  optimizer: { name: 'sgd', momentum: options.momentum, nesterov: options.nesterov },
+  loss: options.loss,
+  optimizer: optimizerOf(options),
+  ...(options.averageDecay > 0 && { average: options.averageDecay }),
   decayOf: (_, isVector) => (isVector ? options.normWeightDecay : options.weightDecay),
   freeze,
   backboneRate: backboneRateOf(options),
   threads: options.threads,
+  providers: options.providers,
 });

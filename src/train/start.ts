@@ -8,6 +8,7 @@ import { UsageError } from '../errors.ts';
 import { resolveConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import type { Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
@@ -39,8 +40,12 @@ export function startNew(options: TrainOptions, classes: readonly string[]): Run
 
 function describeNew(options: TrainOptions, classes: readonly string[]): ModelDescription {
   const config = trainConfig(options, classes.length);
-  const { stem, inputSize, inputChannels } = config;
-  const preprocessing = preprocessingFor({ stem, size: inputSize[0], channels: inputChannels as 1 | 3 });
+  const { stem, inputSize } = config;
+  const preprocessing = preprocessingFor({
+    images: stems[stem].images,
+    size: inputSize[0],
+    channels: options.inputChannels,
+  });
   return { variant: options.variant, config, classes, preprocessing, metrics: {} };
 }
 

@@ -1,29 +1,22 @@
-/** `resnext evaluate`: how well a model names labeled images, class by class, in text, as JSON and as a page. */
+/** `resnext evaluate`: a model's accuracy on labeled images, class by class, as text, JSON and a page. */
+import { readImageFile, thumbnail } from '#platform/images';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
-import { Loader } from '../../data/loader.ts';
-import type { Views } from '../../data/presets.ts';
-import { thumbnail } from '../../data/thumbnail.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
+import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
-import { type ModelOptions, openClassifier } from '../model.ts';
+import { openClassifier } from '../model.ts';
+import type { evaluateOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
-export interface EvaluateCommandOptions extends ModelOptions {
-  readonly batch: number;
-  readonly tta: Views;
-  readonly workers?: number;
-  readonly strict?: boolean;
-  /** An HTML file to write. */
-  readonly report?: string;
-}
+type EvaluateOptions = OptionsOf<typeof evaluateOptions>;
 
-export async function run([dir]: readonly [string], options: EvaluateCommandOptions, output: Output): Promise<number> {
-  const { model, tta, report } = options;
+export async function run(options: EvaluateOptions, output: Output): Promise<number> {
+  const { dir, model, tta, report } = options;
   const classifier = await openClassifier(options, output);
   try {
     const { classes } = classifier.description;
@@ -37,7 +30,7 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
     output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
     output.line(describe(result, corrupt.length));
     if (report !== undefined) {
-      await writeReport(report, result, mistakes, { ...options, dir });
+      await writeReport(report, result, mistakes, options);
       output.line(`\nWrote ${report}.`);
     }
   } finally {
@@ -49,31 +42,25 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
 async function measure(
   classifier: Classifier,
   samples: readonly Sample[],
-  { batch, tta, workers, strict }: EvaluateCommandOptions,
+  { batch, tta, strict }: EvaluateOptions,
   output: Output,
   corrupt: string[],
   mistakes: Mistake[],
 ): Promise<Evaluation> {
-  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every image is seen once
-  try {
-    return await classifier.evaluate(samples, {
-      loader,
-      batchSize: batch,
-      views: tta,
-      corrupt: strict ? 'throw' : 'skip',
-      onCorrupt: (path, message) => {
-        corrupt.push(path);
-        if (!strict) output.warn(message);
-      },
-      onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
-      onPrediction: (index, predicted, probability) => {
-        const { path, label } = samples[index]!;
-        if (predicted !== label) mistakes.push({ path, label, predicted, probability });
-      },
-    });
-  } finally {
-    await loader.close();
-  }
+  return classifier.evaluate(samples, {
+    batchSize: batch,
+    views: tta,
+    corrupt: strict ? 'throw' : 'skip',
+    onCorrupt: (path, message) => {
+      corrupt.push(path);
+      if (!strict) output.warn(message);
+    },
+    onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
+    onPrediction: (index, predicted, probability) => {
+      const { path, label } = samples[index]!;
+      if (predicted !== label) mistakes.push({ path, label, predicted, probability });
+    },
+  });
 }
 
 const thumbnailSide = 96;
@@ -82,11 +69,14 @@ async function writeReport(
   file: string,
   result: Evaluation,
   mistakes: readonly Mistake[],
-  { model, dir, tta }: EvaluateCommandOptions & { dir: string },
+  { model, dir, tta }: EvaluateOptions,
 ): Promise<void> {
   const chosen = chooseMistakes(result, mistakes);
   const shown = await Promise.all(
-    chosen.map(async (mistake) => ({ ...mistake, thumbnail: await thumbnail(mistake.path, thumbnailSide) })),
+    chosen.map(async (mistake) => ({
+      ...mistake,
+      thumbnail: await thumbnail(readImageFile(mistake.path), thumbnailSide),
+    })),
   );
   const notes =
     tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
@@ -94,7 +84,7 @@ async function writeReport(
   await writeFileAtomically(file, [new TextEncoder().encode(html)]);
 }
 
-/** Up to so many classes the whole matrix is printed, and all classes; above, what stands out. */
+/** The most classes whose matrix, and whose table, are printed whole; of more, only the most striking are listed. */
 const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
 function describe(result: Evaluation, corrupt: number): string {
@@ -105,7 +95,7 @@ function describe(result: Evaluation, corrupt: number): string {
   return [`${whole}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }
 
-/** All classes; of many the weakest, of those that there are images of. */
+/** All classes; if there are many, the weakest of those with images. */
 function classTable({ scores }: Evaluation): string[] {
   const weakest = weakestFirst(scores);
   const shown = scores.length <= maxInTable ? scores : weakest.slice(0, maxListed);
