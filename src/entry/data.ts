@@ -1,4 +1,8 @@
-/** `resnext/data`: images and what is done to them. */
+/**
+ * Images and transforms.
+ *
+ * @module resnext/data
+ */
 
 export type { Image } from '../data/image.ts';
 export {

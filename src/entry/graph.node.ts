@@ -1,4 +1,9 @@
-/** `resnext/graph` in Node: `graph.ts`, and ONNX files by path. */
+/**
+ * Graphs, their gradients, rewriting, lowering, ONNX, and sessions that run them.
+ * In Node: ONNX files by path, and benchmarks, as well.
+ *
+ * @module resnext/graph
+ */
 
 export {
   type Benchmark,

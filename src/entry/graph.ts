@@ -1,4 +1,8 @@
-/** `resnext/graph`: graphs, their gradients, rewriting, lowering, ONNX. */
+/**
+ * Graphs, their gradients, rewriting, lowering, ONNX, and sessions that run them.
+ *
+ * @module resnext/graph
+ */
 
 export {
   availableProviders,

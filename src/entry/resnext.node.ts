@@ -1,4 +1,9 @@
-/** The package in Node: `resnext.ts`, training on folders of images, and models as files. */
+/**
+ * Build a ResNeXt, convert it between its forms, run it, draw it.
+ * In Node: training on folders of images, and models as files, as well.
+ *
+ * @module resnext
+ */
 
 export {
   Classifier,

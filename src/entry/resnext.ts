@@ -1,4 +1,8 @@
-/** The package: build a ResNeXt, convert it between its forms, run it, draw it. Runs in Node and in browsers. */
+/**
+ * Build a ResNeXt, convert it between its forms, run it, draw it.
+ *
+ * @module resnext
+ */
 
 export { type BlockDrawingOptions, drawBlock } from '../draw/block.ts';
 export type { DrawingOptions } from '../draw/svg.ts';

@@ -1,4 +1,8 @@
-/** `resnext/train`: a training step as a graph, and a model in training. */
+/**
+ * The training step as a graph, its losses and optimizers, and a model in training.
+ *
+ * @module resnext/train
+ */
 
 export { type Loss, lossNames } from '../step/losses.ts';
 export {

@@ -1,4 +1,9 @@
-/** `resnext/weights` in Node: `weights.ts`, files by path, and the Hugging Face hub. */
+/**
+ * Files of weights in memory, checkpoints from elsewhere, the catalog of published weights.
+ * In Node: files by path, and the Hugging Face hub, as well.
+ *
+ * @module resnext/weights
+ */
 
 export { type HubConfig, readHubConfig, writeHubConfig } from '../checkpoints/hub-config.ts';
 export { type HubEnvironment, hubEnvironment } from '../hub/environment.ts';

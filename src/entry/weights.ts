@@ -1,4 +1,8 @@
-/** `resnext/weights`: files of weights in memory, checkpoints from elsewhere, the catalog of published weights. */
+/**
+ * Files of weights in memory, checkpoints from elsewhere, the catalog of published weights.
+ *
+ * @module resnext/weights
+ */
 
 export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from '../catalog/entry.ts';
 export { imagenetClasses } from '../catalog/imagenet.ts';

@@ -1,2 +1,0 @@
-/** `resnext/train` in Node, where there is no more of it than in a browser. */
-export * from './train.ts';
