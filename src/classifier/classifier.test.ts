@@ -161,8 +161,8 @@ describe('withClasses', () => {
   });
 
   it('refuses no classes', async () => {
-    await expect(classifier.withClasses(0)).rejects.toThrow('classes = 0 should be');
-    await expect(classifier.withClasses([])).rejects.toThrow(/classes = 0 should be/);
-    await expect(classifier.withClasses(2.5)).rejects.toThrow('classes = 2.5 should be a whole number');
+    await expect(classifier.withClasses(0)).rejects.toThrow('classes is 0, but expected a whole number of at least 1.');
+    await expect(classifier.withClasses([])).rejects.toThrow(/classes is 0, but expected/);
+    await expect(classifier.withClasses(2.5)).rejects.toThrow('classes is 2.5, but expected a whole number');
   });
 });

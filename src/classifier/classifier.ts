@@ -10,6 +10,7 @@ import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
+import { checkGiven, whole } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -216,9 +217,7 @@ export class Classifier {
     { batchSize = 32, views = 'center' }: BatchOptions & { views?: Views },
     run: (images: Tensor<'float32'>, views: number) => Promise<T[]>,
   ): Promise<T[]> {
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new UsageError(`batchSize is ${batchSize}, but expected an integer from 1.`);
-    }
+    checkGiven({ batchSize: whole({ from: 1, doc: 'images per run' }) }, { batchSize });
     const results: T[] = [];
     for (let start = 0; start < images.length; start += batchSize) {
       const batch = images.slice(start, start + batchSize);

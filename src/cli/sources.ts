@@ -52,7 +52,6 @@ const fileOrUrl = (source: string): Source => ({ name: shortName(source), image:
 /**
  * Reads images, so many at a time, for `use`, which gets each batch in the order of the list.
  *
- * @throws UsageError for a batch that is no whole number from 1.
  */
 export async function readInBatches(
   classifier: Classifier,
@@ -61,7 +60,6 @@ export async function readInBatches(
   views: Views,
   use: (read: readonly Read[], done: number) => Promise<void>,
 ): Promise<void> {
-  if (!Number.isInteger(batch) || batch < 1) throw new UsageError(`--batch ${batch} should be a whole number from 1.`);
   const read = async ({ name, image }: Source): Promise<Read> => {
     try {
       const label = name === '-' ? 'standard input' : name;

@@ -79,10 +79,3 @@ function csvRows(result: Result): string {
 /** Quoted where RFC 4180 asks for it. */
 const csvRow = (cells: readonly (string | number)[]): string =>
   cells.map((cell) => (/[",\r\n]/.test(`${cell}`) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell)).join(',');
-
-/** @throws UsageError unless it is a share. */
-export function checkThreshold(threshold: number): void {
-  if (!(threshold >= 0 && threshold <= 1)) {
-    throw new UsageError(`--threshold ${threshold} should be a probability from 0 to 1.`);
-  }
-}
