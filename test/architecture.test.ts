@@ -42,8 +42,7 @@ const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8
 
 /** Packages that one folder keeps to itself. */
 const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
-  [/^(onnxruntime-.*|koffi)$/, 'platform'],
-  [/^(sharp|piscina|@cornerstonejs\/.*)$/, 'data'],
+  [/^(onnxruntime-.*|koffi|sharp|piscina|@cornerstonejs\/.*)$/, 'platform'],
   [/^undici$/, 'hub'],
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
@@ -71,6 +70,7 @@ const sources: readonly Source[] = readdirSync(join(root, 'src'), { recursive: t
 /** The file that a specifier leads to, for Node; undefined for a package. */
 function fileOf(path: string, specifier: string): string | undefined {
   if (specifier === '#platform') return 'platform/node.ts';
+  if (specifier === '#platform/images') return 'platform/node/images.ts';
   return specifier.startsWith('.') ? join(path, '..', specifier) : undefined;
 }
 

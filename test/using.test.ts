@@ -354,12 +354,12 @@ describe('evaluate', () => {
     );
   });
 
-  it('tells what folders of WordNet numbers should be called', async () => {
+  it('says how to name folders of WordNet numbers', async () => {
     const data = join(dir, 'synsets');
     cpSync(join(photos, 'a'), join(data, 'n01440764'), { recursive: true });
     expectError(
       await run('evaluate', data, '--model', model),
-      /n01440764" is none of the model's 4 classes .*WordNet's numbers, but expected are the model's names of classes, such as "class 0"; rename each folder\./,
+      /n01440764" is not one of the model's 4 classes .*WordNet numbers, but expected class names of the model, such as "class 0"; rename each folder\./,
     );
   });
 });

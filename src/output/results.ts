@@ -1,7 +1,6 @@
 /** Results image by image as text, JSON, JSON lines or CSV: printed as they come, or kept for a file. */
 import { extname } from 'node:path';
 import type { Prediction } from '../classifier/predictions.ts';
-import { UsageError } from '../errors.ts';
 import { writeFileAtomically } from '../files.ts';
 import { table } from './text.ts';
 
