@@ -2,7 +2,7 @@
  * What a saved model says about itself, so that using it needs nothing else: the net, its labels, how it wants its
  * images, and how well it did. It is the text of `model.json`, and travels inside the weights and ONNX files too.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Preprocessing, preprocessingFields } from '../data/presets.ts';
 import { FormatError } from '../errors.ts';
 import { parseJson } from '../json.ts';
