@@ -25,14 +25,14 @@ test('an ONNX file takes prepared images and gives logits, unless told otherwise
   const file = join(folder, 'plain.onnx');
   const [first, second] = (await said(...variant, '-o', file)).split('\n');
   expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
-  expect(second).toBe('It takes input, float32 [N, 3, 32, 32] normalized, and gives logits [N, 7].');
+  expect(second).toBe('Its input is input, float32 [N, 3, 32, 32] normalized; its output is logits [N, 7].');
 });
 
 test('with bytes and softmax it takes pixels and gives probabilities, and classifies the same', async () => {
   const [plain, built] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
   await said(...variant, '-o', plain);
   const text = await said(...variant, '-o', built, '--input', 'bytes', '--softmax');
-  expect(text).toContain('\nIt takes pixels, uint8 [N, 32, 32, 3], and gives probabilities [N, 7].\n');
+  expect(text).toContain('\nIts input is pixels, uint8 [N, 32, 32, 3]; its output is probabilities [N, 7].\n');
   const answers = await Promise.all([plain, built].map((model) => json<object>('classify', frog, '--model', model)));
   expect(answers[1]).toEqual(answers[0]);
 });
@@ -57,10 +57,31 @@ test('--format decides whatever the target is called', async () => {
   expect(await json('export', ...variant, '-o', file, '--format', 'onnx')).toMatchObject({ file, format: 'onnx' });
 });
 
+test('--size exports a model at another size, and --dynamic-size leaves it open', async () => {
+  const [fixed, open] = [join(folder, 'fixed.onnx'), join(folder, 'open.onnx')];
+  await said(...variant, '-o', fixed);
+  const text = await said(fixed, '-o', open, '--size', '48', '--dynamic-size');
+  expect(text).toContain('\nIts input is input, float32 [N, 3, H, W] normalized; its output is logits [N, 7].\n');
+  const [atSize, again] = await Promise.all([
+    json<object>('classify', frog, '--model', open),
+    json<object>('classify', frog, '--model', fixed, '--size', '48'),
+  ]);
+  expect(atSize).toEqual(again);
+});
+
 test.each([
   ['a target of an unknown ending', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
-  ['softmax in a folder for transformers.js', ['-o', 'net', '--softmax'], 'leave --input and --softmax out.'],
-  ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], 'leave --input and --softmax out.'],
+  [
+    'softmax in a folder for transformers.js',
+    ['-o', 'net', '--softmax'],
+    '--softmax has no effect here: transformers.js fixes input and output. Remove it.',
+  ],
+  ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], '--input has no effect here'],
+  [
+    'an open size in a file of weights',
+    ['-o', 'net.safetensors', '--dynamic-size'],
+    '--dynamic-size has no effect here: a file of weights has no graph.',
+  ],
   ['softmax without classes', ['-o', 'net.onnx', '--softmax', '--classes', '0'], 'softmax needs classes'],
   ['a folder without classes', ['-o', 'net', '--classes', '0'], 'has no classes, so there is nothing to classify.'],
 ])('%s is refused', async (_, args, sentence) => {

@@ -48,7 +48,7 @@ test.each([
   ['runs', { runs: -1 }],
 ])('refused: %s', async (name, options) => {
   await expect(benchmark(model.graph, options)).rejects.toThrow(
-    `${name} = ${Object.values(options)} should be a whole number of at least 1.`,
+    `${name} is ${Object.values(options)}, but expected a whole number of at least 1.`,
   );
 });
 

@@ -4,7 +4,7 @@
  * net is to be tested at another size than it was trained at, the test's size and crop are taken.
  */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';

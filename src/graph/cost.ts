@@ -1,18 +1,17 @@
 /**
- * What a graph costs: parameters, and multiply-adds for one image. As torchvision and the paper count them, only
- * convolutions and matrix products count, each multiplication with its addition as one.
+ * The cost of a graph: parameters, and multiply-adds per image. As in torchvision and the paper, only convolutions and
+ * matrix products count, and a multiplication with its addition counts as one.
  */
 import { elements } from '../tensor.ts';
 import type { Dim, Graph, Node, Value } from './graph.ts';
 import { type OpType, opTypeOf } from './ops.ts';
-import { updateOps } from './updates.ts';
 
 export interface Cost {
-  /** Numbers that training changes: weights, biases, scales. Running statistics are not among them. */
+  /** Trained numbers: weights, biases, scales. Running statistics do not count. */
   readonly parameters: number;
-  /** Multiply-adds for one image. */
+  /** Multiply-adds per image. */
   readonly macs: number;
-  /** Operators in the graph. */
+  /** Number of nodes in the graph. */
   readonly nodes: number;
 }
 
@@ -30,39 +29,11 @@ const parameterInputs: {
 
 type Macs = (dims: { inputs: readonly (readonly number[])[]; outputs: readonly (readonly number[])[] }) => number;
 
-/** Operators that only move, compare, add or scale. */
-const free = [
-  ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
-  ...(['Cast', 'Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
-  ...([
-    'Log',
-    'LogSoftmax',
-    'MaxPool',
-    'MaxPoolGrad',
-    'Mul',
-    'Neg',
-    'Pad',
-    'Reciprocal',
-    'ReduceMax',
-    'ReduceMean',
-    'ReduceSum',
-  ] as const),
-  ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'Sigmoid', 'Slice'] as const),
-  ...([
-    'Softmax',
-    'SoftmaxCrossEntropy',
-    'SoftmaxCrossEntropyGrad',
-    'Split',
-    'Sqrt',
-    'Sub',
-    'Sum',
-    'Transpose',
-  ] as const),
-  ...updateOps,
-] satisfies OpType[];
-
-/** Every other operator has a formula. Where an element meets one filter, that is n_in/g channels times the kernel. */
-const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
+/**
+ * Each element that meets one filter costs n_in/g channels times the kernel. All other operators only move, compare, add
+ * or scale, which is free.
+ */
+const macs: { readonly [O in OpType]?: Macs } = {
   Conv: ({ inputs: [, w], outputs: [y] }) => elements(y!) * elements(w!.slice(1)),
   ConvInputGrad: ({ inputs: [dy, w] }) => elements(dy!) * elements(w!.slice(1)),
   ConvTranspose: ({ inputs: [x, w] }) => elements(x!) * elements(w!.slice(1)),
@@ -71,14 +42,14 @@ const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
   MatMul: ({ inputs: [a], outputs: [y] }) => elements(a!) * y!.at(-1)!,
 };
 
-/** The initializers that training changes: weights, biases and scales, in the order of the nodes that read them. */
+/** The trained initializers, that is weights, biases and scales, in the order of the nodes that read them. */
 export const trainedParameters = (graph: Graph): Set<Value> => parametersAt(graph, 'trained');
 
 /** The initializers that hold running statistics. */
 export const runningStatistics = (graph: Graph): Set<Value> => parametersAt(graph, 'running');
 
 /**
- * What a graph costs. A free dimension, such as the batch, counts as one; nodes whose shapes are not known cost nothing.
+ * The cost of a graph. A free dimension, such as the batch, counts as one; nodes of unknown shape count as zero.
  *
  * @example cost(resnext(variant('resnext50_32x4d')).graph) // { parameters: 25028904, macs: 4230479872, … }
  */
@@ -88,10 +59,10 @@ export function cost(graph: Graph): Cost {
   return { parameters, macs: total, nodes: graph.nodes.size };
 }
 
-/** Multiply-adds of one node for one image. */
+/** Multiply-adds of one node per image. */
 export function nodeMacs(node: Node): number {
   const op = opTypeOf(node);
-  const formula = op && (macs as Partial<Record<OpType, Macs>>)[op];
+  const formula = op && macs[op];
   if (!formula || node.outputs.some((output) => !output.dims)) return 0;
   const inputs = node.inputs.map((value) => concrete(value?.dims));
   return formula({ inputs, outputs: node.outputs.map((value) => concrete(value.dims)) });
@@ -111,7 +82,7 @@ function parametersAt(graph: Graph, kind: 'trained' | 'running'): Set<Value> {
   return found;
 }
 
-/** What a value has another shape of, if so: a one-dimensional filter may be used as a two-dimensional one. */
+/** The value that this one reshapes, if it does: a one-dimensional filter may be used as a two-dimensional one. */
 function reshaped(value: Value | undefined): Value | undefined {
   const { producer } = value ?? {};
   return producer && opTypeOf(producer) === 'Reshape' ? reshaped(producer.inputs[0]) : value;

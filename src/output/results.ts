@@ -1,7 +1,6 @@
 /** Results image by image as text, JSON, JSON lines or CSV: printed as they come, or kept for a file. */
 import { extname } from 'node:path';
 import type { Prediction } from '../classifier/predictions.ts';
-import { UsageError } from '../errors.ts';
 import { writeFileAtomically } from '../files.ts';
 import { table } from './text.ts';
 
@@ -79,10 +78,3 @@ function csvRows(result: Result): string {
 /** Quoted where RFC 4180 asks for it. */
 const csvRow = (cells: readonly (string | number)[]): string =>
   cells.map((cell) => (/[",\r\n]/.test(`${cell}`) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell)).join(',');
-
-/** @throws UsageError unless it is a share. */
-export function checkThreshold(threshold: number): void {
-  if (!(threshold >= 0 && threshold <= 1)) {
-    throw new UsageError(`--threshold ${threshold} should be a probability from 0 to 1.`);
-  }
-}
