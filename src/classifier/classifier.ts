@@ -279,7 +279,7 @@ export class Classifier {
   }
 }
 
-/** A list of at most this many images is read in the calling thread: starting others takes longer. */
+/** A list of at most this many images is read in the calling thread, which saves the time that threads take to start. */
 const maxImagesHere = 16;
 const callingThread = new WorkerPool({ workers: 0 });
 
