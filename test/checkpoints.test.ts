@@ -25,7 +25,8 @@ const image = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', impo
 const imagenet = 'Images are prepared as is usual: 224 x 224 pixels.';
 const cifar = 'Images are prepared as is usual: 32 x 32 pixels.';
 const takenOff = (prefix: string): string => `Every name began with "${prefix}", which was taken off.`;
-const under = (key: string, beside: string): string => `The weights are those under "${key}"; beside it are ${beside}.`;
+const under = (key: string, beside: string): string =>
+  `Using the weights under "${key}"; the file also contains ${beside}.`;
 
 const plain: ImportReport = {
   layout: 'torchvision',

@@ -33,8 +33,8 @@ test('a variant goes through the names of others, and comes back', async () => {
 test.each([
   [['-o', 'x.onnx', '--layout', 'timm'], '--layout is for .safetensors files'],
   [['-o', 'x.safetensors', '--softmax'], '--input and --softmax are for ONNX files'],
-  [['-o', 'x.safetensors', '--layout', 'timm'], 'timm cannot make a resnext11_8x16d_w16'],
-  [['-o', 'x.safetensors', '--layout', 'mmpretrain'], 'mmpretrain has no names for a net with stem = "cifar"'],
+  [['-o', 'x.safetensors', '--layout', 'timm'], 'timm cannot build a resnext11_8x16d_w16'],
+  [['-o', 'x.safetensors', '--layout', 'mmpretrain'], 'mmpretrain has no names for a network with stem "cifar"'],
 ])('export %j is refused', async (options, message) => {
   const { code, stderr } = await run('export', 'resnext11_8x16d_w16', ...options);
   expect(code).toBe(1);

@@ -178,7 +178,7 @@ describe('help and mistakes in typing', () => {
     [
       'no model',
       ['classify', 'a.png', '--model', 'nowhere'],
-      /"nowhere" is neither a file or folder here nor published weights/,
+      /There is no file or folder and there are no published weights named "nowhere"/,
     ],
     [
       'no model to export',
@@ -261,7 +261,7 @@ describe('train', () => {
   it('a run that exists or cannot be, a batch beyond the images, and a learning rate beyond reason', async () => {
     expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already holds a training run/);
     const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
-    expectError(await run(...trainArgs(images, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
+    expectError(await run(...trainArgs(images, below)), /Cannot create the folder "[^"]*0\.png\/run"/);
     expectError(await run(...trainArgs(images, none, '--batch', '55')), /54 images .* fewer than a batch of 55/);
     const refused = await run(...trainArgs(images, join(dir, 'wild'), '--lr', '1e30'));
     expectError(refused, /The loss became .* choose a smaller learning rate/);

@@ -226,7 +226,11 @@ describe('is refused', () => {
     ['a probe of a new net', { from: '', linearProbe: true }, /linearProbe is for a net that knows something already/],
     ['a backbone without a rate', { backboneLearningRate: 0 }, /backboneLearningRate = 0 should be above 0; freeze/],
     ['a file in the folder’s place', { out: fileURLToPath(import.meta.url) }, /is a file, and a run needs a folder/],
-    ['no such model', { from: 'nowhere' }, /"nowhere" is neither a file or folder here nor published weights/],
+    [
+      'no such model',
+      { from: 'nowhere' },
+      /There is no file or folder and there are no published weights named "nowhere"/,
+    ],
   ] as const)('%s', async (_, given, reason) => {
     const out = join(dir, 'refused');
     const options = { ...base, data: folderOf(some), out, from: source, ...given };

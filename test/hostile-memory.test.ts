@@ -125,17 +125,17 @@ const long = (count: number, letters: number, bytes: number): Uint8Array =>
     }),
   );
 
-/** Numbers as Torch7 writes them, and a table of which both keys and values are made by `at`. */
+/** A number as Torch7 writes it, and a table whose keys and values `at` makes. */
 const number = (value: number): Uint8Array => raw(uint(1, 4), new Uint8Array(Float64Array.of(value).buffer));
 const table = (count: number, at: (i: number) => Uint8Array): Uint8Array =>
   raw(uint(3, 4), uint(1, 4), uint(count, 4), Buffer.concat(Array.from({ length: count }, (_, i) => at(i))));
 const torch7Text = raw(uint(2, 4), uint(2 ** 16, 4), Buffer.alloc(2 ** 16, 0x80));
 
-/** Each file, and what comes of it. */
+/** Each file, and the expected outcome. */
 const cases: Readonly<Record<string, readonly [name: string, make: () => Uint8Array, outcome: string][]>> = {
   safetensors: [
-    ['sound', () => safetensors(), 'read'],
-    ['cut at half', () => half(safetensors()), 'is truncated'],
+    ['valid', () => safetensors(), 'read'],
+    ['truncated halfway', () => half(safetensors()), 'is truncated'],
     ['with bits of the header flipped', () => flipped(safetensors(), 12, 20, 40), 'its header is not JSON'],
     ['with a header that claims 90 MB', () => safetensors(90_000_000), 'claims a header of 90000000 bytes'],
     ['with a header that claims all of it', () => safetensors(size), 'claims a header of'],
@@ -144,44 +144,56 @@ const cases: Readonly<Record<string, readonly [name: string, make: () => Uint8Ar
       () => safetensorsFile(`{"w":${entry('F32', [2.5e9], 1e10)}}`, data),
       'its header promises',
     ],
-    ['that is a header', () => header('{"__metadata__":{"a":"', 'x', '"}}'), 'claims a header of'],
+    ['that is all header', () => header('{"__metadata__":{"a":"', 'x', '"}}'), 'claims a header of'],
     ['with a header of text', () => header7('{"__metadata__":{"a":"', 'x', '"}}'), 'after the last tensor'],
     ['with a header of wide text', () => header7(wideMember, 'x', '"}}'), 'after the last tensor'],
-    ['with a header of objects', () => header7('{"w":[', '{},', '0]}'), 'objects and lists, and at most'],
-    ['with a header of lists', () => header7('{"w":{"shape":[', '[],', '0]}}'), 'objects and lists, and at most'],
-    ['with a header of numbers', () => header7('{"w":{"shape":[', '0,', '0]}}'), 'members, and at most'],
+    ['with a header of objects', () => header7('{"w":[', '{},', '0]}'), 'objects and arrays, but the limit is'],
+    [
+      'with a header of arrays',
+      () => header7('{"w":{"shape":[', '[],', '0]}}'),
+      'objects and arrays, but the limit is',
+    ],
+    ['with a header of numbers', () => header7('{"w":{"shape":[', '0,', '0]}}'), 'members, but the limit is'],
     ['with a header of brackets', () => header7('{"w":', '[', '}'), 'is nested more than'],
     ['of 40,000 tensors', () => manyTensors(40_000), 'read'],
     ['of 60,000 tensors', () => manyTensors(60_000), 'its header has 60000 tensors'],
   ],
   'a zip .pth': [
-    ['sound', () => pth(one, data), 'read'],
-    ['cut at half', () => half(pth(one, data)), 'no sound zip archive'],
-    ['with bits of the pickle flipped', () => flipped(pth(one, data), 60, 80), 'does not fit its checksum'],
+    ['valid', () => pth(one, data), 'read'],
+    ['truncated halfway', () => half(pth(one, data)), 'is not a valid zip archive'],
+    ['with bits of the pickle flipped', () => flipped(pth(one, data), 60, 80), 'does not match its checksum'],
     ['with bits of the directory flipped', () => flipped(pth(one, data), size + 300, size + 340), 'Error: '],
-    ['with a tensor of 10 GB', () => pth(vast, data), 'does not lie in its data'],
+    ['with a tensor of 10 GB', () => pth(vast, data), 'lies outside its data'],
     ['with a tensor in another order', () => pth(turned, data), 'read'],
     ['with a thousand tensors of one storage', () => pth(shared, data), 'they repeat its data'],
-    ['with texts', () => pth(wideTexts, data), 'holds no dict'],
+    ['with strings', () => pth(wideTexts, data), 'does not contain a dict'],
     ['with lists', () => pth(filled('', ']', '.', 99_000), data), 'ends with more than one value'],
     ['with dicts', () => pth(filled('', '}', '.', 99_000), data), 'ends with more than one value'],
-    ['compressed to half', () => compressed, 'too much to read it so'],
-    ['with 6,000 entries', () => long(6000, 2, 8000), 'no file of weights'],
+    ['compressed to half', () => compressed, 'too much to read in place'],
+    ['with 6,000 entries', () => long(6000, 2, 8000), 'with no weights file, but expected one'],
     ['with a large directory', () => long(5000, 1000, 5000), 'has a directory of'],
   ],
   'an older .pth': [
-    ['sound', () => streamed(one, data), 'read'],
-    ['cut at half', () => half(streamed(one, data)), 'which is not so'],
+    ['valid', () => streamed(one, data), 'read'],
+    ['truncated halfway', () => half(streamed(one, data)), 'is damaged: storage "0" cannot be '],
     ['with bits of the pickle flipped', () => flipped(streamed(one, data), 5, 150, 260), 'FormatError'],
-    ['with a tensor of 10 GB', () => streamed(vast, data), 'does not lie in its data'],
+    ['with a tensor of 10 GB', () => streamed(vast, data), 'lies outside its data'],
     ['with a tensor in another order', () => streamed(turned, data), 'read'],
     ['with a thousand tensors of one storage', () => streamed(shared, data), 'they repeat its data'],
-    ['with texts', () => streamed(wideTexts, data), 'expected no such storage'],
+    ['with strings', () => streamed(wideTexts, data), 'but expected no such storage'],
   ],
   'a Torch7 file': [
-    ['of texts', () => table(250, (i) => raw(number(i), torch7Text)), 'has texts of more than'],
-    ['of numbers', () => table(124_000, (i) => raw(number(i + 0.5), number(i + 0.25))), 'has no network'],
-    ['of tables', () => table(49_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))), 'no network'],
+    ['of strings', () => table(250, (i) => raw(number(i), torch7Text)), 'has more than 4194304 bytes of strings'],
+    [
+      'of numbers',
+      () => table(124_000, (i) => raw(number(i + 0.5), number(i + 0.25))),
+      'is a Torch7 file without a network',
+    ],
+    [
+      'of tables',
+      () => table(49_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))),
+      'is a Torch7 file without a network',
+    ],
     ['of too many tables', () => table(60_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))), '50000'],
   ],
 };

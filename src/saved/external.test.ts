@@ -93,7 +93,7 @@ test('what is no ResNeXt, or is for other images, is refused by the file’s nam
   const file = join(folder, 'other.safetensors');
   await writeSafetensorsFile(file, new Map([['cls_token', tensor('float32', [1, 1, 8])]]));
   await expect(loadModel(file)).rejects.toThrow(FormatError);
-  await expect(loadModel(file)).rejects.toThrow(`${file} is no ResNeXt: it has 1 tensors such as "cls_token"`);
+  await expect(loadModel(file)).rejects.toThrow(`${file} is not a ResNeXt: it has 1 tensors such as "cls_token"`);
   const satellite = seededModel({ inputChannels: 12 });
   await writeSafetensorsFile(file, weightsOf(satellite));
   await expect(loadModel(file)).rejects.toThrow('has a stem for 12 channels, and images have 1 or 3');
@@ -218,7 +218,7 @@ describe('other channels', () => {
     await expect(loadModel(others)).rejects.toThrow('take it with inputChannels: 3 (--input-channels 3');
     const adapted = await loadModel(others, { inputChannels: 3 });
     expect(adapted.description.config.inputChannels).toBe(3);
-    expect(notesOn(adapted)[1]).toMatch(/^The stem goes from 4 to 3 input channels/);
+    expect(notesOn(adapted)[1]).toMatch(/^Adapted the stem from 4 to 3 input channels by repeating and scaling its filters\.$/);
     const { description, weights } = saved(seededModel());
     await saveModel(own, description, weights!);
     const grayscale = await loadModel(own, { inputChannels: 1, lazy: true });
