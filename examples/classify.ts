@@ -7,12 +7,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Classifier } from 'resnext';
+import { load } from 'resnext';
 
 const bundled = fileURLToPath(new URL('images/unseen', import.meta.url));
 const [model = 'runs/example', images = bundled] = process.argv.slice(2);
 
-const classifier = await Classifier.open(model);
+const classifier = await load(model);
 for (const file of (await readdir(images)).sort()) {
   const predictions = await classifier.classify(join(images, file), { top: 2 });
   const names = predictions.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);

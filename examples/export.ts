@@ -6,7 +6,7 @@
  *   npx tsx examples/export.ts [run folder] [ONNX file] [image]
  */
 import { fileURLToPath } from 'node:url';
-import { Classifier, exportOnnx, loadModel, readOnnxFile, Session, tensor } from 'resnext';
+import { exportOnnx, load, loadModel, readOnnxFile, Session, tensor } from 'resnext';
 
 const bundled = fileURLToPath(new URL('images/unseen/frog-1.jpg', import.meta.url));
 const [run = 'runs/example', file = `${run}/model.onnx`, image = bundled] = process.argv.slice(2);
@@ -28,7 +28,7 @@ console.log(`${session.inputNames} [${grayscale.dims}] to ${session.outputNames}
 await session.dispose();
 
 // With this package one call does it all.
-const classifier = await Classifier.open(file);
+const classifier = await load(file);
 const [best] = await classifier.classify(image);
 console.log(`${image}: ${best!.label}, ${(100 * best!.probability).toFixed(1)} %`);
 await classifier.dispose();

@@ -1,5 +1,14 @@
 /** The package where there is no Node: graphs, models, gradients, files in memory. `node.ts` adds the rest. */
 
+export {
+  availableProviders,
+  type BoundSession,
+  type Machine,
+  Session,
+  type SessionOptions,
+  thisMachine,
+  type WasmPaths,
+} from '#platform';
 export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from './catalog/entry.ts';
 export { imagenetClasses } from './catalog/imagenet.ts';
 export { cifar10Classes, cifar100Classes, labelsOf } from './catalog/labels.ts';
@@ -20,6 +29,7 @@ export {
   convolution,
   convolutionGradient,
 } from './convolution/convolution.ts';
+export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export type { Image } from './data/image.ts';
 export {
   type Augmentation,
@@ -82,8 +92,11 @@ export { type ReadOptions, readOnnx } from './onnx/read.ts';
 export { writeOnnx } from './onnx/write.ts';
 export { type Converted, convertGraph, optimizeGraph } from './rewrite/convert.ts';
 export type { Remark, RewriteReport } from './rewrite/rewriter.ts';
+export type { SavedModel } from './saved/model.ts';
+export { type ReadModelOptions, readModel } from './saved/read.ts';
 export { type DType, type Tensor, tensor } from './tensor.ts';
 export { type StateSpec, type StepOptions, type TrainingStep, trainingStep } from './train/step.ts';
+export { Trainer, type TrainerOptions } from './train/trainer.ts';
 export { toFloat32 } from './weights/float32.ts';
 export { readStateDict } from './weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from './weights/safetensors.ts';

@@ -1,6 +1,5 @@
 /** The package in Node: everything in `index.ts`, and what needs files, sharp or onnxruntime-node. */
 
-export { type Machine, Session, type SessionOptions, thisMachine } from '#platform';
 export {
   type Benchmark,
   type BenchmarkOptions,
@@ -20,10 +19,9 @@ export {
 } from './classifier/classifier.ts';
 export type { Evaluation } from './classifier/evaluation.ts';
 export type { Features } from './classifier/features.ts';
-export { load } from './classifier/load.ts';
+export { type LoadOptions, load } from './classifier/load.ts';
 export type { ClassifierOptions } from './classifier/open.ts';
 export type { Prediction } from './classifier/predictions.ts';
-export { runConvolution, runConvolutionGradient } from './convolution/runtime.ts';
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from './data/folder.ts';
 export { decode } from './data/image.ts';
 export { type ImageSource, readImage } from './data/image-source.ts';
@@ -53,7 +51,6 @@ export type { TrainEvent, TrainHooks } from './train/events.ts';
 export { resume, type TrainResult, train } from './train/loop.ts';
 export type { TrainOptions } from './train/options.ts';
 export type { Schedule } from './train/schedule.ts';
-export { Trainer, type TrainerOptions } from './train/trainer.ts';
 export { verifyGraph } from './verify/graph.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from './verify/verify.ts';
 export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from './weights/files.ts';

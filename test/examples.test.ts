@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Classifier } from 'resnext';
+import { load } from 'resnext';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const examples = fileURLToPath(new URL('../examples', import.meta.url));
@@ -63,7 +63,7 @@ it('train, classify and export, one after the other', async () => {
   expect(exported).toContain('input [2,3,32,32] to logits [2,4]\n');
   expect(existsSync(file)).toBe(true);
 
-  const classifier = await Classifier.open(file);
+  const classifier = await load(file);
   const [best] = await classifier.classify(join(unseen, 'airplane-1.jpg'));
   await classifier.dispose();
   const percent = (100 * best!.probability).toFixed(1);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
-  Classifier,
+  load,
   loadModel,
   openClasses,
   readSafetensorsFile,
@@ -179,7 +179,7 @@ describe('a linear probe', () => {
 
   it('is a whole model, as good as the run says', async () => {
     const { metrics } = (await loadModel(probe.out)).description;
-    const classifier = await Classifier.open(probe.out, { cache: false, threads: 1 });
+    const classifier = await load(probe.out, { cache: false, threads: 1 });
     const { samples } = await openClasses(join(folderOf(some), 'val'), some);
     const { top1, loss } = await classifier.evaluate(samples);
     await classifier.dispose();

@@ -78,7 +78,7 @@ test.skipIf(noChromium)(
     const answers = await withPage(pages, (page) => page.evaluate<Answer[][]>(program));
 
     expect(asked).toContain('/models/net/onnx/model.onnx');
-    const classifier = await Classifier.open(saved, { cache: false });
+    const classifier = await Classifier.open(saved);
     for (const [i, name] of images.entries()) {
       const ours = await classifier.classify(local(`../examples/images/unseen/${name}`), { top: 5 });
       expect(answers[i]!.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));

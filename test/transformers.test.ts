@@ -12,6 +12,7 @@ import { env, type ImageClassificationOutput, pipeline } from '@huggingface/tran
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
+import { load } from '../src/classifier/load.ts';
 import type { Prediction } from '../src/classifier/predictions.ts';
 import { decode } from '../src/data/image.ts';
 import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
@@ -78,7 +79,7 @@ async function answers(
   images: readonly Uint8Array<ArrayBuffer>[],
 ): Promise<{ theirs: ImageClassificationOutput; ours: Prediction[] }[]> {
   const classify = await pipeline('image-classification', name, { local_files_only: true });
-  const classifier = await Classifier.open(model, { cache: false });
+  const classifier = await (typeof model === 'string' ? load(model, { cache: false }) : Classifier.open(model));
   const results = [];
   for (const image of images) {
     const theirs = (await classify(new Blob([image]), { top_k: 5 })) as ImageClassificationOutput;

@@ -13,10 +13,11 @@ import type { Stage } from '../model/stages.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
+import { readModel } from '../saved/read.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
-import { type ClassifierOptions, type OpenedModel, openModel, rereader } from './open.ts';
+import { type ClassifierOptions, type OpenedModel, openModel } from './open.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 
 /** An image, or what `prepare` made of it. */
@@ -52,11 +53,7 @@ export class Classifier {
   readonly #stages: StageSessions;
   readonly #transforms = new Map<Views, Transforms>();
 
-  private constructor(
-    read: () => Promise<SavedModel>,
-    options: ClassifierOptions,
-    { description, notes, session }: OpenedModel,
-  ) {
+  private constructor({ description, notes, session, read }: OpenedModel, options: ClassifierOptions) {
     this.description = description;
     this.notes = notes;
     this.#read = read;
@@ -66,20 +63,28 @@ export class Classifier {
   }
 
   /**
-   * Opens a run folder, a file of weights whoever saved it, an `.onnx` file of this package, or a model in memory. The
-   * graph is lowered for this machine (`lowerInference`), and for the next start of a file kept so, unless `cache` is
-   * false. For features and other classes the file is read again, and must be the same.
+   * Opens a model that is in memory, the bytes of its file, or the file at a URL; in Node `load` opens paths. The graph
+   * is lowered for this machine (`lowerInference`).
    *
-   * @throws UsageError when there is no such file, or not as many labels as classes; FormatError when it is no model.
+   * @param model the bytes, or a Blob of them, are of a file that `readModel` reads.
+   * @throws UsageError when a URL cannot be fetched, or labels are not as many as classes; FormatError when the bytes
+   *   are no model.
    * @example
-   * const classifier = await Classifier.open('runs/flowers');
-   * const [best] = await classifier.classify('rose.jpg');
+   * const classifier = await Classifier.open('/models/flowers/model.safetensors'); // in a browser
+   * const [best] = await classifier.classify('/images/rose.jpg');
    */
-  static async open(model: string | SavedModel, options: ClassifierOptions = {}): Promise<Classifier> {
-    const read = rereader(model, options);
-    const opened = await openModel(model, options);
+  static async open(
+    model: SavedModel | Uint8Array | Blob | string,
+    options: ClassifierOptions = {},
+  ): Promise<Classifier> {
+    const saved = isSaved(model) ? model : await readModel(model, { lazy: true });
+    return Classifier.of(await openModel(saved, options), options);
+  }
+
+  /** The classifier that runs an opened model; with the session's options it opens further ones. */
+  static async of(opened: OpenedModel, options: ClassifierOptions): Promise<Classifier> {
     try {
-      return new Classifier(read, options, { ...opened, description: labeled(opened.description, options.labels) });
+      return new Classifier({ ...opened, description: labeled(opened.description, options.labels) }, options);
     } catch (error) {
       await opened.session.dispose();
       throw error;
@@ -223,6 +228,9 @@ export class Classifier {
     return results;
   }
 }
+
+const isSaved = (model: SavedModel | Uint8Array | Blob | string): model is SavedModel =>
+  typeof model === 'object' && 'graph' in model;
 
 function labeled(description: ModelDescription, labels: readonly string[] | undefined): ModelDescription {
   const { classes } = description.config;

@@ -14,7 +14,8 @@ import { exportOnnx } from '../saved/export.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import { Classifier } from './classifier.ts';
+import type { Classifier } from './classifier.ts';
+import { load } from './load.ts';
 
 const golden = await readGolden('stages');
 const cases = Object.entries(golden.metadata<Record<string, ResNeXtConfig>>('cases'));
@@ -62,7 +63,7 @@ describe.each(cases)('%s', (name, config) => {
     const { description, weights } = savedModel(name, config, golden);
     await saveModel(folder, description, weights!);
     for (const _ of ['first', 'second']) {
-      const classifier = await Classifier.open(folder);
+      const classifier = await load(folder);
       expect(await largestError(classifier, name)).toBeLessThan(1e-5);
       await classifier.dispose();
     }
@@ -73,7 +74,7 @@ describe.each(cases)('%s', (name, config) => {
     await saveModel(folder, description, weights!);
     const path = join(folder, 'model.onnx');
     await exportOnnx(path, convert(await loadModel(folder), form));
-    const classifier = await Classifier.open(path);
+    const classifier = await load(path);
     expect(await largestError(classifier, name)).toBeLessThan(1e-5);
     await classifier.dispose();
   });
@@ -81,7 +82,7 @@ describe.each(cases)('%s', (name, config) => {
   it('the vector of one image, and of several, is the pooled map', async () => {
     const { description, weights } = savedModel(name, config, golden);
     await saveModel(folder, description, weights!);
-    const classifier = await Classifier.open(folder);
+    const classifier = await load(folder);
     const images = split(golden.get(`${name}.input`));
     const expected = split(golden.get(`${name}.map.pooled`));
     const vectors = await classifier.features(images, { batchSize: 1 });

@@ -1,10 +1,10 @@
-/** Opens a model by whatever a person has of it. This is the one place where a name is told from a path. */
+/** Opens a model by whatever a person has of it. Only here are names and paths told apart. */
 import type { PullOptions } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { Classifier } from './classifier.ts';
-import type { ClassifierOptions } from './open.ts';
+import { type FileOptions, openFile } from './open-file.ts';
 
-export interface LoadOptions extends ClassifierOptions, PullOptions {}
+export interface LoadOptions extends FileOptions, PullOptions {}
 
 /**
  * Opens a model for classifying, features and evaluation. Published weights are downloaded first, unless a cache has them.
@@ -18,5 +18,5 @@ export interface LoadOptions extends ClassifierOptions, PullOptions {}
  */
 export async function load(nameOrFile: string, options: LoadOptions = {}): Promise<Classifier> {
   const { path } = await resolveModel(nameOrFile, options);
-  return Classifier.open(path, options);
+  return Classifier.of(await openFile(path, options), options);
 }

@@ -14,7 +14,8 @@ import { loadModel, saveModel } from '../saved/files.ts';
 import { tensor } from '../tensor.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { Classifier } from './classifier.ts';
-import type { ClassifierOptions } from './open.ts';
+import { load } from './load.ts';
+import type { FileOptions } from './open-file.ts';
 
 const model = resnext({
   depths: [1, 1],
@@ -49,8 +50,8 @@ afterEach(() => {
 });
 
 const pixels = seeded(1).tensor([2, 3, 8, 8]).data;
-async function logits(path = join(folder, 'run'), options: ClassifierOptions = {}) {
-  const classifier = await Classifier.open(path, options);
+async function logits(path = join(folder, 'run'), options: FileOptions = {}) {
+  const classifier = await load(path, options);
   expect(classifier.description).toEqual(description);
   const data = await classifier.logits(pixels);
   await classifier.dispose();
@@ -70,7 +71,7 @@ test('the second start finds what the first one left, and gives the same logits'
 });
 
 test('features are not taken from a file that was replaced', async () => {
-  const classifier = await Classifier.open(join(folder, 'run'));
+  const classifier = await load(join(folder, 'run'));
   await save(2);
   const image = tensor('float32', [1, 3, 8, 8]);
   const message = 'model.safetensors was changed after it was opened. Open it again.';
@@ -91,7 +92,7 @@ test('a file by another name, which tells another net, is another model', async 
     [plain!, false],
     [linked!, true],
   ] as const) {
-    const classifier = await Classifier.open(path);
+    const classifier = await load(path);
     expect(classifier.description.config.antialias).toBe(antialias);
     await classifier.dispose();
   }
@@ -119,7 +120,7 @@ test.each<[string, (entry: string) => void]>([
   expect(readdirSync(entry).sort()).toEqual(['entry.json', 'model.onnx', 'model.onnx.data']);
 });
 
-test.each<[string, ClassifierOptions, string?]>([
+test.each<[string, FileOptions, string?]>([
   ['with the cache off', { cache: false }],
   ['for other optimizations', { optimization: 'basic' }],
   ['with RESNEXT_CACHE=off', {}, 'off'],
@@ -157,18 +158,18 @@ test('what was measured here is heeded, and part of the key', async () => {
 test('labels name the classes, from the cache too, if they are as many', async () => {
   const image = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
   for (const _ of ['first', 'second']) {
-    const classifier = await Classifier.open(join(folder, 'run'), { labels: ['x', 'y', 'z'] });
+    const classifier = await load(join(folder, 'run'), { labels: ['x', 'y', 'z'] });
     expect((await classifier.classify(image)).map(({ label }) => label).sort()).toEqual(['x', 'y', 'z']);
     await classifier.dispose();
   }
-  await expect(Classifier.open(join(folder, 'run'), { labels: ['x'] })).rejects.toThrow(
+  await expect(load(join(folder, 'run'), { labels: ['x'] })).rejects.toThrow(
     'There are 1 labels, but the model has 3 classes.',
   );
 });
 
 test('a net that gives NaN, and numbers of classes that there cannot be, are told', async () => {
   const image = tensor('float32', [1, 3, 8, 8], new Float32Array(3 * 8 * 8).fill(Number.NaN));
-  const classifier = await Classifier.open(join(folder, 'run'));
+  const classifier = await load(join(folder, 'run'));
   await expect(classifier.classify(image)).rejects.toThrow('The net gives NaN');
   await expect(classifier.classify(image, { top: -1 })).rejects.toThrow('top = -1 should be a whole number');
   await classifier.dispose();
@@ -180,10 +181,10 @@ test('a model without classes names nothing, but has features', async () => {
   await saveModel(path, { ...description, config: features.config, classes: [] }, initialWeights(features, 1));
   const image = tensor('float32', [1, 3, 8, 8], pixels.slice(0, 3 * 8 * 8) as Float32Array);
   for (const _ of ['first', 'second']) {
-    const classifier = await Classifier.open(path);
+    const classifier = await load(path);
     await expect(classifier.classify(image)).rejects.toThrow('(resnext8_8x16d_w16) has no classes');
     await expect(classifier.evaluate([])).rejects.toThrow('has no classes; ask it for features.');
-    const whole = await Classifier.open(join(folder, 'run'));
+    const whole = await load(join(folder, 'run'));
     expect(await classifier.features(image)).toEqual(await whole.features(image));
     await Promise.all([classifier.dispose(), whole.dispose()]);
   }

@@ -7,5 +7,5 @@ export type * from './contract.ts';
 export { thisMachine, tuning } from './node/machine.ts';
 export { openBound } from './node/native.ts';
 export { availableProviders } from './node/runtime.ts';
-export { optimizedFile, Session, type SessionOptions } from './node/session.ts';
+export { optimizedFile, Session } from './node/session.ts';
 export const runOnce = onceWith(Session);

@@ -6,6 +6,7 @@ import ort from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { Classifier } from '../classifier/classifier.ts';
+import { load } from '../classifier/load.ts';
 import type { Image } from '../data/image.ts';
 import { evaluationTransforms, preprocessingFor } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
@@ -159,7 +160,7 @@ test('a file read again is the net alone, and classifies as before', async () =>
   expect([...built!.weights!.keys()]).toEqual([...model.weights!.keys()]);
   const answers = await Promise.all(
     [model, ...files].map(async (each) => {
-      const classifier = await Classifier.open(each, { cache: false });
+      const classifier = await (typeof each === 'string' ? load(each, { cache: false }) : Classifier.open(each));
       const answer = await classifier.classify(image!);
       await classifier.dispose();
       return answer;

@@ -15,8 +15,8 @@ import type { Graph } from '../../graph/graph.ts';
 import { encodeOnnx, inlineLimit } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkThreads, named } from '../checks.ts';
-import type { BoundSession } from '../contract.ts';
-import { Session, type SessionOptions } from './session.ts';
+import type { BoundSession, SessionOptions } from '../contract.ts';
+import { Session } from './session.ts';
 
 /** Indices into the table of version 1, and the function at each. A returned pointer is a status, null on success. */
 const apiIndex = {

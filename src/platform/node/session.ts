@@ -9,11 +9,11 @@ import { writeOnnxFile } from '../../onnx/files.ts';
 import { encodeOnnx } from '../../onnx/write.ts';
 import { byteLength, type Tensor } from '../../tensor.ts';
 import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
-import type { SessionOptions as CommonOptions, Session as SessionContract } from '../contract.ts';
+import type { Session as SessionContract, SessionOptions } from '../contract.ts';
 import { trimMallocThreshold } from './memory.ts';
 import { availableProviders, loadRuntime } from './runtime.ts';
 
-export interface SessionOptions extends CommonOptions {
+export interface SavingOptions extends SessionOptions {
   /**
    * A folder that is there, into which ONNX Runtime writes the graph as it rewrote it, `optimizedFile` with its weights
    * beside it. Opened again with the optimization 'disabled', it is ready sooner; it is for machines like this one only.
@@ -38,7 +38,7 @@ export class Session implements SessionContract {
     this.outputNames = session.outputNames;
   }
 
-  static async open(model: Graph | Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+  static async open(model: Graph | Uint8Array | string, options: SavingOptions = {}): Promise<Session> {
     checkThreads(options);
     if (options.providers) checkProviders(options.providers, await availableProviders());
     const ort = await loadRuntime();
@@ -80,7 +80,7 @@ export class Session implements SessionContract {
 
 type Settings = Ort.InferenceSession.SessionOptions;
 
-const settingsOf = ({ providers = ['cpu'], optimization = 'all', threads, saveTo }: SessionOptions): Settings => ({
+const settingsOf = ({ providers = ['cpu'], optimization = 'all', threads, saveTo }: SavingOptions): Settings => ({
   executionProviders: [...providers],
   enableMemPattern: false, // with it a training step is no faster and takes half as much memory again
   graphOptimizationLevel: optimization,
@@ -123,7 +123,7 @@ const weightBytes = ({ initializers }: Graph): number =>
  * ONNX Runtime maps weights that lie in a file into memory, and lets go of each when it has put it into blocks. Given as
  * arrays it copies them all first: at the peak that is twice the weights more.
  */
-async function openThroughFile(graph: Graph, options: SessionOptions): Promise<Session> {
+async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Session> {
   await trimMallocThreshold();
   const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), 'lowered-'));
   try {

@@ -1,0 +1,147 @@
+/**
+ * A model's file opened for inference, in Node: from its second start on without reading it. What ONNX Runtime makes of
+ * the graph (weights in blocks, operators fused) is kept in the cache under a key of the file's fingerprint, the machine,
+ * the runtime's and this package's version; there the weights lie as they are used, and are mapped into memory. A cache
+ * that cannot be read or written costs time and nothing else.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { optimizedFile, Session } from '#platform';
+import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
+import { fingerprint } from '../cache/fingerprint.ts';
+import { cacheFolder } from '../cache/folder.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { loadModel, modelFile } from '../saved/files.ts';
+import type { SavedModel } from '../saved/model.ts';
+import { pathHints } from '../saved/read.ts';
+import { byteLength } from '../tensor.ts';
+import {
+  type ClassifierOptions,
+  factsOf,
+  type ModelFacts,
+  type OpenedModel,
+  openLowered,
+  type Plan,
+  planFor,
+  preprocessedAs,
+} from './open.ts';
+
+export interface FileOptions extends ClassifierOptions {
+  /**
+   * Whether what ONNX Runtime makes of the file is kept for the next start; true unless given. It is kept where the
+   * environment's RESNEXT_CACHE says, or in the user's cache folder; RESNEXT_CACHE=off keeps nothing.
+   */
+  readonly cache?: boolean;
+}
+
+/** A model's file and its place in the cache. */
+interface Cached {
+  readonly folder: string;
+  readonly key: string;
+  readonly plan: Plan;
+  readonly read: () => Promise<SavedModel>;
+}
+
+/**
+ * Opens the model at a path.
+ *
+ * @throws what `loadModel`, `withPreprocessing` and `Session.open` throw; the result's `read` throws a FormatError where
+ *   the file is no longer the one that was opened, whose features and logits would be of two networks.
+ */
+export async function openFile(path: string, { cache = true, ...options }: FileOptions): Promise<OpenedModel> {
+  const file = modelFile(path);
+  const reread = unlessChanged(file, () => readLazily(file, options));
+  const folder = cache && isUsual(options) ? cacheFolder() : undefined;
+  if (folder === undefined) return { ...(await openRead(await reread(), await planFor(options))), read: reread };
+  const plan = await planFor(options);
+  const cached = { folder: join(folder, 'models'), key: keyOf(file, plan, options), plan, read: reread };
+  return { ...((await fromCache(cached)) ?? (await toCache(file, cached))), read: reread };
+}
+
+type Opened = Omit<OpenedModel, 'read'>;
+
+const openRead = async (model: SavedModel, plan: Plan): Promise<Opened> => ({
+  ...factsOf(model),
+  session: await openLowered(model.graph, plan),
+});
+
+/** The model of a file, whose weights stay there until they are looked at. */
+const readLazily = async (file: string, options: ClassifierOptions): Promise<SavedModel> =>
+  preprocessedAs(await loadModel(file, { lazy: true }), options);
+
+function unlessChanged<T>(file: string, read: () => Promise<T>): () => Promise<T> {
+  const state = () => {
+    const { size, mtimeMs, ino } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    return [size, mtimeMs, ino].join();
+  };
+  const before = state();
+  return async () => {
+    if (state() === before) return read();
+    throw new FormatError(`${file} was changed after it was opened. Open it again.`);
+  };
+}
+
+/** What the cache holds was optimized in full for the CPU. */
+const isUsual = ({ providers = ['cpu'], optimization = 'all' }: ClassifierOptions): boolean =>
+  providers.join() === 'cpu' && optimization === 'all';
+
+/** To be raised whenever `lowerInference` makes something else of a graph. */
+const loweringRevision = 2;
+
+function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing }: ClassifierOptions): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const hub = join(dirname(file), 'config.json'); // which says how weights of others want their images
+  const { hint, entry } = pathHints(resolve(file));
+  const parts = [
+    fingerprint(file),
+    hint,
+    entry?.name,
+    existsSync(hub) ? fingerprint(hub) : undefined,
+    machine,
+    mergeGroups,
+    preprocessing,
+    version,
+    loweringRevision,
+  ];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+async function fromCache({ folder, key, plan }: Cached): Promise<Opened | undefined> {
+  const entry = findEntry(folder, key);
+  if (!entry) return undefined;
+  try {
+    const settings = { ...plan.settings, optimization: 'disabled' } as const;
+    const session = await Session.open(join(entry.path, optimizedFile), settings);
+    return { ...(entry.note as ModelFacts), session };
+  } catch {
+    removeEntry(folder, key);
+    return undefined;
+  }
+}
+
+async function toCache(file: string, { folder, key, plan, read }: Cached): Promise<Opened> {
+  const model = await read();
+  const staged = isWhole(file, model.graph) ? stageEntry(folder, key) : undefined;
+  if (!staged) return openRead(model, plan);
+  const facts = factsOf(model);
+  try {
+    const session = await openLowered(model.graph, plan, { saveTo: staged.path });
+    staged.commit(facts);
+    return { ...facts, session };
+  } catch (error) {
+    staged.discard();
+    if (!(error instanceof UsageError)) throw error;
+    return openRead(model, plan); // says what is wrong, unless it was the disk
+  }
+}
+
+/** Whether a file holds its weights itself. Those beside an ONNX file or an index of shards may change without it. */
+function isWhole(file: string, graph: Graph): boolean {
+  if (file.endsWith('.onnx')) return statSync(file).size >= weightBytes(graph);
+  return !file.endsWith('.json');
+}
+
+const weightBytes = ({ initializers }: Graph): number =>
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
