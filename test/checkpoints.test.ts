@@ -24,7 +24,7 @@ const image = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', impo
 
 const imagenet = 'Images are prepared as is usual: 224 x 224 pixels.';
 const cifar = 'Images are prepared as is usual: 32 x 32 pixels.';
-const takenOff = (prefix: string): string => `Every name began with "${prefix}", which was taken off.`;
+const stripped = (prefix: string): string => `Stripped the prefix "${prefix}" from every name.`;
 const under = (key: string, beside: string): string =>
   `Using the weights under "${key}"; the file also contains ${beside}.`;
 
@@ -62,7 +62,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
   [
     'nested/examples.pth',
     {
-      notes: [under('state_dict', 'epoch, arch, best_acc1, optimizer, scheduler'), takenOff('module.'), imagenet],
+      notes: [under('state_dict', 'epoch, arch, best_acc1, optimizer, scheduler'), stripped('module.'), imagenet],
     },
   ],
   [
@@ -70,7 +70,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     {
       notes: [
         under('model_ema', 'model, optimizer, epoch, args'),
-        takenOff('module.'),
+        stripped('module.'),
         'Left out: "n_averaged", which counts averaged models.',
         imagenet,
       ],
@@ -81,7 +81,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     { notes: [under('state_dict_ema', 'epoch, arch, state_dict, optimizer, version, args, metric'), imagenet] },
   ],
   ['nested/model-state.pth', { notes: [under('model_state', 'epoch, cfg'), imagenet] }],
-  ['nested/compiled.pth', { notes: [takenOff('_orig_mod.'), imagenet] }],
+  ['nested/compiled.pth', { notes: [stripped('_orig_mod.'), imagenet] }],
   ['nested/uncounted.pth', { missing: inBatches(normalizations([1, 2])) }],
   ['layouts/timm-deep.pth', { layout: 'timm', variant: 'resnext[1,1]d_4x16d_w8', loaded: 57 }],
   ['layouts/timm-se.pth', { layout: 'timm', ...se }],
@@ -97,7 +97,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     },
   ],
   ['layouts/pytorchcv.pth.zip', { layout: 'pytorchcv', renamed: 47 }],
-  ['layouts/prlz77.pth', { layout: 'prlz77', ...small, notes: [takenOff('module.'), cifar] }],
+  ['layouts/prlz77.pth', { layout: 'prlz77', ...small, notes: [stripped('module.'), cifar] }],
   [
     'layouts/torch7.t7',
     {

@@ -183,7 +183,7 @@ describe('help and mistakes in typing', () => {
     [
       'no model to export',
       ['export', 'runs/none', '-o', 'a.onnx'],
-      /"runs\/none" is no file or folder here, and taken for a name on the hub: /,
+      /There is no file or folder "runs\/none", and as a name on the hub: /,
     ],
     ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder ".*nowhere" does not exist/],
   ])('%s', async (_, args, message) => {

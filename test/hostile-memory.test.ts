@@ -1,7 +1,7 @@
 /**
- * What hostile files take: each file of 32 to 48 MB is opened in a process of its own, which reads every tensor that it
- * then has, one at a time. Its peak, as Linux counts it, may grow by less than twice the file, V8's garbage included;
- * by less than 64 MB where the file is smaller. Elsewhere there is no peak that can be started anew, and these are skipped.
+ * Memory used by malicious files. Each file of 32 to 48 MB is opened in a process of its own, which then reads every
+ * tensor, one at a time. The process's peak memory on Linux, including V8's garbage, may grow by less than twice the size
+ * of the file, or 64 MB if that is more. On other systems, where the peak cannot be reset, these tests are skipped.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,14 +30,14 @@ const floats = size / 4;
 /** Bytes that do not compress. */
 const data = Uint8Array.from(numbers(1, size), (u) => 256 * u);
 
-/** Small files go first, so that the code is loaded and compiled when the measuring begins. */
+/** Small files are opened first, so that the code is loaded and compiled before measuring. */
 const script = `
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openStateDict } from ${JSON.stringify(new URL('../dist/weights/files.js', import.meta.url).href)};
 const [path, ...small] = process.argv.slice(1);
 for (const each of small) for (const stored of (await openStateDict(each)).tensors.values()) stored.read();
 gc();
-writeFileSync('/proc/self/clear_refs', '5'); // the peak begins anew
+writeFileSync('/proc/self/clear_refs', '5'); // resets the peak
 const status = (key) => 1024 * Number(readFileSync('/proc/self/status', 'utf8').split(key + ':')[1].split(' kB')[0]);
 const before = status('VmRSS');
 let outcome = 'read';
@@ -58,9 +58,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Measured {
-  /** `read`, or the error that there was. */
+  /** `read`, or the error. */
   readonly outcome: string;
-  /** Bytes that the process grew by at its peak. */
+  /** Growth of the process's peak memory in bytes. */
   readonly growth: number;
 }
 
@@ -72,7 +72,7 @@ async function measured(bytes: Uint8Array): Promise<Measured> {
   return JSON.parse(stdout);
 }
 
-/** A file with the bytes in these places inverted. */
+/** A copy of a file with the bytes at these positions inverted. */
 function flipped(bytes: Uint8Array, ...places: readonly number[]): Uint8Array {
   const damaged = Uint8Array.from(bytes);
   for (const place of places) damaged[place]! ^= 0xff;
@@ -80,7 +80,7 @@ function flipped(bytes: Uint8Array, ...places: readonly number[]): Uint8Array {
 }
 
 const half = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, bytes.length / 2);
-/** `piece` as often as it goes into `length` bytes, between `begin` and `end`. */
+/** `piece`, repeated to fill `length` bytes, between `begin` and `end`. */
 const filled = (begin: string, piece: string | Uint8Array, end: string, length: number): Uint8Array =>
   raw(begin, Buffer.alloc(length - (length % piece.length), piece), end);
 
@@ -88,7 +88,7 @@ const entry = (dtype: string, shape: readonly number[], end: number): string =>
   JSON.stringify({ dtype, shape, data_offsets: [0, end] });
 const safetensors = (claimed?: number): Uint8Array =>
   safetensorsFile(`{"w":${entry('F32', [floats], size)}}`, data, claimed);
-/** A file that is a header and little else, or one of 7 MB and data. */
+/** A file that is almost all header, and one with a header of 7 MB. */
 const header = (begin: string, piece: string, end: string): Uint8Array =>
   safetensorsFile(filled(begin, piece, end, size), new Uint8Array(0));
 const header7 = (begin: string, piece: string, end: string): Uint8Array =>
@@ -101,19 +101,19 @@ const manyTensors = (count: number): Uint8Array => {
   return safetensorsFile(Buffer.from(`{${members.join(',')}}`), new Uint8Array(each * count));
 };
 
-/** The letter takes all of the text to 16 bits a character; it is given as the bytes of its UTF-8. */
+/** One letter, given as its UTF-8 bytes, makes the whole string take 16 bits per character. */
 const wideMember = '{"__metadata__":{"\xc4\x80":"';
 
 const one = tensorDict(storage(floats), 0, ints(floats), ints(1));
 const vast = tensorDict(storage(floats), 0, ints(50_000, 50_000), ints(50_000, 1)); // 10 GB
 const turned = tensorDict(storage(floats), 0, ints(2048, floats / 2048), ints(1, 2048));
 const rebuilt = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(floats), int(0), ints(floats), ints(1), '\x89}tR');
-/** A thousand tensors, each of them the whole storage: 33 GB. */
+/** A thousand tensors, each of them a view of the whole storage: 33 GB. */
 const shared = raw('}', ...Array.from({ length: 1000 }, (_, i) => raw(text(`w${i}`), rebuilt, 's')), '.');
-/** In memory twice what they take in the file. */
+/** Strings that take twice as much memory as in the file. */
 const wide = raw('X', uint(2 ** 16, 4), Buffer.from(`${'x'.repeat(2 ** 16 - 2)}é`), 'a');
 const wideTexts = filled(']', wide, '.', 15e6);
-/** Half of its one tensor is zeros, which take nothing when they are compressed. */
+/** Half of its only tensor is zeros, which compress to almost nothing. */
 const compressed = zip(
   { name: 'a/data.pkl', data: raw('\x80\x02', tensorDict(storage(floats / 2), 0, ints(floats / 2), ints(1))) },
   { name: 'a/data/0', data: raw(half(half(data)), new Uint8Array(size / 4)), deflate: true },
