@@ -22,8 +22,8 @@ const path = (file: string): string => fileURLToPath(new URL(`checkpoints/${file
 const expected: Readonly<Record<string, Expected>> = JSON.parse(readFileSync(path('expected.json'), 'utf8'));
 const image = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url));
 
-const imagenet = 'Images are prepared as is usual: 224 x 224 pixels.';
-const cifar = 'Images are prepared as is usual: 32 x 32 pixels.';
+const imagenet = 'Using the default preprocessing: 224 x 224 pixels.';
+const cifar = 'Using the default preprocessing: 32 x 32 pixels.';
 const stripped = (prefix: string): string => `Stripped the prefix "${prefix}" from every name.`;
 const under = (key: string, beside: string): string =>
   `Using the weights under "${key}"; the file also contains ${beside}.`;

@@ -61,8 +61,16 @@ test.each([
   ['a target of an unknown ending', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
   ['softmax in a folder for transformers.js', ['-o', 'net', '--softmax'], 'leave --input and --softmax out.'],
   ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], 'leave --input and --softmax out.'],
-  ['softmax without classes', ['-o', 'net.onnx', '--softmax', '--classes', '0'], 'softmax needs classes'],
-  ['a folder without classes', ['-o', 'net', '--classes', '0'], 'has no classes, so there is nothing to classify.'],
+  [
+    'softmax without classes',
+    ['-o', 'net.onnx', '--softmax', '--classes', '0'],
+    'softmax needs an output "logits", but the network outputs "features"',
+  ],
+  [
+    'a folder without classes',
+    ['-o', 'net', '--classes', '0'],
+    'has no classes, but image classification needs at least 1.',
+  ],
 ])('%s is refused', async (_, args, sentence) => {
   const { code, stdout, stderr } = await run('export', variant[0]!, ...args);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -425,6 +425,6 @@ describe('bench', () => {
 
   it('is refused without a model or runs', async () => {
     expectError(await run('bench', 'missing.onnx'), /There is no file or folder "missing\.onnx"/);
-    expectError(await run('bench', trained, '--runs', '0'), /runs = 0 should be a whole number of at least 1/);
+    expectError(await run('bench', trained, '--runs', '0'), /runs is 0, but expected a whole number of at least 1/);
   });
 });

@@ -65,7 +65,7 @@ describe('from weights of others', () => {
   it('says on standard error how they were taken', () => {
     expectDone(tuned);
     expect(tuned.stderr).toMatch(/^resnext\[1,1,1\]_2x8d_w16: loaded \d+ tensors named as in torchvision\.\n/);
-    expect(tuned.stderr).toContain('Images are prepared as is usual: 224 x 224 pixels.\n');
+    expect(tuned.stderr).toContain('Using the default preprocessing: 224 x 224 pixels.\n');
   });
 
   it('takes all of eight images as a batch', () => {
@@ -106,7 +106,9 @@ describe('from a stem for other images', () => {
     expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels.*inputChannels: 3 \(--input-channels 3 /);
     const adapted = await tune(four, '--input-channels', '3');
     expectDone(adapted);
-    expect(adapted.stderr).toContain('Adapted the stem from 4 to 3 input channels by repeating and scaling its filters.');
+    expect(adapted.stderr).toContain(
+      'Adapted the stem from 4 to 3 input channels by repeating and scaling its filters.',
+    );
     const { config, preprocessing } = (await loadModel(adapted.out)).description;
     expect([config.inputChannels, preprocessing.channels]).toEqual([3, 3]);
     const grayscale = await tune(adapted.out, '--input-channels', '1');

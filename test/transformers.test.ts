@@ -169,5 +169,7 @@ test('a net without classes is refused', async () => {
     description: { ...description, config: { ...description.config, classes: 0 } },
   };
   await expect(exported(model)).rejects.toThrow(UsageError);
-  await expect(exported(model)).rejects.toThrow('The model (small) has no classes, so there is nothing to classify.');
+  await expect(exported(model)).rejects.toThrow(
+    'The model (small) has no classes, but image classification needs at least 1.',
+  );
 });

@@ -133,7 +133,7 @@ describe('what can be named', () => {
     expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
     expectError(await classify('-', '-'), /Standard input holds one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
-    expectError(await classify(photos, '--threshold', '50'), /--threshold 50 should be a probability from 0 to 1\./);
+    expectError(await classify(photos, '--threshold', '50'), /--threshold is 50, but expected a probability from 0 to 1\./);
     expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
     expectError(await classify(photos, '--threads', '-1'), /threads is -1, but expected an integer from 1\./);
   });
@@ -168,7 +168,7 @@ describe('what comes out of classify', () => {
 
   it('a threshold that nothing reaches is said', async () => {
     const args = [photo(), '--threshold', '1'];
-    expect((await classify(...args)).stdout).toBe(`${photo()}\n  no class is as likely as 100 %\n`);
+    expect((await classify(...args)).stdout).toBe(`${photo()}\n  no class reaches 100 %\n`);
     expect((await classify(...args, '--format', 'csv')).stdout).toMatch(/\n".*frog, 1\.jpg",,,,\n$/);
     expect(await json('classify', ...args, '--model', model)).toEqual([{ image: photo(), predictions: [] }]);
   });
@@ -289,7 +289,7 @@ describe('features', () => {
   });
 
   it('refuses formats and stages that there are not', async () => {
-    expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but features are written as \.npy, /);
+    expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but expected one of \.npy, /);
     expectError(await features('-o', 'a.npy', '--stages', 'conv1'), /--stages has "conv1", but expected stem, layer1/);
     expectError(
       await features('-o', 'a.npy', '--stages', 'layer4'),

@@ -168,11 +168,11 @@ test('setWeights refuses what is missing or has another shape, and then changes 
   const without = new Map(weights);
   without.delete('fc.bias');
   expect(() => setWeights(model, without)).toThrow(
-    new UsageError('The weights have no "fc.bias", which this model needs as [3].'),
+    new UsageError('The weights have no "fc.bias", but the model needs it as [3].'),
   );
   const reshaped = new Map(weights).set('fc.weight', seeded(1).tensor([1000, 32]));
   expect(() => setWeights(model, reshaped)).toThrow(
-    new UsageError('"fc.weight" is [1000,32] in the weights, but this model needs [3,32].'),
+    new UsageError('"fc.weight" is [1000,32] in the weights, but the model needs [3,32].'),
   );
   expect(model.parameters.every(({ value }) => value.tensor === undefined)).toBe(true);
   setWeights(model, new Map(weights).set('num_batches_tracked', seeded(1).tensor([])));
@@ -183,7 +183,7 @@ test('a state_dict refuses what setWeights refuses', () => {
   const model = resnext(tiny);
   const weights = randomWeights(model, 1);
   weights.delete('fc.bias');
-  expect(() => stateDict(model, weights)).toThrow('The weights have no "fc.bias", which this model needs as [3].');
+  expect(() => stateDict(model, weights)).toThrow('The weights have no "fc.bias", but the model needs it as [3].');
 });
 
 test('a state_dict counts the batches of each normalization, in its place', () => {
