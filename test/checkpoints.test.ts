@@ -1,7 +1,7 @@
 /**
- * Checkpoints as PyTorch writes them and training scripts nest them (`test/checkpoints`), opened by their path and
- * nothing else: recognized, reported, and run on the runtime with PyTorch's logits. The older container, safetensors,
- * shards and Torch7 among them, each layout of names in one of them.
+ * Checkpoints as PyTorch and training scripts write them (`test/checkpoints`), opened by path alone: they are recognized,
+ * reported, and give PyTorch's logits on the runtime. They cover the older container, safetensors, shards, Torch7 and
+ * every naming scheme.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ interface Expected {
   /** Height and width of the input. */
   readonly size: number;
   readonly logits: readonly number[];
-  /** Probabilities of the classes for `image`. */
+  /** Class probabilities for `image`. */
   readonly image: readonly number[];
 }
 
@@ -48,7 +48,7 @@ const normalizations = (stages: readonly number[]): string[] => [
   ...stages.flatMap((s) => [...[1, 2, 3].map((j) => `layer${s}.0.bn${j}`), `layer${s}.0.downsample.1`]),
 ];
 
-/** What is said of each file, where it is not what is said of the plain one. */
+/** Each file, with the differences of its report from the plain one. */
 const files: [file: string, report: Partial<ImportReport>][] = [
   ['float32.safetensors', {}],
   ['float16.safetensors', { prefix: 'model.', converted: { float16: 47 } }],
@@ -120,13 +120,13 @@ test('every file has its line here', () => {
 describe.each(files)('%s', (file, report) => {
   const { size, logits } = expectedOf(file);
 
-  test('is recognized, and said to be what it is', async () => {
+  test('is recognized and described', async () => {
     const { description, report: made } = await loadModel(path(file));
     expect(made).toEqual({ ...plain, ...report, ...(report.prefix && { renamed: plain.loaded }) });
     expect(description).toMatchObject({ preprocessing: { size }, config: { classes: logits.length } });
   });
 
-  test('gives the logits of PyTorch', async () => {
+  test('gives PyTorch’s logits', async () => {
     const model = await load(path(file), { cache: false });
     const actual = await model.logits(goldenInput(3 * size * size));
     const [probabilities] = await model.classify([image]);
@@ -137,7 +137,7 @@ describe.each(files)('%s', (file, report) => {
   });
 });
 
-/** Those of PyTorch, for an image that torchvision prepared. */
+/** Expects PyTorch's probabilities for an image that torchvision preprocessed. */
 function expectProbabilities(predictions: readonly Prediction[], image: readonly number[]): void {
   expect(predictions).toHaveLength(image.length);
   for (const { label, probability } of predictions) {
@@ -149,7 +149,7 @@ function expectProbabilities(predictions: readonly Prediction[], image: readonly
 }
 
 describe.each(['sharded', 'nested/torchvision.pth', 'layouts/torch7.t7'])('the command, with %s', (file) => {
-  test('sums it up', async () => {
+  test('summarizes it', async () => {
     const { report, variant } = await json<{ report: ImportReport; variant: string }>('summary', path(file));
     const made = (await loadModel(path(file))).report;
     expect(report).toEqual(made);

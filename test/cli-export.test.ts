@@ -1,4 +1,4 @@
-/** `resnext export` as people type it: what each target becomes, what is said of it, and what is refused. */
+/** `resnext export` on the command line: what each target becomes, what is printed, and what is refused. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,21 +14,21 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What the command prints when it succeeds. */
+/** The output of a successful command. */
 async function said(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await run('export', ...args);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout;
 }
 
-test('an ONNX file takes prepared images and gives logits, unless told otherwise', async () => {
+test('by default, an ONNX file takes normalized images and returns logits', async () => {
   const file = join(folder, 'plain.onnx');
   const [first, second] = (await said(...variant, '-o', file)).split('\n');
   expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
   expect(second).toBe('It takes input, float32 [N, 3, 32, 32] normalized, and gives logits [N, 7].');
 });
 
-test('with bytes and softmax it takes pixels and gives probabilities, and classifies the same', async () => {
+test('with bytes and softmax, it takes pixels, returns probabilities and classifies the same', async () => {
   const [plain, built] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
   await said(...variant, '-o', plain);
   const text = await said(...variant, '-o', built, '--input', 'bytes', '--softmax');
@@ -37,7 +37,7 @@ test('with bytes and softmax it takes pixels and gives probabilities, and classi
   expect(answers[1]).toEqual(answers[0]);
 });
 
-test('a target without an ending becomes a folder for transformers.js, as does one that is there', async () => {
+test('a target without an extension, or an existing folder, becomes a folder for transformers.js', async () => {
   const target = join(folder, 'net');
   expect(await said(...variant, '-o', target)).toContain(
     "\ntransformers.js opens it: pipeline('image-classification', 'net').\n",
@@ -48,7 +48,7 @@ test('a target without an ending becomes a folder for transformers.js, as does o
   expect(await json('export', ...variant, '-o', target)).toMatchObject({ file: target, format: 'transformers' });
 });
 
-test('--format decides whatever the target is called', async () => {
+test('--format takes precedence over the name of the target', async () => {
   const target = join(folder, 'net.v2');
   expect(await json('export', ...variant, '-o', target, '--format', 'transformers')).toMatchObject({
     format: 'transformers',
@@ -58,7 +58,7 @@ test('--format decides whatever the target is called', async () => {
 });
 
 test.each([
-  ['a target of an unknown ending', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
+  ['a target with an unknown extension', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
   ['softmax in a folder for transformers.js', ['-o', 'net', '--softmax'], 'leave --input and --softmax out.'],
   ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], 'leave --input and --softmax out.'],
   [

@@ -1,4 +1,4 @@
-/** The built command on weights in other code bases' names. */
+/** The command line with weights in other code bases' naming schemes. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('a variant goes through the names of others, and comes back', async () => {
+test('a variant is exported in other naming schemes and restored', async () => {
   const [plain, theirs, bare, back] = ['plain', 'theirs', 'bare', 'back'].map((name) =>
     join(folder, `${name}.safetensors`),
   );
@@ -23,7 +23,7 @@ test('a variant goes through the names of others, and comes back', async () => {
   const { tensors } = await readSafetensorsFile(theirs!);
   expect(tensors.get('stage_2.stage_2_bottleneck_0.conv_conv.weight')!.dims).toEqual([64, 8, 3, 3]);
 
-  await writeSafetensorsFile(bare!, tensors); // without what this package says about the model
+  await writeSafetensorsFile(bare!, tensors); // without this package's description
   await json('export', bare!, '-o', back!);
   const [before, after] = [await readSafetensorsFile(plain!), await readSafetensorsFile(back!)];
   expect([...after.tensors.keys()]).toEqual([...before.tensors.keys()]);

@@ -1,6 +1,6 @@
 /**
- * Drawings: what they say is what the graph computes, whoever made it and in whichever form; nothing overlaps, nothing is
- * cut off, in any theme; and what cannot be drawn is refused in a sentence.
+ * Drawings: they show what the graph computes, wherever it comes from and in any form; nothing overlaps or is cut off, in
+ * any theme; and what cannot be drawn is refused with a sentence.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ const fixture = (name: string) => readOnnxFile(join(fixtures, `${name}.onnx`));
 const textsOf = (svg: string): string[] => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, value]) => value!);
 const count = (svg: string, value: string): number => textsOf(svg).filter((text) => text === value).length;
 
-/** Block, form → boxes of one branch or of the block, each with how often it is drawn. */
+/** Block and form → text of boxes, each with the number of times it is drawn. */
 const expected: readonly (readonly [string, Form, readonly (readonly [string, number])[]])[] = [
   [
     'layer1.1',
@@ -108,14 +108,14 @@ test.each(expected)('%s in form %s has the channels of the graph', (block, form,
   for (const [text, times] of boxes) expect(count(svg, text), text).toBe(times);
 });
 
-test('shortcuts are drawn as they are computed', () => {
+test('shortcuts are drawn as the graph computes them', () => {
   const drawn = (shortcut: 'A' | 'C' | 'D', block: string) => textsOf(drawBlock(published('C', { shortcut }), block));
   expect(drawn('A', 'layer2.0')).toEqual(expect.arrayContaining(['every 2nd pixel', 'pad with zeros', '256 to 512']));
   expect(drawn('C', 'layer1.1')).toContain('256, 1x1, 256');
   expect(drawn('D', 'layer2.0')).toEqual(expect.arrayContaining(['average-pool 2x2', 'stride 2', '256, 1x1, 512']));
 });
 
-test('details show where normalization and activation stand, and the size of the maps', () => {
+test('details show the normalizations, the activations and the size of the maps', () => {
   const details = (form: Form) => drawBlock(published(form), 'layer2.0', { details: true });
   for (const form of forms) expect(textsOf(details(form))).toEqual(expect.arrayContaining(['256-d in, 56x56', 'ReLU']));
   expect(count(details('A'), 'BN, ReLU')).toBe(6);
@@ -124,14 +124,14 @@ test('details show where normalization and activation stand, and the size of the
   expect(textsOf(drawBlock(published('A'), 'layer2.0'))).not.toContain('BN');
 });
 
-test('few branches are all drawn, and dilation is', () => {
+test('a few branches are all drawn, as is dilation', () => {
   const svg = drawBlock(published('A', { cardinality: 4, outputStride: 8 }), 'layer4.1');
   expect(count(svg, '32, 3x3, 32')).toBe(4);
   expect(count(svg, 'dilation 4')).toBe(4);
   expect(textsOf(svg).join()).not.toContain('paths');
 });
 
-test('a form built and the same form rewritten from C are one drawing', () => {
+test('a form gives the same drawing whether built directly or rewritten from C', () => {
   fc.assert(
     fc.property(smallConfig, fc.constantFrom(...forms), (config, form) => {
       const model = resnext({ ...config, form: 'C' });
@@ -193,7 +193,7 @@ test.each([
   expect(textsOf(drawBlock(graph))).toEqual(expect.arrayContaining(boxes));
 });
 
-test('whatever is in a file, its blocks are drawn without overlaps', async () => {
+test('the blocks of any file are drawn without overlaps', async () => {
   for (const file of await readdir(fixtures)) {
     if (!file.endsWith('.onnx')) continue;
     const graph = await fixture(file.replace('.onnx', ''));
@@ -203,7 +203,7 @@ test('whatever is in a file, its blocks are drawn without overlaps', async () =>
   }
 });
 
-test('a shortcut longer than the other side, and branches narrower than their bar, have room', () => {
+test('a shortcut longer than the branch, and branches narrower than their bar, have room', () => {
   const { b, x, convolution } = handmade();
   const joined = b.op('Concat', [x, b.op('Relu', [x])], { axis: 1 });
   const shortcut = b.op('Relu', [b.op('MaxPool', [b.op('Relu', [x])], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })]);
@@ -244,7 +244,7 @@ const groupings = [
   ],
 ] as const;
 
-test('nothing overlaps and every text stands in its box', () => {
+test('nothing overlaps and every text is in its box', () => {
   for (const form of forms) {
     for (const [name, options] of [
       ['resnext50_32x4d', {}],
@@ -264,7 +264,7 @@ test('nothing overlaps and every text stands in its box', () => {
 
 const solid: ReadonlySet<string> = new Set(['layer', 'bar', 'tag', 'cell', 'channel']);
 
-/** Boxes are apart; a text is inside one box or outside of all. */
+/** Expects that boxes are disjoint, and that each text is inside one box or outside of all. */
 function expectSound(scene: Scene): void {
   const boxes = scene.filter((shape): shape is Box => shape.kind === 'box' && solid.has(shape.role));
   const texts = scene.filter((shape): shape is Text => shape.kind === 'text');
@@ -300,7 +300,7 @@ const gallery: readonly (readonly [string, (theme: 'light' | 'dark' | 'auto') =>
   ['two vectors', (theme) => drawTwoVectors({ theme, a: [1], x: [1234.5], b: [2, 3], y: [4, 5] })],
 ];
 
-test.each(gallery)('%s: text lies inside the image, as the renderer sets it too', async (_, draw) => {
+test.each(gallery)('%s: all text lies inside the image, also as rendered', async (_, draw) => {
   for (const theme of ['light', 'dark'] as const) {
     const svg = draw(theme);
     const { data, info } = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer({ resolveWithObject: true });
@@ -318,7 +318,7 @@ test.each(gallery)('%s: text lies inside the image, as the renderer sets it too'
   }
 });
 
-test('the view box holds the whole scene', () => {
+test('the view box contains the whole scene', () => {
   const scene = layoutBlock(blockStructure(published('A'), 'layer1.1'), { details: true });
   const svg = drawBlock(published('A'), 'layer1.1', { details: true });
   const [x, y, width, height] = /viewBox="([^"]*)"/.exec(svg)![1]!.split(' ').map(Number) as [
@@ -332,7 +332,7 @@ test('the view box holds the whole scene', () => {
   expect(contains(view, extent(scene))).toBe(true);
 });
 
-test.each(gallery)('%s: the style stays with the drawing, and each theme has its colors', (_, draw) => {
+test.each(gallery)('%s: the style only applies to the drawing, and each theme has its colors', (_, draw) => {
   for (const theme of ['light', 'dark', 'auto'] as const) {
     const svg = draw(theme);
     const style = /<style>\n(.*)\n<\/style>/s.exec(svg)![1]!;
@@ -349,7 +349,7 @@ test.each(gallery)('%s: the style stays with the drawing, and each theme has its
   }
 });
 
-test('a name from a file is only text in the drawing', () => {
+test('a name from a file is escaped in the drawing', () => {
   const { b, x, convolution } = handmade();
   b.output(b.op('Add', [x, convolution(x, 64)], {}, '<b>&"'));
   expect(drawBlock(b.graph, '<b>&"')).toContain('<title>Block &lt;b&gt;&amp;&quot;</title>');
@@ -383,7 +383,7 @@ test('grouped convolution in numbers', () => {
   expect(textsOf(wide)).not.toContain('group 3');
 });
 
-test('the two sides of the equation come to the same', () => {
+test('the two sides of the equation are equal', () => {
   const svg = drawTwoVectors({ a: [1, 2], x: [3, 4], b: [5], y: [6] });
   expect(textsOf(svg)).toEqual(expect.arrayContaining(['= 11 + 30 = 41', '= 41', 'one dot product, of 3 numbers']));
 });
@@ -411,7 +411,7 @@ test('what cannot be drawn is refused', () => {
   }
 });
 
-test('resnext draw writes variants, files and groups, and refuses what does not go together', async () => {
+test('resnext draw writes variants, files and groups, and refuses incompatible options', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'resnext-draw-'));
   try {
     const output = join(folder, 'drawing.svg');
@@ -436,7 +436,7 @@ test('resnext draw writes variants, files and groups, and refuses what does not 
   }
 });
 
-test('the drawings of the documentation are what is drawn today', async () => {
+test('the drawings in the documentation are up to date', async () => {
   const file = (name: string) =>
     readFile(fileURLToPath(new URL(`../docs/drawings/${name}.svg`, import.meta.url)), 'utf8');
   for (const form of forms)

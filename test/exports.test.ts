@@ -1,4 +1,4 @@
-/** What `import … from 'resnext'` gives, by name, and that the entry for browsers needs nothing of Node's. */
+/** The exports of `resnext`, by name, and that its browser entry point does not need Node. */
 import { readFileSync } from 'node:fs';
 import * as node from 'resnext';
 import { expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import * as browser from '../dist/index.js';
 
 const dist = new URL('../dist/', import.meta.url);
 
-it('the entry for browsers', () => {
+it('the browser entry point', () => {
   expect(Object.keys(browser).sort()).toMatchInlineSnapshot(`
     [
       "Builder",
@@ -90,7 +90,7 @@ it('the entry for browsers', () => {
   `);
 });
 
-it('the entry for Node adds', () => {
+it('the Node entry point adds', () => {
   const added = Object.keys(node).filter((name) => !(name in browser));
   expect(added.sort()).toMatchInlineSnapshot(`
     [
@@ -134,13 +134,13 @@ it('the entry for Node adds', () => {
   expect(Object.keys(node)).toEqual(expect.arrayContaining(Object.keys(browser)));
 });
 
-/** What a compiled module imports, statically or when it runs. */
+/** The static and dynamic imports of a compiled module. */
 const importsOf = (file: URL): string[] =>
   [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom |^import |\bimport\()'([^']+)'\)?;?/gm)].map(([, name]) => name!);
 
 const packageOf = (name: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0];
 
-/** The packages that a module needs on a platform, itself or through the modules it imports. */
+/** The packages that a module needs on a platform, directly or through other modules. */
 function packagesOf(entry: string, platform: 'node' | 'web'): string[] {
   const packages = new Set<string>();
   const modules = new Set([new URL(entry, dist).href]);
@@ -154,7 +154,7 @@ function packagesOf(entry: string, platform: 'node' | 'web'): string[] {
   return [...packages].sort();
 }
 
-it('the entry for browsers needs no module of Node, sharp or onnxruntime-node', () => {
+it('the browser entry point does not need Node modules, sharp or onnxruntime-node', () => {
   expect(packagesOf('index.js', 'web')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand', 'zod']);
   expect(packagesOf('node.js', 'node')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
 });

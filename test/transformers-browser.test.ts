@@ -1,6 +1,6 @@
 /**
- * The folder for transformers.js in a browser, which runs it in WebAssembly: it takes the 32-bit file, and on images of
- * the net's size it gives this package's probabilities. Skipped, and said so, where there is no Chromium.
+ * The folder for transformers.js in a browser, in WebAssembly: it loads the 32-bit file, and for images of the network's
+ * size it returns this package's probabilities. Skipped, with a note, without Chromium.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ interface Answer {
   readonly score: number;
 }
 
-/** What runs in the page, as text, since the test runner would rewrite its import. */
+/** The page's script, as text because the test runner would rewrite its import. */
 const program = `(async () => {
   const { env, pipeline } = await import('/library/transformers.min.js');
   Object.assign(env, { allowRemoteModels: false, allowLocalModels: true, localModelPath: '/models/' });
