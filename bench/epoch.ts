@@ -47,7 +47,7 @@ await main(async () => {
 
 /** The number of classes, once it is clear that there are images enough. */
 async function classesIn(data: string, needed: number): Promise<number> {
-  const { openFolder } = await import('resnext');
+  const { openFolder } = await import('resnext/data');
   const { train, classes } = await openFolder(data, { validation: 0.01, seed: 1 });
   if (train.length >= needed) return classes.length;
   throw new Error(`"${data}" has ${train.length} images to train on, and ${needed} are needed; give fewer --steps.`);

@@ -6,18 +6,8 @@
  *
  * Each pair is timed in turn in one process; a line gives the median of either and their ratio.
  */
-import {
-  Builder,
-  compareGraphs,
-  type Graph,
-  initialWeights,
-  optimizeGraph,
-  resnext,
-  setWeights,
-  type Tensor,
-  tensor,
-  variant,
-} from 'resnext';
+import { initialWeights, resnext, setWeights, variant } from 'resnext';
+import { Builder, compareGraphs, type Graph, optimizeGraph, type Tensor, tensor } from 'resnext/graph';
 
 const name = process.argv[2] ?? 'resnext50_32x4d';
 const runs = 15;

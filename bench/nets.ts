@@ -11,7 +11,8 @@ export interface Net {
 
 /** The package is imported here and not above, so that a bench can say that it is not built. */
 export async function net(name: string): Promise<Net> {
-  const { cost, resnext, variant } = await import('resnext');
+  const { cost } = await import('resnext/graph');
+  const { resnext, variant } = await import('resnext');
   const model = resnext(variant(name));
   const { parameters, macs } = cost(model.graph);
   return { name, config: model.config, parameters, macs };

@@ -61,9 +61,11 @@ await main(async () => {
 
 /** The folder of a training run, as `resnext train` leaves it. */
 async function saveRun({ name, config }: Net, { safetensors }: WeightFiles, folder: string): Promise<string> {
-  const { preprocessingFor, readSafetensorsFile, saveModel } = await import('resnext');
+  const { preprocessingFor } = await import('resnext/data');
+  const { readSafetensorsFile } = await import('resnext/weights');
+  const { saveModel, stems } = await import('resnext');
   const classes = Array.from({ length: config.classes }, (_, k) => `class ${k}`);
-  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
+  const preprocessing = preprocessingFor({ images: stems[config.stem].images, size: config.inputSize[0] });
   const description = { variant: name, config, classes, preprocessing, metrics: {} };
   await saveModel(folder, description, (await readSafetensorsFile(safetensors)).tensors);
   return folder;

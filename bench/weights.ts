@@ -42,9 +42,9 @@ export async function writeWeights(net: Net, folder: string): Promise<WeightFile
 }
 
 async function writeOwn({ config }: Net, { onnx, safetensors }: Omit<WeightFiles, 'pt'>): Promise<void> {
-  const { initialWeights, resnext, setWeights, stateDict, writeOnnxFile, writeSafetensorsFile } = await import(
-    'resnext'
-  );
+  const { initialWeights, resnext, setWeights } = await import('resnext');
+  const { writeOnnxFile } = await import('resnext/graph');
+  const { stateDict, writeSafetensorsFile } = await import('resnext/weights');
   const model = resnext(config);
   const weights = initialWeights(model, 1);
   setWeights(model, weights);

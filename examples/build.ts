@@ -4,7 +4,8 @@
  *
  *   npx tsx examples/build.ts [variant]
  */
-import { cost, forms, initialWeights, resnext, Session, setWeights, tensor, variant } from 'resnext';
+import { forms, initialWeights, resnext, setWeights, variant } from 'resnext';
+import { cost, Session, tensor } from 'resnext/graph';
 
 const [name = 'resnext50_32x4d'] = process.argv.slice(2);
 

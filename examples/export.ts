@@ -6,7 +6,8 @@
  *   npx tsx examples/export.ts [run folder] [ONNX file] [image]
  */
 import { fileURLToPath } from 'node:url';
-import { exportOnnx, load, loadModel, readOnnxFile, Session, tensor } from 'resnext';
+import { exportOnnx, load, loadModel } from 'resnext';
+import { readOnnxFile, Session, tensor } from 'resnext/graph';
 
 const bundled = fileURLToPath(new URL('images/unseen/frog-1.jpg', import.meta.url));
 const [run = 'runs/example', file = `${run}/model.onnx`, image = bundled] = process.argv.slice(2);

@@ -25,4 +25,6 @@ const { best, interrupted } = await train(
   { data, out, variant: 'resnext11_8x16d_w16', epochs: Number(epochs), learningRate: 0.1 },
   { onEvent: report, signal: stop.signal },
 );
-console.log(interrupted ? `Interrupted. Continue with resume('${out}').` : `Best top-1: ${best?.toFixed(1)} %, in ${out}`);
+console.log(
+  interrupted ? `Interrupted. Continue with resume('${out}').` : `Best top-1: ${best?.toFixed(1)} %, in ${out}`,
+);

@@ -1,16 +1,16 @@
 /**
- * The two errors that a person can mend. The command line prints their message alone and exits with 1; anything else
- * that is thrown is a defect of this package and keeps its stack.
+ * The two errors that a user can fix. The command line prints just their message and exits with 1. Any other error
+ * is a bug in this package and keeps its stack trace.
  */
 
-/** An option, argument or value that cannot be used. The message names it, what it is, what was expected, what to do. */
+/** An invalid option, argument or value. The message says what was given, what was expected and what to do. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 /**
- * A file that is not what its name or header promises. The message names the file. Names from within a file may be hostile:
- * control characters, which a terminal would obey, are escaped, and what is very long is cut.
+ * A file that is not what its name or header claims. The message names the file. Names inside a file may be hostile, so
+ * control characters, which a terminal would interpret, are escaped, and long messages are truncated.
  */
 export class FormatError extends Error {
   override readonly name = 'FormatError';

@@ -1,10 +1,10 @@
-/** An HTML page that stands by itself: its style is in it, light or dark as the reader's system is. */
+/** A self-contained HTML page with inline styles that follows the system's light or dark setting. */
 
-/** Text between tags, or in a quoted attribute. */
+/** Escapes text for use between tags or in a quoted attribute. */
 export const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 
-/** A table with a heading row, which scrolls by itself where it is too wide. */
+/** A table with a heading row. A table that is too wide scrolls on its own. */
 export function htmlTable([head, ...rows]: readonly (readonly string[])[]): string {
   const cells = (row: readonly string[], tag: string) =>
     row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
@@ -13,7 +13,7 @@ export function htmlTable([head, ...rows]: readonly (readonly string[])[]): stri
 }
 
 /**
- * @param style rules beyond those that every page has.
+ * @param style CSS rules to add to those of every page.
  * @example page('Report', ['<h1>Report</h1>', htmlTable([['a'], ['1']])])
  */
 export const page = (title: string, parts: readonly string[], style = ''): string => `<!doctype html>

@@ -1,13 +1,13 @@
-/** Seeded numbers for arrays: uniform ones, and normal ones and bytes made of them. */
+/** Seeded random numbers: uniform, normal, and bytes. */
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
-/** A generator of uniform numbers in (0, 1), of 32 random bits each. */
+/** A generator of uniform numbers in (0, 1), with 32 random bits each. */
 export function uniform(seed: number): () => number {
   const generator = xoroshiro128plus(seed);
   return () => ((generator.next() >>> 0) + 0.5) / 2 ** 32;
 }
 
-/** Fills an array with normal numbers of mean 0. Box and Muller: two uniform numbers make two independent normal ones. */
+/** Fills an array with normal numbers of mean 0 (Box–Muller: two uniform numbers give two independent normal ones). */
 export function fillNormal(data: Float32Array, deviation: number, random: () => number): void {
   for (let i = 0; i < data.length; i += 2) {
     const radius = deviation * Math.sqrt(-2 * Math.log(random()));
@@ -17,7 +17,7 @@ export function fillNormal(data: Float32Array, deviation: number, random: () => 
   }
 }
 
-/** Fills an array with bytes from 0 to 255, each as likely as the others. */
+/** Fills an array with uniform bytes from 0 to 255. */
 export function fillBytes(data: Uint8Array, random: () => number): void {
   for (let i = 0; i < data.length; i++) data[i] = 256 * random();
 }

@@ -1,9 +1,9 @@
 /**
- * A tensor is a data type, dimensions and a flat array in row-major order. Nothing else in the package defines one:
- * files, graphs, the interpreter and the runtime exchange this type.
+ * A tensor is a data type, dimensions and a flat array in row-major order. This is the package's only tensor type:
+ * files, graphs, the interpreter and the runtime all exchange it.
  */
 
-/** The typed array that holds each data type. float16 and bfloat16 are kept as their 16 bits, bool as 0 or 1. */
+/** The typed array of each data type. float16 and bfloat16 are stored as raw 16 bits, bool as 0 or 1. */
 export interface DataOf {
   float32: Float32Array;
   float64: Float64Array;
@@ -48,16 +48,16 @@ export const dtypes: readonly DType[] = Object.keys(arrays) as DType[];
 /** Bytes of one element. */
 export const bytesPerElement = (dtype: DType): number => arrays[dtype].BYTES_PER_ELEMENT;
 
-/** Number of elements in a tensor of these dimensions: their product, 1 for a scalar. */
+/** Number of elements in a tensor of these dimensions: their product, which is 1 for a scalar. */
 export const elements = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
 
 /** A typed array of `length` zeros for `dtype`. */
 export const allocate = <D extends DType>(dtype: D, length: number): DataOf[D] => new arrays[dtype](length);
 
 /**
- * A tensor from its parts, zeros where no data is given.
+ * Makes a tensor; without `data` it holds zeros.
  *
- * @throws RangeError when the length of `data` is not the product of `dims`.
+ * @throws RangeError if the length of `data` is not the product of `dims`.
  * @example tensor('float32', [2, 2], Float32Array.of(1, 2, 3, 4))
  */
 export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?: DataOf[D]): Tensor<D> {
@@ -69,8 +69,8 @@ export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?
 }
 
 /**
- * A tensor whose elements are made anew each time that `data` is read, such as from a file: it takes no memory between.
- * Whoever reads `data` more than once keeps it in a variable, and may write into it.
+ * A tensor that computes its elements each time `data` is read, for example from a file. It takes no memory in between.
+ * To read the elements more than once, keep `data` in a variable; the array is yours to write to.
  */
 export function lazyTensor<D extends DType>(dtype: D, dims: readonly number[], make: () => DataOf[D]): Tensor<D> {
   const lazy = {
@@ -83,13 +83,13 @@ export function lazyTensor<D extends DType>(dtype: D, dims: readonly number[], m
   return lazy as unknown as Tensor<D>;
 }
 
-/** Whether a tensor's elements are made anew each time. */
+/** Whether a tensor computes its elements each time they are read. */
 export const isLazy = (value: Tensor): boolean => Object.getOwnPropertyDescriptor(value, 'data')?.get !== undefined;
 
-/** The tensor with its elements in memory, for who looks at them more than once. */
+/** The tensor with its elements in memory, for code that reads them more than once. */
 export const readOnce = (value: Tensor): Tensor => (isLazy(value) ? ({ ...value } as Tensor) : value);
 
-/** A tensor made of another one's elements: lazily where that is lazy. */
+/** A tensor computed from another one, lazily if that one is lazy. */
 export function derivedTensor<D extends DType>(
   from: Tensor<D>,
   dims: readonly number[],
@@ -98,15 +98,15 @@ export function derivedTensor<D extends DType>(
   return isLazy(from as Tensor) ? lazyTensor(from.dtype as D, dims, make) : tensor(from.dtype as D, dims, make());
 }
 
-/** Bytes that a tensor's elements take. */
+/** Size of a tensor's elements in bytes. */
 export const byteLength = ({ dtype, dims }: Pick<Tensor, 'dtype' | 'dims'>): number =>
   elements(dims) * bytesPerElement(dtype);
 
-/** A tensor's elements as bytes, in place. */
+/** A view of a tensor's elements as bytes. */
 export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
   new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 
-/** Chunks of bytes in one piece. */
+/** Joins chunks of bytes. */
 export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
   let end = 0;
@@ -117,7 +117,7 @@ export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer
   return bytes;
 }
 
-/** Part of a tensor: `size` entries of one axis from `start` on. The whole is passed on as it is; a part is a copy. */
+/** Slices `size` entries of one axis from `start`. A slice is a copy; if it covers everything, the tensor itself. */
 export function sliceTensor(whole: Tensor, axis: number, start: number, size: number): Tensor {
   const length = whole.dims[axis]!;
   if (start === 0 && size === length) return whole;
@@ -131,7 +131,7 @@ export function sliceTensor(whole: Tensor, axis: number, start: number, size: nu
   return part;
 }
 
-/** Tensors one after the other along an axis; they agree in type and in every other axis. */
+/** Concatenates tensors along an axis. They must agree in type and in all other axes. */
 export function concatTensors(parts: readonly Tensor[], axis: number): Tensor {
   const [first] = parts;
   if (parts.length === 1) return first!;
@@ -150,7 +150,7 @@ export function concatTensors(parts: readonly Tensor[], axis: number): Tensor {
   return whole;
 }
 
-/** Both are of one type, which TypeScript cannot see through the union. */
+/** Both have the same type, which TypeScript cannot infer through the union. */
 function copyInto(target: Tensor, at: number, run: Tensor['data']): void {
   (target.data as { set(run: unknown, at: number): void }).set(run, at);
 }

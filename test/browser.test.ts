@@ -1,6 +1,6 @@
 /** The package in Chromium: every golden weights file yields the same tensors as in Node. */
 import { createHash } from 'node:crypto';
-import { openStateDict } from 'resnext';
+import { openStateDict } from 'resnext/weights';
 import { expect, test } from 'vitest';
 import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
 import { contents, goldenBytes, goldenFiles, goldenPath } from './weight-files.ts';
@@ -17,7 +17,7 @@ async function inNode(file: string): Promise<string[]> {
   });
 }
 
-type Package = typeof import('../dist/index.js');
+type Package = typeof import('../dist/entry/weights.js');
 
 /** Runs in the page, so it cannot use anything from this module. The server provides the named files. */
 async function inPage(file: string): Promise<string[]> {

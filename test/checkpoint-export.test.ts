@@ -74,7 +74,7 @@ async function exported(options: ExportOnnxOptions = {}): Promise<{ model: Model
   const shape = { depths: [1, 1], cardinality: 2, baseWidth: 16, width: 8, classes: 5 } as const;
   const model = resnext({ ...shape, inputSize: 33, shortcut: 'D' });
   initialized(model);
-  const preprocessing = preprocessingFor({ stem: 'imagenet', size: 33 });
+  const preprocessing = preprocessingFor({ images: 'large', size: 33 });
   const description = { variant: 'small', config: model.config, classes: [], preprocessing, metrics: {} };
   const path = join(folder, 'small.onnx');
   await exportOnnx(path, { description, graph: model.graph }, options);

@@ -5,7 +5,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type ImportReport, load, loadModel, type Prediction } from 'resnext';
+import { load, loadModel, type Prediction } from 'resnext';
+import type { ImportReport } from 'resnext/weights';
 import { describe, expect, test } from 'vitest';
 import { json } from './command.ts';
 import { goldenInput } from './golden-numbers.ts';

@@ -58,11 +58,13 @@ export async function withPage<T>(pages: Pages, use: (page: Page) => Promise<T>)
   }
 }
 
-/** The built browser entry point as one script that sets the global `resnext`. */
+const root = fileURLToPath(new URL('..', import.meta.url));
+const doors = ['resnext', 'resnext/graph', 'resnext/weights', 'resnext/data', 'resnext/train'];
+
+/** All entry points of the built package for browsers as one script, which sets the global `resnext`. */
 export async function browserBundle(): Promise<string> {
-  const entry = fileURLToPath(new URL('../dist/index.js', import.meta.url));
   const { outputFiles } = await build({
-    entryPoints: [entry],
+    stdin: { contents: doors.map((door) => `export * from '${door}';`).join('\n'), resolveDir: root },
     bundle: true,
     format: 'iife',
     globalName: 'resnext',

@@ -7,7 +7,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { readSafetensorsFile } from 'resnext';
+import { readSafetensorsFile } from 'resnext/weights';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Ended, json, run, start } from './command.ts';
@@ -143,7 +143,7 @@ describe('help and invalid arguments', () => {
     for (const name of commands) {
       const { code, stdout } = await run(name, '--help');
       expect(code).toBe(0);
-      expect(stdout).toMatch(new RegExp(`\nExample:\n  \\$ resnext ${name}\\b`));
+      expect(stdout).toMatch(new RegExp(`\nExamples?:\n  \\$ resnext ${name}\\b`));
     }
   });
 
@@ -154,9 +154,6 @@ describe('help and invalid arguments', () => {
   it.each([
     ['unknown option', ['list', '--color']],
     ['unknown command', ['trian']],
-    ['missing required option', ['classify', 'a.png']],
-    ['not a number', ['train', 'a', '--epochs', 'ten']],
-    ['choices', ['summary', 'resnext50_32x4d', '--form', 'D']],
   ])('%s: commander reports it, with an exit code other than 0', async (_, args) => {
     const { code, stderr } = await run(...args);
     expect(code).toBeGreaterThan(0);
@@ -164,21 +161,42 @@ describe('help and invalid arguments', () => {
   });
 
   it.each([
+    ['missing required option', ['classify', 'a.png'], /--model is missing, but expected a model\./],
+    [
+      'not a number',
+      ['train', 'a', '--epochs', 'ten'],
+      /--epochs is "ten", but expected a whole number of at least 1\./,
+    ],
+    ['choices', ['summary', 'resnext50_32x4d', '--form', 'D'], /--form is "D", but expected A, B or C\./],
+    ['a rate of 0', ['train', 'a', '--out', 'b', '--lr', '0'], /--learning-rate is 0, but expected a number above 0\./],
+    [
+      'weights to freeze',
+      ['train', 'a', '--out', 'b', '--freeze', 'stem'],
+      /--freeze needs pretrained weights\. Add --from MODEL\./,
+    ],
     ['train without a folder', ['train'], /Name the folder of images/],
     ['train without --out', ['train', 'images'], /--out RUN/],
-    ['a channel count that no image has', ['train', 'a', '--out', 'b', '--input-channels', '2'], /inputChannels = 2/],
+    [
+      'a channel count that no image has',
+      ['train', 'a', '--out', 'b', '--input-channels', '2'],
+      /--input-channels is 2, but expected 1 or 3\./,
+    ],
     [
       'no class to name',
       ['classify', 'a.png', '--model', 'b', '--top', '0'],
-      /--top 0 should be a whole number from 1/,
+      /--top is 0, but expected a whole number of at least 1\./,
     ],
-    ['a folder for a run that has one', ['train', '--resume', 'a', '--out', 'b'], /leave out --out/],
-    ['a share of more than all', ['train', 'a', '--out', 'b', '--validation', '1.5'], /validation = 1\.5/],
+    ['a folder for a run that has one', ['train', '--resume', 'a', '--out', 'b'], /Remove --out/],
+    [
+      'a share of more than all',
+      ['train', 'a', '--out', 'b', '--validation', '1.5'],
+      /--validation is 1\.5, but expected a number of at least 0 and below 1\./,
+    ],
     ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
     [
       'no model',
       ['classify', 'a.png', '--model', 'nowhere'],
-      /There is no file or folder and there are no published weights named "nowhere"/,
+      /"nowhere" is neither a file or folder here nor published weights/,
     ],
     [
       'no model to export',
@@ -261,8 +279,8 @@ describe('train', () => {
   it('an existing or impossible run, a batch larger than the images, and an excessive learning rate', async () => {
     expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already holds a training run/);
     const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
-    expectError(await run(...trainArgs(images, below)), /Cannot create the folder "[^"]*0\.png\/run"/);
-    expectError(await run(...trainArgs(images, none, '--batch', '55')), /54 images .* fewer than a batch of 55/);
+    expectError(await run(...trainArgs(images, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
+    expectError(await run(...trainArgs(images, none, '--batch', '55')), /--batch is 55, but there are only 54 images/);
     const refused = await run(...trainArgs(images, join(dir, 'wild'), '--lr', '1e30'));
     expectError(refused, /The loss became .* choose a smaller learning rate/);
   });
@@ -277,7 +295,10 @@ describe('train', () => {
   it('another batch size within an epoch, and a run that is complete', async () => {
     const out = join(dir, 'stopped');
     await stopWithinEpoch(out, 'SIGINT');
-    expectError(await run('train', '--resume', out, '--batch', '3'), /within an epoch in batches of 2/);
+    expectError(
+      await run('train', '--resume', out, '--batch', '3'),
+      /--batch is 3, but the run in ".*" has 2 and keeps it until its epoch ends/,
+    );
     const { code, stdout } = await run('train', '--resume', trained);
     expect(code).toBe(0);
     expect(stdout).toContain('Its 3 epochs are done; --epochs with a larger number goes on.\n');
@@ -292,9 +313,12 @@ it('a run goes on with its own classes and net', async () => {
   expectError(await resume(others), /knows the classes blue, green, red, but .*others" has cat, dog, owl/);
   expectError(
     await resume('--variant', 'resnext29_8x64d'),
-    /trains with variant = resnext11_4x16d_w16; a resumed run keeps/,
+    /--variant is resnext29_8x64d, but the run in ".*" has resnext11_4x16d_w16 and keeps it to the end/,
   );
-  expectError(await resume('--from', 'resnext50_32x4d'), /trains with from = none; a resumed run keeps it/);
+  expectError(
+    await resume('--from', 'resnext50_32x4d'),
+    /--from is resnext50_32x4d, but the run in ".*" has none and keeps it to the end/,
+  );
 });
 
 interface Classified {
@@ -425,6 +449,6 @@ describe('bench', () => {
 
   it('is refused without a model or runs', async () => {
     expectError(await run('bench', 'missing.onnx'), /There is no file or folder "missing\.onnx"/);
-    expectError(await run('bench', trained, '--runs', '0'), /runs is 0, but expected a whole number of at least 1/);
+    expectError(await run('bench', trained, '--runs', '0'), /--runs is 0, but expected a whole number of at least 1/);
   });
 });

@@ -4,7 +4,8 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { initialWeights, preprocessingFor, resnext, saveModel } from 'resnext';
+import { initialWeights, resnext, saveModel } from 'resnext';
+import { preprocessingFor } from 'resnext/data';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,7 +31,7 @@ async function printed(document: string, count: number, prepare?: (folder: strin
 async function flowers(folder: string): Promise<void> {
   const model = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 16, width: 16, inputSize: 64, classes: 5 });
   const classes = ['daisy', 'iris', 'lily', 'rose', 'tulip'];
-  const preprocessing = preprocessingFor({ stem: 'imagenet', size: 64 });
+  const preprocessing = preprocessingFor({ images: 'large', size: 64 });
   const description = { variant: 'small', config: model.config, classes, preprocessing, metrics: {} };
   await saveModel(join(folder, 'runs/flowers'), description, initialWeights(model, 1));
   await copyFile(join(root, 'examples/images/unseen/frog-1.jpg'), join(folder, 'rose.jpg'));

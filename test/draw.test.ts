@@ -1,6 +1,6 @@
 /**
- * Drawings: they show what the graph computes, wherever it comes from and in any form; nothing overlaps or is cut off, in
- * any theme; and what cannot be drawn is refused with a sentence.
+ * Drawings show what the graph computes, whoever made it and in whichever form. Nothing overlaps or is cut off, in any
+ * theme. A graph that cannot be drawn is refused with a message.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ const fixture = (name: string) => readOnnxFile(join(fixtures, `${name}.onnx`));
 const textsOf = (svg: string): string[] => [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, value]) => value!);
 const count = (svg: string, value: string): number => textsOf(svg).filter((text) => text === value).length;
 
-/** Block and form → text of boxes, each with the number of times it is drawn. */
+/** Block, form → texts of boxes, and how often each is drawn. */
 const expected: readonly (readonly [string, Form, readonly (readonly [string, number])[]])[] = [
   [
     'layer1.1',
@@ -112,10 +112,10 @@ test('shortcuts are drawn as the graph computes them', () => {
   const drawn = (shortcut: 'A' | 'C' | 'D', block: string) => textsOf(drawBlock(published('C', { shortcut }), block));
   expect(drawn('A', 'layer2.0')).toEqual(expect.arrayContaining(['every 2nd pixel', 'pad with zeros', '256 to 512']));
   expect(drawn('C', 'layer1.1')).toContain('256, 1x1, 256');
-  expect(drawn('D', 'layer2.0')).toEqual(expect.arrayContaining(['average-pool 2x2', 'stride 2', '256, 1x1, 512']));
+  expect(drawn('D', 'layer2.0')).toEqual(expect.arrayContaining(['average pool 2x2', 'stride 2', '256, 1x1, 512']));
 });
 
-test('details show the normalizations, the activations and the size of the maps', () => {
+test('details show normalization, activation and the size of the maps', () => {
   const details = (form: Form) => drawBlock(published(form), 'layer2.0', { details: true });
   for (const form of forms) expect(textsOf(details(form))).toEqual(expect.arrayContaining(['256-d in, 56x56', 'ReLU']));
   expect(count(details('A'), 'BN, ReLU')).toBe(6);
@@ -124,14 +124,14 @@ test('details show the normalizations, the activations and the size of the maps'
   expect(textsOf(drawBlock(published('A'), 'layer2.0'))).not.toContain('BN');
 });
 
-test('a few branches are all drawn, as is dilation', () => {
+test('a few branches are all drawn, with their dilation', () => {
   const svg = drawBlock(published('A', { cardinality: 4, outputStride: 8 }), 'layer4.1');
   expect(count(svg, '32, 3x3, 32')).toBe(4);
   expect(count(svg, 'dilation 4')).toBe(4);
   expect(textsOf(svg).join()).not.toContain('paths');
 });
 
-test('a form gives the same drawing whether built directly or rewritten from C', () => {
+test('a form that is built and the same form converted from C have the same drawing', () => {
   fc.assert(
     fc.property(smallConfig, fc.constantFrom(...forms), (config, form) => {
       const model = resnext({ ...config, form: 'C' });
@@ -163,7 +163,7 @@ function handmade(): {
   return { b, x: b.input('x', ['N', 64, 14, 14]), convolution };
 }
 
-test('the bridge from B to C, and a squeeze-and-excitation gate, are drawn from their structure', () => {
+test('the bridge from B to C and a squeeze-and-excitation gate are drawn from their structure', () => {
   const { b, x, convolution } = handmade();
   const joined = b.op(
     'Concat',
@@ -174,7 +174,7 @@ test('the bridge from B to C, and a squeeze-and-excitation gate, are drawn from 
   const gate = b.op('Sigmoid', [convolution(convolution(b.op('GlobalAveragePool', [y]), 4), 64)]);
   b.output(b.op('Add', [x, b.op('Mul', [y, gate])], {}, 'last'));
   const svg = drawBlock(b.graph, 'last', { details: true });
-  const boxes = ['64, 1x1, 2', 'concatenate', '32, 3x3, 32', 'group = 16', '32, 1x1, 64', 'average-pool', 'sigmoid'];
+  const boxes = ['64, 1x1, 2', 'concatenate', '32, 3x3, 32', 'group = 16', '32, 1x1, 64', 'average pool', 'sigmoid'];
   expect(textsOf(svg)).toEqual(expect.arrayContaining(boxes));
   expectSound(layoutBlock(blockStructure(b.graph, 'last'), { details: true }));
 });
@@ -193,7 +193,7 @@ test.each([
   expect(textsOf(drawBlock(graph))).toEqual(expect.arrayContaining(boxes));
 });
 
-test('the blocks of any file are drawn without overlaps', async () => {
+test('blocks of any file are drawn without overlaps', async () => {
   for (const file of await readdir(fixtures)) {
     if (!file.endsWith('.onnx')) continue;
     const graph = await fixture(file.replace('.onnx', ''));
@@ -203,7 +203,7 @@ test('the blocks of any file are drawn without overlaps', async () => {
   }
 });
 
-test('a shortcut longer than the branch, and branches narrower than their bar, have room', () => {
+test('a shortcut longer than the other side and branches narrower than their bar have room', () => {
   const { b, x, convolution } = handmade();
   const joined = b.op('Concat', [x, b.op('Relu', [x])], { axis: 1 });
   const shortcut = b.op('Relu', [b.op('MaxPool', [b.op('Relu', [x])], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })]);
@@ -215,7 +215,7 @@ test('a shortcut longer than the branch, and branches narrower than their bar, h
   expectSound(layoutBlock(blockStructure(other.b.graph, 'long'), { details: true }));
 });
 
-test('a block can be named by the Add that ends it, and a chain of Adds is one sum', () => {
+test('a block can be selected by the Add that ends it, and a chain of Adds is one sum', () => {
   const { b, x, convolution } = handmade();
   const terms = Array.from({ length: 6 }, () => convolution(convolution(x, 4), 64));
   const sum = [...terms, x].reduce((total, term) => b.op('Add', [total, term]));
@@ -244,7 +244,7 @@ const groupings = [
   ],
 ] as const;
 
-test('nothing overlaps and every text is in its box', () => {
+test('nothing overlaps, and every text fits in its box', () => {
   for (const form of forms) {
     for (const [name, options] of [
       ['resnext50_32x4d', {}],
@@ -300,7 +300,7 @@ const gallery: readonly (readonly [string, (theme: 'light' | 'dark' | 'auto') =>
   ['two vectors', (theme) => drawTwoVectors({ theme, a: [1], x: [1234.5], b: [2, 3], y: [4, 5] })],
 ];
 
-test.each(gallery)('%s: all text lies inside the image, also as rendered', async (_, draw) => {
+test.each(gallery)('%s: text stays inside the image when rendered', async (_, draw) => {
   for (const theme of ['light', 'dark'] as const) {
     const svg = draw(theme);
     const { data, info } = await sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer({ resolveWithObject: true });
@@ -313,7 +313,7 @@ test.each(gallery)('%s: all text lies inside the image, also as rendered', async
         if (!inside && paper.some((value, c) => data[(y * info.width + x) * 3 + c] !== value)) marks++;
       }
     }
-    expect(marks, `pixels that are not paper in the margin of the ${theme} drawing`).toBe(0);
+    expect(marks, `marked pixels in the margin of the ${theme} drawing`).toBe(0);
     expect(info.width).toBeGreaterThan(100);
   }
 });
@@ -332,7 +332,7 @@ test('the view box contains the whole scene', () => {
   expect(contains(view, extent(scene))).toBe(true);
 });
 
-test.each(gallery)('%s: the style only applies to the drawing, and each theme has its colors', (_, draw) => {
+test.each(gallery)('%s: styles are scoped to the drawing, and each theme has its colors', (_, draw) => {
   for (const theme of ['light', 'dark', 'auto'] as const) {
     const svg = draw(theme);
     const style = /<style>\n(.*)\n<\/style>/s.exec(svg)![1]!;
@@ -349,7 +349,7 @@ test.each(gallery)('%s: the style only applies to the drawing, and each theme ha
   }
 });
 
-test('a name from a file is escaped in the drawing', () => {
+test('names from a file are escaped', () => {
   const { b, x, convolution } = handmade();
   b.output(b.op('Add', [x, convolution(x, 64)], {}, '<b>&"'));
   expect(drawBlock(b.graph, '<b>&"')).toContain('<title>Block &lt;b&gt;&amp;&quot;</title>');
@@ -367,14 +367,14 @@ test('a branch has the color of its channels', () => {
   expect(groups).toEqual(Array.from({ length: 64 }, (_, i) => i % 32));
 });
 
-test('grouped convolution in numbers', () => {
+test('a grouped convolution is drawn with its numbers', () => {
   const svg = drawGroupedConvolution();
   const title = '8 channels in, 4 groups: each filter sees 2';
   expect(textsOf(svg)).toEqual(
     expect.arrayContaining([title, '8 input channels', '4 filters of 2 channels', 'group 4']),
   );
   expect(svg).toContain(`<title>${title}</title>`);
-  expect(textsOf(svg)).toContain('4 × 2 × 3 × 3 = 72 weights; one group would take 288');
+  expect(textsOf(svg)).toContain('4 × 2 × 3 × 3 = 72 weights; a single group would need 288');
   expect(svg.match(/class="wire thin/g)).toHaveLength(8);
   const wide = drawGroupedConvolution({ input: 128, output: 128, groups: 32 });
   expect(textsOf(wide)).toEqual(
@@ -383,27 +383,30 @@ test('grouped convolution in numbers', () => {
   expect(textsOf(wide)).not.toContain('group 3');
 });
 
-test('the two sides of the equation are equal', () => {
+test('both sides of the equation give the same number', () => {
   const svg = drawTwoVectors({ a: [1, 2], x: [3, 4], b: [5], y: [6] });
-  expect(textsOf(svg)).toEqual(expect.arrayContaining(['= 11 + 30 = 41', '= 41', 'one dot product, of 3 numbers']));
+  expect(textsOf(svg)).toEqual(expect.arrayContaining(['= 11 + 30 = 41', '= 41', 'one dot product of 3 numbers']));
 });
 
-test('what cannot be drawn is refused', () => {
+test('refuses what cannot be drawn', () => {
   const graph = published('C');
   const plain = handmade();
   plain.b.output(plain.convolution(plain.x, 8));
   const refusals: readonly (readonly [() => string, RegExp])[] = [
-    [() => drawBlock(graph, 'layer9.1'), /no block "layer9\.1"; there are layer1\.0, layer1\.1, .*layer4\.2\./],
+    [() => drawBlock(graph, 'layer9.1'), /no block "layer9\.1"\. The blocks are layer1\.0, layer1\.1, .*layer4\.2\./],
     [() => drawBlock(graph, ''), /no block ""/],
-    [() => drawBlock(plain.b.graph), /"handmade" has no block to draw/],
+    [() => drawBlock(plain.b.graph), /"handmade" has no residual block to draw/],
     [
       () => drawBlock(graph, 'layer1.0', { theme: 'pink' as 'dark' }),
-      /theme = "pink" should be one of auto, light, dark/,
+      /theme is "pink", but expected one of auto, light, dark/,
     ],
-    [() => drawGroupedConvolution({ groups: 3 }), /groups = 3 does not divide input = 8; .* is 1, 2, 4\./],
+    [
+      () => drawGroupedConvolution({ groups: 3 }),
+      /groups is 3, which does not divide input = 8; expected one of 1, 2, 4\./,
+    ],
     [() => drawGroupedConvolution({ input: 12, output: 8, groups: 3 }), /does not divide output = 8/],
-    [() => drawGroupedConvolution({ input: 0 }), /input = 0 should be a whole number of at least 1/],
-    [() => drawTwoVectors({ a: [1] }), /a has length 1 and x length 4/],
+    [() => drawGroupedConvolution({ input: 0 }), /input is 0, but expected a whole number of at least 1/],
+    [() => drawTwoVectors({ a: [1] }), /a has length 1 and x has length 4, but expected equal lengths of at least 1/],
   ];
   for (const [draw, message] of refusals) {
     expect(draw).toThrow(UsageError);
@@ -411,26 +414,25 @@ test('what cannot be drawn is refused', () => {
   }
 });
 
-test('resnext draw writes variants, files and groups, and refuses incompatible options', async () => {
+test('resnext draw draws variants, files and groups, and refuses conflicting arguments', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'resnext-draw-'));
   try {
     const output = join(folder, 'drawing.svg');
     const draw = async (model: string | undefined, options: Partial<DrawOptions>): Promise<string> => {
       await run(
-        model === undefined ? [] : [model],
-        { theme: 'auto', ...options, output },
+        { theme: 'auto', details: false, ...(model !== undefined && { model }), ...options, output },
         { ...createOutput(false), line: () => {}, warn: () => {} },
       );
       return readFile(output, 'utf8');
     };
     expect(await draw('resnext50_32x4d', { block: 'layer1.1', form: 'A' })).toBe(drawBlock(published('A'), 'layer1.1'));
-    expect(await draw(undefined, { grouped: '8,4,4' })).toBe(drawGroupedConvolution());
+    expect(await draw(undefined, { grouped: [8, 4, 4] })).toBe(drawGroupedConvolution());
     const emulated = join(fixtures, 'split-concat.onnx');
     expect(textsOf(await draw(emulated, { details: true }))).toContain('3 of 12 channels');
     expect(textsOf(await draw(emulated, { form: 'C' }))).toContain('group = 4');
     await expect(draw(undefined, {})).rejects.toThrow('Name a variant or a model');
-    await expect(draw(undefined, { grouped: '8,4' })).rejects.toThrow('should be three numbers');
-    await expect(draw('resnext50_32x4d', { grouped: '8,4,4' })).rejects.toThrow('a drawing of its own');
+    await expect(draw(undefined, { grouped: [8, 4] })).rejects.toThrow('expected three numbers');
+    await expect(draw('resnext50_32x4d', { grouped: [8, 4, 4] })).rejects.toThrow('a drawing of its own');
   } finally {
     await rm(folder, { recursive: true });
   }

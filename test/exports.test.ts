@@ -1,160 +1,35 @@
-/** The exports of `resnext`, by name, and that its browser entry point does not need Node. */
+/** What each entry point gives, by name, in Node and in browsers, and that browsers get nothing of Node's. */
 import { readFileSync } from 'node:fs';
-import * as node from 'resnext';
-import { expect, it } from 'vitest';
-import * as browser from '../dist/index.js';
+import { expect, it, test } from 'vitest';
 
-const dist = new URL('../dist/', import.meta.url);
+const entry = new URL('../dist/entry/', import.meta.url);
 
-it('the browser entry point', () => {
-  expect(Object.keys(browser).sort()).toMatchInlineSnapshot(`
-    [
-      "Builder",
-      "FormatError",
-      "Graph",
-      "Node",
-      "Session",
-      "Trainer",
-      "UsageError",
-      "Value",
-      "adaptStem",
-      "applyTransforms",
-      "augmentations",
-      "availableProviders",
-      "blockNames",
-      "bytesSource",
-      "cifar100Classes",
-      "cifar10Classes",
-      "cifarPreprocessing",
-      "convertGraph",
-      "convolution",
-      "convolutionGradient",
-      "cost",
-      "describeReport",
-      "drawBlock",
-      "drawGroupedConvolution",
-      "drawTwoVectors",
-      "evaluationTransforms",
-      "findWeights",
-      "forms",
-      "gatherWeights",
-      "gradient",
-      "imagenetClasses",
-      "imagenetPreprocessing",
-      "importWeights",
-      "inferShapes",
-      "initialHead",
-      "initialWeights",
-      "interpret",
-      "labelsOf",
-      "layoutNames",
-      "lowerInference",
-      "lowerStandard",
-      "optimizeGraph",
-      "preprocessingFor",
-      "preprocessingWarning",
-      "publishedWeights",
-      "readModel",
-      "readOnnx",
-      "readSafetensors",
-      "readSharded",
-      "readStateDict",
-      "recognize",
-      "resize",
-      "resnext",
-      "runConvolution",
-      "runConvolutionGradient",
-      "sampleRandom",
-      "scatterWeights",
-      "setWeights",
-      "stageGraph",
-      "stageNames",
-      "stateDict",
-      "tensor",
-      "thisMachine",
-      "toFloat32",
-      "toText",
-      "trainTransforms",
-      "trainedParameters",
-      "trainingStep",
-      "transforms",
-      "variant",
-      "variantName",
-      "variants",
-      "weightSpecs",
-      "weightsOfFile",
-      "writeOnnx",
-      "writeSafetensors",
-      "writeStateDict",
-    ]
-  `);
+const namesOf = async (file: string): Promise<string[]> => Object.keys(await import(new URL(file, entry).href)).sort();
+
+test.each(['resnext', 'graph', 'weights', 'data', 'train'])('%s', async (door) => {
+  const anywhere = await namesOf(`${door}.js`);
+  const inNode = door === 'train' ? anywhere : await namesOf(`${door}.node.js`);
+  expect({ anywhere, inNode: inNode.filter((name) => !anywhere.includes(name)) }).toMatchSnapshot();
 });
 
-it('the Node entry point adds', () => {
-  const added = Object.keys(node).filter((name) => !(name in browser));
-  expect(added.sort()).toMatchInlineSnapshot(`
-    [
-      "Classifier",
-      "Loader",
-      "benchmark",
-      "compareGraphs",
-      "convert",
-      "decode",
-      "exportOnnx",
-      "exportStateDict",
-      "exportTransformers",
-      "fileSource",
-      "fromStateDict",
-      "hubEnvironment",
-      "load",
-      "loadModel",
-      "mostConfused",
-      "openClasses",
-      "openFolder",
-      "openStateDict",
-      "pull",
-      "readHubConfig",
-      "readImage",
-      "readOnnxFile",
-      "readSafetensorsFile",
-      "resolveModel",
-      "resume",
-      "saveModel",
-      "train",
-      "tune",
-      "verify",
-      "verifyGraph",
-      "withChannels",
-      "withClasses",
-      "writeHubConfig",
-      "writeOnnxFile",
-      "writeSafetensorsFile",
-    ]
-  `);
-  expect(Object.keys(node)).toEqual(expect.arrayContaining(Object.keys(browser)));
-});
-
-/** The static and dynamic imports of a compiled module. */
-const importsOf = (file: URL): string[] =>
-  [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom |^import |\bimport\()'([^']+)'\)?;?/gm)].map(([, name]) => name!);
-
-const packageOf = (name: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0];
-
-/** The packages that a module needs on a platform, directly or through other modules. */
-function packagesOf(entry: string, platform: 'node' | 'web'): string[] {
-  const packages = new Set<string>();
-  const modules = new Set([new URL(entry, dist).href]);
-  for (const module of modules) {
-    for (const name of importsOf(new URL(module))) {
-      if (name === '#platform') modules.add(new URL(`platform/${platform}.js`, dist).href);
-      else if (name.startsWith('.')) modules.add(new URL(name, module).href);
-      else packages.add(packageOf(name));
-    }
+/** A file of the build and all that it imports, but for the platform, which package.json chooses. */
+function filesFrom(file: URL, found = new Set<string>()): Set<string> {
+  if (found.has(file.href)) return found;
+  found.add(file.href);
+  for (const specifier of importsOf(file)) {
+    const next = specifier === '#platform' ? '../platform/web.js' : specifier;
+    if (next.startsWith('.')) filesFrom(new URL(next, specifier === '#platform' ? entry : file), found);
   }
-  return [...packages].sort();
+  return found;
 }
 
-it('the browser entry point does not need Node modules, sharp or onnxruntime-node', () => {
-  expect(packagesOf('index.js', 'web')).toEqual(['@bufbuild/protobuf', '@zip.js/zip.js', 'pure-rand', 'zod']);
-  expect(packagesOf('node.js', 'node')).toEqual(expect.arrayContaining(['node:fs', 'onnxruntime-node', 'sharp']));
+const importsOf = (file: URL): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom\s|\bimport\s|\bimport\()\s*['"]([^'"]+)['"]/g)].map(
+    ([, name]) => name!,
+  );
+
+it.each(['resnext', 'graph', 'weights', 'data', 'train'])('%s needs nothing of Node in a browser', (door) => {
+  const files = [...filesFrom(new URL(`${door}.js`, entry))];
+  const nodes = files.flatMap((file) => importsOf(new URL(file)).filter((name) => name.startsWith('node:')));
+  expect(nodes).toEqual([]);
 });

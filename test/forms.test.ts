@@ -3,21 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  Builder,
-  convert,
-  cost,
-  initialWeights,
-  loadModel,
-  preprocessingFor,
-  readOnnxFile,
-  readSafetensorsFile,
-  resnext,
-  saveModel,
-  tensor,
-  variant,
-  writeOnnxFile,
-} from 'resnext';
+import { convert, initialWeights, loadModel, resnext, saveModel, variant } from 'resnext';
+import { preprocessingFor } from 'resnext/data';
+import { Builder, cost, readOnnxFile, tensor, writeOnnxFile } from 'resnext/graph';
+import { readSafetensorsFile } from 'resnext/weights';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { json, run } from './command.ts';
 
@@ -30,7 +19,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-forms-'));
   model = join(dir, 'model');
   const { config } = resnext({ ...variant(name), inputSize: 16, classes: 3 });
-  const preprocessing = preprocessingFor({ stem: 'cifar', size: 16 });
+  const preprocessing = preprocessingFor({ images: 'small', size: 16 });
   const description = { variant: name, config, classes: ['a', 'b', 'c'], preprocessing, metrics: {} };
   await saveModel(model, description, initialWeights(resnext(config), 5));
 });

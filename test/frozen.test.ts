@@ -13,10 +13,10 @@ import { type Form, forms, type ResNeXtConfig } from '../src/model/config.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { countNames, scatterWeights, weightSpecs } from '../src/model/weights.ts';
 import { Session, thisMachine } from '../src/platform/node.ts';
+import { groupOf, head, weightsOfGroups } from '../src/step/parameter-groups.ts';
+import { type TrainingStep, trainingStep } from '../src/step/step.ts';
+import { Trainer } from '../src/step/trainer.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
-import { head, partOf, weightsOfParts } from '../src/train/parts.ts';
-import { type TrainingStep, trainingStep } from '../src/train/step.ts';
-import { Trainer } from '../src/train/trainer.ts';
 import { readGolden } from './golden-files.ts';
 import { expectNear, joined, nextFeeds, type Run, type Tensors } from './golden-networks.ts';
 import { relativeError } from './tensors.ts';
@@ -25,7 +25,11 @@ const golden = await readGolden('frozen');
 const cases = Object.entries(golden.metadata<Record<string, string[]>>('cases'));
 const learningRate = golden.metadata<number>('learningRate');
 const backboneRate = golden.metadata<number>('backboneRate');
-const optimizer = { batch: 4, momentum: 0.9, nesterov: true, weightDecay: 1e-4 };
+const options = {
+  batch: 4,
+  optimizer: { name: 'sgd', momentum: 0.9, nesterov: true },
+  decayOf: () => 1e-4,
+} as const;
 const block = (await thisMachine()).block!;
 
 interface Tuning {
@@ -39,10 +43,10 @@ const inFloat64 = ({ dims, data }: Tensor): Tensor => tensor('float64', dims, Fl
 function tuning(form: Form, freeze: readonly string[], convert = (contents: Tensor) => contents): Tuning {
   const model = resnext({ ...golden.metadata<Omit<ResNeXtConfig, 'form'>>('config'), form });
   const state = golden.under('state.');
-  const still = scatterWeights(model, weightsOfParts(state, freeze));
+  const still = scatterWeights(model, weightsOfGroups(state, freeze));
   const frozen = new Map([...still].map(([name, contents]) => [name, convert(contents)]));
-  const rateOf = (name: string) => (partOf(name) === head ? 1 : backboneRate);
-  const step = trainingStep(model.graph, { ...optimizer, frozen, rateOf });
+  const rateOf = (name: string) => (groupOf(name) === head ? 1 : backboneRate);
+  const step = trainingStep(model.graph, { ...options, frozen, rateOf });
   const weights = scatterWeights(model, state);
   const feeds = new Map<string, Tensor>([
     ['input', golden.get('input')],
@@ -71,9 +75,9 @@ const count = (graph: Graph, op: string): number => [...graph.nodes].filter((nod
 
 test.each(cases)('%s frozen: no gradient, state, normalization or dead node of a frozen part', (name, freeze) => {
   const { step, model } = tuning('C', freeze);
-  const trained = weightSpecs(model).filter(({ name }) => !freeze.includes(partOf(name)));
+  const trained = weightSpecs(model).filter(({ name }) => !freeze.includes(groupOf(name)));
   const parameters = trained.filter(({ trainable }) => trainable);
-  expect(step.state.map(({ name }) => name).filter((name) => freeze.includes(partOf(name)))).toEqual([]);
+  expect(step.state.map(({ name }) => name).filter((name) => freeze.includes(groupOf(name)))).toEqual([]);
   expect(step.state).toHaveLength(trained.length + parameters.length);
   const weights = parameters.filter(({ dims }) => dims.length === 4).length;
   expect(count(step.graph, 'ConvWeightGrad')).toBe(weights);
@@ -112,30 +116,30 @@ test.each(
 test.each(cases)('%s frozen: the trainer returns bit-identical frozen tensors', async (name, freeze) => {
   const { model } = tuning('A', []);
   const state = golden.under('state.');
-  const trainer = await Trainer.open(model, state, { ...optimizer, freeze, backboneRate, threads: 1 });
+  const trainer = await Trainer.open(model, state, { ...options, freeze, backboneRate, threads: 1 });
   trainer.images.set(golden.get('input').data as Float32Array);
   trainer.targets.set(golden.get('targets').data as Float32Array);
   for (let i = 0; i < 3; i++) await trainer.step(learningRate);
-  const { weights, velocity } = trainer;
+  const { weights, slots } = trainer;
   await trainer.dispose();
   expectNear(weights, golden, `${name}.final.`, () => 1e-4);
   const specs = weightSpecs(model);
-  const counts = countNames(model).filter((each) => freeze.includes(partOf(each)));
+  const counts = countNames(model).filter((each) => freeze.includes(groupOf(each)));
   expect([...weights.keys()]).toEqual([...specs.map((spec) => spec.name), ...counts]);
   for (const each of counts) expect(weights.get(each)).toEqual(state.get(each));
   for (const spec of specs) {
-    const isFrozen = freeze.includes(partOf(spec.name));
+    const isFrozen = freeze.includes(groupOf(spec.name));
     const isSame = `${weights.get(spec.name)!.data}` === `${state.get(spec.name)!.data}`;
     expect(isSame, spec.name).toBe(isFrozen);
-    expect(velocity.has(spec.name), spec.name).toBe(spec.trainable && !isFrozen);
+    expect(slots.get('momentum')!.has(spec.name), spec.name).toBe(spec.trainable && !isFrozen);
   }
 });
 
-test('an unknown part, and nothing left to train, are refused', async () => {
+test('a group that the model does not have, and nothing left to train', async () => {
   const { model } = tuning('C', []);
-  const open = (freeze: readonly string[]) => Trainer.open(model, golden.under('state.'), { ...optimizer, freeze });
+  const open = (freeze: readonly string[]) => Trainer.open(model, golden.under('state.'), { ...options, freeze });
   await expect(open(['layer7'])).rejects.toThrow(
-    'freeze = "layer7" is no part of this net; its parts are stem, layer1, layer2, fc, and "all but fc" stands for every part but the last.',
+    'freeze is "layer7", but expected parameter groups of this model: stem, layer1, layer2, fc, or "backbone" for all but the last.',
   );
-  await expect(open(['all but fc', 'fc'])).rejects.toThrow(/leaves nothing to train/);
+  await expect(open(['backbone', 'fc'])).rejects.toThrow(/leaves nothing to train/);
 });

@@ -6,8 +6,8 @@ import type { Graph } from '../src/graph/graph.ts';
 import type { Form, ResNeXtConfig } from '../src/model/config.ts';
 import { type Model, resnext } from '../src/model/resnext.ts';
 import { gatherWeights, setWeights } from '../src/model/weights.ts';
+import { type TrainingStep, trainingStep, withLoss } from '../src/step/step.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
-import { type TrainingStep, trainingStep, withLoss } from '../src/train/step.ts';
 import { type Golden, readGolden } from './golden-files.ts';
 import { relativeError } from './tensors.ts';
 
@@ -42,7 +42,8 @@ export async function openNetwork(name: string, form: Form): Promise<Network> {
   const model = resnext({ ...golden.metadata<Omit<ResNeXtConfig, 'form'>>('config'), form });
   setWeights(model, golden.under('state.'));
   const batch = golden.get('input').dims[0]!;
-  const step = trainingStep(model.graph, { batch, momentum: 0.9, nesterov: true, weightDecay });
+  const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
+  const step = trainingStep(model.graph, { batch, optimizer, decayOf: () => weightDecay });
   return { golden, model, step, start: firstFeeds(golden, model, step) };
 }
 
@@ -54,7 +55,7 @@ export function inputGradientGraph({ golden, model }: Network): Graph {
   return graph;
 }
 
-/** The batch, and the initial state with zero velocities. */
+/** The batch, and the start's state with slots of zero. */
 function firstFeeds(golden: Golden, model: Model, { state }: TrainingStep): Map<string, Tensor> {
   const weights = new Map(model.parameters.map(({ value }) => [value.name, value.tensor!]));
   const feeds = new Map<string, Tensor>([
@@ -79,12 +80,12 @@ export const joined = (model: Model, flat: Tensors, suffix = ''): Map<string, Te
     return part && { ...part, dims: value.dims as number[] };
   });
 
-/** The gradient, from the velocities after the first step, which started at zero: v' = gradient + decay·w. */
+/** The gradient, from what the first step makes of a momentum of zero: gradient + decay·w. */
 export function gradients({ model, start }: Network, results: Tensors): Map<string, Tensor> {
   const weights = joined(model, start);
-  const velocities = joined(model, results, '.velocity.next');
+  const momenta = joined(model, results, '.momentum.next');
   return new Map(
-    [...velocities].map(([name, { dims, data }]) => {
+    [...momenta].map(([name, { dims, data }]) => {
       const w = weights.get(name)!.data;
       const gradient = Float64Array.from(data as ArrayLike<number>, (v, i) => v - weightDecay * Number(w[i]));
       return [name, tensor('float64', dims, gradient)];

@@ -4,11 +4,11 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Loader, preprocessingFor, type Sample, trainTransforms } from 'resnext';
+import { Loader, preprocessingFor, type Sample, trainTransforms } from 'resnext/data';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-const transforms = trainTransforms(preprocessingFor({ stem: 'imagenet', size: 24 }), 'random-resized-crop');
+const transforms = trainTransforms(preprocessingFor({ images: 'large', size: 24 }), 'random-resized-crop');
 let dir: string;
 let samples: Sample[];
 

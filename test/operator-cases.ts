@@ -114,7 +114,20 @@ const averagePools = (r: Random) =>
     return [0, 1].map((count_include_pad) => ({ x, y, attributes: { ...attributes, count_include_pad } }));
   });
 
+const reductions = (r: Random): Case<'ReduceMax' | 'ReduceMean'>[] => [
+  { inputs: [r.tensor([2, 3, 4])] },
+  { inputs: [r.tensor([2, 3, 4])], attributes: { axes: [1], keepdims: 0 } },
+  { inputs: [r.tensor([2, 3, 4, 2])], attributes: { axes: [-1, 0] } },
+];
+
 const cases: { readonly [O in OpType]: Cases<O> } = {
+  AdamWUpdate: (r) =>
+    [0, 0.05].map((weight_decay) => {
+      const vectors = [r.tensor([9]), r.tensor([9]), r.tensor([9]), r.tensor([9], 0.1, 1)];
+      const scalars = [r.tensor([], 0.1, 1), r.tensor([], 1, 2), r.tensor([], 1, 2)];
+      const attributes = { beta1: 0.75, beta2: 0.96875, epsilon: 0.03125, weight_decay };
+      return { inputs: [...vectors, ...scalars], attributes, outputs: 3 };
+    }),
   Add: binary,
   AveragePool: (r) => averagePools(r).map(({ x, attributes }) => ({ inputs: [r.tensor(x)], attributes })),
   AveragePoolGrad: (r) =>
@@ -202,6 +215,7 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
     { inputs: [r.tensor([4, 9], -5, 5)], attributes: { alpha: 0.5, beta: 0.25 } },
   ],
   Identity: unary(),
+  Log: unary(0.5, 2),
   LogSoftmax: softmax,
   MatMul: (r) => [
     { inputs: [r.tensor([3, 4]), r.tensor([4, 5])] },
@@ -229,6 +243,7 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
       const indices = int64([batch, channels, 2, 3], at);
       return { inputs: [r.tensor(indices.dims), indices], attributes: { input_shape: dims } };
     }),
+  MovingAverage: (r) => [{ inputs: [r.tensor([9]), r.tensor([9])], attributes: { decay: 0.9 } }],
   Mul: binary,
   Neg: unary(),
   Pad: (r) => [
@@ -238,11 +253,8 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
     { inputs: [r.tensor([3, 5]), ints(-1, 2, 0, -2)], smooth: false },
   ],
   Reciprocal: unary(0.5, 2),
-  ReduceMean: (r) => [
-    { inputs: [r.tensor([2, 3, 4])] },
-    { inputs: [r.tensor([2, 3, 4])], attributes: { axes: [1], keepdims: 0 } },
-    { inputs: [r.tensor([2, 3, 4, 2])], attributes: { axes: [-1, 0] } },
-  ],
+  ReduceMax: reductions,
+  ReduceMean: reductions,
   ReduceSum: (r) => [
     { inputs: [r.tensor([2, 3, 4])] },
     { inputs: [r.tensor([2, 3, 4])], attributes: { keepdims: 0 } },

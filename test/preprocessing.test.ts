@@ -1,20 +1,17 @@
 /** Complete preprocessing of real images: the cropped bytes equal Pillow's, and the logits PyTorch's. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { Classifier, type ResNeXtConfig, resnext, setWeights } from 'resnext';
 import {
   applyTransforms,
-  Classifier,
   decode,
   evaluationTransforms,
   type Image,
   imagenetPreprocessing,
   type Preprocessing,
-  type ResNeXtConfig,
-  readSafetensorsFile,
-  resnext,
   sampleRandom,
-  setWeights,
-} from 'resnext';
+} from 'resnext/data';
+import { readSafetensorsFile } from 'resnext/weights';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 const at = (name: string): string => fileURLToPath(new URL(`./preprocessing/${name}`, import.meta.url));

@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PublishedWeights } from 'resnext';
+import type { PublishedWeights } from 'resnext/weights';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { json, run, start } from './command.ts';
 import { type FakeHub, serveHub, sha256 } from './hub-server.ts';

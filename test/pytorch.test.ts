@@ -4,14 +4,14 @@
  */
 import { describe, expect, test } from 'vitest';
 import { Builder } from '../src/graph/builder.ts';
-import type { Graph } from '../src/graph/graph.ts';
+import type { Graph, Value } from '../src/graph/graph.ts';
 import { interpret } from '../src/graph/interpret.ts';
 import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
 import { stateDict } from '../src/model/weights.ts';
 import { Session } from '../src/platform/node.ts';
+import { bindOptimizer, type OptimizerSettings } from '../src/step/optimizers.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
-import type { StepOptions } from '../src/train/step.ts';
 import { readGolden } from './golden-files.ts';
 import {
   expectNear,
@@ -68,18 +68,18 @@ describe('SGD by itself', async () => {
   /** Three updates of a weight, each as near to PyTorch's as `tolerance`. */
   async function expectUpdates(name: string, weight: string, run: Run, tolerance: number): Promise<void> {
     let w = golden.get(`start.${weight}`);
-    let velocity: Tensor = tensor('float64', w.dims);
+    let momentum: Tensor = tensor('float64', w.dims);
     for (const [i, learningRate] of rates.entries()) {
       const rate = tensor('float64', [], Float64Array.of(learningRate));
-      const given = { w, gradient: golden.get(`grad.${i}.${weight}`), velocity, rate };
+      const given = { w, gradient: golden.get(`grad.${i}.${weight}`), momentum, rate };
       const results = await run(new Map(Object.entries(given)));
-      [w, velocity] = [results.get('w.next')!, results.get('velocity.next')!];
+      [w, momentum] = [results.get('w.next')!, results.get('momentum.next')!];
       const error = relativeError(w, golden.get(`${name}.${i}.${weight}`));
       expect(error, `${weight} after step ${i}`).toBeLessThan(tolerance);
     }
   }
 
-  const optimizers = golden.metadata<Record<string, Omit<StepOptions, 'batch'>>>('cases');
+  const optimizers = golden.metadata<Record<string, SgdCase>>('cases');
   test.each(Object.entries(optimizers))('%s', async (name, optimizer) => {
     for (const weight of ['a', 'b']) {
       const graph = updateGraph(golden.get(`start.${weight}`).dims, optimizer);
@@ -100,14 +100,19 @@ const inFloat32 = (feeds: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
     }),
   );
 
-/** One SgdUpdate: w, gradient, velocity, rate → w.next, velocity.next. */
-function updateGraph(dims: readonly number[], options: Omit<StepOptions, 'batch'>): Graph {
+type SgdCase = OptimizerSettings['sgd'] & { readonly weightDecay: number };
+
+/** One update: w, gradient, momentum, rate → w.next, momentum.next. */
+function updateGraph(dims: readonly number[], { weightDecay: decay, ...settings }: SgdCase): Graph {
   const b = new Builder('update');
-  const inputs = ['w', 'gradient', 'velocity'].map((name) => b.input(name, dims));
-  const { momentum, nesterov, weightDecay: weight_decay } = options;
-  const attributes = { momentum, nesterov: nesterov ? 1 : 0, weight_decay };
-  const { outputs } = b.node('SgdUpdate', [...inputs, b.input('rate', [])], attributes, 2);
-  b.output(outputs[0]!, 'w.next');
-  b.output(outputs[1]!, 'velocity.next');
+  const [w, gradient, momentum] = ['w', 'gradient', 'momentum'].map((name) => b.input(name, dims)) as [
+    Value,
+    Value,
+    Value,
+  ];
+  const site = { name: 'w', w, gradient, slots: [momentum], rate: b.input('rate', []), scalars: [], decay };
+  const [next, nextMomentum] = bindOptimizer({ name: 'sgd', ...settings }).update(b, site);
+  b.output(next!, 'w.next');
+  b.output(nextMomentum!, 'momentum.next');
   return b.graph;
 }

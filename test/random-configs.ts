@@ -1,6 +1,8 @@
 /** Random small ResNeXts for property tests. */
+
 import fc from 'fast-check';
-import { branchWidth, type ResNeXtConfig, resolveConfig, stemStride } from '../src/model/config.ts';
+import { branchWidth, type ResNeXtConfig, resolveConfig } from '../src/model/config.ts';
+import { stems } from '../src/model/stems.ts';
 
 /** Every option except the form, small enough for the interpreter, without combinations that are invalid. */
 export const smallConfig: fc.Arbitrary<Omit<ResNeXtConfig, 'form'>> = fc
@@ -30,7 +32,7 @@ export const smallConfig: fc.Arbitrary<Omit<ResNeXtConfig, 'form'>> = fc
     const halvedSplit =
       depths.every((_, s) => branchWidth(width * 2 ** s, drawn.baseWidth) % 2 === 0) && drawn.halvedSplit;
     const [height, across] = size.map((side) => (stemPool === 'max' ? side : Math.max(3, side))) as [number, number];
-    const outputStride = stemStride(stem) * 2 ** Math.max(0, depths.length - 1 - dilated);
+    const outputStride = stems[stem].stride * 2 ** Math.max(0, depths.length - 1 - dilated);
     const options = { ...drawn, stemPool, shortcutKernel, halvedSplit } as const;
     return resolveConfig({ ...options, outputStride, inputSize: [height, across] });
   });

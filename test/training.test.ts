@@ -7,24 +7,21 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  cifarPreprocessing,
-  convolution,
-  convolutionGradient,
   type Form,
   initialWeights,
-  readSafetensorsFile,
   resnext,
   resume,
-  runConvolution,
-  runConvolutionGradient,
   type TrainEvent,
-  Trainer,
   type TrainOptions,
   train,
   UsageError,
   variant,
   type Weights,
 } from 'resnext';
+import { cifarPreprocessing } from 'resnext/data';
+import { convolution, convolutionGradient, runConvolution, runConvolutionGradient } from 'resnext/graph';
+import { Trainer } from 'resnext/train';
+import { readSafetensorsFile } from 'resnext/weights';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError, seeded } from './tensors.ts';
@@ -93,7 +90,7 @@ const digest = (...weights: Weights[]): string => {
   return hash.digest('hex');
 };
 
-/** A digest of a run's final weights and velocities. */
+/** Of the weights and slots that a run came to. */
 const digestOf = async ({ out }: Run): Promise<string> =>
   digest((await readSafetensorsFile(join(out, 'checkpoints/last.safetensors'))).tensors);
 
@@ -189,7 +186,11 @@ describe('Trainer', () => {
   const random = seeded(7);
   const model = (form: Form) => resnext({ ...variant(net.variant), classes: 4, inputSize: net.size, form });
   const open = async (form: Form, weights: Weights) =>
-    Trainer.open(model(form), weights, { batch: 4, momentum: 0.9, nesterov: true, weightDecay: 1e-3 });
+    Trainer.open(model(form), weights, {
+      batch: 4,
+      optimizer: { name: 'sgd', momentum: 0.9, nesterov: true },
+      decayOf: () => 1e-3,
+    });
   const images = random.tensor([4, cifarPreprocessing.channels, 16, 16]).data;
   const step = async (trainer: Trainer) => {
     trainer.images.set(images);
@@ -202,9 +203,9 @@ describe('Trainer', () => {
     const first = await open(form, initialWeights(model(form), 1));
     for (let i = 0; i < 3; i++) await step(first);
     const second = await open(form, first.weights);
-    second.setState(first.weights, first.velocity);
+    second.setState(first);
     expect(await step(second)).toBe(await step(first));
-    expect(digest(second.weights, second.velocity)).toBe(digest(first.weights, first.velocity));
+    expect(digest(second.weights, ...second.slots.values())).toBe(digest(first.weights, ...first.slots.values()));
     await first.dispose();
     await second.dispose();
   });

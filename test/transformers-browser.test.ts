@@ -54,7 +54,7 @@ test.skipIf(noChromium)(
     const weights = initialWeights(model, 1);
     setWeights(model, weights);
     const classes = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox'];
-    const preprocessing = preprocessingFor({ stem: 'cifar', size: 32 });
+    const preprocessing = preprocessingFor({ images: 'small', size: 32 });
     const saved = {
       description: { variant: 'small', config: model.config, classes, preprocessing, metrics: {} },
       ...{ graph: model.graph, weights },

@@ -39,7 +39,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A network with ten classes and initial weights. Those of the head are ten times larger, for confident predictions. */
 function saved(given: Partial<Preprocessing> = {}): SavedModel {
-  const preprocessing = { ...preprocessingFor({ stem: 'cifar', size: 32, channels: given.channels ?? 3 }), ...given };
+  const preprocessing = { ...preprocessingFor({ images: 'small', size: 32, channels: given.channels ?? 3 }), ...given };
   const model = resnext({
     ...({ depths: [1, 1], cardinality: 8, baseWidth: 16, width: 16, stem: 'cifar', classes: 10 } as const),
     inputChannels: preprocessing.channels,

@@ -17,7 +17,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
-import { type Evaluation, load, type Prediction, type Stage } from 'resnext';
+import { type Evaluation, load, type Prediction } from 'resnext';
+import type { Stage } from 'resnext/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, json, run } from './command.ts';
 import { relativeError } from './tensors.ts';
@@ -133,7 +134,10 @@ describe('sources of images', () => {
     expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
     expectError(await classify('-', '-'), /Standard input holds one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
-    expectError(await classify(photos, '--threshold', '50'), /--threshold is 50, but expected a probability from 0 to 1\./);
+    expectError(
+      await classify(photos, '--threshold', '50'),
+      /--threshold is 50, but expected a probability from 0 to 1\./,
+    );
     expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
     expectError(await classify(photos, '--threads', '-1'), /threads is -1, but expected an integer from 1\./);
   });

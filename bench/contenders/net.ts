@@ -1,18 +1,8 @@
 /** This package at work: training steps, or inference as `Classifier` does it. Started by `children.ts`. */
-import {
-  cost,
-  initialWeights,
-  lowerInference,
-  type Model,
-  readSafetensorsFile,
-  resnext,
-  Session,
-  setWeights,
-  Trainer,
-  tensor,
-  thisMachine,
-  variant,
-} from 'resnext';
+import { initialWeights, type Model, resnext, setWeights, variant } from 'resnext';
+import { cost, lowerInference, Session, tensor, thisMachine } from 'resnext/graph';
+import { Trainer } from 'resnext/train';
+import { readSafetensorsFile } from 'resnext/weights';
 import { images } from './images.ts';
 import { serve, type Task, version } from './serve.ts';
 
@@ -54,7 +44,8 @@ interface Work {
 }
 
 async function training(model: Model, { batch, threads, freeze = [] }: Settings): Promise<Work> {
-  const options = { batch, threads, freeze, momentum: 0.9, nesterov: true, weightDecay: 5e-4 };
+  const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
+  const options = { batch, threads, freeze, optimizer, decayOf: () => 5e-4 };
   const trainer = await Trainer.open(model, initialWeights(model, 1), options);
   const { classes, inputChannels, inputSize } = model.config;
   trainer.images.set(images([batch, inputChannels, ...inputSize]));

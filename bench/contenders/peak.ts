@@ -2,7 +2,7 @@
  * ONNX Runtime at what it does best, to see what the cores can do: a chain of equal products, or passes over a large
  * tensor. What leaves the graph is small, since a large output would be copied. Started by `children.ts`.
  */
-import { Builder, Session, tensor, type Value } from 'resnext';
+import { Builder, Session, tensor, type Value } from 'resnext/graph';
 import { serve } from './serve.ts';
 
 export interface Work {

@@ -5,7 +5,8 @@
  *     node docs/drawings/make.mjs
  */
 import { writeFile } from 'node:fs/promises';
-import { Builder, drawBlock, drawGroupedConvolution, drawTwoVectors, resnext, variant } from 'resnext';
+import { drawBlock, resnext, variant } from 'resnext';
+import { Builder, drawGroupedConvolution, drawTwoVectors } from 'resnext/graph';
 
 const graph = (options) => resnext({ ...variant('resnext50_32x4d'), ...options }).graph;
 

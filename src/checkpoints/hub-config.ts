@@ -3,12 +3,14 @@
  * the preprocessing of images. timm gives the crop as a fraction of the resized image: resize = ⌊size / crop_pct⌋. If a
  * network has a different size and crop for testing than for training, those for testing are used.
  */
+
 import { z } from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
+import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
 
 /** The contents of such a file, as far as present. */
@@ -141,7 +143,8 @@ function timmModel(config: ResNeXtConfig, name: string): { architecture: string;
   if (known.includes(name) && !isDilated) return { architecture: name };
   const { depths, cardinality, baseWidth, width, stem, stemWidth, shortcut, attention } = config;
   const knowsPool = config.stemPool === (config.antialias ? 'average' : 'max');
-  const isPossible = depths.length === 4 && width === 64 && stem !== 'cifar' && (shortcut === 'B' || shortcut === 'D');
+  const isPossible =
+    depths.length === 4 && width === 64 && stems[stem].images === 'large' && (shortcut === 'B' || shortcut === 'D');
   // timm also averages before the projections of dilated stages, and dilates only by 2 and 4
   const dilates = !isDilated || (shortcut === 'B' && config.outputStride >= 8);
   if (!isPossible || !knowsPool || !dilates || config.halvedSplit || config.shortcutKernel !== 1) {

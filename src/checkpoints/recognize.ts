@@ -6,9 +6,11 @@
  * Tensors do not reveal the input size and the pooling. Anti-aliased networks have the same tensors as plain ones; a
  * hint, such as a file name or timm's architecture name, tells them apart.
  */
+
 import { FormatError, UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import { variantName } from '../model/variant-name.ts';
 import { weightSpecs } from '../model/weights.ts';
 import { inferConfig } from './infer.ts';
@@ -142,7 +144,8 @@ function configOf(
   const shapes = new Map([...names].map(([ours, name]) => [ours, checkedDims(tensors, name, source)]));
   const inferred = inferConfig(shapes, source);
   const antialias = isAntialiased(hint);
-  const stemPool = inferred.stem === 'cifar' ? 'max' : antialias ? 'average' : (layout.stemPool ?? 'max');
+  const usualPool = antialias ? 'average' : (layout.stemPool ?? 'max');
+  const stemPool = stems[inferred.stem].hasPool ? usualPool : 'max';
   const model = build({ ...inferred, antialias, stemPool }, source);
   compare(model, shapes, names, source);
   return model.config;

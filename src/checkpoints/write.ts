@@ -1,7 +1,9 @@
 /** Writes a model's weights in the naming scheme of another code base: the tables of `layouts.ts` in reverse. */
+
 import { UsageError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import type { Model } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Layout, layouts } from './layouts.ts';
@@ -50,6 +52,6 @@ export function writeStateDict(
 /** Whether readers of this layout will assume the config's pooling. Only timm has anti-aliased networks. */
 function impliesPooling({ name, stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
   if (config.antialias && name !== 'timm') return false;
-  if (config.stem === 'cifar') return true;
+  if (!stems[config.stem].hasPool) return true;
   return config.stemPool === (config.antialias ? 'average' : stemPool);
 }

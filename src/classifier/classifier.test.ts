@@ -29,7 +29,7 @@ const model = resnext({
   inputSize: 24,
   classes: 4,
 });
-const preprocessing = { ...preprocessingFor({ stem: 'cifar', size: 24 }), resize: 28 };
+const preprocessing = { ...preprocessingFor({ images: 'small', size: 24 }), resize: 28 };
 const description = { variant: 'small', config: model.config, classes, preprocessing, metrics: { top1: 12 } };
 
 let folder: string;

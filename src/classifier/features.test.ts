@@ -9,6 +9,7 @@ import { preprocessingFor } from '../data/presets.ts';
 import { forms, type ResNeXtConfig } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import type { Stage } from '../model/stages.ts';
+import { stems } from '../model/stems.ts';
 import { convert } from '../saved/convert.ts';
 import { exportOnnx } from '../saved/export.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
@@ -22,7 +23,7 @@ const cases = Object.entries(golden.metadata<Record<string, ResNeXtConfig>>('cas
 
 function savedModel(name: string, options: ResNeXtConfig, { under }: Golden): SavedModel {
   const { config, graph } = resnext(options);
-  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
+  const preprocessing = preprocessingFor({ images: stems[config.stem].images, size: config.inputSize[0] });
   const description = { variant: name, config, classes: ['a', 'b', 'c', 'd', 'e'], preprocessing, metrics: {} };
   return { description, graph, weights: under(`${name}.state.`) };
 }

@@ -30,7 +30,7 @@ const description: ModelDescription = {
   variant: 'resnext8_8x16d_w16',
   config: model.config,
   classes: ['a', 'b', 'c'],
-  preprocessing: preprocessingFor({ stem: 'cifar', size: 8 }),
+  preprocessing: preprocessingFor({ images: 'small', size: 8 }),
   metrics: {},
 };
 

@@ -6,13 +6,15 @@
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
 import { FormatError, UsageError } from '../errors.ts';
+import { OptionError } from '../options.ts';
 import { createProgram } from './program.ts';
 
 /** Says what went wrong and gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof UsageError || error instanceof FormatError) {
-    process.stderr.write(`${pc.red('error')} ${error.message}\n`);
+    const message = error instanceof OptionError ? error.typed : error.message;
+    process.stderr.write(`${pc.red('error')} ${message}\n`);
     return 1;
   }
   process.stderr.write(

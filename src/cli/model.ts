@@ -2,13 +2,13 @@
  * What is typed for a model: a path, published weights, a repository of the hub or an address; and where a command takes
  * new nets too, a variant's name, which wins over the weights that are published for it.
  */
+
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { load } from '../classifier/load.ts';
 import type { Preprocessing } from '../data/presets.ts';
-import type { Interpolation } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
 import { refusal } from '../files.ts';
 import type { DownloadProgress } from '../hub/download.ts';
@@ -16,18 +16,8 @@ import { canPull } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { variant } from '../model/variants.ts';
 import { duration } from '../output/text.ts';
+import type { ModelOptions } from './options.ts';
 import type { Output } from './output.ts';
-
-export interface ModelOptions {
-  readonly model: string;
-  readonly threads?: number;
-  /** How images are made ready where it is not as the model says. */
-  readonly size?: number;
-  readonly resize?: number;
-  readonly interpolation?: Interpolation;
-  /** A file with the names of the classes. */
-  readonly labels?: string;
-}
 
 /** Opens the model of `--model`, with what there is to be said of it on standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {

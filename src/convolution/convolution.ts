@@ -1,6 +1,6 @@
 /**
- * Grouped convolution on plain tensors, by its definition in float64. The same options run on ONNX Runtime through
- * `runtime.ts`; both build the one-node graph below, so both refuse the same inputs with the same words.
+ * Grouped convolution on plain tensors, by its definition in float64. `runtime.ts` runs the same options on ONNX
+ * Runtime. Both build the one-node graph below, so they reject the same inputs with the same errors.
  */
 
 import { UsageError } from '../errors.ts';
@@ -13,17 +13,17 @@ import type { Tensor } from '../tensor.ts';
 export interface ConvolutionOptions {
   /** One number per filter. */
   readonly bias?: Tensor;
-  /** g; it divides the input channels and the filters. 1 unless given. */
+  /** Number of groups g, which divides the input channels and the filters. Defaults to 1. */
   readonly groups?: number;
-  /** Pixels from one window to the next: one number, or [vertical, horizontal]. 1 unless given. */
+  /** Step between windows in pixels: one number, or [vertical, horizontal]. Defaults to 1. */
   readonly stride?: number | readonly [number, number];
-  /** Zeros around the map: one number, [vertical, horizontal], or [top, left, bottom, right]. 0 unless given. */
+  /** Zeros around the map: one number, [vertical, horizontal], or [top, left, bottom, right]. Defaults to 0. */
   readonly padding?: number | readonly number[];
-  /** Pixels from one tap of the kernel to the next. 1 unless given. */
+  /** Step between the taps of the kernel in pixels. Defaults to 1. */
   readonly dilation?: number | readonly [number, number];
 }
 
-/** The loss by x, by w and, where there is a bias, by the bias. */
+/** Gradients of the loss with respect to x, w and, if there is one, the bias. */
 export interface ConvolutionGradient<T extends Tensor> {
   readonly dx: T; // [N, n_in, H, W]
   readonly dw: T; // [n_out, n_in/g, kh, kw]
@@ -36,7 +36,7 @@ export interface ConvolutionGradient<T extends Tensor> {
  * @param x [N, n_in, H, W]
  * @param w [n_out, n_in/g, kh, kw]
  * @returns [N, n_out, H', W'] in float64
- * @throws UsageError saying which number does not divide which, or does not fit.
+ * @throws UsageError if the shapes and options do not fit together.
  * @example convolution(x, w, { groups: 32, stride: 2, padding: 1 })
  */
 export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor64 {
@@ -44,12 +44,12 @@ export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = 
 }
 
 /**
- * The loss by x, w and bias, from dy, the loss by the convolution's result. (Its definition: `graph/convolution.ts`.)
+ * Gradients with respect to x, w and bias, given dy, the gradient of the output. (Defined in `graph/convolution.ts`.)
  *
  * @param x [N, n_in, H, W]
  * @param w [n_out, n_in/g, kh, kw]
  * @param dy [N, n_out, H', W']
- * @throws UsageError as `convolution` does, and when dy has not the shape of its result.
+ * @throws UsageError as `convolution` does, or if dy does not have the output's shape.
  * @example const { dx, dw } = convolutionGradient(x, w, dy, { groups: 32, padding: 1 });
  */
 export function convolutionGradient(
@@ -62,7 +62,7 @@ export function convolutionGradient(
   return gradientOf(results);
 }
 
-/** x, w and bias where there is one → y. */
+/** x, w and optional bias → y. */
 export function forwardGraph(x: Tensor, w: Tensor, options: ConvolutionOptions): Graph {
   const b = new Builder('convolution');
   const inputs = [b.input('x', x.dims), b.input('w', w.dims), options.bias && b.input('bias', options.bias.dims)];
@@ -74,11 +74,11 @@ export function forwardFeeds(x: Tensor, w: Tensor, { bias }: ConvolutionOptions)
   return new Map([['x', x], ['w', w], ...(bias ? [['bias', bias] as const] : [])]);
 }
 
-/** x, w, dy → dx, dw and, where there is a bias, db. */
+/** x, w, dy → dx, dw and, with a bias, db. */
 export function backwardGraph(x: Tensor, w: Tensor, dy: Tensor, options: ConvolutionOptions): Graph {
   const expected = forwardGraph(x, w, options).outputs[0]!.dims!;
   if (`${expected}` !== `${dy.dims}`) {
-    throw new UsageError(`dy is [${dy.dims}], but the convolution's result is [${expected}].`);
+    throw new UsageError(`dy has shape [${dy.dims}], but the convolution's output has shape [${expected}].`);
   }
   const b = new Builder('convolution gradient');
   const [xIn, wIn, dyIn] = [b.input('x', x.dims), b.input('w', w.dims), b.input('dy', dy.dims)];

@@ -1,4 +1,4 @@
-/** Grouped convolution on plain float32 tensors, run by ONNX Runtime. */
+/** Grouped convolution on plain float32 tensors, run on ONNX Runtime. */
 
 import { runOnce, type SessionOptions } from '#platform';
 import { lowerStandard } from '../lower/standard.ts';
@@ -16,9 +16,9 @@ import {
 type RunOptions = ConvolutionOptions & SessionOptions;
 
 /**
- * `convolution` on ONNX Runtime, in float32. It opens a session for the one call; to convolve many times, build a graph.
+ * `convolution` on ONNX Runtime, in float32. Each call opens a session; to convolve many times, build a graph.
  *
- * @throws UsageError as `convolution` does, and when onnxruntime-node is not installed.
+ * @throws UsageError as `convolution` does, or if onnxruntime-node is not installed.
  * @example const y = await runConvolution(x, w, { groups: 32, padding: 1 });
  */
 export async function runConvolution(x: Tensor, w: Tensor, options: RunOptions = {}): Promise<Tensor> {

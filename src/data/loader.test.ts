@@ -16,7 +16,7 @@ const plain: Transforms = [
   { kind: 'center-crop', size: 2 },
   { kind: 'normalize', mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
 ];
-const varied = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8 }), 'pad-and-crop');
+const varied = trainTransforms(preprocessingFor({ images: 'small', size: 8 }), 'pad-and-crop');
 
 const loader = new Loader({ workers: 0, prefetch: 2, cache: 0 });
 let dir: string;
@@ -151,8 +151,8 @@ describe('images kept for the next epoch', () => {
     await own.close();
     return all;
   }
-  const crops = trainTransforms(preprocessingFor({ stem: 'imagenet', size: 6 }), 'random-resized-crop');
-  const grayscales = trainTransforms(preprocessingFor({ stem: 'cifar', size: 8, channels: 1 }), 'pad-and-crop');
+  const crops = trainTransforms(preprocessingFor({ images: 'large', size: 6 }), 'random-resized-crop');
+  const grayscales = trainTransforms(preprocessingFor({ images: 'small', size: 8, channels: 1 }), 'pad-and-crop');
   const hide = () => (existsSync(dir) ? renameSync(dir, `${dir}-hidden`) : undefined);
   const show = () => (existsSync(dir) ? undefined : renameSync(`${dir}-hidden`, dir));
 

@@ -42,20 +42,24 @@ export const cifarPreprocessing: Preprocessing = {
   std: bytes(63.0, 62.1, 66.7),
 };
 
+const usualPreprocessing = { small: cifarPreprocessing, large: imagenetPreprocessing } as const;
+
+/** How images are varied in training, by what a network's stem was made for. */
+export const usualAugmentation = { small: 'pad-and-crop', large: 'random-resized-crop' } as const;
+
 /**
- * The usual preprocessing for a new model, by its stem: small images are used whole, large ones lose an eighth of the
+ * The usual preprocessing for a new model, by what its stem was made for: small images are used whole, large ones lose an eighth of the
  * shorter side. Grayscale takes the statistics of luma, whose spread is near the mean of the channels' spreads.
  *
- * @example preprocessingFor({ stem: 'imagenet', size: 160 }) // shorter side to 183, the middle 160 x 160
+ * @example preprocessingFor({ images: 'large', size: 160 }) // shorter side to 183, the middle 160 x 160
  */
 export function preprocessingFor(options: {
-  readonly stem: 'cifar' | 'imagenet' | 'deep' | 'tiered';
+  readonly images: 'small' | 'large';
   readonly size: number;
   readonly channels?: 1 | 3;
 }): Preprocessing {
-  const { stem, size, channels = 3 } = options;
-  const usual = stem === 'cifar' ? cifarPreprocessing : imagenetPreprocessing;
-  return forChannels(atSize(usual, size), channels);
+  const { images, size, channels = 3 } = options;
+  return forChannels(atSize(usualPreprocessing[images], size), channels);
 }
 
 /** Another size that keeps the same share of the image. */

@@ -1,4 +1,4 @@
-/** One residual block of a graph, drawn as the paper draws it. */
+/** Draws one residual block of a graph as the paper draws it. */
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Dominators, dominators } from './dominators.ts';
@@ -8,7 +8,7 @@ import { type BlockEnd, type BlockStructure, endsBlock, findBlocks, readBlock } 
 import { type DrawingOptions, toSvg } from './svg.ts';
 
 export interface BlockDrawingOptions extends DrawingOptions {
-  /** Also batch normalization, activations, biases and the size of the maps. The default is not to. */
+  /** Also show batch normalization, activations, biases and map sizes. Defaults to false. */
   readonly details?: boolean;
 }
 
@@ -16,11 +16,11 @@ export interface BlockDrawingOptions extends DrawingOptions {
 export const blockNames = (graph: Graph): string[] => findBlocks(graph).map(({ name }) => name);
 
 /**
- * Draws a block as SVG. What is drawn is what the graph computes: channels, kernels, groups and strides are those of its
+ * Draws a block as SVG. The drawing shows what the graph computes: channels, kernels, groups and strides come from its
  * weights and nodes, whoever made it.
  *
- * @param block the block's path, such as `layer2.1`, or the name of the Add that ends it; without one the first block.
- * @throws UsageError when the graph has no such block.
+ * @param block the block's path, such as `layer2.1`, or the name of the Add that ends it. Defaults to the first block.
+ * @throws UsageError if the graph has no such block.
  * @example await writeFile('block.svg', drawBlock(resnext(variant('resnext50_32x4d')).graph, 'layer1.1'));
  */
 export function drawBlock(graph: Graph, block?: string, options: BlockDrawingOptions = {}): string {
@@ -30,7 +30,7 @@ export function drawBlock(graph: Graph, block?: string, options: BlockDrawingOpt
   return toSvg(layoutBlock(structure, { details }), caption, drawing);
 }
 
-/** @throws UsageError when the graph has no such block. */
+/** @throws UsageError if the graph has no such block. */
 export function blockStructure(graph: Graph, block?: string): BlockStructure {
   const above = dominators(graph);
   return readBlock(findBlock(graph, block, above), graph, above);
@@ -39,7 +39,7 @@ export function blockStructure(graph: Graph, block?: string): BlockStructure {
 function findBlock(graph: Graph, block: string | undefined, above: Dominators): BlockEnd {
   const blocks = findBlocks(graph, above);
   if (blocks.length === 0) {
-    throw new UsageError(`"${graph.name}" has no block to draw: no sum whose terms start at one value.`);
+    throw new UsageError(`"${graph.name}" has no residual block to draw: no sum has terms that start at one value.`);
   }
   const found = block === undefined ? blocks[0] : blocks.find(({ name }) => name === block);
   if (found) return found;
@@ -47,31 +47,31 @@ function findBlock(graph: Graph, block: string | undefined, above: Dominators): 
     (node) => (node.name === block || node.outputs[0]?.name === block) && endsBlock(node, above),
   );
   if (node && block) return { name: block, node };
-  throw new UsageError(`There is no block "${block}"; there are ${listed(blocks.map(({ name }) => name))}.`);
+  throw new UsageError(`There is no block "${block}". The blocks are ${listed(blocks.map(({ name }) => name))}.`);
 }
 
 const listed = (names: readonly string[]): string =>
   names.length > 40 ? `${names.slice(0, 20).join(', ')}, … ${names.at(-1)}` : names.join(', ');
 
-/** The block in a sentence or four, for those who do not see the drawing. */
+/** Describes the block in a few sentences, for screen readers. */
 function describeBlock({ input, output, residual, shortcut }: BlockStructure): string {
-  const way =
+  const addition =
     shortcut === undefined
       ? ''
       : shortcut.length === 0
-        ? ' The input itself is added.'
-        : ` Added to it: ${told(shortcut)}.`;
-  return `${input.channels ?? '?'} channels in. ${told(residual)}.${way} ${output.channels ?? '?'} channels out.`;
+        ? ' The input is added.'
+        : ` The shortcut is added: ${describeFlow(shortcut)}.`;
+  return `${input.channels ?? '?'} channels in. ${describeFlow(residual)}.${addition} ${output.channels ?? '?'} channels out.`;
 }
 
-function told(flow: Flow): string {
+function describeFlow(flow: Flow): string {
   const parts = flow.flatMap((part) => {
     if (part.kind === 'tag') return [];
     if (part.kind === 'layer') return part.lines.join(', ');
     const { branches, join } = part;
     const how = { '+': 'added', '×': 'multiplied', concatenate: 'concatenated' }[join] ?? `joined by ${join}`;
     const [first] = branches;
-    return `${branches.length} branches, the first of them ${first!.length > 0 ? told(first!) : 'the input'}, ${how}`;
+    return `${branches.length} branches, the first being ${first!.length > 0 ? describeFlow(first!) : 'the input'}, ${how}`;
   });
   return parts.join('; then ');
 }

@@ -1,11 +1,11 @@
 /**
- * Where paths part and meet. Value d dominates value v when every path from the graph's inputs to v passes d; the
- * nearest such d is where the sides of a join started. One sweep suffices, as the graph has no cycles: the nearest
- * dominator of a node's output is where the dominator chains of its inputs meet.
+ * Where paths split and join. Value d dominates value v if every path from the graph's inputs to v passes through d.
+ * The nearest such d is where the branches of a join started. The graph has no cycles, so one sweep is enough: the
+ * nearest dominator of a node's output is where the dominator chains of its inputs meet.
  */
 import { type Graph, type Node, reads, type Value } from '../graph/graph.ts';
 
-/** For every value that depends on a graph input its nearest dominator; undefined where only the inputs as a whole are. */
+/** The nearest dominator of every value that depends on a graph input; undefined if there is no single one. */
 export type Dominators = ReadonlyMap<Value, Value | undefined>;
 
 export function dominators(graph: Graph): Dominators {
@@ -32,5 +32,5 @@ export function dominators(graph: Graph): Dominators {
   return above;
 }
 
-/** The inputs of a node that are computed from the graph's inputs, unlike weights and other constants. */
+/** The inputs of a node that depend on the graph's inputs, as opposed to weights and other constants. */
 export const dataInputs = (node: Node, above: Dominators): Value[] => reads(node).filter((value) => above.has(value));

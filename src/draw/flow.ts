@@ -1,22 +1,22 @@
-/** What a block is made of, as a drawing shows it: layers one after the other, or branches side by side. */
+/** The parts of a block in a drawing: layers in sequence, or branches side by side. */
 
-/** Something that is worth a box. */
+/** A part that is drawn as a box. */
 export interface Layer {
   readonly kind: 'layer';
   /** `['128, 3x3, 128', 'group = 32']` */
   readonly lines: readonly string[];
-  /** Groups of a convolution, else 1. */
+  /** Groups of a convolution, otherwise 1. */
   readonly groups: number;
   readonly convolution: boolean;
 }
 
-/** Something small that belongs to a layer or a join: `BN`, `ReLU`. */
+/** A small note on a layer or a join: `BN`, `ReLU`. */
 export interface Tag {
   readonly kind: 'tag';
   readonly text: string;
 }
 
-/** Branches that start at one value and meet in one node. */
+/** Branches that start at one value and meet at one node. */
 export interface Parallel {
   readonly kind: 'parallel';
   readonly branches: readonly Flow[];

@@ -1,20 +1,20 @@
 /**
- * Grouped convolution, channel by channel: n_in input channels and n_out filters in g groups. Each filter has n_in/g
- * channels, each group n_out/g filters, and groups never see one another. A lane is a group; whatever is too much to be
- * drawn is left out of the middle.
+ * Draws grouped convolution channel by channel: n_in input channels and n_out filters in g groups. Each filter has
+ * n_in/g channels, each group has n_out/g filters, and groups never share channels. A lane is one group. If there is
+ * too much to draw, the middle is omitted.
  */
 import { UsageError } from '../errors.ts';
 import { box, elide, ellipsis, line, type Point, type Shape, text, textWidth } from './scene.ts';
 import { type DrawingOptions, toSvg } from './svg.ts';
 
 export interface GroupedConvolutionOptions extends DrawingOptions {
-  /** n_in; the default is 8. */
+  /** n_in. Defaults to 8. */
   readonly input?: number;
-  /** n_out; the default is 4. */
+  /** n_out. Defaults to 4. */
   readonly output?: number;
-  /** g, which divides both; the default is 4. */
+  /** g, which divides both. Defaults to 4. */
   readonly groups?: number;
-  /** Height and width of a filter; the default is 3. */
+  /** Height and width of a filter. Defaults to 3. */
   readonly kernel?: number;
 }
 
@@ -28,7 +28,7 @@ interface Convolution {
 /**
  * Draws which channels each filter sees.
  *
- * @throws UsageError when the groups do not divide the channels.
+ * @throws UsageError if the groups do not divide the channels.
  * @example drawGroupedConvolution({ input: 128, output: 128, groups: 32 })
  */
 export function drawGroupedConvolution(options: GroupedConvolutionOptions = {}): string {
@@ -39,7 +39,7 @@ export function drawGroupedConvolution(options: GroupedConvolutionOptions = {}):
   const description =
     `Each of ${plural(groups, 'group')} has ${plural(input / groups, 'input channel')} and ` +
     `${plural(output / groups, 'filter')}, which ${output === groups ? 'makes' : 'make'} ` +
-    `${plural(output / groups, 'output channel')}. Groups do not see one another.`;
+    `${plural(output / groups, 'output channel')}. Groups do not share channels.`;
   return toSvg(layoutGrouped(convolution), { title, description }, drawing);
 }
 
@@ -47,7 +47,7 @@ function check(convolution: Convolution): void {
   for (const name of ['input', 'output', 'groups', 'kernel'] as const) {
     const value = convolution[name];
     if (!Number.isInteger(value) || value < 1) {
-      throw new UsageError(`${name} = ${value} should be a whole number of at least 1.`);
+      throw new UsageError(`${name} is ${value}, but expected a whole number of at least 1.`);
     }
   }
   const { input, output, groups } = convolution;
@@ -56,7 +56,7 @@ function check(convolution: Convolution): void {
     const both = divisors(input).filter((divisor) => output % divisor === 0);
     const choices = both.length > 12 ? `${both.slice(0, 11).join(', ')}, … ${both.at(-1)}` : both.join(', ');
     throw new UsageError(
-      `groups = ${groups} does not divide ${name} = ${channels}; what divides ${input} and ${output} is ${choices}.`,
+      `groups is ${groups}, which does not divide ${name} = ${channels}; expected one of ${choices}.`,
     );
   }
 }
@@ -75,11 +75,11 @@ const pitch = 31;
 const small = 24;
 const laneGap = 8;
 const lanePadding = 10;
-/** How many are drawn before the middle is left out; a single group has room for more channels. */
-const most = { groups: 4, channels: 4, alone: 8 };
+/** How many to draw before the middle is omitted. A single group has room for more channels. */
+const maxDrawn = { groups: 4, channels: 4, alone: 8 };
 const wireRoom = 84;
 
-/** Where the columns of the image begin, and how wide they are. */
+/** Positions and widths of the columns of the drawing. */
 interface Columns {
   readonly input: number;
   readonly filters: number;
@@ -93,7 +93,7 @@ export function layoutGrouped(convolution: Convolution): Shape[] {
   const columns = columnsFor(convolution);
   const shapes: Shape[] = [];
   let y = 66;
-  for (const group of elide(groups, most.groups)) {
+  for (const group of elide(groups, maxDrawn.groups)) {
     if (group === undefined) {
       const centers = [columns.input + cell / 2, columns.filters + columns.filterWidth / 2, columns.output + cell / 2];
       for (const x of centers) shapes.push(...ellipsis({ x, y: y + 14 }, 'down'));
@@ -143,25 +143,25 @@ function headings(convolution: Convolution, { input, filters, filterWidth, outpu
   return [text(titleOf(convolution), { x: right / 2, y: 10 }, { size: 15, role: 'strong' }), ...heads];
 }
 
-/** How many weights that takes, and how many without groups. */
+/** The number of weights, and how many there would be without groups. */
 function footnote({ input, output, groups, kernel }: Convolution, y: number): Shape {
   const whole = output * input * kernel ** 2;
   const number = (value: number) => value.toLocaleString('en');
   const own = `${output} × ${input / groups} × ${kernel} × ${kernel} = ${number(whole / groups)} weights`;
-  const other = groups === 1 ? '' : `; one group would take ${number(whole)}`;
+  const other = groups === 1 ? '' : `; a single group would need ${number(whole)}`;
   return text(own + other, { x: 0, y }, { size: 12, role: 'faint', anchor: 'start' });
 }
 
-/** The channels or filters of one group that are drawn. */
+/** The channels or filters of one group to draw. */
 const rows = (count: number, groups: number): (number | undefined)[] =>
-  groups === 1 && count <= most.alone ? elide(count, most.alone) : elide(count, most.channels);
+  groups === 1 && count <= maxDrawn.alone ? elide(count, maxDrawn.alone) : elide(count, maxDrawn.channels);
 
 function laneHeight({ input, output, groups }: Convolution): number {
   const count = Math.max(rows(input / groups, groups).length, rows(output / groups, groups).length);
   return count * pitch - (pitch - cell) + 2 * lanePadding;
 }
 
-/** One group: its channels, its filters, its outputs, and who sees whom. */
+/** One group: its channels, its filters, its outputs, and the wires between them. */
 function lane(convolution: Convolution, columns: Columns, group: number, top: number): Shape[] {
   const { input, output, groups } = convolution;
   const height = laneHeight(convolution);
@@ -194,7 +194,7 @@ function lane(convolution: Convolution, columns: Columns, group: number, top: nu
   return shapes;
 }
 
-/** Rows around a middle line. */
+/** Places rows around a middle line. */
 const spread = (indices: readonly (number | undefined)[], middle: number): { y: number; index: number | undefined }[] =>
   indices.map((index, i) => ({ index, y: middle + (i - (indices.length - 1) / 2) * pitch }));
 
@@ -206,7 +206,7 @@ function channel({ x, y }: Point, index: number | undefined, hue: number): Shape
   return [box('channel', x, y - cell / 2, cell, cell, hue), text(label, { x: x + cell / 2, y }, { size })];
 }
 
-/** A filter as a row of kernels, one for each channel that it sees, and the wire to what it makes. */
+/** A filter as a row of kernels, one per channel that it sees, and the wire to its output. */
 function filter({ input, groups, kernel }: Convolution, columns: Columns, y: number, hue: number): Shape[] {
   const shapes: Shape[] = [];
   rows(input / groups, groups).forEach((index, i) => {
@@ -218,7 +218,7 @@ function filter({ input, groups, kernel }: Convolution, columns: Columns, y: num
   return [...shapes, line([from, { x: columns.output, y }], { arrow: true, hue })];
 }
 
-/** A kernel's weights as a grid, as far as they can be told apart. */
+/** A kernel's weights as a grid, as long as the lines are far enough apart. */
 function kernelCell({ x, y }: Point, size: number, kernel: number, hue: number): Shape[] {
   const lines = kernel > 7 ? [] : Array.from({ length: kernel - 1 }, (_, i) => ((i + 1) * size) / kernel);
   return [

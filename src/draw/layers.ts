@@ -1,12 +1,12 @@
 /**
- * What stands in a box: a convolution as the paper writes it, `128, 3x3, 128` with `group = 32` below; other operators
- * by their name. Numbers come from the weights, so a graph without shapes can be drawn as well.
+ * The text in a box: a convolution as the paper writes it, `128, 3x3, 128` with `group = 32` below; other operators by
+ * name. Numbers come from the weights, so a graph without shapes can be drawn too.
  */
 import type { Dim, Node, Value } from '../graph/graph.ts';
 import { attributesOf } from '../graph/ops.ts';
 import type { Layer } from './flow.ts';
 
-/** Operators that act on each element or channel alone and only get a tag. */
+/** Operators that act on each element or channel separately and are only shown as a tag. */
 const tags: Readonly<Record<string, string>> = {
   BatchNormalization: 'BN',
   BatchNormTraining: 'BN',
@@ -22,7 +22,7 @@ const tags: Readonly<Record<string, string>> = {
   Div: 'scale',
 };
 
-/** The tag of a node with one data input, if it is no layer of its own. */
+/** The tag of a node with one data input; undefined if the node is a layer of its own. */
 export const tagOf = (node: Node): string | undefined => tags[node.op];
 
 /** Channels of a feature map, from its shape or from the convolutions around it. */
@@ -38,7 +38,7 @@ export function channelsOf(value: Value): number | undefined {
   return passes && producer.inputs[0] ? channelsOf(producer.inputs[0]) : undefined;
 }
 
-/** A weight's shape, where it stands in a Constant node as well. */
+/** A weight's shape, also when the weight is a Constant node. */
 function weightDims(value: Value | undefined): readonly Dim[] {
   const contents = value?.producer?.op === 'Constant' ? value.producer.attributes.get('value') : undefined;
   return value?.dims ?? (contents?.kind === 'tensor' ? contents.value.dims : []);
@@ -79,11 +79,11 @@ function linesOf(node: Node, value: Value): string[] {
     case 'MaxPool': {
       const { kernel_shape, strides } = attributesOf(node, node.op);
       if (!isMore(kernel_shape) && isMore(strides)) return [`every ${ordinal(strides[0]!)} pixel`];
-      const name = node.op === 'MaxPool' ? 'max-pool' : 'average-pool';
+      const name = node.op === 'MaxPool' ? 'max pool' : 'average pool';
       return [`${name} ${kernel_shape.join('x')}`, ...(isMore(strides) ? [`stride ${plain(strides)}`] : [])];
     }
     case 'GlobalAveragePool':
-      return ['average-pool'];
+      return ['average pool'];
     case 'Pad':
       return padLines(channelsOf(node.inputs[0]!), channelsOf(value));
     case 'Split':
@@ -94,7 +94,7 @@ function linesOf(node: Node, value: Value): string[] {
   }
 }
 
-/** Padding adds channels in a shortcut, and elsewhere an edge. */
+/** Padding adds channels in a shortcut, and a border elsewhere. */
 const padLines = (before: number | undefined, after: number | undefined): string[] =>
   before === undefined || after === undefined || before === after
     ? ['pad']

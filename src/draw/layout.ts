@@ -1,7 +1,8 @@
 /**
- * Where everything in a block stands: the data run down the page, branches side by side, the shortcut on the right, as in
- * the paper's Figure 3. The layout follows the structure, so every form and every mixture of forms falls out of four
- * rules: a layer is a box below the last one, a tag a note on the wire, branches are columns, a join is a ⊕ or a bar.
+ * Positions every part of a block: data flows down the page, branches are side by side, the shortcut is on the right,
+ * as in the paper's Figure 3. The layout follows the structure, so four rules cover every form and any mixture of
+ * forms: a layer is a box below the previous one, a tag is a note on the wire, branches are columns, and a join is a ⊕
+ * or a bar.
  */
 
 import type { Flow, Layer, Parallel, Part } from './flow.ts';
@@ -21,7 +22,7 @@ import {
 import { areAlike, type BlockStructure, type Size } from './structure.ts';
 
 export interface LayoutOptions {
-  /** Show batch normalization, activations, biases and the size of the maps. */
+  /** Show batch normalization, activations, biases and map sizes. */
   readonly details: boolean;
 }
 
@@ -33,31 +34,31 @@ const tagHeight = 16;
 const joinRadius = 9;
 const columnGap = 22;
 const dotsWidth = 74;
-/** From one element to the next, where wires fan out or in, and beside a tag. */
+/** Distances from one part to the next, where wires fan out or in, and around a tag. */
 const gap = { step: 28, fan: 54, tag: 9 };
 const maxColumns = 4;
 const maxSegments = 32;
 
-/** The end of a wire that something reads. */
+/** The end of a wire, to be connected to the next part. */
 interface Port extends Point {
   readonly hue?: number | undefined;
   /** Whether wires fan out from here. */
   readonly fans?: boolean;
   /** Half the width of the column above. */
   readonly reach?: number;
-  /** Where the wire has come from on its way here. */
+  /** Points that the wire has passed on its way here. */
   readonly via?: readonly Point[];
 }
 
 interface Context {
   readonly shapes: Shape[];
-  /** Color of the branch that is being drawn. */
+  /** Color of the current branch. */
   readonly hue?: number | undefined;
   /** Width of the boxes in this column. */
   readonly width?: number;
 }
 
-/** Lays a block out. */
+/** Lays out a block. */
 export function layoutBlock(structure: BlockStructure, { details }: LayoutOptions): Shape[] {
   const shown = details ? structure : withoutTags(structure);
   const { residual, shortcut, after } = shown;
@@ -89,7 +90,7 @@ function withoutTags(structure: BlockStructure): BlockStructure {
   return { ...structure, residual: plain(residual), shortcut: shortcut && plain(shortcut), after: [] };
 }
 
-/** The columns of a parallel part; undefined stands for those left out. Branches that differ are all shown. */
+/** The columns of a parallel part; undefined stands for the omitted ones. Branches that differ are all shown. */
 const columnsOf = ({ branches }: Parallel): (number | undefined)[] =>
   elide(branches.length, areAlike(branches) ? maxColumns : branches.length);
 
@@ -114,7 +115,7 @@ const tagWidth = (value: string): number => textWidth(value, 10.5) + 14;
 const barWidth = (label: string): number => textWidth(label, fontSize) + 2 * padding.x;
 const isSign = (join: string): join is '+' | '×' => join === '+' || join === '×';
 
-/** The middle of each column, counted from the left end of the whole. */
+/** The center of each column, measured from the left edge of the part. */
 function columnCenters(part: Parallel): { centers: number[]; width: number } {
   let x = 0;
   const centers = columnsOf(part).map((index) => {
@@ -126,7 +127,7 @@ function columnCenters(part: Parallel): { centers: number[]; width: number } {
   return { centers, width: x - columnGap };
 }
 
-/** Draws a flow downwards from a port and gives the port at its end. */
+/** Draws a flow downward from a port and returns the port at its end. */
 function place(outer: Context, flow: Flow, from: Port, x: number): Port {
   const context = {
     ...outer,
@@ -139,7 +140,7 @@ function place(outer: Context, flow: Flow, from: Port, x: number): Port {
   }, from);
 }
 
-/** `BN` and `ReLU` in a row as one note. */
+/** Merges tags in sequence, such as `BN` and `ReLU`, into one note. */
 function withMergedTags(flow: Flow): Part[] {
   const parts: Part[] = [];
   for (const part of flow) {
@@ -162,7 +163,9 @@ function placeLayer({ shapes, hue, width = 0 }: Context, layer: Layer, from: Por
   return { x, y: top + height, hue };
 }
 
-/** Strips along a box's upper and lower edge, a segment for each group: the channels that it keeps apart. */
+/**
+ * Strips along the top and bottom edge of a box, one segment per group, to show the channels that it keeps separate.
+ */
 function segments(groups: number, { x, y, width, height }: Pick<Box, 'x' | 'y' | 'width' | 'height'>): Box[] {
   const count = Math.min(groups, maxSegments);
   const [inner, each] = [x + 3, (width - 6) / count];
@@ -182,7 +185,7 @@ function placeTag({ shapes, hue }: Context, value: string, from: Port, x: number
   return { x, y: top + tagHeight, hue };
 }
 
-/** Branches side by side from one port, and what joins them. */
+/** Draws branches side by side from one port, and their join. */
 function placeParallel(context: Context, part: Parallel, from: Port, x: number): Port {
   const { branches } = part;
   const columns = columnsOf(part);
@@ -203,7 +206,7 @@ function placeParallel(context: Context, part: Parallel, from: Port, x: number):
   const dots = columns.indexOf(undefined);
   if (dots >= 0) {
     const middle = { x: left + centers[dots]!, y: (from.y + gap.fan + bottom) / 2 };
-    context.shapes.push(...leftOut(branches.length, middle));
+    context.shapes.push(...omitted(branches.length, middle));
   }
   for (const end of ends) {
     if (end.y < bottom) context.shapes.push(line([end, { x: end.x, y: bottom }], { hue: end.hue }));
@@ -213,15 +216,15 @@ function placeParallel(context: Context, part: Parallel, from: Port, x: number):
   return placeBar(context, part.join, straight, { x, y: bottom, width: partWidth(part) });
 }
 
-/** A branch without anything in it: a wire down its column. */
+/** An empty branch: a wire down its column. */
 function passing({ shapes, hue }: Context, from: Port, x: number): Port {
   const end = { x, y: from.y + gapTo(from), hue };
   shapes.push(wireDown(from, end, false));
   return end;
 }
 
-/** What stands in place of the branches that are not drawn. */
-function leftOut(count: number, { x, y }: Point): Shape[] {
+/** Stands in for the branches that are not drawn. */
+function omitted(count: number, { x, y }: Point): Shape[] {
   return [
     ...ellipsis({ x, y: y - 20 }, 'across'),
     text('total', { x, y: y + 2 }, { size: 12, role: 'faint' }),
@@ -229,7 +232,7 @@ function leftOut(count: number, { x, y }: Point): Shape[] {
   ];
 }
 
-/** A circle that wires reach from above, each from its own side. */
+/** A circle that wires reach from above, each at its own angle. */
 function placeCircle({ shapes, hue }: Context, sign: Disc['role'], ends: readonly Port[], at: Point): Port {
   const center = { x: at.x, y: at.y + gap.fan + joinRadius };
   for (const end of ends) {
@@ -260,11 +263,11 @@ function placeBar({ shapes, hue }: Context, label: string, ends: readonly Port[]
 interface Span {
   readonly fork: Port;
   readonly end: Port;
-  /** How far the residual branch reaches to the right. */
+  /** The right edge of the residual branch. */
   readonly right: number;
 }
 
-/** The shortcut down the right side into the last sum. */
+/** Draws the shortcut down the right side into the last sum. */
 function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Span): Port {
   const x = right + 34 + flowWidth(flow) / 2;
   const length = place({ shapes: [] }, flow, fork, x).y - fork.y;
@@ -282,7 +285,7 @@ function placeShortcut({ shapes }: Context, flow: Flow, { fork, end, right }: Sp
   return { x: end.x, y: center.y + joinRadius };
 }
 
-/** Room for a wire to the next element: more where it has to go sideways. */
+/** Vertical room for a wire to the next part: more if it also has to go sideways. */
 const gapTo = ({ fans }: Port): number => (fans ? gap.fan : gap.step);
 
 function wireDown(from: Port, to: Point, arrow: boolean): Shape {

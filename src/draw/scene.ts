@@ -1,6 +1,6 @@
 /**
- * An image before it is SVG: boxes, wires, discs and lines of text, each at its place. Layouts make scenes, `svg.ts`
- * writes them down, and tests ask them whether anything overlaps or is cut off.
+ * A drawing before it becomes SVG: boxes, wires, discs and lines of text with their positions. Layouts make scenes,
+ * `svg.ts` writes them, and tests check that nothing overlaps or is cut off.
  */
 
 export interface Point {
@@ -8,14 +8,14 @@ export interface Point {
   readonly y: number;
 }
 
-/** A color of the palette by number; numbers beyond its end start again. Without one a shape is gray. */
+/** An index into the palette, which repeats. A shape without one is gray. */
 interface Colored {
   readonly hue?: number | undefined;
 }
 
 /**
- * layer: a box with text. bar: where branches are joined. tag: a note on a wire. cell: a number. channel: a cell on a
- * lane, the ground behind one group. segment: a filled strip that shows which branch channels belong to.
+ * layer: a box with text. bar: joins branches. tag: a note on a wire. cell: a number. channel: a cell on a lane. lane:
+ * the background of one group. segment: a filled strip that shows which branch channels belong to.
  */
 export type BoxRole = 'layer' | 'bar' | 'tag' | 'cell' | 'channel' | 'segment' | 'lane';
 
@@ -28,17 +28,17 @@ export interface Box extends Colored {
   readonly height: number;
 }
 
-/** `line` through its points, `elbow` the same with rounded corners, `curve` one cubic Bézier curve of four points. */
+/** `line` goes through its points, `elbow` too but with rounded corners, `curve` is a cubic Bézier with four points. */
 export interface Wire extends Colored {
   readonly kind: 'wire';
   readonly shape: 'line' | 'elbow' | 'curve';
-  /** flow: data. thin: the same, where there are many. rule: a line of a pattern. */
+  /** flow: data. thin: data where there are many wires. rule: a line of a pattern. */
   readonly role: 'flow' | 'thin' | 'rule';
   readonly points: readonly Point[];
   readonly arrow: boolean;
 }
 
-/** A circle with the sign of what is done where wires meet, or a full dot, where a wire parts or things are left out. */
+/** A circle with the sign of an operation where wires join, or a dot where a wire splits or parts are omitted. */
 export interface Disc extends Colored {
   readonly kind: 'disc';
   readonly role: '+' | '×' | 'dot';
@@ -51,7 +51,7 @@ export interface Text extends Colored {
   readonly kind: 'text';
   readonly text: string;
   readonly x: number;
-  /** The middle of the line. */
+  /** The vertical center of the line. */
   readonly y: number;
   readonly size: number;
   readonly anchor: 'start' | 'middle' | 'end';
@@ -60,7 +60,7 @@ export interface Text extends Colored {
 
 export type Shape = Box | Wire | Disc | Text;
 
-/** Shapes in the order in which they are painted. */
+/** Shapes in paint order. */
 export type Scene = readonly Shape[];
 
 export interface Bounds {
@@ -70,7 +70,7 @@ export interface Bounds {
   readonly bottom: number;
 }
 
-/** How far a shape reaches. A curve stays within its points. */
+/** The bounding box of a shape. A curve stays within the bounds of its points. */
 export function boundsOf(shape: Shape): Bounds {
   switch (shape.kind) {
     case 'box':
@@ -92,7 +92,7 @@ export function boundsOf(shape: Shape): Bounds {
   }
 }
 
-/** How far a scene reaches. */
+/** The bounding box of a scene. */
 export function extent(scene: Scene): Bounds {
   const all = scene.map(boundsOf);
   return {
@@ -109,7 +109,7 @@ export const move = (scene: Scene, dx: number, dy: number): Shape[] =>
     return { ...shape, points: shape.points.map(({ x, y }) => ({ x: x + dx, y: y + dy })) };
   });
 
-/** Widths in ems, by kind of character: those of the widest of the usual sans-serif fonts, so that text never outgrows. */
+/** Widths in ems by kind of character, from the widest of the common sans-serif fonts, so that text always fits. */
 const widths: readonly (readonly [pattern: RegExp, em: number])[] = [
   [/[ .,:;'|!ijlI()[\]]/, 0.38],
   [/[frt\-/]/, 0.43],
@@ -118,7 +118,7 @@ const widths: readonly (readonly [pattern: RegExp, em: number])[] = [
 ];
 const usualWidth = 0.635;
 
-/** An upper bound of how wide a line of text comes out. */
+/** An upper bound for the width of a line of text. */
 export function textWidth(text: string, size: number, bold = false): number {
   const ems = [...text].reduce(
     (sum, char) => sum + (widths.find(([pattern]) => pattern.test(char))?.[1] ?? usualWidth),
@@ -145,14 +145,14 @@ export const text = (value: string, { x, y }: Point, options: Partial<Omit<Text,
   ...options,
 });
 
-/** Three dots for what is left out, one above the other or side by side. */
+/** Three dots for omitted parts, side by side or one above the other. */
 export const ellipsis = ({ x, y }: Point, direction: 'across' | 'down'): Disc[] =>
   [-1, 0, 1].map((i) =>
     disc('dot', { x: x + (direction === 'across' ? 7 * i : 0), y: y + (direction === 'down' ? 7 * i : 0) }, 1.6),
   );
 
-/** The numbers 0 … count - 1, with `undefined` for a run left out where there are more than `most`. */
-export function elide(count: number, most: number): (number | undefined)[] {
+/** The numbers 0 … count − 1. If there are more than `max`, `undefined` replaces the ones before the last. */
+export function elide(count: number, max: number): (number | undefined)[] {
   const all = Array.from({ length: count }, (_, i) => i);
-  return count <= most ? all : [...all.slice(0, most - 2), undefined, count - 1];
+  return count <= max ? all : [...all.slice(0, max - 2), undefined, count - 1];
 }

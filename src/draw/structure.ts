@@ -1,13 +1,13 @@
 /**
- * A residual block as a drawing sees it: chains of layers that part and meet. It is read from the graph by structure, so
- * it does not matter who made the graph or in which form the block is written:
+ * The structure of a residual block, for drawing: chains of layers that split and join. It is read from the graph
+ * itself, so it does not matter who made the graph or which form the block has:
  *
  *   A       [parallel: G × (1x1 → 3x3 → 1x1), added]
  *   B       [parallel: G × (1x1 → 3x3), concatenated] → 1x1
  *   C       1x1 → 3x3 in groups → 1x1
  *   bridge  [parallel: G × (1x1), concatenated] → 3x3 in groups → 1x1
  *
- * Names only serve to point at a block.
+ * Names are only used to select a block.
  */
 import { UsageError } from '../errors.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
@@ -20,28 +20,28 @@ export interface BlockStructure {
   readonly input: Size;
   readonly output: Size;
   readonly residual: Flow;
-  /** What is added at the end, an empty flow for the input itself; absent where nothing is. */
+  /** The branch added at the end: an empty flow is the input itself; undefined means that nothing is added. */
   readonly shortcut: Flow | undefined;
-  /** What follows the last sum. */
+  /** The tags after the last sum. */
   readonly after: readonly Tag[];
 }
 
 export interface Size {
   readonly channels: number | undefined;
-  /** Height and width where the graph knows them. */
+  /** Height and width, if the graph knows them. */
   readonly map: readonly number[] | undefined;
 }
 
-/** The sum at which a block ends. */
+/** The sum that ends a block. */
 export interface BlockEnd {
   readonly name: string;
   readonly node: Node;
 }
 
-/** A drawing of more parts than this helps nobody; a net whose paths cross again and again reaches it soon. */
+/** A drawing with more parts is unreadable. A network whose paths cross repeatedly reaches this limit quickly. */
 const maxParts = 20_000;
 
-/** The residual blocks of a graph in order: sums whose terms start at one value, other than those inside such a block. */
+/** The residual blocks of a graph in order: sums whose terms start at one value, except those inside another block. */
 export function findBlocks(graph: Graph, above: Dominators = dominators(graph)): BlockEnd[] {
   const inside = new Set<Node>();
   const blocks: BlockEnd[] = [];
@@ -81,7 +81,7 @@ export function readBlock(
 
 const isSum = (node: Node): boolean => node.op === 'Add' || node.op === 'Sum';
 
-/** The nodes between a join and where its sides start. */
+/** The nodes between a join and the value where its branches start. */
 function membersOf(join: Node, above: Dominators): Set<Node> {
   const start = above.get(join.outputs[0]!);
   const members = new Set<Node>([join]);
@@ -91,14 +91,14 @@ function membersOf(join: Node, above: Dominators): Set<Node> {
   return members;
 }
 
-/** `layer2.1` for `layer2.1.add` and for `/layer2/layer2.1/Add`; the sum's own name where it has no path. */
+/** `layer2.1` for `layer2.1.add` and for `/layer2/layer2.1/Add`; the sum's own name if it has no path. */
 function blockName(node: Node): string {
   const name = node.name || node.outputs[0]!.name;
   const path = name.split('/').filter((part) => part !== '');
   return path.length > 1 ? path.at(-2)! : name.replace(/(.)\.[^.]*$/, '$1');
 }
 
-/** What a sum adds, through sums that only it reads. */
+/** The terms of a sum, including those of nested sums that have no other reader. */
 function addends(node: Node, graph: Graph, above: Dominators): Value[] {
   return dataInputs(node, above).flatMap((value) => {
     const { producer } = value;
@@ -107,7 +107,7 @@ function addends(node: Node, graph: Graph, above: Dominators): Value[] {
   });
 }
 
-/** A function that reads what leads from one value down to another. */
+/** Returns a function that reads the flow from one value down to another. */
 function flowReader(block: string, graph: Graph, above: Dominators): (end: Value, start: Value) => Flow {
   let parts = 0;
   return function read(end, start): Flow {
@@ -116,7 +116,7 @@ function flowReader(block: string, graph: Graph, above: Dominators): (end: Value
       const node = value.producer!;
       if (++parts > maxParts) {
         throw new UsageError(
-          `Block "${block}" has more than ${maxParts} parts to draw; name the Add of a smaller one.`,
+          `Block "${block}" has more than ${maxParts} parts, too many to draw; name the Add of a smaller block.`,
         );
       }
       const data = isSum(node) ? addends(node, graph, above) : dataInputs(node, above);
@@ -133,11 +133,11 @@ function flowReader(block: string, graph: Graph, above: Dominators): (end: Value
   };
 }
 
-/** Operators that pass on what they read where it is one value; Dropout's other inputs are settings. */
-const idle: ReadonlySet<string> = new Set(['Concat', 'Dropout', 'Identity', 'Sum']);
+/** Operators that pass a single input through. The other inputs of Dropout are settings. */
+const passThrough: ReadonlySet<string> = new Set(['Concat', 'Dropout', 'Identity', 'Sum']);
 
 function single(node: Node, value: Value): Part[] {
-  if (idle.has(node.op) && (node.inputs.length === 1 || node.op === 'Dropout')) return [];
+  if (passThrough.has(node.op) && (node.inputs.length === 1 || node.op === 'Dropout')) return [];
   const tag = tagOf(node);
   if (tag !== undefined) return [{ kind: 'tag', text: tag }];
   const layer: Layer = layerOf(node, value);
@@ -148,13 +148,16 @@ function single(node: Node, value: Value): Part[] {
 const joins: Readonly<Record<string, string>> = { Add: '+', Sum: '+', Mul: '×', Concat: 'concatenate' };
 const joinOf = (node: Node): string => joins[node.op] ?? node.op;
 
-/** Which term of the last sum is the shortcut: the input itself, else the one with fewest convolutions in a row. */
+/**
+ * The index of the shortcut among the terms of the last sum: the input itself, else the term with the fewest
+ * convolutions.
+ */
 function shortcutOf(terms: readonly Flow[]): number | undefined {
   if (areAlike(terms)) return undefined;
   const lengths = terms.map(depth);
-  const least = Math.min(...lengths);
+  const min = Math.min(...lengths);
   const identity = terms.findIndex((term) => term.length === 0);
-  return identity >= 0 ? identity : lengths.lastIndexOf(least);
+  return identity >= 0 ? identity : lengths.lastIndexOf(min);
 }
 
 const depth = (flow: Flow): number =>
@@ -163,13 +166,13 @@ const depth = (flow: Flow): number =>
     return sum + (part.kind === 'layer' && part.convolution ? 1 : 0);
   }, 0);
 
-/** Whether flows would be drawn the same. Slices of one value are alike wherever they start. */
+/** Whether flows are drawn the same. Slices of one value are alike wherever they start. */
 export function areAlike(flows: readonly Flow[]): boolean {
   const [first, ...others] = flows.map((flow) => JSON.stringify(flow));
   return others.every((flow) => flow === first);
 }
 
-/** Batch normalization and activations behind the last sum, as long as nothing else reads it. */
+/** Batch normalization and activations after the last sum, up to the first value that has other readers. */
 function afterSum(sum: Value, graph: Graph, above: Dominators): { after: Tag[]; end: Value } {
   const after: Tag[] = [];
   let end = sum;

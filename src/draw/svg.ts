@@ -1,4 +1,4 @@
-/** A scene as SVG text: one style sheet, plain shapes, a title and a description for those who do not see it. */
+/** Writes a scene as SVG text: one style sheet, plain shapes, and a title and description for screen readers. */
 import { UsageError } from '../errors.ts';
 import { type Box, type Disc, extent, type Point, type Scene, type Shape, type Text, type Wire } from './scene.ts';
 import { hueCount, styleSheet, type Theme, themes } from './theme.ts';
@@ -18,9 +18,9 @@ const headLength = 7;
 const headWidth = 6;
 const cornerRadius = 9;
 
-/** @throws UsageError for a theme that there is not. */
+/** @throws UsageError for an unknown theme. */
 export function toSvg(scene: Scene, { title, description }: Caption, { theme = 'auto' }: DrawingOptions = {}): string {
-  if (!themes.includes(theme)) throw new UsageError(`theme = "${theme}" should be one of ${themes.join(', ')}.`);
+  if (!themes.includes(theme)) throw new UsageError(`theme is "${theme}", but expected one of ${themes.join(', ')}.`);
   const { left, top, right, bottom } = extent(scene);
   const [x, y] = [Math.floor(left - margin), Math.floor(top - margin)];
   const [width, height] = [Math.ceil(right + margin) - x, Math.ceil(bottom + margin) - y];
@@ -116,14 +116,14 @@ const shapes: { readonly [S in Wire['shape']]: (points: readonly Point[]) => str
 
 const distance = (a: Point, b: Point): number => Math.hypot(b.x - a.x, b.y - a.y);
 
-/** The point so far from `from` on the way to `to`. */
+/** The point at distance `length` from `from` in the direction of `to`. */
 function toward(from: Point, to: Point, length: number): Point {
   const share = length / (distance(from, to) || 1);
   return { x: from.x + share * (to.x - from.x), y: from.y + share * (to.y - from.y) };
 }
 
 const at = ({ x, y }: Point): string => `${n(x)},${n(y)}`;
-/** A number in as few characters as a hundredth of a pixel needs. */
+/** A number with at most two decimals, in as few characters as possible. */
 const n = (value: number): string => String(Math.round(value * 100) / 100 || 0);
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -1,15 +1,15 @@
 /**
- * Colors. Each is stated for light and for dark and written out where it is used: viewers of SVG that know neither CSS
- * variables nor media queries (librsvg, Inkscape, LaTeX's converters) still get the light ones.
+ * Colors for light and dark. Colors are written out wherever they are used: viewers of SVG without support for CSS
+ * variables and media queries (librsvg, Inkscape, LaTeX converters) still get the light ones.
  */
 
 export type Theme = 'auto' | 'light' | 'dark';
 export const themes: readonly Theme[] = ['auto', 'light', 'dark'];
 
-/** A hue's line and its paler ground. */
+/** The stroke of a hue and its paler fill. */
 interface Hue {
   readonly line: string;
-  readonly ground: string;
+  readonly fill: string;
 }
 
 interface Palette {
@@ -26,16 +26,16 @@ const light: Palette = {
   ink: '#1c2128',
   faint: '#5d6673',
   wire: '#4a5361',
-  box: { line: '#6b7482', ground: '#f6f7f9' },
+  box: { line: '#6b7482', fill: '#f6f7f9' },
   hues: [
-    { line: '#2f6db5', ground: '#e6f0fb' },
-    { line: '#c2690c', ground: '#fdefdf' },
-    { line: '#2c8a57', ground: '#e3f5ea' },
-    { line: '#b8406a', ground: '#fce8ef' },
-    { line: '#7152ad', ground: '#f0eafb' },
-    { line: '#1c8592', ground: '#e0f4f6' },
-    { line: '#8a6420', ground: '#f7efdd' },
-    { line: '#a3457f', ground: '#f9e7f3' },
+    { line: '#2f6db5', fill: '#e6f0fb' },
+    { line: '#c2690c', fill: '#fdefdf' },
+    { line: '#2c8a57', fill: '#e3f5ea' },
+    { line: '#b8406a', fill: '#fce8ef' },
+    { line: '#7152ad', fill: '#f0eafb' },
+    { line: '#1c8592', fill: '#e0f4f6' },
+    { line: '#8a6420', fill: '#f7efdd' },
+    { line: '#a3457f', fill: '#f9e7f3' },
   ],
 };
 
@@ -44,22 +44,22 @@ const dark: Palette = {
   ink: '#e6eaf0',
   faint: '#98a2b0',
   wire: '#a9b3c1',
-  box: { line: '#7d8795', ground: '#1a2029' },
+  box: { line: '#7d8795', fill: '#1a2029' },
   hues: [
-    { line: '#6ba6ea', ground: '#152a44' },
-    { line: '#eda04f', ground: '#3a2711' },
-    { line: '#5fc48b', ground: '#12321f' },
-    { line: '#ef7fa4', ground: '#3d1a28' },
-    { line: '#ab8eea', ground: '#281f42' },
-    { line: '#54c0cd', ground: '#0f3136' },
-    { line: '#cda352', ground: '#33280f' },
-    { line: '#de86bd', ground: '#391c30' },
+    { line: '#6ba6ea', fill: '#152a44' },
+    { line: '#eda04f', fill: '#3a2711' },
+    { line: '#5fc48b', fill: '#12321f' },
+    { line: '#ef7fa4', fill: '#3d1a28' },
+    { line: '#ab8eea', fill: '#281f42' },
+    { line: '#54c0cd', fill: '#0f3136' },
+    { line: '#cda352', fill: '#33280f' },
+    { line: '#de86bd', fill: '#391c30' },
   ],
 };
 
 export const hueCount = light.hues.length;
 
-/** Lines and type, which no theme changes. */
+/** Line and font rules shared by all themes. */
 const shared = [
   'text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,sans-serif;font-variant-numeric:tabular-nums}',
   '.strong{font-weight:600}',
@@ -71,17 +71,17 @@ const shared = [
   '.join{stroke-width:1.25}',
 ];
 
-/** The style sheet of one drawing, for the hues that it uses. Every rule is confined to the drawing's own class. */
+/** The style sheet of one drawing, for the hues that it uses. Every rule is scoped to the drawing's own class. */
 export function styleSheet(theme: Theme, root: string, used: readonly number[]): string {
   const rules = [...shared, ...colors(theme === 'dark' ? dark : light, used)];
-  const text = rules.map((rule) => confined(root, rule)).join('\n');
+  const text = rules.map((rule) => scoped(root, rule)).join('\n');
   if (theme !== 'auto') return text;
-  const night = colors(dark, used).map((rule) => confined(root, rule));
+  const night = colors(dark, used).map((rule) => scoped(root, rule));
   return `${text}\n@media (prefers-color-scheme:dark){\n${night.join('\n')}\n}`;
 }
 
 /** `.a,.b{…}` → `.root .a,.root .b{…}` */
-function confined(root: string, rule: string): string {
+function scoped(root: string, rule: string): string {
   const at = rule.indexOf('{');
   const selectors = rule.slice(0, at).split(',');
   return selectors.map((selector) => `.${root} ${selector}`).join(',') + rule.slice(at);
@@ -92,19 +92,19 @@ function colors({ paper, ink, faint, wire, box, hues }: Palette, used: readonly 
     `.paper{fill:${paper}}`,
     `text{fill:${ink}}`,
     `.faint{fill:${faint}}`,
-    `.layer,.bar,.cell{fill:${box.ground};stroke:${box.line}}`,
+    `.layer,.bar,.cell{fill:${box.fill};stroke:${box.line}}`,
     `.tag,.channel{fill:${paper};stroke:${box.line}}`,
     `.join{fill:${paper};stroke:${wire}}`,
-    `.lane{fill:${box.ground};stroke:none}`,
+    `.lane{fill:${box.fill};stroke:none}`,
     `.segment{fill:${box.line}}`,
     `.wire{stroke:${wire}}`,
     `.head,.dot{fill:${wire}}`,
     `.sign{stroke:${wire};stroke-width:1.25}`,
     ...used.flatMap((hue) => {
-      const { line, ground } = hues[hue]!;
+      const { line, fill } = hues[hue]!;
       return [
-        `.layer.h${hue},.cell.h${hue}{fill:${ground};stroke:${line}}`,
-        `.lane.h${hue}{fill:${ground}}`,
+        `.layer.h${hue},.cell.h${hue}{fill:${fill};stroke:${line}}`,
+        `.lane.h${hue}{fill:${fill}}`,
         `.channel.h${hue}{stroke:${line}}`,
         `.segment.h${hue},.head.h${hue},.dot.h${hue},text.h${hue}{fill:${line}}`,
         `.wire.h${hue}{stroke:${line}}`,

@@ -1,15 +1,15 @@
 /**
- * Why form A is form B, in numbers: two dot products added are one dot product of the vectors joined,
+ * Why form A equals form B, in numbers: the sum of two dot products is one dot product of the concatenated vectors,
  *
  *   a·x + b·y = (a, b)·(x, y)
  *
- * A pixel of a map is such a vector, one number a channel, and a 1x1 filter is what it is multiplied with.
+ * A pixel of a map is such a vector, with one number per channel, and a 1x1 filter is the vector that multiplies it.
  */
 import { UsageError } from '../errors.ts';
 import { box, extent, line, type Point, type Shape, text, textWidth } from './scene.ts';
 import { type DrawingOptions, toSvg } from './svg.ts';
 
-/** Two vectors of data, a and b, and a filter for each, x and y. */
+/** Two data vectors, a and b, and a filter for each, x and y. */
 export interface TwoVectorsOptions extends DrawingOptions {
   readonly a?: readonly number[];
   readonly x?: readonly number[];
@@ -22,9 +22,9 @@ const equation = 'a·x + b·y = (a, b)·(x, y)';
 type Vectors = Readonly<Record<'a' | 'x' | 'b' | 'y', readonly number[]>>;
 
 /**
- * Draws the two sides of the equation, one above the other, with the way each vector goes.
+ * Draws both sides of the equation, one above the other, with a curve from each vector to its place below.
  *
- * @throws UsageError when a and x, or b and y, differ in length.
+ * @throws UsageError if a and x, or b and y, differ in length.
  */
 export function drawTwoVectors(options: TwoVectorsOptions = {}): string {
   const { a = [1, 0, 2, 3], x = [2, 5, 1, 1], b = [4, 1, 0, 2], y = [1, 3, 6, 2], ...drawing } = options;
@@ -32,14 +32,14 @@ export function drawTwoVectors(options: TwoVectorsOptions = {}): string {
   check('b', b, 'y', y);
   const description =
     `${dot(a, x)} from a and x, and ${dot(b, y)} from b and y, add up to ${dot(a, x) + dot(b, y)}: ` +
-    'the dot product of a and b joined with x and y joined.';
+    'the dot product of a and b concatenated with x and y concatenated.';
   return toSvg(layoutVectors({ a, x, b, y }), { title: equation, description }, drawing);
 }
 
 function check(name: string, data: readonly number[], other: string, filter: readonly number[]): void {
   if (data.length === filter.length && data.length > 0) return;
   throw new UsageError(
-    `${name} has length ${data.length} and ${other} length ${filter.length}; they should be of one length, at least 1.`,
+    `${name} has length ${data.length} and ${other} has length ${filter.length}, but expected equal lengths of at least 1.`,
   );
 }
 
@@ -49,7 +49,7 @@ const cellHeight = 26;
 const rowY = { names: 46, above: 74, below: 166, joinedNames: 194 };
 /** Room for the signs between vectors. */
 const room = { times: 26, plus: 44 };
-/** Data and filter that meet have one color. */
+/** Data and the filter that multiplies it share a color. */
 const hues = { a: 0, x: 0, b: 1, y: 1 } as const;
 const names = ['a', 'x', 'b', 'y'] as const;
 type Starts = Readonly<Record<(typeof names)[number], number>>;
@@ -75,7 +75,7 @@ export function layoutVectors(vectors: Vectors): Shape[] {
       { x: above[name] + half, y: rowY.above + cellHeight / 2 },
       { x: below[name] + half, y: rowY.below - cellHeight / 2 },
     ];
-    shapes.push(way(from, to, hues[name]));
+    shapes.push(path(from, to, hues[name]));
     shapes.push(text(name, { x: from.x, y: rowY.names }, { role: 'strong', hue: hues[name] }));
     shapes.push(...vector(vectors[name], { x: above[name], y: rowY.above }, cell, hues[name]));
     shapes.push(...vector(vectors[name], { x: below[name], y: rowY.below }, cell, hues[name]));
@@ -95,8 +95,8 @@ function vector(values: readonly number[], { x, y }: Point, cell: number, hue: n
   ]);
 }
 
-/** Where a vector goes when vectors are joined. */
-function way(from: Point, to: Point, hue: number): Shape {
+/** A curve from a vector to its place in the concatenated vector. */
+function path(from: Point, to: Point, hue: number): Shape {
   const bend = 0.5 * (to.y - from.y);
   const points = [from, { x: from.x, y: from.y + bend }, { x: to.x, y: to.y - bend }, to];
   return line(points, { shape: 'curve', arrow: true, hue });
@@ -113,15 +113,15 @@ function signs(above: Starts, right: number): Shape[] {
   ];
 }
 
-/** What each row comes to, and what it is. */
+/** The result of each row, and a caption. */
 function results({ a, x, b, y }: Vectors, left: number): Shape[] {
   const [first, second] = [dot(a, x), dot(b, y)];
   const say = (value: string, y: number, role: 'plain' | 'faint') =>
     text(value, { x: left, y }, { anchor: 'start', role, size: role === 'faint' ? 12 : 13 });
   return [
     say(`= ${first} + ${second} = ${first + second}`, rowY.above, 'plain'),
-    say('two dot products, added', rowY.above + 22, 'faint'),
+    say('the sum of two dot products', rowY.above + 22, 'faint'),
     say(`= ${first + second}`, rowY.below, 'plain'),
-    say(`one dot product, of ${a.length + b.length} numbers`, rowY.below + 22, 'faint'),
+    say(`one dot product of ${a.length + b.length} numbers`, rowY.below + 22, 'faint'),
   ];
 }

@@ -9,6 +9,7 @@ import { dataTypeOf } from '../graph/data-types.ts';
 import { describe, type Node, type Value } from '../graph/graph.ts';
 import type { Attributes, OpType } from '../graph/ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes, type Shaped, sizes, sliceRanges } from '../graph/shapes.ts';
+import { updateOps } from '../graph/updates.ts';
 import { elements } from '../tensor.ts';
 
 export interface Site<O extends OpType> {
@@ -28,7 +29,8 @@ export type Rule<O extends OpType> = (site: Site<O>) => readonly (Value | undefi
 /** No path to a parameter leads through these, or they are gradients themselves, taken once. */
 const nonDifferentiable = [
   ...(['AveragePoolGrad', 'BatchNormGrad', 'ConvInputGrad', 'ConvWeightGrad', 'MaxPoolGrad', 'ReluGrad'] as const),
-  ...(['SoftmaxCrossEntropyGrad', 'SgdUpdate', 'HardSigmoid', 'ScatterElements'] as const),
+  ...(['SoftmaxCrossEntropyGrad', 'HardSigmoid', 'ReduceMax', 'ScatterElements'] as const),
+  ...updateOps,
 ] satisfies OpType[];
 
 export type Differentiable = Exclude<OpType, (typeof nonDifferentiable)[number]>;
@@ -75,6 +77,7 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
     return [b.op('Expand', [share, b.ints(sizes(x!))])];
   },
   Identity: ({ dy }) => [dy],
+  Log: ({ b, inputs: [x], dy }) => [b.op('Div', [dy, x])],
   LogSoftmax: ({ b, y, dy, attributes: { axis } }) => {
     const total = b.op('ReduceSum', [dy, b.ints([axis])]);
     return [b.op('Sub', [dy, b.op('Mul', [b.op('Exp', [y]), total])])];

@@ -5,6 +5,7 @@
 import { elements } from '../tensor.ts';
 import type { Dim, Graph, Node, Value } from './graph.ts';
 import { type OpType, opTypeOf } from './ops.ts';
+import { updateOps } from './updates.ts';
 
 export interface Cost {
   /** Numbers that training changes: weights, biases, scales. Running statistics are not among them. */
@@ -33,8 +34,20 @@ type Macs = (dims: { inputs: readonly (readonly number[])[]; outputs: readonly (
 const free = [
   ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
   ...(['Cast', 'Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
-  ...(['LogSoftmax', 'MaxPool', 'MaxPoolGrad', 'Mul', 'Neg', 'Pad', 'Reciprocal', 'ReduceMean', 'ReduceSum'] as const),
-  ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'SgdUpdate', 'Sigmoid', 'Slice'] as const),
+  ...([
+    'Log',
+    'LogSoftmax',
+    'MaxPool',
+    'MaxPoolGrad',
+    'Mul',
+    'Neg',
+    'Pad',
+    'Reciprocal',
+    'ReduceMax',
+    'ReduceMean',
+    'ReduceSum',
+  ] as const),
+  ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'Sigmoid', 'Slice'] as const),
   ...([
     'Softmax',
     'SoftmaxCrossEntropy',
@@ -45,6 +58,7 @@ const free = [
     'Sum',
     'Transpose',
   ] as const),
+  ...updateOps,
 ] satisfies OpType[];
 
 /** Every other operator has a formula. Where an element meets one filter, that is n_in/g channels times the kernel. */

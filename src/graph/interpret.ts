@@ -3,12 +3,12 @@
  * the definition; shapes, rewrites, gradients, lowering and the runtime are all tested against it.
  */
 import { UsageError } from '../errors.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { type DType, type Tensor, tensor } from '../tensor.ts';
 import type { Array64 } from './array.ts';
 import { describe, type Graph, type Node, opset, type Value } from './graph.ts';
 import { kernels } from './kernels.ts';
 import { attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
-import { outputDims } from './shapes.ts';
+import { outputDims, outputType } from './shapes.ts';
 
 export type Tensor64 = Tensor<'float64'>;
 
@@ -26,12 +26,14 @@ export function interpret(
   fetches: readonly string[] = graph.outputs.map(({ name }) => name),
 ): Map<string, Tensor64> {
   const arrays = new Map<Value, Array64>();
+  const types = new Map<Value, DType | undefined>();
   for (const value of [...graph.inputs, ...graph.initializers]) {
     const source = feeds.get(value.name) ?? value.tensor;
     if (!source) throw new UsageError(`The graph's input "${value.name}" was not given.`);
     arrays.set(value, toArray64(source));
+    types.set(value, value.dtype ?? source.dtype);
   }
-  for (const node of graph.sorted()) evaluateNode(node, arrays);
+  for (const node of graph.sorted()) evaluateNode(node, arrays, types);
   const byName = new Map([...arrays].map(([value, array]) => [value.name, array]));
   return new Map(
     fetches.map((name) => {
@@ -42,16 +44,18 @@ export function interpret(
   );
 }
 
-function evaluateNode(node: Node, arrays: Map<Value, Array64>): void {
+function evaluateNode(node: Node, arrays: Map<Value, Array64>, types: Map<Value, DType | undefined>): void {
   const op = opTypeOf(node);
   if (!op || isOtherVersion(node, op)) {
     const which = `${node.domain || 'ai.onnx'}.${node.op}${op ? ` as operator set ${opset} does not have it` : ''}`;
     throw new UsageError(`${describe(node)}: the interpreter has no kernel for ${which}.`);
   }
   const inputs = node.inputs.map((value) => value && arrays.get(value)!);
+  const first = node.inputs[0] && types.get(node.inputs[0]);
   try {
-    evaluateOp(op, node, inputs).forEach((array, i) => {
+    evaluateOp(op, node, inputs, first).forEach((array, i) => {
       arrays.set(node.outputs[i]!, array);
+      types.set(node.outputs[i]!, outputType(node, op, i, first));
     });
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${describe(node)}: ${error.message}`);
@@ -59,13 +63,18 @@ function evaluateNode(node: Node, arrays: Map<Value, Array64>): void {
   }
 }
 
-function evaluateOp<O extends OpType>(op: O, node: Node, inputs: readonly (Array64 | undefined)[]): Array64[] {
+function evaluateOp<O extends OpType>(
+  op: O,
+  node: Node,
+  inputs: readonly (Array64 | undefined)[],
+  dtype: DType | undefined,
+): Array64[] {
   const attributes = attributesOf(node, op);
   const shaped = inputs.map(
     (input) => input && { dims: input.dims, tensor: tensor('float64', input.dims, input.data) },
   );
   const dims = outputDims(op, shaped as NonNullable<(typeof shaped)[number]>[], attributes, node.outputs.length);
-  return kernels[op](inputs as Array64[], attributes, dims as number[][]);
+  return kernels[op](inputs as Array64[], attributes, dims as number[][], dtype);
 }
 
 function toArray64({ dims, data, dtype }: Tensor): Array64 {

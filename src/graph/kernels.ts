@@ -3,7 +3,7 @@
  * PyTorch's terms. Convolution and the pools share the walk over window taps.
  */
 import { UsageError } from '../errors.ts';
-import { elements } from '../tensor.ts';
+import { type DType, elements } from '../tensor.ts';
 import {
   type Array64,
   copy,
@@ -20,13 +20,15 @@ import { eachTap } from './convolution.ts';
 import { dtypeOf } from './data-types.ts';
 import type { Attributes, OpType } from './ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes, sliceRanges } from './shapes.ts';
+import { everyUpdate, type UpdateOp, updates } from './updates.ts';
 import { resolveWindow, type Window, type WindowAttributes } from './window.ts';
 
-/** Inputs, attributes, the outputs' dimensions → the outputs. */
+/** Inputs, attributes, the outputs' dimensions, the first input's data type where it is known → the outputs. */
 type Kernel<O extends OpType> = (
   inputs: readonly Array64[],
   attributes: Attributes<O>,
   dims: readonly (readonly number[])[],
+  dtype: DType | undefined,
 ) => Array64[];
 
 const unary = (f: (x: number) => number) => {
@@ -43,6 +45,8 @@ const binary = (f: (a: number, b: number) => number) => {
 const reshape = ([x]: readonly Array64[], _: unknown, [dims]: readonly (readonly number[])[]): Array64[] => [
   copy(x!, dims!),
 ];
+
+const updateKernels = everyUpdate(updateKernel) as { readonly [O in UpdateOp]: Kernel<O> };
 
 export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   Add: binary((a, b) => a + b),
@@ -72,7 +76,9 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     });
     return [dw];
   },
-  Div: binary((a, b) => a / b),
+  /** Whole numbers are divided towards zero. */
+  Div: (inputs, attributes, dims, dtype) =>
+    binary(dtype?.includes('int') ? (a, b) => Math.trunc(a / b) : (a, b) => a / b)(inputs, attributes, dims),
   Exp: unary(Math.exp),
   Expand: ([x], _, [dims]) => [expanded(x!, dims!)],
   Flatten: reshape,
@@ -88,6 +94,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   },
   HardSigmoid: (inputs, { alpha, beta }) => unary((x) => Math.max(0, Math.min(1, alpha * x + beta)))(inputs),
   Identity: unary((x) => x),
+  Log: unary(Math.log),
   LogSoftmax: ([x], { axis }) => [softmax(x!, axis, true)],
   MatMul: ([a, b], _, [dims]) => [matMul(a!, b!, dims!)],
   MaxPool: maxPool,
@@ -112,6 +119,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     return [y];
   },
   Reciprocal: unary((x) => 1 / x),
+  ReduceMax: ([x], { axes }, [dims]) => [copy(peaks(x!, keptDims(x!, axes)), dims!)],
   ReduceMean: ([x], { axes }, [dims]) => {
     const y = reduce(x!, keptDims(x!, axes), (sum, value) => sum + value);
     return [{ dims: dims!, data: y.data.map((sum) => (sum * y.data.length) / x!.data.length) }];
@@ -138,7 +146,6 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     });
     return [y];
   },
-  SgdUpdate: sgdUpdate,
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   Slice: (inputs, _, [dims]) => {
     const [x] = inputs;
@@ -180,6 +187,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   Sub: binary((a, b) => a - b),
   Sum: binary((a, b) => a + b),
   Transpose: ([x], { perm }) => [transpose(x!, permutation(perm, x!.dims.length))],
+  ...updateKernels,
 };
 
 function keptDims(x: Array64, axes: readonly number[], noop = 0): number[] {
@@ -203,18 +211,22 @@ function matMul(a: Array64, b: Array64, dims: readonly number[]): Array64 {
   return y;
 }
 
+/** The greatest element along the axes that `kept` has as 1. */
+function peaks(x: Array64, kept: readonly number[]): Array64 {
+  const peak = { dims: kept, data: new Float64Array(elements(kept)).fill(-Infinity) };
+  eachIndex(x.dims, (index, i) => {
+    const at = offset(
+      kept,
+      index.map((value, axis) => (kept[axis] === 1 ? 0 : value)),
+    );
+    peak.data[at] = Math.max(peak.data[at]!, x.data[i]!);
+  });
+  return peak;
+}
+
 function softmax(x: Array64, axis: number, log: boolean): Array64 {
   const kept = x.dims.with(axisOf(axis, x.dims), 1);
-  const peak = { dims: kept, data: new Float64Array(elements(kept)).fill(-Infinity) };
-  const at = (index: readonly number[]) =>
-    offset(
-      kept,
-      index.map((value, i) => (kept[i] === 1 ? 0 : value)),
-    );
-  eachIndex(x.dims, (index, i) => {
-    peak.data[at(index)] = Math.max(peak.data[at(index)]!, x.data[i]!);
-  });
-  const top = expanded(peak, x.dims);
+  const top = expanded(peaks(x, kept), x.dims);
   const exp = { dims: x.dims, data: x.data.map((value, i) => Math.exp(value - top.data[i]!)) };
   const total = expanded(
     reduce(exp, kept, (sum, value) => sum + value),
@@ -383,16 +395,20 @@ function castTo(to: number): (x: number) => number {
   );
 }
 
-/** g = gradient + decay·w;  v' = momentum·v + g;  w' = w − lr·(nesterov ? g + momentum·v' : v'). */
-function sgdUpdate(
-  [w, gradient, velocity, rate]: readonly Array64[],
-  { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
-): Array64[] {
-  const g = gradient!.data.map((value, i) => value + weight_decay * w!.data[i]!);
-  const v = velocity!.data.map((value, i) => momentum * value + g[i]!);
-  const data = w!.data.map((value, i) => value - rate!.data[0]! * (nesterov ? g[i]! + momentum * v[i]! : v[i]!));
-  return [
-    { dims: w!.dims, data },
-    { dims: w!.dims, data: v },
-  ];
+/** The update's definition, applied to each element; scalars are the same for all of them. */
+function updateKernel<O extends UpdateOp>(op: O): Kernel<O> {
+  return (inputs, attributes, dims) => {
+    const element = elementOf(op, attributes);
+    const outputs = dims.map(zeros);
+    for (let i = 0; i < elements(dims[0]!); i++) {
+      const next = element(...inputs.map(({ data }) => data[data.length === 1 ? 0 : i]!));
+      next.forEach((value, k) => {
+        outputs[k]!.data[i] = value;
+      });
+    }
+    return outputs;
+  };
 }
+
+const elementOf = <O extends UpdateOp>(op: O, attributes: Attributes<O>) =>
+  (updates[op].element as (attributes: Attributes<O>) => (...inputs: number[]) => readonly number[])(attributes);

@@ -8,7 +8,7 @@ import { Session } from '#platform';
 import { type Case, casesOf, graphOf } from '../../test/operator-cases.ts';
 import { relativeError } from '../../test/tensors.ts';
 import { lowerStandard } from '../lower/standard.ts';
-import type { Tensor } from '../tensor.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 import { Builder } from './builder.ts';
 import type { Graph } from './graph.ts';
 import { interpret } from './interpret.ts';
@@ -16,7 +16,7 @@ import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
 
 /** Bodies with a constant that float32 rounds, such as 1/N or ε: they differ from the operator by that rounding. */
 const rounded: ReadonlySet<SemanticOp> = new Set([
-  ...(['AveragePoolGrad', 'BatchNormTraining', 'SgdUpdate'] as const),
+  ...(['AdamWUpdate', 'AveragePoolGrad', 'BatchNormTraining', 'MovingAverage', 'SgdUpdate'] as const),
   ...(['SoftmaxCrossEntropy', 'SoftmaxCrossEntropyGrad'] as const),
 ]);
 
@@ -50,6 +50,23 @@ test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter is ONNX 
     });
     expectSame(await onRuntime(graph, feeds), expected, 1e-6, describeCase(op, each));
   }
+});
+
+test.each(['int32', 'int64'] as const)('Div: whole numbers are divided towards zero, as %s', async (dtype) => {
+  const b = new Builder('division');
+  const [x, y] = [b.input('x', [6], dtype), b.input('y', [6], dtype)];
+  b.output(b.op('Div', [x, y]), 'quotient');
+  const whole = (...values: number[]): Tensor =>
+    dtype === 'int32'
+      ? tensor('int32', [6], Int32Array.from(values))
+      : tensor('int64', [6], BigInt64Array.from(values, BigInt));
+  const feeds = new Map([
+    ['x', whole(7, -7, 7, -7, 6, -1)],
+    ['y', whole(2, 2, -2, -2, 3, 4)],
+  ]);
+  const { data } = interpret(b.graph, feeds).get('quotient')!;
+  expect([...data].map((value) => value + 0)).toEqual([3, -3, -3, 3, 2, 0]);
+  expect(Array.from((await onRuntime(b.graph, feeds)).get('quotient')!.data, Number)).toEqual([3, -3, -3, 3, 2, 0]);
 });
 
 test('a body whose constants depend on a free size is refused', () => {

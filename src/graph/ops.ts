@@ -5,28 +5,11 @@
  * `standard` are ONNX's own, as of operator set 17. `semantic` are the few that training needs and ONNX has no name
  * for; they live in the domain `resnext` until `lower/` writes them out in standard operators.
  */
+import { float, int, ints, type Spec, string, type ValuesOf } from './attributes.ts';
 import type { Attribute, Node } from './graph.ts';
+import { updateAttributes } from './updates.ts';
 
 export const semanticDomain = 'resnext';
-
-type Kind = 'int' | 'float' | 'ints' | 'floats' | 'string';
-interface KindOf {
-  int: number;
-  float: number;
-  ints: readonly number[];
-  floats: readonly number[];
-  string: string;
-}
-interface Spec<K extends Kind = Kind> {
-  readonly kind: K;
-  readonly default: KindOf[K];
-}
-
-const int = (value: number): Spec<'int'> => ({ kind: 'int', default: value });
-const float = (value: number): Spec<'float'> => ({ kind: 'float', default: value });
-/** An empty list is what an absent attribute reads as. */
-const ints = (): Spec<'ints'> => ({ kind: 'ints', default: [] });
-const string = (value: string): Spec<'string'> => ({ kind: 'string', default: value });
 
 /** Where a kernel slides: `pads` are [begin…, end…], absent lists are ones, absent pads zeros. */
 const window = { kernel_shape: ints(), strides: ints(), pads: ints(), auto_pad: string('NOTSET') };
@@ -49,6 +32,7 @@ const standard = {
   GlobalAveragePool: {},
   HardSigmoid: { alpha: float(0.2), beta: float(0.5) },
   Identity: {},
+  Log: {},
   LogSoftmax: { axis: int(-1) },
   MatMul: {},
   MaxPool: { ...window, dilations: ints(), ceil_mode: int(0), storage_order: int(0) },
@@ -56,6 +40,7 @@ const standard = {
   Neg: {},
   Pad: { mode: string('constant') },
   Reciprocal: {},
+  ReduceMax: { axes: ints(), keepdims: int(1) },
   ReduceMean: { axes: ints(), keepdims: int(1) },
   ReduceSum: { keepdims: int(1), noop_with_empty_axes: int(0) },
   Relu: {},
@@ -94,8 +79,7 @@ const semantic = {
   SoftmaxCrossEntropy: {},
   /** dloss, logits, targets → dlogits. */
   SoftmaxCrossEntropyGrad: {},
-  /** w, gradient, velocity, learning rate → new w, new velocity: stochastic gradient descent as PyTorch writes it. */
-  SgdUpdate: { momentum: float(0), nesterov: int(0), weight_decay: float(0) },
+  ...updateAttributes,
 };
 
 const operators = { ...standard, ...semantic };
@@ -103,11 +87,8 @@ const operators = { ...standard, ...semantic };
 export type OpType = keyof typeof operators;
 export type SemanticOp = keyof typeof semantic;
 
-type KindOfSpec<S> = S extends Spec<infer K> ? KindOf[K] : never;
 /** An operator's attributes with every default filled in. */
-export type Attributes<O extends OpType> = {
-  readonly [A in keyof (typeof operators)[O]]: KindOfSpec<(typeof operators)[O][A]>;
-};
+export type Attributes<O extends OpType> = ValuesOf<(typeof operators)[O]>;
 
 export const opTypes: readonly OpType[] = Object.keys(operators) as OpType[];
 const standardOps: ReadonlySet<string> = new Set(Object.keys(standard));
@@ -123,8 +104,8 @@ export function opTypeOf(node: Pick<Node, 'op' | 'domain'>): OpType | undefined 
   return ours && known.has(node.op) ? (node.op as OpType) : undefined;
 }
 
-/** How many inputs an operator has here where a later operator set has more: ReduceMean's and Pad's axes, from 18 on. */
-const maxInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMean: 1 };
+/** How many inputs an operator has here where a later operator set has more: axes of Pad and the reductions, from 18 on. */
+const maxInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMax: 1, ReduceMean: 1 };
 
 /**
  * Whether a node is of a version of its operator that is not the one described here: it has an attribute, such as Pad's

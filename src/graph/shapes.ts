@@ -8,6 +8,7 @@ import type { DType, Tensor } from '../tensor.ts';
 import { dtypeOf } from './data-types.ts';
 import { type Dim, describe, type Graph, type Node, unknownDim, type Value } from './graph.ts';
 import { type Attributes, attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
+import { everyUpdate } from './updates.ts';
 import { resolveWindow } from './window.ts';
 
 type Dims = readonly Dim[];
@@ -50,6 +51,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   GlobalAveragePool: ([x]) => [[...x!.dims.slice(0, 2), ...x!.dims.slice(2).map(() => 1)]],
   HardSigmoid: same,
   Identity: same,
+  Log: same,
   LogSoftmax: same,
   MatMul: ([a, b]) => [matMul(a!.dims, b!.dims)],
   MaxPool: ([x], attributes, count) => {
@@ -62,6 +64,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Neg: same,
   Pad: ([x, pads]) => [padded(x!.dims, constantInts(pads!, 'pads'))],
   Reciprocal: same,
+  ReduceMax: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
   ReduceMean: ([x], { axes, keepdims }) => [reduced(x!.dims, axes, keepdims)],
   ReduceSum: ([x, axes], { keepdims, noop_with_empty_axes }) => [
     reduced(x!.dims, axes ? constantInts(axes, 'axes') : [], keepdims, noop_with_empty_axes),
@@ -70,7 +73,6 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   ReluGrad: same,
   Reshape: ([x, shape]) => [reshaped(x!.dims, constantInts(shape!, 'shape'))],
   ScatterElements: same,
-  SgdUpdate: ([w]) => [w!.dims, w!.dims],
   Sigmoid: same,
   Slice: (inputs) => [sliced(inputs)],
   Softmax: same,
@@ -81,6 +83,11 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   Sub: broadcast,
   Sum: broadcast,
   Transpose: ([x], { perm }) => [permutation(perm, x!.dims.length).map((axis) => x!.dims[axis]!)],
+  ...everyUpdate(
+    () =>
+      ([x]: readonly Shaped[], _: unknown, count: number) =>
+        new Array<Dims>(count).fill(x!.dims),
+  ),
 };
 
 /**
@@ -109,9 +116,9 @@ export function inferShapes(graph: Graph): void {
 }
 
 /** The data type of a node's output: its first input's, with two exceptions. */
-export function outputType(node: Node, op: OpType, index: number): DType | undefined {
+export function outputType(node: Node, op: OpType, index: number, first = node.inputs[0]?.dtype): DType | undefined {
   if (op === 'Cast') return dtypeOf(attributesOf(node, op).to);
-  return op === 'MaxPool' && index === 1 ? 'int64' : node.inputs[0]?.dtype;
+  return op === 'MaxPool' && index === 1 ? 'int64' : first;
 }
 
 /** The shapes of one node's outputs, from its inputs. */

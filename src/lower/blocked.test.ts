@@ -1,5 +1,5 @@
 /**
- * The blocked lowering, rule by rule, on ONNX Runtime against the float64 interpreter of what was lowered. Whole networks
+ * The blocked lowering, rule by rule: ONNX Runtime against the float64 interpreter on the source graph. Whole networks
  * are compared with PyTorch in test/pytorch-runtime.test.ts.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -52,7 +52,7 @@ function expectNear({ actual, expected }: Lowered, tolerance: number): void {
 const blockedNodes = (graph: Graph, op: string): number =>
   [...graph.nodes].filter((node) => node.domain === 'com.microsoft.nchwc' && node.op === op).length;
 
-/** The sum of y · c, so that y's gradient is c; then the gradients of the inputs, as outputs "name.gradient". */
+/** Adds the loss Σ y · c, so that y's gradient is c, and the gradients of the inputs as outputs "name.gradient". */
 function differentiate(b: Builder, y: Value, c: Value, inputs: readonly Value[]): void {
   b.output(y, 'y');
   const loss = b.op('ReduceSum', [b.op('Mul', [y, c])], { keepdims: 0 });
@@ -65,7 +65,7 @@ describe('a convolution and its gradients', () => {
   const pads = (size: number) => [size, size, size, size];
   test.each([
     ['1x1', [3, 32, 9, 7], [48, 32, 1, 1], {}],
-    ['1x1 of many weights and few pixels', [2, 64, 3, 3], [96, 64, 1, 1], {}],
+    ['1x1 with many weights and few pixels', [2, 64, 3, 3], [96, 64, 1, 1], {}],
     ['1x1, stride 2', [2, 32, 8, 6], [16, 32, 1, 1], { strides: [2, 2] }],
     ['groups of 1', [2, 32, 8, 8], [32, 1, 3, 3], { group: 32, pads: pads(1) }],
     ['groups of 4', [3, 32, 9, 8], [32, 4, 3, 3], { group: 8, pads: pads(1) }],
@@ -93,12 +93,12 @@ describe('a convolution and its gradients', () => {
   });
 
   test.each([
-    ['channels that fill no block', [2, 12, 6, 6], [12, 12, 1, 1], {}],
-    ['groups that fill no block', [2, 20, 6, 6], [20, 4, 3, 3], { group: 5, pads: [1, 1, 1, 1] }],
+    ['channels that do not fill a block', [2, 12, 6, 6], [12, 12, 1, 1], {}],
+    ['groups that do not fill a block', [2, 20, 6, 6], [20, 4, 3, 3], { group: 5, pads: [1, 1, 1, 1] }],
     ['an odd map with stride 2', [2, 32, 7, 9], [32, 4, 3, 3], { group: 8, pads: [1, 1, 1, 1], strides: [2, 2] }],
     ['stride 3', [2, 32, 9, 9], [32, 32, 3, 3], { strides: [3, 3] }],
     ['dilation with stride', [2, 16, 8, 8], [16, 16, 3, 3], { pads: [2, 2, 2, 2], strides: [2, 2], dilations: [2, 2] }],
-  ] as const)('what has no rule is as in standard operators: %s', async (_, x, w, attributes) => {
+  ] as const)('falls back to standard operators: %s', async (_, x, w, attributes) => {
     const random = seeded(4);
     const b = new Builder('convolution');
     const inputs = [b.input('x', x), b.input('w', w)];
@@ -110,7 +110,7 @@ describe('a convolution and its gradients', () => {
   });
 });
 
-describe('a convolution whose weight is a constant', () => {
+describe('a convolution with a constant weight', () => {
   const pads = [1, 1, 1, 1];
   test.each([
     ['1x1', [2, 32, 6, 6], [48, 32, 1, 1], {}],
@@ -119,31 +119,28 @@ describe('a convolution whose weight is a constant', () => {
     ['groups of 32', [2, 64, 5, 7], [64, 32, 3, 3], { group: 2, pads }],
     ['groups of 8, stride 2', [2, 64, 8, 12], [64, 8, 3, 3], { group: 8, pads, strides: [2, 2] }],
     ['a stem', [2, 3, 16, 12], [32, 3, 7, 7], { pads: [3, 3, 3, 3], strides: [2, 2] }],
-  ] as const)(
-    '%s: bias, addition and ReLU are part of it, and its gradient by the input',
-    async (_, dims, w, window) => {
-      const random = seeded(6);
-      const b = new Builder('constant');
-      const x = b.input('x', dims);
-      const parameters = [b.constant(random.tensor(w)), b.constant(random.tensor([w[0]]))];
-      const z = b.op('Conv', [x, ...parameters], { ...window, kernel_shape: w.slice(2) });
-      const other = b.input('other', sizes(z));
-      const blocked = b.op('Relu', [b.op('Conv', [other, b.constant(random.tensor([w[0], w[0], 1, 1]))])]);
-      const c = b.input('c', sizes(z));
-      differentiate(b, b.op('Relu', [b.op('Add', [z, blocked])]), c, [other, ...(dims[1] >= block ? [x] : [])]);
-      const feeds = new Map([x, other, c].map((value) => [value.name, random.tensor(sizes(value))]));
-      const result = await lowered(b.graph, feeds);
-      expectNear(result, 2e-6);
-      const forward = [...result.graph.nodes].filter(({ attributes }) => attributes.has('activation'));
-      expect(forward).toHaveLength(2); // one of them with the addition
-      expect(forward.map(({ inputs }) => inputs.length).sort()).toEqual([2, 4]);
-      const filters = forward.map(({ inputs }) => inputs[1]!);
-      expect(filters.every((filter) => result.graph.initializers.has(filter))).toBe(true);
-    },
-  );
+  ] as const)('%s: takes in bias, addition and ReLU, and has an input gradient', async (_, dims, w, window) => {
+    const random = seeded(6);
+    const b = new Builder('constant');
+    const x = b.input('x', dims);
+    const parameters = [b.constant(random.tensor(w)), b.constant(random.tensor([w[0]]))];
+    const z = b.op('Conv', [x, ...parameters], { ...window, kernel_shape: w.slice(2) });
+    const other = b.input('other', sizes(z));
+    const blocked = b.op('Relu', [b.op('Conv', [other, b.constant(random.tensor([w[0], w[0], 1, 1]))])]);
+    const c = b.input('c', sizes(z));
+    differentiate(b, b.op('Relu', [b.op('Add', [z, blocked])]), c, [other, ...(dims[1] >= block ? [x] : [])]);
+    const feeds = new Map([x, other, c].map((value) => [value.name, random.tensor(sizes(value))]));
+    const result = await lowered(b.graph, feeds);
+    expectNear(result, 2e-6);
+    const forward = [...result.graph.nodes].filter(({ attributes }) => attributes.has('activation'));
+    expect(forward).toHaveLength(2); // one of them with the addition
+    expect(forward.map(({ inputs }) => inputs.length).sort()).toEqual([2, 4]);
+    const filters = forward.map(({ inputs }) => inputs[1]!);
+    expect(filters.every((filter) => result.graph.initializers.has(filter))).toBe(true);
+  });
 });
 
-/** Convolution, normalization and ReLU, as a net has them, with a shortcut where the shapes allow. */
+/** Convolution, normalization and ReLU, as in a network, with a shortcut if the shapes allow. */
 function normalized(
   b: Builder,
   x: Value,
@@ -161,12 +158,12 @@ function normalized(
   return { y, gamma: vectors[0]!, beta: vectors[1]! };
 }
 
-describe('normalization with the batch', () => {
+describe('normalization with batch statistics', () => {
   test.each([
     ['after a 1x1', [32, 16, 1, 1], { group: 1, pads: [0, 0, 0, 0] }],
     ['after a 3x3 in groups', [16, 4, 3, 3], { group: 4, pads: [1, 1, 1, 1] }],
     ['after a 1x1, with a shortcut', [16, 16, 1, 1], { group: 1, pads: [0, 0, 0, 0] }],
-  ] as const)('%s: however far the mean is from zero', async (_, w, attributes) => {
+  ] as const)('%s: stays accurate for means far from zero', async (_, w, attributes) => {
     const random = seeded(5);
     const b = new Builder('normalization');
     const [x, weight] = [b.input('x', [4, 16, 10, 10]), b.input('w', w)];
@@ -179,14 +176,14 @@ describe('normalization with the batch', () => {
     feeds.set('variance', tensor('float32', [w[0]], new Float32Array(w[0]).fill(1)));
     const result = await lowered(b.graph, feeds);
     expect(blockedNodes(result.graph, 'ReorderInput')).toBeGreaterThan(0);
-    const standard = await run(lowerStandard(b.graph), feeds); // subtracts the mean before it squares
+    const standard = await run(lowerStandard(b.graph), feeds); // subtracts the mean before squaring
     for (const [name, reference] of result.expected) {
       const own = relativeError(standard.get(name)!, reference);
       expect(relativeError(result.actual.get(name)!, reference), name).toBeLessThan(3 * own + 2e-6);
     }
   });
 
-  test('of a map that no convolution made is centered by a pass of its own', async () => {
+  test('centers a map that is not from a convolution in a separate pass', async () => {
     const random = seeded(6);
     const b = new Builder('normalization');
     const x = b.input('x', [2, 16, 6, 6]);
@@ -200,7 +197,7 @@ describe('normalization with the batch', () => {
   });
 });
 
-describe('max-pooling after a ReLU', () => {
+describe('max pooling after a ReLU', () => {
   test.each([
     ['3x3, padding 1', [3, 3], [1, 1, 1, 1]],
     ['2x2', [2, 2], [0, 0, 0, 0]],
@@ -230,7 +227,7 @@ describe('max-pooling after a ReLU', () => {
     expectNear(result, 1e-7);
   });
 
-  test('without a ReLU before it is as in standard operators', async () => {
+  test('falls back to standard operators without a ReLU before it', async () => {
     const random = seeded(8);
     const b = new Builder('pool');
     const x = b.input('x', [2, 16, 8, 8]);
@@ -268,7 +265,7 @@ test.each([
   },
 );
 
-describe('an addition is no part of the convolution before', () => {
+describe('an addition is not merged into the convolution before', () => {
   const build = (finish: (b: Builder, c: Value, x: Value) => void) => {
     const b = new Builder('addition');
     const x = b.input('x', [2, 16, 4, 4]);
@@ -285,10 +282,10 @@ describe('an addition is no part of the convolution before', () => {
     );
   test.each([
     [
-      'that has a ReLU',
+      'that already has a ReLU',
       (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.op('Relu', [normalizedBy(b, c).outputs[0]!]), x])),
     ],
-    ['whose result is asked for as well', (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.output(c), x]))],
+    ['whose result is also an output', (b: Builder, c: Value, x: Value) => b.output(b.op('Add', [b.output(c), x]))],
     ['that is added to itself', (b: Builder, c: Value) => b.output(b.op('Add', [c, c]))],
   ] as const)('%s', async (_, finish) => {
     const random = seeded(10);
@@ -300,9 +297,9 @@ describe('an addition is no part of the convolution before', () => {
   });
 });
 
-describe('what blocks of later nets have, between blocked layers', () => {
+describe('parts of later architectures between blocked layers', () => {
   const blocks: readonly [string, (layers: Layers, x: Value) => Value][] = [
-    ['SE that fills blocks', (layers, x) => attend(layers, x, 'se', 'se')],
+    ['squeeze-and-excitation that fills blocks', (layers, x) => attend(layers, x, 'se', 'se')],
     ['ECA', (layers, x) => attend(layers, x, 'eca', 'se')],
     ['an average after a ReLU', (layers, x) => layers.average('aa', layers.relu('relu', x), 2)],
   ];
@@ -328,7 +325,7 @@ describe('what blocks of later nets have, between blocked layers', () => {
   });
 });
 
-test('a variance that rounds to nothing is not negative', async () => {
+test('a variance that rounds to zero is not negative', async () => {
   const b = new Builder('still');
   const [x, w] = [b.input('x', [7, 16, 1, 1]), b.input('w', [16, 16, 3, 3])];
   const z = b.op('Conv', [x, w], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
@@ -352,7 +349,7 @@ test('a variance that rounds to nothing is not negative', async () => {
   expect(Math.min(...(actual.get('variance.next')!.data as Float32Array))).toBeGreaterThanOrEqual(0);
 });
 
-test('a padded 1x1 convolution before a normalization is centered by what is measured', async () => {
+test('a padded 1x1 convolution before a normalization is centered by measuring', async () => {
   const b = new Builder('padded');
   const [x, w] = [b.input('x', [2, 16, 4, 4]), b.input('w', [16, 16, 1, 1])];
   const z = b.op('Conv', [x, w], { kernel_shape: [1, 1], pads: [1, 1, 1, 1] });
@@ -365,17 +362,17 @@ test('a padded 1x1 convolution before a normalization is centered by what is mea
   );
 });
 
-test('a node that reads what a step ends with is refused', () => {
+test('a node that reads an output of the step is rejected', () => {
   const b = new Builder('late');
   const [w, g, v, rate] = [b.input('w', [4]), b.input('g', [4]), b.input('v', [4]), b.input('rate', [])];
   const [next] = b.node('SgdUpdate', [w, g, v, rate], {}, 2).outputs;
   b.output(b.op('Relu', [next]), 'y');
   expect(() => lowerBlocked(b.graph, block)).toThrow(
-    /is what a training step ends with; no node of the step can read it/,
+    /is an output of the training step, so no node of the step can read it/,
   );
 });
 
-test('what comes in goes out under its own name', async () => {
+test('an input that is also an output keeps its name', async () => {
   const b = new Builder('through');
   const x = b.input('x', [1, 16, 2, 2]);
   b.output(x);

@@ -1,24 +1,25 @@
 /**
- * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalizations and whatever lies
- * between them in its blocked layout, in as few passes over memory as there can be. What no rule here is for is written
- * out in standard operators, so that the result equals `lowerStandard`'s up to rounding whatever the net.
+ * Lowers a training step to what ONNX Runtime's CPU provider runs fastest: convolutions, normalizations and everything
+ * between them in its blocked layout, in as few passes over memory as possible. Nodes without a rule are expanded to
+ * standard operators, so for any network the result equals that of `lowerStandard` up to rounding.
  *
- * The algebra stands at the head of each file under `blocked/`; docs/performance.md says what each rule gains.
+ * Each file in `blocked/` opens with its algebra; docs/performance.md lists what each rule gains.
  */
 
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { describe, Graph, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, isOtherVersion, isSemantic, type OpType, opTypeOf, semanticDomain } from '../graph/ops.ts';
+import { isUpdate } from '../graph/updates.ts';
 import { convolution, convolutionInputGradient } from './blocked/convolution.ts';
-import { addition, globalAverage, relu, reluGradient } from './blocked/elementwise.ts';
+import { addition, globalAverage, relu, reluGradient, softmaxCrossEntropy } from './blocked/elementwise.ts';
 import { convolutionWeightGradient } from './blocked/filter-gradient.ts';
 import { BlockedNodes } from './blocked/nodes.ts';
 import { normalization, normalizationGradient } from './blocked/normalization.ts';
 import { maxPool, maxPoolGradient } from './blocked/pooling.ts';
 import { type Representation, Representations } from './blocked/representations.ts';
 import type { Rule } from './blocked/rules.ts';
-import { updateParameters, updateStatistics } from './blocked/updates.ts';
+import { updateStatistics, updateVectors } from './blocked/updates.ts';
 import { expandSemantic } from './standard.ts';
 
 const rules: { readonly [O in OpType]?: Rule<O> } = {
@@ -33,14 +34,15 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
   MaxPoolGrad: maxPoolGradient,
   Relu: relu,
   ReluGrad: reluGradient,
+  SoftmaxCrossEntropy: softmaxCrossEntropy,
 };
 
 /**
- * A training step that computes the same with blocks of `block` channels.
+ * Lowers a training step to blocks of `block` channels. The result computes the same.
  *
- * @param block what the runtime's blocked layout takes, as `thisMachine` tells.
- * @throws UsageError naming a value whose shape is not all numbers where a body needs it; naming a node that has a
- *   subgraph, or a value that a step ends with and another node reads.
+ * @param block block size of the runtime's layout, from `thisMachine`.
+ * @throws UsageError naming a value whose shape must be fully known but is not, a node with a subgraph, or an output of the
+ *   step that another node reads.
  * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
  */
 export function lowerBlocked(source: Graph, block: number): Graph {
@@ -60,15 +62,20 @@ export function lowerBlocked(source: Graph, block: number): Graph {
     b.graph.initializers.add(copy);
   }
   const outputs = new Set(source.outputs);
-  const isUpdate = (node: Node): boolean => opTypeOf(node) === 'SgdUpdate';
   const order = source.sorted();
   for (const node of order) {
-    if (isUpdate(node)) continue;
+    if (isUpdate(opTypeOf(node))) continue;
     const forms = lowerNode(layouts, node, outputs) ?? standardNode(layouts, node);
     for (const [i, output] of node.outputs.entries()) layouts.set(output, forms[i]!);
   }
   updateStatistics(layouts);
-  updateParameters(layouts, order.filter(isUpdate));
+  const updates = order.filter((node) => isUpdate(opTypeOf(node)));
+  const isAverage = (node: Node): boolean => opTypeOf(node) === 'MovingAverage';
+  updateVectors(
+    layouts,
+    updates.filter((node) => !isAverage(node)),
+  );
+  updateVectors(layouts, updates.filter(isAverage)); // of what the updates before gave
   for (const output of source.outputs) b.graph.outputs.push(named(b, layouts.plain(output), output.name));
   b.graph.removeDead();
   return b.graph;
@@ -92,7 +99,7 @@ function lowerNode(
 function standardNode(layouts: Representations, node: Node): Representation[] {
   const { b } = layouts.nodes;
   if (node.captures.length > 0)
-    throw new UsageError(`${describe(node)} has a subgraph, which training steps have not.`);
+    throw new UsageError(`${describe(node)} has a subgraph, which is not supported in a training step.`);
   const inputs = node.inputs.map((value) => value && layouts.plain(value));
   const op = opTypeOf(node);
   if (op && isSemantic(op)) return expandSemantic(b, op, inputs as Value[], node).map((plain) => ({ plain }));
@@ -102,7 +109,7 @@ function standardNode(layouts: Representations, node: Node): Representation[] {
   return outputs.map((plain) => ({ plain }));
 }
 
-/** The value under the output's name; an input or another output of another name comes through a node of its own. */
+/** The value with the output's name. An input, or another output, gets that name through an Identity. */
 function named(b: Builder, value: Value, name: string): Value {
   if (value.name === name) return value;
   const isFree = value.producer && !b.graph.outputs.includes(value);

@@ -11,8 +11,8 @@ import { resnext } from '../model/resnext.ts';
 import { setWeights, weightSpecs } from '../model/weights.ts';
 import { lowerInference } from './inference.ts';
 
-/** Groups of 4, 8 and 16 channels, with normalizations that are not idle. */
-function net(form: 'A' | 'B' | 'C' = 'C'): Graph {
+/** Groups of 4, 8 and 16 channels, with normalizations that have an effect. */
+function network(form: 'A' | 'B' | 'C' = 'C'): Graph {
   const options = { depths: [1, 1, 1], stem: 'cifar', width: 16, cardinality: 8, baseWidth: 16, inputSize: 8 } as const;
   const model = resnext({ ...options, classes: 5, form });
   const weights = initialWeights(model, 1);
@@ -32,9 +32,9 @@ const groupsOf = (graph: Graph) =>
     .filter((g) => g > 1);
 
 test.each(['A', 'B', 'C'] as const)(
-  'form %s is folded and its narrow groups fill blocks, with the same logits',
+  'form %s keeps its logits when normalization is folded and narrow groups are merged',
   async (form) => {
-    const source = net(form);
+    const source = network(form);
     const { graph, report } = lowerInference(source, { block: 16 });
     expect([...graph.nodes].map(({ op }) => op)).not.toContain('BatchNormalization');
     expect(groupsOf(graph)).toEqual([2, 4, 8]);
@@ -47,8 +47,8 @@ test.each(['A', 'B', 'C'] as const)(
   },
 );
 
-test('merging by itself changes nothing, in float64', () => {
-  const folded = lowerInference(net()).graph;
+test('merging alone changes nothing in float64', () => {
+  const folded = lowerInference(network()).graph;
   const merged = lowerInference(folded, { block: 16 }).graph;
   const [a, b] = [folded, merged].map((graph) => interpret(graph, feeds).get('logits')!);
   expect([groupsOf(folded), groupsOf(merged)]).toEqual([
@@ -58,7 +58,7 @@ test('merging by itself changes nothing, in float64', () => {
   expect(relativeError(b!, a!)).toBeLessThan(1e-12);
 });
 
-test('whatever the net, its logits stay', () => {
+test('any network keeps its logits', () => {
   fc.assert(
     fc.property(smallConfig, fc.constantFrom(...forms), fc.nat(), (config, form, seed) => {
       const model = resnext({ ...config, form });
@@ -75,16 +75,16 @@ test('whatever the net, its logits stay', () => {
   );
 });
 
-test('what was measured overrules the cost rule', () => {
-  const { graph, report } = lowerInference(net(), { block: 16, mergeGroups: { 4: false } });
+test('measurements override the cost rule', () => {
+  const { graph, report } = lowerInference(network(), { block: 16, mergeGroups: { 4: false } });
   expect(groupsOf(graph)).toEqual([8, 4, 8]);
   expect(report.refusals.map(({ text }) => text)).toEqual([
-    'Conv "layer1.0.conv2" is in 8 groups of 4 channels; filling blocks of 16 with 4 of them is slower.',
+    'Conv "layer1.0.conv2" has 8 groups of 4 channels; merging 4 at a time to fill blocks of 16 is slower.',
   ]);
 });
 
-test('the source stays as it was, and is given back where nothing is to be done', () => {
-  const source = net();
+test('the source stays unchanged, and is returned if there is nothing to do', () => {
+  const source = network();
   const before = [...source.nodes].map(({ op }) => op);
   const done = lowerInference(source, { block: 16 }).graph;
   expect([...source.nodes].map(({ op }) => op)).toEqual(before);

@@ -1,7 +1,8 @@
 /**
- * A graph with weights as this machine's CPU runs it fastest: branches and emulated groups made groups, normalization
- * folded, narrow groups merged until they fill the block that ONNX Runtime's convolutions compute at a time. Each step is a rule of
- * `rewrite/` with its algebra; here is only which are taken. The result computes the same, up to rounding.
+ * Rewrites a graph with weights to what this machine's CPU runs fastest: branches and emulated groups become grouped
+ * convolutions, normalization is folded, and narrow groups are merged until they fill the block that ONNX Runtime's
+ * convolutions compute at a time. The rules and their algebra are in `rewrite/`; this file only chooses among them. The
+ * result computes the same, up to rounding.
  */
 import type { Graph } from '../graph/graph.ts';
 import { type Converted, optimizeGraph } from '../rewrite/convert.ts';
@@ -9,16 +10,18 @@ import { type GroupMerge, isProfitable, mergeNarrowGroups } from '../rewrite/mer
 import { rewrite } from '../rewrite/rewriter.ts';
 
 export interface InferenceOptions {
-  /** Channels that the runtime's convolutions compute at a time, as `thisMachine` tells; without it groups are left alone. */
+  /**
+   * Channels that the runtime's convolutions compute at a time, from `thisMachine`. Without it, groups are left alone.
+   */
   readonly block?: number | undefined;
-  /** What `resnext bench --tune` measured: whether to merge groups, by their channels. Overrides the cost rule. */
+  /** Whether to merge groups, by their channels, as measured by `resnext bench --tune`. Overrides the cost rule. */
   readonly mergeGroups?: Readonly<Record<number, boolean>> | undefined;
 }
 
 /**
- * Lowers a graph for inference; the source stays as it was, and is given back where there is nothing to do.
+ * Lowers a graph for inference. The source stays unchanged, and is returned if there is nothing to do.
  *
- * @returns the graph, and what was rewritten or refused, in sentences.
+ * @returns the graph, and a report of what was rewritten or refused.
  * @example const { graph } = lowerInference(model.graph, await thisMachine());
  */
 export function lowerInference(source: Graph, { block, mergeGroups = {} }: InferenceOptions = {}): Converted {

@@ -10,6 +10,7 @@ import { type Attributes, attributesOf, isSemantic, opTypeOf, type SemanticOp, s
 import { sizes } from '../graph/shapes.ts';
 import { resolveWindow, type Window, type WindowAttributes } from '../graph/window.ts';
 import { elements, tensor } from '../tensor.ts';
+import { updateBodies } from './updates.ts';
 
 type Body<O extends SemanticOp> = (b: Builder, inputs: readonly Value[], attributes: Attributes<O>) => readonly Value[];
 
@@ -26,9 +27,9 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
     return [b.op('Reshape', [sums, b.ints(input_shape)])];
   },
   ReluGrad: (b, [dy, y]) => [b.op('Mul', [dy, b.op('HardSigmoid', [y], { alpha: largestFloat32, beta: 0 })])],
-  SgdUpdate: (b, inputs, attributes) => sgdUpdate(b, inputs, attributes),
   SoftmaxCrossEntropy: (b, [logits, targets]) => {
-    const log = b.op('LogSoftmax', [logits], { axis: 1 });
+    const shifted = b.op('Sub', [logits, b.op('ReduceMax', [logits], { axes: [1] })]); // [N, K], at most 0
+    const log = b.op('Sub', [shifted, b.op('Log', [b.op('ReduceSum', [b.op('Exp', [shifted]), b.ints([1])])])]);
     const total = b.op('ReduceSum', [b.op('Mul', [log, targets])], { keepdims: 0 });
     return [b.op('Mul', [total, b.number(-1 / sizes(logits!)[0]!)])];
   },
@@ -38,6 +39,7 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
     const share = b.op('Mul', [dloss, b.number(1 / sizes(logits!)[0]!)]);
     return [b.op('Mul', [b.op('Sub', [expected, targets]), share])];
   },
+  ...updateBodies,
 };
 
 /** max(0, min(1, largest · y)) is 0 for y = 0 and 1 for every positive normal number: an exact mask in one pass. */
@@ -236,23 +238,3 @@ function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value
   const ofX = b.op('BatchNormalization', [x, along, b.op('Mul', [share, dbias]), mean, ones], { epsilon: 0 });
   return [b.op('Add', [b.op('Mul', [dy, perChannel(b, slope)]), ofX]), dscale, dbias];
 }
-
-/**
- * Stochastic gradient descent as PyTorch writes it. `plus` is how factor · x + y is computed where y is not needed again
- * or may be computed over.
- */
-export function sgdUpdate(
-  b: Builder,
-  [w, gradient, velocity, rate]: readonly Value[],
-  { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
-  plus = (x: Value, factor: number, y: Value): Value => sumOf(b, x, factor, y),
-): readonly Value[] {
-  const g = weight_decay === 0 ? gradient! : plus(w!, weight_decay, gradient!);
-  const v = momentum === 0 ? b.op('Identity', [g]) : sumOf(b, velocity!, momentum, g);
-  const direction = nesterov ? plus(v, momentum, g) : v;
-  return [b.op('Sub', [w, b.op('Mul', [direction, rate])]), v];
-}
-
-/** factor · x + y */
-export const sumOf = (b: Builder, x: Value, factor: number, y: Value): Value =>
-  b.op('Add', [b.op('Mul', [x, b.number(factor)]), y]);

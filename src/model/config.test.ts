@@ -21,52 +21,50 @@ test("a branch has the paper's width, rounded down", () => {
 const wrong = (options: Record<string, unknown>) => options as ResNeXtOptions;
 
 test.each<[ResNeXtOptions, string]>([
-  [{ depths: [] }, 'depths = [] should name the blocks of at least one stage.'],
-  [{ depths: [3, 0] }, 'depths = 0 should be a whole number of at least 1.'],
-  [{ cardinality: 0 }, 'cardinality = 0 should be a whole number of at least 1.'],
-  [{ baseWidth: 2.5 }, 'baseWidth = 2.5 should be a whole number of at least 1.'],
-  [{ width: Number.NaN }, 'width = NaN should be a whole number of at least 1.'],
-  [{ inputChannels: -3 }, 'inputChannels = -3 should be a whole number of at least 1.'],
-  [{ inputSize: 0 }, 'inputSize = 0 should be a whole number of at least 1.'],
-  [{ inputSize: [32, 1.5] }, 'inputSize = 1.5 should be a whole number of at least 1.'],
-  [{ classes: -1 }, 'classes = -1 should be a whole number of at least 0.'],
-  [wrong({ stem: 'mnist' }), 'stem = "mnist" should be one of imagenet, deep, tiered, cifar.'],
-  [wrong({ shortcut: 'E' }), 'shortcut = "E" should be one of A, B, C, D.'],
-  [wrong({ form: 'c' }), 'form = "c" should be one of A, B, C.'],
+  [{ depths: [] }, 'depths is [], but expected a non-empty list of whole numbers of at least 1.'],
+  [{ depths: [3, 0] }, 'depths is [3,0], but expected a non-empty list of whole numbers of at least 1.'],
+  [{ cardinality: 0 }, 'cardinality is 0, but expected a whole number of at least 1.'],
+  [{ baseWidth: 2.5 }, 'baseWidth is 2.5, but expected a whole number of at least 1.'],
+  [{ width: Number.NaN }, 'width is NaN, but expected a whole number of at least 1.'],
+  [{ inputChannels: -3 }, 'inputChannels is -3, but expected a whole number of at least 1.'],
+  [{ inputSize: 0 }, 'inputSize is [0,0], but expected a pair of whole numbers of at least 1.'],
+  [{ inputSize: [32, 1.5] }, 'inputSize is [32,1.5], but expected a pair of whole numbers of at least 1.'],
+  [{ classes: -1 }, 'classes is -1, but expected a whole number of at least 0.'],
+  [wrong({ stem: 'mnist' }), 'stem is "mnist", but expected imagenet, deep, tiered or cifar.'],
+  [wrong({ shortcut: 'E' }), 'shortcut is "E", but expected A, B, C or D.'],
+  [wrong({ form: 'c' }), 'form is "c", but expected A, B or C.'],
   [
     { width: 8, baseWidth: 4 },
-    'baseWidth = 4 leaves branches of ⌊8·4/64⌋ = 0 channels; with width = 8 it should be at least 8.',
+    'baseWidth is 4, but width 8 needs at least 8: branches would have ⌊8·4/64⌋ = 0 channels.',
   ],
-  [{ stemWidth: 0 }, 'stemWidth = 0 should be a whole number of at least 1.'],
-  [wrong({ stemPool: 'min' }), 'stemPool = "min" should be one of max, max-ceil, average.'],
-  [wrong({ attention: 'cbam' }), 'attention = "cbam" should be one of none, se, eca.'],
-  [wrong({ shortcutKernel: 2 }), 'shortcutKernel = 2 should be one of 1, 3.'],
+  [{ stemWidth: 0 }, 'stemWidth is 0, but expected a whole number of at least 1.'],
+  [wrong({ stemPool: 'min' }), 'stemPool is "min", but expected max, max-ceil or average.'],
+  [wrong({ attention: 'cbam' }), 'attention is "cbam", but expected none, se or eca.'],
+  [wrong({ shortcutKernel: 2 }), 'shortcutKernel is 2, but expected 1 or 3.'],
   [
     { halvedSplit: true, baseWidth: 5 },
-    'halvedSplit needs branches of an even number of channels; baseWidth = 5 with width = 64 makes some of 5.',
+    'halvedSplit is true, but needs branches with an even number of channels: baseWidth 5 and width 64 make some of 5.',
   ],
   [
     { stem: 'tiered', stemWidth: 3 },
-    'stemWidth = 3 leaves the first convolution of a tiered stem 3·⌊3/4⌋ = 0 features; it should be at least 4.',
+    'stemWidth is 3, but a tiered stem needs at least 4: its first convolution would have 3·⌊3/4⌋ = 0 features.',
   ],
-  [
-    { stem: 'cifar', stemPool: 'average' },
-    'stemPool = "average" needs a stem with a pool; with stem = "cifar" leave it out.',
-  ],
+  [{ stem: 'cifar', stemPool: 'average' }, 'stemPool is "average", but the stem "cifar" has no pool. Remove it.'],
   [
     { stemPool: 'max-ceil', inputSize: [2, 9] },
-    'inputSize = [2, 9] is too small for stemPool = "max-ceil"; it should be at least 3 both ways.',
+    'inputSize is [2, 9], but stemPool "max-ceil" needs at least 3 in both directions.',
   ],
   [
     { shortcutKernel: 3, shortcut: 'D' },
-    'shortcutKernel = 3 needs shortcut = B or C, not D, which has no strided projection.',
+    'shortcutKernel is 3, but shortcut D has no strided projection. Use shortcut B or C.',
   ],
   [
     { stem: 'deep', width: 8, baseWidth: 8, shortcut: 'A' },
-    'stemWidth = 32 makes 64 features, more than the 32 of the first stage, which shortcut A can only pad to.',
+    'stemWidth is 32, which makes 64 features, but shortcut A can only pad to the 32 of the first stage.',
   ],
-  [{ outputStride: 12 }, 'outputStride = 12 should be one of 4, 8, 16, 32 for this net.'],
-  [{ stem: 'cifar', depths: [1, 1], outputStride: 4 }, 'outputStride = 4 should be one of 1, 2 for this net.'],
+  [{ outputStride: 12 }, 'outputStride is 12, but expected 0, 4, 8, 16 or 32 for this network.'],
+  [{ stem: 'cifar', depths: [1, 1], outputStride: 4 }, 'outputStride is 4, but expected 0, 1 or 2 for this network.'],
 ])('%j is refused', (options, sentence) => {
-  expect(() => resolveConfig(options)).toThrow(new UsageError(sentence));
+  expect(() => resolveConfig(options)).toThrow(UsageError);
+  expect(() => resolveConfig(options)).toThrow(sentence);
 });

@@ -5,10 +5,11 @@
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { attend } from './attention.ts';
-import { branchWidth, type ResNeXtConfig, type ResNeXtOptions, resolveConfig, stemStride } from './config.ts';
+import { branchWidth, type ResNeXtConfig, type ResNeXtOptions, resolveConfig } from './config.ts';
 import { type BlockShape, residual } from './forms.ts';
 import { Layers, type Parameter } from './layers.ts';
 import { stem } from './stem.ts';
+import { stems } from './stems.ts';
 
 /** A block, including its shortcut. */
 interface Block extends BlockShape {
@@ -58,7 +59,7 @@ export function resnext(options: ResNeXtOptions = {}): Model {
  * instead; its first block has the dilation of the previous stage, whose map it reads.
  */
 function stages({ depths, stem, outputStride }: ResNeXtConfig): Stage[] {
-  let reached = stemStride(stem);
+  let reached: number = stems[stem].stride;
   let dilation = 1;
   return depths.map((_, s) => {
     const stride = s === 0 ? 1 : 2;

@@ -6,20 +6,25 @@
 import type { Value } from '../graph/graph.ts';
 import type { ResNeXtConfig, StemPool } from './config.ts';
 import type { Layers } from './layers.ts';
+import { type Stem, stems } from './stems.ts';
 
 /** An image [N, C, H, W] → what the first stage sees: [N, n, H, W] for CIFAR, else [N, n or 2w, H/4, W/4]. */
 export function stem(layers: Layers, input: Value, config: ResNeXtConfig): Value {
-  const x = layers.relu('relu', layers.normalization('bn1', convolutions(layers, input, config)));
-  return config.stem === 'cifar' ? x : pool(layers, x, config.stemPool);
+  const x = layers.relu('relu', layers.normalization('bn1', convolutions[config.stem](layers, input, config)));
+  return stems[config.stem].hasPool ? pool(layers, x, config.stemPool) : x;
 }
 
-function convolutions(layers: Layers, input: Value, config: ResNeXtConfig): Value {
-  if (config.stem === 'cifar') return layers.convolution('conv1', input, { filters: config.width, kernel: 3 }); // [N, n, H, W]
-  const stride = 2;
-  if (config.stem === 'imagenet')
-    return layers.convolution('conv1', input, { filters: config.width, kernel: 7, stride }); // [N, n, H/2, W/2]
+const convolutions: { readonly [S in Stem]: (layers: Layers, input: Value, config: ResNeXtConfig) => Value } = {
+  imagenet: (layers, input, { width: filters }) =>
+    layers.convolution('conv1', input, { filters, kernel: 7, stride: 2 }), // [N, n, H/2, W/2]
+  deep: threeConvolutions,
+  tiered: threeConvolutions,
+  cifar: (layers, input, { width: filters }) => layers.convolution('conv1', input, { filters, kernel: 3 }), // [N, n, H, W]
+};
+
+function threeConvolutions(layers: Layers, input: Value, config: ResNeXtConfig): Value {
   const [first, second, third] = deepStemFeatures(config);
-  let x = layers.convolution('conv1.0', input, { filters: first, kernel: 3, stride }); // [N, w or 3w/4, H/2, W/2]
+  let x = layers.convolution('conv1.0', input, { filters: first, kernel: 3, stride: 2 }); // [N, w or 3w/4, H/2, W/2]
   x = layers.relu('conv1.2', layers.normalization('conv1.1', x));
   x = layers.convolution('conv1.3', x, { filters: second, kernel: 3 }); // [N, w, H/2, W/2]
   x = layers.relu('conv1.5', layers.normalization('conv1.4', x));

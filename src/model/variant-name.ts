@@ -1,6 +1,8 @@
 /** The name of a config's variant: the inverse of `variant`. */
+
 import { UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from './config.ts';
+import { stems } from './stems.ts';
 import { variant, variants } from './variants.ts';
 
 /** The properties that define an architecture; the others concern its use, initialization or form. */
@@ -39,7 +41,6 @@ function isVariant(name: string, config: ResNeXtConfig, keys: readonly (keyof Re
 
 function systematicName(config: ResNeXtConfig, depth: string): string {
   const { attention, antialias, stem, stemPool, cardinality, baseWidth, width } = config;
-  const deep = { imagenet: '', cifar: '', deep: 'd', tiered: 't' }[stem];
   const family = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
-  return `${family}${antialias ? 'aa' : ''}${depth}${deep}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
+  return `${family}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
 }

@@ -1,7 +1,7 @@
 /**
- * Attributes between ONNX's AttributeProto and ours. What ours cannot hold exactly stays `opaque`, with its message as
- * value: graphs, sparse tensors, types, lists of tensors, references to a function's attribute, integers that a double
- * cannot hold, strings that are not UTF-8.
+ * Attributes between ONNX's AttributeProto and ours. Whatever ours cannot represent exactly stays `opaque`, with its
+ * message as the value: graphs, sparse tensors, types, lists of tensors, references to a function's attribute, integers
+ * that a double cannot hold, strings that are not UTF-8.
  */
 import { create, isFieldSet, isMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Attribute } from '../graph/graph.ts';
@@ -14,7 +14,7 @@ import {
 import { withFields } from './messages.ts';
 import { decodeTensor, encodeTensor } from './tensors.ts';
 
-/** An attribute as it was read, and the message to write it from while it is the same. */
+/** An attribute as it was read, and its message, which is written back as long as the attribute does not change. */
 export interface ReadAttribute {
   readonly attribute: Attribute;
   readonly message: AttributeProto;
@@ -39,7 +39,7 @@ export function readAttribute(message: AttributeProto, subject: string): ReadAtt
     : { attribute: { kind: 'opaque', value: message }, message };
 }
 
-/** With copies of its texts, which are views of the whole file's bytes and would keep them in memory. */
+/** A copy with strings of its own; the original ones are views that would keep the whole file in memory. */
 const detached = (message: AttributeProto): AttributeProto =>
   withFields(message, {
     ...(message.s.length > 0 && { s: new Uint8Array(message.s) }),
@@ -70,7 +70,7 @@ function readPlain(message: AttributeProto): Attribute | undefined {
   }
 }
 
-/** The type that a message states or, as in files of ONNX's first version, the one of the field that it fills. */
+/** The type that a message states or, in files of ONNX's first version, the type of the field that it fills. */
 function typeOf(message: AttributeProto): Type | undefined {
   if (message.type !== Type.UNDEFINED) return message.type as Type;
   const { f, i, s, t, floats, ints, strings } = AttributeProtoSchema.field;
@@ -88,7 +88,7 @@ function typeOf(message: AttributeProto): Type | undefined {
 
 const isExact = (value: bigint): boolean => toInt64(Number(value)) === value;
 
-/** 2^63 is what the largest int64 reads as: the end that a Slice gives to mean "to the last". */
+/** The largest int64 reads as 2^63. A Slice uses it as an end that means "to the last". */
 function toInt64(value: number): bigint {
   return value >= 2 ** 63 ? int64Max : BigInt(value);
 }
@@ -101,7 +101,7 @@ function decodeText(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The message for an attribute: the one it was read from, while it is the same. `subject` names the node. */
+/** The message for an attribute: the original one while it is unchanged. `subject` names the node in messages. */
 export function writeAttribute(
   name: string,
   attribute: Attribute,
@@ -115,14 +115,14 @@ export function writeAttribute(
   if (attribute.kind === 'int' || attribute.kind === 'ints') checkIntegers(name, attribute.value, subject);
   if (attribute.kind !== 'opaque') return create(AttributeProtoSchema, { ...fieldsOf(attribute), name });
   if (!isMessage(attribute.value, AttributeProtoSchema)) {
-    throw new Error(`${subject}: attribute "${name}" is opaque, and was not read from an ONNX file.`);
+    throw new Error(`${subject}: attribute "${name}" is opaque, but was not read from an ONNX file.`);
   }
   return withFields(attribute.value, { name });
 }
 
 function checkIntegers(name: string, value: number | readonly number[], subject: string): void {
   if (![value].flat().every(Number.isInteger)) {
-    throw new Error(`${subject}: attribute "${name}" is [${value}]; an integer attribute holds whole numbers.`);
+    throw new Error(`${subject}: attribute "${name}" is [${value}], but expected whole numbers.`);
   }
 }
 

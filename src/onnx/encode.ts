@@ -1,8 +1,8 @@
 /**
- * A model message as bytes, in chunks: what `toBinary` gives, except that the data of large initializers is neither
- * copied nor moved. In the wire format a message is its fields one after the other, in the order of their numbers, and a
- * field that is a message is a tag, a length and that message's bytes; so each part is encoded on its own.
- * Reference: https://protobuf.dev/programming-guides/encoding
+ * Encodes a model message in chunks: the bytes that `toBinary` gives, but the data of large initializers is neither
+ * copied nor moved. In the wire format, a message is its fields in the order of their numbers, and a field that is
+ * itself a message is a tag, a length and that message's bytes. So each part can be encoded separately. Reference:
+ * https://protobuf.dev/programming-guides/encoding
  */
 import { clearField, type DescField, type DescMessage, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
@@ -16,7 +16,7 @@ import {
 } from './generated/onnx_pb.ts';
 import { copyOf } from './messages.ts';
 
-/** Data of at least `large` bytes, one or more, is a chunk of its own. */
+/** Data of at least `large` bytes (1 or more) becomes a separate chunk. */
 export function encodeModel(model: ModelProto, large = 4096): Uint8Array[] {
   const field = ModelProtoSchema.field.graph;
   const [before, after] = encodeAround(ModelProtoSchema, model, field);
@@ -48,7 +48,7 @@ function encodeAround<S extends DescMessage>(schema: S, message: MessageShape<S>
   return [toBinary(schema, before), toBinary(schema, after)] as const;
 }
 
-/** A field whose content these chunks are. */
+/** A field with these chunks as its content. */
 function delimited(field: DescField, chunks: readonly Uint8Array[]): Uint8Array[] {
   const length = chunks.reduce((total, chunk) => total + chunk.length, 0);
   return [new BinaryWriter().tag(field.number, WireType.LengthDelimited).uint32(length).finish(), ...chunks];

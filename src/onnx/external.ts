@@ -1,7 +1,7 @@
 /**
- * External data: the bytes of large tensors in files beside the model, each found by a location, an offset and a
- * length. Reading brings all of them into the model; writing moves the large initializers out, to offsets that are
- * multiples of 4096, so that a runtime can map them into memory.
+ * External data: the bytes of large tensors in files beside the model, each found by location, offset and length.
+ * Reading loads all of them into the model. Writing moves large initializers out, at offsets that are multiples of
+ * 4096, so that a runtime can map them into memory.
  */
 import { create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
@@ -20,26 +20,26 @@ import { mapTensors } from './messages.ts';
 import { originOfValue } from './origin.ts';
 import { byteLengthOf, isExternal, withoutData, withRawData } from './tensors.ts';
 
-/** The bytes of a region of an external file; without a length, up to the file's end. It may throw what it likes. */
+/** Reads a region of an external file; without a length, up to the end of the file. May throw any error. */
 export type ExternalData = (location: string, offset: number, length: number | undefined) => Uint8Array;
 
 const alignment = 4096;
 
-/** The model with all external data in it. */
-export function bringIn(model: ModelProto, external: ExternalData, file: string): ModelProto {
+/** The model with all external data loaded. */
+export function inlineExternal(model: ModelProto, external: ExternalData, file: string): ModelProto {
   return mapTensors(model, (tensor) => {
     if (!isExternal(tensor)) return tensor;
     const subject = `${file}: tensor "${tensor.name}"`;
     const { location, offset, length } = readReference(tensor, subject);
     const needed = byteLengthOf(tensor, subject);
     if (needed !== undefined && length !== undefined && needed !== length) {
-      throw new FormatError(`${subject} takes ${needed} bytes, but its external data in "${location}" has ${length}.`);
+      throw new FormatError(`${subject} needs ${needed} bytes, but its external data in "${location}" has ${length}.`);
     }
     const bytes = external(location, offset, length ?? needed);
     const expected = length ?? needed ?? bytes.length;
     if (bytes.length !== expected) {
-      const got = `"${location}" gave ${bytes.length} from offset ${offset}`;
-      throw new FormatError(`${subject} takes ${expected} bytes, but ${got}. Is the data file complete?`);
+      const got = `"${location}" has ${bytes.length} from offset ${offset}`;
+      throw new FormatError(`${subject} needs ${expected} bytes, but ${got}. Check that the data file is complete.`);
     }
     return withRawData(tensor, bytes as Uint8Array<ArrayBuffer>);
   });
@@ -54,29 +54,34 @@ interface Reference {
 function readReference(tensor: TensorProto, subject: string): Reference {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get('location');
-  if (!location) throw new FormatError(`${subject} has external data without a location.`);
+  if (!location) throw new FormatError(`${subject} has external data, but no location for it.`);
   const number = (key: string): number | undefined => {
     const text = entries.get(key);
     if (text === undefined) return undefined;
     const value = Number(text);
     if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-    throw new FormatError(`${subject}: the ${key} of its external data is "${text}"; expected a number of bytes.`);
+    throw new FormatError(`${subject}: the ${key} of its external data is "${text}", but expected a number of bytes.`);
   };
   return { location, offset: number('offset') ?? 0, length: number('length') };
 }
 
-/** Initializers that lie in a data file: what the model says of each, and the bytes of the file, chunk by chunk. */
-export interface MovedOut {
+/** Initializers stored in a data file: the message with the reference for each, and the chunks of the file. */
+export interface PlacedTensors {
   readonly references: ReadonlyMap<Value, TensorProto>;
-  /** Each tensor is read when its chunk is made, so that no two need to be in memory. */
+  /** Each tensor is read when its chunk is made, so that only one needs to be in memory at a time. */
   readonly chunks: readonly (() => Uint8Array)[];
 }
 
 /**
- * Which of these initializers have at least `threshold` bytes, vectors of int64 apart, and where each goes. `apart`
- * gives each a file of its own, chunk i being the file `<location>.<i>`.
+ * Assigns a place in the data file to every initializer of at least `threshold` bytes, except vectors of int64. With
+ * `separateFiles` each gets a file of its own: chunk i is the file `<location>.<i>`.
  */
-export function moveOut(values: Iterable<Value>, location: string, threshold: number, apart = false): MovedOut {
+export function placeExternal(
+  values: Iterable<Value>,
+  location: string,
+  threshold: number,
+  separateFiles = false,
+): PlacedTensors {
   const references = new Map<Value, TensorProto>();
   const chunks: (() => Uint8Array)[] = [];
   let end = 0;
@@ -84,9 +89,9 @@ export function moveOut(values: Iterable<Value>, location: string, threshold: nu
     const { tensor } = value;
     if (!tensor || isShape(tensor) || byteLength(tensor) < Math.max(threshold, 1)) continue;
     const length = byteLength(tensor);
-    const padding = apart ? 0 : -end & (alignment - 1);
+    const padding = separateFiles ? 0 : -end & (alignment - 1);
     if (padding > 0) chunks.push(() => new Uint8Array(padding));
-    const reference = apart
+    const reference = separateFiles
       ? { location: `${location}.${chunks.length}`, offset: 0, length }
       : { location, offset: end + padding, length };
     references.set(value, withReference(value, tensor, reference));
@@ -96,7 +101,7 @@ export function moveOut(values: Iterable<Value>, location: string, threshold: nu
   return { references, chunks };
 }
 
-/** Shapes, axes and lengths: a runtime must know them before it has read any file. */
+/** Shapes, axes and lengths, which a runtime needs before it has read any file. */
 const isShape = ({ dtype, dims }: Tensor): boolean => dtype === 'int64' && dims.length <= 1;
 
 function withReference(value: Value, tensor: Tensor, reference: Reference): TensorProto {

@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('a model on disk', () => {
-  test('is read with the data beside it, and written in one file', async () => {
+  test('is read with the data beside it, and written as one file', async () => {
     const graph = await readOnnxFile(join(fixtures, 'external.onnx'));
     expect(Array.from(graph.initializers, ({ tensor }) => tensor?.dims)).toEqual([[4, 3, 1, 1], [4]]);
     await writeOnnxFile(join(folder, 'm.onnx'), graph);
@@ -32,7 +32,7 @@ describe('a model on disk', () => {
     expect(new Uint8Array(await readFile(join(folder, 'm.onnx')))).toEqual(writeOnnx(graph));
   });
 
-  test('is written from tensors that are read one at a time, each once, through a folded normalization', async () => {
+  test('is written with lazy tensors read one at a time, once each, even through a folded normalization', async () => {
     const model = resnext({ depths: [1, 1], cardinality: 2, baseWidth: 32, classes: 10, inputSize: 32 });
     const eager = initialWeights(model, 1);
     const reads = new Map<string, number>();
@@ -54,12 +54,12 @@ describe('a model on disk', () => {
     expect(Math.max(...reads.values())).toBe(1);
   });
 
-  test('is written in two files when its tensors are large, and ONNX Runtime runs them', async () => {
+  test('is written as two files if its tensors are large, and runs on ONNX Runtime', async () => {
     const graph = await readOnnxFile(join(fixtures, 'external.onnx'));
     const weight = [...graph.initializers][0]!;
     const path = join(folder, 'm.onnx');
     await writeOnnxFile(path, graph, { externalAbove: 10 });
-    expect(await readdir(folder)).toEqual(['m.onnx']); // no tensor is of 1024 bytes
+    expect(await readdir(folder)).toEqual(['m.onnx']); // no tensor has 1024 bytes
     const wide = Array.from({ length: 100 }, () => [...weight.tensor!.data] as number[]).flat();
     weight.tensor = { dtype: 'float32', dims: [400, 3, 1, 1], data: Float32Array.from(wide) };
     const bias = [...graph.initializers][1]!;
@@ -75,7 +75,7 @@ describe('a model on disk', () => {
     expect(writeOnnx(await readOnnxFile(path))).toEqual(writeOnnx(graph));
   });
 
-  test('that does not exist, or cannot be placed, is a sentence', async () => {
+  test('that does not exist or cannot be written is reported', async () => {
     await expect(readOnnxFile(join(folder, 'none.onnx'))).rejects.toThrow('none.onnx": no such file or folder');
     const graph = await readOnnxFile(join(fixtures, 'exported.onnx'));
     await expect(writeOnnxFile(join(folder, 'none', 'm.onnx'), graph)).rejects.toThrow(UsageError);
@@ -84,10 +84,10 @@ describe('a model on disk', () => {
     expect(await readdir(folder)).toEqual(['m.onnx']);
   });
 
-  test('that is cut is refused by name', async () => {
+  test('that is truncated is rejected by name', async () => {
     const path = join(folder, 'cut.onnx');
     await writeFile(path, (await readFile(join(fixtures, 'exported.onnx'))).subarray(0, 500));
-    await expect(readOnnxFile(path)).rejects.toThrow(`${path}: not an ONNX model, or a truncated one, in 500 bytes`);
+    await expect(readOnnxFile(path)).rejects.toThrow(`${path}: not an ONNX model, or a truncated one (500 bytes)`);
   });
 });
 
@@ -104,7 +104,7 @@ describe('external data', () => {
     return path;
   };
 
-  test('may lie below the model', async () => {
+  test('may be in a subfolder', async () => {
     const path = await refer('sub/w.bin');
     await writeFile(join(folder, 'model', 'sub', 'w.bin'), new Uint8Array(4));
     const [w] = (await readOnnxFile(path)).initializers;
@@ -112,40 +112,38 @@ describe('external data', () => {
   });
 
   test.each(['../w.bin', 'sub/../../w.bin', '/etc/hostname', '.', '..', 'sub\\..\\w.bin'])(
-    '%s is refused',
+    '%s is rejected',
     async (location) => {
       await writeFile(join(folder, 'w.bin'), new Uint8Array(4));
-      await expect(readOnnxFile(await refer(location))).rejects.toThrow(
-        "outside of the model's folder, and is not read",
-      );
+      await expect(readOnnxFile(await refer(location))).rejects.toThrow("outside the model's folder and was not read");
     },
   );
 
-  test('behind a link out of the folder is refused', async () => {
+  test('behind a link out of the folder is rejected', async () => {
     const path = await refer('w.bin');
     await writeFile(join(folder, 'secret'), new Uint8Array(4));
     await symlink(join(folder, 'secret'), join(folder, 'model', 'w.bin'));
-    await expect(readOnnxFile(path)).rejects.toThrow("outside of the model's folder");
+    await expect(readOnnxFile(path)).rejects.toThrow("outside the model's folder");
   });
 
-  test('that is missing or too short is refused', async () => {
+  test('that is missing or too short is rejected', async () => {
     const path = await refer('w.bin', 8);
-    await expect(readOnnxFile(path)).rejects.toThrow('its data file "w.bin" is not there. Put it beside the model');
+    await expect(readOnnxFile(path)).rejects.toThrow('its data file "w.bin" is missing. Put it beside the model');
     await writeFile(join(folder, 'model', 'w.bin'), new Uint8Array(4));
     await expect(readOnnxFile(path)).rejects.toThrow(FormatError);
-    await expect(readOnnxFile(path)).rejects.toThrow('tensor "w" takes 8 bytes, but "w.bin" gave 4 from offset 0');
+    await expect(readOnnxFile(path)).rejects.toThrow('tensor "w" needs 8 bytes, but "w.bin" has 4 from offset 0');
   });
 
   test('that was never read cannot be written elsewhere', async () => {
     const graph = readOnnx(await readFile(join(fixtures, 'external.onnx')));
-    await expect(writeOnnxFile(join(folder, 'm.onnx'), graph)).rejects.toThrow('lies in a file that was not read');
+    await expect(writeOnnxFile(join(folder, 'm.onnx'), graph)).rejects.toThrow('is in a file that was not read');
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('of a model with a link in its own path is read', async () => {
+  test('is read if the path of the model contains a link', async () => {
     await symlink(fixtures, join(folder, 'link'));
     await expect(readOnnxFile(join(folder, 'link', 'external.onnx'))).resolves.toBeDefined();
     await copyFile(join(fixtures, 'external.onnx'), join(folder, 'm.onnx'));
-    await expect(readOnnxFile(join(folder, 'm.onnx'))).rejects.toThrow('"external.bin" is not there');
+    await expect(readOnnxFile(join(folder, 'm.onnx'))).rejects.toThrow('"external.bin" is missing');
   });
 });

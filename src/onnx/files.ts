@@ -1,6 +1,6 @@
 /**
- * ONNX files on disk, in Node. External data lies in files in the model's folder or below it: a model that points
- * elsewhere is refused, so that opening somebody's model reads nothing but that model.
+ * ONNX files on disk, in Node. External data is in files in the model's folder or below it. A model that points
+ * elsewhere is rejected, so that opening an untrusted model reads nothing but that model.
  */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
@@ -12,26 +12,26 @@ import { readOnnx } from './read.ts';
 import { encodeChunks, inlineLimit } from './write.ts';
 
 export interface WriteFileOptions {
-  /** Above so many bytes of tensors the large ones go to a second file beside the first. The default is 1 GiB. */
+  /** With more bytes of tensors than this, large ones go to a second file beside the first. Defaults to 1 GiB. */
   readonly externalAbove?: number;
-  /** What the second file's name has after the first's; `.data` unless given. */
+  /** Appended to the first file's name to name the second. Defaults to `.data`. */
   readonly externalSuffix?: string;
 }
 
 /**
- * The graph in an ONNX file, with the data in files beside it.
+ * Reads a graph from an ONNX file, with the data in files beside it.
  *
- * @throws UsageError when the file cannot be read, FormatError when it is not a sound ONNX model.
+ * @throws UsageError if the file cannot be read, FormatError if it is not a valid ONNX model.
  * @example const graph = await readOnnxFile('model.onnx');
  */
 export async function readOnnxFile(path: string): Promise<Graph> {
-  return readOnnx(readRegion(path, 0, undefined), { name: path, external: besides(path) });
+  return readOnnx(readRegion(path, 0, undefined), { name: path, external: dataBeside(path) });
 }
 
 /**
- * Writes a graph as an ONNX file. What was at `path` stays whole until the new file is.
+ * Writes a graph as an ONNX file. An existing file at `path` stays intact until the new one is complete.
  *
- * @throws UsageError when an initializer has no contents, or the file system refuses.
+ * @throws UsageError if an initializer has no weights, or the file system refuses.
  * @example await writeOnnxFile('model.onnx', model.graph);
  */
 export async function writeOnnxFile(path: string, graph: Graph, options: WriteFileOptions = {}): Promise<void> {
@@ -61,19 +61,19 @@ function readRegion(path: string, offset: number, length: number | undefined): U
 }
 
 /** Reads the data files of the model at `path`. */
-function besides(path: string): ExternalData {
+function dataBeside(path: string): ExternalData {
   const folder = dirname(path);
   return (location, offset, length) => {
     const target = join(folder, location);
     const refuse = (): never => {
-      throw new FormatError(`${path}: its data lies at "${location}", outside of the model's folder, and is not read.`);
+      throw new FormatError(`${path}: its data file "${location}" is outside the model's folder and was not read.`);
     };
     if (isAbsolute(location) || location.includes('\\') || leaves(folder, target)) refuse();
     try {
       if (leaves(realpathSync(folder), realpathSync(target))) refuse();
     } catch (error) {
       if (error instanceof FormatError) throw error;
-      throw new FormatError(`${path}: its data file "${location}" is not there. Put it beside the model.`);
+      throw new FormatError(`${path}: its data file "${location}" is missing. Put it beside the model.`);
     }
     return readRegion(target, offset, length);
   };

@@ -1,21 +1,23 @@
 /**
- * Changing protobuf messages without touching the originals: what a file held stays as it was read, unknown fields and
- * the presence of fields included, and a changed message shares every part that did not change.
+ * Changes protobuf messages without touching the originals. A file's messages stay as they were read, including unknown
+ * fields and which fields are present. A changed message shares every unchanged part with the original.
  */
 import type { Message } from '@bufbuild/protobuf';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto } from './generated/onnx_pb.ts';
 
-/** A shallow copy. The prototype carries the defaults of absent fields, and goes along. */
+/** A shallow copy. It keeps the prototype, which holds the defaults of absent fields. */
 export const copyOf = <M extends Message>(message: M): M =>
   Object.assign(Object.create(Object.getPrototypeOf(message)), message);
 
-/** `message` with these fields; `message` itself where it has them already. An absent field stays so at its default. */
+/**
+ * `message` with these fields, or `message` itself if it has them already. An absent field stays absent at its default.
+ */
 export function withFields<M extends Message>(message: M, fields: Partial<M>): M {
   const changes = Object.entries(fields).filter(([name, value]) => message[name as keyof M] !== value);
   return changes.length === 0 ? message : Object.assign(copyOf(message), Object.fromEntries(changes));
 }
 
-/** `list` with every item changed; `list` itself where no item is. */
+/** `list` with every item mapped, or `list` itself if no item changes. */
 export function mapList<T>(list: T[], change: (item: T) => T): T[] {
   const changed = list.map(change);
   return sameItems(list, changed) ? list : changed;
@@ -25,10 +27,12 @@ export function mapList<T>(list: T[], change: (item: T) => T): T[] {
 export const sameItems = <T>(a: readonly T[], b: readonly T[]): boolean =>
   a.length === b.length && a.every((item, i) => item === b[i]);
 
-/** What to put in a tensor's place, or the tensor itself. `initializer` says that it is one, of a graph or subgraph. */
+/**
+ * Returns a replacement for a tensor, or the tensor itself. `initializer`: whether it is one, in a graph or subgraph.
+ */
 export type TensorChange = (tensor: TensorProto, initializer: boolean) => TensorProto;
 
-/** The model with every dense tensor changed: initializers and attributes, in subgraphs, functions and training too. */
+/** The model with every dense tensor mapped: initializers and attributes, also in subgraphs, functions and training. */
 export function mapTensors(model: ModelProto, change: TensorChange): ModelProto {
   const inGraph = (graph: GraphProto) => mapGraph(graph, change);
   return withFields(model, {

@@ -1,7 +1,7 @@
 /**
- * A graph as an ONNX message. Parts that came from a file start from what the file said of them (`origin.ts`), so a graph
- * read and not changed gives the same message again. A graph made here states version 8 of the format (ONNX 1.12) and
- * `resnext` as its producer; its semantic operators stand in the domain `resnext`, version 1.
+ * A graph as an ONNX message. Parts that came from a file start from their original message (`origin.ts`), so a graph
+ * that is read and not changed gives the same message again. A graph built here declares version 8 of the format (ONNX
+ * 1.12) and `resnext` as its producer; its semantic operators are in the domain `resnext`, version 1.
  */
 import { create } from '@bufbuild/protobuf';
 import { UsageError } from '../errors.ts';
@@ -34,12 +34,12 @@ const irVersion = 8n;
 /** From this version on, initializers need not be graph inputs. */
 const freeInitializers = 4n;
 
-/** What stands for initializers whose data lies elsewhere. */
+/** The messages of initializers whose data is in another file. */
 export type References = ReadonlyMap<Value, TensorProto>;
 
 /**
- * @throws UsageError for an initializer without contents.
- * @throws Error for a graph that ONNX cannot express: names given twice, values that nothing defines.
+ * @throws UsageError for an initializer without weights.
+ * @throws Error for a graph that ONNX cannot express: duplicate names, or values that nothing defines.
  */
 export function toModel(graph: Graph, references: References = new Map()): ModelProto {
   const nodes = graph.sorted();
@@ -53,14 +53,14 @@ export function toModel(graph: Graph, references: References = new Map()): Model
   });
 }
 
-/** Older files list every initializer as an input; one that was added and is not listed needs the newer format. */
+/** Older files list every initializer as an input. One that was added and is not listed needs the newer format. */
 function versionFor(graph: Graph, model: ModelProto): bigint {
   const inputs = new Set(graph.inputs);
   const added = [...graph.initializers].some((value) => !originOfValue(value) && !inputs.has(value));
   return added && model.irVersion < freeInitializers ? freeInitializers : model.irVersion;
 }
 
-/** The operator sets in use. What the file states and did not change stays as it is, under either name of ONNX's own. */
+/** The operator sets in use. Unchanged entries of the file stay as they are, under either name of ONNX's own domain. */
 function toOpsets(graph: Graph, nodes: readonly Node[], model: ModelProto): OperatorSetIdProto[] {
   const versions = new Map(graph.opsets);
   for (const node of nodes) declareDomain(node, versions);
@@ -85,7 +85,7 @@ function declareDomain(node: Node, versions: Map<string, number>): void {
   if (domain !== semanticDomain) {
     const remedy = `Set it with graph.opsets.set("${domain}", version)`;
     throw new Error(
-      `${describe(node)} is of the domain "${domain}", whose version the graph does not state. ${remedy}.`,
+      `${describe(node)} is in the domain "${domain}", but the graph does not declare its version. ${remedy}.`,
     );
   }
   versions.set(domain, 1);
@@ -140,7 +140,7 @@ function toInput(value: Value): ValueInfoProto {
   return toInfo(value, from);
 }
 
-/** `from` is what the file said of the value in the same place; failing that, what it said elsewhere serves. */
+/** `from` is the value's original message in the same place; if there is none, its message elsewhere serves. */
 function toInfo(value: Value, from: ValueInfoProto | undefined): ValueInfoProto {
   const origin = originOfValue(value);
   const type = typeOf(value);
@@ -150,7 +150,7 @@ function toInfo(value: Value, from: ValueInfoProto | undefined): ValueInfoProto 
 
 const typeOf = (value: Value): ValueType => value.tensor ?? value;
 
-/** The file's entries in its order, without those of values that are gone; then the values whose shape is new. */
+/** The file's entries in their order, without removed values, followed by values whose shape is new. */
 function toValueInfo(graph: Graph, nodes: readonly Node[]): ValueInfoProto[] {
   const elsewhere = new Set([...graph.inputs, ...graph.outputs, ...graph.initializers]);
   const made = nodes.flatMap((node) => node.outputs);
@@ -182,12 +182,12 @@ function toInitializer(value: Value): TensorProto {
   const origin = originOfValue(value);
   if (tensor) return encodeTensor(tensor, withFields(origin?.initializer ?? create(TensorProtoSchema), { name }));
   if (!origin?.initializer || origin.tensor) {
-    throw new UsageError(`Initializer "${name}" has no contents to write. Load or draw the weights first.`);
+    throw new UsageError(`Initializer "${name}" has no weights to write. Load or initialize them first.`);
   }
   return withFields(origin.initializer, { name });
 }
 
-/** Every value is defined once and under a name of its own, and every value that is read is defined. */
+/** Checks that every value is defined once, has a unique name, and is defined if it is read. */
 function checkNames(graph: Graph, nodes: readonly Node[]): void {
   const values = [...new Set([...graph.inputs, ...graph.initializers]), ...nodes.flatMap((node) => node.outputs)];
   const names = new Set<string>();
@@ -198,7 +198,7 @@ function checkNames(graph: Graph, nodes: readonly Node[]): void {
   }
   if (duplicates.size > 0) {
     const list = [...duplicates].map((name) => `"${name}"`).join(', ');
-    throw new Error(`The graph "${graph.name}" gives these names to more than one value: ${list}.`);
+    throw new Error(`The graph "${graph.name}" uses these names for more than one value: ${list}.`);
   }
   checkReads(graph, nodes, new Set(values));
 }
@@ -211,7 +211,9 @@ function checkReads(graph: Graph, nodes: readonly Node[], defined: ReadonlySet<V
   for (const [i, value] of graph.outputs.entries()) {
     check(value, `An output of the graph "${graph.name}"`);
     if (graph.outputs.indexOf(value) === i) continue;
-    throw new Error(`"${value.name}" is two outputs of the graph "${graph.name}". Give the second an Identity node.`);
+    throw new Error(
+      `"${value.name}" is listed twice in the outputs of the graph "${graph.name}". Add an Identity node for the second.`,
+    );
   }
   for (const node of nodes) {
     for (const value of reads(node)) check(value, describe(node));

@@ -1,6 +1,7 @@
 /**
- * What a file said of a graph, a node or a value beyond our model of it. The reader leaves one of these in `origin`;
- * the writer starts from its messages and puts on top what the graph says now, so that the rest survives.
+ * What a file states about a graph, a node or a value beyond our model of it. The reader stores one of these in
+ * `origin`. The writer starts from their messages and adds the graph's current state, so that everything else is
+ * preserved.
  */
 import type { Dim, Graph, Node, Value } from '../graph/graph.ts';
 import type { DType, Tensor } from '../tensor.ts';
@@ -8,9 +9,9 @@ import type { ReadAttribute } from './attributes.ts';
 import type { ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto } from './generated/onnx_pb.ts';
 
 export class GraphOrigin {
-  /** The model without what the graph holds: its nodes, values and initializers. */
+  /** The model without the parts that the graph holds: its nodes, values and initializers. */
   readonly model: ModelProto;
-  /** `value_info` in the file's order, and which of it speaks of no value of the graph. */
+  /** `value_info` in file order, and the entries that describe no value of the graph. */
   readonly infos: readonly ValueInfoProto[];
   readonly strays: ReadonlySet<ValueInfoProto>;
 
@@ -32,7 +33,7 @@ export class NodeOrigin {
   }
 }
 
-/** One value may be spoken of in several places; each keeps its message. */
+/** A value may be described in several places; each place keeps its message. */
 export class ValueOrigin {
   readonly name: string;
   dtype: DType | undefined;

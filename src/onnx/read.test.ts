@@ -1,4 +1,4 @@
-/** Files of others (`test/fixtures/onnx/make.py` makes them): what the graph says of them, and what is refused. */
+/** Reads third-party files (made by `test/fixtures/onnx/make.py`): the graphs they give, and what is rejected. */
 import { readFileSync } from 'node:fs';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
@@ -24,25 +24,25 @@ const find = (graph: Graph, name: string): Value =>
 const modelOf = (graph: MessageInitShape<typeof GraphProtoSchema>): Uint8Array =>
   toBinary(ModelProtoSchema, create(ModelProtoSchema, { irVersion: 8n, graph: create(GraphProtoSchema, graph) }));
 
-describe('a file made by others', () => {
+describe('a third-party file', () => {
   const bytes = fixture('everything.onnx');
   const graph = readOnnx(bytes, { name: 'everything.onnx' });
 
-  test.each(['everything.onnx', 'external.onnx', 'exported.onnx'])('%s is written as it came', (name) => {
+  test.each(['everything.onnx', 'external.onnx', 'exported.onnx'])('%s is written back unchanged', (name) => {
     const before = fixture(name);
     const after = writeOnnx(readOnnx(before));
     expect(fromBinary(ModelProtoSchema, after)).toEqual(fromBinary(ModelProtoSchema, before));
     expect(after).toEqual(before);
   });
 
-  test('keeps every node, known or not', () => {
+  test('keeps every node, known or unknown', () => {
     const ops = Array.from(graph.nodes, ({ op, domain }) => (domain ? `${domain}.${op}` : op));
     expect(ops).toEqual(['Constant', 'Conv', 'If', 'Loop', 'local.Twice', 'com.example.Mystery']);
     expect(Object.fromEntries(graph.opsets)).toEqual({ '': 16, 'com.example': 3, local: 1 });
     expect(graph.metadata.get('labels')).toBe('cat,dog');
   });
 
-  test('says which values its subgraphs read', () => {
+  test('knows which values its subgraphs read', () => {
     expect(names(nodeOf(graph, 'If').captures)).toEqual(['x', 'limit']);
     expect(new Set(names(nodeOf(graph, 'Loop').captures))).toEqual(new Set(['x', 'limit']));
     const limit = find(graph, 'limit');
@@ -51,7 +51,7 @@ describe('a file made by others', () => {
     expect(graph.initializers.has(limit)).toBe(true);
   });
 
-  test('types its attributes, and leaves alone what has no exact type here', () => {
+  test('gets typed attributes, and opaque ones where no type fits exactly', () => {
     const { attributes, inputs, outputs } = nodeOf(graph, 'Mystery');
     expect(names(inputs)).toEqual(['x', undefined, 'wide']);
     expect(names(outputs)).toEqual(['mystery', '']);
@@ -66,7 +66,7 @@ describe('a file made by others', () => {
     expect(nodeOf(graph, 'Constant').attributes.get('value')).toMatchObject({ value: { data: Float32Array.of(3) } });
   });
 
-  test('gives tensors of every type that has one here', () => {
+  test('gives tensors of every supported type', () => {
     const data = (name: string) => find(graph, name).tensor?.data;
     expect(data('limit')).toEqual(Float32Array.of(2));
     expect(data('listed')).toEqual(Float32Array.of(0.1, 0.2, Number.NaN));
@@ -88,7 +88,7 @@ describe('a file made by others', () => {
     expect(names(graph.outputs)).toEqual(['twice', 'summed', 'weight', 'x']);
   });
 
-  test('of the old style has initializers that are inputs too', () => {
+  test('in the old style has initializers that are also inputs', () => {
     const exported = readOnnx(fixture('exported.onnx'));
     const [image, weight, bias] = exported.inputs;
     expect([...exported.initializers]).toEqual([weight, bias]);
@@ -108,7 +108,7 @@ describe('external data', () => {
   const data = fixture('external.bin');
   const slice = (_: string, offset: number, length = data.length - offset) => data.subarray(offset, offset + length);
 
-  test('comes by location, offset and length, and is written in the model', () => {
+  test('is read by location, offset and length, and written into the model', () => {
     const graph = readOnnx(fixture('external.onnx'), { external: slice });
     expect(find(graph, 'weight').tensor?.dims).toEqual([4, 3, 1, 1]);
     const again = readOnnx(writeOnnx(graph));
@@ -116,7 +116,7 @@ describe('external data', () => {
     expect(find(again, 'bias').tensor?.data[0]).toBe(Buffer.from(data).readFloatLE(48));
   });
 
-  test('that is not given leaves values without contents', () => {
+  test('that is not provided leaves values without a tensor', () => {
     expect(find(readOnnx(fixture('external.onnx')), 'weight')).toMatchObject({
       dims: [4, 3, 1, 1],
       tensor: undefined,
@@ -137,48 +137,52 @@ describe('external data', () => {
     });
 
   test.each([
-    [{ offset: '0' }, 'tensor "w" has external data without a location'],
+    [{ offset: '0' }, 'tensor "w" has external data, but no location for it'],
     [{ location: 'a', offset: '-1' }, 'the offset of its external data is "-1"'],
     [{ location: 'a', length: '1e3' }, 'the length of its external data is "1e3"'],
-    [{ location: 'a', length: '12' }, 'takes 16 bytes, but its external data in "a" has 12'],
-    [{ location: 'a', offset: '60' }, '"a" gave 4 from offset 60. Is the data file complete?'],
-  ])('%o is refused', (entries, message) => {
+    [{ location: 'a', length: '12' }, 'needs 16 bytes, but its external data in "a" has 12'],
+    [{ location: 'a', offset: '60' }, '"a" has 4 from offset 60. Check that the data file is complete.'],
+  ])('%o is rejected', (entries, message) => {
     const read = () => readOnnx(refer(entries as Record<string, string>), { name: 'm.onnx', external: slice });
     expect(read).toThrow(FormatError);
     expect(read).toThrow(message);
   });
 
-  test('without offset and length begins at 0 and ends where the tensor does', () => {
+  test('without offset and length starts at 0 and has the size of the tensor', () => {
     const graph = readOnnx(refer({ location: 'a' }), { external: slice });
     expect(find(graph, 'w').tensor?.data).toHaveLength(4);
   });
 });
 
-describe('a file that contradicts itself is refused with a sentence', () => {
+describe('an inconsistent file is rejected with a message', () => {
   const relu = { opType: 'Relu', input: ['x'], output: ['y'], name: 'act' };
   const floats = (dims: bigint[], more: object) => [
     create(TensorProtoSchema, { name: 'w', dims, dataType: 1, ...more }),
   ];
   const cases: [string, Uint8Array, string][] = [
-    ['no bytes', new Uint8Array(0), 'm.onnx: not an ONNX model: its 0 bytes hold no graph'],
+    ['no bytes', new Uint8Array(0), 'm.onnx: not an ONNX model: its 0 bytes contain no graph'],
     ['text', new TextEncoder().encode('not a model'), 'm.onnx: not an ONNX model'],
     [
-      'a cut file',
+      'a truncated file',
       fixture('everything.onnx').subarray(0, 1000),
-      'not an ONNX model, or a truncated one, in 1000 bytes',
+      'not an ONNX model, or a truncated one (1000 bytes)',
     ],
     ['an undefined name', modelOf({ node: [relu] }), 'Relu "act" reads "x", which no input, initializer or node'],
     ['an undefined output', modelOf({ output: [{ name: 'y' }] }), 'graph output "y" is not defined'],
     [
-      'an output twice',
+      'a duplicate output',
       modelOf({ input: [{ name: 'x' }], output: [{ name: 'x' }, { name: 'x' }] }),
       '"x" is listed twice',
     ],
-    ['an input twice', modelOf({ input: [{ name: 'x' }, { name: 'x' }] }), '"x" is defined twice, the second time as'],
-    ['a nameless input', modelOf({ input: [{}] }), 'a graph input has no name'],
-    ['a name for two', modelOf({ input: [{ name: 'x' }, { name: 'y' }], node: [relu] }), 'as a node output'],
     [
-      'an initializer twice',
+      'a duplicate input',
+      modelOf({ input: [{ name: 'x' }, { name: 'x' }] }),
+      '"x" is defined twice, the second time as',
+    ],
+    ['a nameless input', modelOf({ input: [{}] }), 'a graph input has no name'],
+    ['a name with two meanings', modelOf({ input: [{ name: 'x' }, { name: 'y' }], node: [relu] }), 'as a node output'],
+    [
+      'a duplicate initializer',
       modelOf({ initializer: [{ name: 'w' }, { name: 'w' }] }),
       'initializer "w" is defined twice',
     ],
@@ -188,7 +192,7 @@ describe('a file that contradicts itself is refused with a sentence', () => {
     [
       'too few bytes',
       modelOf({ initializer: floats([2n], { rawData: new Uint8Array(7) }) }),
-      'takes 8 bytes, but has 7',
+      'needs 8 bytes, but has 7',
     ],
     [
       'too few elements',
@@ -196,22 +200,22 @@ describe('a file that contradicts itself is refused with a sentence', () => {
       'needs 2 elements, but its data has 1',
     ],
     [
-      'elements in a list of another type',
+      'elements in a list of the wrong type',
       modelOf({ initializer: floats([1n], { int32Data: [1] }) }),
       'its data has 0',
     ],
     [
-      'data twice',
+      'duplicate data',
       modelOf({ initializer: floats([1n], { floatData: [1], rawData: new Uint8Array(4) }) }),
-      'holds its data more than once',
+      'stores its data more than once',
     ],
     [
-      'an attribute twice',
+      'a duplicate attribute',
       modelOf({ node: [{ opType: 'Sum', attribute: [{ name: 'a' }, { name: 'a' }] }] }),
-      'has the attribute "a" twice',
+      'has a duplicate attribute "a"',
     ],
     [
-      'a subgraph that reads what is not there',
+      'a subgraph that reads an undefined value',
       modelOf({ node: [{ opType: 'If', attribute: [{ name: 'then_branch', g: { output: [{ name: 'lost' }] } }] }] }),
       'If "" reads "lost"',
     ],
@@ -223,7 +227,7 @@ describe('a file that contradicts itself is refused with a sentence', () => {
     expect(read).toThrow(message);
   });
 
-  test('but nodes may come in any order, and are written sorted', () => {
+  test('but nodes may be in any order, and are written sorted', () => {
     const second = { ...relu, input: ['y'], output: ['z'], name: 'second' };
     const graph = readOnnx(modelOf({ input: [{ name: 'x' }], node: [second, relu] }));
     const written = readOnnx(writeOnnx(graph));

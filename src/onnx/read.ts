@@ -1,17 +1,17 @@
 /**
  * Reads ONNX bytes into a graph. Nothing is folded, renamed or dropped: `Constant` nodes stay nodes (their tensor is
- * the attribute `value`), operators and domains may be unknown, and what the graph does not model stays in `origin`,
- * from where `write.ts` takes it again.
+ * the attribute `value`), operators and domains may be unknown, and whatever the graph does not model stays in
+ * `origin`, where `write.ts` picks it up again.
  *
- * Names become references here: every input of a node is the value of that name, and a value of the graph that a
- * subgraph (of an If or a Loop) reads by name is among its node's `captures`.
+ * Names become references: every input of a node is the value of that name. A value of the graph that a subgraph (of an
+ * If or a Loop) reads by name is among its node's `captures`.
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
 import { dtypeOf } from '../graph/data-types.ts';
 import { describe, Graph, Value } from '../graph/graph.ts';
 import { type ReadAttribute, readAttribute, subgraphs } from './attributes.ts';
-import { bringIn, type ExternalData } from './external.ts';
+import { type ExternalData, inlineExternal } from './external.ts';
 import {
   type GraphProto,
   type ModelProto,
@@ -27,26 +27,26 @@ import { decodeTensor, dimsOf } from './tensors.ts';
 import { readType } from './types.ts';
 
 export interface ReadOptions {
-  /** What messages call the file. */
+  /** The file's name in messages. */
   readonly name?: string;
   /**
-   * Gives the tensors that lie in other files. Without it they keep their reference: their values have no `tensor`,
-   * and are written as they came.
+   * Provides the tensors that are in other files. Without it, their values have no `tensor`, keep the reference, and
+   * are written back unchanged.
    */
   readonly external?: ExternalData;
 }
 
 /**
- * The graph in the bytes of an ONNX file. Tensors are copies; subgraphs and unknown fields still view the bytes, which
- * must not change afterwards.
+ * Decodes the graph in the bytes of an ONNX file. Tensors are copies. Subgraphs and unknown fields are views of the
+ * bytes, which must not change afterwards.
  *
- * @throws FormatError when the bytes are no ONNX model, or one that contradicts itself.
+ * @throws FormatError if the bytes are not an ONNX model, or an inconsistent one.
  * @example const graph = readOnnx(await readFile('model.onnx'), { name: 'model.onnx' });
  */
 export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Graph {
   const file = options.name ?? 'ONNX bytes';
   const model = decode(bytes, file);
-  return new Reader(options.external ? bringIn(model, options.external, file) : model, file).read();
+  return new Reader(options.external ? inlineExternal(model, options.external, file) : model, file).read();
 }
 
 function decode(bytes: Uint8Array, file: string): ModelProto {
@@ -55,13 +55,13 @@ function decode(bytes: Uint8Array, file: string): ModelProto {
     model = fromBinary(ModelProtoSchema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new FormatError(`${file}: not an ONNX model, or a truncated one, in ${bytes.length} bytes: ${reason}.`);
+    throw new FormatError(`${file}: not an ONNX model, or a truncated one (${bytes.length} bytes): ${reason}.`);
   }
-  if (!model.graph) throw new FormatError(`${file}: not an ONNX model: its ${bytes.length} bytes hold no graph.`);
+  if (!model.graph) throw new FormatError(`${file}: not an ONNX model: its ${bytes.length} bytes contain no graph.`);
   return model;
 }
 
-/** Lives while one model is read: the graph so far, and its values by name. */
+/** State while one model is read: the graph so far, and its values by name. */
 class Reader {
   readonly #model: ModelProto;
   readonly #file: string;
@@ -104,7 +104,7 @@ class Reader {
     for (const { key, value } of this.#model.metadataProps) metadata.set(key, value);
   }
 
-  /** A new value. An empty name stands for an output left out, and names nothing. */
+  /** Adds a value. An empty name stands for an omitted output and defines nothing. */
   #define(name: string, role: string): Value {
     if (this.#values.has(name)) this.#fail(`"${name}" is defined twice, the second time as ${role}.`);
     const value = new Value(name);
@@ -121,14 +121,14 @@ class Reader {
     this.#graph.inputs.push(value);
   }
 
-  /** A value may be spoken of in several places; what one leaves open, the next may say. */
+  /** A value may be described in several places; later descriptions fill in what earlier ones leave open. */
   #setType(value: Value, { dtype, dims }: Pick<Value, 'dtype' | 'dims'>): void {
     const origin = originOfValue(value)!;
     value.dtype = origin.dtype = value.dtype ?? dtype;
     value.dims = origin.dims = value.dims ?? dims;
   }
 
-  /** Before version 4 of the format, initializers are listed among the inputs too: then input and initializer are one. */
+  /** Before version 4 of the format, initializers are also listed as inputs; the two are one value. */
   #initializerValue(name: string): Value {
     const known = this.#values.get(name);
     if (name === '') this.#fail('an initializer has no name.');
@@ -158,7 +158,7 @@ class Reader {
     value.dims = origin.dims = dimsOf(message, `${this.#file}: sparse initializer "${name}"`);
   }
 
-  /** Whether `value_info` speaks of a value of this graph, and for the first time. */
+  /** Whether `value_info` describes a value of this graph, and does so for the first time. */
   #addInfo(info: ValueInfoProto): boolean {
     const value = this.#values.get(info.name);
     const origin = value && originOfValue(value);
@@ -200,7 +200,7 @@ class Reader {
   #readAttributes(message: NodeProto, subject: string): Map<string, ReadAttribute> {
     const attributes = new Map<string, ReadAttribute>();
     for (const attribute of message.attribute) {
-      if (attributes.has(attribute.name)) this.#fail(`${subject} has the attribute "${attribute.name}" twice.`);
+      if (attributes.has(attribute.name)) this.#fail(`${subject} has a duplicate attribute "${attribute.name}".`);
       attributes.set(attribute.name, readAttribute(attribute, `${this.#file}: ${subject}`));
     }
     return attributes;
@@ -215,7 +215,7 @@ class Reader {
   }
 }
 
-/** Version of each operator set; ONNX's own goes by two names, and files before operator sets mean version 1 of it. */
+/** Version of each operator set. ONNX's own has two names, and files from before operator sets mean version 1. */
 export function opsetsOf(model: ModelProto): Map<string, number> {
   if (model.opsetImport.length === 0) return new Map([['', 1]]);
   return new Map(model.opsetImport.map(({ domain, version }) => [ownDomain(domain), Number(version)]));
@@ -239,7 +239,7 @@ function freeNames(graph: GraphProto): Set<string> {
   return free;
 }
 
-/** The model without what the graph holds. */
+/** The model without the parts that the graph holds. */
 function remainder(model: ModelProto): ModelProto {
   const none = { node: [], input: [], output: [], initializer: [], sparseInitializer: [], valueInfo: [] };
   return withFields(model, { graph: withFields(model.graph!, none) });

@@ -1,6 +1,6 @@
 /**
- * What a file says survives reading and writing, byte for byte: random models with every kind of tensor, attribute and
- * type, subgraphs, and fields that nobody knows. And whatever bytes come, they read as a sound graph or as a FormatError.
+ * A file's content survives reading and writing byte for byte: random models with every kind of tensor, attribute and
+ * type, subgraphs, and unknown fields. Arbitrary bytes either read as a valid graph or throw a FormatError.
  */
 import { readFileSync } from 'node:fs';
 import { create, fromBinary, type Message, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
@@ -43,19 +43,19 @@ const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 const int64 = fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n);
 const float32 = fc.float();
 
-/** Sometimes appends a field with a number that no message has. */
-const strange = <M extends Message>(message: fc.Arbitrary<M>): fc.Arbitrary<M> =>
+/** Sometimes appends a field with a number that no message uses. */
+const withUnknownField = <M extends Message>(message: fc.Arbitrary<M>): fc.Arbitrary<M> =>
   fc.tuple(message, fc.option(fc.nat(100), { freq: 4 })).map(([made, value]) => {
     if (value !== null) made.$unknown = [{ no: 900, wireType: 0, data: Uint8Array.of(value) }];
     return made;
   });
 
-/** A message that states only some of the fields that may be left out. */
-const partly = <T extends object>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+/** A message with only some of its optional fields. */
+const withOptional = <T extends object>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
   fc.record(fields, { requiredKeys: [] }) as fc.Arbitrary<Partial<T>>;
 
 const entries = fc.array(
-  strange(partly({ key: text, value: text }).map((init) => create(StringStringEntryProtoSchema, init))),
+  withUnknownField(withOptional({ key: text, value: text }).map((init) => create(StringStringEntryProtoSchema, init))),
   { maxLength: 2 },
 );
 
@@ -89,9 +89,9 @@ const contents = (size: number) =>
   );
 
 const tensors: fc.Arbitrary<TensorProto> = shape.chain((dims) =>
-  strange(
+  withUnknownField(
     fc
-      .tuple(contents(count(dims)), partly({ docString: text, metadataProps: entries }))
+      .tuple(contents(count(dims)), withOptional({ docString: text, metadataProps: entries }))
       .map(([init, more]) => create(TensorProtoSchema, { ...init, ...more, dims: dims.map(BigInt) })),
   ),
 );
@@ -125,13 +125,13 @@ const types: fc.Arbitrary<TypeProto> = fc.oneof(
 );
 
 const info = (name: string) =>
-  strange(
-    partly({ type: types, docString: text, metadataProps: entries }).map((init) =>
+  withUnknownField(
+    withOptional({ type: types, docString: text, metadataProps: entries }).map((init) =>
       create(ValueInfoProtoSchema, { ...init, name }),
     ),
   );
 
-/** A subgraph that reads a value of the graph around it. */
+/** A subgraph that reads a value of the enclosing graph. */
 const subgraph = (outer: string) =>
   create(GraphProtoSchema, {
     node: [create(NodeProtoSchema, { input: [outer, ''], output: ['inner'], opType: 'Neg' })],
@@ -158,20 +158,27 @@ const attributeInit = (outer: string) =>
   );
 
 const attribute = (name: string, outer: string): fc.Arbitrary<AttributeProto> =>
-  strange(
+  withUnknownField(
     fc
-      .tuple(attributeInit(outer), partly({ docString: text }))
+      .tuple(attributeInit(outer), withOptional({ docString: text }))
       .map(([init, more]) => create(AttributeProtoSchema, { ...init, ...more, name })),
   );
 
 /** A node that reads any of `names`; its outputs are `made`. */
 const node = (names: readonly string[], made: readonly string[]) =>
-  strange(
+  withUnknownField(
     fc
       .tuple(
         fc.array(fc.constantFrom('', ...names), { maxLength: 3 }),
         fc.tuple(attribute('a', names[0] ?? ''), attribute('b', names[0] ?? '')),
-        partly({ name: text, opType: text, domain: text, docString: text, overload: text, metadataProps: entries }),
+        withOptional({
+          name: text,
+          opType: text,
+          domain: text,
+          docString: text,
+          overload: text,
+          metadataProps: entries,
+        }),
       )
       .map(([input, attributes, more]) =>
         create(NodeProtoSchema, { ...more, input, output: [...made], attribute: attributes }),
@@ -185,14 +192,14 @@ const graphs = fc.tuple(fc.nat(2), fc.array(tensors, { maxLength: 3 }), fc.nat(3
   const known = (before: number) =>
     ['s', ...inputNames, ...storedNames, ...made.slice(0, before).flat()].filter(Boolean);
   const all = known(nodes);
-  return strange(
+  return withUnknownField(
     fc
       .tuple(
         fc.tuple(...inputNames.map(info)),
         fc.tuple(...made.map((names, i) => node(known(i), names))),
         fc.shuffledSubarray(all).chain((names) => fc.tuple(...names.map(info))),
         fc.subarray([...all, 'stray', 'stray']).chain((names) => fc.tuple(...names.map(info))),
-        partly({ name: text, docString: text, metadataProps: entries }),
+        withOptional({ name: text, docString: text, metadataProps: entries }),
       )
       .map(([input, body, output, valueInfo, more]) => {
         stored.forEach((tensor, i) => {
@@ -208,15 +215,20 @@ const graphs = fc.tuple(fc.nat(2), fc.array(tensors, { maxLength: 3 }), fc.nat(3
 });
 
 const opsets = fc.array(
-  partly({ domain: fc.constantFrom('', 'ai.onnx', 'com.example'), version: fc.bigInt(0n, 30n) }).map((init) =>
+  withOptional({ domain: fc.constantFrom('', 'ai.onnx', 'com.example'), version: fc.bigInt(0n, 30n) }).map((init) =>
     create(OperatorSetIdProtoSchema, init),
   ),
   { maxLength: 3 },
 );
 
-const models = strange(
+const models = withUnknownField(
   fc
-    .tuple(graphs, opsets, entries, partly({ irVersion: fc.bigInt(1n, 13n), producerName: text, modelVersion: int64 }))
+    .tuple(
+      graphs,
+      opsets,
+      entries,
+      withOptional({ irVersion: fc.bigInt(1n, 13n), producerName: text, modelVersion: int64 }),
+    )
     .map(([graph, opsetImport, metadataProps, more]) =>
       create(ModelProtoSchema, {
         ...more,
@@ -229,7 +241,7 @@ const models = strange(
     ),
 );
 
-describe('a model read and written', () => {
+describe('a model that is read and written', () => {
   test('gives the same bytes', () => {
     fc.assert(
       fc.property(models, (model) => {
@@ -242,7 +254,7 @@ describe('a model read and written', () => {
     );
   });
 
-  test('is encoded in chunks as it would be in one piece', () => {
+  test('has the same bytes in chunks as in one piece', () => {
     fc.assert(
       fc.property(models, fc.integer({ min: 1, max: 8 }), (model, large) => {
         expect(joinBytes(encodeModel(model, large))).toEqual(toBinary(ModelProtoSchema, model));
@@ -251,7 +263,7 @@ describe('a model read and written', () => {
     );
   });
 
-  test('gives the same bytes after the graph was cloned', () => {
+  test('gives the same bytes after its graph is cloned', () => {
     fc.assert(
       fc.property(models, (model) => {
         const before = toBinary(ModelProtoSchema, model);
@@ -262,8 +274,8 @@ describe('a model read and written', () => {
   });
 });
 
-/** Reads the bytes; a file that reads writes again, and what was written is the same model. */
-function readsOrRefuses(damaged: Uint8Array): void {
+/** Reads the bytes. If that works, writing them gives the same model. */
+function readsOrRejects(damaged: Uint8Array): void {
   let written: Uint8Array;
   try {
     written = writeOnnx(readOnnx(damaged, { name: 'damaged.onnx' }));
@@ -279,22 +291,22 @@ describe('damaged bytes', () => {
   const file = readFileSync(new URL('../../test/fixtures/onnx/everything.onnx', import.meta.url));
   const position = fc.nat(file.length - 1);
 
-  test('read or are refused, wherever bytes are changed', () => {
+  test('are read or rejected, wherever bytes are changed', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(position, fc.nat(255)), { minLength: 1, maxLength: 4 }), (changes) => {
         const damaged = Uint8Array.from(file);
         for (const [at, value] of changes) damaged[at] = value;
-        readsOrRefuses(damaged);
+        readsOrRejects(damaged);
       }),
       { numRuns: 1000 },
     );
   });
 
-  test('read or are refused, wherever the file ends', () => {
-    for (let length = 0; length < file.length; length += 1) readsOrRefuses(file.subarray(0, length));
+  test('are read or rejected, wherever the file ends', () => {
+    for (let length = 0; length < file.length; length += 1) readsOrRejects(file.subarray(0, length));
   });
 
-  test('that are no model are refused', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), readsOrRefuses), { numRuns: 500 });
+  test('are rejected if they are not a model', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), readsOrRejects), { numRuns: 500 });
   });
 });

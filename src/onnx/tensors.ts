@@ -1,7 +1,7 @@
 /**
- * Tensors between ONNX's TensorProto and ours. A file holds the elements as little-endian bytes (`raw_data`) or in a
- * typed list; ours are copied out of the file, so that they are aligned, can be written to, and let the file's bytes go.
- * Element types without a `DType` (strings, 8-bit and 4-bit floats, complex numbers) are left to their message.
+ * Tensors between ONNX's TensorProto and ours. A file stores the elements as little-endian bytes (`raw_data`) or in a
+ * typed list. Ours are copies, so they are aligned, can be written to, and do not keep the file's bytes in memory.
+ * Element types without a `DType` (strings, 8-bit and 4-bit floats, complex numbers) stay in their message.
  */
 import { clearField, create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
@@ -41,29 +41,29 @@ export const isExternal = (message: TensorProto): boolean => message.dataLocatio
 /** A tensor's dimensions as numbers. `subject` names the tensor in messages. */
 export function dimsOf(message: { readonly dims: readonly bigint[] }, subject: string): number[] {
   if (message.dims.some((dim) => dim < 0n)) {
-    throw new FormatError(`${subject} has dimensions [${message.dims}]; none may be negative.`);
+    throw new FormatError(`${subject} has dimensions [${message.dims}], but none may be negative.`);
   }
   return message.dims.map(Number);
 }
 
-/** How many bytes the elements take, if the type is one of ours. */
+/** Size of the elements in bytes, if the type is one of ours. */
 export function byteLengthOf(message: TensorProto, subject: string): number | undefined {
   const dtype = dtypeOf(message.dataType);
   return dtype && elements(dimsOf(message, subject)) * bytesPerElement(dtype);
 }
 
 /**
- * The tensor that a message holds, and the message to keep for writing it again. There is no tensor where its type has
- * no `DType`, where the message is one segment of it, or where its data lies in another file.
+ * The tensor in a message, and the message to keep for writing it back. There is no tensor if its type has no `DType`,
+ * if the message is only one segment of it, or if its data is in another file.
  *
- * @throws FormatError when the data does not fill the dimensions exactly.
+ * @throws FormatError if the data does not fill the dimensions exactly.
  */
 export function decodeTensor(message: TensorProto, subject: string): { tensor?: Tensor; message: TensorProto } {
   const dims = dimsOf(message, subject);
   const dtype = dtypeOf(message.dataType);
   if (!dtype || message.segment || isExternal(message)) return { message };
   if ([message.rawData, ...listsOf(message)].filter(isFilled).length > 1) {
-    throw new FormatError(`${subject} holds its data more than once, in raw_data and typed lists; one is allowed.`);
+    throw new FormatError(`${subject} stores its data more than once; expected either raw_data or one typed list.`);
   }
   const data = isRaw(message) ? fromBytes(message, dtype, subject) : typedLists[dtype](message);
   if (data.length !== elements(dims)) {
@@ -90,14 +90,14 @@ function fromBytes<D extends DType>(message: TensorProto, dtype: D, subject: str
   const expected = byteLengthOf(message, subject);
   if (bytes.length !== expected) {
     const dims = dimsOf(message, subject);
-    throw new FormatError(`${subject} is ${dtype} [${dims}] and takes ${expected} bytes, but has ${bytes.length}.`);
+    throw new FormatError(`${subject} is ${dtype} [${dims}] and needs ${expected} bytes, but has ${bytes.length}.`);
   }
   const data = allocate(dtype, bytes.length / bytesPerElement(dtype));
   new Uint8Array(data.buffer).set(bytes);
   return data;
 }
 
-/** The message for a tensor: on top of the one that it was read from where there is one, which stays if it still fits. */
+/** The message for a tensor, based on the message that it was read from. That one is returned if it still fits. */
 export function encodeTensor(value: Tensor, from: TensorProto = create(TensorProtoSchema)): TensorProto {
   const dims = value.dims.map(BigInt);
   const shaped = withFields(from, {
@@ -108,7 +108,7 @@ export function encodeTensor(value: Tensor, from: TensorProto = create(TensorPro
   return withRawData(shaped, bytesOf(value));
 }
 
-/** The message with these bytes as its data, in whatever way it had it before. No bytes need no field. */
+/** The message with these bytes as its data, however it stored its data before. Empty data needs no field. */
 export function withRawData(message: TensorProto, rawData: Uint8Array<ArrayBuffer>): TensorProto {
   if (isRaw(message) && !isExternal(message)) {
     return message.rawData.length + rawData.length > 0 ? withFields(message, { rawData }) : message;
@@ -116,7 +116,7 @@ export function withRawData(message: TensorProto, rawData: Uint8Array<ArrayBuffe
   return Object.assign(withoutData(message), { rawData });
 }
 
-/** The message without its data, wherever that was. */
+/** The message without its data, however it was stored. */
 export function withoutData(message: TensorProto): TensorProto {
   const bare = copyOf(message);
   for (const name of ['rawData', 'dataLocation'] as const) clearField(bare, TensorProtoSchema.field[name]);
@@ -124,7 +124,7 @@ export function withoutData(message: TensorProto): TensorProto {
   return Object.assign(bare, { floatData, doubleData, int32Data, int64Data, uint64Data, externalData });
 }
 
-/** Whether a typed list holds a tensor's very bits. Its elements may have been written to since they were read. */
+/** Whether a typed list still holds exactly the tensor's bits; its elements may have changed since they were read. */
 function holdsInLists(message: TensorProto, value: Tensor): boolean {
   if (isRaw(message) || isExternal(message)) return false;
   const data = typedLists[value.dtype](message);

@@ -1,6 +1,6 @@
 /**
- * What ONNX says of a value's type (ValueInfoProto) and what ours says: an element type and dimensions. A dimension of
- * which nothing is known is ''. Types that are not dense tensors, or whose elements have no `DType`, read as unknown.
+ * Types of values between ONNX (ValueInfoProto) and ours: an element type and dimensions. An unknown dimension is ''.
+ * Types other than dense tensors, and elements without a `DType`, read as unknown.
  */
 import { clearField, create } from '@bufbuild/protobuf';
 import { dataTypeOf, dtypeOf } from '../graph/data-types.ts';
@@ -40,8 +40,8 @@ function readDim({ value }: TensorShapeProto_Dimension): Dim {
 }
 
 /**
- * The message for a value of this name and type, on top of one that spoke of it before. An element type without a
- * `DType` stays as it was; one that is not known any more takes the type with it.
+ * The message for a value of this name and type, based on its previous message. An element type without a `DType`
+ * stays; if the element type is no longer known, the whole type is dropped.
  */
 export function writeInfo(name: string, type: ValueType, from = create(ValueInfoProtoSchema)): ValueInfoProto {
   const named = withFields(from, { name });
@@ -63,7 +63,7 @@ function withoutType(info: ValueInfoProto): ValueInfoProto {
   return copy;
 }
 
-/** A dimension that did not change keeps its message, and with it its denotation. */
+/** An unchanged dimension keeps its message, including its denotation. */
 function writeShape(dims: readonly Dim[], before: TensorShapeProto | undefined): TensorShapeProto {
   const dim = dims.map((size, i) => {
     const old = before?.dim[i];

@@ -1,4 +1,6 @@
-/** Graphs made here, and graphs changed after reading: what is written is what the graph says, and ONNX Runtime runs it. */
+/**
+ * Graphs built here, and graphs changed after reading: the file holds what the graph says, and ONNX Runtime runs it.
+ */
 import { readFileSync } from 'node:fs';
 import { fromBinary } from '@bufbuild/protobuf';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
@@ -12,7 +14,7 @@ import { type ModelProto, ModelProtoSchema } from './generated/onnx_pb.ts';
 import { readOnnx } from './read.ts';
 import { encodeOnnx, writeOnnx } from './write.ts';
 
-/** A 1×1 convolution of two channels into three, then ReLU. */
+/** A 1×1 convolution from two channels to three, then ReLU. */
 function small(): Graph {
   const graph = new Graph('small');
   const x = new Value('x', 'float32', ['N', 2, 1, 2]); // [N, 2, 1, 2]
@@ -47,27 +49,27 @@ const messageOf = (graph: Graph): ModelProto => fromBinary(ModelProtoSchema, wri
 const everything = () => readOnnx(readFileSync(new URL('../../test/fixtures/onnx/everything.onnx', import.meta.url)));
 const first = (graph: Graph, op: string) => [...graph.nodes].find((node) => node.op === op)!;
 
-describe('a graph made here', () => {
-  test('runs in ONNX Runtime', async () => {
+describe('a graph built here', () => {
+  test('runs on ONNX Runtime', async () => {
     expect(await run(await InferenceSession.create(writeOnnx(small())))).toEqual(relu);
   });
 
-  test('runs with its weights in a file of their own', async () => {
+  test('runs with its weights in a separate file', async () => {
     const { model, data } = encodeOnnx(small(), { location: 'small.data', threshold: 1 });
     const bytes = new Uint8Array(Buffer.concat(data));
     const session = await InferenceSession.create(model, { externalData: [{ path: 'small.data', data: bytes }] });
     expect(await run(session)).toEqual(relu);
   });
 
-  test('runs with each weight in a file of its own, in place', async () => {
+  test('runs with each weight in a separate file', async () => {
     const graph = small();
-    const { model, data } = encodeOnnx(graph, { location: 'small', threshold: 1, apart: true });
+    const { model, data } = encodeOnnx(graph, { location: 'small', threshold: 1, separateFiles: true });
     expect(data.map(({ buffer }) => buffer)).toEqual([[...graph.initializers][0]!.tensor!.data.buffer]);
     const session = await InferenceSession.create(model, { externalData: [{ path: 'small.0', data: data[0]! }] });
     expect(await run(session)).toEqual(relu);
   });
 
-  test('states what ONNX asks for', () => {
+  test('declares what ONNX requires', () => {
     const { irVersion, producerName, opsetImport, metadataProps, graph } = messageOf(small());
     expect([irVersion, producerName, graph?.name]).toEqual([8n, 'resnext', 'small']);
     expect(opsetImport).toMatchObject([{ domain: '', version: 17n }]);
@@ -77,7 +79,7 @@ describe('a graph made here', () => {
     expect(graph?.initializer[0]?.rawData).toHaveLength(24);
   });
 
-  test('reads back the same', () => {
+  test('reads back unchanged', () => {
     const back = readOnnx(writeOnnx(small()));
     const describeValue = ({ name, dtype, dims, tensor }: Value) => ({ name, dtype, dims, tensor });
     const describeGraph = (graph: Graph) => ({
@@ -129,7 +131,7 @@ describe('a graph made here', () => {
     expect(messageOf(graph).opsetImport).toMatchObject([{ domain: '' }, { domain: 'resnext', version: 1n }]);
   });
 
-  test('leaves small tensors in the model, and aligns the others to 4096 bytes', () => {
+  test('keeps small tensors in the model, and aligns the others to 4096 bytes', () => {
     const graph = small();
     for (const [name, length] of [
       ['a', 300],
@@ -157,17 +159,21 @@ describe('a graph made here', () => {
 
 describe('a graph that cannot be written', () => {
   const cases: [string, (graph: Graph) => unknown, string][] = [
-    ['names given twice', (graph) => graph.initializers.add(new Value('x')), 'names to more than one value: "x"'],
+    ['duplicate names', (graph) => graph.initializers.add(new Value('x')), 'names for more than one value: "x"'],
     [
-      'an initializer without contents',
+      'an initializer without weights',
       (graph) => {
         for (const value of graph.initializers) value.tensor = undefined;
       },
-      'Initializer "w" has no contents to write',
+      'Initializer "w" has no weights to write',
     ],
-    ['a value that is nowhere', (graph) => graph.initializers.clear(), 'Conv "conv1" reads "w", which the graph'],
-    ['an output that is nowhere', (graph) => graph.outputs.push(new Value('z')), 'reads "z", which the graph does not'],
-    ['an output twice', (graph) => graph.outputs.push(graph.outputs[0]!), '"y" is two outputs of the graph "small"'],
+    ['an undefined value', (graph) => graph.initializers.clear(), 'Conv "conv1" reads "w", which the graph'],
+    ['an undefined output', (graph) => graph.outputs.push(new Value('z')), 'reads "z", which the graph does not'],
+    [
+      'a duplicate output',
+      (graph) => graph.outputs.push(graph.outputs[0]!),
+      '"y" is listed twice in the outputs of the graph "small"',
+    ],
     ['an input without a type', (graph) => graph.inputs.push(new Value('z')), 'Graph input "z" has no data type'],
     [
       'a value without a name',
@@ -184,12 +190,12 @@ describe('a graph that cannot be written', () => {
     [
       'an integer attribute with a fraction',
       (graph) => first(graph, 'Conv').attributes.set('group', { kind: 'int', value: 1.5 }),
-      'Conv "conv1": attribute "group" is [1.5]; an integer attribute holds whole numbers',
+      'Conv "conv1": attribute "group" is [1.5], but expected whole numbers',
     ],
     [
       'an opaque attribute from elsewhere',
       (graph) => first(graph, 'Conv').attributes.set('body', { kind: 'opaque', value: {} }),
-      'attribute "body" is opaque, and was not read from an ONNX file',
+      'attribute "body" is opaque, but was not read from an ONNX file',
     ],
   ];
 
@@ -205,7 +211,7 @@ describe('a graph that cannot be written', () => {
     huge.tensor = tensor('uint8', [2 ** 30 + 1]);
     graph.initializers.add(huge);
     expect(() => writeOnnx(graph)).toThrow(UsageError);
-    expect(() => writeOnnx(graph)).toThrow('Write them beside the model, with writeOnnxFile(path, graph).');
+    expect(() => writeOnnx(graph)).toThrow('Use writeOnnxFile(path, graph), which writes them beside the model.');
     expect(encodeOnnx(graph, { location: 'd' }).model.length).toBeLessThan(1000);
   });
 
@@ -218,13 +224,13 @@ describe('a graph that cannot be written', () => {
   test('data that was not read', () => {
     const graph = readOnnx(readFileSync(new URL('../../test/fixtures/onnx/external.onnx', import.meta.url)));
     expect(() => encodeOnnx(graph, { location: 'd' })).toThrow(
-      'The data of tensor "weight" lies in a file that was not read',
+      'The data of tensor "weight" is in a file that was not read',
     );
   });
 });
 
 describe('a graph changed after reading', () => {
-  test('keeps what the change does not touch', () => {
+  test('keeps everything that the change does not touch', () => {
     const graph = everything();
     const conv = first(graph, 'Conv');
     conv.name = 'renamed';
@@ -238,7 +244,7 @@ describe('a graph changed after reading', () => {
     expect([functions.length, trainingInfo.length]).toEqual([1, 1]);
   });
 
-  test('says what became known of a type, and nothing any more of what did not stay', () => {
+  test('states newly known types, and drops the ones that no longer hold', () => {
     const graph = everything();
     const conv = first(graph, 'Conv').outputs[0]!;
     conv.dtype = undefined;
@@ -254,7 +260,7 @@ describe('a graph changed after reading', () => {
     });
   });
 
-  test('says nothing any more of values that are gone', () => {
+  test('drops entries of removed values', () => {
     const graph = everything();
     graph.remove(first(graph, 'Conv'));
     const names = messageOf(graph).graph?.valueInfo.map(({ name }) => name);
@@ -291,7 +297,7 @@ describe('a graph changed after reading', () => {
     expect(written?.valueInfo.map(({ name }) => name)).toEqual(['nowhere', 'conv', 'twice', 'k']);
   });
 
-  test('of the old format, with an initializer that is no input, states the newer one', () => {
+  test('in the old format, with an initializer that is not an input, declares the newer format', () => {
     const graph = readOnnx(readFileSync(new URL('../../test/fixtures/onnx/exported.onnx', import.meta.url)));
     expect(messageOf(graph).irVersion).toBe(3n);
     const added = new Value('added');
@@ -300,7 +306,7 @@ describe('a graph changed after reading', () => {
     expect(messageOf(graph).irVersion).toBe(4n);
   });
 
-  test('runs in ONNX Runtime, as PyTorch exported it', async () => {
+  test('runs on ONNX Runtime, as PyTorch exported it', async () => {
     const graph = readOnnx(readFileSync(new URL('../../test/fixtures/onnx/exported.onnx', import.meta.url)));
     graph.inputs[0]!.name = 'x';
     graph.outputs[0]!.name = 'y';

@@ -24,34 +24,34 @@ const mistake = (path: string, label: number, predicted: number, probability: nu
   ...{ path, label, predicted, probability },
 });
 
-it('shows of the most confused pairs the images of which the model was surest', () => {
+it('picks the images with the highest probability from the most confused pairs', () => {
   const some = [mistake('1', 1, 2, 0.9), mistake('2', 0, 1, 0.5), mistake('3', 0, 1, 0.7)];
   expect(chooseMistakes(result, some).map(({ path }) => path)).toEqual(['3', '2', '1']);
   const many = Array.from({ length: 20 }, (_, i) => mistake(`${i}`, 0, 1, i / 20));
   expect(chooseMistakes(result, many).map(({ path }) => path)).toEqual(['19', '18', '17', '16', '15', '14']);
 });
 
-it('is one page with the figures, the matrix, the pairs and the classes', () => {
+it('has the figures, the matrix, the pairs and the classes on one page', () => {
   const shown = [{ ...mistake('x/"1".png', 0, 1, 0.7), thumbnail: 'data:image/jpeg;base64,AAAA' }];
   const html = evaluationReport(result, { model: 'm', folder: 'd', notes: ['ten crops'], mistakes: shown });
   expect(html).toContain('<dt>top-1</dt><dd>70.00 %</dd>');
-  expect(html).not.toContain('top-5'); // of three classes it says nothing
+  expect(html).not.toContain('top-5'); // meaningless with three classes
   expect(html).toContain('<p class="about">ten crops</p>');
-  expect(html).toContain('<title>a: 2 of 6 taken for &lt;b></title>');
-  expect(html).toContain('<title>&lt;b>: 3 of 4 named right</title>');
-  expect(html.match(/<rect class="(right|wrong)"/g)).toHaveLength(4);
-  expect(html).toContain('<b>a</b> taken for <b>&lt;b></b>: 2 of 6');
+  expect(html).toContain('<title>a: 2 of 6 predicted as &lt;b></title>');
+  expect(html).toContain('<title>&lt;b>: 3 of 4 correct</title>');
+  expect(html.match(/<rect class="(correct|wrong)"/g)).toHaveLength(4);
+  expect(html).toContain('<b>a</b> predicted as <b>&lt;b></b>: 2 of 6');
   expect(html).toContain('<img src="data:image/jpeg;base64,AAAA" alt="x/&quot;1&quot;.png"');
   expect(html).not.toContain('<b></b>');
   expect(html).not.toMatch(/(src|href)="(?!data:)/);
-  expect(html).toContain('The weakest first, without the one class that had no images.');
+  expect(html).toContain('Weakest first, without the one class that had no images.');
   expect([...html.matchAll(/<tr><td>([^<]*)</g)].map(([, label]) => label)).toEqual(['&lt;b>', 'a']);
 });
 
-it('a thousand classes make as many cells as are not empty', () => {
+it('draws one cell per non-empty entry for a thousand classes', () => {
   const labels = Array.from({ length: 1000 }, (_, k) => `class ${k}`);
   const counts = labels.map((_, t) => labels.map((_, p) => (p === t ? 2 : p === (t + 1) % 1000 ? 1 : 0)));
   const html = evaluationReport(evaluation(labels, counts), { model: 'm', folder: 'd' });
-  expect(html.match(/<rect class="(right|wrong)"/g)).toHaveLength(2000);
+  expect(html.match(/<rect class="(correct|wrong)"/g)).toHaveLength(2000);
   expect(html.length).toBeLessThan(2 ** 20);
 });

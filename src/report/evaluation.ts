@@ -1,41 +1,41 @@
-/** An evaluation as one HTML page: its figures, the classes, the confusion matrix, and images that were named wrong. */
+/** An evaluation as an HTML page: its figures, the classes, the confusion matrix, and misclassified images. */
 
 import type { Evaluation } from '../classifier/evaluation.ts';
 import { mostConfused, weakestFirst } from '../metrics/confusion.ts';
 import { escapeHtml, page } from '../page.ts';
 import { confusionMatrix, matrixStyle } from './heatmap.ts';
 
-/** An image that was named wrong. */
+/** A misclassified image. */
 export interface Mistake {
   readonly path: string;
-  /** Places in the list of classes. */
+  /** Indices into the list of classes. */
   readonly label: number;
   readonly predicted: number;
-  /** How sure the model was. */
+  /** The probability that the model gave to the predicted class. */
   readonly probability: number;
 }
 
 export interface ShownMistake extends Mistake {
-  /** The image itself, small, as a `data:` URL. */
+  /** A thumbnail of the image as a `data:` URL. */
   readonly thumbnail: string;
 }
 
 export interface ReportOptions {
-  /** What was measured, and on what, for the heading. */
+  /** The model and the folder of images, for the heading. */
   readonly model: string;
   readonly folder: string;
-  /** Other lines below the heading, such as the views. */
+  /** More lines below the heading, such as the test-time augmentation. */
   readonly notes?: readonly string[];
-  /** Images of the most confused pairs. */
+  /** Images to show for the most confused pairs. */
   readonly mistakes?: readonly ShownMistake[];
 }
 
-/** Pairs of classes that the page shows, and images of each. */
+/** Number of pairs of classes on the page, and of images for each. */
 const shownPairs = 12;
 const shownImages = 6;
 
 /**
- * Which mistakes to show: of the most confused pairs of classes those of which the model was surest.
+ * Picks the mistakes to show: for each of the most confused pairs of classes, those with the highest probability.
  *
  * @example const chosen = chooseMistakes(evaluation, mistakes);
  */
@@ -47,7 +47,7 @@ export function chooseMistakes(evaluation: Evaluation, mistakes: readonly Mistak
 }
 
 /**
- * The page, which needs no other file.
+ * The report as one self-contained page.
  *
  * @example await writeFile('report.html', evaluationReport(evaluation, { model: 'runs/flowers', folder: 'flowers/val' }));
  */
@@ -60,11 +60,11 @@ export function evaluationReport(evaluation: Evaluation, options: ReportOptions)
     ...about,
     figures(evaluation),
     '<h2>Confusion matrix</h2>',
-    '<p>Each row is a class, each column what its images were taken for; color is the share of the row.</p>',
+    '<p>Each row is a true class, each column a predicted class. Color shows the share of the row.</p>',
     `<div class="wide">${confusionMatrix(evaluation.confusion, labels)}</div>`,
     ...pairs(evaluation, labels, mistakes),
     '<h2>Classes</h2>',
-    `<p>The weakest first${withoutImages(evaluation)}. Recall is the top-1 of the class alone.</p>`,
+    `<p>Weakest first${withoutImages(evaluation)}. Recall is the top-1 accuracy of the class.</p>`,
     classTable(evaluation),
   ];
   return page(`${model} on ${folder}`, parts, style + matrixStyle);
@@ -86,7 +86,7 @@ function pairs(evaluation: Evaluation, labels: readonly string[], mistakes: read
   if (found.length === 0) return [];
   const rows = found.map(({ label, predicted, images }) => {
     const own = mistakes.filter((each) => each.label === label && each.predicted === predicted);
-    const names = `<b>${escapeHtml(labels[label]!)}</b> taken for <b>${escapeHtml(labels[predicted]!)}</b>`;
+    const names = `<b>${escapeHtml(labels[label]!)}</b> predicted as <b>${escapeHtml(labels[predicted]!)}</b>`;
     return `<section><p>${names}: ${images} of ${evaluation.scores[label]!.images}</p>${own.map(figure).join('')}</section>`;
   });
   return ['<h2>Most confused</h2>', `<div class="pairs">${rows.join('\n')}</div>`];
@@ -105,7 +105,7 @@ function classTable({ scores }: Evaluation): string {
   return `<div class="wide"><table class="classes"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
 }
 
-/** What is said of the classes that the table leaves out. */
+/** Mentions the classes that the table leaves out. */
 function withoutImages({ scores }: Evaluation): string {
   const count = scores.length - weakestFirst(scores).length;
   return count === 0 ? '' : `, without ${count === 1 ? 'the one class' : `the ${count} classes`} that had no images`;

@@ -1,4 +1,4 @@
-/** What comes before the rules: clean-up, shapes of other people's files, names, and values that subgraphs read. */
+/** The steps before the rules: cleanup, shapes and names in third-party files, and values that subgraphs read. */
 import { describe, expect, test } from 'vitest';
 import { int64, relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
@@ -9,8 +9,8 @@ import { constantToInitializer, removeIdentity, separateConstants, stackToSum } 
 import { optimizeGraph, prepared } from './convert.ts';
 import { type Rule, rewrite } from './rewriter.ts';
 
-/** A net on x [2, 4, 3, 3], and a node of any kind in it. */
-class Net {
+/** A network on x [2, 4, 3, 3] to which nodes of any kind can be added. */
+class Network {
   readonly b = new Builder('net');
   readonly x = this.b.input('x', [2, 4, 3, 3]);
   get graph() {
@@ -35,38 +35,38 @@ class Net {
 
 const ints = (...value: number[]): Attribute => ({ kind: 'ints', value });
 const int = (value: number): Attribute => ({ kind: 'int', value });
-const apply = (n: Net, ...rules: Rule[]) => rewrite(n.graph, rules);
+const apply = (n: Network, ...rules: Rule[]) => rewrite(n.graph, rules);
 
 describe('nodes without effect', () => {
-  test.each(['Identity', 'Sum', 'Concat'] as const)('%s of one value is gone, and an output keeps its name', (op) => {
-    const n = new Net();
+  test.each(['Identity', 'Sum', 'Concat'] as const)('removes %s of one value, and an output keeps its name', (op) => {
+    const n = new Network();
     const idle = n.b.op(op, [n.b.op('Relu', [n.x])], op === 'Concat' ? { axis: 1 } : {}, 'idle');
     n.output(n.b.op('Neg', [idle])).output(n.b.op('Identity', [n.graph.outputs[0]!.producer!.inputs[0]!], {}, 'last'));
     expect(apply(n, removeIdentity).changes.map(({ text }) => text)).toEqual([
-      `${op} "idle" has one input and is that value.`,
-      'Identity "last" has one input and is that value.',
+      `removed ${op} "idle", which passes its input through.`,
+      'removed Identity "last", which passes its input through.',
     ]);
     expect(n.ops()).toEqual(['Relu', 'Neg']);
     expect(n.graph.outputs[1]!.name).toBe('last.output');
   });
 
-  test('a constant that goes by several names is one of each', () => {
-    const n = new Net();
+  test('gives each name of a shared constant its own copy', () => {
+    const n = new Network();
     const one = n.b.parameter('a', [4], seeded(1).tensor([4]));
     n.output(n.b.op('Neg', [n.b.op('Identity', [one], {}, 'b')])).output(n.b.op('Neg', [one]));
     apply(n, separateConstants, removeIdentity);
     expect([...n.graph.initializers].map(({ name }) => name)).toEqual(['a', 'b.output']);
   });
 
-  test.each<[string, (n: Net) => unknown]>([
-    ['an input that is an output too', (n) => n.output(n.b.op('Identity', [n.x]))],
+  test.each<[string, (n: Network) => unknown]>([
+    ['an input that is also an output', (n) => n.output(n.b.op('Identity', [n.x]))],
     [
       'a second name for an output',
       (n) => n.output(n.b.op('Relu', [n.x])).output(n.b.op('Identity', [n.graph.outputs[0]!])),
     ],
-    ['a sum of two', (n) => n.output(n.b.op('Sum', [n.x, n.x]))],
+    ['a sum of two values', (n) => n.output(n.b.op('Sum', [n.x, n.x]))],
   ])('%s stays', (_, build) => {
-    const n = new Net();
+    const n = new Network();
     build(n);
     expect(apply(n, removeIdentity)).toMatchObject({ changes: [], refusals: [] });
   });
@@ -79,42 +79,42 @@ describe('constants', () => {
     ['value_int', int(7), int64([], [7])],
     ['value_floats', { kind: 'floats', value: [0.5, 2] }, tensor('float32', [2], Float32Array.of(0.5, 2))],
     ['value_float', { kind: 'float', value: 0.25 }, tensor('float32', [], Float32Array.of(0.25))],
-  ])('a Constant with %s is an initializer under its name', (name, attribute, contents) => {
-    const n = new Net();
+  ])('turns a Constant with %s into an initializer of the same name', (name, attribute, contents) => {
+    const n = new Network();
     n.output(n.b.op('Neg', [n.constant(name, attribute)]));
     expect(apply(n, constantToInitializer).changes).toHaveLength(1);
     const [value] = n.graph.initializers;
     expect([value!.name, value!.tensor]).toEqual(['Constant.0', contents]);
   });
 
-  test.each<[string, (n: Net) => unknown]>([
+  test.each<[string, (n: Network) => unknown]>([
     ['a constant that is an output', (n) => n.output(n.constant('value_int', int(1)))],
     ['text', (n) => n.output(n.add('Neg', [n.constant('value_string', { kind: 'string', value: 'a' })])[0]!)],
-    ['what a subgraph reads by name', (n) => captured(n, n.constant('value_int', int(1)))],
+    ['a constant that a subgraph reads by name', (n) => captured(n, n.constant('value_int', int(1)))],
   ])('%s stays', (_, build) => {
-    const n = new Net();
+    const n = new Network();
     build(n);
     expect(apply(n, constantToInitializer)).toMatchObject({ changes: [], refusals: [] });
   });
 
-  function captured(n: Net, value: Value): void {
+  function captured(n: Network, value: Value): void {
     const outputs = [new Value('loop')];
     n.graph.add({ op: 'Loop', inputs: [], captures: [value], outputs });
     n.output(outputs[0]!);
   }
 });
 
-describe('the sum of a stack', () => {
-  const stack = (n: Net, axis: number, sumAxis: number, keepdims: number) => {
+describe('a sum over a stack', () => {
+  const stack = (n: Network, axis: number, sumAxis: number, keepdims: number) => {
     const layers = [0, 1, 2].map(() => n.add('Unsqueeze', [n.x], { axes: ints(axis) })[0]!);
     const joined = n.add('Concat', layers, { axis: int(axis) })[0]!;
     n.output(n.add('ReduceSum', [joined, n.b.ints([sumAxis])], { keepdims: int(keepdims) })[0]!);
   };
 
-  test.each([0, 1, -1])('along axis %i is a sum', (axis) => {
-    const n = new Net();
+  test.each([0, 1, -1])('along axis %i becomes a Sum', (axis) => {
+    const n = new Network();
     stack(n, axis, axis, 0);
-    expect(apply(n, stackToSum).changes).toMatchObject([{ text: 'the sum of a stack of 3 is their sum.' }]);
+    expect(apply(n, stackToSum).changes).toMatchObject([{ text: 'rewrote a sum over a stack of 3 values as a Sum.' }]);
     expect(n.ops()).toEqual(['Sum']);
     expect(n.graph.outputs[0]!.dims).toEqual([2, 4, 3, 3]);
   });
@@ -122,16 +122,16 @@ describe('the sum of a stack', () => {
   test.each([
     [0, 1, 0],
     [0, 0, 1],
-  ])('along axis %i, over axis %i, with keepdims %i, it stays', (axis, sumAxis, keepdims) => {
-    const n = new Net();
+  ])('stacked along axis %i, summed over axis %i with keepdims %i, stays', (axis, sumAxis, keepdims) => {
+    const n = new Network();
     stack(n, axis, sumAxis, keepdims);
     expect(apply(n, stackToSum)).toMatchObject({ changes: [], refusals: [] });
   });
 });
 
 describe('shapes', () => {
-  test('of operators of older sets, which had attributes for inputs', () => {
-    const n = new Net();
+  test('are inferred for operators of older sets, which have attributes instead of inputs', () => {
+    const n = new Network();
     const [slice] = n.add('Slice', [n.x], { starts: ints(1), ends: ints(2 ** 31 - 1), axes: ints(1) });
     const [a, b] = n.add('Split', [slice!], { axis: int(1), split: ints(1, 2) }, 2);
     const [pad] = n.add('Pad', [b!], { pads: ints(0, 0, 1, 1, 0, 0, 0, 0), value: { kind: 'float', value: 0 } });
@@ -144,8 +144,8 @@ describe('shapes', () => {
     ]);
   });
 
-  test('that cannot be told stay unknown, and those that the file states stay as they are', () => {
-    const n = new Net();
+  test('stay unknown where they cannot be inferred, and unchanged where the file states them', () => {
+    const n = new Network();
     const [shape] = n.add('Shape', [n.x]);
     const [reshaped] = n.add('Reshape', [n.x, shape!]);
     const [mean] = n.add('ReduceMean', [n.x, n.b.ints([2])], { keepdims: int(0) });
@@ -159,8 +159,8 @@ describe('shapes', () => {
   });
 });
 
-test('a name that is taken gets a number; what was there keeps its own', () => {
-  const n = new Net();
+test('a name that is already taken gets a number; existing nodes keep their names', () => {
+  const n = new Network();
   const half = tensor('float32', [1], Float32Array.of(0.5));
   const y = n.b.op('Mul', [n.b.op('Neg', [n.x], {}, 'a'), n.b.parameter('half', [1], half)], {}, 'b');
   n.output(n.b.op('Neg', [y], {}, 'c'));
@@ -171,7 +171,7 @@ test('a name that is taken gets a number; what was there keeps its own', () => {
       if (node.op !== 'Neg') return undefined;
       const minus = b.parameter('half', [1], tensor('float32', [1], Float32Array.of(-1)));
       b.graph.replaceAllUses(node.outputs[0]!, b.op('Mul', [node.inputs[0], minus], {}, 'b'));
-      return { done: 'a product.' };
+      return { done: 'rewrote Neg as a product.' };
     },
   };
   expect(apply(n, negToMul).changes).toHaveLength(2);
@@ -182,11 +182,11 @@ test('a name that is taken gets a number; what was there keeps its own', () => {
   expect(relativeError(after, before)).toBe(0);
 });
 
-test('idle nodes alone are worth a new graph to optimize, constants are not', () => {
-  const n = new Net();
+test('optimizeGraph makes a new graph to remove identities, but not just to move constants', () => {
+  const n = new Network();
   n.output(n.b.op('Neg', [n.b.op('Identity', [n.x])]));
   expect(optimizeGraph(n.graph).report).toMatchObject({ nodesBefore: 2, nodesAfter: 1, refusals: [] });
-  const constant = new Net();
+  const constant = new Network();
   const copy = constant.b.op('Identity', [constant.b.parameter('w', [1], tensor('float32', [1]))]);
   constant.output(constant.b.op('Mul', [constant.constant('value_float', { kind: 'float', value: 1 }), copy]));
   expect(optimizeGraph(constant.graph).graph).toBe(constant.graph);

@@ -1,6 +1,6 @@
 /**
- * What other rules should not have to know of: nodes that compute nothing, Constant nodes, whose contents become
- * initializers, and sums written as a stack of which one axis is summed.
+ * Cleanup that spares the other rules special cases: removes nodes that compute nothing, turns Constant nodes into
+ * initializers, and rewrites a sum over the axis of a stack as a Sum.
  */
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
@@ -9,31 +9,32 @@ import type { Rule } from './rewriter.ts';
 import { inputsOf } from './shapes.ts';
 
 export const removeIdentity: Rule = {
-  name: 'node without effect',
+  name: 'identity removed',
   apply(b, node) {
     const op = opTypeOf(node);
     const [only, ...others] = node.inputs;
-    const idle = op === 'Identity' || ((op === 'Sum' || op === 'Concat') && others.length === 0);
-    if (!only || !idle || (b.graph.outputs.includes(node.outputs[0]!) && !canTakeName(b.graph, only))) return undefined;
+    const isIdentity = op === 'Identity' || ((op === 'Sum' || op === 'Concat') && others.length === 0);
+    if (!only || !isIdentity || (b.graph.outputs.includes(node.outputs[0]!) && !canTakeName(b.graph, only)))
+      return undefined;
     b.graph.replaceAllUses(node.outputs[0]!, only);
-    return { done: `${describe(node)} has one input and is that value.` };
+    return { done: `removed ${describe(node)}, which passes its input through.` };
   },
 };
 
-/** PyTorch's exporter keeps one of several equal constants and makes the others an Identity of it: each is its own again. */
+/** PyTorch's exporter keeps one of several equal constants and makes the others an Identity of it; undo that. */
 export const separateConstants: Rule = {
-  name: 'one constant for several to one for each',
+  name: 'shared constant to separate constants',
   apply(b, node) {
     const [y] = node.outputs;
     const contents = node.inputs[0]?.tensor;
     if (opTypeOf(node) !== 'Identity' || !b.graph.initializers.has(node.inputs[0]!) || !contents) return undefined;
     if (b.graph.outputs.includes(y!)) return undefined;
     b.graph.replaceAllUses(y!, b.parameter(y!.name, contents.dims, contents));
-    return { done: `${describe(node)} is an initializer.` };
+    return { done: `turned ${describe(node)} into an initializer.` };
   },
 };
 
-/** Whether a value may become an output of the graph under another name. */
+/** Whether a value may take the name of a graph output. */
 const canTakeName = (graph: Graph, value: Value): boolean =>
   value.producer !== undefined &&
   !graph.outputs.includes(value) &&
@@ -46,11 +47,11 @@ export const constantToInitializer: Rule = {
     const contents = node.op === 'Constant' && node.domain === '' ? contentsOf(node) : undefined;
     if (!contents || b.graph.outputs.includes(y!)) return undefined;
     b.graph.replaceAllUses(y!, b.parameter(y!.name, contents.dims, contents));
-    return { done: `${describe(node)} is an initializer.` };
+    return { done: `turned ${describe(node)} into an initializer.` };
   },
 };
 
-/** A Constant has one of several attributes. */
+/** The tensor of a Constant, which is in one of several attributes. */
 function contentsOf({ attributes }: Node): Tensor | undefined {
   const [[name, attribute] = []] = attributes;
   if (attribute?.kind === 'tensor') return attribute.value;
@@ -64,9 +65,9 @@ function contentsOf({ attributes }: Node): Tensor | undefined {
     : undefined;
 }
 
-/** ReduceSum over the axis along which Concat joins what Unsqueeze has given this axis: `torch.stack(values).sum(0)`. */
+/** `torch.stack(values).sum(0)`: Unsqueeze adds an axis to each value, Concat joins them, ReduceSum sums over it. */
 export const stackToSum: Rule = {
-  name: 'sum of a stack to a sum',
+  name: 'sum over a stack to Sum',
   apply(b, node) {
     const stack = node.inputs[0]?.producer;
     if (opTypeOf(node) !== 'ReduceSum' || !stack || opTypeOf(stack) !== 'Concat') return undefined;
@@ -79,11 +80,11 @@ export const stackToSum: Rule = {
     }
     const inputs = layers.map((layer) => layer!.inputs[0]);
     b.graph.replaceAllUses(node.outputs[0]!, b.op('Sum', inputs, {}, node.name || undefined));
-    return { done: `the sum of a stack of ${layers.length} is their sum.` };
+    return { done: `rewrote a sum over a stack of ${layers.length} values as a Sum.` };
   },
 };
 
-/** Whether a node adds one axis, `axis`: its attribute, or from operator set 13 on its second input. */
+/** Whether a node only adds one axis, `axis`: an attribute or, from operator set 13 on, the second input. */
 function isUnsqueeze(node: Node | undefined, axis: number): boolean {
   if (node?.op !== 'Unsqueeze' || node.domain !== '') return false;
   return `${node.attributes.get('axes')?.value ?? node.inputs[1]?.tensor?.data}` === `${axis}`;

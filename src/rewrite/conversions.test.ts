@@ -1,6 +1,7 @@
 /**
- * This package's own nets from form to form. A converted net is the one that `resnext` builds in that form, node by node
- * and bit by bit, under the same names; so it computes the same, trains the same, and comes back as it was.
+ * This package's own networks, converted between forms. A converted network equals the one that `resnext` builds in
+ * that form, node by node and bit by bit, with the same names. So it computes and trains the same, and converts back
+ * unchanged.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -12,13 +13,13 @@ import { type Form, forms, type ResNeXtOptions } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
 import { gatherWeights, setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import { trainingStep } from '../step/step.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import { trainingStep } from '../train/step.ts';
 import { convertGraph } from './convert.ts';
 
 const pairs = forms.flatMap((from) => forms.filter((to) => to !== from).map((to) => [from, to] as const));
 
-/** One model per form, with the same weights. */
+/** One model per form, all with the same weights. */
 function built(options: ResNeXtOptions, draw: (name: string, dims: readonly number[]) => Tensor): Record<Form, Model> {
   const models = forms.map((form) => resnext({ ...options, form }));
   const weights = new Map(weightSpecs(models[2]!).map(({ name, dims }) => [name, draw(name, dims)]));
@@ -31,7 +32,7 @@ function random(options: ResNeXtOptions, seed: number): Record<Form, Model> {
   return built(options, (name, dims) => r.tensor(dims, name.endsWith('.running_var') ? 0.5 : -1, 1));
 }
 
-/** A graph as plain data: its nodes by name, whatever their order. */
+/** A graph as plain data: its nodes by name, in any order. */
 const nodesOf = (graph: Graph) =>
   new Map(
     [...graph.nodes].map(({ name, op, inputs, outputs, attributes }) => [
@@ -59,10 +60,10 @@ function expectSameGraph(actual: Graph, expected: Graph): void {
   }
 }
 
-/** Two branches at least: a block of one is the same in every form. */
+/** At least two branches: a block with one is the same in every form. */
 const branched = smallConfig.map((config) => ({ ...config, cardinality: config.cardinality + 1 }));
 
-test('a converted net is the one that is built in that form, and back it is what it was', () => {
+test('a converted network equals the one built in that form, and converts back unchanged', () => {
   fc.assert(
     fc.property(branched, fc.nat(), (config, seed) => {
       const models = random(config, seed);
@@ -82,7 +83,7 @@ test('a converted net is the one that is built in that form, and back it is what
   );
 });
 
-test.each(forms)('a net in form %s is given back as it is when form %s is asked for', (form) => {
+test.each(forms)('a network in form %s is returned as it is when form %s is requested', (form) => {
   const { graph } = random({ depths: [1, 1], cardinality: 2, width: 8, baseWidth: 16, stem: 'cifar' }, 1)[form];
   const converted = convertGraph(graph, form);
   expect(converted.graph).toBe(graph);
@@ -91,14 +92,14 @@ test.each(forms)('a net in form %s is given back as it is when form %s is asked 
   });
 });
 
-test('blocks of one branch are the same in every form', () => {
+test('blocks with one branch are the same in every form', () => {
   const models = random({ depths: [1], cardinality: 1, width: 8, baseWidth: 16, stem: 'cifar' }, 2);
   for (const { graph } of Object.values(models)) {
     for (const form of forms) expect(convertGraph(graph, form).graph).toBe(graph);
   }
 });
 
-test('a net with its blocks in several forms ends up in one', () => {
+test('a network with blocks in different forms ends up in one form', () => {
   const models = random({ depths: [3], cardinality: 3, width: 8, baseWidth: 32, stem: 'cifar', inputSize: 4 }, 3);
   const input = seeded(4).tensor([1, 3, 4, 4]);
   const mixed = withBlocksFrom(models.C.graph, models.A.graph, 'layer1.0.', models.B.graph, 'layer1.2.');
@@ -112,7 +113,7 @@ test('a net with its blocks in several forms ends up in one', () => {
   }
 });
 
-/** The net in form C with one block as it is in form A, and another as in B: converted, but for the others' blocks. */
+/** The network in form C, but with block `a` as form A has it and block `b` as form B has it. */
 function withBlocksFrom(inC: Graph, inA: Graph, a: string, inB: Graph, b: string): Graph {
   const { graph } = inC.clone();
   for (const [source, prefix] of [[inA, a] as const, [inB, b] as const]) {
@@ -140,9 +141,10 @@ describe('training', () => {
   const { C } = models;
   const r = seeded(6);
   const [input, targets] = [r.tensor([3, 3, 6, 6]), r.tensor([3, 4], 0, 1)];
-  const settings = { batch: 3, momentum: 0.9, nesterov: true, weightDecay: 1e-3 };
+  const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
+  const settings = { batch: 3, optimizer, decayOf: () => 1e-3 };
 
-  /** Everything a step gives, parameters and velocities as form C has them. The velocity is the gradient, with decay. */
+  /** The result of a step, parameters and momentum in form C. The momentum is the gradient plus weight decay. */
   function stepOf(graph: Graph, form: Form): Map<string, Tensor> {
     const step = trainingStep(graph, settings);
     const weights = contentsOf(graph);
@@ -158,7 +160,7 @@ describe('training', () => {
     const joined = (suffix: string) =>
       [...gathered(models[form], results, suffix)].map(([name, part]) => [name + suffix, part] as const);
     const whole = ['loss', 'logits'].map((name) => [name, results.get(name)!] as const);
-    return new Map<string, Tensor>([...whole, ...joined('.next'), ...joined('.velocity.next')]);
+    return new Map<string, Tensor>([...whole, ...joined('.next'), ...joined('.momentum.next')]);
   }
 
   const gathered = (model: Model, results: Weights, suffix: string): Weights =>
@@ -168,7 +170,7 @@ describe('training', () => {
     });
 
   const expected = stepOf(C.graph, 'C');
-  test.each(pairs)('a net built in form %s and converted to %s takes the same step', (from, to) => {
+  test.each(pairs)('a network built in form %s and converted to %s takes the same step', (from, to) => {
     const results = stepOf(convertGraph(models[from].graph, to).graph, to);
     expect([...results.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [name, result] of results) {
@@ -177,7 +179,7 @@ describe('training', () => {
   });
 });
 
-/** Numbers that all differ, without a generator: the net may be large. */
+/** Distinct numbers without a generator, since the network may be large. */
 function counted(start: { value: number }, dims: readonly number[]): Tensor {
   const data = new Float32Array(elements(dims));
   for (let i = 0; i < data.length; i++) data[i] = (start.value++ % 16777213) / 2 ** 20 - 7;
@@ -187,7 +189,7 @@ function counted(start: { value: number }, dims: readonly number[]): Tensor {
 test.each([
   ...['resnext11_8x16d_w16', 'resnext20_64x1d', 'resnext20_4x16d', 'resnext29_32x4d', 'resnext14_32x4d'],
   'resnext50_2x40d',
-])('%s through forms A and B keeps its bits', (name) => {
+])('%s keeps its bits through forms A and B', (name) => {
   const start = { value: 0 };
   const { A, B, C } = built(variant(name), (_, dims) => counted(start, dims));
   const inA = convertGraph(C.graph, 'A').graph;
@@ -197,14 +199,14 @@ test.each([
   expectSameGraph(convertGraph(inB, 'C').graph, C.graph);
 });
 
-test('what is done is said, block by block', () => {
+test('reports what was done, block by block', () => {
   const { graph } = random({ depths: [2], cardinality: 4, width: 8, baseWidth: 16, stem: 'cifar' }, 7).C;
   const { report } = convertGraph(graph, 'A');
   expect(report.changes.map(({ node, text }) => `${node}: ${text}`)).toEqual([
-    'Conv "layer1.0.conv2": a convolution in 4 groups is 4 branches.',
-    'Conv "layer1.1.conv2": a convolution in 4 groups is 4 branches.',
-    'Concat "layer1.0.concat": one convolution of 4 concatenated branches is a sum of 4 convolutions.',
-    'Concat "layer1.1.concat": one convolution of 4 concatenated branches is a sum of 4 convolutions.',
+    'Conv "layer1.0.conv2": split a convolution with 4 groups into 4 branches.',
+    'Conv "layer1.1.conv2": split a convolution with 4 groups into 4 branches.',
+    'Concat "layer1.0.concat": split a convolution of 4 concatenated branches into a sum of 4 convolutions.',
+    'Concat "layer1.1.concat": split a convolution of 4 concatenated branches into a sum of 4 convolutions.',
   ]);
   const { nodesBefore, nodesAfter } = report;
   expect([nodesBefore, nodesAfter]).toEqual([graph.nodes.size, graph.nodes.size + 2 * (7 * 4 + 1 - 7)]);

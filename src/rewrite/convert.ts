@@ -1,4 +1,4 @@
-/** Whole graphs from form to form, and to what a runtime runs fastest. Both leave their input as it was. */
+/** Converts whole graphs between forms, and to what a runtime runs fastest. Both leave their input unchanged. */
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
@@ -11,7 +11,7 @@ import { concatToSum, groupsToBranches } from './split.ts';
 
 type Stages = readonly (readonly Rule[])[];
 
-/** What emulates a grouped convolution is one first. */
+/** Emulated grouped convolutions become real ones first. */
 const emulations: readonly Rule[] = [depthwiseToGroups, emulationToGroups];
 
 const stagesTo: { readonly [F in 'A' | 'B' | 'C']: Stages } = {
@@ -20,7 +20,7 @@ const stagesTo: { readonly [F in 'A' | 'B' | 'C']: Stages } = {
   C: [[depthwiseToGroups, sumToConcat, branchesToGroups]],
 };
 
-/** The oldest operator set in which every operator that the rules write means what it means now. */
+/** The oldest operator set in which every operator that the rules write means what it means today. */
 const oldest = 9;
 
 export interface Converted {
@@ -29,9 +29,9 @@ export interface Converted {
 }
 
 /**
- * Writes every block of a graph in one form, whichever forms they are in, by structure: the graph may be anybody's. What
- * is not a block is left alone, and so is a block that a rule refuses; the report says which and why. Where there is
- * nothing to do, the graph itself is given back.
+ * Converts every block of a graph to one form, whichever form it is in now. Blocks are found by structure, so the graph
+ * may come from any exporter. Everything else is left alone, and so is a block that a rule refuses; the report says
+ * which and why. If there is nothing to change, the source itself is returned.
  *
  * @example const { graph, report } = convertGraph(readOnnx(bytes), 'C');
  */
@@ -40,20 +40,21 @@ export function convertGraph(source: Graph, form: 'A' | 'B' | 'C'): Converted {
 }
 
 /**
- * `convertGraph` where every block has to be in the form.
+ * Like `convertGraph`, but every block must end up in the form.
  *
- * @throws UsageError naming the node at which a block has to stay as it is.
+ * @throws UsageError naming the node of a block that cannot be converted.
  */
 export function convertWhole(source: Graph, form: 'A' | 'B' | 'C'): Graph {
   const { graph, report } = convertGraph(source, form);
   const [refusal] = report.refusals;
-  if (refusal) throw new UsageError(`${refusal.node} cannot be written in form ${form}: ${refusal.text}`);
+  if (refusal) throw new UsageError(`${refusal.node} cannot be converted to form ${form}: ${refusal.text}`);
   return graph;
 }
 
 /**
- * For inference: branches and emulated grouped convolutions become grouped convolutions, batch normalization is folded
- * into the convolution before it, idle nodes go. Where there is nothing to do, the graph itself is given back.
+ * Optimizes a graph for inference: branches and emulated grouped convolutions become grouped convolutions, batch
+ * normalization is folded into the convolution before it, and identities are removed. If there is nothing to change,
+ * the source itself is returned.
  *
  * @example const { graph, report } = optimizeGraph(readOnnx(bytes));
  */
@@ -61,12 +62,12 @@ export function optimizeGraph(source: Graph): Converted {
   return rewritten(source, [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm]], [removeIdentity]);
 }
 
-/** Applies rules in stages. Of the preparation, only the rules that are `counted` are worth a new graph. */
+/** Applies rules in stages. Of the cleanup rules, only the `counted` ones are worth a new graph on their own. */
 function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Converted {
   const nodesBefore = source.nodes.size;
   const version = source.opsets.get('') ?? oldest;
   if (version < oldest) {
-    const text = `the graph is of operator set ${version}; at least ${oldest} is needed.`;
+    const text = `the graph uses operator set ${version}, but at least ${oldest} is required.`;
     const refusals = [{ rule: 'operator set', node: `graph "${source.name}"`, text }];
     return { graph: source, report: { changes: [], refusals, nodesBefore, nodesAfter: nodesBefore } };
   }
@@ -83,8 +84,8 @@ function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Con
 }
 
 /**
- * A copy in which patterns are plain to see: constants are initializers, each of its own; nodes without effect are gone;
- * shapes are filled in as far as they can be told.
+ * A copy of the graph in which patterns are easy to match: constants are initializers, one per use; identities are
+ * gone; shapes are filled in as far as they can be inferred.
  */
 export function prepared(source: Graph): Converted {
   const { graph } = source.clone();
@@ -93,7 +94,7 @@ export function prepared(source: Graph): Converted {
   return { graph, report };
 }
 
-/** Older files list initializers among the inputs; those that are not read any more are no inputs either. */
+/** Older files list initializers as inputs too; the ones that are no longer read stop being inputs. */
 function dropUnreadInitializers(graph: Graph): void {
   const isUnread = (value: Graph['inputs'][number]) =>
     graph.initializers.has(value) && value.users.size === 0 && !graph.outputs.includes(value);

@@ -13,7 +13,7 @@ interface Site {
   readonly gather: Node;
 }
 
-/** G groups of c channels: every channel makes c maps, and map j of each channel of a group is added to its filter j. */
+/** G groups of c channels: each channel makes c maps, and filter j of a group sums map j of its channels. */
 function site(groups: number, c: number): Site {
   const r = seeded(4);
   const b = new Builder('net');
@@ -57,13 +57,13 @@ test.each<[string, number, number, (s: Site) => void, number]>([
     ({ gather }) => edit(gather, 1, (v, i) => v * (1 + Math.floor(i / 32))),
     1e-7,
   ],
-  ['with a filter that takes nothing', 4, 2, ({ gather }) => edit(gather, 1, (v, i) => (i < 16 ? 0 : v)), 1e-15],
+  ['with an all-zero filter', 4, 2, ({ gather }) => edit(gather, 1, (v, i) => (i < 16 ? 0 : v)), 1e-15],
 ])('%s: %i groups of %i channels', (_, groups, c, change, tolerance) => {
   const s = site(groups, c);
   change(s);
   const before = outputOf(s.b.graph);
   const { changes, refusals } = rewrite(s.b.graph, [depthwiseToGroups]);
-  const text = `a depthwise convolution and a 1x1 of zeros and ones are one convolution in ${groups} groups.`;
+  const text = `merged a depthwise convolution and a 1x1 of zeros and ones into one with ${groups} groups.`;
   expect([changes.map((change) => change.text), refusals]).toEqual([[text], []]);
   const [node, ...others] = s.b.graph.nodes;
   expect(others).toEqual([]);
@@ -72,9 +72,9 @@ test.each<[string, number, number, (s: Site) => void, number]>([
   expect(relativeError(outputOf(s.b.graph), before)).toBeLessThan(tolerance);
 });
 
-const used = 'what Conv "conv2" makes is used by other nodes as well.';
+const used = 'the output of Conv "conv2" is also used elsewhere.';
 test.each<[string, (s: Site) => void, string]>([
-  ['that others read', ({ b, depthwise }) => b.output(b.op('Neg', [depthwise.outputs[0]])), used],
+  ['that has other readers', ({ b, depthwise }) => b.output(b.op('Neg', [depthwise.outputs[0]])), used],
   ['that is an output', ({ b, depthwise }) => b.output(depthwise.outputs[0]!), used],
   [
     'that shares its weight',
@@ -82,16 +82,16 @@ test.each<[string, (s: Site) => void, string]>([
     'Conv "conv2" shares its weight "dw" with another node.',
   ],
   [
-    'whose maps are added up across groups',
+    'whose maps are summed across groups',
     ({ gather }) => edit(gather, 1, (value, i) => (i < 12 ? 1 : value)),
-    'Conv "gather" adds up channels across all groups.',
+    'Conv "gather" sums channels across all groups.',
   ],
   [
     'in float16',
     ({ depthwise }) => {
       depthwise.inputs[1]!.tensor = tensor('float16', [12, 1, 3, 3]);
     },
-    'Conv "conv2" has a weight in float16; only float32 and float64 are computed with.',
+    'Conv "conv2" has a float16 weight; only float32 and float64 are supported.',
   ],
 ])('refused: a depthwise convolution %s', (_, change, reason) => {
   const s = site(3, 2);
@@ -103,8 +103,8 @@ test.each<[string, (s: Site) => void, string]>([
 test.each<[string, (s: Site) => void]>([
   ['a trained 1x1', ({ gather }) => edit(gather, 1, (value, i) => value + i)],
   ['a strided 1x1', ({ gather }) => gather.attributes.set('strides', { kind: 'ints', value: [2, 2] })],
-  ['a ReLU between', ({ b, gather }) => b.graph.setInput(gather, 0, b.op('Relu', [gather.inputs[0]]))],
-])('%s is another pattern, of which nothing is said', (_, change) => {
+  ['a ReLU in between', ({ b, gather }) => b.graph.setInput(gather, 0, b.op('Relu', [gather.inputs[0]]))],
+])('%s is a different pattern and is not reported', (_, change) => {
   const s = site(3, 2);
   change(s);
   const { changes, refusals } = rewrite(s.b.graph, [depthwiseToGroups]);

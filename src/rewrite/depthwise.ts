@@ -1,12 +1,12 @@
 /**
- * Grouped convolution as keras-applications writes it, whose framework had none: a depthwise convolution makes c maps of
- * each channel, and a frozen 1x1 convolution of zeros and ones adds them up (zeros and one factor a filter, where batch
- * normalization was folded into it). The two are one convolution,
+ * Grouped convolution as keras-applications writes it, for a framework that had none: a depthwise convolution makes c
+ * maps from each channel, and a frozen 1x1 convolution of zeros and ones sums them. (With batch normalization folded
+ * in, each filter holds zeros and one other factor.) The two are one convolution,
  *
  *   w[m, i] = Σⱼ f[m, i·c + j] · v[i·c + j]      f the frozen 1x1 filter, v the depthwise one
  *   b[m]    = Σₖ f[m, k] · bᵥ[k] + b_f[m]         where they have biases
  *
- * and where each filter only meets the channels of its own group, it is one in groups. Computed in float64, rounded once.
+ * and, if each filter only reads the channels of its own group, a grouped one. Computed in float64, rounded once.
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
@@ -27,13 +27,13 @@ export const depthwiseToGroups: Rule = {
     const pair = constantsOf(b.graph, depthwise, node, frozen);
     if ('refused' in pair) return pair;
     const groups = groupsOf(pair);
-    if (groups === 1) return { refused: `${describe(node)} adds up channels across all groups.` };
+    if (groups === 1) return { refused: `${describe(node)} sums channels across all groups.` };
     b.graph.replaceAllUses(node.outputs[0]!, composed(b, depthwise, node, pair, groups));
-    return { done: `a depthwise convolution and a 1x1 of zeros and ones are one convolution in ${groups} groups.` };
+    return { done: `merged a depthwise convolution and a 1x1 of zeros and ones into one with ${groups} groups.` };
   },
 };
 
-/** The two convolutions' constants. */
+/** The constants of the two convolutions. */
 interface Pair {
   readonly channels: number;
   /** Maps per channel, c. */
@@ -43,7 +43,7 @@ interface Pair {
   readonly biases: readonly [depthwise: Tensor | undefined, frozen: Tensor | undefined];
 }
 
-/** Whether a convolution makes several maps of each channel by itself. */
+/** Whether a convolution makes several maps from each channel separately. */
 function hasMultiplier(node: Node): boolean {
   if (opTypeOf(node) !== 'Conv') return false;
   const { group } = attributesOf(node, 'Conv');
@@ -59,7 +59,7 @@ function isPlain(node: Node): boolean {
 function constantsOf(graph: Graph, depthwise: Node, node: Node, frozen: Tensor): Pair | Refusal {
   const [y] = depthwise.outputs;
   if (y!.users.size > 1 || graph.outputs.includes(y!)) {
-    return { refused: `what ${describe(depthwise)} makes is used by other nodes as well.` };
+    return { refused: `the output of ${describe(depthwise)} is also used elsewhere.` };
   }
   const weight = ownWeight(graph, depthwise);
   if ('refused' in weight) return weight;
@@ -71,7 +71,7 @@ function constantsOf(graph: Graph, depthwise: Node, node: Node, frozen: Tensor):
   return cannotCompute(weight, depthwise) ?? pair;
 }
 
-/** Whether each filter only adds channels up, or adds them up and scales the sum, as one does that BN was folded into. */
+/** Whether each filter only sums channels, or sums and scales them, as after folding batch normalization. */
 function addsUp({ dims, data }: Tensor): boolean {
   const perFilter = data.length / dims[0]!;
   const factors = Array.from({ length: dims[0]! }, (_, m) => {
@@ -81,7 +81,7 @@ function addsUp({ dims, data }: Tensor): boolean {
   return Math.max(...factors) === 1;
 }
 
-/** The most groups for which no filter meets a channel outside its own group. */
+/** The largest number of groups such that every filter only reads channels of its own group. */
 function groupsOf({ channels, multiplier, frozen }: Pair): number {
   const filters = frozen.dims[0]!;
   const met = Array.from(frozen.data, Number).flatMap((value, at) => (value === 0 ? [] : [at]));

@@ -1,6 +1,6 @@
 /**
- * Other people's nets: PyTorch's exports of `test/fixtures/emulated`, which emulate grouped convolutions, almost do, or
- * do not. Rewritten, they compute on ONNX Runtime what PyTorch computed, to 1e-5 relative.
+ * Third-party networks: the PyTorch exports in `test/fixtures/emulated`, which emulate grouped convolutions, almost do,
+ * or do not. After rewriting they compute the same on ONNX Runtime as in PyTorch, to 1e-5 relative.
  */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
@@ -18,7 +18,7 @@ const bytesOf = (name: string) => readFile(new URL(`${name}.onnx`, folder));
 const open = async (name: string): Promise<Graph> => readOnnx(await bytesOf(name), { name });
 const { tensors } = readSafetensors(await readFile(new URL('expected.safetensors', folder)));
 
-/** Runs a graph as the bytes that are written of it, and compares with PyTorch. */
+/** Writes a graph, runs the bytes on ONNX Runtime, and compares with PyTorch. */
 async function expectSameAsPyTorch(graph: Graph, name: string): Promise<void> {
   const session = await Session.open(writeOnnx(graph), { threads: 1 });
   const results = await session.run(new Map([['input', tensors.get('input')!]]));
@@ -29,7 +29,7 @@ async function expectSameAsPyTorch(graph: Graph, name: string): Promise<void> {
 
 const count = (graph: Graph, ...ops: string[]): number => [...graph.nodes].filter(({ op }) => ops.includes(op)).length;
 
-/** The groups of every convolution: the stem, three in each of two blocks, and a projection. */
+/** The group count of every convolution: the stem, three in each of two blocks, and a projection. */
 const groupsIn = (graph: Graph) =>
   [...graph.nodes]
     .flatMap(({ op, attributes }) => (op === 'Conv' ? Number(attributes.get('group')?.value ?? 1) : []))
@@ -42,7 +42,7 @@ const names = [
 ];
 const files = names.flatMap((name) => [name, `${name}-folded`]);
 
-test.each(files)('%s is optimized to two grouped convolutions, and normalization folded', async (name) => {
+test.each(files)('%s is optimized to two grouped convolutions with folded normalization', async (name) => {
   const { graph, report } = optimizeGraph(await open(name));
   expect(report.refusals).toEqual([]);
   expect(groupsIn(graph)).toEqual(twoBlocks);
@@ -68,17 +68,17 @@ describe.each([
   });
 });
 
-test('a sum of normalizations is left alone by convert, which folds none', async () => {
+test('convertGraph leaves a sum of normalizations alone, since it folds none', async () => {
   const source = await open('form-a-normed');
   const { graph, report } = convertGraph(source, 'C');
   expect(graph).toBe(source);
   expect(report.refusals.map(({ text }) => text)).toEqual([
-    expect.stringMatching(/^BatchNormalization ".*" ends its branch, and only sums of convolutions are merged/),
-    expect.stringMatching(/^BatchNormalization ".*" ends its branch, and only sums of convolutions are merged/),
+    expect.stringMatching(/^BatchNormalization ".*" ends its branch, but only sums of convolutions can be merged/),
+    expect.stringMatching(/^BatchNormalization ".*" ends its branch, but only sums of convolutions can be merged/),
   ]);
 });
 
-/** One block or both, and what the refusal says. */
+/** Whether one block or both are refused, and why. */
 const near: readonly (readonly [name: string, blocks: number, reason: RegExp])[] = [
   [
     'other-strides',
@@ -92,13 +92,13 @@ const near: readonly (readonly [name: string, blocks: number, reason: RegExp])[]
     /differs from .* in pads \(\[2,2,2,2\], not \[1,1,1,1\]\) and dilations \(\[2,2\], not \[1,1\]\)\.$/,
   ],
   ['one-weight', 2, /^Conv ".*" shares its weight "block\d\.residual\.branches\.0\.1\.0\.weight" with another node\.$/],
-  ['used-elsewhere', 2, /^what Relu ".*" makes in branch 2 is used outside the branch as well\.$/],
+  ['used-elsewhere', 2, /^the output of Relu ".*" in branch 2 is also used outside the branch\.$/],
   ['missing-norm', 2, /^branch 4 has Conv ".*" where branch 1 has BatchNormalization ".*"\.$/],
-  ['reordered', 2, /^Slice ".*" takes channels 3 to 5 for branch 1, which should begin with channel 0\.$/],
-  ['overlapping', 2, /^Slice ".*" takes channels 5 to 7 for branch 3, which should begin with channel 6\.$/],
-  ['uncovered', 2, /^the branches take 9 of the 12 channels of ".*"\.$/],
-  ['uneven', 2, /^Conv ".*" has a weight of \[3,4,3,3\] where Conv ".*" has \[3,2,3,3\]\.$/],
-  ['across-groups', 2, /^Conv ".*gather\/Conv" adds up channels across all groups\.$/],
+  ['reordered', 2, /^Slice ".*" takes channels 3 to 5 for branch 1, but expected them to start at channel 0\.$/],
+  ['overlapping', 2, /^Slice ".*" takes channels 5 to 7 for branch 3, but expected them to start at channel 6\.$/],
+  ['uncovered', 2, /^the branches read only 9 of the 12 channels of ".*"\.$/],
+  ['uneven', 2, /^Conv ".*" has weight shape \[3,4,3,3\], but Conv ".*" has \[3,2,3,3\]\.$/],
+  ['across-groups', 2, /^Conv ".*gather\/Conv" sums channels across all groups\.$/],
 ];
 
 test.each(near)('%s is refused', async (name, blocks, reason) => {
@@ -113,7 +113,7 @@ test.each(near)('%s is refused', async (name, blocks, reason) => {
   await expectSameAsPyTorch(optimized.graph, name);
 });
 
-test.each(['plain', 'plain-folded'])('%s has no blocks and stays as it is, without a word', async (name) => {
+test.each(['plain', 'plain-folded'])('%s has no blocks, stays as it is, and reports nothing', async (name) => {
   const bytes = await bytesOf(name);
   const source = readOnnx(bytes);
   for (const form of forms) {
@@ -127,7 +127,7 @@ test.each(['plain', 'plain-folded'])('%s has no blocks and stays as it is, witho
   await expectSameAsPyTorch(graph, name);
 });
 
-test('what is merged has names made of what the branches have in common', async () => {
+test('merged nodes are named after what the branch names have in common', async () => {
   const namesIn = (graph: Graph) => [...graph.initializers].map(({ name }) => name);
   const { graph } = convertGraph(await open('split-concat'), 'C');
   expect(namesIn(graph)).toContain('block1.residual.conv2.weight');

@@ -14,10 +14,10 @@ interface Site {
   readonly y: Value;
 }
 
-/** x → conv → norm → y, in float32 or float64, with a group or a bias if asked for. */
+/** x → conv → norm → y, in float32 or float64, optionally with groups and a bias. */
 function site({ group = 1, bias = false, dtype = 'float32' as 'float32' | 'float64' } = {}): Site {
   const r = seeded(2);
-  const b = new Builder('net');
+  const b = new Builder('network');
   const draw = (name: string, dims: number[], low = -1) => {
     const { data } = r.tensor(dims, low, 1);
     return b.parameter(
@@ -42,14 +42,14 @@ const outputOf = (graph: Graph) => interpret(graph, new Map([['x', x]])).get('y'
 test.each([
   ['a convolution', {}, 1e-7],
   ['a convolution with a bias', { bias: true }, 1e-7],
-  ['a convolution in groups', { group: 2 }, 1e-7],
-  ['a convolution in float64', { bias: true, dtype: 'float64' as const }, 1e-15],
-])('%s takes its normalization in', (_, options, tolerance) => {
+  ['a grouped convolution', { group: 2 }, 1e-7],
+  ['a float64 convolution', { bias: true, dtype: 'float64' as const }, 1e-15],
+])('folds the normalization into %s', (_, options, tolerance) => {
   const { b } = site(options);
   const before = outputOf(b.graph);
   const { changes, refusals } = rewrite(b.graph, [foldBatchNorm]);
   expect([changes.map(({ text }) => text), refusals]).toEqual([
-    ['BatchNormalization "bn" is part of Conv "conv".'],
+    ['folded BatchNormalization "bn" into Conv "conv".'],
     [],
   ]);
   expect([...b.graph.nodes].map(({ op, name }) => `${op} ${name}`)).toEqual(['Conv conv']);
@@ -57,7 +57,7 @@ test.each([
   expect(relativeError(outputOf(b.graph), before)).toBeLessThan(tolerance);
 });
 
-test('a weight that two convolutions read is folded into a copy for each', () => {
+test('a weight that two convolutions share is copied for each before folding', () => {
   const { b, conv, norm } = site();
   const z = b.op('Conv', [...conv.inputs], { group: 1, pads: [1, 1, 1, 1] }, 'twin');
   const vectors = norm.inputs.slice(1).toReversed();
@@ -68,9 +68,9 @@ test('a weight that two convolutions read is folded into a copy for each', () =>
   expect(new Set([...b.graph.initializers].map(({ name }) => name)).size).toBe(4);
 });
 
-const used = 'what Conv "conv" makes is used by other nodes as well.';
+const used = 'the output of Conv "conv" is also used elsewhere.';
 test.each<[string, (s: Site) => void, string]>([
-  ['whose convolution others read', ({ b, conv }) => b.output(b.op('Neg', [conv.outputs[0]])), used],
+  ['whose convolution has other readers', ({ b, conv }) => b.output(b.op('Neg', [conv.outputs[0]])), used],
   ['whose convolution is an output', ({ b, conv }) => b.output(conv.outputs[0]!), used],
   [
     'in training mode',
@@ -80,21 +80,21 @@ test.each<[string, (s: Site) => void, string]>([
   [
     'with a computed mean',
     ({ b, norm }) => b.graph.setInput(norm, 3, b.op('Neg', [norm.inputs[3]], {}, 'mean')),
-    'BatchNormalization "bn" reads "mean.output", no constant.',
+    'BatchNormalization "bn" reads "mean.output", which is not a constant.',
   ],
   [
-    'whose convolution is in float16',
+    'whose convolution is float16',
     ({ conv }) => {
       conv.inputs[1]!.tensor = tensor('float16', [6, 4, 3, 3]);
     },
-    'Conv "conv" has a weight in float16; only float32 and float64 are computed with.',
+    'Conv "conv" has a float16 weight; only float32 and float64 are supported.',
   ],
   [
-    'of a net without weights',
+    'in a network without weights',
     ({ conv }) => {
       conv.inputs[1]!.tensor = undefined;
     },
-    '"conv.weight" has no contents; load or draw the weights first.',
+    '"conv.weight" has no weights; load or initialize them first.',
   ],
 ])('refused: a normalization %s', (_, change, reason) => {
   const s = site();
@@ -103,7 +103,7 @@ test.each<[string, (s: Site) => void, string]>([
   expect([changes, refusals.map(({ text }) => text)]).toEqual([[], [reason]]);
 });
 
-test('a normalization of anything else is not spoken of', () => {
+test('a normalization of anything but a convolution is not reported', () => {
   const { b, conv, norm } = site();
   b.graph.setInput(norm, 0, b.op('Relu', [conv.outputs[0]]));
   const { changes, refusals } = rewrite(b.graph, [foldBatchNorm]);

@@ -1,5 +1,5 @@
 /**
- * Batch normalization with fixed statistics is affine per channel, and so is part of the convolution before it:
+ * Batch normalization with fixed statistics is affine per channel, and can be folded into the convolution before it:
  *
  *   s·((w ⋆ x + b) − μ)/√(σ² + ε) + β  =  (w·k) ⋆ x + ((b − μ)·k + β)      with k = s/√(σ² + ε), one number per filter
  *
@@ -21,7 +21,7 @@ export const foldBatchNorm: Rule = {
     const [y] = convolution.outputs;
     if (isTraining(node)) return { refused: `${describe(node)} is in training mode.` };
     if (y!.users.size > 1 || b.graph.outputs.includes(y!)) {
-      return { refused: `what ${describe(convolution)} makes is used by other nodes as well.` };
+      return { refused: `the output of ${describe(convolution)} is also used elsewhere.` };
     }
     const folded = fold(b.graph, convolution, node);
     if ('refused' in folded) return folded;
@@ -33,13 +33,13 @@ export const foldBatchNorm: Rule = {
     const attributes = givenAttributes(convolution, 'Conv');
     const merged = b.op('Conv', [x, ...inputs], attributes, convolution.name || undefined);
     b.graph.replaceAllUses(node.outputs[0]!, merged);
-    return { done: `${describe(node)} is part of ${describe(convolution)}.` };
+    return { done: `folded ${describe(node)} into ${describe(convolution)}.` };
   },
 };
 
 /**
- * A normalization whose result is only added to something. Folding it first leaves a sum of convolutions, which is one
- * convolution: so form A is found too where each branch ends with its own normalization.
+ * Folds a normalization whose result is only added to something. Doing this first leaves a sum of convolutions, which
+ * can be merged into one; so form A is also found when each branch ends with its own normalization.
  */
 export const foldBeforeSum: Rule = {
   name: foldBatchNorm.name,
@@ -48,7 +48,7 @@ export const foldBeforeSum: Rule = {
     const op = user && opTypeOf(user);
     if (others.length > 0 || (op !== 'Add' && op !== 'Sum')) return undefined;
     const outcome = foldBatchNorm.apply(b, node);
-    return outcome && 'done' in outcome ? outcome : undefined; // what it refuses is said when all others are folded
+    return outcome && 'done' in outcome ? outcome : undefined; // foldBatchNorm runs later and reports the refusals
   },
 };
 
@@ -74,7 +74,7 @@ function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { 
   return { weight: w, bias: rounded(weight, [b.length], b) };
 }
 
-/** Each product is taken in float64 and rounded when it is stored. */
+/** Each product is computed in float64 and rounded once, when it is stored. */
 function scaledFilters(weight: Tensor, factors: Float64Array): Float32Array {
   const from = weight.data as Float32Array;
   const to = isLazy(weight) ? from : (allocate(weight.dtype, from.length) as Float32Array);

@@ -1,6 +1,7 @@
 /**
- * One operator of each branch, to be made one node: whether the nodes are alike enough, and their constants, joined.
- * What is joined is copied, bit for bit; only biases that are added up are computed, in float64, and rounded once.
+ * Joins the nodes of one level, one from each branch, into a single node: checks that they are alike and joins their
+ * constants. Joined constants are copied bit for bit. Only biases that are added are computed, in float64, and rounded
+ * once.
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
@@ -12,18 +13,18 @@ import { biasName, mergedName } from './names.ts';
 import type { Refusal } from './rewriter.ts';
 
 /**
- * How a level's convolutions become one: `filters`, more filters on the same map; `groups`, each branch a group;
- * `channels`, of added convolutions, more channels in each filter.
+ * How the convolutions of a level are joined: as more `filters` on the same map, as `groups`, one per branch, or, for a
+ * sum of convolutions, as more input `channels` of each filter.
  */
 export type Joint = 'filters' | 'groups' | 'channels';
 
-/** One input of the nodes of a level, such as their weights, in branch order. */
+/** One input of all nodes in a level, such as their weights, in branch order. */
 export interface Part {
   readonly name: string;
   readonly tensors: readonly Tensor[];
 }
 
-/** The constant inputs of a level's nodes, or why they cannot be one. */
+/** The constant inputs of a level's nodes, or the reason why the nodes cannot be joined. */
 export function partsOf(graph: Graph, level: Level, joint: Joint): Part[] | Refusal {
   const parts = constantParts(graph, level, joint);
   return 'refused' in parts ? parts : (attributesProblem(level) ?? parts);
@@ -49,7 +50,7 @@ function convolutionParts(graph: Graph, nodes: readonly Node[], joint: Joint): P
   return 'refused' in bias ? bias : [weight, bias];
 }
 
-/** The biases; where only some nodes have one, zeros stand for the others, or nothing where they are added up. */
+/** The biases. If only some nodes have one, the others count as zeros, or are skipped where biases are added. */
 function biasPart(
   graph: Graph,
   nodes: readonly Node[],
@@ -85,7 +86,7 @@ function vectorParts(graph: Graph, nodes: readonly Node[]): Part[] | Refusal {
   return parts;
 }
 
-/** Why nodes with these attributes cannot be one, if so; a convolution's kernel is its weight's. */
+/** The reason why attributes keep these nodes apart, if they do. A kernel's shape is that of its weight. */
 function attributesProblem({ op, nodes }: Level): Refusal | undefined {
   const ofWeight = op === 'Conv' ? { kernel_shape: [] } : {};
   const [first, ...others] = nodes.map((node) => Object.entries({ ...attributesOf(node, op), ...ofWeight }));
@@ -104,19 +105,19 @@ function attributesProblem({ op, nodes }: Level): Refusal | undefined {
 
 const shown = (value: unknown): string => (Array.isArray(value) ? `[${value}]` : String(value));
 
-/** Why filters of these shapes do not go together, if so. */
+/** The reason why filters of these shapes cannot be joined, if they cannot. */
 function filtersProblem(nodes: readonly Node[], weights: readonly Tensor[], joint: Joint): Refusal | undefined {
   const grouped = joint === 'groups' ? undefined : nodes.find((node) => attributesOf(node, 'Conv').group !== 1);
-  if (grouped) return { refused: `${describe(grouped)} is in groups already.` };
+  if (grouped) return { refused: `${describe(grouped)} is already grouped.` };
   const free = { filters: 0, groups: undefined, channels: 1 }[joint];
   const shape = ({ dims }: Tensor) => `${dims.map((size, axis) => (axis === free ? 0 : size))}`;
   const odd = weights.findIndex((weight) => shape(weight) !== shape(weights[0]!));
   if (odd < 0) return undefined;
-  const expected = `where ${describe(nodes[0]!)} has [${weights[0]!.dims}]`;
-  return { refused: `${describe(nodes[odd]!)} has a weight of [${weights[odd]!.dims}] ${expected}.` };
+  const expected = `but ${describe(nodes[0]!)} has [${weights[0]!.dims}]`;
+  return { refused: `${describe(nodes[odd]!)} has weight shape [${weights[odd]!.dims}], ${expected}.` };
 }
 
-/** The one node that a level becomes, reading `x`. */
+/** The single node that replaces a level, reading `x`. */
 export function joinLevel(b: Builder, { op, nodes }: Level, parts: readonly Part[], joint: Joint, x: Value): Value {
   const [first] = nodes;
   const name = mergedName(nodes.map((node) => node.name)) || undefined;

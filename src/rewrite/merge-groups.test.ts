@@ -15,10 +15,10 @@ interface Shape {
   readonly weightless?: boolean;
 }
 
-/** x [2, C, 9, 9] → one convolution, whose filters are 3x3. */
+/** x [2, C, 9, 9] → one 3x3 convolution. */
 function convolution({ input = 32, output = 32, group = 8, bias = false, weightless = false, ...window }: Shape) {
   const r = seeded(4);
-  const b = new Builder('net');
+  const b = new Builder('network');
   const dims = [output, input / group, 3, 3];
   const w = b.parameter('conv.weight', dims, weightless ? undefined : r.tensor(dims));
   const inputs = [
@@ -38,7 +38,7 @@ const merged = (shape: Shape, options: MergeOptions = { block: 16 }) => {
   const [node] = graph.nodes;
   const group = Number(node!.attributes.get('group')?.value);
   const error = before && relativeError(outputOf(), before);
-  return { said: [...changes, ...refusals].map(({ text }) => text), group, weight: node!.inputs[1]!, error };
+  return { texts: [...changes, ...refusals].map(({ text }) => text), group, weight: node!.inputs[1]!, error };
 };
 
 test.each<[string, Shape, number, number[]]>([
@@ -48,63 +48,63 @@ test.each<[string, Shape, number, number[]]>([
   ['with strides and dilations', { strides: [2, 2], dilations: [2, 1] }, 2, [32, 16, 3, 3]],
   ['with more filters than channels', { output: 64 }, 2, [64, 16, 3, 3]],
   ['to a single group', { input: 16, output: 16, group: 4 }, 1, [16, 16, 3, 3]],
-])('narrow groups fill blocks: %s', (_, shape, group, dims) => {
+])('narrow groups are merged to fill blocks: %s', (_, shape, group, dims) => {
   const found = merged(shape);
   expect([found.group, found.weight.dims, found.weight.name]).toEqual([group, dims, 'conv.weight']);
   expect(found.error).toBeLessThan(1e-12);
 });
 
-test('where it was measured to pay, groups wider than a block fill whole ones', () => {
+test('groups wider than a block are merged when measurements favor it', () => {
   const { group, weight, error } = merged({ input: 96, output: 96, group: 4 }, { block: 16, merges: () => true });
   expect([group, weight.dims]).toEqual([2, [96, 48, 3, 3]]);
   expect(error).toBeLessThan(1e-12);
 });
 
-test('what was done is said', () => {
-  expect(merged({}).said).toEqual(['Conv "conv" is in 8 groups of 4 channels, now in 2 of 16 channels.']);
-  expect(merged({ output: 64 }).said).toEqual([
-    'Conv "conv" is in 8 groups of 4 channels in and 8 out, now in 2 of 16 channels in and 32 out.',
+test('reports what was merged', () => {
+  expect(merged({}).texts).toEqual(['Conv "conv" has 8 groups of 4 channels; merged into 2 of 16 channels.']);
+  expect(merged({ output: 64 }).texts).toEqual([
+    'Conv "conv" has 8 groups of 4 channels in and 8 out; merged into 2 of 16 channels in and 32 out.',
   ]);
 });
 
-test('with shorter vectors the blocks are shorter', () => {
-  expect(merged({}, { block: 8 })).toMatchObject({ group: 4, said: [expect.stringContaining('now in 4 of 8')] });
-  expect(merged({ group: 4 }, { block: 8 }).said).toEqual([]);
+test('shorter vectors mean shorter blocks', () => {
+  expect(merged({}, { block: 8 })).toMatchObject({ group: 4, texts: [expect.stringContaining('merged into 4 of 8')] });
+  expect(merged({ group: 4 }, { block: 8 }).texts).toEqual([]);
 });
 
 test.each<[string, Shape, Partial<MergeOptions>, string]>([
   [
-    'that never fill a block',
+    'that cannot fill a block',
     { input: 24, output: 24, group: 6 },
     {},
-    '6 groups of 4 channels, which do not fill blocks of 16.',
+    '6 groups of 4 channels, which cannot fill blocks of 16.',
   ],
   [
-    'that take too many zeros',
+    'that need too many zeros',
     { group: 16 },
     {},
-    '16 groups of 2 channels; filling blocks of 16 with 8 of them is slower.',
+    '16 groups of 2 channels; merging 8 at a time to fill blocks of 16 is slower.',
   ],
   [
-    'that were measured',
+    'that measured slower',
     {},
     { merges: () => false },
-    '8 groups of 4 channels; filling blocks of 16 with 4 of them is slower.',
+    '8 groups of 4 channels; merging 4 at a time to fill blocks of 16 is slower.',
   ],
 ])('refused: groups %s', (_, shape, options, reason) => {
   expect(merged(shape, { block: 16, ...options })).toMatchObject({
     group: shape.group ?? 8,
     error: 0,
-    said: [`Conv "conv" is in ${reason}`],
+    texts: [`Conv "conv" has ${reason}`],
   });
 });
 
 test('refused: a convolution without weights', () => {
-  expect(merged({ weightless: true }).said).toEqual(['"conv.weight" has no contents; load or draw the weights first.']);
+  expect(merged({ weightless: true }).texts).toEqual(['"conv.weight" has no weights; load or initialize them first.']);
 });
 
 test.each<[string, Shape]>([
   ['ordinary convolutions', { group: 1 }],
-  ['depthwise ones', { group: 32 }],
-  ['groups of whole blocks', { group: 2 }],
-])('%s are not spoken of', (_, shape) => expect(merged(shape).said).toEqual([]));
+  ['depthwise convolutions', { group: 32 }],
+  ['groups that fill whole blocks', { group: 2 }],
+])('%s are not reported', (_, shape) => expect(merged(shape).texts).toEqual([]));

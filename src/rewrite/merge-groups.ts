@@ -1,11 +1,12 @@
 /**
- * Narrow groups side by side are one wider group whose filters are zero where the groups must not mix:
+ * Narrow groups side by side are one wider group whose filters are zero where the groups must not mix. For finite
+ * numbers:
  *
  *   w₁ ⋆ x₁, w₂ ⋆ x₂, …, in g groups  =  diag(w₁, …, wₖ) ⋆ (x₁ … xₖ), …, in g/k groups
  *
- * for finite numbers. That multiplies k times as often and is faster all the same where k groups fill one vector of the
- * processor: ONNX Runtime computes 8 or 16 channels, a block, at a time, and what does not come in whole blocks it takes
- * apart into one small matrix product per group, with a change of layout before and after.
+ * This takes k times as many multiplications and is still faster when k groups fill one vector of the processor. ONNX
+ * Runtime computes 8 or 16 channels, one block, at a time. It splits groups that are not whole blocks into one small
+ * matrix product each, and changes the layout before and after.
  */
 import { describe, type Node } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
@@ -13,54 +14,54 @@ import { allocate, derivedTensor, type Tensor } from '../tensor.ts';
 import { constantAt, givenAttributes } from './constants.ts';
 import type { Rule } from './rewriter.ts';
 
-/** The groups of a convolution that are no whole blocks. */
+/** A convolution whose groups are not whole blocks. */
 export interface GroupMerge {
   readonly groups: number;
   /** Input and output channels of a group. */
   readonly channels: readonly [input: number, output: number];
-  /** How many groups together fill whole blocks; undefined where no number of them does. */
+  /** How many groups together fill whole blocks; undefined if no number of them does. */
   readonly factor: number | undefined;
 }
 
 export interface MergeOptions {
   /** Channels that the runtime computes at a time. */
   readonly block: number;
-  /** Whether to merge; the cost rule `isProfitable` by default. */
+  /** Whether to merge. Defaults to the cost rule `isProfitable`. */
   readonly merges?: (merge: GroupMerge) => boolean;
 }
 
 /**
- * The cost rule, from measurements: it pays where at most 4 groups fill one block. More zeros cost more than whole blocks
- * save, and groups wider than a block are matrix products large enough as they are.
+ * The cost rule, from measurements: merging pays off while at most 4 groups fill one block. With more, the zeros cost
+ * more than whole blocks save. Groups wider than a block are large enough matrix products already.
  */
 export const isProfitable = (
   { channels: [input], factor = Number.POSITIVE_INFINITY }: GroupMerge,
   block: number,
 ): boolean => factor <= 4 && factor * input <= block;
 
-/** Puts together as many groups as it takes to fill whole blocks, and no more. */
+/** Merges just as many groups as fill whole blocks. */
 export const mergeNarrowGroups = ({ block, merges = (merge) => isProfitable(merge, block) }: MergeOptions): Rule => ({
   name: `narrow groups to blocks of ${block} channels`,
   apply(b, node) {
     const merge = groupMergeOf(node, block);
     if (!merge) return undefined;
     const { groups, channels, factor } = merge;
-    const are = `${describe(node)} is in ${groups} groups of ${widths(channels)}`;
-    if (!factor) return { refused: `${are}, which do not fill blocks of ${block}.` };
-    if (!merges(merge)) return { refused: `${are}; filling blocks of ${block} with ${factor} of them is slower.` };
+    const has = `${describe(node)} has ${groups} groups of ${widths(channels)}`;
+    if (!factor) return { refused: `${has}, which cannot fill blocks of ${block}.` };
+    if (!merges(merge)) return { refused: `${has}; merging ${factor} at a time to fill blocks of ${block} is slower.` };
     const weight = constantAt(b.graph, node, 1);
     if ('refused' in weight) return weight;
     const wide = blockDiagonal(weight, groups, factor);
     const inputs = [node.inputs[0], b.parameter(node.inputs[1]!.name, wide.dims, wide), ...node.inputs.slice(2)];
     const attributes = { ...givenAttributes(node, 'Conv'), group: groups / factor };
     b.graph.replaceAllUses(node.outputs[0]!, b.op('Conv', inputs, attributes, node.name || undefined));
-    return { done: `${are}, now in ${groups / factor} of ${widths(channels.map((width) => factor * width))}.` };
+    return { done: `${has}; merged into ${groups / factor} of ${widths(channels.map((width) => factor * width))}.` };
   },
 });
 
 /**
- * The groups of a convolution of maps that are no whole blocks; undefined of any other node. Groups of one channel in and
- * one out are left out: the runtime has a kernel of its own for these.
+ * How to merge the groups of a convolution that are not whole blocks; undefined for any other node. Depthwise
+ * convolutions with one channel in and out per group are skipped: the runtime has a kernel for them.
  */
 export function groupMergeOf(node: Node, block: number): GroupMerge | undefined {
   const dims = node.inputs[1]?.dims as readonly number[] | undefined;

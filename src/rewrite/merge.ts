@@ -4,14 +4,14 @@
  *   A → B   Σᵢ wᵢ ⋆ zᵢ  =  [w₁ | w₂ | …] ⋆ concat(z₁, z₂, …)
  *           a sum of convolutions of separate maps is one convolution of their concatenation
  *   B → C   concat(w₁ ⋆ x, w₂ ⋆ x, …)    =  [w₁; w₂; …] ⋆ x
- *           several sets of filters on one map are a wider one
+ *           several sets of filters on one map are one larger set
  *           concat(w₁ ⋆ z₁, w₂ ⋆ z₂, …)  =  [w₁; w₂; …] ⋆ concat(z₁, z₂, …) in groups
  *           the definition of groups
  *           concat(f(z₁), f(z₂), …)      =  f(concat(z₁, z₂, …))
  *           for BatchNormalization, Relu and AveragePool, which act per channel
  *
- * The same rules find grouped convolutions that a framework without them wrote as slices, convolutions and a Concat, and
- * the bridge between B and C: concatenated 1x1 convolutions before a convolution in groups.
+ * The same rules recognize grouped convolutions that a framework without them wrote as slices, convolutions and a
+ * Concat, and the bridge between B and C: concatenated 1x1 convolutions before a grouped convolution.
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
@@ -21,7 +21,7 @@ import { type Joint, joinLevel, type Part, partsOf } from './levels.ts';
 import { beside, mergedName } from './names.ts';
 import type { Outcome, Refusal, Rule } from './rewriter.ts';
 
-/** A → B at a Sum or a chain of Adds. What else is added, such as the shortcut, still is. */
+/** A → B at a Sum or a chain of Adds. Other terms, such as the shortcut, are still added. */
 export const sumToConcat: Rule = {
   name: 'sum of convolutions to one convolution (A to B)',
   apply(b, node) {
@@ -39,7 +39,7 @@ export const sumToConcat: Rule = {
     const total = rest.length === 0 ? sum : b.op(rest.length === 1 ? 'Add' : 'Sum', inputs, {}, node.name || undefined);
     b.graph.replaceAllUses(node.outputs[0]!, total);
     const count = family.ends.length;
-    return { done: `${count} convolutions that were added are one convolution of their concatenated inputs.` };
+    return { done: `merged a sum of ${count} convolutions into one convolution of their concatenated inputs.` };
   },
 };
 
@@ -52,7 +52,7 @@ export const branchesToGroups: Rule = {
   },
 };
 
-/** The same for all but form B's own: slices of one map, or branches that no 1x1 convolution reads. */
+/** The same, except for branches of form B proper: slices of one map, or branches that no 1x1 convolution reads. */
 export const emulationToGroups: Rule = {
   name: 'emulated groups to groups',
   apply(b, node) {
@@ -62,7 +62,7 @@ export const emulationToGroups: Rule = {
   },
 };
 
-/** The branches that a Concat joins along the channels, if that is all it joins. */
+/** The branches that a Concat joins along the channel axis, if it joins nothing else. */
 export function concatenatedFamily(graph: Graph, node: Node): Family | undefined {
   if (opTypeOf(node) !== 'Concat' || node.inputs.some((value) => !value)) return undefined;
   const { axis } = attributesOf(node, 'Concat');
@@ -72,7 +72,7 @@ export function concatenatedFamily(graph: Graph, node: Node): Family | undefined
   return family?.ends.length === node.inputs.length ? family : undefined;
 }
 
-/** Whether the branches are whole ones of form B, two convolutions each on one map, and a 1x1 convolution reads them. */
+/** Whether these are branches of form B: at least two convolutions each, all on one map, read by a 1x1 convolution. */
 export function isFormB(graph: Graph, node: Node, family: Family): boolean {
   const [user, ...others] = node.outputs[0]!.users;
   if (others.length > 0 || !user || !isPointwise(user) || family.convolutions < 2) return false;
@@ -80,16 +80,16 @@ export function isFormB(graph: Graph, node: Node, family: Family): boolean {
   return 'refused' in branches || branches.reads === 'all';
 }
 
-/** A 1x1 convolution in one group. */
+/** A 1x1 convolution with one group. */
 export const isPointwise = (node: Node): boolean =>
   opTypeOf(node) === 'Conv' && attributesOf(node, 'Conv').group === 1 && `${node.inputs[1]?.dims?.slice(2)}` === '1,1';
 
 const isSum = (node: Node): boolean => opTypeOf(node) === 'Sum' || opTypeOf(node) === 'Add';
 
-/** A sum whose result only one node reads may be a link of a chain, which is looked at from its end. */
+/** Whether a sum has a single reader and may thus be a link in a chain. A chain is matched at its last sum. */
 const isLink = (graph: Graph, { outputs: [y] }: Node): boolean => y!.users.size === 1 && !graph.outputs.includes(y!);
 
-/** What a chain of sums adds up. */
+/** The terms of a chain of sums. */
 function addends(graph: Graph, node: Node): Value[] {
   return (node.inputs as Value[]).flatMap((value) => {
     const { producer } = value;
@@ -97,28 +97,28 @@ function addends(graph: Graph, node: Node): Value[] {
   });
 }
 
-/** A single zero, with which Python's `sum` begins. */
+/** A scalar zero, which Python's `sum` starts from. */
 const isZero = (graph: Graph, value: Value): boolean =>
   graph.initializers.has(value) && value.tensor?.data.length === 1 && Number(value.tensor.data[0]) === 0;
 
-/** Whether a branch may end here: with a convolution, or with a normalization, of which a sum cannot be merged. */
+/** Whether a branch may end here: with a convolution, or with a normalization, which is then refused with a reason. */
 function endsBranch({ producer }: Value): boolean {
   const op = producer && opTypeOf(producer);
   return op === 'Conv' || op === 'BatchNormalization';
 }
 
-/** The constants of every level, or why one cannot be merged. `last` is what becomes of the last level. */
+/** The constants of every level, or the reason why one cannot be merged. `last` says how the last level is joined. */
 export function partsOfAll(graph: Graph, branches: Branches, last: Joint): Part[][] | Refusal {
   const { levels } = branches;
   const all: Part[][] = [];
   for (const [i, level] of levels.entries()) {
     const [first] = level.nodes;
     if (i === 0 && branches.reads === 'all' && level.op !== 'Conv') {
-      return { refused: `${describe(first!)} stands before the first convolution of its branch.` };
+      return { refused: `${describe(first!)} comes before the first convolution of its branch.` };
     }
     if (last === 'channels' && i === levels.length - 1 && level.op !== 'Conv') {
       return {
-        refused: `${describe(first!)} ends its branch, and only sums of convolutions are merged: fold it first.`,
+        refused: `${describe(first!)} ends its branch, but only sums of convolutions can be merged; fold it first.`,
       };
     }
     const parts = partsOf(graph, level, jointOf(branches, i, last));
@@ -133,7 +133,7 @@ function jointOf({ levels, reads }: Branches, i: number, last: Joint): Joint {
   return i === 0 && reads === 'all' ? 'filters' : 'groups';
 }
 
-/** The added convolutions as one on the concatenation of what they read. */
+/** The added convolutions as one convolution of their concatenated inputs. */
 function summed(b: Builder, { levels }: Branches, parts: readonly Part[]): Value {
   const last = levels.at(-1)!;
   const name = beside(mergedName(last.nodes.map((node) => node.name)), 'concat');
@@ -153,6 +153,6 @@ function merged(b: Builder, node: Node, family: Family): Outcome {
   );
   b.graph.replaceAllUses(node.outputs[0]!, y);
   const groups = branches.levels.some(({ op }, i) => op === 'Conv' && jointOf(branches, i, 'groups') === 'groups');
-  const result = groups ? 'one, with a convolution in groups' : 'one convolution with all their filters';
-  return { done: `${family.ends.length} branches are ${result}.` };
+  const result = groups ? 'one, with a grouped convolution' : 'one convolution with all their filters';
+  return { done: `merged ${family.ends.length} branches into ${result}.` };
 }

@@ -12,7 +12,7 @@ test.each([
   [['left.weight', 'right.weight'], 'left.weight'],
   [['a.b.weight', 'a.weight'], 'a.b.weight'],
   [['', ''], ''],
-])('%j together are %j', (names, merged) => {
+])('%j merge into %j', (names, merged) => {
   expect(mergedName(names)).toBe(merged);
 });
 
@@ -20,7 +20,7 @@ test.each([
   ['layer1.0.conv2', 'layer1.0.branches.3.conv2', 'layer1.0.sum'],
   ['/layer1/conv2/Conv', '/layer1/conv2/branches.3.Conv', '/layer1/conv2/sum'],
   ['Conv_12', 'branches.3.Conv_12', 'sum'],
-])('branches and neighbors of the node %j', (name, branch, neighbor) => {
+])('names the branches and neighbors of node %j', (name, branch, neighbor) => {
   expect(branchNode(name, 3)).toBe(branch);
   expect(mergedName([branch, branchNode(name, 4)])).toBe(name);
   expect(beside(name, 'sum')).toBe(neighbor);
@@ -30,7 +30,7 @@ test.each([
   ['layer1.0.conv2.weight', 'layer1.0.branches.3.conv2.weight', 'layer1.0.conv2.bias'],
   ['conv.weight', 'branches.3.conv.weight', 'conv.bias'],
   ['onnx::Conv_12', 'branches.3.onnx::Conv_12', 'onnx::Conv_12.bias'],
-])('branches and bias of the constant %j', (name, branch, bias) => {
+])('names the branches and bias of constant %j', (name, branch, bias) => {
   expect(branchConstant(name, 3)).toBe(branch);
   expect(mergedName([branch, branchConstant(name, 4)])).toBe(name);
   expect(biasName(name)).toBe(bias);

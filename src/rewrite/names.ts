@@ -1,18 +1,19 @@
 /**
- * Names for what rules make. They follow this package's own, `layer1.0.branches.3.conv2.weight`, as far as the names that
- * are there allow; exporters write paths with slashes (`/layer1/layer1.0/conv2/Conv`) or only numbers (`onnx::Conv_37`).
+ * Names for the nodes and constants that rules add. They follow this package's own scheme,
+ * `layer1.0.branches.3.conv2.weight`, as far as the existing names allow. Exporters write paths with slashes
+ * (`/layer1/layer1.0/conv2/Conv`) or just numbers (`onnx::Conv_37`).
  */
 
-/** The part of a path that says which branch it is in, as this package and many others name branches. */
+/** The part of a path that names the branch, as this package and many others write it. */
 const branchPart = /\bbranches\.\d+\./;
 
 /**
- * The name for what the branches' parts become together: theirs without what tells the branches apart, or failing that
- * the first one's.
+ * The name for the node or constant that replaces one per branch: their common name without the branch numbers or, when
+ * they have none, the first name.
  */
 export function mergedName(names: readonly string[]): string {
   const stripped = names.map((name) => name.replace(branchPart, ''));
-  const bare = stripped.map((name) => name.replace(/_\d+$/, '')); // a number that told apart equal names
+  const bare = stripped.map((name) => name.replace(/_\d+$/, '')); // a number that made equal names unique
   const inBranches = names.every((name) => branchPart.test(name));
   const found = [stripped, ...(inBranches ? [bare] : [])].find(([first, ...others]) =>
     others.every((name) => name === first),
@@ -20,7 +21,7 @@ export function mergedName(names: readonly string[]): string {
   return found?.[0] ?? withoutNumbers(names) ?? names[0]!;
 }
 
-/** What paths become that differ only in numbers at the end of some steps: `a/conv1.0/Conv` and `a/conv1.1/Conv`. */
+/** Drops numbers at the end of the steps where paths differ: `a/conv1.0/Conv` and `a/conv1.1/Conv` → `a/conv1/Conv`. */
 function withoutNumbers(names: readonly string[]): string | undefined {
   const [first, ...others] = names.map((name) => name.split(/(?=[./])/));
   if (others.some((steps) => steps.length !== first!.length)) return undefined;
@@ -35,16 +36,16 @@ function withoutNumbers(names: readonly string[]): string | undefined {
   return merged.join('');
 }
 
-/** The name of branch i's part of a node: `layer1.0.conv2` → `layer1.0.branches.3.conv2`. */
+/** The name of a node's copy in branch i: `layer1.0.conv2` → `layer1.0.branches.3.conv2`. */
 export const branchNode = (name: string, i: number): string => name.replace(/[^./]*$/, `branches.${i}.$&`);
 
 /** The same for a constant: `layer1.0.conv2.weight` → `layer1.0.branches.3.conv2.weight`. */
 export const branchConstant = (name: string, i: number): string =>
   name.replace(/(?:[^./]*[./])?[^./]*$/, `branches.${i}.$&`);
 
-/** Another name beside a node's: `layer1.0.conv3` → `layer1.0.sum`. */
+/** A sibling of a node's name: `layer1.0.conv3` → `layer1.0.sum`. */
 export const beside = (name: string, last: string): string => name.replace(/[^./]*$/, last);
 
-/** What the bias is called that goes with a weight. */
+/** The name of the bias that belongs to a weight. */
 export const biasName = (weight: string): string =>
   /weight$/.test(weight) ? weight.replace(/weight$/, 'bias') : `${weight}.bias`;

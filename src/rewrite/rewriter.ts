@@ -1,16 +1,17 @@
 /**
- * Rewriting a graph by rules until none applies. A rule looks at one node: it finds its pattern there and rewrites it,
- * finds a pattern it may not touch and says why in a sentence, or finds nothing. Names are labels; only structure counts.
+ * Applies rewrite rules to a graph until none matches. A rule looks at one node. It finds its pattern there and
+ * rewrites it, finds a pattern that it must not change and says why in one sentence, or finds nothing. Only structure
+ * counts, not names.
  */
 import { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 
-/** Why a pattern was left alone. */
+/** The reason why a pattern was left alone. */
 export interface Refusal {
   readonly refused: string;
 }
 
-/** `done` says what was rewritten, `refused` why a pattern was left alone; undefined is no pattern at all. */
+/** `done` says what was rewritten, `refused` why a pattern was left alone; undefined means that nothing matched. */
 export type Outcome = { readonly done: string } | Refusal | undefined;
 
 export interface Rule {
@@ -20,7 +21,7 @@ export interface Rule {
 
 export interface Remark {
   readonly rule: string;
-  /** The node the pattern was found at, such as `Concat "layer1.0.concat"`. */
+  /** The node where the pattern was found, such as `Concat "layer1.0.concat"`. */
   readonly node: string;
   readonly text: string;
 }
@@ -33,8 +34,8 @@ export interface RewriteReport {
 }
 
 /**
- * Applies rules in place until none changes anything. Rules are tried in order at each node, producers first. Rules name
- * what they add as it should be called; a name that something else has gets a number in the end.
+ * Applies rules in place until nothing changes. At each node, producers first, rules are tried in order. Rules give the
+ * nodes that they add the name they should have; names that are already taken get a number at the end.
  *
  * @example const { changes, refusals } = rewrite(graph, [sumToConcat, branchesToGroups]);
  */
@@ -71,7 +72,7 @@ function sweep(b: Builder, rules: readonly Rule[]): { done: Remark[]; refusals: 
   return { done, refusals };
 }
 
-/** An output of the graph keeps the type and shape that are stated for it. */
+/** Graph outputs keep their declared type and shape. */
 function keepTypes({ outputs }: Graph, before: readonly Value[]): void {
   for (const [i, { dtype, dims }] of before.entries()) {
     outputs[i]!.dtype = dtype ?? outputs[i]!.dtype;
@@ -79,11 +80,11 @@ function keepTypes({ outputs }: Graph, before: readonly Value[]): void {
   }
 }
 
-/** What an earlier rewrite has replaced stays in the graph until the sweep is over. */
+/** Nodes that an earlier rewrite replaced stay in the graph until the sweep is over. */
 const isRead = (graph: Graph, { outputs }: Node): boolean =>
   outputs.some((value) => value.users.size > 0 || graph.outputs.includes(value));
 
-/** Whether a subgraph reads what the node makes: it does so by name, and nothing may take its place. */
+/** Whether a subgraph reads an output of the node. It does so by name, so the node cannot be replaced. */
 const isCaptured = ({ outputs }: Node): boolean =>
   outputs.some((value) => [...value.users].some(({ captures }) => captures.includes(value)));
 
@@ -91,7 +92,7 @@ const valuesOf = (graph: Graph): Value[] => [
   ...new Set([...graph.inputs, ...graph.initializers, ...[...graph.nodes].flatMap(({ outputs }) => outputs)]),
 ];
 
-/** What was there before keeps its name; of what is new, the first of a name. */
+/** Makes names unique: existing nodes and values keep theirs, and so does the first new one of each name. */
 function separateNames(graph: Graph, known: ReadonlySet<Node | Value>): void {
   for (const all of [valuesOf(graph), [...graph.nodes]] as const) {
     const taken = new Set(all.flatMap((item) => (known.has(item) ? item.name : [])));

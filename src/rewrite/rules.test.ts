@@ -1,6 +1,6 @@
 /**
- * What the rules between the forms rewrite and what they refuse: one block, changed in one place each. What is rewritten
- * computes the same in float64 to 1e-12; what is refused is said in a sentence and left as it is.
+ * What the conversion rules rewrite and what they refuse, on one block with a single change each. A rewritten block
+ * computes the same in float64 to 1e-12. A refused block is reported in one sentence and stays as it was.
  */
 import { describe, expect, test } from 'vitest';
 import { relativeError, seeded } from '../../test/tensors.ts';
@@ -15,8 +15,8 @@ import { convertGraph } from './convert.ts';
 
 const block = 'layer1.0';
 
-/** One block, and what finds things in it: nodes by their path within the block, layers of a branch by its number. */
-class Net {
+/** One block and access to its parts: nodes by their path within the block, layers of a branch by its number. */
+class Block {
   readonly b: Builder;
   constructor(graph: Graph) {
     this.b = new Builder(graph);
@@ -42,18 +42,18 @@ class Net {
   zeros(path: string, index: number, ...dims: number[]): void {
     this.graph.setInput(this.node(path), index, this.b.parameter(`${path}.zeros`, dims, tensor('float32', dims)));
   }
-  /** Biases of few bits, so that their sums are exact. */
+  /** Biases with few bits, so that their sums are exact. */
   bias(node: Node, start: number): void {
     const data = Float32Array.from({ length: node.inputs[1]!.dims![0] as number }, (_, i) => (start + i) / 64);
     const contents = tensor('float32', [data.length], data);
     this.graph.setInput(node, 2, this.b.parameter(`${node.name}.bias`, contents.dims, contents));
   }
-  /** Puts a Relu, a Neg or a pool between a node and what it reads. */
+  /** Inserts a Relu, a Neg or a pool between a node and its input. */
   insert(before: string, op: 'Relu' | 'Neg' | 'MaxPool' | 'AveragePool', name: string): void {
     const attributes = op.endsWith('Pool') ? { kernel_shape: [1, 1] } : {};
     this.graph.setInput(this.node(before), 0, this.b.op(op, [this.node(before).inputs[0]], attributes, name));
   }
-  /** What reads a node reads what it read. */
+  /** Removes a node: its readers read its input instead. */
   skip(node: Node): void {
     this.graph.replaceAllUses(node.outputs[0]!, node.inputs[0]!);
     this.graph.removeDead();
@@ -70,17 +70,17 @@ class Net {
   }
 }
 
-/** A net of one block with four branches of two channels. */
-function net(form: Form): Net {
+/** A network of one block with four branches of two channels. */
+function blockIn(form: Form): Block {
   const options = { depths: [1], cardinality: 4, width: 8, baseWidth: 16, stem: 'cifar', inputSize: 5 } as const;
   const model = resnext({ ...options, classes: 3, form });
   const r = seeded(8);
   const low = (name: string) => (name.endsWith('.running_var') ? 0.5 : -1);
   setWeights(model, new Map(weightSpecs(model).map(({ name, dims }) => [name, r.tensor(dims, low(name), 1)])));
-  return new Net(model.graph);
+  return new Block(model.graph);
 }
 
-type Change = (n: Net) => void;
+type Change = (n: Block) => void;
 type Success = readonly [form: Form, what: string, Change];
 type Failure = readonly [...Success, reason: string];
 const refused = (...failure: Failure): Failure => failure;
@@ -100,39 +100,43 @@ function expectTidy(graph: Graph): void {
   for (const { name } of graph.inputs) expect(name === 'input' || names.includes(name)).toBe(true);
 }
 
-/** The groups of every convolution. */
+/** The group count of every convolution. */
 const groupsIn = (graph: Graph) =>
   [...graph.nodes]
     .flatMap(({ op, attributes }) => (op === 'Conv' ? Number(attributes.get('group')!.value) : []))
     .sort();
 
-/** Form A without a normalization after its sum or in the projection: one chain of Adds with everything in it. */
-function bare(n: Net): void {
+/** Form A with no normalization after its sum or in the projection: one chain of Adds holds everything. */
+function bare(n: Block): void {
   n.skip(n.node('bn3'));
   n.skip(n.node('downsample.1'));
   n.replace(n.out('add'), n.chain([n.out('downsample.0'), ...n.addends]));
 }
 
 const merged: readonly Success[] = [
-  ['A', 'as it is', () => {}],
+  ['A', 'unchanged', () => {}],
   ['A', 'with a chain of Adds', (n) => n.replace(n.out('sum'), n.chain(n.addends))],
-  ['A', 'with a sum that begins with zero', (n) => n.replace(n.out('sum'), n.chain([n.b.number(0), ...n.addends]))],
+  ['A', 'with a sum that starts from zero', (n) => n.replace(n.out('sum'), n.chain([n.b.number(0), ...n.addends]))],
   ['A', 'with the projection in the chain of Adds', bare],
   ['A', 'with biases to add up', (n) => n.each('conv3').map((node, i) => n.bias(node, i))],
-  ['A', 'with biases in one branch', (n) => ['conv1', 'conv2', 'conv3'].map((layer) => n.bias(n.each(layer)[2]!, 5))],
-  ['A', 'with a sum that is an output too', (n) => n.b.output(n.out('sum'))],
+  [
+    'A',
+    'with biases in one branch only',
+    (n) => ['conv1', 'conv2', 'conv3'].map((layer) => n.bias(n.each(layer)[2]!, 5)),
+  ],
+  ['A', 'with a sum that is also an output', (n) => n.b.output(n.out('sum'))],
   ['A', 'with nameless nodes', (n) => [...n.graph.nodes].map((node) => Object.assign(node, { name: '' }))],
-  ['A', 'with numbers for names', (n) => [...n.graph.initializers].map((w, i) => Object.assign(w, { name: `c_${i}` }))],
-  ['B', 'as it is', () => {}],
-  ['B', 'with the axis from the end', (n) => n.node('concat').attributes.set('axis', { kind: 'int', value: -3 })],
+  ['A', 'with numbered names', (n) => [...n.graph.initializers].map((w, i) => Object.assign(w, { name: `c_${i}` }))],
+  ['B', 'unchanged', () => {}],
+  ['B', 'with a negative axis', (n) => n.node('concat').attributes.set('axis', { kind: 'int', value: -3 })],
   ['B', 'with biases in every branch', (n) => n.each('conv2').map((node, i) => n.bias(node, i))],
   [
     'B',
-    'with one vector in all',
+    'with one vector shared by all',
     (n) => n.each('bn1').map((node) => n.graph.setInput(node, 1, n.each('bn2')[0]!.inputs[1])),
   ],
   ['B', 'without normalization', (n) => [...n.each('bn1'), ...n.each('bn2')].map((node) => n.skip(node))],
-  ['B', 'with maps that are an output too', (n) => n.b.output(n.out('concat'))],
+  ['B', 'with maps that are also an output', (n) => n.b.output(n.out('concat'))],
   ['B', 'with maps that are read twice', (n) => n.b.output(n.b.op('Neg', [n.out('concat')]))],
   ['B', 'with initializers listed as inputs', (n) => n.graph.inputs.push(...n.graph.initializers)],
 ];
@@ -153,21 +157,21 @@ const unmerged: readonly Failure[] = [
   ),
   refused(
     'A',
-    'with a weight in two branches',
+    'with one weight in two branches',
     (n) => n.graph.setInput(n.node(`${first}.conv2`), 1, n.weight(`${second}.conv2`)),
     `Conv "${block}.${first}.conv2" shares its weight "${block}.${second}.conv2.weight" with another node.`,
   ),
   refused(
     'B',
-    'with a branch that is read by others',
+    'with a branch that other nodes read',
     (n) => n.b.output(n.b.op('Neg', [n.out(`${second}.bn1`)])),
-    `what BatchNormalization "${block}.${second}.bn1" makes in branch 2 is used outside the branch as well.`,
+    `the output of BatchNormalization "${block}.${second}.bn1" in branch 2 is also used outside the branch.`,
   ),
   refused(
     'A',
     'with a branch that is an output',
     (n) => n.b.output(n.out(`${first}.conv3`)),
-    `what Conv "${block}.${first}.conv3" makes in branch 1 is used outside the branch as well.`,
+    `the output of Conv "${block}.${first}.conv3" in branch 1 is also used outside the branch.`,
   ),
   refused(
     'B',
@@ -195,9 +199,9 @@ const unmerged: readonly Failure[] = [
   ),
   refused(
     'A',
-    'with a weight that is not there',
+    'with a missing weight',
     (n) => Object.assign(n.weight(`${second}.conv1`), { tensor: undefined }),
-    `"${block}.${second}.conv1.weight" has no contents; load or draw the weights first.`,
+    `"${block}.${second}.conv1.weight" has no weights; load or initialize them first.`,
   ),
   refused(
     'B',
@@ -207,32 +211,32 @@ const unmerged: readonly Failure[] = [
       n.zeros(`${second}.conv2`, 1, 2, 3, 3, 3);
       for (const i of [1, 2, 3, 4]) n.zeros(`${second}.bn1`, i, 3);
     },
-    `Conv "${block}.${second}.conv2" has a weight of [2,3,3,3] where Conv "${block}.${first}.conv2" has [2,2,3,3].`,
+    `Conv "${block}.${second}.conv2" has weight shape [2,3,3,3], but Conv "${block}.${first}.conv2" has [2,2,3,3].`,
   ),
   refused(
     'B',
-    'with a split in groups already',
+    'with a grouped first convolution',
     (n) => {
       n.zeros(`${first}.conv1`, 1, 2, 4, 1, 1);
       n.node(`${first}.conv1`).attributes.set('group', { kind: 'int', value: 2 });
     },
-    `Conv "${block}.${first}.conv1" is in groups already.`,
+    `Conv "${block}.${first}.conv1" is already grouped.`,
   ),
   refused(
     'A',
-    'with a branch that begins later',
+    'with a shorter branch',
     (n) => n.insert(`${second}.conv1`, 'Relu', 'early'),
-    'branch 1 starts at "relu.output", where the others go on.',
+    'branch 1 reads "relu.output" directly, but other branches have more layers in between.',
   ),
   refused(
     'A',
     'with a ReLU before each branch',
     (n) => n.each('conv1').map((_, i) => n.insert(`branches.${i}.conv1`, 'Relu', `r${i}`)),
-    'Relu "r0" stands before the first convolution of its branch.',
+    'Relu "r0" comes before the first convolution of its branch.',
   ),
   refused(
     'B',
-    'with average-pools that differ',
+    'with different average pools',
     (n) => {
       for (const i of n.each('conv2').keys()) n.insert(`branches.${i}.conv2`, 'AveragePool', `p${i}`);
       n.node('branches.2.conv2').inputs[0]!.producer!.attributes.set('count_include_pad', { kind: 'int', value: 1 });
@@ -243,7 +247,7 @@ const unmerged: readonly Failure[] = [
     'B',
     'with a pool in each branch',
     (n) => n.each('conv2').map((_, i) => n.insert(`branches.${i}.conv2`, 'MaxPool', `p${i}`)),
-    'MaxPool "p0" in branch 1 is no convolution, batch normalization, ReLU or average-pool.',
+    'MaxPool "p0" in branch 1 is not a convolution, batch normalization, ReLU or average pool.',
   ),
   refused(
     'A',
@@ -252,13 +256,13 @@ const unmerged: readonly Failure[] = [
       const ends = n.addends.map((z) => n.b.op('BatchNormalization', [z, ...n.node('bn3').inputs.slice(1)], {}, 'bn'));
       n.replace(n.out('sum'), n.b.op('Sum', ends, {}, 'total'));
     },
-    'BatchNormalization "bn" ends its branch, and only sums of convolutions are merged: fold it first.',
+    'BatchNormalization "bn" ends its branch, but only sums of convolutions can be merged; fold it first.',
   ),
 ];
 
 describe('to form C', () => {
   test.each(merged)('form %s %s', (form, _, change) => {
-    const n = net(form);
+    const n = blockIn(form);
     change(n);
     const { graph, report } = convertGraph(n.graph, 'C');
     expect(report.refusals).toEqual([]);
@@ -271,7 +275,7 @@ describe('to form C', () => {
 });
 
 function expectRefused(from: Form, to: Form, change: Change, reason: string): void {
-  const n = net(from);
+  const n = blockIn(from);
   change(n);
   const { graph, report } = convertGraph(n.graph, to);
   expect(report.refusals.map(({ text }) => text)).toEqual([reason]);
@@ -281,46 +285,50 @@ function expectRefused(from: Form, to: Form, change: Change, reason: string): vo
 const split: readonly Success[] = [
   ['C', 'with biases', (n) => ['conv1', 'conv2', 'conv3'].map((layer, i) => n.bias(n.node(layer), i))],
   ['C', 'without normalization', (n) => ['bn1', 'bn2'].map((layer) => n.skip(n.node(layer)))],
-  ['C', 'with a stride in its split', (n) => ['conv1', 'downsample.0'].map((layer) => n.ints(layer, 'strides', 2, 2))],
+  [
+    'C',
+    'with a stride in its first convolution',
+    (n) => ['conv1', 'downsample.0'].map((layer) => n.ints(layer, 'strides', 2, 2)),
+  ],
   ['C', 'with a weight listed as an input', (n) => n.graph.inputs.push(n.weight('conv2'))],
-  ['C', 'with a vector for two normalizations', (n) => n.graph.setInput(n.node('bn1'), 1, n.node('bn2').inputs[1])],
+  ['C', 'with one vector in two normalizations', (n) => n.graph.setInput(n.node('bn1'), 1, n.node('bn2').inputs[1])],
   ['C', 'with nameless nodes', (n) => [...n.graph.nodes].map((node) => Object.assign(node, { name: '' }))],
 ];
 
 const unsplit: readonly Failure[] = [
   refused(
     'C',
-    'with no 1x1 before its groups',
+    'with no 1x1 before its grouped convolution',
     (n) => n.zeros('conv1', 1, 8, 8, 3, 3),
-    `Conv "${block}.conv2" follows Conv "${block}.conv1", with no 1x1 convolution between them to split with it.`,
+    `Conv "${block}.conv2" follows Conv "${block}.conv1" with no 1x1 convolution in between to split.`,
   ),
   refused(
     'C',
-    'with a pool before its groups',
+    'with a pool before its grouped convolution',
     (n) => n.insert('conv2', 'MaxPool', 'pool'),
-    `Conv "${block}.conv2" follows MaxPool "pool", with no 1x1 convolution between them to split with it.`,
+    `Conv "${block}.conv2" follows MaxPool "pool" with no 1x1 convolution in between to split.`,
   ),
   refused(
     'C',
-    'with a pool after its groups',
+    'with a pool after its grouped convolution',
     (n) => n.insert('conv3', 'MaxPool', 'pool'),
-    'MaxPool "pool" stands before the next 1x1 convolution can be reached.',
+    'MaxPool "pool" comes before the next 1x1 convolution.',
   ),
   refused(
     'C',
-    'with a map that is read by others',
+    'with a map that other nodes read',
     (n) => n.b.output(n.b.op('Neg', [n.out('bn1')])),
-    `what BatchNormalization "${block}.bn1" makes is not read by the next node of its block alone.`,
+    `the output of BatchNormalization "${block}.bn1" is also used outside its block.`,
   ),
   refused(
     'C',
     'with a map that is an output',
     (n) => n.b.output(n.out('bn2')),
-    `what BatchNormalization "${block}.bn2" makes is not read by the next node of its block alone.`,
+    `the output of BatchNormalization "${block}.bn2" is also used outside its block.`,
   ),
   refused(
     'C',
-    'with a weight that others read',
+    'with a weight that other nodes read',
     (n) => n.b.output(n.b.op('Conv', [n.node('conv1').inputs[0], n.weight('conv1')])),
     `Conv "${block}.conv1" shares its weight "${block}.conv1.weight" with another node.`,
   ),
@@ -328,7 +336,7 @@ const unsplit: readonly Failure[] = [
 
 describe('to forms A and B', () => {
   test.each(split)('form %s %s', (form, _, change) => {
-    const n = net(form);
+    const n = blockIn(form);
     change(n);
     for (const [to, convolutions] of [['A', 14] as const, ['B', 11] as const]) {
       const { graph, report } = convertGraph(n.graph, to);
@@ -342,21 +350,21 @@ describe('to forms A and B', () => {
   test.each(unsplit)('refused: form %s %s', (form, _, change, reason) => expectRefused(form, 'B', change, reason));
 
   test.each<[string, Change, string]>([
-    ['is an output', (n) => n.b.output(n.out('concat')), `what Concat "${block}.concat" makes is an output.`],
+    ['is an output', (n) => n.b.output(n.out('concat')), `the output of Concat "${block}.concat" is a graph output.`],
     [
-      'goes to a convolution with a weight that others read',
+      'feeds a convolution whose weight other nodes read',
       (n) => n.b.output(n.b.op('Conv', [n.each('conv1')[0]!.inputs[0], n.weight('conv3')])),
       `Conv "${block}.conv3" shares its weight "${block}.conv3.weight" with another node.`,
     ],
     [
-      'joins unlike branches',
+      'joins different branches',
       (n) => n.ints(`${second}.conv2`, 'strides', 2, 2),
       `Conv "${block}.${second}.conv2" differs from Conv "${block}.${first}.conv2" in strides ([2,2], not [1,1]).`,
     ],
   ])('refused: form B whose concatenation %s', (_, change, reason) => expectRefused('B', 'A', change, reason));
 
-  test('a bias after the concatenation goes to the first branch, and comes back to the bit', () => {
-    const n = net('B');
+  test('a bias after the concatenation goes to the first branch, and back without a changed bit', () => {
+    const n = blockIn('B');
     n.bias(n.node('conv3'), -3);
     const inA = convertGraph(n.graph, 'A').graph;
     expectSameOutputs(inA, n.graph);
@@ -370,9 +378,11 @@ describe('to forms A and B', () => {
   });
 });
 
-test('a graph of an old operator set is refused', () => {
-  const { graph } = net('A');
+test('a graph with an old operator set is refused', () => {
+  const { graph } = blockIn('A');
   graph.opsets.set('', 8);
   const { report } = convertGraph(graph, 'C');
-  expect(report.refusals.map(({ text }) => text)).toEqual(['the graph is of operator set 8; at least 9 is needed.']);
+  expect(report.refusals.map(({ text }) => text)).toEqual([
+    'the graph uses operator set 8, but at least 9 is required.',
+  ]);
 });

@@ -1,6 +1,6 @@
 /**
- * Shapes in other people's files, as far as they can be told: they may hold unknown operators, shapes that the graph
- * computes, and operators of older sets, which had as attributes what are inputs now. What the file says itself is kept.
+ * Infers shapes in third-party files as far as possible. They may hold unknown operators, shapes that the graph
+ * computes, and operators of older sets, with attributes for what are inputs now. Shapes that the file states are kept.
  */
 import { UsageError } from '../errors.ts';
 import type { Graph, Node } from '../graph/graph.ts';
@@ -8,7 +8,7 @@ import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
 import { outputDims, outputType, type Shaped } from '../graph/shapes.ts';
 import { tensor } from '../tensor.ts';
 
-/** What are inputs now, after the first, and were attributes up to operator set 9 (Slice), 10 (Pad) or 12. */
+/** Inputs after the first that were attributes up to operator set 9 (Slice), 10 (Pad) or 12 (the others). */
 const formerAttributes: { readonly [O in OpType]?: readonly string[] } = {
   Pad: ['pads', 'value'],
   ReduceSum: ['axes'],
@@ -16,7 +16,7 @@ const formerAttributes: { readonly [O in OpType]?: readonly string[] } = {
   Split: ['split'],
 };
 
-/** Fills in the shapes that nothing states and that follow from others. */
+/** Fills in the shapes that the file does not state and that follow from others. */
 export function inferKnownShapes(graph: Graph): void {
   for (const node of graph.sorted()) {
     const op = opTypeOf(node);
@@ -24,7 +24,7 @@ export function inferKnownShapes(graph: Graph): void {
   }
 }
 
-/** A node's inputs as the newer operator sets have them. */
+/** The inputs that the node would have in a newer operator set. */
 export function inputsOf(node: Node): readonly (Shaped | undefined)[] {
   const op = opTypeOf(node);
   const former = (op && formerAttributes[op]) ?? [];
@@ -39,8 +39,8 @@ export function inputsOf(node: Node): readonly (Shaped | undefined)[] {
 }
 
 /**
- * Whether all that the node states is known. From operator set 18 on, Split counts its outputs and ReduceMean has its
- * axes as an input.
+ * Whether everything that the node states is understood. From operator set 18 on, Split counts its outputs and
+ * ReduceMean takes its axes as an input.
  */
 function isUnderstood(node: Node, op: OpType): boolean {
   const known = new Set([...Object.keys(attributesOf(node, op)), ...(formerAttributes[op] ?? []), 'num_outputs']);
@@ -58,6 +58,6 @@ function inferNode<O extends OpType>(node: Node, op: O): void {
       output.dtype ??= outputType(node, op, i);
     }
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error; // a shape that the graph computes stays unknown
+    if (!(error instanceof UsageError)) throw error; // shapes that the graph computes stay unknown
   }
 }

@@ -1,4 +1,4 @@
-/** Which slices of a map are branches' own: all channels, in order, and nothing but channels. */
+/** Which slices of a map count as branches: contiguous channels, in order, that cover the whole map. */
 import { expect, test } from 'vitest';
 import { int64, relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
@@ -6,8 +6,8 @@ import { type Graph, Value } from '../graph/graph.ts';
 import { interpret } from '../graph/interpret.ts';
 import { convertGraph } from './convert.ts';
 
-/** Convolutions on two parts of x [2, 4, 6, 6], concatenated; the batch may be of any size. */
-function net(cut: (b: Builder, x: Value) => Value[], batch: number | string = 'N'): Graph {
+/** Convolutions of two parts of x [2, 4, 6, 6], concatenated; the batch size may be free. */
+function network(cut: (b: Builder, x: Value) => Value[], batch: number | string = 'N'): Graph {
   const b = new Builder('net');
   const ends = cut(b, b.input('x', [batch, 4, 6, 6])).map((part, i) => {
     const w = seeded(i).tensor([3, part.dims![1] as number, 3, 3]);
@@ -17,7 +17,7 @@ function net(cut: (b: Builder, x: Value) => Value[], batch: number | string = 'N
   return b.graph;
 }
 
-/** Slices by their starts, ends, axes and steps: `0,2 | 2,end | 0,1`. */
+/** Slices given by starts, ends, axes and steps: `0,2 | 2,end | 0,1`. */
 const slices =
   (...parts: string[]) =>
   (b: Builder, x: Value): Value[] =>
@@ -37,11 +37,11 @@ test.each([
   ['Slice', slices('0 | 2 | 1', '2 | 4 | 1')],
   ['Slice to the end', slices('0 | -2 | -3 | 1', '-2 | end | -3 | 1')],
   ['Slice over every axis', slices('0,0 | 9,2', '0,2,0 | end,end,6')],
-  ['Slice with whole axes named', slices('0,0 | end,2 | 0,1', '2,0 | 4,6 | 1,3')],
+  ['Slice that also names whole axes', slices('0,0 | end,2 | 0,1', '2,0 | 4,6 | 1,3')],
   ['Split', split([2, 2])],
-  ['Split with the axis from the end', split([2, 2], -3)],
-])('%s of channels in order is groups', (name, cut) => {
-  const source = net(cut, name.includes('every') ? 2 : undefined);
+  ['Split with a negative axis', split([2, 2], -3)],
+])('%s of channels in order becomes groups', (name, cut) => {
+  const source = network(cut, name.includes('every') ? 2 : undefined);
   const { graph, report } = convertGraph(source, 'C');
   expect(report.refusals).toEqual([]);
   expect([...graph.nodes].map(({ op, name }) => `${op} ${name}`)).toEqual(['Conv conv']);
@@ -49,7 +49,7 @@ test.each([
   expect(relativeError(interpret(graph, feeds).get('y')!, interpret(source, feeds).get('y')!)).toBe(0);
 });
 
-const other = 'takes something else than channels in a row.';
+const other = 'does not take a contiguous range of channels.';
 test.each([
   ['every second channel', slices('0 | 4 | 1 | 2', '1 | 4 | 1 | 2'), `Slice "slice0" ${other}`],
   ['some of the rows', slices('0,0 | 2,4 | 1,2', '2,1 | 4,5 | 1,2'), `Slice "slice0" ${other}`],
@@ -58,26 +58,26 @@ test.each([
   [
     'the same channels twice',
     slices('0 | 2 | 1', '0 | 2 | 1'),
-    'Slice "slice1" takes channels 0 to 1 for branch 2, which should begin with channel 2.',
+    'Slice "slice1" takes channels 0 to 1 for branch 2, but expected them to start at channel 2.',
   ],
-  ['not all channels', slices('0 | 2 | 1', '2 | 3 | 1'), 'the branches take 3 of the 4 channels of "x".'],
+  ['not all channels', slices('0 | 2 | 1', '2 | 3 | 1'), 'the branches read only 3 of the 4 channels of "x".'],
 ])('refused: %s', (_, cut, reason) => {
-  const source = net(cut, 2);
+  const source = network(cut, 2);
   const { graph, report } = convertGraph(source, 'C');
   expect(report.refusals.map(({ text }) => text)).toEqual([reason]);
   expect(graph).toBe(source);
 });
 
-test('channels of a map of unknown size cannot be told apart', () => {
-  const source = net(slices('0 | 2 | 1', '2 | 4 | 1'));
+test('refused: slices of a map with an unknown number of channels', () => {
+  const source = network(slices('0 | 2 | 1', '2 | 4 | 1'));
   source.inputs[0]!.dims = undefined;
   const { report } = convertGraph(source, 'C');
-  expect(report.refusals.map(({ text }) => text)).toEqual(['how many channels "x" has cannot be told.']);
+  expect(report.refusals.map(({ text }) => text)).toEqual(['"x" has an unknown number of channels.']);
 });
 
-test('an output keeps the type that is stated for it, even behind an operator that nobody knows', () => {
-  const source = net(split([2, 2]));
-  const { graph: behind } = net(split([2, 2])).clone();
+test('an output keeps its declared type, even after an unknown operator', () => {
+  const source = network(split([2, 2]));
+  const { graph: behind } = network(split([2, 2])).clone();
   const [x] = behind.inputs;
   const y = new Value('mystery');
   behind.add({ op: 'Mystery', inputs: [x], outputs: [y] });
@@ -87,8 +87,8 @@ test('an output keeps the type that is stated for it, even behind an operator th
   expect(convertGraph(behind, 'C').graph.outputs).toMatchObject([{ dtype: 'float32', dims: source.outputs[0]!.dims }]);
 });
 
-test('Split of operator set 18 counts its outputs', () => {
-  const source = net((b, x) => b.node('Split', [x], { axis: 1 }, 2, 'split').outputs);
+test('Split of operator set 18, which counts its outputs, is understood', () => {
+  const source = network((b, x) => b.node('Split', [x], { axis: 1 }, 2, 'split').outputs);
   const [cut] = [...source.nodes].filter(({ op }) => op === 'Split');
   cut!.attributes.set('num_outputs', { kind: 'int', value: 2 });
   for (const node of source.nodes) for (const value of node.outputs) value.dims = undefined;

@@ -1,4 +1,4 @@
-/** Channels that a Slice or Split cuts from a map, and whether several of them follow one another. */
+/** Channels that a Slice or Split cuts from a map, and whether several cuts together cover all channels in order. */
 import { describe, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { axisOf, constantInts, type Shaped, sliceRanges } from '../graph/shapes.ts';
@@ -16,26 +16,26 @@ export function isCutFrom(value: Value, source: Value): boolean {
   return (op === 'Slice' || op === 'Split') && value.producer!.inputs[0] === source;
 }
 
-/** Why values cut from `source` are not all of its channels in order, if so. */
+/** The reason why values cut from `source` are not all of its channels in order, if they are not. */
 export function sliceProblem(values: readonly Value[], source: Value): Refusal | undefined {
   const channels = source.dims?.[1];
-  if (typeof channels !== 'number') return { refused: `how many channels "${source.name}" has cannot be told.` };
+  if (typeof channels !== 'number') return { refused: `"${source.name}" has an unknown number of channels.` };
   let next = 0;
   for (const [i, value] of values.entries()) {
     const range = channelRange(value);
     const node = describe(value.producer!);
-    if (!range) return { refused: `${node} takes something else than channels in a row.` };
+    if (!range) return { refused: `${node} does not take a contiguous range of channels.` };
     if (range.start !== next) {
       const found = `channels ${range.start} to ${range.end - 1}`;
-      return { refused: `${node} takes ${found} for branch ${i + 1}, which should begin with channel ${next}.` };
+      return { refused: `${node} takes ${found} for branch ${i + 1}, but expected them to start at channel ${next}.` };
     }
     next = range.end;
   }
   if (next === channels) return undefined;
-  return { refused: `the branches take ${next} of the ${channels} channels of "${source.name}".` };
+  return { refused: `the branches read only ${next} of the ${channels} channels of "${source.name}".` };
 }
 
-/** The channels of its node's input that a value is. */
+/** The range of its node's input channels that a value holds. */
 function channelRange(value: Value): Range | undefined {
   const node = value.producer!;
   const dims = node.inputs[0]!.dims!;

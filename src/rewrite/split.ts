@@ -1,12 +1,12 @@
 /**
- * From groups to branches, the other way round: a 1x1 convolution, a convolution in G groups and a 1x1 convolution, with
- * BatchNormalization, Relu and AveragePool between them, become G branches.
+ * From groups to branches, the inverse of `merge.ts`: a 1x1 convolution, a convolution in G groups and a 1x1
+ * convolution, with BatchNormalization, Relu and AveragePool in between, become G branches.
  *
- *   C → B   rows iᵗʰ of the first filters, the iᵗʰ group of the second, and the iᵗʰ part of each per-channel vector make
- *           branch i; the branches are concatenated for the last convolution
- *   B → A   w ⋆ concat(z₁, z₂, …)  =  Σᵢ wᵢ ⋆ zᵢ, with wᵢ the columns of w that meet zᵢ
+ *   C → B   branch i takes the iᵗʰ share of the first convolution's filters, the iᵗʰ group of the second, and the iᵗʰ
+ *           part of each per-channel vector; the branches are concatenated for the last convolution
+ *   B → A   w ⋆ concat(z₁, z₂, …)  =  Σᵢ wᵢ ⋆ zᵢ, where wᵢ is the columns of w that multiply zᵢ
  *
- * Only numbers are moved: going back with `merge.ts` gives the same bits.
+ * Numbers are only moved, so going back with `merge.ts` gives the same bits.
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
@@ -18,7 +18,7 @@ import { concatenatedFamily, isFormB, isPointwise, partsOfAll } from './merge.ts
 import { beside, branchConstant, branchNode } from './names.ts';
 import type { Refusal, Rule } from './rewriter.ts';
 
-/** C → B at a convolution in groups. */
+/** C → B at a grouped convolution. */
 export const groupsToBranches: Rule = {
   name: 'groups to branches (C to B)',
   apply(b, node) {
@@ -35,11 +35,11 @@ export const groupsToBranches: Rule = {
     const ends = Array.from({ length: groups }, (_, i) => branch(b, links, constants, i, groups));
     const last = links.at(-1)!;
     b.graph.replaceAllUses(last.outputs[0]!, b.op('Concat', ends, { axis: 1 }, beside(last.name, 'concat')));
-    return { done: `a convolution in ${groups} groups is ${groups} branches.` };
+    return { done: `split a convolution with ${groups} groups into ${groups} branches.` };
   },
 };
 
-/** B → A at the concatenation of branches that a 1x1 convolution reads. The bias, if it has one, goes to the first. */
+/** B → A at a concatenation of branches that a 1x1 convolution reads. A bias goes to the first branch. */
 export const concatToSum: Rule = {
   name: 'one convolution to a sum of convolutions (B to A)',
   apply(b, node) {
@@ -49,7 +49,8 @@ export const concatToSum: Rule = {
     if ('refused' in branches) return branches;
     const alike = partsOfAll(b.graph, branches, 'groups');
     if ('refused' in alike) return alike;
-    if (b.graph.outputs.includes(node.outputs[0]!)) return { refused: `what ${describe(node)} makes is an output.` };
+    if (b.graph.outputs.includes(node.outputs[0]!))
+      return { refused: `the output of ${describe(node)} is a graph output.` };
     const [convolution] = node.outputs[0]!.users as Set<Node>;
     const constants = constantsOf(b.graph, convolution!);
     if ('refused' in constants) return constants;
@@ -57,11 +58,11 @@ export const concatToSum: Rule = {
     const sum = sumOfParts(b, convolution!, family.ends, widths as number[], constants);
     b.graph.replaceAllUses(convolution!.outputs[0]!, sum);
     const count = family.ends.length;
-    return { done: `one convolution of ${count} concatenated branches is a sum of ${count} convolutions.` };
+    return { done: `split a convolution of ${count} concatenated branches into a sum of ${count} convolutions.` };
   },
 };
 
-/** One convolution per value of `ends`, which have `widths` channels, with the columns of the weight that meet it. */
+/** One convolution per value of `ends`, with the columns of the weight that multiply its `widths[i]` channels. */
 function sumOfParts(
   b: Builder,
   node: Node,
@@ -81,7 +82,7 @@ function sumOfParts(
   return b.op('Sum', terms, {}, beside(node.name, 'sum'));
 }
 
-/** The nodes from the 1x1 convolution before the grouped one to the last before the 1x1 convolution after it. */
+/** The nodes from the 1x1 convolution before the grouped one up to, but not including, the 1x1 convolution after it. */
 function chainAround(graph: Graph, grouped: Node): Node[] | Refusal {
   const before = chainBefore(graph, grouped);
   if ('refused' in before) return before;
@@ -90,7 +91,7 @@ function chainAround(graph: Graph, grouped: Node): Node[] | Refusal {
     const [user, ...others] = node.outputs[0]!.users;
     if (!user || others.length > 0 || graph.outputs.includes(node.outputs[0]!)) return usedOutside(node);
     if (isPointwise(user)) return links;
-    if (!isLink(user)) return { refused: `${describe(user)} stands before the next 1x1 convolution can be reached.` };
+    if (!isLink(user)) return { refused: `${describe(user)} comes before the next 1x1 convolution.` };
     links.push(user);
     node = user;
   }
@@ -104,7 +105,7 @@ function chainBefore(graph: Graph, grouped: Node): Node[] | Refusal {
     if (!producer || !(isLink(producer) || isPointwise(producer))) {
       const found = producer ? describe(producer) : `"${value.name}"`;
       return {
-        refused: `${describe(grouped)} follows ${found}, with no 1x1 convolution between them to split with it.`,
+        refused: `${describe(grouped)} follows ${found} with no 1x1 convolution in between to split.`,
       };
     }
     if (value.users.size > 1 || graph.outputs.includes(value)) return usedOutside(producer);
@@ -115,10 +116,10 @@ function chainBefore(graph: Graph, grouped: Node): Node[] | Refusal {
 }
 
 const usedOutside = (node: Node): Refusal => ({
-  refused: `what ${describe(node)} makes is not read by the next node of its block alone.`,
+  refused: `the output of ${describe(node)} is also used outside its block.`,
 });
 
-/** What treats each channel by itself, as it is. */
+/** Whether a node treats each channel separately and has fixed statistics. */
 const isLink = (node: Node): boolean => {
   const op = perChannelOp(node);
   return op !== undefined && !(op === 'BatchNormalization' && isTraining(node));
@@ -136,7 +137,7 @@ function constantsOf(graph: Graph, node: Node): Tensor[] | Refusal {
   return constants;
 }
 
-/** Branch i of `count`: the chain with every constant cut to its part. */
+/** Branch i of `count`: the chain with its share of every constant. */
 function branch(b: Builder, links: readonly Node[], constants: readonly Tensor[][], i: number, count: number): Value {
   return links.reduce((x, node, k) => {
     const name = branchNode(node.name || node.outputs[0]!.name, i);

@@ -1,9 +1,7 @@
 /** Converts saved models between forms. Weights are moved, not computed, so a round trip is bit-exact. */
 import type { Form } from '../model/config.ts';
-import { resnext } from '../model/resnext.ts';
-import { setWeights } from '../model/weights.ts';
 import { convertWhole } from '../rewrite/convert.ts';
-import type { SavedModel } from './model.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 /**
  * The same model with its blocks in another form. The graph of an ONNX file is rewritten by its structure.
@@ -15,7 +13,5 @@ export function convert(model: SavedModel, form: Form): SavedModel {
   const config = { ...model.description.config, form };
   const description = { ...model.description, config };
   if (!model.weights) return { description, graph: convertWhole(model.graph, form) };
-  const built = resnext(config);
-  setWeights(built, model.weights);
-  return { description, graph: built.graph, weights: model.weights };
+  return assemble(description, model.weights);
 }

@@ -7,7 +7,8 @@ import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError } from '../errors.ts';
 import { parseJson } from '../json.ts';
-import type { ResNeXtConfig } from '../model/config.ts';
+import { configFields, type ResNeXtConfig } from '../model/config.ts';
+import { schemaOf } from './schema.ts';
 import { type Wrapper, wrapperNames } from './wrappers.ts';
 
 export interface ModelDescription {
@@ -33,26 +34,7 @@ const formerNames = { normalise: 'normalize', grey: 'grayscale', softmax: 'softm
 
 const schema = z.object({
   variant: z.string(),
-  config: z.object({
-    depths: z.array(z.int().min(1)),
-    cardinality: z.int().min(1),
-    baseWidth: z.int().min(1),
-    width: z.int().min(1),
-    stem: z.enum(['imagenet', 'deep', 'tiered', 'cifar']),
-    stemWidth: z.int().min(1).default(32),
-    stemPool: z.enum(['max', 'max-ceil', 'average']).default('max'),
-    shortcut: z.enum(['A', 'B', 'C', 'D']),
-    shortcutKernel: z.union([z.literal(1), z.literal(3)]).default(1),
-    attention: z.enum(['none', 'se', 'eca']).default('none'),
-    antialias: z.boolean().default(false),
-    halvedSplit: z.boolean().default(false),
-    form: z.enum(['A', 'B', 'C']),
-    classes: z.int().min(0),
-    inputChannels: z.int().min(1),
-    inputSize: z.tuple([z.int().min(1), z.int().min(1)]),
-    outputStride: z.int().min(0),
-    zeroInitLast: z.boolean(),
-  }),
+  config: schemaOf(configFields),
   classes: z.array(z.string()),
   preprocessing: z.object({
     channels: z.union([z.literal(1), z.literal(3)]),

@@ -35,7 +35,7 @@ function saved({ channels = 3, classes = 3 }: { channels?: 1 | 3; classes?: numb
     variant: 'small',
     config: model.config,
     classes: ['red', 'green', 'blue'].slice(0, classes),
-    preprocessing: preprocessingFor({ stem: 'cifar', size, channels }),
+    preprocessing: preprocessingFor({ images: 'small', size, channels }),
     metrics: {},
   };
   return { description, graph: model.graph, weights };

@@ -6,6 +6,7 @@
 import { dirname } from 'node:path';
 import { makeFolder } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
+import { inferShapes } from '../graph/shapes.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
 import type { SavedModel } from './model.ts';
@@ -20,7 +21,12 @@ export interface ExportOnnxOptions {
   readonly normalize?: boolean;
   /** Return `probabilities` [N, K], which sum to 1, instead of `logits` [N, K]. */
   readonly softmax?: boolean;
+  /** Height and width of the input are left open. The network ends in a global average pool, so that any size fits. */
+  readonly dynamicSize?: boolean;
 }
+
+/** What height and width are called in an ONNX file that leaves them open. */
+export const freeSize = ['H', 'W'] as const;
 
 /**
  * Writes an ONNX file with its description as JSON under the metadata key `resnext`.
@@ -29,11 +35,19 @@ export interface ExportOnnxOptions {
  * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'), { normalize: true, softmax: true });
  */
 export async function exportOnnx(path: string, model: SavedModel, options: ExportOnnxOptions = {}): Promise<void> {
-  const { normalize = false, softmax = false } = options;
+  const { normalize = false, softmax = false, dynamicSize = false } = options;
   const wrappers: Wrapper[] = [...(normalize ? ['normalize' as const] : []), ...(softmax ? ['softmax' as const] : [])];
-  const graph = describedGraph(model, wrappers);
+  const graph = describedGraph(dynamicSize ? withFreeSize(model) : model, wrappers);
   await makeFolder(dirname(path));
   await writeOnnxFile(path, graph);
+}
+
+function withFreeSize(model: SavedModel): SavedModel {
+  const { graph } = model.graph.clone();
+  const [input] = graph.inputs;
+  if (input?.dims) input.dims = [...input.dims.slice(0, 2), ...freeSize];
+  inferShapes(graph);
+  return { ...model, graph };
 }
 
 /** A copy of the model's graph with these wrappers, and a description that lists them. */

@@ -211,7 +211,7 @@ describe('other channels', () => {
     const { weights: _, ...folded } = model;
     expect(withChannels(model, 3)).toBe(model);
     expect(() => withChannels(folded, 1)).toThrow('The model has no separate weights');
-    expect(() => withChannels(model, 2 as 1)).toThrow('inputChannels is 2, but expected 1 (grayscale) or 3 (color).');
+    expect(() => withChannels(model, 2 as 1)).toThrow('inputChannels is 2, but expected 1 or 3.');
   });
 
   test('can be requested when loading any file', async () => {

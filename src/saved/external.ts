@@ -20,11 +20,13 @@ import {
 import { forChannels, type Preprocessing, preprocessingFor } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
-import { setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import { stems } from '../model/stems.ts';
+import { type Weights, weightSpecs } from '../model/weights.ts';
+import { checkGiven, oneOf, whole } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './model.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 export interface ImportStateDictOptions extends ImportOptions {
   /** The contents of the hub's `config.json`. */
@@ -56,8 +58,6 @@ export function fromStateDict(
   const known = entry?.preprocessing ?? hub.preprocessing;
   const preprocessing = preprocessingOf(inferred.inputChannels, inferred.stem, known, source);
   const config = { ...inferred, inputSize: [preprocessing.size, preprocessing.size] as const };
-  const model = resnext(config);
-  setWeights(model, weights);
   const description: ModelDescription = {
     variant,
     config,
@@ -73,9 +73,7 @@ export function fromStateDict(
   const { size } = preprocessing;
   const defaults = known ? [] : [`Using the default preprocessing: ${size} x ${size} pixels.`];
   return {
-    description,
-    graph: model.graph,
-    weights,
+    ...assemble(description, weights),
     report: { ...report, notes: [...notes, ...report.notes, ...other, ...defaults] },
   };
 }
@@ -107,7 +105,8 @@ function preprocessingOf(
     );
   }
   if (known) return forChannels(known, channels);
-  return preprocessingFor({ stem, size: stem === 'cifar' ? 32 : 224, channels });
+  const { images, inputSize: size } = stems[stem];
+  return preprocessingFor({ images, size, channels });
 }
 
 /** Notes to show the user on how external weights were imported; none for published weights. */
@@ -123,18 +122,14 @@ export const notesOn = ({ description, report }: SavedModel): readonly string[] 
  * @example withClasses(await loadModel('resnext50_32x4d.safetensors'), ['cat', 'dog'])
  */
 export function withClasses(model: SavedModel, classes: readonly string[] | number, seed = 1): SavedModel {
-  const names = typeof classes === 'number' ? defaultClassNames(wholeNumber(classes)) : classes;
-  if (names.length === 0) throw new UsageError('classes has 0 names, but expected at least 1.');
-  const config = { ...model.description.config, classes: names.length };
-  const changed = resnext(config);
-  const weights = new Map([...ownWeights(model), ...initialHead(changed, seed)]);
-  setWeights(changed, weights);
-  const { variant, preprocessing } = model.description;
-  return {
-    description: { variant, config, classes: names, preprocessing, metrics: {} },
-    graph: changed.graph,
-    weights,
-  };
+  const count = typeof classes === 'number' ? classes : classes.length;
+  const table = { classes: whole({ from: 1, doc: 'number of classes' }) };
+  checkGiven(table, { classes: count });
+  const names = typeof classes === 'number' ? defaultClassNames(classes) : classes;
+  const { variant, preprocessing, config: old } = model.description;
+  const config = { ...old, classes: names.length };
+  const weights = new Map([...ownWeights(model), ...initialHead(resnext(config), seed)]);
+  return assemble({ variant, config, classes: names, preprocessing, metrics: {} }, weights);
 }
 
 /**
@@ -147,25 +142,17 @@ export function withClasses(model: SavedModel, classes: readonly string[] | numb
 export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
   const { variant, config: old, classes, preprocessing: usual } = model.description;
   if (old.inputChannels === channels) return model;
-  if (channels !== 1 && channels !== 3) {
-    throw new UsageError(`inputChannels is ${channels}, but expected 1 (grayscale) or 3 (color).`);
-  }
+  checkGiven({ inputChannels: oneOf([1, 3], { doc: 'grayscale or color' }) }, { inputChannels: channels });
   const config = { ...old, inputChannels: channels };
-  const changed = resnext(config);
   const given = ownWeights(model);
   const weights = new Map<string, Tensor>();
-  for (const { name, dims } of weightSpecs(changed)) {
+  for (const { name, dims } of weightSpecs(resnext(config))) {
     const whole = given.get(name)!;
     const isStem = dims.length === 4 && whole.dims[1] !== dims[1];
     weights.set(name, isStem ? adaptStem(whole as Tensor<'float32'>, channels) : whole);
   }
-  setWeights(changed, weights);
   const preprocessing = forChannels(usual, channels);
-  return {
-    description: { variant, config, classes, preprocessing, metrics: {} },
-    graph: changed.graph,
-    weights,
-  };
+  return assemble({ variant, config, classes, preprocessing, metrics: {} }, weights);
 }
 
 /** A model's weights in form C. Throws a UsageError if it has none. */
@@ -174,9 +161,4 @@ export function ownWeights({ weights }: Pick<SavedModel, 'weights'>): Weights {
   throw new UsageError(
     'The model has no separate weights, as they were folded into its graph. Load the original model instead.',
   );
-}
-
-function wholeNumber(count: number): number {
-  if (Number.isSafeInteger(count) && count >= 1) return count;
-  throw new UsageError(`classes is ${count}, but expected a whole number of at least 1.`);
 }

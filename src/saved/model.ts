@@ -1,7 +1,8 @@
 /** A model in memory. */
 import type { ImportReport } from '../checkpoints/import.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Weights } from '../model/weights.ts';
+import { resnext } from '../model/resnext.ts';
+import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from './description.ts';
 
 /** A graph that is ready to run, and its description. */
@@ -12,4 +13,17 @@ export interface SavedModel {
   readonly weights?: Weights;
   /** How the weights were imported, if the file was not written by this package. */
   readonly report?: ImportReport;
+}
+
+/**
+ * The model that a description and weights make: its graph is built from the config. Whatever changes a model's config or
+ * weights goes through here.
+ *
+ * @param weights in form C.
+ * @throws UsageError when a tensor is missing or has another shape than the config gives it.
+ */
+export function assemble(description: ModelDescription, weights: Weights): SavedModel & { readonly weights: Weights } {
+  const model = resnext(description.config);
+  setWeights(model, weights);
+  return { description, graph: model.graph, weights };
 }

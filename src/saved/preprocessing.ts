@@ -7,10 +7,8 @@ import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
 import { atSize, type Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
-import { resnext } from '../model/resnext.ts';
-import { setWeights } from '../model/weights.ts';
 import type { ModelDescription } from './description.ts';
-import type { SavedModel } from './model.ts';
+import { assemble, type SavedModel } from './model.ts';
 
 /**
  * A model with changed preprocessing. If only the size changes, the resize keeps its ratio, or is that of the larger view
@@ -29,9 +27,7 @@ export function withPreprocessing(model: SavedModel, changes: Partial<Preprocess
   if (size === description.preprocessing.size) return { ...model, description: changed };
   if (!weights) throw new UsageError(`size is ${size}, but the input size of an ONNX file cannot change. Omit size.`);
   const config = { ...description.config, inputSize: [size, size] as const };
-  const resized = resnext(config);
-  setWeights(resized, weights);
-  return { ...model, description: { ...changed, config }, graph: resized.graph };
+  return { ...model, ...assemble({ ...changed, config }, weights) };
 }
 
 function checkPreprocessing(preprocessing: Preprocessing, inputChannels: number): void {

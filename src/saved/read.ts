@@ -8,7 +8,7 @@ import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { countNames, gatherWeights, setWeights, type Weights, weightSpecs } from '../model/weights.ts';
+import { countNames, gatherWeights, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnx } from '../onnx/read.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from '../weights/read.ts';
@@ -16,7 +16,7 @@ import { bytesSource } from '../weights/source.ts';
 import { floatTensor, type StateDict } from '../weights/state-dict.ts';
 import { descriptionKey, readDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
-import type { SavedModel } from './model.ts';
+import { assemble, type SavedModel } from './model.ts';
 import { unwrap } from './wrappers.ts';
 
 export interface LoadOptions {
@@ -93,10 +93,9 @@ export function describedWeights(stored: StateDict, source: string, options: Loa
   const text = stored.metadata.get(descriptionKey);
   if (!text) return undefined;
   const description = readDescription(text, source);
-  const model = resnext(description.config);
-  const weights = weightsUnder(model, stored, { source, hint: description.variant, lazy: options.lazy === true });
-  setWeights(model, weights);
-  return { description, graph: model.graph, weights };
+  const lazy = options.lazy === true;
+  const weights = weightsUnder(resnext(description.config), stored, { source, hint: description.variant, lazy });
+  return assemble(description, weights);
 }
 
 function weightsUnder(model: Model, { tensors }: StateDict, options: ImportOptions & LoadOptions): Weights {

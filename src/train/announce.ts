@@ -3,11 +3,11 @@ import type { Folder } from '../data/folder.ts';
 import { countBatches } from '../data/loader.ts';
 import { cost } from '../graph/cost.ts';
 import type { Model } from '../model/resnext.ts';
+import { chooseLowering } from '../step/lowering.ts';
+import { backbone, frozenGroups, trainedCount } from '../step/parameter-groups.ts';
 import type { Beginning } from './begin.ts';
 import type { StartEvent } from './events.ts';
-import { lowering } from './lowering.ts';
 import type { TrainOptions } from './options.ts';
-import { backbone, frozenParts, trainedCount } from './parts.ts';
 
 export async function startEvent(
   options: TrainOptions,
@@ -16,8 +16,8 @@ export async function startEvent(
   { description, progress, newHead, notes = [] }: Beginning,
 ): Promise<StartEvent> {
   const { parameters, macs } = cost(model.graph);
-  const { layout, reason } = await lowering(options);
-  const frozen = frozenParts(options.linearProbe ? [backbone] : options.freeze, model.config);
+  const { lowering, reason } = await chooseLowering(options);
+  const frozen = frozenGroups(options.linearProbe ? [backbone] : options.freeze, model.config);
   return {
     event: 'start',
     variant: description.variant,
@@ -37,7 +37,7 @@ export async function startEvent(
     stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
     epoch: progress.epoch,
     step: progress.step,
-    layout,
-    ...(reason && { layoutReason: reason }),
+    lowering,
+    ...(reason && { loweringReason: reason }),
   };
 }

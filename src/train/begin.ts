@@ -8,19 +8,21 @@ import { UsageError } from '../errors.ts';
 import { resolveConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import type { Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
+import { frozenGroups, head } from '../step/parameter-groups.ts';
 import { type Checkpoint, type Progress, start } from './checkpoint.ts';
 import { type TrainOptions, trainConfig } from './options.ts';
-import { frozenParts, head } from './parts.ts';
 
 export interface Beginning {
   /** The net, its classes and its preprocessing; no metrics yet. */
   readonly description: ModelDescription;
   readonly weights: Weights;
-  readonly velocity: Weights;
+  readonly slots: ReadonlyMap<string, Weights>;
+  readonly average: Weights;
   readonly progress: Progress;
   /** Whether the classifier of a model that training starts from was replaced by an initial one; absent where there was none. */
   readonly newHead?: boolean;
@@ -32,13 +34,17 @@ export interface Beginning {
 export function beginNew(options: TrainOptions, classes: readonly string[]): Beginning {
   const description = describeNew(options, classes);
   const weights = initialWeights(resnext(description.config), options.seed);
-  return { description, weights, velocity: new Map(), progress: start };
+  return { description, weights, slots: new Map(), average: new Map(), progress: start };
 }
 
 function describeNew(options: TrainOptions, classes: readonly string[]): ModelDescription {
   const config = trainConfig(options, classes.length);
-  const { stem, inputSize, inputChannels } = config;
-  const preprocessing = preprocessingFor({ stem, size: inputSize[0], channels: inputChannels as 1 | 3 });
+  const { stem, inputSize } = config;
+  const preprocessing = preprocessingFor({
+    images: stems[stem].images,
+    size: inputSize[0],
+    channels: options.inputChannels,
+  });
   return { variant: options.variant, config, classes, preprocessing, metrics: {} };
 }
 
@@ -58,21 +64,21 @@ export function beginFrom(options: TrainOptions, classes: readonly string[], sou
   const preprocessing = options.size === 0 ? usual : atSize(usual, options.size);
   const inputSize = [preprocessing.size, preprocessing.size] as const;
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
-  if (newHead && frozenParts(options.freeze, config).includes(head)) {
+  if (newHead && frozenGroups(options.freeze, config).includes(head)) {
     throw new UsageError(
       `freeze = "${head}" would keep a classifier that knows nothing: it is new, since "${options.data}" has other classes than "${options.from}". Leave "${head}" out.`,
     );
   }
   const description = { variant, config, classes, preprocessing, metrics: {} };
-  const known = { description, velocity: new Map(), progress: start, newHead, notes: notesOn(source) };
+  const known = { description, slots: new Map(), average: new Map(), progress: start, newHead, notes: notesOn(source) };
   if (!newHead) return { ...known, weights: source.weights };
   return { ...known, weights: withClasses(source, classes, options.seed).weights! };
 }
 
 /** A run as its checkpoint has it. Its blocks may be written in another form. */
 export function beginAgain(options: TrainOptions, checkpoint: Checkpoint): Beginning {
-  const { weights, velocity, progress, classes } = checkpoint;
+  const { weights, slots, average, progress, classes } = checkpoint;
   const description = checkpoint.description ?? describeNew(options, classes);
   const config = { ...description.config, form: options.form };
-  return { description: { ...description, config }, weights, velocity, progress };
+  return { description: { ...description, config }, weights, slots, average, progress };
 }

@@ -6,10 +6,13 @@ import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import type { Weights } from '../model/weights.ts';
+import { pick } from '../options.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
+import { schemaOf } from '../saved/schema.ts';
+import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
-import type { TrainOptions } from './options.ts';
+import { type Recipe, recipe } from './options.ts';
 
 /** Where a run stands: in which epoch, after how many of its steps, and the epoch's sums so far. */
 export interface Progress {
@@ -30,24 +33,31 @@ export interface Progress {
 export const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right: 0, seen: 0, corrupt: 0, best: 0 };
 
 export interface Checkpoint {
-  readonly options: TrainOptions;
+  readonly options: Recipe;
   readonly classes: readonly string[];
   /** The net and its preprocessing; absent where a new net's follow from the options. */
   readonly description?: ModelDescription;
   readonly progress: Progress;
   /** All of them, frozen ones too. */
   readonly weights: Weights;
-  readonly velocity: Weights;
+  /** By the names of the optimizer's slots. */
+  readonly slots: ReadonlyMap<string, Weights>;
+  /** Empty where no average is kept. */
+  readonly average: Weights;
 }
 
 export async function writeCheckpoint(
   path: string,
-  { options, classes, description, progress, weights, velocity }: Checkpoint,
+  { options, classes, description, progress, weights, slots, average }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
-  const tensors = new Map([...prefixed('weights.', weights), ...prefixed('velocity.', velocity)]);
+  const tensors = new Map([
+    ...prefixed('weights.', weights),
+    ...[...slots].flatMap(([name, contents]) => prefixed(`slots.${name}.`, contents)),
+    ...prefixed('average.', average),
+  ]);
   const metadata = new Map([
-    ['options', JSON.stringify(options)],
+    ['options', JSON.stringify(pick(recipe, options))],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
     ...(description ? [['description', writeDescription(description)] as const] : []),
@@ -63,13 +73,24 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
   const description = metadata.get('description');
   return {
-    options: parsed<TrainOptions>(options, path),
+    options: readRecipe(options, path),
     classes: parsed<string[]>(classes, path),
     ...(description && { description: readDescription(description, path) }),
     progress: { ...start, ...parsed<Progress>(progress, path) },
     weights: stripped('weights.', tensors),
-    velocity: stripped('velocity.', tensors),
+    slots: slotsIn(tensors),
+    average: stripped('average.', tensors),
   };
+}
+
+const recipeSchema = schemaOf(recipe);
+
+/** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
+function readRecipe(text: string, path: string): Recipe {
+  const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
+  const { data, error } = recipeSchema.safeParse(json);
+  if (data) return data;
+  throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}`);
 }
 
 function parsed<T>(text: string, path: string): T {
@@ -87,3 +108,11 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
   new Map(
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
+
+/** `slots.momentum.conv1.weight`; before there was more than one optimizer, `velocity.conv1.weight` was SGD's momentum. */
+function slotsIn(tensors: Weights): Map<string, Weights> {
+  const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
+  const velocity = stripped('velocity.', tensors);
+  const slots = [...names].map((name) => [name, stripped(`slots.${name}.`, tensors)] as const);
+  return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
+}

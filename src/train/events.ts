@@ -1,9 +1,12 @@
-import type { Layout } from './lowering.ts';
+import type { DownloadProgress } from '../hub/download.ts';
+import type { Lowering } from '../step/lowering.ts';
 
 /** What a training run tells as it goes, for a progress bar, a log or a chart. Percentages are 0 to 100. */
 export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
 
 export interface TrainHooks {
+  /** Told how far the download of the model to start from is. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
   readonly onEvent?: (event: TrainEvent) => void;
   /** When it aborts, the run ends after the step it is in and leaves a checkpoint. */
   readonly signal?: AbortSignal;
@@ -36,8 +39,8 @@ export interface StartEvent {
   readonly epoch: number;
   readonly step: number;
   /** How the step is lowered, and why not to the CPU's own layout where that was not to be had. */
-  readonly layout: Layout;
-  readonly layoutReason?: string;
+  readonly lowering: Lowering;
+  readonly loweringReason?: string;
 }
 
 /** How far the features of a linear probe are computed. */

@@ -18,6 +18,8 @@ import { resnext } from '../model/resnext.ts';
 import type { Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
+import { learningRateAt } from '../step/schedule.ts';
+import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { type Beginning, beginAgain, beginFrom, beginNew } from './begin.ts';
 import { type Progress, readCheckpoint, start, writeCheckpoint } from './checkpoint.ts';
@@ -25,17 +27,16 @@ import type { EpochEvent, TrainEvent, TrainHooks } from './events.ts';
 import { Images, type Material, type Score } from './material.ts';
 import {
   backboneRateOf,
+  checkKept,
   checkSettled,
   fitBatch,
   type GivenOptions,
+  optimizerOf,
   resolveTrainOptions,
   type TrainOptions,
-  trainDefaults,
 } from './options.ts';
 import { Features } from './probe.ts';
-import { learningRateAt } from './schedule.ts';
 import { fillTargets } from './targets.ts';
-import { Trainer } from './trainer.ts';
 
 export interface TrainResult {
   readonly out: string;
@@ -52,23 +53,22 @@ export interface TrainResult {
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
 export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
-  if (existsSync(lastCheckpoint(given.out))) {
-    throw new UsageError(
-      `"${given.out}" already holds a training run; resume it, remove it, or choose another folder.`,
-    );
-  }
+  const asked = resolveTrainOptions(given);
   checkSettled(given);
-  checkOut(given.out);
-  if (!given.from) {
-    return withRun(resolveTrainOptions(given), given, beginNew, hooks);
-  }
-  resolveTrainOptions(given); // what cannot be used is said before a large file is read
-  const { path } = await resolveModel(given.from, hooks.signal && { signal: hooks.signal });
+  checkOut(asked.out);
+  const folder = await openFolder(asked.data, asked);
+  if (asked.from === '') return withRun(asked, given, folder, beginNew, hooks);
+  const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
   const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
   const { variant, config, preprocessing } = source.description;
   const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
-  return withRun(options, given, (fitted, classes) => beginFrom(fitted, classes, source), hooks);
+  return withRun(options, given, folder, (fitted, classes) => beginFrom(fitted, classes, source), hooks);
 }
+
+const downloadOptions = ({ signal, onDownload }: TrainHooks) => ({
+  ...(signal && { signal }),
+  ...(onDownload && { onProgress: onDownload }),
+});
 
 /**
  * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options. Parts may be
@@ -86,37 +86,23 @@ export async function resume(
   if (!existsSync(path)) throw new UsageError(`"${out}" holds no training run to resume.`);
   const checkpoint = await readCheckpoint(path);
   const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
-  checkKept(options, { ...trainDefaults, ...checkpoint.options }, checkpoint.progress);
+  checkKept(options, checkpoint.options, checkpoint.progress.step);
   const begin: Begin = (_, classes) => {
     if (`${checkpoint.classes}` === `${classes}`) return beginAgain(options, checkpoint);
     throw new UsageError(
       `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the images it was trained on.`,
     );
   };
-  return withRun(options, options, begin, hooks);
+  return withRun(options, options, await openFolder(options.data, options), begin, hooks);
 }
 
-const kept = ['variant', 'size', 'inputChannels', 'shortcut', 'from', 'linearProbe'] as const;
-
-/** Throws a UsageError naming what a resumed run cannot do differently from before. */
-function checkKept(options: TrainOptions, before: TrainOptions, { step }: Progress): void {
-  const { out } = options;
-  if (step > 0 && options.batch !== before.batch) {
-    throw new UsageError(
-      `"${out}" stands within an epoch in batches of ${before.batch}; resume it without another batch size.`,
-    );
-  }
-  const other = kept.find((name) => options[name] !== before[name]);
-  if (!other) return;
-  throw new UsageError(
-    `"${out}" trains with ${other} = ${before[other] === '' ? 'none' : before[other]}; a resumed run keeps it, so leave it out.`,
-  );
-}
-
-/** A file in the folder's place is told before images are read. */
+/** @throws UsageError where there is a run already, or a file. */
 function checkOut(out: string): void {
+  if (existsSync(lastCheckpoint(out))) {
+    throw new UsageError(`"${out}" already holds a training run. Resume it, delete it or choose another folder.`);
+  }
   if (existsSync(out) && !statSync(out).isDirectory()) {
-    throw new UsageError(`"${out}" is a file, and a run needs a folder; choose another name.`);
+    throw new UsageError(`"${out}" is a file, but a run needs a folder. Choose another name.`);
   }
 }
 
@@ -128,11 +114,10 @@ type Begin = (options: TrainOptions, classes: readonly string[]) => Beginning;
 async function withRun(
   resolved: TrainOptions,
   given: Partial<TrainOptions>,
+  folder: Folder,
   begin: Begin,
   hooks: TrainHooks,
 ): Promise<TrainResult> {
-  const { data, validation, seed } = resolved;
-  const folder = await openFolder(data, { validation, seed });
   const options = fitBatch(resolved, given, folder.train.length);
   const run = await Run.open(options, folder, begin(options, folder.classes), hooks);
   try {
@@ -141,6 +126,19 @@ async function withRun(
     await run.close();
   }
 }
+
+/** The step that the options describe. */
+const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
+  batch: options.batch,
+  loss: options.loss,
+  optimizer: optimizerOf(options),
+  ...(options.averageDecay > 0 && { average: options.averageDecay }),
+  decayOf: (_, isVector) => (isVector ? options.normWeightDecay : options.weightDecay),
+  freeze,
+  backboneRate: backboneRateOf(options),
+  threads: options.threads,
+  providers: options.providers,
+});
 
 class Run {
   readonly #options: TrainOptions;
@@ -171,16 +169,15 @@ class Run {
   }
 
   static async open(options: TrainOptions, folder: Folder, beginning: Beginning, hooks: TrainHooks): Promise<Run> {
-    const { description, weights, velocity } = beginning;
+    const { description, weights, slots, average, progress } = beginning;
     const model = resnext(description.config);
     hooks.onEvent?.(await startEvent(options, folder, model, beginning));
     const material = options.linearProbe
       ? await Features.open(options, folder, description, weights, hooks)
       : new Images(options, folder, model, description);
-    const backboneRate = backboneRateOf(options);
-    const { freeze } = material;
     try {
-      const trainer = await Trainer.open(material.model, weights, { ...options, freeze, backboneRate }, velocity);
+      const given = trainerOptions(options, material.freeze);
+      const trainer = await Trainer.open(material.model, weights, given, { slots, average, steps: progress.steps });
       return new Run(options, hooks, material, trainer, beginning);
     } catch (error) {
       await material.close();
@@ -291,7 +288,7 @@ class Run {
     const began = performance.now();
     const onCorrupt = (path: string, message: string) => this.#tellCorrupt(path, message);
     try {
-      return await this.#material.validate(this.#trainer.weights, onCorrupt);
+      return await this.#material.validate(this.#result, onCorrupt);
     } finally {
       this.#validationSeconds = (performance.now() - began) / 1000;
     }
@@ -301,13 +298,13 @@ class Run {
     const { epoch, steps } = this.#progress;
     const scores = validation && { top1: validation.top1, top5: validation.top5, loss: validation.loss };
     const description = { ...this.#description, metrics: { epoch, ...scores } };
-    await saveModel(this.#options.out, description, this.#weights, steps);
+    await saveModel(this.#options.out, description, this.#material.whole(this.#result), steps);
     await this.#checkpoint('best');
   }
 
-  /** All of the net's, in form C. */
-  get #weights(): Weights {
-    return this.#material.whole(this.#trainer.weights);
+  /** What is validated and saved as the model: the average, where one is kept. */
+  get #result(): Weights {
+    return this.#options.averageDecay > 0 ? this.#trainer.average : this.#trainer.weights;
   }
 
   async #checkpoint(name: 'last' | 'best'): Promise<void> {
@@ -316,8 +313,9 @@ class Run {
       classes: this.#description.classes,
       description: this.#description,
       progress: this.#progress,
-      weights: this.#weights,
-      velocity: this.#trainer.velocity,
+      weights: this.#material.whole(this.#trainer.weights),
+      slots: this.#trainer.slots,
+      average: this.#trainer.average,
     };
     await writeCheckpoint(join(this.#options.out, 'checkpoints', `${name}.safetensors`), state);
     this.#saved = performance.now();

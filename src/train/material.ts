@@ -6,9 +6,10 @@ import { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import type { Folder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
-import { trainTransforms } from '../data/presets.ts';
+import { trainTransforms, usualAugmentation } from '../data/presets.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import type { Model } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import type { TrainOptions } from './options.ts';
@@ -54,7 +55,7 @@ export class Images implements Material {
     this.#folder = folder;
     this.#description = description;
     this.#loader = new Loader({ workers: options.workers, cache: options.cache });
-    const fitting = model.config.stem === 'cifar' ? 'pad-and-crop' : 'random-resized-crop';
+    const fitting = usualAugmentation[stems[model.config.stem].images];
     this.#transforms = trainTransforms(
       description.preprocessing,
       options.augmentation === 'auto' ? fitting : options.augmentation,

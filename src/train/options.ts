@@ -1,197 +1,379 @@
-/** How a training run is set up: one flat object, checked once, kept in every checkpoint. */
+/**
+ * The options of a training run, as two tables. The `recipe` decides what is trained and how: checkpoints keep it, and a
+ * resumed run follows it. `settings` belong to the machine and to whoever starts the run there: a resumed run takes new
+ * ones.
+ */
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { resolve as absolute } from 'node:path';
 import { defaultCache } from '../data/loader.ts';
-import type { Augmentation } from '../data/presets.ts';
-import { UsageError } from '../errors.ts';
-import { type Form, type ResNeXtConfig, resolveConfig, type Shortcut, type Stem } from '../model/config.ts';
+import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
+import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
-import { type Schedule, schedules } from './schedule.ts';
+import {
+  flag,
+  type GivenOf,
+  isDefault,
+  list,
+  namesWith,
+  OptionError,
+  type OptionsOf,
+  oneOf,
+  real,
+  resolve,
+  type Say,
+  text,
+  whole,
+} from '../options.ts';
+import { lossNames } from '../step/losses.ts';
+import { type Optimizer, type OptimizerName, optimizerNames } from '../step/optimizers.ts';
+import { schedules } from '../step/schedule.ts';
 
-export interface TrainOptions {
-  /** Folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS, of which a share is kept for validation. */
-  readonly data: string;
-  /** Folder for the results. */
-  readonly out: string;
-  /**
-   * A saved model to start from, as `loadModel` takes it; empty for a new net. It brings its net and preprocessing, with
-   * its stem adapted if `inputChannels` is given.
-   */
-  readonly from: string;
-  /** Parts that stay as they are: `stem`, `layer1` and so on, `fc`; `all but fc` is every part but the classifier. */
-  readonly freeze: readonly string[];
-  /** Compute the features of every image once, and train the classifier alone on them. */
-  readonly linearProbe: boolean;
-  readonly variant: string;
-  readonly form: Form;
-  readonly shortcut: Shortcut;
-  /** Height and width that images are brought to; 0 takes that of the model to start from, or the stem's: 32 or 224. */
-  readonly size: number;
-  readonly inputChannels: 1 | 3;
-  readonly zeroInitLast: boolean;
-  readonly epochs: number;
-  /** Images per step: 32 unless given, or all where there are fewer. What does not fill a batch is left out of an epoch. */
+/** What is usual for an optimizer: its learning rate for a batch of 256 large images, and how that follows the batch. */
+const usual = {
+  sgd: { rate: 0.1, scale: (ratio: number) => ratio, weightDecay: 5e-4, normWeightDecay: 5e-4 },
+  adamw: { rate: 0.001, scale: Math.sqrt, weightDecay: 0.01, normWeightDecay: 0 },
+} as const satisfies { readonly [O in OptimizerName]: object };
+
+export interface RateFactors {
   readonly batch: number;
-  readonly learningRate: number;
-  /**
-   * That of everything but the classifier. Unless given, it is `learningRate` for a new net, and for fine-tuning, where
-   * the net knows much already, a tenth of it.
-   */
-  readonly backboneLearningRate?: number;
-  readonly schedule: Schedule;
-  /** Epochs in which the learning rate rises to its value. */
-  readonly warmup: number;
-  readonly momentum: number;
-  readonly nesterov: boolean;
-  readonly weightDecay: number;
-  /** Weight decay of biases and normalization parameters. */
-  readonly normWeightDecay: number;
-  /** Share of the target's probability that is spread over all classes. */
-  readonly labelSmoothing: number;
-  readonly augmentation: Augmentation | 'auto';
-  /** Share of each class kept for validation where the folder does not say. */
-  readonly validation: number;
-  readonly seed: number;
-  /** Stop at an image that cannot be read, instead of skipping it. */
-  readonly strict: boolean;
-  readonly threads: number;
-  readonly workers: number;
-  /** MiB of memory for decoded images: see `LoaderOptions`. */
-  readonly cache: number;
-  /** Seconds between checkpoints within an epoch. */
-  readonly checkpointEvery: number;
+  readonly optimizer: OptimizerName;
+  readonly variant: string;
+  /** Of the model to start from, if there is one. */
+  readonly stem?: Stem;
 }
 
-/** The learning rate is the paper's for the batch: see `usualLearningRate`. */
-export const trainDefaults: Omit<TrainOptions, 'data' | 'out' | 'learningRate' | 'backboneLearningRate'> = {
-  from: '',
-  freeze: [],
-  linearProbe: false,
-  variant: 'resnext50_32x4d',
-  form: 'C',
-  shortcut: 'B',
-  size: 0,
-  inputChannels: 3,
-  zeroInitLast: false,
-  epochs: 30,
-  batch: 32,
-  schedule: 'cosine',
-  warmup: 0,
-  momentum: 0.9,
-  nesterov: true,
-  weightDecay: 5e-4,
-  normWeightDecay: 5e-4,
-  labelSmoothing: 0,
-  augmentation: 'auto',
-  validation: 0.2,
-  seed: 1,
-  strict: false,
-  threads: availableParallelism(),
-  workers: Math.min(8, availableParallelism()),
-  cache: defaultCache(),
-  checkpointEvery: 60,
+export const recipe = {
+  data: text({
+    required: true,
+    expected: 'a folder of images',
+    doc: 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS',
+  }),
+  from: text({
+    default: '',
+    expected: 'a model',
+    kept: true,
+    flag: '--from <model>',
+    doc: 'pretrained model to start from: its network, preprocessing and weights',
+  }),
+  freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
+    default: [],
+    flag: '--freeze <parts>',
+    doc: 'parts to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
+  }),
+  linearProbe: flag({
+    default: false,
+    kept: true,
+    flag: '--linear-probe',
+    doc: 'compute the features of each image once, then train only the classifier on them',
+  }),
+  variant: text({
+    default: 'resnext50_32x4d',
+    expected: 'the name of a variant',
+    kept: true,
+    settled: true,
+    flag: '--variant <name>',
+    doc: 'network to train from scratch',
+  }),
+  form: oneOf(forms, { default: 'C', flag: '--form <form>', doc: 'how blocks are built' }),
+  shortcut: oneOf(shortcuts, {
+    default: 'B',
+    kept: true,
+    settled: true,
+    flag: '--shortcut <type>',
+    doc: 'shortcut where shapes change',
+  }),
+  size: whole({
+    from: 0,
+    default: 0,
+    kept: true,
+    flag: '--size <pixels>',
+    usual: 'as in the pretrained model, else 224, or 32 with a cifar stem',
+    doc: 'height and width of the input',
+  }),
+  inputChannels: oneOf([1, 3], {
+    default: 3,
+    kept: true,
+    flag: '--input-channels <n>',
+    usual: 'as in the pretrained model, else 3',
+    doc: 'channels of the images, 1 for grayscale, 3 for color; the stem of a pretrained model is adapted',
+  }),
+  zeroInitLast: flag({
+    default: false,
+    settled: true,
+    flag: '--zero-init-last',
+    doc: 'start each block as its shortcut: initialize its last normalization to 0',
+  }),
+  epochs: whole({ from: 1, default: 30, flag: '--epochs <n>', doc: 'passes over the training images' }),
+  batch: whole({
+    from: 1,
+    default: 32,
+    flag: '--batch <n>',
+    usual: '32, or all images if there are fewer',
+    doc: 'images per step; an epoch skips its last batch if it is not full',
+  }),
+  loss: oneOf(lossNames, { default: 'cross-entropy', kept: true, flag: '--loss <name>', doc: 'loss to minimize' }),
+  optimizer: oneOf(optimizerNames, { default: 'sgd', kept: true, flag: '--optimizer <name>', doc: 'optimizer' }),
+  learningRate: real({
+    above: 0,
+    defaultOf: ({ batch, optimizer, stem, variant: name }: RateFactors) => {
+      const { referenceBatch } = stems[stem ?? variant(name).stem ?? 'imagenet'];
+      const { rate, scale } = usual[optimizer];
+      return rate * scale(batch / referenceBatch);
+    },
+    flag: '--lr, --learning-rate <rate>',
+    usual: '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw 0.001 × the square root of that ratio',
+    doc: 'peak learning rate',
+  }),
+  backboneLearningRate: real({
+    above: 0,
+    flag: '--backbone-lr, --backbone-learning-rate <rate>',
+    usual: 'a tenth of the learning rate',
+    doc: 'learning rate of everything but the classifier, when starting from a pretrained model',
+  }),
+  schedule: oneOf(schedules, { default: 'cosine', flag: '--schedule <name>', doc: 'learning rate over time' }),
+  warmup: real({
+    from: 0,
+    default: 0,
+    flag: '--warmup <epochs>',
+    doc: 'epochs over which the learning rate rises to its peak',
+  }),
+  momentum: real({ from: 0, below: 1, default: 0.9, flag: '--momentum <m>', doc: 'momentum of sgd' }),
+  nesterov: flag({
+    default: true,
+    flag: '--no-nesterov',
+    doc: 'use plain momentum instead of Nesterov momentum in sgd',
+  }),
+  beta1: real({
+    from: 0,
+    below: 1,
+    default: 0.9,
+    flag: '--beta1 <b>',
+    doc: 'decay of the mean of the gradients in adamw',
+  }),
+  beta2: real({
+    from: 0,
+    below: 1,
+    default: 0.999,
+    flag: '--beta2 <b>',
+    doc: 'decay of the mean of the squared gradients in adamw',
+  }),
+  epsilon: real({ above: 0, default: 1e-8, flag: '--epsilon <e>', doc: 'number added to the divisor in adamw' }),
+  weightDecay: real({
+    from: 0,
+    defaultOf: ({ optimizer }: RateFactors) => usual[optimizer].weightDecay,
+    flag: '--weight-decay <d>',
+    usual: `${usual.sgd.weightDecay}; ${usual.adamw.weightDecay} for adamw`,
+    doc: 'weight decay',
+  }),
+  normWeightDecay: real({
+    from: 0,
+    defaultOf: ({ optimizer }: RateFactors) => usual[optimizer].normWeightDecay,
+    flag: '--norm-weight-decay <d>',
+    usual: `${usual.sgd.normWeightDecay}; ${usual.adamw.normWeightDecay} for adamw`,
+    doc: 'weight decay of biases and normalization parameters',
+  }),
+  averageDecay: real({
+    from: 0,
+    below: 1,
+    default: 0,
+    flag: '--average-decay <d>',
+    usual: '0, which keeps none',
+    doc: 'decay of an exponential moving average of the weights, which is validated and saved in their place',
+  }),
+  labelSmoothing: real({
+    from: 0,
+    below: 1,
+    default: 0,
+    flag: '--label-smoothing <s>',
+    doc: 'share of the target probability spread evenly over all classes',
+  }),
+  augmentation: oneOf(['auto', 'pad-and-crop', 'random-resized-crop'], {
+    default: 'auto',
+    flag: '--augmentation <kind>',
+    usual: 'auto, which is pad-and-crop with a cifar stem, else random-resized-crop',
+    doc: 'how training images are varied',
+  }),
+  validation: real({
+    from: 0,
+    below: 1,
+    default: 0.2,
+    flag: '--validation <share>',
+    doc: 'share of each class held out for validation if there is no val folder',
+  }),
+  seed: whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of initial weights, order and augmentation' }),
 };
 
-const notNegative = [...(['warmup', 'weightDecay', 'normWeightDecay', 'cache', 'checkpointEvery'] as const)];
+export const settings = {
+  out: text({
+    required: true,
+    expected: 'a folder for the results',
+    flag: '--out <run>',
+    doc: 'folder for the results',
+  }),
+  threads: whole({
+    from: 1,
+    defaultOf: availableParallelism,
+    flag: '--threads <n>',
+    usual: 'all cores',
+    doc: 'threads that compute',
+  }),
+  workers: whole({
+    from: 0,
+    defaultOf: () => Math.min(8, availableParallelism()),
+    flag: '--workers <n>',
+    usual: 'one per core, at most 8',
+    doc: 'threads that decode images; 0 decodes in the main thread',
+  }),
+  cache: real({
+    from: 0,
+    defaultOf: defaultCache,
+    flag: '--cache <MiB>',
+    usual: 'a quarter of free memory, at most 1024',
+    doc: 'memory for decoded images; 0 for none',
+  }),
+  checkpointEvery: real({
+    from: 0,
+    default: 60,
+    flag: '--checkpoint-every <seconds>',
+    doc: 'time between checkpoints within an epoch',
+  }),
+  strict: flag({
+    default: false,
+    flag: '--strict',
+    doc: 'stop at an image that cannot be read instead of skipping it',
+  }),
+  providers: list(text({ doc: 'a provider' }), {
+    default: ['cpu'],
+    doc: 'execution providers of ONNX Runtime, in order of preference',
+  }),
+};
 
-/** What a person may leave out; the rest is filled in. */
-export type GivenOptions = Partial<TrainOptions> & Pick<TrainOptions, 'data' | 'out'>;
+export const trainOptions = { ...recipe, ...settings };
+
+export type TrainOptions = OptionsOf<typeof trainOptions>;
+export type Recipe = OptionsOf<typeof recipe>;
+export type GivenOptions = GivenOf<typeof trainOptions>;
+type Name = keyof TrainOptions;
+
+/** Options that cannot be used together, with what to do. */
+interface Contradiction {
+  readonly holds: (options: TrainOptions) => boolean;
+  readonly why: (say: Say) => string;
+}
+
+const isChosen = (options: TrainOptions, name: Name): boolean => !isDefault(trainOptions[name], options[name]);
+
+const needsModel = (name: Name): Contradiction => ({
+  holds: (options) => options.from === '' && isChosen(options, name),
+  why: (say) => `${say(name)} needs pretrained weights. Add ${say('from', 'MODEL')}.`,
+});
+
+const idleInProbe = (name: Name): Contradiction => ({
+  holds: (options) => options.linearProbe && isChosen(options, name),
+  why: (say) =>
+    `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
+});
+
+const idleFor = (optimizer: OptimizerName, name: Name): Contradiction => ({
+  holds: (options) => options.optimizer === optimizer && isChosen(options, name),
+  why: (say) => `${say(name)} has no effect on ${optimizer}. Remove it, or choose another ${say('optimizer')}.`,
+});
+
+const contradictions: readonly Contradiction[] = [
+  needsModel('freeze'),
+  needsModel('linearProbe'),
+  needsModel('backboneLearningRate'),
+  idleInProbe('freeze'),
+  idleInProbe('backboneLearningRate'),
+  idleInProbe('augmentation'),
+  idleFor('adamw', 'momentum'),
+  idleFor('adamw', 'nesterov'),
+  idleFor('sgd', 'beta1'),
+  idleFor('sgd', 'beta2'),
+  idleFor('sgd', 'epsilon'),
+  {
+    holds: ({ optimizer, nesterov, momentum }) => optimizer === 'sgd' && nesterov && momentum === 0,
+    why: (say) =>
+      `${say('momentum')} is 0, but Nesterov momentum needs a number above 0. Add ${say('nesterov', 'false')} or raise it.`,
+  },
+];
 
 /**
  * Full options from what a person gives.
  *
- * @param stem that of the model to start from, where there is one.
- * @throws UsageError naming the option, its value and what it may be.
+ * @param stem that of the model to start from, if there is one.
+ * @throws OptionError naming the option, its value and what was expected, or the options that contradict each other.
  */
 export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOptions {
-  const chosen = { ...trainDefaults, ...given, data: resolve(given.data) };
-  const options = { ...chosen, learningRate: given.learningRate ?? usualLearningRate(chosen, stem) };
-  for (const name of ['epochs', 'batch', 'threads'] as const) atLeast(name, options[name], 1, true);
-  for (const name of ['workers', 'seed', 'size'] as const) atLeast(name, options[name], 0, true);
-  for (const name of notNegative) atLeast(name, options[name], 0);
-  for (const name of ['momentum', 'labelSmoothing', 'validation'] as const) share(name, options[name]);
-  if (!(options.learningRate > 0)) throw new UsageError(`learningRate = ${options.learningRate} should be above 0.`);
-  if (options.backboneLearningRate !== undefined && !(options.backboneLearningRate > 0)) {
-    throw new UsageError(
-      `backboneLearningRate = ${options.backboneLearningRate} should be above 0; freeze what is to stay as it is.`,
-    );
-  }
-  if (options.nesterov && options.momentum === 0) {
-    throw new UsageError('momentum = 0 should be above 0 with nesterov = true; give one, or nesterov = false.');
-  }
-  if (options.inputChannels !== 1 && options.inputChannels !== 3) {
-    throw new UsageError(`inputChannels = ${options.inputChannels} should be 1 (grayscale) or 3 (color).`);
-  }
-  if (!schedules.includes(options.schedule)) {
-    throw new UsageError(`schedule = "${options.schedule}" should be one of ${schedules.join(', ')}.`);
-  }
-  checkFineTuning(options);
+  const resolved = resolve(trainOptions, { ...given, stem });
+  const options = { ...resolved, data: absolute(resolved.data) };
+  const contradiction = contradictions.find(({ holds }) => holds(options));
+  if (contradiction) throw new OptionError(trainOptions, contradiction.why);
   if (options.from === '') trainConfig(options, 2);
   return options;
 }
 
-function checkFineTuning({ from, freeze, linearProbe, backboneLearningRate, augmentation }: TrainOptions): void {
-  const asked = {
-    freeze: freeze.length > 0,
-    linearProbe,
-    backboneLearningRate: backboneLearningRate !== undefined,
-    augmentation: augmentation !== 'auto',
-  };
-  const firstOf = (...names: (keyof typeof asked)[]) => names.find((name) => asked[name]);
-  const needy = from === '' && firstOf('freeze', 'linearProbe', 'backboneLearningRate');
-  if (needy) throw new UsageError(`${needy} is for a net that knows something already; name a model to start from.`);
-  const idle = linearProbe && firstOf('freeze', 'backboneLearningRate', 'augmentation');
-  if (idle) {
-    throw new UsageError(`${idle} does nothing for a linear probe, whose features are computed once; leave it out.`);
-  }
-}
-
-/** 0.1 for a batch of 256 large images or 128 small ones, and in proportion (paper, sections 4 and 5.3). */
-function usualLearningRate(
-  options: Pick<TrainOptions, 'variant' | 'batch'>,
-  stem: Stem = variant(options.variant).stem ?? 'imagenet',
-): number {
-  return (0.1 * options.batch) / (stem === 'cifar' ? 128 : 256);
+/** @throws OptionError naming what is given although the model to start from determines it. */
+export function checkSettled(given: GivenOptions): void {
+  const chosen = namesWith(trainOptions, 'settled').find((name) => given[name] !== undefined);
+  if (chosen === undefined || !given.from) return;
+  throw new OptionError(
+    trainOptions,
+    (say) =>
+      `${say(chosen)} cannot be combined with ${say('from')}: "${given.from}" determines it. Remove one of the two.`,
+  );
 }
 
 /**
- * The options for so many images to train on: fewer than the usual batch are a batch, and the usual learning rate goes
- * with it in proportion.
- *
- * @param given what was asked for, and so stays as it is.
- * @throws UsageError for fewer images than a batch that was asked for.
+ * @param before the options that the run had so far.
+ * @param step steps that it has done within an epoch.
+ * @throws OptionError naming what a resumed run cannot change.
  */
-export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
-  const { batch, learningRate } = options;
-  if (images >= batch) return options;
-  if (given.batch !== undefined) {
-    throw new UsageError(
-      `There are ${images} images to train on, fewer than a batch of ${batch}; choose a smaller batch, such as ${images}.`,
-    );
-  }
-  const usual = (learningRate * images) / batch;
-  return { ...options, batch: images, learningRate: given.learningRate ?? usual };
+export function checkKept(options: TrainOptions, before: Recipe, step: number): void {
+  const { out } = options;
+  const names = [...namesWith(recipe, 'kept'), ...(step > 0 ? (['batch'] as const) : [])];
+  const changed = names.find((name) => options[name] !== before[name]);
+  if (changed === undefined) return;
+  const had = before[changed] === '' ? 'none' : before[changed];
+  const until = changed === 'batch' ? 'until its epoch ends' : 'to the end';
+  throw new OptionError(
+    trainOptions,
+    (say) =>
+      `${say(changed)} is ${options[changed]}, but the run in "${out}" has ${had} and keeps it ${until}. Remove ${say(changed)}.`,
+  );
 }
 
-/** What the learning rate is multiplied by for everything but the classifier. */
+/**
+ * The options for a number of training images. Fewer than the default batch are one batch, and the default learning rate
+ * is scaled with it.
+ *
+ * @param given what was asked for, and so stays as it is.
+ * @throws OptionError for fewer images than a batch that was asked for.
+ */
+export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
+  const { batch, learningRate, optimizer } = options;
+  if (images >= batch) return options;
+  if (given.batch !== undefined) {
+    throw new OptionError(
+      trainOptions,
+      (say) =>
+        `${say('batch')} is ${batch}, but there are only ${images} images to train on. Choose a smaller batch, such as ${images}.`,
+    );
+  }
+  const scaled = learningRate * usual[optimizer].scale(images / batch);
+  return { ...options, batch: images, learningRate: given.learningRate ?? scaled };
+}
+
+export const optimizerOf = ({ optimizer, momentum, nesterov, beta1, beta2, epsilon }: TrainOptions): Optimizer =>
+  optimizer === 'sgd' ? { name: optimizer, momentum, nesterov } : { name: optimizer, beta1, beta2, epsilon };
+
+/** The factor on the learning rate of everything but the classifier. */
 export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {
   if (backboneLearningRate !== undefined) return backboneLearningRate / learningRate;
   return from === '' ? 1 : 0.1;
 }
 
-/** What comes with the model that a run starts from, and so cannot be chosen. */
-const settled = ['variant', 'shortcut', 'zeroInitLast'] as const;
-
-/** Throws a UsageError naming what is given although the model to start from settles it. */
-export function checkSettled(given: Partial<TrainOptions>): void {
-  const chosen = settled.find((name) => given[name] !== undefined);
-  if (chosen === undefined || !given.from) return;
-  throw new UsageError(
-    `${chosen} = ${given[chosen]} is settled by "${given.from}", the model to start from; leave one of the two out.`,
-  );
-}
-
-/** The net that these options train, for so many classes. */
+/** The network that these options train, for a number of classes. */
 export function trainConfig(options: TrainOptions, classes: number): ResNeXtConfig {
   const { form, shortcut, inputChannels, zeroInitLast, size } = options;
   const inputSize = size === 0 ? {} : { inputSize: size };
@@ -204,13 +386,4 @@ export function trainConfig(options: TrainOptions, classes: number): ResNeXtConf
     classes,
     ...inputSize,
   });
-}
-
-function atLeast(name: string, value: number, least: number, whole = false): void {
-  if (value >= least && (!whole || Number.isSafeInteger(value))) return;
-  throw new UsageError(`${name} = ${value} should be a ${whole ? 'whole ' : ''}number of at least ${least}.`);
-}
-
-function share(name: string, value: number): void {
-  if (!(value >= 0 && value < 1)) throw new UsageError(`${name} = ${value} should be from 0 to below 1.`);
 }

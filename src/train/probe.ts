@@ -18,11 +18,11 @@ import { Layers } from '../model/layers.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
+import { head } from '../step/parameter-groups.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
 import type { Material, Score } from './material.ts';
 import type { TrainOptions } from './options.ts';
-import { head } from './parts.ts';
 
 /** The features of so many images, [N, F], and their labels. */
 interface Labeled {

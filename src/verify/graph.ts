@@ -1,6 +1,6 @@
 /**
- * The same proof for anybody's graph, as far as it goes without knowing how the graph was built: it is rewritten to forms
- * A, B and C by its structure, and what they cost and give in float32 is compared with the graph itself.
+ * Verifies any graph, as far as that is possible without knowing how it was built: it is converted to forms A, B and C
+ * by structure, and their cost and float32 outputs are compared with the original graph.
  */
 
 import { compareGraphs } from '../benchmark/compare.ts';
@@ -11,7 +11,7 @@ import { convertWhole, prepared } from '../rewrite/convert.ts';
 import { areEquivalent, type FormResult, tolerances, type Verification, type VerifyOptions } from './verify.ts';
 
 /**
- * @throws UsageError naming the node at which a block cannot be rewritten.
+ * @throws UsageError naming the node of a block that cannot be converted.
  * @example const { equivalent } = await verifyGraph(await readOnnxFile('theirs.onnx'));
  */
 export async function verifyGraph(source: Graph, options: VerifyOptions = {}): Promise<Verification> {

@@ -1,4 +1,6 @@
-/** A verification as one HTML page: the verdict, the table, a block drawn in the three forms, and which weight goes where. */
+/**
+ * A verification as an HTML page: the verdict, the table, a block drawn in all three forms, and where each weight goes.
+ */
 import { blockNames, drawBlock } from '../draw/block.ts';
 import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
@@ -7,7 +9,7 @@ import { verificationNote, verificationRows } from './table.ts';
 import type { Verification } from './verify.ts';
 
 /**
- * @param name what was verified, for the title.
+ * @param name name of the verified model, for the title.
  * @example await writeFile('report.html', verificationReport('resnext50_32x4d', config, verification));
  */
 export function verificationReport(name: string, config: ResNeXtConfig, verification: Verification): string {
@@ -25,14 +27,14 @@ export function verificationReport(name: string, config: ResNeXtConfig, verifica
     `<p>${escapeHtml(verificationNote(verification))}</p>`,
     `<h2>Block ${block}</h2>`,
     `<div class="drawings">${drawings.join('\n')}</div>`,
-    '<h2>Which weight goes where</h2>',
+    '<h2>Where each weight goes</h2>',
     htmlTable(mappingRows(models, block)),
-    '<p>Branch i, from 0, has that slice of the form C tensor: numbers are moved, not computed.</p>',
+    '<p>Branch i, counted from 0, holds this slice of the form C tensor. Numbers are moved, not computed.</p>',
   ];
   return page(title, parts, style);
 }
 
-/** For each tensor of a block in form C, its shape and what the second branch of the other forms has of it. */
+/** For each tensor of a block in form C, its shape and the slice of it that a branch holds in forms B and A. */
 function mappingRows(models: ReadonlyMap<Form, Model>, block: string): string[][] {
   const whole = models.get('C')!.parameters.filter(({ value }) => value.name.startsWith(`${block}.`));
   const rows = whole.map(({ value, source }) => {
@@ -44,7 +46,7 @@ function mappingRows(models: ReadonlyMap<Form, Model>, block: string): string[][
 
 function slices(model: Model, name: string): string {
   const parts = model.parameters.filter(({ source }) => source.name === name);
-  if (parts.length === 1) return 'as it is';
+  if (parts.length === 1) return 'unchanged';
   const { value, source } = parts.at(-1)!;
   const size = value.dims![source.axis] as number;
   const along = source.axis === 1 ? 'columns' : 'rows';

@@ -1,13 +1,13 @@
 /** A verification as rows of text, for the terminal and the report. */
 import type { FormResult, Verification } from './verify.ts';
 
-/** A heading row, then one row per measure: its name, forms A, B and C, and what is allowed. */
+/** A heading row, then one row per measure: its name, its value in forms A, B and C, and the tolerance. */
 export function verificationRows({ tolerances, forms }: Verification): string[][] {
   const exact = (value: number | undefined) => (value ? value.toExponential(1) : value === 0 ? '0' : '–');
   const whole = (value: number) => value.toLocaleString('en');
   const row = (title: string, cell: (form: FormResult) => string, bound = '') => [title, ...forms.map(cell), bound];
   return [
-    ['', ...forms.map(({ form }) => `form ${form}`), 'at most'],
+    ['', ...forms.map(({ form }) => `form ${form}`), 'tolerance'],
     row('parameters', ({ parameters }) => whole(parameters), 'equal'),
     row('multiply-adds', ({ macs }) => whole(macs), 'equal'),
     row('nodes', ({ nodes }) => whole(nodes)),
@@ -19,8 +19,8 @@ export function verificationRows({ tolerances, forms }: Verification): string[][
   ];
 }
 
-/** What the numbers are, in a sentence or two. */
+/** Explains the numbers in a sentence. */
 export const verificationNote = ({ small }: Verification): string =>
   small
-    ? `Largest relative differences from form C. Float64 is the interpreter's, on ${small.batch} images of ${small.size} x ${small.size}.`
-    : 'Relative differences from the file itself; gradients and float64 are for models of this package.';
+    ? `Largest relative differences from form C. Float64 results are from the interpreter, on ${small.batch} images of ${small.size} x ${small.size}.`
+    : 'Relative differences from the original file. Gradients and float64 results are only available for models of this package.';

@@ -12,11 +12,12 @@ import { gradient } from '../grad/gradient.ts';
 import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
 import type { Value } from '../graph/graph.ts';
 import { interpret } from '../graph/interpret.ts';
-import { type Form, forms, type ResNeXtConfig, stemStride } from '../model/config.ts';
+import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
+import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
+import { nextStatistic, withLoss } from '../step/step.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import { nextStatistic, withLoss } from '../train/step.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
@@ -91,7 +92,7 @@ export function areEquivalent(results: readonly FormResult[]): boolean {
 
 /** So small that the last map has a pixel or four, and enough of them for batch statistics. */
 function smallImages({ stem, depths }: ResNeXtConfig): { size: number; batch: number } {
-  return { size: Math.max(8, stemStride(stem) * 2 ** (depths.length - 1)), batch: 3 };
+  return { size: Math.max(8, stems[stem].stride * 2 ** (depths.length - 1)), batch: 3 };
 }
 
 async function measure(

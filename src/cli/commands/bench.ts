@@ -10,20 +10,18 @@ import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
+import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
+import type { benchOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { type VariantOptions, variantOptions } from '../variant.ts';
+import { variantOptions } from '../variant.ts';
 
-export interface BenchOptions extends VariantOptions {
-  readonly batch: number;
-  readonly threads?: number;
-  readonly runs: number;
-  readonly tune?: boolean;
-}
+type BenchOptions = OptionsOf<typeof benchOptions>;
 
-export async function run([source]: readonly [string], options: BenchOptions, output: Output): Promise<number> {
+export async function run(options: BenchOptions, output: Output): Promise<number> {
+  const { model: source } = options;
   const machine = await thisMachine();
   const folder = cacheFolder();
   const graph = await graphOf(source, options, output);

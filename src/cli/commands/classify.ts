@@ -1,32 +1,17 @@
 /** `resnext classify`: the likeliest classes of each image. */
 import type { Classifier } from '../../classifier/classifier.ts';
-import type { Views } from '../../data/presets.ts';
-import { UsageError } from '../../errors.ts';
-import { checkThreshold, createResults, type ResultFormat, type Results, resultFormat } from '../../output/results.ts';
-import { type ModelOptions, openClassifier } from '../model.ts';
+import type { OptionsOf } from '../../options.ts';
+import { createResults, type Results, resultFormat } from '../../output/results.ts';
+import { openClassifier } from '../model.ts';
+import type { classifyOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 import { expandSources, type Read, readInBatches } from '../sources.ts';
 
-export interface ClassifyCommandOptions extends ModelOptions {
-  readonly top: number;
-  readonly threshold: number;
-  readonly batch: number;
-  readonly tta: Views;
-  readonly json?: boolean;
-  readonly format?: ResultFormat;
-  /** A file to write. */
-  readonly output?: string;
-}
+type ClassifyOptions = OptionsOf<typeof classifyOptions>;
 
 /** An image that cannot be read is reported and the others are classified all the same; the exit code is then 1. */
-export async function run(
-  [images]: readonly [readonly string[]],
-  options: ClassifyCommandOptions,
-  output: Output,
-): Promise<number> {
-  const { top, threshold, batch, tta, output: file } = options;
-  if (!Number.isInteger(top) || top < 1) throw new UsageError(`--top ${top} should be a whole number from 1.`);
-  checkThreshold(threshold);
+export async function run(options: ClassifyOptions, output: Output): Promise<number> {
+  const { images, threshold, batch, tta, output: file } = options;
   const sources = await expandSources(images);
   const classifier = await openClassifier(options, output);
   const results = createResults(resultFormat(options), file, threshold, output);
@@ -48,7 +33,7 @@ export async function run(
 async function classifyBatch(
   classifier: Classifier,
   read: readonly Read[],
-  { top, threshold, batch }: ClassifyCommandOptions,
+  { top, threshold, batch }: ClassifyOptions,
   results: Results,
   output: Output,
 ): Promise<number> {

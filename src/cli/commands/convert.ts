@@ -5,21 +5,18 @@ import { makeFolder } from '../../files.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Form } from '../../model/config.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
+import type { OptionsOf } from '../../options.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import { convert } from '../../saved/convert.ts';
 import { descriptionKey, readDescription, writeDescription } from '../../saved/description.ts';
 import { exportOnnx } from '../../saved/export.ts';
 import { loadModel, writeModelFile } from '../../saved/files.ts';
 import { modelPath } from '../model.ts';
+import type { convertOptions } from '../options.ts';
 import { type Output, remarks } from '../output.ts';
 
-export interface ConvertOptions {
-  readonly form: Form;
-}
-
 export async function run(
-  [input, target]: readonly [string, string],
-  { form }: ConvertOptions,
+  { input, output: target, form }: OptionsOf<typeof convertOptions>,
   output: Output,
 ): Promise<number> {
   const kinds = [extname(input), extname(target)];

@@ -2,7 +2,6 @@
 import { extname } from 'node:path';
 import { drawBlock } from '../../draw/block.ts';
 import { drawGroupedConvolution } from '../../draw/grouped.ts';
-import type { Theme } from '../../draw/theme.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import type { Graph } from '../../graph/graph.ts';
@@ -10,23 +9,18 @@ import { inferShapes } from '../../graph/shapes.ts';
 import type { Form } from '../../model/config.ts';
 import { resnext } from '../../model/resnext.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
+import type { OptionsOf } from '../../options.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
+import type { drawOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 import { variantOptions } from '../variant.ts';
 
-export interface DrawOptions {
-  readonly block?: string;
-  readonly form?: Form;
-  readonly details?: boolean;
-  readonly grouped?: string;
-  readonly theme: Theme;
-  readonly output?: string;
-}
+export type DrawOptions = OptionsOf<typeof drawOptions>;
 
-export async function run([model]: readonly [string?], options: DrawOptions, output: Output): Promise<number> {
-  const svg = await drawing(model, options, output);
+export async function run(options: DrawOptions, output: Output): Promise<number> {
+  const svg = await drawing(options, output);
   if (options.output === undefined) output.line(svg.trimEnd());
   else {
     await writeFileAtomically(options.output, svg);
@@ -35,8 +29,8 @@ export async function run([model]: readonly [string?], options: DrawOptions, out
   return 0;
 }
 
-async function drawing(model: string | undefined, options: DrawOptions, output: Output): Promise<string> {
-  const { grouped, block, form, details = false, theme } = options;
+async function drawing(options: DrawOptions, output: Output): Promise<string> {
+  const { model, grouped, block, form, details, theme } = options;
   if (grouped !== undefined) {
     if (model !== undefined || block !== undefined || form !== undefined || details) {
       throw new UsageError('--grouped is a drawing of its own; leave out the model, --block, --form and --details.');
@@ -52,14 +46,13 @@ async function drawing(model: string | undefined, options: DrawOptions, output: 
 }
 
 /** `8,4,4` → channels in, channels out, groups. */
-function channels(given: string): { input: number; output: number; groups: number } {
-  const numbers = given.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (numbers.length !== 3 || numbers.some(Number.isNaN)) {
+function channels(numbers: readonly number[]): { input: number; output: number; groups: number } {
+  const [input, output, groups, ...others] = numbers;
+  if (input === undefined || output === undefined || groups === undefined || others.length > 0) {
     throw new UsageError(
-      `--grouped ${given} should be three numbers: channels in, channels out and groups, as in 8,4,4.`,
+      `--grouped is ${numbers.join(',')}, but expected three numbers: channels in, channels out and groups, as in 8,4,4.`,
     );
   }
-  const [input, output, groups] = numbers as [number, number, number];
   return { input, output, groups };
 }
 

@@ -3,27 +3,21 @@ import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
 import { Loader } from '../../data/loader.ts';
-import type { Views } from '../../data/presets.ts';
 import { thumbnail } from '../../data/thumbnail.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
+import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
-import { type ModelOptions, openClassifier } from '../model.ts';
+import { openClassifier } from '../model.ts';
+import type { evaluateOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
-export interface EvaluateCommandOptions extends ModelOptions {
-  readonly batch: number;
-  readonly tta: Views;
-  readonly workers?: number;
-  readonly strict?: boolean;
-  /** An HTML file to write. */
-  readonly report?: string;
-}
+type EvaluateOptions = OptionsOf<typeof evaluateOptions>;
 
-export async function run([dir]: readonly [string], options: EvaluateCommandOptions, output: Output): Promise<number> {
-  const { model, tta, report } = options;
+export async function run(options: EvaluateOptions, output: Output): Promise<number> {
+  const { dir, model, tta, report } = options;
   const classifier = await openClassifier(options, output);
   try {
     const { classes } = classifier.description;
@@ -37,7 +31,7 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
     output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
     output.line(describe(result, corrupt.length));
     if (report !== undefined) {
-      await writeReport(report, result, mistakes, { ...options, dir });
+      await writeReport(report, result, mistakes, options);
       output.line(`\nWrote ${report}.`);
     }
   } finally {
@@ -49,7 +43,7 @@ export async function run([dir]: readonly [string], options: EvaluateCommandOpti
 async function measure(
   classifier: Classifier,
   samples: readonly Sample[],
-  { batch, tta, workers, strict }: EvaluateCommandOptions,
+  { batch, tta, workers, strict }: EvaluateOptions,
   output: Output,
   corrupt: string[],
   mistakes: Mistake[],
@@ -82,7 +76,7 @@ async function writeReport(
   file: string,
   result: Evaluation,
   mistakes: readonly Mistake[],
-  { model, dir, tta }: EvaluateCommandOptions & { dir: string },
+  { model, dir, tta }: EvaluateOptions,
 ): Promise<void> {
   const chosen = chooseMistakes(result, mistakes);
   const shown = await Promise.all(

@@ -9,107 +9,118 @@ import { UsageError } from '../../errors.ts';
 import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
-import { setWeights } from '../../model/weights.ts';
+import { stems } from '../../model/stems.ts';
+import { isDefault, OptionError, type OptionsOf } from '../../options.ts';
 import { convert } from '../../saved/convert.ts';
-import { exportOnnx } from '../../saved/export.ts';
+import { exportOnnx, freeSize } from '../../saved/export.ts';
 import { loadModel } from '../../saved/files.ts';
 import { exportStateDict } from '../../saved/layout.ts';
-import type { SavedModel } from '../../saved/model.ts';
+import { assemble, type SavedModel } from '../../saved/model.ts';
+import { withPreprocessing } from '../../saved/preprocessing.ts';
 import { exportTransformers } from '../../saved/transformers.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
 import { modelPathUnlessVariant } from '../model.ts';
+import { exportOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { type VariantOptions, variantOptions } from '../variant.ts';
+import { variantOptions } from '../variant.ts';
 
-export interface ExportOptions extends VariantOptions {
-  readonly output: string;
-  readonly seed: number;
-  readonly format?: ExportFormat;
-  readonly input?: 'float' | 'bytes';
-  readonly softmax?: boolean;
-  readonly layout?: string;
+type ExportOptions = OptionsOf<typeof exportOptions>;
+
+/** How a kind of file is written, and the options that only other kinds have. */
+interface Writer {
+  /** Returns a sentence on how to use what was written. */
+  readonly write: (target: string, model: SavedModel, options: ExportOptions) => Promise<string>;
+  readonly idle: readonly (keyof ExportOptions)[];
+  readonly because: string;
 }
 
-/** Writes the model, and says in a sentence how to use what was written. */
-type Writer = (target: string, model: SavedModel, options: ExportOptions) => Promise<string>;
-
 const writers: { readonly [F in ExportFormat]: Writer } = {
-  onnx: writeOnnx,
-  safetensors: writeWeights,
-  transformers: writeTransformers,
+  onnx: { write: writeOnnx, idle: ['layout'], because: 'an ONNX file has no naming scheme' },
+  safetensors: {
+    write: writeWeights,
+    idle: ['input', 'softmax', 'dynamicSize'],
+    because: 'a file of weights has no graph',
+  },
+  transformers: {
+    write: writeTransformers,
+    idle: ['input', 'softmax', 'dynamicSize', 'layout'],
+    because: 'transformers.js fixes input and output',
+  },
 };
 
-export async function run([source]: readonly [string], options: ExportOptions, output: Output): Promise<number> {
-  const format = options.format ?? formatOf(options.output);
-  if (options.layout !== undefined && format !== 'safetensors') {
-    throw new UsageError('--layout is for .safetensors files; end the output in .safetensors, or leave --layout out.');
-  }
+export async function run(options: ExportOptions, output: Output): Promise<number> {
+  const { model: source, output: target } = options;
+  const format = options.format ?? formatOf(target);
+  const { write, idle, because } = writers[format];
+  refuse(options, idle, because);
   const path = await modelPathUnlessVariant(source, output);
-  const model = path === undefined ? fresh(source, options) : await trained(path, options);
-  const use = await writers[format](options.output, model, options);
+  const model = path === undefined ? untrained(options) : await trained(path, options);
+  const use = await write(target, model, options);
   const { parameters, macs, nodes } = cost(model.graph);
-  const { form } = model.description.config;
-  const result = { file: options.output, format, variant: model.description.variant, form, parameters, macs, nodes };
-  output.document(result);
+  const { variant, config } = model.description;
+  output.document({ file: target, format, variant, form: config.form, parameters, macs, nodes });
   output.line(
-    `Wrote ${options.output}: ${result.variant}, form ${form}, ${parameters.toLocaleString('en')} parameters, ${nodes} nodes.`,
+    `Wrote ${target}: ${variant}, form ${config.form}, ${parameters.toLocaleString('en')} parameters, ${nodes} nodes.`,
   );
   output.line(use);
   return 0;
 }
 
+/** Throws an OptionError naming the first of some options that is given. */
+function refuse(options: ExportOptions, names: readonly (keyof ExportOptions)[], because: string): void {
+  const given = names.find((name) => !isDefault(exportOptions[name], options[name]));
+  if (given !== undefined) {
+    throw new OptionError(exportOptions, (say) => `${say(given)} has no effect here: ${because}. Remove it.`);
+  }
+}
+
 async function writeOnnx(
   target: string,
   model: SavedModel,
-  { input, softmax = false }: ExportOptions,
+  { input, softmax, dynamicSize }: ExportOptions,
 ): Promise<string> {
   const normalize = input === 'bytes';
-  await exportOnnx(target, model, { normalize, softmax });
+  await exportOnnx(target, model, { normalize, softmax, dynamicSize });
   const { inputs, outputs } = model.graph;
-  const [batch, channels, ...map] = inputs[0]!.dims!;
+  const [batch, channels, ...fixed] = inputs[0]!.dims!;
+  const map = dynamicSize ? freeSize : fixed;
   const takes = normalize
     ? `pixels, uint8 [${[batch, ...map, channels].join(', ')}]`
     : `${inputs[0]!.name}, float32 [${[batch, channels, ...map].join(', ')}] normalized`;
   const gives = softmax ? 'probabilities' : outputs[0]!.name;
-  return `It takes ${takes}, and gives ${gives} [${outputs[0]!.dims!.join(', ')}].`;
+  return `Its input is ${takes}; its output is ${gives} [${outputs[0]!.dims!.join(', ')}].`;
 }
 
-async function writeWeights(target: string, model: SavedModel, options: ExportOptions): Promise<string> {
-  const { input, softmax, layout = 'torchvision' } = options;
-  if (input !== undefined || softmax) {
-    throw new UsageError(
-      '--input and --softmax are for ONNX files; a file of weights has no graph to build them into.',
-    );
-  }
+async function writeWeights(
+  target: string,
+  model: SavedModel,
+  { layout = 'torchvision' }: ExportOptions,
+): Promise<string> {
   const { config } = await exportStateDict(target, model, layout);
   return `Its tensors have the names of ${layout}.${config ? ` timm reads it with ${config}.` : ''}`;
 }
 
-async function writeTransformers(target: string, model: SavedModel, options: ExportOptions): Promise<string> {
-  if (options.input !== undefined || options.softmax) {
-    throw new UsageError('transformers.js prepares images and takes logits itself; leave --input and --softmax out.');
-  }
+async function writeTransformers(target: string, model: SavedModel): Promise<string> {
   await exportTransformers(target, model);
   return `transformers.js opens it: pipeline('image-classification', '${basename(target)}').`;
 }
 
-async function trained(path: string, { form, shortcut, classes, size }: ExportOptions): Promise<SavedModel> {
-  if (shortcut !== undefined || classes !== undefined || size !== undefined) {
-    throw new UsageError('--shortcut, --classes and --size are for a new variant; a trained model keeps its own.');
-  }
+async function trained(path: string, options: ExportOptions): Promise<SavedModel> {
+  refuse(options, ['shortcut', 'classes', 'seed'], 'a trained model has its own');
+  const { form, size } = options;
   const saved = await loadModel(path);
-  if (form === undefined || form === saved.description.config.form) return saved;
-  if (!saved.weights) throw new UsageError(`"${path}" is an ONNX file; write it in another form with resnext convert.`);
-  return convert(saved, form);
+  const sized = size === undefined ? saved : withPreprocessing(saved, { size });
+  if (form === undefined || form === sized.description.config.form) return sized;
+  if (!sized.weights) throw new UsageError(`"${path}" is an ONNX file. Write it in another form with resnext convert.`);
+  return convert(sized, form);
 }
 
-/** A variant that nobody has trained: classes without names. */
-function fresh(name: string, options: ExportOptions): SavedModel {
-  const model = resnext(variantOptions(name, options));
-  const { config, graph } = model;
-  const weights = initialWeights(model, options.seed);
-  setWeights(model, weights);
+/** A variant with initial weights, and classes without names. */
+function untrained(options: ExportOptions): SavedModel {
+  const variant = options.model;
+  const model = resnext(variantOptions(variant, options));
+  const { config } = model;
   const classes = defaultClassNames(config.classes);
-  const preprocessing = preprocessingFor({ stem: config.stem, size: config.inputSize[0] });
-  return { description: { variant: name, config, classes, preprocessing, metrics: {} }, graph, weights };
+  const preprocessing = preprocessingFor({ images: stems[config.stem].images, size: config.inputSize[0] });
+  return assemble({ variant, config, classes, preprocessing, metrics: {} }, initialWeights(model, options.seed));
 }

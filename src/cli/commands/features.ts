@@ -1,27 +1,17 @@
 /** `resnext features`: what a net makes of images before it names them, as files that other programs read. */
 import { FormatError, UsageError } from '../../errors.ts';
 import type { Stage } from '../../model/stages.ts';
+import type { OptionsOf } from '../../options.ts';
 import { checkFeatureFile, type Table, writeFeatures } from '../../output/features.ts';
 import type { Tensor } from '../../tensor.ts';
-import { type ModelOptions, openClassifier } from '../model.ts';
+import { openClassifier } from '../model.ts';
+import type { featuresOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 import { expandSources, type Read, readInBatches } from '../sources.ts';
 
-export interface FeaturesOptions extends ModelOptions {
-  /** Separated by commas. */
-  readonly stages: string;
-  /** The file to write. */
-  readonly output: string;
-  readonly batch: number;
-}
-
 /** An image that cannot be read is reported and left out; the exit code is then 1. */
-export async function run(
-  [images]: readonly [readonly string[]],
-  options: FeaturesOptions,
-  output: Output,
-): Promise<number> {
-  const { output: file, batch } = options;
+export async function run(options: OptionsOf<typeof featuresOptions>, output: Output): Promise<number> {
+  const { images, output: file, batch } = options;
   checkFeatureFile(file);
   const stages = stagesOf(options.stages);
   const sources = await expandSources(images);
@@ -45,8 +35,7 @@ export async function run(
   return unread.length > 0 ? 1 : 0;
 }
 
-function stagesOf(text: string): Stage[] {
-  const names = text.split(',').map((name) => name.trim());
+function stagesOf(names: readonly string[]): Stage[] {
   const unknown = names.find((name) => !/^(stem|layer\d+|pooled|logits)$/.test(name));
   if (unknown === undefined) return [...new Set(names)] as Stage[];
   throw new UsageError(`--stages has "${unknown}", but expected stem, layer1, layer2 and so on, pooled or logits.`);

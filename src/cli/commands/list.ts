@@ -6,14 +6,13 @@ import { UsageError } from '../../errors.ts';
 import { cost } from '../../graph/cost.ts';
 import { resnext } from '../../model/resnext.ts';
 import { variant, variants } from '../../model/variants.ts';
+import type { OptionsOf } from '../../options.ts';
 import { short, table } from '../../output/text.ts';
+import type { listOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
-export async function run(
-  [pattern]: readonly [string | undefined],
-  options: { readonly weights?: boolean },
-  output: Output,
-): Promise<number> {
+export async function run(options: OptionsOf<typeof listOptions>, output: Output): Promise<number> {
+  const { pattern } = options;
   if (options.weights) listWeights(pattern, output);
   else listVariants(pattern, output);
   return 0;

@@ -4,16 +4,14 @@ import { compareGraphs } from '../../benchmark/compare.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
+import type { OptionsOf } from '../../options.ts';
 import { optimizeGraph } from '../../rewrite/convert.ts';
+import type { optimizeOptions } from '../options.ts';
 import { type Output, remarks } from '../output.ts';
 
-export interface OptimizeOptions {
-  readonly output: string;
-  readonly tolerance: number;
-}
-
 /** The result is compared with the original on random images before anything is written. */
-export async function run([input]: readonly [string], options: OptimizeOptions, output: Output): Promise<number> {
+export async function run(options: OptionsOf<typeof optimizeOptions>, output: Output): Promise<number> {
+  const { input } = options;
   const source = await readOnnxFile(input);
   const { graph, report } = optimizeGraph(source);
   await makeFolder(dirname(options.output));

@@ -2,19 +2,13 @@
 import { stat } from 'node:fs/promises';
 import { isCommercial, type PublishedWeights } from '../../catalog/entry.ts';
 import { pull } from '../../hub/pull.ts';
+import type { OptionsOf } from '../../options.ts';
 import { short } from '../../output/text.ts';
 import { progressOn } from '../model.ts';
+import type { pullOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
-export interface PullCommandOptions {
-  readonly offline?: boolean;
-}
-
-export async function run(
-  [names]: readonly [readonly string[]],
-  { offline }: PullCommandOptions,
-  output: Output,
-): Promise<number> {
+export async function run({ names, offline }: OptionsOf<typeof pullOptions>, output: Output): Promise<number> {
   const drawn = process.stdout.isTTY === true; // elsewhere the first line is the path, for scripts
   for (const name of names) {
     const onProgress = drawn && { onProgress: progressOn(output) };

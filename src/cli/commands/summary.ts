@@ -5,24 +5,25 @@ import { UsageError } from '../../errors.ts';
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
 import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
-import { branchWidth, type Form, type ResNeXtConfig, type ResNeXtOptions } from '../../model/config.ts';
+import { branchWidth, type ResNeXtConfig, type ResNeXtOptions } from '../../model/config.ts';
 import { type Model, resnext } from '../../model/resnext.ts';
 import { deepStemFeatures } from '../../model/stem.ts';
+import { stems } from '../../model/stems.ts';
+import type { OptionsOf } from '../../options.ts';
 import { short, table } from '../../output/text.ts';
 import type { ModelDescription } from '../../saved/description.ts';
 import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
 import { modelPathUnlessVariant } from '../model.ts';
+import type { summaryOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { type VariantOptions, variantOptions } from '../variant.ts';
+import { variantOptions } from '../variant.ts';
 
-export interface SummaryOptions extends VariantOptions {
-  readonly form: Form;
-}
+type SummaryOptions = OptionsOf<typeof summaryOptions>;
 
-export async function run([name]: readonly [string], options: SummaryOptions, output: Output): Promise<number> {
-  const { form } = options;
-  const { net, description, report } = await subjectOf(name, options, output);
+export async function run(options: SummaryOptions, output: Output): Promise<number> {
+  const { model: name, form } = options;
+  const { net, description, report } = await subjectOf(options, output);
   const model = resnext(net);
   const { parameters, macs, nodes } = cost(model.graph);
   const stages = summarize(model);
@@ -53,7 +54,8 @@ interface Subject {
 }
 
 /** A variant as the options want it, or a saved model as it is, but for its form. */
-async function subjectOf(name: string, options: SummaryOptions, output: Output): Promise<Subject> {
+async function subjectOf(options: SummaryOptions, output: Output): Promise<Subject> {
+  const { model: name } = options;
   const path = await modelPathUnlessVariant(name, output);
   if (path === undefined) return { net: variantOptions(name, options) };
   const { shortcut, classes, size, form } = options;
@@ -109,13 +111,13 @@ function describeStage(config: ResNeXtConfig, name: string): string {
 }
 
 function describeStem(config: ResNeXtConfig): string {
-  if (config.stem === 'cifar') return '3x3';
+  const [first, second, third] = deepStemFeatures(config);
+  const deep = `3x3 ${first} /2, 3x3 ${second}, 3x3 ${third}`;
+  const convolutions = { imagenet: '7x7 /2', deep, tiered: deep, cifar: '3x3' }[config.stem];
   const pool = {
     max: 'max-pool 3x3 /2',
     'max-ceil': 'max-pool 3x3 /2 without padding',
     average: 'average-pool 2x2 /2',
   }[config.stemPool];
-  if (config.stem === 'imagenet') return `7x7 /2, ${pool}`;
-  const [first, second, third] = deepStemFeatures(config);
-  return `3x3 ${first} /2, 3x3 ${second}, 3x3 ${third}, ${pool}`;
+  return stems[config.stem].hasPool ? `${convolutions}, ${pool}` : convolutions;
 }

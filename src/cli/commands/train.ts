@@ -1,19 +1,20 @@
 /** `resnext train`: a training run with its progress. Ctrl-C ends it after the step and leaves a checkpoint. */
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
+import type { GivenOf } from '../../options.ts';
 import { duration, short } from '../../output/text.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../../train/events.ts';
 import { resume, train } from '../../train/loop.ts';
-import type { TrainOptions } from '../../train/options.ts';
-import { modelPath } from '../model.ts';
+import type { GivenOptions, TrainOptions } from '../../train/options.ts';
+import { progressOn } from '../model.ts';
+import type { trainFlags } from '../options.ts';
 import type { Output } from '../output.ts';
 
-export type TrainCommandOptions = Partial<TrainOptions> & { readonly resume?: string; readonly json?: boolean };
+type Typed = GivenOf<typeof trainFlags>;
 
 const interruptedCode = 130;
 
-export async function run([dir]: readonly [string?], given: TrainCommandOptions, output: Output): Promise<number> {
-  const { resume: run, json: _, ...options } = given;
+export async function run({ resume: resumed, json: _, ...typed }: Typed, output: Output): Promise<number> {
   const stop = new AbortController();
   let interrupted = 0;
   const onInterrupt = () => {
@@ -27,34 +28,27 @@ export async function run([dir]: readonly [string?], given: TrainCommandOptions,
     stop.abort();
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
-  const hooks = { onEvent: listener(output), signal: stop.signal };
+  const hooks = { onEvent: listener(output), onDownload: progressOn(output), signal: stop.signal };
   const result =
-    run === undefined
-      ? await train(required(dir, await withModel(options, output)), hooks)
-      : await resume(run, changes(dir, options), hooks);
+    resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
   process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   return result.interrupted ? interruptedCode : 0;
 }
 
-/** The options with the model to start from in place, downloaded if need be. */
-async function withModel(options: Partial<TrainOptions>, output: Output): Promise<Partial<TrainOptions>> {
-  return options.from ? { ...options, from: await modelPath(options.from, output) } : options;
-}
+type Chosen = Omit<Typed, 'resume' | 'json'>;
 
-function required(dir: string | undefined, { out, ...options }: Partial<TrainOptions>): Parameters<typeof train>[0] {
-  if (dir === undefined)
-    throw new UsageError('Name the folder of images to train on, or a run to go on with: --resume RUN.');
+function newRun({ dir, out, ...options }: Chosen): GivenOptions {
+  if (dir === undefined) {
+    throw new UsageError('Name the folder of images to train on, or continue a run with --resume RUN.');
+  }
   if (out === undefined) throw new UsageError('Name a folder for the results with --out RUN.');
   return { ...options, data: dir, out };
 }
 
-/**
- * What a resumed run shall do differently. Commander gives `nesterov: true` where nothing was said, which must not
- * override the run's own choice.
- */
-function changes(dir: string | undefined, { nesterov, ...options }: Partial<TrainOptions>): Partial<TrainOptions> {
-  if (options.out !== undefined) throw new UsageError('A resumed run goes on in its own folder; leave out --out.');
-  return { ...options, ...(nesterov === false && { nesterov }), ...(dir !== undefined && { data: dir }) };
+/** What a resumed run does differently from before. */
+function changes({ dir, out, ...options }: Chosen): Partial<TrainOptions> {
+  if (out !== undefined) throw new UsageError('A resumed run continues in its own folder. Remove --out.');
+  return { ...options, ...(dir !== undefined && { data: dir }) };
 }
 
 /** JSON lines with at most one step a second, or a bar with a line per epoch. */
@@ -97,10 +91,10 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
 function describeStart(event: StartEvent): string {
-  const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, layoutReason } = event;
+  const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, loweringReason } = event;
   const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on`;
-  const slower = layoutReason ? `\nTraining in standard operators, which is slower: ${layoutReason}.` : '';
+  const slower = loweringReason ? `\nTraining in standard operators, which is slower: ${loweringReason}.` : '';
   return `${net}${describeSource(event)}\n${images}${slower}${describeFrom(epoch, epochs, step)}`;
 }
 

@@ -9,6 +9,7 @@ import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import type { Weights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
+import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { describedModel } from '../../saved/read.ts';
@@ -17,15 +18,9 @@ import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
 import { modelPathUnlessVariant } from '../model.ts';
+import type { verifyOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 import { variantOptions } from '../variant.ts';
-
-export interface VerifyCommandOptions {
-  readonly threads?: number;
-  readonly seed: number;
-  /** An HTML file to write. */
-  readonly report?: string;
-}
 
 interface Subject {
   readonly config: ResNeXtConfig;
@@ -33,7 +28,8 @@ interface Subject {
 }
 
 /** Exit code 1 where the forms differ by more than the tolerances. */
-export async function run([source]: readonly [string], options: VerifyCommandOptions, output: Output): Promise<number> {
+export async function run(options: OptionsOf<typeof verifyOptions>, output: Output): Promise<number> {
+  const { model: source } = options;
   const settings = {
     ...(options.threads !== undefined && { threads: options.threads }),
     onProgress: (share: number, text: string) => output.progress(share, text),

@@ -186,7 +186,7 @@ describe('outputDims', () => {
   it('is known from the options', () => {
     expect(outputDims(evaluationTransforms(imagenetPreprocessing))).toEqual([3, 224, 224]);
     expect(
-      outputDims(trainTransforms(preprocessingFor({ stem: 'cifar', size: 28, channels: 1 }), 'pad-and-crop')),
+      outputDims(trainTransforms(preprocessingFor({ images: 'small', size: 28, channels: 1 }), 'pad-and-crop')),
     ).toEqual([1, 28, 28]);
   });
 
@@ -225,13 +225,13 @@ describe('presets', () => {
   });
 
   it('scale the usual sizes', () => {
-    expect(preprocessingFor({ stem: 'imagenet', size: 160 })).toMatchObject({ size: 160, resize: 183, channels: 3 });
-    expect(preprocessingFor({ stem: 'cifar', size: 64 })).toMatchObject({
+    expect(preprocessingFor({ images: 'large', size: 160 })).toMatchObject({ size: 160, resize: 183, channels: 3 });
+    expect(preprocessingFor({ images: 'small', size: 64 })).toMatchObject({
       size: 64,
       resize: 64,
       mean: cifarPreprocessing.mean,
     });
-    const { mean, std } = preprocessingFor({ stem: 'imagenet', size: 224, channels: 1 });
+    const { mean, std } = preprocessingFor({ images: 'large', size: 224, channels: 1 });
     expect([mean.length, mean[0]?.toFixed(3), std.length, std[0]?.toFixed(3)]).toEqual([1, '0.459', 1, '0.226']);
   });
 

@@ -1,8 +1,9 @@
 /**
- * The pixels of a plain map under each tap of a kernel, as columns of a matrix: x [N, C, H, W] → [N, G, columns, pixels].
+ * The pixels of a plain map under each tap of a kernel, as columns of a matrix: x [N, C, H, W] → [N, G, columns,
+ * pixels].
  *
- * With stride s the map is first parted into s·s phases, each a map of every s-th row and column. What a tap meets is
- * then a whole window of one phase, copied row by row: tap p lies in phase p mod s, ⌊p / s⌋ pixels on.
+ * With stride s the map is first split into s·s phases, each a map of every s-th row and column. The pixels under a tap
+ * are then a whole window of one phase, copied row by row: tap p is in phase p mod s, offset by ⌊p / s⌋ pixels.
  */
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
@@ -10,7 +11,7 @@ import type { Window } from '../../graph/window.ts';
 import { type Tensor, tensor } from '../../tensor.ts';
 import type { BlockedNodes } from './nodes.ts';
 
-/** undefined for dilated windows, unequal strides and windows that leave pixels over. */
+/** Returns undefined for dilated windows, unequal strides and windows that leave pixels over. */
 export function columns(n: BlockedNodes, x: Value, window: Window, group: number): Value | undefined {
   const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
   const { strides, dilations, begin } = window;
@@ -21,7 +22,7 @@ export function columns(n: BlockedNodes, x: Value, window: Window, group: number
   const phase = output.map((size, axis) => size + steps[axis]! - 1); // size of a phase
   const end = phase.map((size, axis) => size * stride - [h, w][axis]! - begin[axis]!);
   if (end.some((pad) => pad < 0)) return undefined;
-  const phases = parted(n, n.b.op('Pad', [x, n.ints([0, 0, ...begin, 0, 0, ...end])]), stride); // [N, C·s·s, …]
+  const phases = splitIntoPhases(n, n.b.op('Pad', [x, n.ints([0, 0, ...begin, 0, 0, ...end])]), stride); // [N, C·s·s, …]
   const perGroup = (channels / group) * stride * stride;
   const parts = Array.from({ length: steps[0]! * steps[1]! }, (_, i) => {
     const start = [Math.floor(i / steps[1]!), i % steps[1]!];
@@ -32,11 +33,11 @@ export function columns(n: BlockedNodes, x: Value, window: Window, group: number
   return n.b.op('Concat', parts, { axis: 2 });
 }
 
-/** How many pixels of a phase the taps reach over, along each axis. */
+/** How many pixels of a phase the taps span along each axis. */
 const stepsOf = ({ kernel, strides }: Window): number[] => kernel.map((taps, axis) => Math.ceil(taps / strides[axis]!));
 
 /** [N, C, s·H, s·W] → [N, C·s·s, H, W] */
-function parted(n: BlockedNodes, x: Value, stride: number): Value {
+function splitIntoPhases(n: BlockedNodes, x: Value, stride: number): Value {
   if (stride === 1) return x;
   const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
   const split = n.reshape(x, [batch, channels, h / stride, stride, w / stride, stride]);
@@ -44,7 +45,7 @@ function parted(n: BlockedNodes, x: Value, stride: number): Value {
   return n.reshape(phases, [batch, channels * stride * stride, h / stride, w / stride]);
 }
 
-/** Where dw[m, c, p, q] stands in the product [M, columns] with the columns of m's group. */
+/** The index of dw[m, c, p, q] in the product [M, columns] with the columns of m's group. */
 export function columnPlaces(shape: readonly [number, number, number, number], window: Window): Tensor {
   const [filters, width, kh, kw] = shape;
   const stride = window.strides[0]!;

@@ -1,25 +1,25 @@
 /**
- * Filters of blocked convolutions from weights that are constants, put in order once, while the graph is lowered, and not
- * in every run. What is stored where is said in `nodes.ts`; groups are merged as in `filters.ts`.
+ * Filters of blocked convolutions from constant weights, reordered once during lowering instead of in every run.
+ * `nodes.ts` describes the storage order; groups are merged as in `filters.ts`.
  */
 import { elements, type Tensor, tensor } from '../../tensor.ts';
 import type { Grouping } from './grouping.ts';
 
-/** The number of a dense filter for an output channel, an input channel of its merged group, and a tap. */
+/** The entry of a dense filter for an output channel, an input channel of its merged group, and a tap. */
 type Entry = (output: number, input: number, tap: number) => number;
 
-/** The filter that applies a weight [M, K, kh, kw]. */
+/** The forward filter for a weight [M, K, kh, kw]. */
 export function constantForwardFilter(weight: Tensor, { merge, inner, outer }: Grouping, block: number): Tensor {
   const [filters, , ...kernel] = weight.dims as [number, number, number, number];
   const taps = elements(kernel);
   return blocked([filters, merge * inner, ...kernel], block, (m, c, tap) => {
-    const place = Math.floor(m / outer) % merge; // of the filter's own group in the merged one
+    const place = Math.floor(m / outer) % merge; // position of the filter's own group in the merged one
     const own = c - place * inner;
     return own >= 0 && own < inner ? Number(weight.data[(m * inner + own) * taps + tap]) : 0;
   });
 }
 
-/** The filter that brings the gradient back: channels in and out exchanged, the taps in reverse order. */
+/** The backward filter: input and output channels swapped, the taps in reverse order. */
 export function constantBackwardFilter(weight: Tensor, grouping: Grouping, block: number): Tensor {
   const { groups, merge, inner, outer } = grouping;
   const kernel = weight.dims.slice(2);
@@ -32,7 +32,7 @@ export function constantBackwardFilter(weight: Tensor, grouping: Grouping, block
   });
 }
 
-/** The filter of a convolution with few channels in, which stay plain: [M/B, K, kh, kw, B out]. */
+/** The filter for a convolution with few input channels, which stay plain: [M/B, K, kh, kw, B out]. */
 export function constantStemFilter(weight: Tensor, block: number): Tensor {
   const [filters] = weight.dims as [number];
   const rest = weight.data.length / filters;
@@ -44,7 +44,7 @@ export function constantStemFilter(weight: Tensor, block: number): Tensor {
   return filter;
 }
 
-/** [M/B, K/B, kh, kw, B in, B out], declared [M, K, kh, kw]. */
+/** [M/B, K/B, kh, kw, B in, B out], declared as [M, K, kh, kw]. */
 function blocked(dims: readonly number[], block: number, entry: Entry): Tensor {
   const [filters, channels, ...kernel] = dims as [number, number, number, number];
   const taps = elements(kernel);

@@ -1,16 +1,16 @@
 /**
- * Convolution and its gradient by the input in the blocked layout.
+ * Convolution and its input gradient in the blocked layout.
  *
- * Batch normalization does not see a constant added to a channel. So a convolution that only normalization reads is given
- * the bias −c, where c is about the mean that its output would have: the sum over its filter of weight times mean of the
- * input channel. For a 1x1 convolution with stride 1 that is the mean itself. Nothing corrects it there, so it is made from
- * the means of each image, whose rounding errors differ and mostly cancel. Elsewhere the borders make a difference, and
- * what is left of the mean is measured. The variance of what is centered so is a mere mean of squares, one pass of reading,
- * and nearly as accurate as one that subtracts the mean first.
+ * Batch normalization is not affected by a constant added to a channel. So a convolution that is only read by a
+ * normalization gets the bias −c, where c approximates the mean of its output: for each filter, the sum of weight times
+ * mean of the input channel. For a 1x1 convolution with stride 1, c is the exact mean. No measurement corrects it
+ * there, so it is computed from the means of each image, whose rounding errors differ and mostly cancel out. For other
+ * kernels the borders make a difference, and the remaining mean is measured. After this centering, the variance is just
+ * a mean of squares. It takes one reading pass and is nearly as accurate as subtracting the mean first.
  *
- * The gradient by the input, stride 1, is a convolution with the backward filter (`filters.ts`), padded by what the
- * kernel spans less the forward padding. With stride 2 it is computed in phases (`phases.ts`), of which a 1x1 kernel
- * reaches one only.
+ * With stride 1, the input gradient is a convolution with the backward filter (`filters.ts`), padded by the span of the
+ * kernel minus the forward padding. With stride 2 it is computed in phases (`phases.ts`); a 1x1 kernel only reaches
+ * one.
  */
 import type { Value } from '../../graph/graph.ts';
 import { opTypeOf } from '../../graph/ops.ts';
@@ -53,7 +53,9 @@ export const convolution: Rule<'Conv'> = ({ layouts, n, node, inputs: [x, w, bia
   return [{ centered: { map: centered, shift, residual: layouts.mean(centered) } }];
 };
 
-/** Few channels in, such as an image's three: the runtime takes them plain, and a filter blocked by its outputs alone. */
+/**
+ * Few input channels, such as an image's three, stay in the plain layout; the filter is blocked by its outputs only.
+ */
 function stemFilter(n: BlockedNodes, weight: Value): Value {
   const [filters, ...rest] = sizes(weight) as [number, number, number, number];
   if (weight.tensor) return n.b.constant(constantStemFilter(weight.tensor, n.block));
@@ -69,7 +71,7 @@ const isOnlyNormalized = (y: Value): boolean =>
     return (op === 'BatchNormTraining' && place === 0) || (op === 'BatchNormGrad' && place === 1);
   });
 
-/** What each output channel would be if every input pixel were its channel's mean: [M]. */
+/** The value of each output channel if every input pixel equaled its channel's mean: [M]. */
 function shiftOf(n: BlockedNodes, weight: Value, groups: number, mean: Value): Value {
   const [filters, perGroup] = sizes(weight) as [number, number];
   const sums = isPointwise(weight) ? weight : n.b.op('ReduceSum', [weight, n.ints([2, 3])], { keepdims: 0 });
@@ -77,7 +79,7 @@ function shiftOf(n: BlockedNodes, weight: Value, groups: number, mean: Value): V
   return n.reshape(n.b.op('MatMul', [rows, n.reshape(mean, [groups, perGroup, 1])]), [filters]);
 }
 
-/** The same of a 1x1 weight by the mean [N, K] of each image's input channels. */
+/** The same for a 1x1 weight, from the mean [N, K] of the input channels in each image. */
 const exactShift = (n: BlockedNodes, weight: Value, means: Value): Value =>
   n.meanOfImages(n.matMulTransposed(means, n.reshape(weight, sizes(weight).slice(0, 2))));
 
@@ -107,13 +109,13 @@ export const convolutionInputGradient: Rule<'ConvInputGrad'> = ({ layouts, n, in
   return [{ blocked: upsampled(n, small) }];
 };
 
-/** What the kernel spans less the forward padding. */
+/** The span of the kernel minus the forward padding. */
 function backwardPads({ kernel, dilations, begin, end }: Window): number[] {
   const reach = kernel.map((taps, axis) => dilations[axis]! * (taps - 1));
   return [begin, end].flatMap((pads) => reach.map((span, axis) => span - pads[axis]!));
 }
 
-/** Whether a window with stride 2 makes maps of exactly half the size, as 3x3 with padding 1 does of even ones. */
+/** Whether a window with stride 2 halves the map exactly, as 3x3 with padding 1 does for even sizes. */
 const isHalved = ({ strides, dilations, output }: Window, map: readonly number[]): boolean =>
   map.every((size, axis) => strides[axis] === 2 && dilations[axis] === 1 && size === 2 * (output[axis] as number));
 

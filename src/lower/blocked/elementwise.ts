@@ -1,4 +1,4 @@
-/** ReLU, its gradient, additions and averages of blocked maps: joined to the pass before where one is pending. */
+/** ReLU, its gradient, additions and averages of blocked maps, merged into the previous pass if one is pending. */
 import type { Node, Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { largestFloat32 } from '../standard.ts';
@@ -8,7 +8,7 @@ import type { Rule, Site } from './rules.ts';
 const isWorth = ({ layouts, inputs }: Pick<Site<'Relu'>, 'layouts' | 'inputs'>): boolean =>
   inputs.every((x) => layouts.isBlockable(x)) && inputs.some((x) => layouts.isBlocked(x));
 
-/** A convolution that nothing else reads rectifies while it writes. */
+/** A convolution without other readers applies the ReLU as it writes. */
 export const relu: Rule<'Relu'> = (site) => {
   const { layouts, n, inputs, isOnlyReader } = site;
   if (!isWorth(site)) return undefined;
@@ -23,7 +23,7 @@ export const relu: Rule<'Relu'> = (site) => {
   return [affine.plus ? { blocked } : { blocked, rectified: affine }];
 };
 
-/** dy where y > 0: a mask of ones and zeros, then a product. */
+/** dy where y > 0, as a product with a mask of ones and zeros. */
 export const reluGradient: Rule<'ReluGrad'> = (site) => {
   const { layouts, n, inputs } = site;
   if (!isWorth(site)) return undefined;
@@ -32,11 +32,14 @@ export const reluGradient: Rule<'ReluGrad'> = (site) => {
   return [{ blocked: n.b.op('Mul', [layouts.blocked(dy), mask]) }];
 };
 
-/** A convolution that could do more to what it writes. */
+/** A convolution that can still take an activation. */
 const isBareConvolution = (node: Node | undefined): node is Node =>
   node?.op === 'Conv' && !node.attributes.has('activation');
 
-/** A sum with a pending affine waits with it; a convolution adds the other operand while it writes. */
+/**
+ * A pending affine stays pending, with the other operand added to it; a convolution adds the other operand as it
+ * writes.
+ */
 export const addition: Rule<'Add'> = (site) => {
   const { layouts, n, inputs, isOnlyReader } = site;
   const [left, right] = inputs as [Value, Value];
@@ -63,6 +66,13 @@ export const addition: Rule<'Add'> = (site) => {
   return [{ blocked: n.b.op('Add', [layouts.blocked(left), layouts.blocked(right)]) }];
 };
 
-/** One number per map: stored alike in both layouts. */
+/** One number per map, which is stored the same way in both layouts. */
 export const globalAverage: Rule<'GlobalAveragePool'> = ({ layouts, n, inputs: [x] }) =>
   layouts.isBlockable(x!) && layouts.isBlocked(x!) ? [{ plain: n.globalAveragePool(layouts.blocked(x!)) }] : undefined;
+
+/** The CPU provider has a kernel for the whole of log softmax, which not every provider has. */
+export const softmaxCrossEntropy: Rule<'SoftmaxCrossEntropy'> = ({ layouts, n: { b }, inputs: [logits, targets] }) => {
+  const log = b.op('LogSoftmax', [layouts.plain(logits!)], { axis: 1 });
+  const total = b.op('ReduceSum', [b.op('Mul', [log, layouts.plain(targets!)])], { keepdims: 0 });
+  return [{ plain: b.op('Mul', [total, b.number(-1 / sizes(logits!)[0]!)]) }];
+};

@@ -1,15 +1,16 @@
 /**
- * The gradient of a convolution by its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d] over images
- * and pixels, m and c in the same group. Three ways:
+ * The gradient of a convolution with respect to its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d]
+ * over images and pixels, with m and c in the same group. There are three ways to compute it:
  *
- * 1x1: one matrix product. Per image in ONNX's layout, the products summed; or, where weights are many and pixels few,
- * one product over the pixels of all images, channels first.
+ * 1x1: a matrix product. Either one per image, with the products summed; or, if there are many weights and few pixels,
+ * one over the pixels of all images, with channels first.
  *
  * Narrow groups: a depthwise convolution whose kernel is a whole image of dy gives Σ dy[c, i, j] · x[c, i + p, j + q]
- * for all taps (p, q) at once, but pairs each channel of x with one of dy. So it is done once per place in a group, with
- * the channels of dy turned round by that many places, which a 1x1 convolution with a permutation for its weight does.
+ * for all taps (p, q) at once, but pairs each channel of x with a single one of dy. So it is done once per channel in a
+ * group, each time with the channels of dy rotated by one more place, by a 1x1 convolution whose weight is a
+ * permutation.
  *
- * Anything else, the stem first of all: one matrix product with the pixels of x under each tap (`columns.ts`).
+ * Everything else, above all the stem: one matrix product with the pixels of x under each tap (`columns.ts`).
  */
 import type { Value } from '../../graph/graph.ts';
 import type { Attributes } from '../../graph/ops.ts';
@@ -33,7 +34,7 @@ export const convolutionWeightGradient: Rule<'ConvWeightGrad'> = ({ layouts, n, 
   return [{ plain: scaledRows(n, dw, scale, attributes.weight_shape) }];
 };
 
-/** In the weight's order, whatever the dimensions. */
+/** The gradient before scaling. Its numbers are in the order of the weight, but its dimensions may differ. */
 function unscaled(
   layouts: Representations,
   x: Value,
@@ -46,7 +47,7 @@ function unscaled(
   const window = resolveWindow(attributes, sizes(x).slice(2), shape.slice(2));
   if (!layouts.isBlockable(x)) return byColumns(layouts, x, dy, window, group, shape);
   if (isPointwise(window) && group === 1) return pointwise(layouts, strided(n, layouts.recomputed(x), window), dy);
-  const ofGroups = shape[0] === sizes(x)[1] && shape[1] <= widest;
+  const ofGroups = shape[0] === sizes(x)[1] && shape[1] <= maxWidth;
   const dw = ofGroups ? narrow(n, layouts.recomputed(x), dy, window, group, shape) : undefined;
   return dw ?? byColumns(layouts, x, dy, window, group, shape);
 }
@@ -71,7 +72,7 @@ function byColumns(
 const isPointwise = ({ kernel, begin, end }: Window): boolean =>
   kernel.every((taps) => taps === 1) && [...begin, ...end].every((pad) => pad === 0);
 
-/** The pixels that a 1x1 convolution with a stride reads. */
+/** The pixels that a strided 1x1 convolution reads. */
 function strided(n: BlockedNodes, x: Value, { strides }: Window): Value {
   if (strides.every((stride) => stride === 1)) return x;
   const channels = sizes(x)[1]!;
@@ -93,7 +94,7 @@ function pointwise(layouts: Representations, x: Value, dy: Value): Value {
   return batch === 1 ? perImage : n.b.op('ReduceSum', [perImage, n.ints([0])], { keepdims: 0 });
 }
 
-/** Flat, in the weight's order. */
+/** Flat, in the order of the weight. */
 function narrow(n: BlockedNodes, x: Value, dy: Value, window: Window, group: number, shape: Shape): Value | undefined {
   const [filters, width] = shape;
   const [batch, channels, h, w] = sizes(x) as Shape;
@@ -104,35 +105,39 @@ function narrow(n: BlockedNodes, x: Value, dy: Value, window: Window, group: num
   const [bottom, right] = [needs[0]! - h - top, needs[1]! - w - left];
   if (bottom < 0 || right < 0) return undefined;
   const [all, taps] = [batch * channels, elements(kernel)];
-  const image = n.reshape(widened(n, x, left, right), [1, all, h, left + w + right]);
-  const turns = Array.from({ length: width }, (_, turn) => {
-    const kernels = n.reshape(turn === 0 ? dy : turnedChannels(n, dy, group, width, turn), [all, 1, ...pixels]);
+  const image = n.reshape(withMargin(n, x, left, right), [1, all, h, left + w + right]);
+  const rotations = Array.from({ length: width }, (_, rotation) => {
+    const kernels = n.reshape(rotation === 0 ? dy : rotatedChannels(n, dy, group, width, rotation), [
+      all,
+      1,
+      ...pixels,
+    ]);
     const pads = [top, 0, bottom, 0];
     const sums = n.conv(image, kernels, { group: all, strides: dilations, dilations: strides, pads }); // [1, N·C, kh, kw]
     return n.b.op('ReduceSum', [n.reshape(sums, [batch, channels * taps]), n.ints([0])], { keepdims: 0 });
   }); // [C/B · kh·kw · B] each
-  const sums = turns.length === 1 ? turns[0]! : n.b.op('Concat', turns, { axis: 0 });
-  return n.gather(sums, n.b.constant(places(n.block, filters, width, taps)));
+  const sums = rotations.length === 1 ? rotations[0]! : n.b.op('Concat', rotations, { axis: 0 });
+  return n.gather(sums, n.b.constant(indicesOfTaps(n.block, filters, width, taps)));
 }
 
-/** Zeros left and right, so that the taps of a row are computed together and none at the border by itself. */
-function widened(n: BlockedNodes, x: Value, left: number, right: number): Value {
+/** Pads with zeros left and right, so that the taps of a row are computed together, including those at the border. */
+function withMargin(n: BlockedNodes, x: Value, left: number, right: number): Value {
   const channels = sizes(x)[1]!;
   const ones = n.b.number(1, [channels, 1, 1, 1]);
   return left + right > 0 ? n.conv(x, ones, { group: channels, pads: [0, left, 0, right] }) : x;
 }
 
-/** The widest groups for which that beats the matrix product with columns. */
-const widest = 32;
+/** The maxWidth groups for which this is faster than the matrix product with columns. */
+const maxWidth = 32;
 
-/** dy with channel (c + turn) mod width of its group in place of channel c. */
-function turnedChannels(n: BlockedNodes, dy: Value, group: number, width: number, turn: number): Value {
+/** Rotates channels within their group: channel c of the result is channel (c + rotation) mod width of dy. */
+function rotatedChannels(n: BlockedNodes, dy: Value, group: number, width: number, rotation: number): Value {
   const channels = group * width;
-  const { merge } = grouping([channels, width], group, n.block)!; // some merging does: channels fill whole blocks
+  const { merge } = grouping([channels, width], group, n.block)!; // never undefined, since channels fill whole blocks
   const columns = merge * width;
   const filter = new Float32Array(channels * columns);
   for (let c = 0; c < channels; c++) {
-    const from = c - (c % width) + ((c + turn) % width);
+    const from = c - (c % width) + ((c + rotation) % width);
     const [out, input] = [c, from % columns];
     filter[blockedAt(out, input, columns, n.block)] = 1;
   }
@@ -144,16 +149,16 @@ const blockedAt = (out: number, input: number, columns: number, block: number): 
   return (at * block + (input % block)) * block + (out % block);
 };
 
-/** Where dw[m, c, tap] stands among the sums [turn, C/B, kh·kw, B]. */
-function places(block: number, filters: number, width: number, taps: number): Tensor {
+/** The index of dw[m, c, tap] among the sums [rotation, C/B, kh·kw, B]. */
+function indicesOfTaps(block: number, filters: number, width: number, taps: number): Tensor {
   const indices = new Int32Array(filters * width * taps);
   for (let i = 0; i < indices.length; i++) {
     const tap = i % taps;
     const c = Math.floor(i / taps) % width;
     const m = Math.floor(i / (taps * width));
     const channel = m - (m % width) + c;
-    const turn = ((m % width) - c + width) % width;
-    indices[i] = turn * filters * taps + (Math.floor(channel / block) * taps + tap) * block + (channel % block);
+    const rotation = ((m % width) - c + width) % width;
+    indices[i] = rotation * filters * taps + (Math.floor(channel / block) * taps + tap) * block + (channel % block);
   }
   return tensor('int32', [indices.length], indices);
 }

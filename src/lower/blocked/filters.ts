@@ -1,10 +1,10 @@
 /**
- * Convolution weights [M, K, kh, kw] as the filters of blocked convolutions. A blocked convolution needs as many channels
- * in and out of a group as fill whole blocks; narrower groups are merged, k at a time, into one whose weights are zero
- * between channels of different groups: block-diagonal, so the result is the same.
+ * Convolution weights [M, K, kh, kw] as filters of blocked convolutions. A blocked convolution needs groups whose input
+ * and output channels fill whole blocks. Narrower groups are merged, k at a time, into one whose weights are zero
+ * between channels of different groups. This block-diagonal filter gives the same result.
  *
- * Trained weights change from run to run, so the nodes that make filters of them are part of the graph; filters of
- * constants are made here and now (`constant-filters.ts`).
+ * Trained weights change from run to run, so the nodes that turn them into filters are part of the graph. Filters of
+ * constant weights are computed during lowering (`constant-filters.ts`).
  */
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
@@ -18,7 +18,7 @@ export const isPointwise = (weight: Value): boolean =>
     .slice(2)
     .every((taps) => taps === 1);
 
-/** The filter that applies the weight. */
+/** The filter for the forward pass. */
 export function forwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping): Value {
   const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
   const { groups, merge, inner } = grouping;
@@ -39,8 +39,8 @@ export function forwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping
 }
 
 /**
- * The filter that brings the gradient back from the output to the input: channels in and out exchanged within each group
- * and the taps in reverse order. Where the gradient waits for a scale per channel, the filter takes it on.
+ * The filter that takes the gradient from output to input: input and output channels swapped within each group, and the
+ * taps in reverse order. A pending scale per channel is applied to the filter.
  */
 export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Grouping, scale?: Value): Value {
   const [filters, , ...kernel] = sizes(weight) as [number, number, number, number];
@@ -59,7 +59,10 @@ export function backwardFilter(n: BlockedNodes, weight: Value, grouping: Groupin
   return n.reshape(back, [groups * inner, merge * outer, ...kernel]);
 }
 
-/** A weight of dimensions `dims`, whatever it is declared as, each filter times its scale, of which there are [M]. */
+/**
+ * Scales each filter of a weight by its entry of `scale`, [M]. `dims` are the weight's dimensions, if declared
+ * differently.
+ */
 export function scaledRows(
   n: BlockedNodes,
   weight: Value,
@@ -68,11 +71,11 @@ export function scaledRows(
 ): Value {
   if (!scale) return n.reshape(weight, dims);
   const [filters, ...rest] = dims as readonly [number, ...number[]];
-  const rows = n.reshape(weight, [filters, elements(rest)]); // with axes of 1 at the end a product takes many times longer
+  const rows = n.reshape(weight, [filters, elements(rest)]); // a product is many times slower with trailing axes of 1
   return n.reshape(n.b.op('Mul', [rows, n.reshape(scale, [filters, 1])]), dims);
 }
 
-/** Weight [M, K, kh, kw] → [M, merge · K, kh · kw], zero where a filter meets another group's channels. */
+/** Weight [M, K, kh, kw] → [M, merge · K, kh · kw], zero where a filter meets channels of another group. */
 export function blockDiagonal(n: BlockedNodes, weight: Value, { groups, merge, inner, outer }: Grouping): Value {
   if (merge === 1) return weight;
   const taps = elements(sizes(weight).slice(2));
@@ -82,7 +85,7 @@ export function blockDiagonal(n: BlockedNodes, weight: Value, { groups, merge, i
   return n.b.op('Mul', [narrow, mask]);
 }
 
-/** The last axis backwards. */
+/** Reverses the last axis. */
 function reversed(n: BlockedNodes, x: Value): Value {
   const axis = sizes(x).length - 1;
   if (sizes(x)[axis] === 1) return x;

@@ -1,10 +1,11 @@
 /**
- * The nodes of ONNX Runtime's blocked layout, domain `com.microsoft.nchwc`, which its CPU provider uses inside and takes
- * in a graph of ours as well. A blocked map is declared [N, C, H, W] but stored [N, C/B, H, W, B], where B is how many
- * numbers this CPU takes at a time; C is a multiple of B. A blocked filter of M channels out, K channels in (of one
- * group) is stored [M/B, K/B, kh, kw, B in, B out].
+ * The nodes of ONNX Runtime's blocked layout, domain `com.microsoft.nchwc`. The CPU provider uses them internally and
+ * also accepts them in our graphs. A blocked map is declared as [N, C, H, W] but stored as [N, C/B, H, W, B], where B
+ * is the number of values that this CPU processes at a time; C is a multiple of B. A blocked filter with M output
+ * channels and K input channels per group is stored as [M/B, K/B, kh, kw, B in, B out].
  *
- * These operators are no part of ONNX: `train/lowering.ts` finds out whether a runtime has them and computes as here.
+ * These operators are not part of ONNX. `step/lowering.ts` tests whether a runtime has them and computes as described
+ * here.
  */
 import type { Builder } from '../../graph/builder.ts';
 import { type Attribute, Value } from '../../graph/graph.ts';
@@ -14,14 +15,14 @@ import { elements } from '../../tensor.ts';
 const blockedDomain = 'com.microsoft.nchwc';
 const runtimeDomain = 'com.microsoft';
 
-/** Longer sums of products, which are cut into whole rows, are sums of sums, and so are longer sums of pixels. */
+/** Longer sums are split into sums of sums: sums of products into whole rows, and sums of pixels likewise. */
 const maxProducts = 64;
 const maxPixels = 16;
 
 export interface BlockedConv {
   /** [M] */
   readonly bias?: Value | undefined;
-  /** A blocked map that is added to the result, in place where nothing else reads it. */
+  /** A blocked map to add to the result, in place if nothing else reads it. */
   readonly plus?: Value | undefined;
   readonly group?: number;
   readonly strides?: readonly number[];
@@ -42,12 +43,12 @@ export class BlockedNodes {
     b.graph.opsets.set(blockedDomain, 1).set(runtimeDomain, 1);
   }
 
-  /** The same numbers in the same order under other dimensions. */
+  /** The same numbers in the same order with other dimensions. */
   reshape(x: Value, dims: readonly number[]): Value {
     return sizes(x).join() === dims.join() ? x : this.b.op('Reshape', [x, this.ints(dims)]);
   }
 
-  /** An int64 vector; equal ones are one constant. */
+  /** An int64 vector; equal vectors share one constant. */
   ints(values: readonly number[]): Value {
     const key = values.join();
     const known = this.#lists.get(key) ?? this.b.ints(values);
@@ -66,7 +67,7 @@ export class BlockedNodes {
     return this.#add(blockedDomain, 'ReorderInput', [x], { channels_last: int(1) }, [n, c, h, w]);
   }
 
-  /** Blocked [N, C, H, W] → the same plain. */
+  /** Blocked [N, C, H, W] → plain. */
   toPlain(x: Value): Value {
     const channels = sizes(x)[1]!;
     return this.#add(blockedDomain, 'ReorderOutput', [x], { channels: int(channels) }, sizes(x));
@@ -93,7 +94,7 @@ export class BlockedNodes {
     return this.#add(blockedDomain, 'Conv', inputs, attributes, [n, filters, ...output]);
   }
 
-  /** relu?(scale · x + bias + plus) with one scale and one bias per channel, [C] each: a depthwise 1x1 convolution. */
+  /** relu?(scale · x + bias + plus) with a scale and a bias per channel, [C] each: a depthwise 1x1 convolution. */
   affine(x: Value, scale: Value | undefined, options: Pick<BlockedConv, 'bias' | 'plus' | 'relu'> = {}): Value {
     const channels = sizes(x)[1]!;
     const dims = [channels, 1, 1, 1];
@@ -101,7 +102,7 @@ export class BlockedNodes {
     return this.conv(x, filter, { ...options, group: channels });
   }
 
-  /** Blocked [N, C, H, W] → [N, C, 1, 1], which is stored alike in both layouts. */
+  /** Blocked [N, C, H, W] → [N, C, 1, 1], which is stored the same way in both layouts. */
   globalAveragePool(x: Value): Value {
     const [n, c] = sizes(x) as [number, number];
     return this.#add(blockedDomain, 'GlobalAveragePool', [x], {}, [n, c, 1, 1]);
@@ -129,7 +130,7 @@ export class BlockedNodes {
     return this.#add('', 'Gather', [x, indices], { axis: int(axis) }, sizes(x).with(axis, sizes(indices)[0]!));
   }
 
-  /** The mean of a blocked map in each image, [N, C]. */
+  /** The mean of a blocked map per image, [N, C]. */
   means(x: Value): Value {
     const [n, c, h, w] = sizes(x) as [number, number, number, number];
     return this.reshape(this.#meanOfPixels(x, n * c, h * w), [n, c]);
@@ -141,7 +142,7 @@ export class BlockedNodes {
     return n === 1 ? this.reshape(x, [c]) : this.b.op('ReduceMean', [x], { axes: [0], keepdims: 0 });
   }
 
-  /** The mean of x · y over everything but their channels: [C]. */
+  /** The mean of x · y per channel, over everything else: [C]. */
   meanProduct(x: Value, y: Value): Value {
     const [n, c, h, w] = sizes(x) as [number, number, number, number];
     const strips =
@@ -156,13 +157,14 @@ export class BlockedNodes {
   }
 
   /**
-   * The means of so many maps of so many pixels, [1, maps, 1, 1]: of parts of a few pixels, then of the parts' means.
-   * Blocked storage has the pixels of one block of channels one after the other, so parts are maps of their own. They are
-   * short because equal pixels, such as the last map's gradient has, are rounded alike each time one is added.
+   * The means of `maps` maps of `pixels` pixels each, [1, maps, 1, 1]: first of parts of a few pixels, then of the
+   * parts' means. Blocked storage keeps the pixels of one block of channels together, so each part is a map of its own.
+   * Parts are short because equal pixels, as in the last map's gradient, are rounded in the same direction with every
+   * addition.
    */
   #meanOfPixels(x: Value, maps: number, pixels: number): Value {
     const lengths = Array.from({ length: maxPixels }, (_, i) => maxPixels - i);
-    const divisor = lengths.find((count) => pixels % count === 0)!; // 1 where there is none
+    const divisor = lengths.find((count) => pixels % count === 0)!; // 1 if there is none
     const length = divisor === 1 ? pixels : divisor;
     const parts = (maps * pixels) / length;
     const means = this.globalAveragePool(this.reshape(x, [1, parts, 1, length]));
@@ -186,5 +188,5 @@ export class BlockedNodes {
 const int = (value: number): Attribute => ({ kind: 'int', value });
 const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value });
 
-/** How many numbers a value holds per channel of a map [N, C, H, W]. */
+/** Number of values per channel of a map [N, C, H, W]. */
 export const perChannel = (x: Value): number => elements(sizes(x)) / sizes(x)[1]!;

@@ -5,9 +5,9 @@
  *   dβ = Σ dy,  dγ = r·Σ dy·(x − mean)
  *   dx = s·(dy − dβ/n − (x − mean)·r·dγ/n)
  *
- * Both y and dx are affine in maps that are there already. y is left pending until its reader is known (ReLU and the
- * shortcut's addition are then part of the same pass), and of dx the factor s is left pending: the convolution before
- * applies it to its filters, which are smaller than the maps.
+ * Both y and dx are affine in existing maps. y stays pending until its reader is known, so that the ReLU and the
+ * shortcut's addition join the same pass. In dx, the factor s stays pending: the convolution before applies it to its
+ * filters, which are smaller than the maps.
  */
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
@@ -24,7 +24,7 @@ export const normalization: Rule<'BatchNormTraining'> = ({ layouts, n, node, inp
   const { map, shift, residual } = centered(layouts, x);
   const squares = n.meanProduct(map, map); // [C]
   const variance = residual
-    ? b.op('Relu', [b.op('Sub', [squares, b.op('Mul', [residual, residual])])]) // rounding must not leave it below zero
+    ? b.op('Relu', [b.op('Sub', [squares, b.op('Mul', [residual, residual])])]) // rounding must not make it negative
     : squares;
   const inverse = b.op('Reciprocal', [b.op('Sqrt', [b.op('Add', [variance, b.number(epsilon)])])]);
   const scale = b.op('Mul', [layouts.plain(gamma), inverse]);
@@ -39,7 +39,7 @@ export const normalization: Rule<'BatchNormTraining'> = ({ layouts, n, node, inp
   return [{ affine: { map, scale, bias } }, {}, {}, { plain: mean }, { plain: inverse }];
 };
 
-/** The map less its mean, by a convolution's bias where one took care of it, else by a pass of its own. */
+/** The map minus its mean: through a convolution's bias if there was one to use, otherwise in a separate pass. */
 function centered(layouts: Representations, x: Value): Centered {
   const known = layouts.centered(x);
   if (known) return known;
@@ -77,11 +77,11 @@ interface Pass {
   readonly along: Value;
   readonly bias: Value;
   readonly dz: Value;
-  /** Whether nobody reads dz after this. */
+  /** Whether this is the last read of dz. */
   readonly isLast: boolean;
 }
 
-/** dx = scale · (dz + along · map + bias), with the scale pending or in a pass over dz. */
+/** dx = scale · (dz + along · map + bias), with the scale pending or applied in a pass over dz. */
 function inputGradient({ nodes: n }: Representations, pass: Pass, scale: Value, pending: boolean): Representation {
   const { map, along, bias, dz, isLast } = pass;
   if (pending) {
@@ -92,7 +92,7 @@ function inputGradient({ nodes: n }: Representations, pass: Pass, scale: Value, 
   return { blocked: compute(n, { map, scale: scaled(along), bias: scaled(bias), plus: n.affine(dz, scale) }) };
 }
 
-/** Scaling the weights twice, in the filter and in their gradient, against a pass over the map. */
+/** Whether scaling the weights twice, in the filter and in their gradient, is cheaper than a pass over the map. */
 function isWorthPending(x: Value): boolean {
   const weight = x.producer?.inputs[1];
   return perChannel(x) >= (weight?.dims?.length === 4 ? 2 * elements(sizes(weight).slice(1)) : 0);

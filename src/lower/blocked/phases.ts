@@ -1,10 +1,10 @@
 /**
- * Maps in phases. A map [N, C, 2h, 2w] has four: the pixels of even or odd rows and columns, each [N, C, h, w].
+ * A map [N, C, 2h, 2w] has four phases, each [N, C, h, w]: the pixels of its even or odd rows and columns.
  *
- * The gradient of a convolution with stride 2 by its input is cheaper phase by phase than over dy with zeros between its
+ * The input gradient of a convolution with stride 2 is cheaper phase by phase than over dy with zeros between its
  * pixels: dx[2i + a] = Σ dy[i + (a + pad − p)/2] · w[p] over the taps p with the parity of a + pad. So each phase is a
- * convolution of dy, without stride, with a quarter of the taps. All four are one convolution here, with four times as
- * many channels out and a kernel over all the pixels that any phase reads.
+ * convolution of dy without stride and with a quarter of the taps. Here all four are one convolution, with four times
+ * as many output channels and a kernel over all the pixels that any phase reads.
  */
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
@@ -16,11 +16,11 @@ import type { BlockedNodes } from './nodes.ts';
 
 const parities = [0, 1] as const;
 
-/** Which pixels of dy, from its pixel i on, phase a reads, and the tap that each meets. */
+/** Which pixels of dy, starting at its pixel i, phase a reads, and the tap for each. */
 interface Reads {
   readonly first: number;
   readonly count: number;
-  /** The tap that phase a has for read u, or undefined. */
+  /** The tap of phase a for read u, or undefined. */
   readonly tap: (a: number, u: number) => number | undefined;
 }
 
@@ -38,7 +38,7 @@ function readsAlong(kernel: number, pad: number): Reads {
 /**
  * dx [N, C, 2h, 2w] from dy [N, M, h, w] and the weight of a convolution with stride 2 and no dilation.
  *
- * @param weight [M, K, kh, kw], scaled already where dy waits for a scale.
+ * @param weight [M, K, kh, kw], already scaled if dy has a pending scale.
  */
 export function strideTwoInputGradient(
   n: BlockedNodes,
@@ -51,7 +51,7 @@ export function strideTwoInputGradient(
   const along = kernel.map((taps, axis) => readsAlong(taps, begin[axis]!)) as [Reads, Reads];
   const reads = along.map(({ count }) => count) as [number, number];
   const wide = n.reshape(blockDiagonal(n, weight, grouping), [groups * outer * merge * inner, elements(kernel)]);
-  const padded = n.b.op('Pad', [wide, n.ints([0, 0, 0, 1])]); // a tap of zeros, for reads that a phase does not have
+  const padded = n.b.op('Pad', [wide, n.ints([0, 0, 0, 1])]); // a tap of zeros, for reads that a phase does not need
   const taps = n.gather(padded, n.b.constant(tapsOfPhases(along, kernel[1]!, elements(kernel))), 1);
   const [rows, columns] = [(merge * outer) / n.block, (merge * inner) / n.block];
   const parts = n.reshape(taps, [groups / merge, rows, n.block, columns, n.block, 4, reads[0] * reads[1]]);
@@ -65,7 +65,7 @@ export function strideTwoInputGradient(
   return interleaved(n, phases);
 }
 
-/** For each phase and each of its reads, the tap it meets; the one after the last is the zero. */
+/** For each phase and each of its reads, the tap to use; the index after the last tap is the tap of zeros. */
 function tapsOfPhases([down, across]: readonly [Reads, Reads], kernelWidth: number, zero: number) {
   const indices = parities.flatMap((a) =>
     parities.flatMap((b) =>
@@ -78,7 +78,7 @@ function tapsOfPhases([down, across]: readonly [Reads, Reads], kernelWidth: numb
   return tensor('int32', [indices.length], Int32Array.from(indices));
 }
 
-/** Phases, stored [N, C/B, 2, 2, h, w, B] and declared [N, 4·C, h, w] → the map [N, C, 2h, 2w]. */
+/** Phases, stored as [N, C/B, 2, 2, h, w, B] and declared as [N, 4·C, h, w] → the map [N, C, 2h, 2w]. */
 export function interleaved(n: BlockedNodes, phases: Value): Value {
   const [batch, channels, h, w] = sizes(phases) as [number, number, number, number];
   const c = channels / 4;

@@ -1,15 +1,15 @@
 /**
- * Max-pooling after a ReLU, and its gradient, in the blocked layout, where there is no index of the maximum.
+ * Max pooling after a ReLU, and its gradient, in the blocked layout, which has no index of the maximum.
  *
- * The gradient of a window goes to its first pixel that equals the maximum. So the taps are gone through in order: where
- * the pixel under tap t equals the maximum, what is left of dy goes there, and nothing is left for later taps:
+ * The gradient of a window goes to its first pixel that equals the maximum. So the taps are visited in order: if the
+ * pixel under tap t equals the maximum, the remaining dy goes there, and nothing remains for later taps:
  *
  *   gₜ = left · [xₜ = y],  left ← left − gₜ
  *
- * x ≤ y in a window, so [x = y] is HardSigmoid with a slope beyond all measure, of x − y. Pixels beyond the border count
- * as 0, which equals the maximum only where that is 0 itself; the ReLU before lets no gradient through there.
+ * In a window x ≤ y, so [x = y] is a HardSigmoid of x − y with an extremely steep slope. Pixels outside the border
+ * count as 0. That equals the maximum only if the maximum is 0, and then the ReLU before the pool blocks the gradient.
  *
- * With stride 2 a tap meets one phase of x (`phases.ts`), so the gₜ are shifted and added up by phase.
+ * With stride 2 each tap meets one phase of x (`phases.ts`), so the gₜ are shifted and summed by phase.
  */
 import type { Node, Value } from '../../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../../graph/ops.ts';
@@ -31,14 +31,14 @@ export const maxPool: Rule<'MaxPool'> = ({ layouts, n, node, inputs: [x], attrib
   ];
 };
 
-/** Whether nothing but this file's gradient wants the indices, and what comes back passes the ReLU that made x. */
+/** Whether only this file's gradient reads the indices, and the gradient passes through the ReLU that made x. */
 function isBlockedPool(node: Node, graphOutputs: ReadonlySet<Value>): boolean {
   const [x] = node.inputs as [Value];
   const [, indices] = node.outputs;
   const window = resolveWindow(attributesOf(node, 'MaxPool'), sizes(x).slice(2));
   const { kernel, strides, dilations, output } = window;
   const isHalved = output.every((size, axis) => 2 * (size as number) === sizes(x)[axis + 2] && strides[axis] === 2);
-  const isLarge = kernel.every((taps) => taps > 1); // every phase is met
+  const isLarge = kernel.every((taps) => taps > 1); // the window covers every phase
   const isPlain = dilations.every((dilation) => dilation === 1) && attributesOf(node, 'MaxPool').ceil_mode === 0;
   const isMasked = (gradient: Value) =>
     !graphOutputs.has(gradient) &&
@@ -88,7 +88,7 @@ export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, 
   ];
 };
 
-/** x[stride · i + at], for a map of 1/stride the size; 0 beyond the border; plus another map. */
+/** x[stride · i + at], for a map of 1/stride the size, with 0 outside the border; plus another map. */
 function picked(n: BlockedNodes, x: Value, at: readonly number[], stride: number, plus?: Value): Value {
   const channels = sizes(x)[1]!;
   const kernel = at.map((offset) => Math.abs(offset) + 1);
@@ -104,7 +104,7 @@ function picked(n: BlockedNodes, x: Value, at: readonly number[], stride: number
   return n.conv(x, n.b.constant(filter), options);
 }
 
-/** Four maps [N, C, h, w] as the phases of one. */
+/** Combines four maps [N, C, h, w] as the phases of one map. */
 function stacked(n: BlockedNodes, phases: readonly Value[]): Value {
   const [batch, channels, h, w] = sizes(phases[0]!) as [number, number, number, number];
   const rows = phases.map((phase) => n.reshape(phase, [(batch * channels) / n.block, h * w * n.block]));

@@ -1,28 +1,28 @@
 /**
- * Where each value of the graph that is lowered lives in the lowered one. A value may be known there in several layouts
- * at once, and is brought into another one when somebody asks for it:
+ * Maps each value of the source graph to its representations in the lowered graph. A value may have several at once;
+ * another one is computed when it is requested:
  *
- *   plain     as ONNX stores it
- *   blocked   a map in blocks of channels
- *   affine    scale · map + bias + plus, per channel, not computed yet: whoever reads it may do part of the work cheaper
- *   centered   a blocked map less a shift per channel that brings its mean near zero
+ *   plain      as ONNX stores it
+ *   blocked    a map in blocks of channels
+ *   affine     scale · map + bias + plus, per channel, not yet computed: a reader may do part of it more cheaply
+ *   centered   a blocked map minus a shift per channel that brings its mean close to zero
  */
 import { UsageError } from '../../errors.ts';
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { BlockedNodes } from './nodes.ts';
 
-/** v = scale · map + bias + plus: map and plus blocked, scale and bias [C]. */
+/** v = scale · map + bias + plus: map and plus are blocked, scale and bias [C]. */
 export interface Affine {
   readonly map: Value;
   readonly scale?: Value | undefined;
   readonly bias?: Value | undefined;
   readonly plus?: Value | undefined;
-  /** Whether something else still reads `plus`, so that it cannot be added to in place. */
+  /** Whether another node still reads `plus`, so that it cannot be overwritten by the sum. */
   readonly keepsPlus?: boolean;
 }
 
-/** v = map + shift. `residual` is the mean of map, [C]; without one it is zero. */
+/** v = map + shift. `residual` is the mean of map, [C]; if it is absent, the mean is zero. */
 export interface Centered {
   readonly map: Value;
   readonly shift: Value;
@@ -44,13 +44,13 @@ export interface Representation {
   blocked?: Value;
   affine?: Affine;
   centered?: Centered;
-  /** The value is this one's ReLU. */
+  /** The value is the ReLU of this. */
   rectified?: Affine;
 }
 
 export class Representations {
   readonly nodes: BlockedNodes;
-  /** Running statistics that wait to be updated together. */
+  /** Running statistics to be updated together. */
   readonly statistics: Statistic[] = [];
   readonly #forms = new Map<Value, Representation>();
   readonly #plain = new Map<Value, Value>();
@@ -70,17 +70,17 @@ export class Representations {
   #of(value: Value): Representation {
     const forms = this.#forms.get(value);
     if (forms && Object.keys(forms).length > 0) return forms;
-    throw new UsageError(`"${value.name}" is what a training step ends with; no node of the step can read it.`);
+    throw new UsageError(`"${value.name}" is an output of the training step, so no node of the step can read it.`);
   }
 
-  /** Whether the value could be stored in blocks. */
+  /** Whether the value can be stored in blocks. */
   isBlockable(value: Value): boolean {
     const { dims } = value;
     const known = dims?.length === 4 && dims.every((size) => typeof size === 'number');
     return known && (dims[1] as number) % this.nodes.block === 0;
   }
 
-  /** Whether it is stored in blocks already, or nearly. */
+  /** Whether it is stored in blocks already, or is a pass away from it. */
   isBlocked(value: Value): boolean {
     const { blocked, affine, centered } = this.#of(value);
     return blocked !== undefined || affine !== undefined || centered !== undefined;
@@ -99,8 +99,8 @@ export class Representations {
   }
 
   /**
-   * The value, blocked, for the backward pass: a ReLU of a normalized map is computed a second time, in one pass, so that
-   * it does not take memory from the forward to the backward pass beside the map itself.
+   * The blocked value for the backward pass. The ReLU of a normalized map is computed a second time, in one pass, so
+   * that it does not occupy memory beside the map itself from the forward to the backward pass.
    */
   recomputed(value: Value): Value {
     const { rectified } = this.#of(value);
@@ -114,13 +114,13 @@ export class Representations {
     return this.nodes.toBlocked(plain!);
   }
 
-  /** The value as an affine of a map, which is the map itself where nothing is pending. */
+  /** The value as an affine of a map; the map itself if nothing is pending. */
   affine(value: Value): Affine {
     const { affine, blocked } = this.#of(value);
     return affine && !blocked ? affine : { map: this.blocked(value) };
   }
 
-  /** The value as a map and the scale per channel that it waits for, where it waits for no more than that. */
+  /** The value as a map and a pending scale per channel, if nothing else is pending. */
   scaled(value: Value): Pick<Affine, 'map' | 'scale'> {
     const { map, scale, bias, plus } = this.affine(value);
     return scale && !bias && !plus ? { map, scale } : { map: this.blocked(value) };
@@ -146,12 +146,12 @@ export class Representations {
     });
   }
 
-  /** The mean per image and channel of a blocked map, [N, C]. */
+  /** The mean of a blocked map per image and channel, [N, C]. */
   means(map: Value): Value {
     return once(this.#means, map, () => this.nodes.means(map));
   }
 
-  /** The mean per channel of a blocked map, [C]. */
+  /** The mean of a blocked map per channel, [C]. */
   mean(map: Value): Value {
     return once(this.#mean, map, () => this.nodes.meanOfImages(this.means(map)));
   }
@@ -164,8 +164,8 @@ function once(known: Map<Value, Value>, key: Value, make: () => Value): Value {
 }
 
 /**
- * relu?(scale · map + bias + plus) in one pass; in two where `plus` is read again later, since adding to a map in place
- * is cheaper than to a copy of it.
+ * Computes relu?(scale · map + bias + plus) in one pass, or in two if `plus` is read again later: adding to a map in
+ * place is cheaper than adding to a copy.
  */
 export function compute(n: BlockedNodes, { map, scale, bias, plus, keepsPlus }: Affine, relu = false): Value {
   if (!plus || !keepsPlus) return n.affine(map, scale, { bias, plus, relu });

@@ -1,13 +1,14 @@
 /**
- * What ends a step: the optimizer's update of every parameter, and the running statistics'. Networks have many short
- * vectors (two per normalization, and two statistics), and a node costs more to start than such a vector to compute. So
- * short vectors are joined, updated as one and parted again.
+ * What ends a step: the updates of all parameters, of the running statistics, and of their averages. Networks have many
+ * short vectors (two per normalization, and two statistics), and a node costs more to start than such a vector to
+ * compute. So short vectors are joined, updated as one and split again.
  */
 import type { Node, Value } from '../../graph/graph.ts';
-import { attributesOf } from '../../graph/ops.ts';
+import { attributesOf, opTypeOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
+import type { UpdateOp } from '../../graph/updates.ts';
 import { elements, tensor } from '../../tensor.ts';
-import { sgdUpdate, sumOf } from '../standard.ts';
+import { type Body, type Plus, updateBodies } from '../updates.ts';
 import type { BlockedNodes } from './nodes.ts';
 import type { Representations, Statistic } from './representations.ts';
 
@@ -15,40 +16,58 @@ import type { Representations, Statistic } from './representations.ts';
 const short = 4096;
 
 /**
- * Lowers SgdUpdate nodes: long parameters each by itself, short ones with equal settings together.
+ * Lowers nodes of `graph/updates.ts`: long vectors each by itself, short ones with equal settings together.
  *
  * ONNX Runtime runs what the last node without readers needs first, and so on backwards. So what needs every gradient
  * comes first and the last layer's parameter last: a layer's weight gradient is then computed while its maps are still
  * in the cache, and these are freed before the gradients of the layers below come to be.
  */
-export function updateParameters(layouts: Representations, nodes: readonly Node[]): void {
+export function updateVectors(layouts: Representations, nodes: readonly Node[]): void {
   const groups = new Map<string, Node[]>();
   for (const node of nodes) {
-    const attributes = attributesOf(node, 'SgdUpdate');
-    const isShort = sizes(node.inputs[0]!)[0]! <= short;
-    const key = isShort ? [node.inputs[3]!.name, ...Object.values(attributes)].join() : node.name;
+    const key = sizes(node.inputs[0]!)[0]! <= short ? settingsOf(node) : node.name;
     groups.set(key, [...(groups.get(key) ?? []), node]);
   }
   const joinedFirst = [...groups.values()].sort((a, b) => b.length - a.length);
   for (const group of joinedFirst) updateTogether(layouts, group);
 }
 
+const isScalar = (value: Value): boolean => sizes(value).length === 0;
+
+/** What nodes must have in common to be joined: the operator, its attributes and its scalars. */
+function settingsOf(node: Node): string {
+  const op = opTypeOf(node)!;
+  const scalars = (node.inputs as Value[]).filter(isScalar).map(({ name }) => name);
+  return [op, ...scalars, ...Object.values(attributesOf(node, op))].join();
+}
+
 function updateTogether(layouts: Representations, nodes: readonly Node[]): void {
-  const column = (i: number) => nodes.map(({ inputs }) => layouts.plain(inputs[i]!));
-  const [w, gradient, velocity] = [0, 1, 2].map((i) => joined(layouts, column(i))) as [Value, Value, Value];
-  const inputs = [w, gradient, velocity, column(3)[0]!];
-  const { nodes: n } = layouts;
-  const results = sgdUpdate(n.b, inputs, attributesOf(nodes[0]!, 'SgdUpdate'), inOnePass(n, sizes(w)[0]!));
+  const first = nodes[0]!;
+  const inputs = (first.inputs as Value[]).map((input, i) =>
+    isScalar(input)
+      ? layouts.plain(input)
+      : joined(
+          layouts,
+          nodes.map((node) => layouts.plain(node.inputs[i]!)),
+        ),
+  );
+  const results = updated(layouts.nodes, first, inputs);
   for (const [i, result] of results.entries()) {
     const outputs = nodes.map((node) => node.outputs[i]!);
     part(layouts, result, outputs);
   }
 }
 
+function updated(n: BlockedNodes, node: Node, inputs: readonly Value[]): readonly Value[] {
+  const op = opTypeOf(node) as UpdateOp;
+  const body = updateBodies[op] as Body<UpdateOp>;
+  return body(n.b, inputs, attributesOf(node, op), inOnePass(n, sizes(inputs[0]!)[0]!));
+}
+
 /** factor · x + y in one pass, and in y's place, where vectors of this length fill blocks. */
-function inOnePass(n: BlockedNodes, length: number): (x: Value, factor: number, y: Value) => Value {
+function inOnePass(n: BlockedNodes, length: number): Plus | undefined {
   const dims = blockedVector(length, n.block);
-  if (!dims) return (x, factor, y) => sumOf(n.b, x, factor, y);
+  if (!dims) return undefined;
   return (x, factor, y) =>
     n.reshape(n.affine(n.reshape(x, dims), n.b.number(factor, [n.block]), { plus: n.reshape(y, dims) }), [length]);
 }

@@ -108,7 +108,7 @@ function create(
   if (typeof model === 'string') return ort.InferenceSession.create(model, settings);
   if (model instanceof Uint8Array) return ort.InferenceSession.create(model, settings);
   const location = 'weights';
-  const { model: bytes, data } = encodeOnnx(model, { location, apart: true });
+  const { model: bytes, data } = encodeOnnx(model, { location, separateFiles: true });
   const externalData = data.map((chunk, i) => ({ path: `${location}.${i}`, data: chunk }));
   return ort.InferenceSession.create(bytes, data.length === 0 ? settings : { ...settings, externalData });
 }

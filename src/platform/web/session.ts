@@ -86,7 +86,7 @@ const tooMany = (threads: number, cores: number): string =>
 function encoded(model: Graph | Uint8Array | string): Pick<Opening, 'model' | 'data'> {
   if (typeof model === 'string') return { model: new URL(model, globalThis.location.href).href, data: [] };
   if (model instanceof Uint8Array) return { model, data: [] };
-  const { model: bytes, data } = encodeOnnx(model, { location: dataLocation, apart: true });
+  const { model: bytes, data } = encodeOnnx(model, { location: dataLocation, separateFiles: true });
   return { model: bytes, data: data.map((chunk) => chunk.slice()) };
 }
 

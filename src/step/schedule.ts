@@ -1,15 +1,13 @@
 /**
- * The learning rate over time, set anew at every step.
+ * The learning rate over time, set before every step.
  *
  *   constant  base
  *   step      base · 0.1 for each milestone passed, at 1/2 and 3/4 of the epochs (paper, section 5.3)
- *   cosine    base · (1 + cos(π·t)) / 2 with t the share of the training that is done
+ *   cosine    base · (1 + cos(π·t)) / 2, where t is the share of the training that is done
  *
- * During the first `warmup` epochs it rises in a line from a hundredth to the whole of what the schedule says.
+ * During the first `warmup` epochs it rises linearly from a hundredth of that to all of it.
  */
 export type Schedule = 'constant' | 'step' | 'cosine';
-
-export const schedules: readonly Schedule[] = ['constant', 'step', 'cosine'];
 
 export interface ScheduleOptions {
   readonly schedule: Schedule;
@@ -32,3 +30,5 @@ const decay: { readonly [S in Schedule]: (share: number) => number } = {
   step: (share) => 0.1 ** milestones.filter((milestone) => share >= milestone).length,
   cosine: (share) => (1 + Math.cos(Math.PI * share)) / 2,
 };
+
+export const schedules: readonly Schedule[] = Object.keys(decay) as Schedule[];

@@ -1,0 +1,81 @@
+/** Registers a command from its table of options. Its code is imported when it runs. */
+import { type Command, type HelpConfiguration, Option } from 'commander';
+import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
+import { createOutput, type Output } from './output.ts';
+
+export interface CommandEntry<T extends Table, Options = OptionsOf<T>> {
+  readonly name: string;
+  readonly summary: string;
+  readonly examples: readonly string[];
+  /** Arguments and options, in the order of the help. */
+  readonly options: T;
+  /** The command takes its options and where to print, and returns the exit code. */
+  readonly load: () => Promise<{ run: (options: Options, output: Output) => Promise<number> }>;
+}
+
+/** A command whose options have their defaults. */
+export function addCommand<T extends Table>(program: Command, entry: CommandEntry<T>): void {
+  register(program, entry, (typed) => resolve(entry.options, typed));
+}
+
+/** A command that is told only what was typed, because the rest depends on more than the command line. */
+export function addCommandAsTyped<T extends Table>(program: Command, entry: CommandEntry<T, GivenOf<T>>): void {
+  register(program, entry, (typed) => {
+    checkGiven(entry.options, typed);
+    return typed;
+  });
+}
+
+function register<T extends Table, Options>(
+  program: Command,
+  { name, summary, examples, options, load }: CommandEntry<T, Options>,
+  read: (typed: object) => Options,
+): void {
+  const command = program.command(name).description(summary);
+  for (const field of Object.values(options)) declare(command, field);
+  const label = examples.length > 1 ? 'Examples' : 'Example';
+  command.addHelpText('after', `\n${label}:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);
+  command.action(async () => {
+    const typed = typedOptions(command, options);
+    const output = createOutput(typed.json === true || typed.format === 'json');
+    const { run } = await load();
+    try {
+      process.exitCode = await run(read(typed), output);
+    } finally {
+      output.clear();
+    }
+  });
+}
+
+/** Descriptions begin in one column; below a term that is too long for it. */
+export const helpLayout: HelpConfiguration = {
+  padWidth: () => 24,
+  formatItem(term, width, description, help) {
+    const indent = `\n${' '.repeat(width + 4)}`;
+    const text = help.boxWrap(description, (help.helpWidth ?? 80) - width - 4).replaceAll('\n', indent);
+    return term.length > width ? `  ${term}${indent}${text}` : `  ${term.padEnd(width)}  ${text}`;
+  },
+};
+
+const isArgument = (flag: string): boolean => /^[<[]/.test(flag);
+
+function declare(command: Command, field: Field<unknown>): void {
+  const { flag, parse } = field;
+  if (flag === undefined) return;
+  if (isArgument(flag)) command.argument(flag, helpOf(field));
+  else if (flag.includes('<')) command.addOption(new Option(flag, helpOf(field)).argParser(parse));
+  else command.addOption(new Option(flag, helpOf(field)));
+}
+
+/** What was typed, by option. Defaults are not commander's business. */
+function typedOptions(command: Command, options: Table): Record<string, unknown> {
+  const typed: Record<string, unknown> = {};
+  const args: unknown[] = [...command.processedArgs];
+  for (const [name, { flag }] of Object.entries(options)) {
+    if (flag === undefined) continue;
+    const value: unknown = isArgument(flag) ? args.shift() : command.getOptionValue(name);
+    const isTyped = isArgument(flag) ? value !== undefined : command.getOptionValueSource(name) === 'cli';
+    if (isTyped) typed[name] = value;
+  }
+  return typed;
+}

@@ -1,0 +1,284 @@
+/** The arguments and options of each command, as tables. Entries that several commands share come first. */
+
+import { layoutNames } from '../checkpoints/write.ts';
+import { viewNames } from '../data/presets.ts';
+import { interpolations } from '../data/resize.ts';
+import { themes } from '../draw/theme.ts';
+import { forms, shortcuts } from '../model/config.ts';
+import { flag, list, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
+import { resultFormats } from '../output/results.ts';
+import { recipe, settings } from '../train/options.ts';
+import { exportFormats } from './formats.ts';
+
+const modelDoc =
+  'a run, a checkpoint or file of weights (.safetensors, .pth, .t7), an .onnx file of this package, the name of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
+const json = flag({ default: false, flag: '--json', doc: 'print one JSON document' });
+const jsonLines = flag({ default: false, flag: '--json', doc: 'print JSON lines' });
+const form = oneOf(forms, { default: 'C', flag: '--form <form>', doc: 'how blocks are built' });
+const ownForm = oneOf(forms, {
+  flag: '--form <form>',
+  usual: 'the model’s own; C for a variant',
+  doc: 'how blocks are built',
+});
+const shortcut = oneOf(shortcuts, {
+  flag: '--shortcut <type>',
+  usual: 'B, or D for a variant with a deep stem',
+  doc: 'shortcut of a variant where shapes change',
+});
+const classes = whole({
+  from: 0,
+  flag: '--classes <n>',
+  usual: 'the variant’s',
+  doc: 'number of classes of a variant; 0 for features',
+});
+const size = whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' });
+const seed = whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of a variant’s initial weights' });
+const threads = whole({ from: 1, flag: '--threads <n>', usual: 'all cores', doc: 'threads that compute' });
+const batch = whole({ from: 1, default: 32, flag: '--batch <n>', doc: 'images per run' });
+const output = text({ required: true, expected: 'a file to write', flag: '-o, --output <file>', doc: 'file to write' });
+const report = text({ expected: 'an HTML file to write', flag: '--report <file>', doc: 'write an HTML report' });
+const variantOrModel = text({
+  required: true,
+  expected: 'a variant or a model',
+  flag: '<model>',
+  doc: `a variant such as resnext50_32x4d, or a model: ${modelDoc}`,
+});
+const images = list(text({ doc: 'an image' }), {
+  required: true,
+  flag: '<image...>',
+  doc: 'files, folders, quoted patterns such as "**/*.jpg", URLs, or - for standard input',
+});
+
+/** Which model, and how images are preprocessed for it. */
+const model = {
+  model: text({ required: true, expected: 'a model', flag: '--model <model>', doc: modelDoc }),
+  size,
+  resize: whole({
+    from: 1,
+    flag: '--resize <pixels>',
+    usual: 'the model’s',
+    doc: 'length of an image’s shorter side before the center is cropped',
+  }),
+  interpolation: oneOf(interpolations, {
+    flag: '--interpolation <kind>',
+    usual: 'the model’s',
+    doc: 'how images are resized',
+  }),
+  labels: text({
+    expected: 'a file of class names',
+    flag: '--labels <file>',
+    doc: 'class names, one per line or as JSON, if the model has none',
+  }),
+  threads,
+};
+
+const tta = oneOf(viewNames, {
+  default: 'center',
+  flag: '--tta <views>',
+  doc: 'test-time augmentation: average the logits of the center crop, of it and its mirror image, or of ten crops',
+});
+
+export const listOptions = {
+  pattern: text({ flag: '[pattern]', doc: 'part of a name' }),
+  weights: flag({ default: false, flag: '--weights', doc: 'list published weights instead of variants' }),
+  json,
+};
+
+export const pullOptions = {
+  names: list(text({ doc: 'a name' }), {
+    required: true,
+    flag: '<name...>',
+    doc: 'names of published weights, OWNER/NAME on the Hugging Face Hub, or URLs',
+  }),
+  offline: flag({ default: false, flag: '--offline', doc: 'use only files that are already in a cache' }),
+  json: jsonLines,
+};
+
+export const summaryOptions = { model: variantOrModel, form, shortcut, classes, size, json };
+
+// what a new run requires, a resumed one does not
+const { data: _, ...recipeFlags } = recipe;
+const { out: __, ...settingFlags } = settings;
+
+export const trainFlags = {
+  dir: text({
+    expected: 'a folder of images',
+    flag: '[dir]',
+    doc: 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS',
+  }),
+  out: text({
+    expected: 'a folder for the results',
+    flag: '--out <run>',
+    doc: 'folder for the results; required for a new run',
+  }),
+  resume: text({ expected: 'the folder of a run', flag: '--resume <run>', doc: 'continue an interrupted run' }),
+  ...recipeFlags,
+  ...settingFlags,
+  json: jsonLines,
+};
+
+export const evaluateOptions = {
+  dir: text({
+    required: true,
+    expected: 'a folder of images',
+    flag: '<dir>',
+    doc: 'folder with one subfolder per class',
+  }),
+  ...model,
+  batch: whole({ from: 1, default: 64, flag: '--batch <n>', doc: 'images per run' }),
+  tta,
+  workers: whole({
+    from: 0,
+    flag: '--workers <n>',
+    usual: 'one per core, at most 8',
+    doc: 'threads that decode images',
+  }),
+  strict: settings.strict,
+  report: text({
+    expected: 'an HTML file to write',
+    flag: '--report <file>',
+    doc: 'write an HTML report: accuracy per class, confusion matrix, misclassified images',
+  }),
+  json,
+};
+
+export const classifyOptions = {
+  images,
+  ...model,
+  batch,
+  top: whole({ from: 1, default: 5, flag: '--top <n>', doc: 'number of classes to list for each image' }),
+  threshold: real({
+    from: 0,
+    to: 1,
+    default: 0,
+    flag: '--threshold <p>',
+    doc: 'list only classes with at least this probability',
+  }),
+  tta,
+  format: oneOf(resultFormats, {
+    flag: '--format <format>',
+    usual: 'by the extension of the output file, else text',
+    doc: 'format of the results',
+  }),
+  output: text({ expected: 'a file to write', flag: '-o, --output <file>', doc: 'write the results to a file' }),
+  json: flag({ default: false, flag: '--json', doc: 'short for --format json' }),
+};
+
+export const featuresOptions = {
+  images,
+  ...model,
+  batch,
+  stages: list(text({ doc: 'a stage' }), {
+    default: ['pooled'],
+    flag: '--stages <names>',
+    doc: 'stages to extract, separated by commas: stem, layer1, layer2, …, pooled, logits; one file for each',
+  }),
+  output: text({
+    required: true,
+    expected: 'a file to write',
+    flag: '-o, --output <file>',
+    doc: '.npy (with file names in .paths.txt), .parquet or .jsonl',
+  }),
+  json,
+};
+
+export const exportOptions = {
+  model: variantOrModel,
+  output: text({
+    required: true,
+    expected: 'a file or folder to write',
+    flag: '-o, --output <target>',
+    doc: 'an .onnx or .safetensors file, or a folder for transformers.js',
+  }),
+  format: oneOf(exportFormats, {
+    flag: '--format <format>',
+    usual: 'by the extension of the output',
+    doc: 'what to write',
+  }),
+  input: oneOf(['float', 'bytes'], {
+    flag: '--input <kind>',
+    usual: 'float',
+    doc: 'input of an ONNX file, normalized numbers [N, C, H, W] or pixels [N, H, W, C]',
+  }),
+  softmax: flag({ default: false, flag: '--softmax', doc: 'make an ONNX file return probabilities instead of logits' }),
+  size: whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' }),
+  dynamicSize: flag({
+    default: false,
+    flag: '--dynamic-size',
+    doc: 'leave height and width of an ONNX file’s input open',
+  }),
+  layout: oneOf(layoutNames, {
+    flag: '--layout <name>',
+    usual: 'torchvision',
+    doc: 'naming scheme of a .safetensors file',
+  }),
+  form: ownForm,
+  shortcut,
+  classes,
+  seed,
+  json,
+};
+
+export const verifyOptions = { model: variantOrModel, threads, seed, report, json };
+
+export const convertOptions = {
+  input: text({ required: true, expected: 'a model', flag: '<input>', doc: modelDoc }),
+  output: text({ required: true, expected: 'a file to write', flag: '<output>', doc: 'an .onnx or .safetensors file' }),
+  form,
+  json,
+};
+
+export const optimizeOptions = {
+  input: text({ required: true, expected: 'an ONNX file', flag: '<input>', doc: 'an ONNX file from any program' }),
+  output,
+  tolerance: real({
+    from: 0,
+    default: 1e-4,
+    flag: '--tolerance <difference>',
+    doc: 'largest relative difference of the outputs that is accepted',
+  }),
+  json,
+};
+
+export const drawOptions = {
+  model: text({
+    expected: 'a variant or a model',
+    flag: '[model]',
+    doc: `a variant, any ONNX file, or a model: ${modelDoc}`,
+  }),
+  block: text({ flag: '--block <name>', usual: 'the first', doc: 'block to draw, such as layer2.0' }),
+  form: ownForm,
+  details: flag({ default: false, flag: '--details', doc: 'include normalization, activations and sizes' }),
+  grouped: list(whole({ from: 1, doc: 'a number of channels or groups' }), {
+    flag: '--grouped <in,out,groups>',
+    doc: 'draw a grouped convolution channel by channel instead of a block',
+  }),
+  theme: oneOf(themes, { default: 'auto', flag: '--theme <theme>', doc: 'colors; auto follows the reader’s setting' }),
+  output: text({
+    expected: 'a file to write',
+    flag: '-o, --output <file>',
+    usual: 'standard output',
+    doc: 'SVG file to write',
+  }),
+};
+
+export const benchOptions = {
+  model: variantOrModel,
+  batch: whole({ from: 1, default: 1, flag: '--batch <n>', doc: 'images per run' }),
+  threads,
+  runs: whole({ from: 1, default: 20, flag: '--runs <n>', doc: 'number of timed runs' }),
+  size: whole({
+    from: 1,
+    flag: '--size <pixels>',
+    usual: 'the variant’s',
+    doc: 'height and width of a variant’s input',
+  }),
+  tune: flag({
+    default: false,
+    flag: '--tune',
+    doc: 'time the alternatives and remember the fastest for this machine',
+  }),
+  json,
+};
+
+export type ModelOptions = OptionsOf<typeof model>;

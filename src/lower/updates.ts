@@ -1,0 +1,60 @@
+/** The updates of a training step's state in standard operators: one body for each operator of `graph/updates.ts`. */
+import type { Builder } from '../graph/builder.ts';
+import type { Value } from '../graph/graph.ts';
+import type { Attributes } from '../graph/ops.ts';
+import type { UpdateOp } from '../graph/updates.ts';
+
+/** factor · x + y, where y is read by nothing else and may be overwritten. */
+export type Plus = (x: Value, factor: number, y: Value) => Value;
+
+/** `plus` is a faster way to multiply and add than two operators, where there is one. */
+export type Body<O extends UpdateOp> = (
+  b: Builder,
+  inputs: readonly Value[],
+  attributes: Attributes<O>,
+  plus?: Plus,
+) => readonly Value[];
+
+export const updateBodies: { readonly [O in UpdateOp]: Body<O> } = {
+  AdamWUpdate: adamWUpdate,
+  MovingAverage: (b, [value, average], { decay }) => [
+    sumOf(b, average!, decay, b.op('Mul', [value, b.number(1 - decay)])),
+  ],
+  SgdUpdate: sgdUpdate,
+};
+
+function sgdUpdate(
+  b: Builder,
+  [w, gradient, buffer, rate]: readonly Value[],
+  { momentum, nesterov, weight_decay }: Attributes<'SgdUpdate'>,
+  plus: Plus = (x, factor, y) => sumOf(b, x, factor, y),
+): readonly Value[] {
+  const g = weight_decay === 0 ? gradient! : plus(w!, weight_decay, gradient!);
+  const next = momentum === 0 ? b.op('Identity', [g]) : sumOf(b, buffer!, momentum, g);
+  const direction = nesterov ? plus(next, momentum, g) : next;
+  return [b.op('Sub', [w, b.op('Mul', [direction, rate])]), next];
+}
+
+/**
+ * With scale = first/second: first·m'/(second·√v' + ε) = scale · m'/(√v' + ε/second), which leaves one multiplication
+ * fewer for each element.
+ */
+function adamWUpdate(
+  b: Builder,
+  [w, g, m, v, rate, first, second]: readonly Value[],
+  { beta1, beta2, epsilon, weight_decay }: Attributes<'AdamWUpdate'>,
+  plus: Plus = (x, factor, y) => sumOf(b, x, factor, y),
+): readonly Value[] {
+  const nextM = sumOf(b, m!, beta1, b.op('Mul', [g, b.number(1 - beta1)]));
+  const squares = b.op('Mul', [b.op('Mul', [g, g]), b.number(1 - beta2)]);
+  const nextV = sumOf(b, v!, beta2, squares);
+  const floor = b.op('Div', [b.number(epsilon), second]);
+  const scaled = b.op('Div', [nextM, b.op('Add', [b.op('Sqrt', [nextV]), floor])]);
+  const direction = b.op('Mul', [scaled, b.op('Div', [first, second])]);
+  const decayed = weight_decay === 0 ? direction : plus(w!, weight_decay, direction);
+  return [b.op('Sub', [w, b.op('Mul', [decayed, rate])]), nextM, nextV];
+}
+
+/** factor · x + y */
+const sumOf = (b: Builder, x: Value, factor: number, y: Value): Value =>
+  b.op('Add', [b.op('Mul', [x, b.number(factor)]), y]);

@@ -1,0 +1,269 @@
+/**
+ * Options as tables. One entry states what an option accepts, its default and what it is for. The entry is the only place
+ * that does: the option's TypeScript type, the check and the sentence that refuses a value, the flag of the command line,
+ * the parsing of what was typed, the line of help and the row in the documentation all follow from it.
+ *
+ *   const table = {
+ *     epochs: whole({ from: 1, default: 30, flag: '--epochs <n>', doc: 'passes over the training images' }),
+ *     data: text({ required: true, doc: 'folder of images' }),
+ *   };
+ *   type Options = OptionsOf<typeof table>; // { readonly epochs: number; readonly data: string }
+ *   type Given = GivenOf<typeof table>; //     { readonly epochs?: number; readonly data: string }
+ */
+import { UsageError } from './errors.ts';
+
+/** The values that an option accepts. */
+export interface Kind<T> {
+  /** What an error says was expected, such as `a whole number of at least 1`. */
+  readonly expected: string;
+  readonly accepts: (value: unknown) => value is T;
+  /** The value that a typed text stands for. Text that cannot be parsed is returned as it is, and then refused. */
+  readonly parse: (text: string) => unknown;
+  readonly choices?: readonly (string | number)[];
+}
+
+/** What an entry states beside the values. */
+export interface About<T> {
+  /** One line of help, without the default. */
+  readonly doc: string;
+  /** As commander takes it: `-o, --output <file>` for an option, `<model>` or `[dir]` for an argument. */
+  readonly flag?: string;
+  readonly default?: T;
+  /** A default that depends on the machine or on the options before this one in the table. */
+  defaultOf?(options: object): T;
+  /** The default in words, where its value does not say enough. */
+  readonly usual?: string;
+  readonly required?: true;
+  /** A resumed run cannot change it. */
+  readonly kept?: true;
+  /** It comes with the model that training starts from, and so cannot be chosen beside one. */
+  readonly settled?: true;
+}
+
+export type Field<T> = Kind<T> & About<T>;
+
+export interface Table {
+  readonly [name: string]: Field<unknown>;
+}
+
+type ValueOf<F> = F extends Kind<infer T> ? T : unknown;
+type Required = { readonly required: true };
+type Known = Required | { readonly default: unknown } | { defaultOf(options: object): unknown };
+type Flat<T> = { readonly [K in keyof T]: T[K] };
+
+/** All options: each that is required or has a default is there. */
+export type OptionsOf<T extends Table> = Flat<
+  { [K in keyof T as T[K] extends Known ? K : never]: ValueOf<T[K]> } & {
+    [K in keyof T as T[K] extends Known ? never : K]?: ValueOf<T[K]>;
+  }
+>;
+
+/** What a caller gives: each that is required is there. */
+export type GivenOf<T extends Table> = Flat<
+  { [K in keyof T as T[K] extends Required ? K : never]: ValueOf<T[K]> } & {
+    [K in keyof T as T[K] extends Required ? never : K]?: ValueOf<T[K]>;
+  }
+>;
+
+interface Range {
+  readonly from?: number;
+  readonly above?: number;
+  readonly to?: number;
+  readonly below?: number;
+}
+
+/** A whole number. */
+export const whole = <const S extends About<number>>(spec: S & Range) => ({ ...spec, ...numeric(spec, true) });
+
+/** A finite number. */
+export const real = <const S extends About<number>>(spec: S & Range) => ({ ...spec, ...numeric(spec, false) });
+
+/** One of some words or numbers. */
+export const oneOf = <const C extends string | number, const S extends About<C>>(choices: readonly C[], spec: S) => ({
+  ...spec,
+  expected: either(choices),
+  choices,
+  accepts: (value: unknown): value is C => choices.some((choice) => choice === value),
+  parse: (text: string): unknown => choices.find((choice) => String(choice) === text) ?? numberIn(text),
+});
+
+/** True or false; typed as a flag without a value. */
+export const flag = <const S extends About<boolean>>(spec: S) => ({
+  ...spec,
+  expected: 'true or false',
+  accepts: (value: unknown): value is boolean => typeof value === 'boolean',
+  parse: (text: string): unknown => text,
+});
+
+/** Text that is not empty, but for the default. `expected` tells what it should name. */
+export const text = <const S extends About<string>>(spec: S & { readonly expected?: string }) => ({
+  ...spec,
+  expected: spec.expected ?? 'text',
+  accepts: (value: unknown): value is string => typeof value === 'string' && (value !== '' || value === spec.default),
+  parse: (typed: string): unknown => typed,
+});
+
+/** Any number of values of one kind; typed with commas between them. */
+export const list = <T, const S extends About<readonly T[]>>(
+  item: Kind<T>,
+  spec: S & { readonly nonEmpty?: true },
+) => ({
+  ...spec,
+  expected: `a ${spec.nonEmpty ? 'non-empty ' : ''}list of ${plural(item.expected)}`,
+  accepts: (value: unknown): value is readonly T[] =>
+    Array.isArray(value) && (value.length > 0 || !spec.nonEmpty) && value.every(item.accepts),
+  parse: (typed: string): unknown => typed.split(',').flatMap((part) => (part.trim() ? [item.parse(part.trim())] : [])),
+});
+
+/** Two values of one kind. */
+export const pair = <T, const S extends About<readonly [T, T]>>(item: Kind<T>, spec: S) => ({
+  ...spec,
+  expected: `a pair of ${plural(item.expected)}`,
+  accepts: (value: unknown): value is readonly [T, T] =>
+    Array.isArray(value) && value.length === 2 && value.every(item.accepts),
+  parse: (typed: string): unknown => typed.split(',').map((part) => item.parse(part.trim())),
+});
+
+function numeric(range: Range, isWhole: boolean): Kind<number> {
+  const { from = -Infinity, above = -Infinity, to = Infinity, below = Infinity } = range;
+  const isNumber = isWhole ? Number.isSafeInteger : Number.isFinite;
+  return {
+    expected: `a ${isWhole ? 'whole ' : ''}number${bounds(range)}`,
+    accepts: (value: unknown): value is number =>
+      typeof value === 'number' && isNumber(value) && value >= from && value > above && value <= to && value < below,
+    parse: numberIn,
+  };
+}
+
+const numberIn = (text: string): unknown => (text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text));
+
+function bounds({ from, above, to, below }: Range): string {
+  if (from !== undefined && to !== undefined) return ` from ${from} to ${to}`;
+  const least = [
+    ...(from === undefined ? [] : [`of at least ${from}`]),
+    ...(above === undefined ? [] : [`above ${above}`]),
+  ];
+  const most = [...(to === undefined ? [] : [`of at most ${to}`]), ...(below === undefined ? [] : [`below ${below}`])];
+  return [...least, ...most].map((bound, i) => `${i === 0 ? ' ' : ' and '}${bound}`).join('');
+}
+
+/** `a whole number of at least 1` → `whole numbers of at least 1`. */
+const plural = (expected: string): string => expected.replace(/^an? /, '').replace(/number|name|text/, '$&s');
+
+/** `1 or 3`; `constant, step or cosine`. */
+export const either = (choices: readonly (string | number)[]): string =>
+  choices.length < 2 ? choices.join() : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
+
+/** Names an option in an error, and with an example of its value where the error asks for one. */
+export type Say = (name: string, example?: string) => string;
+
+/**
+ * A value or a combination of options that cannot be used. The message names options as a program does; `typed` is the
+ * same sentence for someone who typed flags.
+ */
+export class OptionError extends UsageError {
+  readonly typed: string;
+
+  constructor(table: Table, sentence: (say: Say) => string) {
+    super(sentence((name, example) => (example === undefined ? name : `${name}: ${example}`)));
+    this.typed = sentence((name, example) => {
+      const { flag = name } = table[name] ?? {};
+      const long = flag.match(/--[\w-]+/g)?.at(-1) ?? name;
+      return example !== undefined && flag.includes('<') ? `${long} ${example}` : long;
+    });
+  }
+}
+
+/** Why a value cannot be used, or undefined if it can. */
+export function refusal(field: Field<unknown>, value: unknown): string | undefined {
+  if (field.accepts(value)) return undefined;
+  return `${value === undefined ? 'is missing' : `is ${shown(value)}`}, but expected ${field.expected}.`;
+}
+
+const shown = (value: unknown): string =>
+  typeof value === 'string' || (typeof value === 'object' && value !== null) ? JSON.stringify(value) : String(value);
+
+/** @throws OptionError for the first option of the table that is missing or cannot be used. */
+export function check<T extends Table>(table: T, options: object): asserts options is OptionsOf<T> {
+  const refused = firstRefused(table, options, (field) => field.required === true || hasDefault(field));
+  if (refused) throw refused;
+}
+
+/**
+ * The same before defaults are filled in.
+ *
+ * @throws OptionError for the first option of the table that is required and missing, or cannot be used.
+ */
+export function checkGiven<T extends Table>(table: T, given: object): asserts given is GivenOf<T> {
+  const refused = refusedOption(table, given);
+  if (refused) throw refused;
+}
+
+/** The first given option that cannot be used, as an error. */
+export const refusedOption = (table: Table, given: object): OptionError | undefined =>
+  firstRefused(table, given, (field) => field.required === true);
+
+function firstRefused(
+  table: Table,
+  given: object,
+  isNeeded: (field: Field<unknown>) => boolean,
+): OptionError | undefined {
+  const values: Values = { ...given };
+  for (const [name, field] of Object.entries(table)) {
+    const value = values[name];
+    const reason = value === undefined && !isNeeded(field) ? undefined : refusal(field, value);
+    if (reason !== undefined) return new OptionError(table, (say) => `${say(name)} ${reason}`);
+  }
+  return undefined;
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+const hasDefault = (field: Field<unknown>): boolean => field.default !== undefined || field.defaultOf !== undefined;
+
+/** What is given of a table's options, and the defaults of the rest. */
+export function withDefaults(table: Table, given: object): Values {
+  const values: Record<string, unknown> = { ...given };
+  for (const [name, field] of Object.entries(table)) {
+    if (values[name] === undefined && hasDefault(field)) values[name] = field.default ?? field.defaultOf?.(values);
+  }
+  return values;
+}
+
+/**
+ * All options of a table, checked.
+ *
+ * @throws OptionError for the first that is missing or cannot be used.
+ * @example resolve(table, { data: 'flowers' }) // { data: 'flowers', epochs: 30 }
+ */
+export function resolve<T extends Table>(table: T, given: object): OptionsOf<T> {
+  checkGiven(table, given);
+  const options = pick(table, withDefaults(table, given));
+  check(table, options);
+  return options;
+}
+
+/** The options that belong to a table. */
+export const pick = (table: Table, options: object): Values =>
+  Object.fromEntries(Object.entries(options).filter(([name, value]) => name in table && value !== undefined));
+
+/** Whether an option is as if nobody had given it. */
+export const isDefault = ({ default: standard }: Field<unknown>, value: unknown): boolean =>
+  value === undefined || `${value}` === `${standard}`;
+
+/** The options with a mark. */
+export const namesWith = <T extends Table>(table: T, mark: 'kept' | 'settled'): (keyof T & string)[] =>
+  Object.keys(table).filter((name) => table[name]?.[mark] === true);
+
+/** The line of help: what the option is for, its choices and its default. */
+export function helpOf(field: Field<unknown>): string {
+  const standard = defaultInWords(field);
+  return `${meaning(field)}${standard === '' ? '' : ` (default: ${standard})`}`;
+}
+
+/** What the option is for, with its choices. */
+export const meaning = ({ doc, choices }: Field<unknown>): string => (choices ? `${doc}: ${either(choices)}` : doc);
+
+/** The default for a person; nothing for flags, empty text and empty lists. */
+export const defaultInWords = ({ usual, default: value }: Field<unknown>): string =>
+  usual ?? (value === undefined || typeof value === 'boolean' ? '' : `${value}`);

@@ -1,0 +1,29 @@
+/**
+ * The losses that training minimizes, by their logits [N, K] and the targets [N, K]: probabilities, which need not be 0
+ * and 1. A row is one function, written in operators that have gradients.
+ */
+import type { Builder } from '../graph/builder.ts';
+import type { Value } from '../graph/graph.ts';
+
+export type Loss = 'cross-entropy' | 'binary-cross-entropy';
+
+type LossRow = (b: Builder, logits: Value, targets: Value) => Value;
+
+export const losses: { readonly [L in Loss]: LossRow } = {
+  /** −Σ t·log softmax(z), averaged over the images: PyTorch's `cross_entropy` with probabilities as targets. */
+  'cross-entropy': (b, logits, targets) => b.op('SoftmaxCrossEntropy', [logits, targets]),
+  /**
+   * −t·log σ(z) − (1 − t)·log(1 − σ(z)) = log(1 + e^z) − t·z, averaged over images and classes: PyTorch's
+   * `binary_cross_entropy_with_logits`. With m = max(0, z) it is m + log(e^−m + e^(z − m)) − t·z, in which no power is
+   * above 1.
+   */
+  'binary-cross-entropy': (b, logits, targets) => {
+    const m = b.op('Relu', [logits]); // [N, K]
+    const powers = b.op('Add', [b.op('Exp', [b.op('Neg', [m])]), b.op('Exp', [b.op('Sub', [logits, m])])]);
+    const softplus = b.op('Add', [m, b.op('Log', [powers])]); // log(1 + e^z)
+    const each = b.op('Sub', [softplus, b.op('Mul', [targets, logits])]); // [N, K]
+    return b.op('ReduceMean', [each], { keepdims: 0 });
+  },
+};
+
+export const lossNames: readonly Loss[] = Object.keys(losses) as Loss[];

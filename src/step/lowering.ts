@@ -1,0 +1,135 @@
+/**
+ * Which lowering a training step takes on this machine. The blocked one needs operators that ONNX Runtime keeps for
+ * itself and may change, so it is trusted only after a small step has given the same numbers both ways, once per process.
+ */
+
+import { runOnce, type SessionOptions, thisMachine } from '#platform';
+import { UsageError } from '../errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { lowerBlocked } from '../lower/blocked.ts';
+import { lowerStandard } from '../lower/standard.ts';
+import { initialWeights } from '../model/init.ts';
+import { resnext } from '../model/resnext.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import { defaultOptimizer, optimizerNames } from './optimizers.ts';
+import { weightsOfGroups } from './parameter-groups.ts';
+import { trainingStep } from './step.ts';
+
+/** How training steps are lowered: for any provider, or in the CPU provider's own layout. */
+export type Lowering = 'standard' | 'blocked';
+
+export interface ChosenLowering {
+  readonly lowering: Lowering;
+  /** Why it is not the blocked one, in a sentence; absent where it is, or where nobody asked. */
+  readonly reason?: string;
+  readonly lower: (graph: Graph) => Graph;
+  readonly optimization: NonNullable<SessionOptions['optimization']>;
+}
+
+const standard = { lowering: 'standard', lower: lowerStandard, optimization: 'all' } as const;
+
+let found: Promise<ChosenLowering> | undefined;
+
+/**
+ * The lowering with which steps run fastest on these providers.
+ *
+ * @param asked takes one without checking it; 'blocked' where it does not work is refused.
+ * @throws UsageError when the blocked lowering is asked for and this runtime does not have it.
+ * @example const { lower } = await chooseLowering({ threads: 2 });
+ */
+export async function chooseLowering(
+  { providers = ['cpu'] }: SessionOptions = {},
+  asked?: Lowering,
+): Promise<ChosenLowering> {
+  if (asked === 'standard') return standard;
+  found ??= findLowering();
+  const best = providers.join() === 'cpu' ? await found : { ...standard, reason: 'only the CPU has a blocked layout' };
+  if (asked !== undefined && best.lowering !== asked) {
+    throw new UsageError(`The blocked lowering does not work here: ${best.reason}. Leave the lowering open.`);
+  }
+  return best;
+}
+
+async function findLowering(): Promise<ChosenLowering> {
+  const { block } = await thisMachine();
+  if (!block) return { ...standard, reason: 'this runtime has no blocked layout' };
+  return checkBlocked(block);
+}
+
+/** The lowering to blocks of `block` channels, if it gives what standard operators give. */
+export const checkBlocked = (block: number): Promise<ChosenLowering> =>
+  checkLowering((graph) => lowerBlocked(graph, block));
+
+/** This lowering, if it gives what standard operators give, and else the standard one. */
+export async function checkLowering(lower: (graph: Graph) => Graph): Promise<ChosenLowering> {
+  try {
+    const wrong = await disagreement(lower);
+    if (!wrong) return { lowering: 'blocked', lower, optimization: 'disabled' };
+    return { ...standard, reason: `this runtime's blocked layout computes something else (${wrong})` };
+  } catch (error) {
+    const { message } = error as Error;
+    return { ...standard, reason: `this runtime does not take graphs in its blocked layout (${message})` };
+  }
+}
+
+/** How far rounding may take each kind of output: a value that it moves over a ReLU's kink changes gradients by a hundredth. */
+const tolerances = { gradient: 5e-2, other: 1e-3 };
+
+/** The first output of a small step that comes out differently lowered this way and as standard, and by how much. */
+async function disagreement(lower: (graph: Graph) => Graph): Promise<string | undefined> {
+  const config = { depths: [1, 1, 1], cardinality: 8, baseWidth: 16, width: 32, classes: 4, inputSize: 32 } as const;
+  const model = resnext({ ...config, stem: 'imagenet' });
+  const weights = initialWeights(model, 1);
+  const frozen = weightsOfGroups(weights, ['layer2']); // its convolutions have constant weights, biases, ReLU and sums
+  const steps = optimizerNames.map((name) => {
+    const decayOf = (_: string, isVector: boolean) => (isVector ? 0 : 0.1);
+    const optimizer = defaultOptimizer(name);
+    return trainingStep(model.graph, { batch: 2, optimizer, decayOf, frozen, average: 0.9, split: true });
+  });
+  const pixels = tensor('float32', [2, 3, 32, 32]);
+  pixels.data.forEach((_, i) => {
+    pixels.data[i] = Math.sin(i * i); // without a pattern
+  });
+  const targets = tensor('float32', [2, 4], Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0));
+  const known = new Map<string, Tensor>([...weights, ['input', pixels], ['targets', targets]]);
+  for (const graph of [steps[0]!.graph, ...steps.map(({ update }) => update!)]) {
+    const feeds = feedsOf(graph, known);
+    const run = (lowered: Graph) => runOnce(lowered, feeds, { threads: 1, optimization: 'disabled' });
+    const wrong = firstDifference(await run(lower(graph)), await run(lowerStandard(graph)));
+    if (wrong) return wrong;
+  }
+  return undefined;
+}
+
+/** The known tensors, and positive numbers for every other input: gradients, slots, averages and scalars. */
+const feedsOf = (graph: Graph, known: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map(
+    graph.inputs.map(({ name, dims }) => {
+      const feed = tensor('float32', dims as number[]);
+      const contents = known.get(name)?.data as Float32Array | undefined;
+      feed.data.set(contents ?? feed.data.map((_, i) => 1.5 + Math.sin(i * i)));
+      return [name, feed];
+    }),
+  );
+
+function firstDifference(
+  actual: ReadonlyMap<string, Tensor>,
+  expected: ReadonlyMap<string, Tensor>,
+): string | undefined {
+  for (const [name, contents] of expected) {
+    const error = distance(actual.get(name)!, contents);
+    const tolerance = name.endsWith('.gradient') ? tolerances.gradient : tolerances.other;
+    if (!(error < tolerance)) return `"${name}" is off by ${error.toExponential(1)}`;
+  }
+  return undefined;
+}
+
+/** ||actual − expected|| / ||expected||; NaN where either holds one. */
+function distance({ data: actual }: Tensor, { data: expected }: Tensor): number {
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference += (Number(actual[i]) - Number(expected[i])) ** 2;
+    size += Number(expected[i]) ** 2;
+  }
+  return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
+}

@@ -1,0 +1,255 @@
+/**
+ * One training step as one graph: forward with batch statistics, loss, backward, update. It takes a batch, the scalars
+ * of the optimizer and the state, and gives the loss and the next state; the caller feeds the one into the other.
+ * `state.ts` says how the state's tensors are named.
+ *
+ * With `split` it is two graphs: the first ends with the gradients, the second takes them and updates the state. In
+ * between they may be summed over several batches or several machines.
+ *
+ * Frozen parameters are constants of the graph and no state. A frozen normalization uses its running statistics, so it
+ * is part of the convolution before it. The backward pass ends at the first parameter that is trained.
+ */
+import { gradient } from '../grad/gradient.ts';
+import { Builder } from '../graph/builder.ts';
+import { runningStatistics, trainedParameters } from '../graph/cost.ts';
+import { type Graph, type Node, Value } from '../graph/graph.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
+import { inferShapes } from '../graph/shapes.ts';
+import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
+import { rewrite } from '../rewrite/rewriter.ts';
+import { elements, type Tensor } from '../tensor.ts';
+import { type Loss, losses } from './losses.ts';
+import { type BoundOptimizer, bindOptimizer, type Optimizer } from './optimizers.ts';
+import { averageName, gradientName, nextName, type StateSpec, slotName } from './state.ts';
+
+export interface StepOptions {
+  /** Images per step. */
+  readonly batch: number;
+  /** Cross-entropy unless given. */
+  readonly loss?: Loss;
+  readonly optimizer: Optimizer;
+  /** Weight decay of a parameter, by its name; none unless given. Vectors are biases and normalization parameters. */
+  readonly decayOf?: (parameter: string, isVector: boolean) => number;
+  /** The factor on the learning rate for a parameter, by its name; 1 unless given. */
+  readonly rateOf?: (parameter: string) => number;
+  /** The share of the batch's statistics in the new running ones; 0.1 unless given, as in PyTorch. */
+  readonly batchNormMomentum?: number;
+  /** Contents of the parameters and running statistics that are frozen, by name; none unless given. */
+  readonly frozen?: ReadonlyMap<string, Tensor>;
+  /**
+   * Keep an exponential moving average of every parameter and running statistic:
+   * average ← average · `average` + value · (1 − `average`). None unless given.
+   */
+  readonly average?: number;
+  /** Two graphs, one for the gradients and one for the update. */
+  readonly split?: boolean;
+}
+
+/**
+ * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] probabilities, `learningRate` [], the optimizer's scalars [],
+ * and every state tensor, flat. Outputs: `loss` [], `logits` [B, K], and every state tensor's next value.
+ *
+ * With `split`, `graph` has the parameters and statistics as inputs, and `loss`, `logits`, the gradients `w.gradient`
+ * and the next statistics as outputs; everything else is in `update`.
+ */
+export interface TrainingStep {
+  readonly graph: Graph;
+  readonly update?: Graph;
+  readonly state: readonly StateSpec[];
+}
+
+/**
+ * Makes the step that trains the classifier `source`, whose first input takes images [B, C, H, W] and whose first output
+ * is logits [B, K].
+ *
+ * @throws UsageError when a batch leaves a normalization one value per channel.
+ * @throws UsageError when an operator between a parameter and the loss has no gradient.
+ * @example trainingStep(model.graph, { batch: 32, optimizer: { name: 'sgd', momentum: 0.9, nesterov: true } })
+ */
+export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
+  const { decayOf = () => 0, average, split = false } = options;
+  const { graph, logits, loss, parameters } = withLoss(source, options);
+  const gradients = gradient(graph, loss, parameters);
+  const b = new Builder(graph);
+  const site = updateSite(split ? new Builder('update') : b, options);
+  graph.outputs.splice(0, graph.outputs.length, loss, logits);
+  const statistics = updateStatistics(b);
+  const trained = parameters.map((value, i) => {
+    const decay = decayOf(value.name, value.dims!.length === 1);
+    const dw = b.op('Reshape', [gradients[i], b.ints([lengthOf(value)])]);
+    const w = flatInput(b, value);
+    if (!split) return updateParameter(site, w, dw, decay);
+    b.output(dw, gradientName(w.name));
+    return updateParameter(site, inputLike(site.b, w, w.name), inputLike(site.b, dw, dw.name), decay);
+  });
+  const moved = split
+    ? statistics.map(({ name, next }) => ({ name, next: inputLike(site.b, next, name) }))
+    : statistics;
+  const averages = average === undefined ? [] : updateAverages(site.b, [...trained, ...moved], average);
+  graph.removeDead();
+  const state = [...[...trained, ...statistics].flatMap(({ specs }) => specs), ...averages];
+  return { graph, state, ...(split && { update: site.b.graph }) };
+}
+
+const inputLike = (b: Builder, { dims }: Value, name: string): Value => b.input(name, dims!);
+
+/** The forward pass of training, up to its loss. */
+export interface TrainingPass {
+  readonly graph: Graph;
+  readonly logits: Value;
+  readonly loss: Value;
+  /** The parameters that are trained. */
+  readonly parameters: readonly Value[];
+}
+
+/**
+ * The forward pass of training with its loss against `targets`: a fixed batch, and batch normalization with the batch's
+ * own statistics where it is not frozen.
+ */
+export function withLoss(
+  source: Graph,
+  options: Pick<StepOptions, 'batch' | 'loss' | 'batchNormMomentum' | 'frozen'>,
+): TrainingPass {
+  const { batch, loss: name = 'cross-entropy', batchNormMomentum = 0.1, frozen = new Map() } = options;
+  const { graph } = source.clone();
+  const images = graph.inputs[0]!;
+  images.dims = images.dims!.with(0, batch);
+  inferShapes(graph);
+  const parameters = [...trainedParameters(graph)].filter(({ name }) => !frozen.has(name));
+  for (const node of graph.sorted()) {
+    if (!frozen.has(node.inputs[1]?.name ?? '')) useBatchStatistics(graph, node, batchNormMomentum);
+  }
+  foldFrozen(graph, frozen);
+  const b = new Builder(graph);
+  const logits = graph.outputs[0]!;
+  const targets = b.input('targets', logits.dims!);
+  const loss = losses[name](b, logits, targets);
+  loss.name = 'loss';
+  return { graph, logits, loss, parameters };
+}
+
+/** Fills in what is frozen and makes frozen normalizations part of their convolutions. */
+function foldFrozen(graph: Graph, frozen: ReadonlyMap<string, Tensor>): void {
+  if (frozen.size === 0) return;
+  for (const value of [...trainedParameters(graph), ...runningStatistics(graph)]) value.tensor = frozen.get(value.name);
+  rewrite(graph, [foldBatchNorm]);
+}
+
+function useBatchStatistics(graph: Graph, node: Node, momentum: number): void {
+  if (opTypeOf(node) !== 'BatchNormalization') return;
+  const { epsilon } = attributesOf(node, 'BatchNormalization');
+  const [y] = node.outputs;
+  const training = new Builder(graph).node(
+    'BatchNormTraining',
+    node.inputs,
+    { epsilon, momentum },
+    5,
+    `${node.name}.training`,
+  );
+  graph.replaceAllUses(y!, training.outputs[0]!);
+  graph.remove(node);
+}
+
+/** A parameter or statistic whose next value is known, with what the state holds for it. */
+interface Changed {
+  readonly name: string;
+  readonly next: Value;
+  readonly specs: readonly StateSpec[];
+}
+
+/** Makes each running statistic an input and its next value an output. */
+function updateStatistics(b: Builder): Changed[] {
+  const statistics = [...runningStatistics(b.graph)].filter(({ users }) => [...users].every(isTraining));
+  return statistics.map((value) => {
+    const next = nextStatistic(value);
+    const { name } = flatInput(b, value);
+    b.output(next, nextName(name));
+    return { name, next, specs: [spec(name, lengthOf(value), { parameter: name, role: 'statistic' })] };
+  });
+}
+
+const isTraining = (node: Node): boolean => opTypeOf(node) === 'BatchNormTraining';
+
+/** What a running statistic of `withLoss`'s graph becomes after the step: BatchNormTraining's inputs 3, 4 → outputs 1, 2. */
+export function nextStatistic(statistic: Value): Value {
+  const [node] = statistic.users;
+  return node!.outputs[node!.inputs.indexOf(statistic) - 2]!;
+}
+
+/** Where updates are written: the step's own graph, or one of their own. */
+interface UpdateSite {
+  readonly b: Builder;
+  readonly optimizer: BoundOptimizer;
+  /** The optimizer's inputs beside the learning rate. */
+  readonly scalars: readonly Value[];
+  /** The learning rate of a parameter. */
+  readonly rateOf: (parameter: string) => Value;
+}
+
+function updateSite(b: Builder, options: StepOptions): UpdateSite {
+  const optimizer = bindOptimizer(options.optimizer);
+  const rateOf = ratesOf(b, options);
+  const scalars = Object.keys(optimizer.scalars(1)).map((name) => b.input(name, []));
+  return { b, optimizer, scalars, rateOf };
+}
+
+/** The graph's learning rate, times the parameter's factor. */
+function ratesOf(b: Builder, { rateOf = () => 1 }: StepOptions): (parameter: string) => Value {
+  const rates = new Map([[1, b.input('learningRate', [])]]);
+  return (parameter) => {
+    const factor = rateOf(parameter);
+    const rate = rates.get(factor) ?? b.op('Mul', [rates.get(1)!, b.number(factor)], {}, 'learningRate.scaled');
+    rates.set(factor, rate);
+    return rate;
+  };
+}
+
+function updateParameter(
+  { b, optimizer, scalars, rateOf }: UpdateSite,
+  w: Value,
+  gradient: Value,
+  decay: number,
+): Changed {
+  const { name } = w;
+  const length = lengthOf(w);
+  const slots = optimizer.slots.map((slot) => b.input(slotName(name, slot), [length]));
+  const [next, ...nextSlots] = optimizer.update(b, { name, w, gradient, slots, rate: rateOf(name), scalars, decay });
+  b.output(next!, nextName(name));
+  const kept = optimizer.slots.map((slot, i) => {
+    b.output(nextSlots[i]!, nextName(slotName(name, slot)));
+    return spec(slotName(name, slot), length, { parameter: name, role: 'slot', slot });
+  });
+  return { name, next: next!, specs: [spec(name, length, { parameter: name, role: 'parameter' }), ...kept] };
+}
+
+/** Moves the average of everything that changed. */
+function updateAverages(b: Builder, changed: readonly Pick<Changed, 'name' | 'next'>[], decay: number): StateSpec[] {
+  return changed.map(({ name: parameter, next }) => {
+    const average = b.input(averageName(parameter), next.dims!);
+    b.output(b.op('MovingAverage', [next, average], { decay }), nextName(average.name));
+    return spec(average.name, lengthOf(next), { parameter, role: 'average' });
+  });
+}
+
+const lengthOf = (value: Value): number => elements(value.dims as number[]);
+
+const spec = (name: string, length: number, rest: Pick<StateSpec, 'parameter' | 'role' | 'slot'>): StateSpec => ({
+  name,
+  next: nextName(name),
+  length,
+  ...rest,
+});
+
+/**
+ * Turns an initializer into a flat graph input, which keeps the name; its users get it in its own shape. (ONNX Runtime
+ * scales a tensor with trailing axes of 1, such as a 1x1 filter, many times slower than the same numbers in a row.)
+ */
+function flatInput(b: Builder, value: Value): Value {
+  const flat = new Value(value.name, value.dtype, [lengthOf(value)]);
+  value.name = `${value.name}.shaped`;
+  b.graph.initializers.delete(value);
+  b.graph.inputs.push(flat);
+  const shaped = b.op('Reshape', [flat, b.ints(value.dims as number[])]);
+  b.graph.replaceAllUses(value, shaped);
+  return flat;
+}
