@@ -72,7 +72,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
       notes: [
         under('model_ema', 'model, optimizer, epoch, args'),
         stripped('module.'),
-        'Left out: "n_averaged", which counts averaged models.',
+        'Skipped "n_averaged", which counts averaged models.',
         imagenet,
       ],
     },
@@ -105,7 +105,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
       layout: 'torch7',
       ...small,
       missing: inBatches(normalizations([1, 2, 3])),
-      notes: ['Torch7: names are the places of modules, counted from 1.', cifar],
+      notes: ['Torch7: tensors are named by the positions of their modules, counted from 1.', cifar],
     },
   ],
 ];

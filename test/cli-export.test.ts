@@ -38,9 +38,9 @@ test('with bytes and softmax, it takes pixels, returns probabilities and classif
 });
 
 test('a target without an extension, or an existing folder, becomes a folder for transformers.js', async () => {
-  const target = join(folder, 'net');
+  const target = join(folder, 'model');
   expect(await said(...variant, '-o', target)).toContain(
-    "\ntransformers.js opens it: pipeline('image-classification', 'net').\n",
+    "\ntransformers.js opens it: pipeline('image-classification', 'model').\n",
   );
   const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
   expect(files.sort()).toEqual(['config.json', 'onnx', 'onnx/model.onnx', 'preprocessor_config.json']);
@@ -49,26 +49,26 @@ test('a target without an extension, or an existing folder, becomes a folder for
 });
 
 test('--format takes precedence over the name of the target', async () => {
-  const target = join(folder, 'net.v2');
+  const target = join(folder, 'model.v2');
   expect(await json('export', ...variant, '-o', target, '--format', 'transformers')).toMatchObject({
     format: 'transformers',
   });
-  const file = join(folder, 'net.model');
+  const file = join(folder, 'file.model');
   expect(await json('export', ...variant, '-o', file, '--format', 'onnx')).toMatchObject({ file, format: 'onnx' });
 });
 
 test.each([
-  ['a target with an unknown extension', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
-  ['softmax in a folder for transformers.js', ['-o', 'net', '--softmax'], 'leave --input and --softmax out.'],
-  ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], 'leave --input and --softmax out.'],
+  ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" does not tell what to write.'],
+  ['softmax in a folder for transformers.js', ['-o', 'model', '--softmax'], 'leave --input and --softmax out.'],
+  ['bytes in a folder for transformers.js', ['-o', 'model', '--input', 'bytes'], 'leave --input and --softmax out.'],
   [
     'softmax without classes',
-    ['-o', 'net.onnx', '--softmax', '--classes', '0'],
+    ['-o', 'model.onnx', '--softmax', '--classes', '0'],
     'softmax needs an output "logits", but the network outputs "features"',
   ],
   [
     'a folder without classes',
-    ['-o', 'net', '--classes', '0'],
+    ['-o', 'model', '--classes', '0'],
     'has no classes, but image classification needs at least 1.',
   ],
 ])('%s is refused', async (_, args, sentence) => {

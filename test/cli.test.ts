@@ -201,7 +201,7 @@ describe('help and invalid arguments', () => {
     [
       'no model to export',
       ['export', 'runs/none', '-o', 'a.onnx'],
-      /There is no file or folder "runs\/none", and as a name on the hub: /,
+      /There is no file or folder "runs\/none", and the hub does not have it: /,
     ],
     ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder ".*nowhere" does not exist/],
   ])('%s', async (_, args, message) => {
@@ -305,7 +305,7 @@ describe('train', () => {
   });
 });
 
-it('a run goes on with its own classes and net', async () => {
+it('a run resumes with its own classes and architecture', async () => {
   const others = join(dir, 'others');
   for (const name of ['cat', 'dog', 'owl'])
     cpSync(join(images, 'train', 'red'), join(others, name), { recursive: true });

@@ -41,8 +41,8 @@ const base = { batch: 8, workers: 1, threads: 1, seed: 3 };
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-tuning-'));
   source = join(dir, 'source');
-  const net = { variant: 'resnext11_4x16d_w16', size: 24 };
-  await train({ ...base, ...net, data: folderOf(all), out: source, epochs: 2, learningRate: 0.05 });
+  const small = { variant: 'resnext11_4x16d_w16', size: 24 };
+  await train({ ...base, ...small, data: folderOf(all), out: source, epochs: 2, learningRate: 0.05 });
 }, 60_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -215,8 +215,8 @@ describe('is refused', () => {
     ['nothing to train', { freeze: ['backbone', 'fc'] }, /leaves nothing to train/],
     ['a new classifier that is frozen', { freeze: ['stem', 'fc'] }, /"fc" would keep a classifier that knows nothing/],
     ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /^freeze has no effect with linearProbe/],
-    ['freezing a new net', { from: '', freeze: ['stem'] }, /^freeze needs pretrained weights\. Add from: MODEL\.$/],
-    ['a probe of a new net', { from: '', linearProbe: true }, /^linearProbe needs pretrained weights/],
+    ['freezing a new network', { from: '', freeze: ['stem'] }, /^freeze needs pretrained weights\. Add from: MODEL\.$/],
+    ['a probe of a new network', { from: '', linearProbe: true }, /^linearProbe needs pretrained weights/],
     [
       'a backbone without a rate',
       { backboneLearningRate: 0 },

@@ -17,7 +17,7 @@ let images: string;
 let runs = 0;
 
 /** External weights, without a description. If `value` is given, it replaces every number. */
-async function foreign(name: string, inputChannels: number, value?: number): Promise<string> {
+async function externalWeights(name: string, inputChannels: number, value?: number): Promise<string> {
   const model = resnext({ depths: [1, 1, 1], cardinality: 2, baseWidth: 8, width: 16, classes: 5, inputChannels });
   const weights = initialWeights(model, 1);
   if (value !== undefined) for (const { data } of weights.values()) (data as Float32Array).fill(value);
@@ -57,7 +57,7 @@ describe('from external weights', () => {
   let source: string;
   let tuned: Tried;
   beforeAll(async () => {
-    source = await foreign('cats.safetensors', 3);
+    source = await externalWeights('cats.safetensors', 3);
     tuned = await tune(source);
   }, 60_000);
 
@@ -92,19 +92,19 @@ describe('from external weights', () => {
   });
 
   it('reports them in the start event with --json, but not for models of this package', async () => {
-    const [foreign, own] = [await tune(source, '--json'), await tune(tuned.out, '--json')];
+    const [external, own] = [await tune(source, '--json'), await tune(tuned.out, '--json')];
     const start = ({ stdout }: Ended) => JSON.parse(stdout.split('\n')[0]!);
-    expect(foreign.stderr).toBe('');
-    expect(start(foreign)).toMatchObject({ event: 'start', batch: 8 });
-    expect(start(foreign).notes[0]).toMatch(/named as in torchvision/);
+    expect(external.stderr).toBe('');
+    expect(start(external)).toMatchObject({ event: 'start', batch: 8 });
+    expect(start(external).notes[0]).toMatch(/named as in torchvision/);
     expect(start(own)).not.toHaveProperty('notes');
   });
 });
 
 describe('from a stem for other images', () => {
   it('names the option that adapts it', async () => {
-    const four = await foreign('four.safetensors', 4);
-    expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels.*inputChannels: 3 \(--input-channels 3 /);
+    const four = await externalWeights('four.safetensors', 4);
+    expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels, but expected 1 or 3\. Adapt it with inputChannels: 3 \(train --input-channels 3\)/);
     const adapted = await tune(four, '--input-channels', '3');
     expectDone(adapted);
     expect(adapted.stderr).toContain(
@@ -127,13 +127,13 @@ describe('from a stem for other images', () => {
   }, 60_000);
 
   it('settles the rest', async () => {
-    const { stderr } = await tune(await foreign('cats.safetensors', 3), '--zero-init-last');
+    const { stderr } = await tune(await externalWeights('cats.safetensors', 3), '--zero-init-last');
     expect(stderr).toContain('--zero-init-last cannot be combined with --from: ');
   });
 });
 
 test('a model that outputs NaN is distinguished from a learning rate that is too large', async () => {
-  const { code, stderr } = await tune(await foreign('broken.safetensors', 3, Number.NaN));
+  const { code, stderr } = await tune(await externalWeights('broken.safetensors', 3, Number.NaN));
   expect(code).toBe(1);
   expect(stderr).toMatch(/broken\.safetensors", the model to start from, gives NaN for the first images/);
   expect(stderr).not.toContain('learning rate');

@@ -63,8 +63,8 @@ interface Run {
 }
 
 let runs = 0;
-const net = { variant: 'resnext11_4x16d_w16', size: 16 };
-const base = { ...net, epochs: 3, batch: 8, learningRate: 0.005, workers: 2, threads: 1 };
+const small = { variant: 'resnext11_4x16d_w16', size: 16 };
+const base = { ...small, epochs: 3, batch: 8, learningRate: 0.005, workers: 2, threads: 1 };
 
 /** What a run tells, sorted by kind. With `stopAt`, it is interrupted after that step. */
 async function trainRun(given: Partial<TrainOptions> = {}, stopAt = Number.POSITIVE_INFINITY): Promise<Run> {
@@ -184,7 +184,7 @@ describe('the learning rate', () => {
 
 describe('Trainer', () => {
   const random = seeded(7);
-  const model = (form: Form) => resnext({ ...variant(net.variant), classes: 4, inputSize: net.size, form });
+  const model = (form: Form) => resnext({ ...variant(small.variant), classes: 4, inputSize: small.size, form });
   const open = async (form: Form, weights: Weights) =>
     Trainer.open(model(form), weights, {
       batch: 4,

@@ -34,7 +34,7 @@ const program = `(async () => {
   Object.assign(env, { allowRemoteModels: false, allowLocalModels: true, localModelPath: '/models/' });
   Object.assign(env, { useBrowserCache: false, useWasmCache: false });
   env.backends.onnx.wasm.wasmPaths = '/runtime/';
-  const classify = await pipeline('image-classification', 'net', { device: 'wasm' });
+  const classify = await pipeline('image-classification', 'model', { device: 'wasm' });
   const answers = [];
   for (const name of ${JSON.stringify(images)}) answers.push(await classify('/images/' + name, { top_k: 5 }));
   return answers;
@@ -59,7 +59,7 @@ test.skipIf(noChromium)(
       description: { variant: 'small', config: model.config, classes, preprocessing, metrics: {} },
       ...{ graph: model.graph, weights },
     };
-    await exportTransformers(join(folder, 'net'), saved);
+    await exportTransformers(join(folder, 'model'), saved);
 
     const roots: Readonly<Record<string, string>> = {
       library: local('../node_modules/@huggingface/transformers/dist'),
@@ -77,7 +77,7 @@ test.skipIf(noChromium)(
     };
     const answers = await withPage(pages, (page) => page.evaluate<Answer[][]>(program));
 
-    expect(asked).toContain('/models/net/onnx/model.onnx');
+    expect(asked).toContain('/models/model/onnx/model.onnx');
     const classifier = await Classifier.open(saved);
     for (const [i, name] of images.entries()) {
       const ours = await classifier.classify(local(`../examples/images/unseen/${name}`), { top: 5 });

@@ -44,7 +44,7 @@ it('reports a path or a name that does not exist', async () => {
   const hub = await serve((_, response) => response.writeHead(401).end());
   const failed = resolveModel('runs/flowers', { environment: environment(hub.url) });
   await expect(failed).rejects.toThrow(
-    /^There is no file or folder "runs\/flowers", and as a name on the hub: .* 401 /,
+    /^There is no file or folder "runs\/flowers", and the hub does not have it: .* 401 /,
   );
   hub.close();
 });

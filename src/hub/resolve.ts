@@ -28,7 +28,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
     return await pull(nameOrPath, options);
   } catch (error) {
     if (!(error instanceof Unreachable) || isAddress || lookUpWeights(nameOrPath)) throw error;
-    throw new UsageError(`There is no file or folder "${nameOrPath}", and as a name on the hub: ${error.message}`, {
+    throw new UsageError(`There is no file or folder "${nameOrPath}", and the hub does not have it: ${error.message}`, {
       cause: error,
     });
   }
