@@ -49,7 +49,8 @@ await main(async () => {
   );
   const networks = await Promise.all(values.net.split(',').map(network));
   introduce();
-  if (!measuredPeak()) console.log('The fraction of the peak is not shown: there is no bench/results/peak.json for this machine.');
+  if (!measuredPeak())
+    console.log('The fraction of the peak is not shown: there is no bench/results/peak.json for this machine.');
   const folder = temporaryFolder();
   const cases: Case[] = [];
   for (const measured of networks) {
@@ -104,9 +105,7 @@ function checkLogits([ours, ...rivals]: readonly Result[]): void {
     const most =
       expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - facts.logits![i]!)), 0) / largest;
     if (most <= tolerance) return most;
-    throw new Error(
-      `The logits of ${name} and ${ours!.name} differ by ${most.toPrecision(2)} of the largest.`,
-    );
+    throw new Error(`The logits of ${name} and ${ours!.name} differ by ${most.toPrecision(2)} of the largest.`);
   });
   if (rivals.length === 0) return;
   const most = Math.max(...differences).toExponential(1);

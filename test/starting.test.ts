@@ -104,7 +104,9 @@ describe('from external weights', () => {
 describe('from a stem for other images', () => {
   it('names the option that adapts it', async () => {
     const four = await externalWeights('four.safetensors', 4);
-    expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels, but expected 1 or 3\. Adapt it with inputChannels: 3 \(train --input-channels 3\)/);
+    expect((await tune(four)).stderr).toMatch(
+      /has a stem for 4 channels, but expected 1 or 3\. Adapt it with inputChannels: 3 \(train --input-channels 3\)/,
+    );
     const adapted = await tune(four, '--input-channels', '3');
     expectDone(adapted);
     expect(adapted.stderr).toContain(

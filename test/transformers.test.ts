@@ -158,7 +158,9 @@ test('a network for neither color nor grayscale is refused', async () => {
   const model = resnext({ depths: [1], cardinality: 8, baseWidth: 16, width: 16, classes: 2, inputChannels: 4 });
   const { description } = saved();
   const refused = exported({ graph: model.graph, description: { ...description, config: model.config } });
-  await expect(refused).rejects.toThrow('The network has 4 input channels, but transformers.js provides images with 3.');
+  await expect(refused).rejects.toThrow(
+    'The network has 4 input channels, but transformers.js provides images with 3.',
+  );
 });
 
 test('a network without classes is refused', async () => {
