@@ -41,8 +41,7 @@ const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8
 
 /** Packages that only one folder may import. */
 const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
-  [/^(onnxruntime-.*|koffi)$/, 'platform'],
-  [/^(sharp|piscina|@cornerstonejs\/.*)$/, 'data'],
+  [/^(onnxruntime-.*|koffi|sharp|piscina|@cornerstonejs\/.*)$/, 'platform'],
   [/^undici$/, 'hub'],
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
@@ -70,6 +69,7 @@ const sources: readonly Source[] = readdirSync(join(root, 'src'), { recursive: t
 /** The file that a specifier resolves to in Node; undefined for a package. */
 function fileOf(path: string, specifier: string): string | undefined {
   if (specifier === '#platform') return 'platform/node.ts';
+  if (specifier === '#platform/images') return 'platform/node/images.ts';
   return specifier.startsWith('.') ? join(path, '..', specifier) : undefined;
 }
 

@@ -12,13 +12,19 @@ test.each(['resnext', 'graph', 'weights', 'data', 'train'])('%s', async (door) =
   expect({ anywhere, inNode: inNode.filter((name) => !anywhere.includes(name)) }).toMatchSnapshot();
 });
 
+const platforms: Readonly<Record<string, string>> = {
+  '#platform': '../platform/web.js',
+  '#platform/images': '../platform/web/images.js',
+};
+
 /** A file of the build and all that it imports, but for the platform, which package.json chooses. */
 function filesFrom(file: URL, found = new Set<string>()): Set<string> {
   if (found.has(file.href)) return found;
   found.add(file.href);
   for (const specifier of importsOf(file)) {
-    const next = specifier === '#platform' ? '../platform/web.js' : specifier;
-    if (next.startsWith('.')) filesFrom(new URL(next, specifier === '#platform' ? entry : file), found);
+    const platform = platforms[specifier];
+    if (platform !== undefined) filesFrom(new URL(platform, entry), found);
+    else if (specifier.startsWith('.')) filesFrom(new URL(specifier, file), found);
   }
   return found;
 }

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Classifier } from '../src/classifier/classifier.ts';
 import { load } from '../src/classifier/load.ts';
 import type { Prediction } from '../src/classifier/predictions.ts';
-import { decode } from '../src/data/image.ts';
+import { decode } from '../src/data/image-source.ts';
 import { type Preprocessing, preprocessingFor } from '../src/data/presets.ts';
 import { resize } from '../src/data/resize.ts';
 import { UsageError } from '../src/errors.ts';

@@ -133,7 +133,7 @@ describe('sources of images', () => {
     expectError(await classify(empty), /Folder ".*empty" holds no images \(\.jpg /);
     expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
     expectError(await classify('-', '-'), /Standard input holds one image/);
-    expectError(await classify(photos, '--batch', '0'), /--batch 0 should be a whole number from 1\./);
+    expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number from 1\./);
     expectError(
       await classify(photos, '--threshold', '50'),
       /--threshold is 50, but expected a probability from 0 to 1\./,
@@ -359,7 +359,7 @@ describe('evaluate', () => {
     cpSync(join(photos, 'a'), join(data, 'n01440764'), { recursive: true });
     expectError(
       await run('evaluate', data, '--model', model),
-      /n01440764" is none of the model's 4 classes .*WordNet's numbers, but expected are the model's names of classes, such as "class 0"; rename each folder\./,
+      /n01440764" is not one of the model's 4 classes .*WordNet numbers, but expected class names of the model, such as "class 0"; rename each folder\./,
     );
   });
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError } from '../../test/tensors.ts';
 import { listImages } from '../data/folder.ts';
-import { decode } from '../data/image.ts';
+import { decode } from '../data/image-source.ts';
 import { Loader } from '../data/loader.ts';
 import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
@@ -161,8 +161,12 @@ describe('withClasses', () => {
   });
 
   it('refuses no classes', async () => {
-    await expect(classifier.withClasses(0)).rejects.toThrow('classes = 0 should be');
-    await expect(classifier.withClasses([])).rejects.toThrow(/classes = 0 should be/);
-    await expect(classifier.withClasses(2.5)).rejects.toThrow('classes = 2.5 should be a whole number');
+    await expect(classifier.withClasses(0)).rejects.toThrow('classes is 0, but expected a whole number of at least 1.');
+    await expect(classifier.withClasses([])).rejects.toThrow(
+      'classes is 0, but expected a whole number of at least 1.',
+    );
+    await expect(classifier.withClasses(2.5)).rejects.toThrow(
+      'classes is 2.5, but expected a whole number of at least 1.',
+    );
   });
 });

@@ -2,7 +2,9 @@
 
 import type { Session } from '#platform';
 import type { Sample } from '../data/folder.ts';
-import { type ImageSource, readImage } from '../data/image-source.ts';
+import { type ImageSource, type NamedImage, readImage } from '../data/image-source.ts';
+import { Loader } from '../data/loader.ts';
+import { WorkerPool } from '../data/pool.ts';
 import { evaluationTransforms, type Views } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
 import { applyTransforms } from '../data/transforms/apply.ts';
@@ -18,13 +20,14 @@ import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
 import { type ClassifierOptions, type OpenedModel, openModel } from './open.ts';
+import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
 
 /** An image, or what `prepare` made of it. */
 export type ClassifierInput = ImageSource | Tensor<'float32'>;
 
 interface BatchOptions {
-  /** Images that are computed at a time where a list is given; 32 unless given. */
+  /** Images that a list is computed in at a time, each view of an image counted; 32 unless given. */
   readonly batchSize?: number;
 }
 
@@ -37,6 +40,8 @@ export interface FeatureOptions extends BatchOptions {
   /** Which maps; without it the pooled vector alone. */
   readonly stages?: readonly Stage[];
 }
+
+type ReadOptions = Pick<ClassifyOptions, 'batchSize' | 'views'>;
 
 export interface EvaluateOptions extends MeasureOptions {
   /** As for `classify`. */
@@ -52,6 +57,7 @@ export class Classifier {
   readonly #session: Session;
   readonly #stages: StageSessions;
   readonly #transforms = new Map<Views, Transforms>();
+  readonly #pool: WorkerPool;
 
   private constructor({ description, notes, session, read }: OpenedModel, options: ClassifierOptions) {
     this.description = description;
@@ -60,6 +66,8 @@ export class Classifier {
     this.#options = options;
     this.#session = session;
     this.#stages = new StageSessions(read, options);
+    const { workers } = options;
+    this.#pool = options.pool ?? new WorkerPool(workers === undefined ? {} : { workers });
   }
 
   /**
@@ -105,16 +113,27 @@ export class Classifier {
     images: ClassifierInput | readonly ClassifierInput[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    const labels = this.#labels();
-    const results = await this.#inBatches(listOf(images), options, async (images, views) => {
-      const logits = averageViews(await this.logits(images.data), views, labels.length); // [N, K]
-      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, options));
-    });
+    const results = await this.#results(listOf(images), options, this.#predict(options));
     return isList(images) ? results : results[0]!;
   }
 
   /**
-   * What the net sees: the pooled vector [F] of one image or of each of a list, or the maps of its stages.
+   * The likeliest classes of each image of a list of any length, one after the other as their batches are done. An image
+   * that cannot be read has its error in its place.
+   *
+   * @throws UsageError when the model has no classes.
+   * @example
+   * for await (const outcome of classifier.classifyEach(paths)) console.log('error' in outcome ? 'unread' : outcome.result[0]);
+   */
+  classifyEach(
+    images: readonly (ImageSource | NamedImage)[],
+    options: ClassifyOptions = {},
+  ): AsyncGenerator<Outcome<Prediction[]>, void, undefined> {
+    return this.#outcomes(images, options, this.#predict(options));
+  }
+
+  /**
+   * What the network sees: the pooled vector [F] of one image or of each of a list, or the maps of its stages.
    *
    * @returns without `stages` a vector, with them tensors by stage: [C, H, W], `pooled` [F], `logits` [K].
    * @throws FormatError naming the first image that cannot be read; UsageError naming a stage that there is not.
@@ -135,13 +154,21 @@ export class Classifier {
     options: FeatureOptions = {},
   ): Promise<Features | Features[] | Float32Array | Float32Array[]> {
     const stages = options.stages ?? ['pooled'];
-    const maps = await this.#inBatches(listOf(images), options, (images) => this.#stages.run(images, stages));
+    const maps = await this.#results(listOf(images), options, (images) => this.#stages.run(images, stages));
     const results = options.stages ? maps : maps.map((map) => map.get('pooled')!.data);
     return isList(images) ? (results as Features[] | Float32Array[]) : results[0]!;
   }
 
+  /** As `classifyEach`, for the maps of `stages`. */
+  featuresEach(
+    images: readonly (ImageSource | NamedImage)[],
+    options: FeatureOptions & { stages: readonly Stage[] },
+  ): AsyncGenerator<Outcome<Features>, void, undefined> {
+    return this.#outcomes(images, options, (images) => this.#stages.run(images, options.stages));
+  }
+
   /**
-   * An image as the net takes it, for `classify` and `features`: read, resized, cropped and normalized.
+   * An image as the network takes it, for `classify` and `features`: read, resized, cropped and normalized.
    *
    * @returns [V, C, H, W], with V views.
    * @throws FormatError naming the image when it cannot be read.
@@ -175,11 +202,12 @@ export class Classifier {
     const transforms = this.#transformsFor(options.views);
     const views = countViews(transforms);
     const logits = async (images: Float32Array) => averageViews(await this.logits(images), views, labels.length);
-    return measure(samples, { transforms, labels, logits }, options);
+    const loader = options.loader ?? new Loader({ pool: this.#pool, cache: 0 }); // every image is seen once
+    return measure(samples, { transforms, labels, logits, loader }, options);
   }
 
   /**
-   * The same net with a fresh, seeded head for other classes, opened anew; this one stays as it is.
+   * The same network with a fresh, seeded head for other classes, opened anew; this one stays as it is.
    *
    * @param classes their names, or how many there are.
    * @throws UsageError when there are none, or the model is an ONNX file whose weights are folded away.
@@ -189,8 +217,9 @@ export class Classifier {
     return Classifier.open(withClasses(await this.#read(), classes, seed), options);
   }
 
-  /** Frees the sessions. The classifier cannot be used afterwards. */
+  /** Frees the sessions and ends the worker threads. The classifier cannot be used afterwards. */
   async dispose(): Promise<void> {
+    if (!this.#options.pool) await this.#pool.close();
     await this.#stages.dispose();
     await this.#session.dispose();
   }
@@ -210,23 +239,53 @@ export class Classifier {
     throw new UsageError(`The model (${variant}) has no classes; ask it for features.`);
   }
 
-  /** Reads images and runs them, so many at a time. The batches of `run` are [N·V, C, H, W]. */
-  async #inBatches<T>(
+  #predict(options: PredictionOptions): Run<Prediction[]> {
+    const labels = this.#labels();
+    return async ({ data }, views) => {
+      const logits = averageViews(await this.logits(data), views, labels.length); // [N, K]
+      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, options));
+    };
+  }
+
+  /** Reads images and runs them in batches; the first that cannot be read is thrown. */
+  #results<T>(images: readonly ClassifierInput[], options: ReadOptions, run: Run<T>): Promise<T[]> {
+    return isPlain(images) ? resultsOf(this.#outcomes(images, options, run)) : this.#runPrepared(images, options, run);
+  }
+
+  #outcomes<T>(
+    images: readonly (ImageSource | NamedImage)[],
+    { views, batchSize }: ReadOptions,
+    run: Run<T>,
+  ): AsyncGenerator<Outcome<T>, void, undefined> {
+    const here = images.length <= maxImagesHere && !this.#pool.isStarted;
+    const loader = new Loader({ pool: here ? callingThread : this.#pool, prefetch: 1, cache: 0 });
+    return outcomesOf(images, { loader, transforms: this.#transformsFor(views), batchSize: checked(batchSize) }, run);
+  }
+
+  /** For lists of which some are prepared already. */
+  async #runPrepared<T>(
     images: readonly ClassifierInput[],
-    { batchSize = 32, views = 'center' }: BatchOptions & { views?: Views },
-    run: (images: Tensor<'float32'>, views: number) => Promise<T[]>,
+    { views, batchSize }: ReadOptions,
+    run: Run<T>,
   ): Promise<T[]> {
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new UsageError(`batchSize is ${batchSize}, but expected an integer from 1.`);
-    }
     const results: T[] = [];
-    for (let start = 0; start < images.length; start += batchSize) {
-      const batch = images.slice(start, start + batchSize);
+    const size = checked(batchSize);
+    for (let start = 0; start < images.length; start += size) {
+      const batch = images.slice(start, start + size);
       const prepared = await Promise.all(batch.map((each) => (isTensor(each) ? each : this.prepare(each, views))));
       results.push(...(await run(stacked(prepared), prepared[0]!.dims[0]!)));
     }
     return results;
   }
+}
+
+/** A list of at most this many images is read in the calling thread: starting others takes longer. */
+const maxImagesHere = 16;
+const callingThread = new WorkerPool({ workers: 0 });
+
+function checked(batchSize = 32): number {
+  if (Number.isInteger(batchSize) && batchSize >= 1) return batchSize;
+  throw new UsageError(`batchSize is ${batchSize}, but expected a whole number from 1.`);
 }
 
 const isSaved = (model: SavedModel | Uint8Array | Blob | string): model is SavedModel =>
@@ -244,6 +303,8 @@ const isList = (images: ClassifierInput | readonly ClassifierInput[]): images is
 
 const listOf = (images: ClassifierInput | readonly ClassifierInput[]): readonly ClassifierInput[] =>
   isList(images) ? images : [images];
+
+const isPlain = (images: readonly ClassifierInput[]): images is readonly ImageSource[] => !images.some(isTensor);
 
 const isTensor = (image: ClassifierInput): image is Tensor<'float32'> => typeof image === 'object' && 'dims' in image;
 

@@ -1,6 +1,6 @@
 /** Measuring a classifier on labeled images, as they come from the background. */
 import type { Sample } from '../data/folder.ts';
-import { type Batch, type EpochOptions, Loader } from '../data/loader.ts';
+import type { Batch, EpochOptions, Loader } from '../data/loader.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
 import { argmax, type ClassScore, Confusion } from '../metrics/confusion.ts';
@@ -21,46 +21,42 @@ export interface Evaluation {
   readonly confusion: readonly Uint32Array[];
 }
 
-/** What is measured: how images are prepared, what they may be, and the net. */
+/** A model to measure: how its images are prepared, its classes and its network. */
 export interface Measured {
   readonly transforms: Transforms;
   readonly labels: readonly string[];
   /** Prepared images → logits [N, K]. */
   readonly logits: (images: Float32Array) => Promise<Float32Array>;
+  readonly loader: Loader;
 }
 
 export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrupt'> {
   /** 64 unless given. */
   readonly batchSize?: number;
-  /** Made and closed here unless given. */
+  /** By default one on the classifier's worker threads. */
   readonly loader?: Loader;
   readonly onProgress?: (done: number, total: number) => void;
-  /** Told of every image, by its place in `samples`: the likeliest class and how likely it is. */
+  /** Called for every image, by its place in `samples`, with the likeliest class and its probability. */
   readonly onPrediction?: (index: number, predicted: number, probability: number) => void;
 }
 
 /** @throws FormatError for an image that cannot be read under `corrupt: 'throw'`. */
 export async function measure(
   samples: readonly Sample[],
-  { transforms, labels, logits }: Measured,
+  { transforms, labels, logits, loader }: Measured,
   options: MeasureOptions,
 ): Promise<Evaluation> {
-  const loader = options.loader ?? new Loader({ cache: 0 }); // every image is seen once
   const { corrupt = 'skip', onCorrupt = () => {} } = options;
   const batchSize = Math.min(options.batchSize ?? 64, samples.length);
   const [tally, confusion] = [new Accuracy(labels.length), new Confusion(labels.length)];
   let done = 0;
-  try {
-    for await (const batch of loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt })) {
-      const { images, count } = batch;
-      const rows = await logits(images.subarray(0, (images.length / batchSize) * count)); // [n, K]
-      tally.add(rows, batch.labels.subarray(0, count));
-      confuse(batch, rows, confusion, options);
-      done += count;
-      options.onProgress?.(done, samples.length);
-    }
-  } finally {
-    if (!options.loader) await loader.close();
+  for await (const batch of loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt })) {
+    const { images, count } = batch;
+    const rows = await logits(images.subarray(0, (images.length / batchSize) * count)); // [n, K]
+    tally.add(rows, batch.labels.subarray(0, count));
+    confuse(batch, rows, confusion, options);
+    done += count;
+    options.onProgress?.(done, samples.length);
   }
   const scores = confusion.scores(labels);
   const { count: images, top1, top5, loss } = tally;

@@ -1,5 +1,6 @@
 /** A saved model opened for inference: its graph lowered for this machine and opened in ONNX Runtime. */
 import { type Machine, Session, type SessionOptions, thisMachine, tuning } from '#platform';
+import type { WorkerPool } from '../data/pool.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
@@ -13,6 +14,13 @@ export interface ClassifierOptions extends SessionOptions {
   readonly preprocessing?: Partial<Preprocessing>;
   /** What the classes are called, in the order of the outputs, where the model does not say. */
   readonly labels?: readonly string[];
+  /**
+   * Worker threads that read images for long lists, started when first needed; by default one per core, at most 8. 0 reads
+   * in the calling thread.
+   */
+  readonly workers?: number;
+  /** Threads shared with others, in place of `workers`; `dispose` leaves them running. */
+  readonly pool?: WorkerPool;
 }
 
 /** What is known of a model besides its graph. */
@@ -57,7 +65,8 @@ export function factsOf(model: SavedModel): ModelFacts {
   return { description, notes: warning === undefined ? notes : [...notes, warning] };
 }
 
-export async function planFor({ preprocessing: _, labels: __, ...settings }: ClassifierOptions): Promise<Plan> {
+export async function planFor(options: ClassifierOptions): Promise<Plan> {
+  const { preprocessing: _, labels: __, workers: ___, pool: ____, ...settings } = options;
   const [machine, measured] = [await thisMachine(), await tuning()];
   if (!measured) return { settings, machine, mergeGroups: {} };
   return { settings: { threads: measured.threads, ...settings }, machine, mergeGroups: measured.mergeGroups };

@@ -21,7 +21,7 @@ import type { Output } from './output.ts';
 
 /** Opens the model of `--model`, with what there is to be said of it on standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
-  const { model, threads, size, resize, interpolation } = options;
+  const { model, threads, workers, size, resize, interpolation } = options;
   const preprocessing: Partial<Preprocessing> = {
     ...(size !== undefined && { size }),
     ...(resize !== undefined && { resize }),
@@ -29,6 +29,7 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   };
   const classifier = await load(model, {
     ...(threads !== undefined && { threads }),
+    ...(workers !== undefined && { workers }),
     ...(options.labels !== undefined && { labels: await readLabels(options.labels) }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     onProgress: progressOn(output),

@@ -70,6 +70,12 @@ const model = {
     doc: 'class names, one per line or as JSON, if the model has none',
   }),
   threads,
+  workers: whole({
+    from: 0,
+    flag: '--workers <n>',
+    usual: 'one per core, at most 8',
+    doc: 'threads that decode images; 0 decodes in the main thread',
+  }),
 };
 
 const tta = oneOf(viewNames, {
@@ -127,12 +133,6 @@ export const evaluateOptions = {
   ...model,
   batch: whole({ from: 1, default: 64, flag: '--batch <n>', doc: 'images per run' }),
   tta,
-  workers: whole({
-    from: 0,
-    flag: '--workers <n>',
-    usual: 'one per core, at most 8',
-    doc: 'threads that decode images',
-  }),
   strict: settings.strict,
   report: text({
     expected: 'an HTML file to write',

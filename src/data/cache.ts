@@ -6,9 +6,7 @@
  * threads need not agree on anything: a slot is written first and declared full last. An image larger than its slot, or
  * one that cannot be read, is decoded again in every epoch. A file that changes is not noticed.
  */
-
-import type { Sample } from './folder.ts';
-import type { Image } from './image.ts';
+import type { Image } from '#platform/images';
 import { sizeAfter } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
 
@@ -22,7 +20,7 @@ export interface ImageCache {
 }
 
 /** The kept pixels of sample `index`, not to be written to. */
-export function recall({ slot, pixels, shapes }: ImageCache, index: number): Image | undefined {
+export function get({ slot, pixels, shapes }: ImageCache, index: number): Image | undefined {
   const channels = Atomics.load(shapes, 3 * index + 2) as 0 | 1 | 3;
   if (channels === 0) return undefined;
   const [width, height] = [shapes[3 * index]!, shapes[3 * index + 1]!];
@@ -31,15 +29,15 @@ export function recall({ slot, pixels, shapes }: ImageCache, index: number): Ima
 }
 
 /** Keeps an image, if its slot can hold it. */
-export function keep({ slot, pixels, shapes }: ImageCache, index: number, image: Image): void {
+export function put({ slot, pixels, shapes }: ImageCache, index: number, image: Image): void {
   if (image.data.length > slot) return;
   pixels.set(image.data, index * slot);
   shapes[3 * index] = image.width;
   shapes[3 * index + 1] = image.height;
-  Atomics.store(shapes, 3 * index + 2, image.channels); // the last: from now on others read it
+  Atomics.store(shapes, 3 * index + 2, image.channels); // last, because from now on others read the slot
 }
 
-interface Shelf {
+interface CachedList {
   readonly paths: readonly string[];
   readonly prefix: string;
   readonly cache: ImageCache;
@@ -47,7 +45,7 @@ interface Shelf {
 
 /** The caches of as many lists of samples as fit in `bytes` together. */
 export class ImageCaches {
-  readonly #shelves: Shelf[] = [];
+  readonly #lists: CachedList[] = [];
   #left: number;
 
   constructor(bytes: number) {
@@ -55,26 +53,29 @@ export class ImageCaches {
   }
 
   /**
-   * The cache for these samples after these steps, the same one whenever both are the same. None where the steps settle
-   * the images' size and not all of them fit. Otherwise the slots share out half of what is left: a list of larger
-   * images, few of which could be kept, takes no memory, because untouched pages of the slab have none.
+   * The cache for the images at these paths after these steps, the same one whenever both are the same. None where the
+   * steps settle the images' size and not all of them fit. Otherwise the slots share out half of the memory that is left:
+   * a list of larger images, few of which could be kept, takes none, because untouched pages of the slab take none.
+   *
+   * @param shared whether other threads use it too.
    */
-  of(samples: readonly Sample[], prefix: Transforms): ImageCache | undefined {
+  of(paths: readonly string[], prefix: Transforms, shared: boolean): ImageCache | undefined {
     const key = JSON.stringify(prefix);
-    const known = this.#shelves.find((shelf) => shelf.prefix === key && samePaths(shelf.paths, samples));
+    const known = this.#lists.find((list) => list.prefix === key && equal(list.paths, paths));
     if (known) return known.cache;
     const { channels, size } = sizeAfter(prefix);
-    const slot = size === undefined ? Math.floor(this.#left / 2 / samples.length) : channels * size * size;
-    const bytes = slot * samples.length;
+    const slot = size === undefined ? Math.floor(this.#left / 2 / paths.length) : channels * size * size;
+    const bytes = slot * paths.length;
     if (bytes === 0 || bytes > this.#left) return undefined;
     this.#left -= bytes;
-    const pixels = new Uint8Array(new SharedArrayBuffer(bytes));
-    const shapes = new Int32Array(new SharedArrayBuffer(3 * samples.length * Int32Array.BYTES_PER_ELEMENT));
+    const Memory = shared ? SharedArrayBuffer : ArrayBuffer;
+    const pixels = new Uint8Array(new Memory(bytes));
+    const shapes = new Int32Array(new Memory(3 * paths.length * Int32Array.BYTES_PER_ELEMENT));
     const cache = { slot, pixels, shapes };
-    this.#shelves.push({ paths: samples.map(({ path }) => path), prefix: key, cache });
+    this.#lists.push({ paths, prefix: key, cache });
     return cache;
   }
 }
 
-const samePaths = (paths: readonly string[], samples: readonly Sample[]): boolean =>
-  paths.length === samples.length && paths.every((path, i) => path === samples[i]!.path);
+const equal = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((path, i) => path === b[i]);

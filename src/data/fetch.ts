@@ -1,8 +1,7 @@
 /**
- * Bytes of an image that lies behind a URL: http and https are fetched, `data:` holds them itself. What comes is at most
- * 64 MiB and is told to be an image by decoding it, whatever the server calls it.
+ * The bytes of an image behind a URL: http and https are fetched, `data:` holds them itself. At most 64 MiB are taken, and
+ * decoding decides whether they are an image, whatever the server calls them.
  */
-import { fileURLToPath } from 'node:url';
 import { FormatError } from '../errors.ts';
 import { joinBytes } from '../tensor.ts';
 
@@ -12,9 +11,12 @@ export const maxImageBytes = 64 * 2 ** 20;
 const timeout = 60_000;
 
 /** Whether a string is a URL, rather than a path. */
-export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:)/i.test(text);
+export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:|blob:)/i.test(text);
 
-/** How messages and tables call an image's address: a `data:` URL by its beginning. */
+/** Whether a string is a URL that has to be fetched. */
+export const isRemote = (text: string): boolean => isUrl(text) && !/^file:/i.test(text);
+
+/** The name of an image's address in messages and tables: a `data:` URL is cut short. */
 export const shortName = (source: string): string =>
   /^data:/i.test(source) && source.length > 48 ? `${source.slice(0, 47)}…` : source;
 
@@ -32,18 +34,6 @@ export async function fetchBytes(url: string): Promise<Uint8Array> {
     throw new FormatError(`Image "${shortName(url)}" cannot be fetched: the server answers ${status}.`);
   }
   return readCapped(response.body ?? [], url);
-}
-
-/** The path that a `file:` URL stands for; any other string as it is. */
-export function filePath(source: string): string {
-  if (!/^file:/i.test(source)) return source;
-  try {
-    return fileURLToPath(source);
-  } catch (cause) {
-    throw new FormatError(`Image "${source}" is at no path of this machine; expected file:///path/to/image.`, {
-      cause,
-    });
-  }
 }
 
 /**
@@ -76,7 +66,7 @@ async function refusing<T>(name: string, action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What went wrong, in words: `fetch` itself only says that it failed. */
+/** The reason in words: `fetch` itself only reports that it failed. */
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return String(inner);

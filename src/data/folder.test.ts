@@ -148,7 +148,7 @@ describe('refusals name the folder or the class', () => {
   it('a class that the model lacks', () => {
     make('a/1.jpg', 'z/1.jpg');
     return refuses(
-      /Folder ".*z" is none of the model's 6 classes \(a, b, c, d, e, …\); rename or remove it\./,
+      /Folder ".*z" is not one of the model's 6 classes \(a, b, c, d, e, …\); rename or remove it\./,
       openClasses(dir, ['a', 'b', 'c', 'd', 'e', 'f']),
     );
   });
@@ -172,12 +172,12 @@ describe('openClasses', () => {
 });
 
 describe('folders of WordNet numbers', () => {
-  it('are told what they should be called, unless the model knows them so', async () => {
+  it('get advice on their names, unless the model has the same', async () => {
     make('n01440764/1.jpg', 'n01443537/1.jpg');
     await expect(openClasses(dir, ['tench', 'goldfish'])).rejects.toThrow(
-      /n01440764" is none of the model's 2 classes \(tench, goldfish\); the folders are called by WordNet's numbers, .* such as "tench"; rename each folder\.$/,
+      /n01440764" is not one of the model's 2 classes \(tench, goldfish\); the folders are named by WordNet numbers, but expected class names of the model, such as "tench"; rename each folder\.$/,
     );
-    await expect(openClasses(dir, ['n01440764'])).rejects.toThrow(/n01443537" is none .*; rename or remove it\.$/);
+    await expect(openClasses(dir, ['n01440764'])).rejects.toThrow(/n01443537" is not one .*; rename or remove it\.$/);
     expect(shown((await openClasses(dir, ['n01443537', 'n01440764'])).samples)).toEqual([
       'n01440764/1.jpg 1',
       'n01443537/1.jpg 0',

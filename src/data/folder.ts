@@ -1,11 +1,11 @@
 /**
  * Folders of images, one sub-folder per class, as training and validation samples.
  *
- *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      the two are given; val may also be validation, valid or test
+ *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      the folder gives both; val may also be validation, valid or test
  *   DIR/CLASS/…        or   DIR/train/CLASS/…    every class is split by the seed
  *
  * Names are ordered by UTF-16 code unit, so labels and splits are the same on every machine. Sub-folders of a class
- * belong to it; links are followed; names that begin with a dot, and files that are no images, are passed over.
+ * belong to it; links are followed; names that begin with a dot, and files of other kinds, are skipped.
  */
 
 import type { Dirent } from 'node:fs';
@@ -28,9 +28,9 @@ export interface Folder {
 }
 
 export interface FolderOptions {
-  /** The fraction of every class that becomes validation where DIR does not tell; 0.2 by default. */
+  /** The fraction of every class that becomes validation if DIR has no folder for it; 0.2 by default. */
   readonly validation?: number;
-  /** What the split depends on; 0 by default. */
+  /** Decides the split; 0 by default. */
   readonly seed?: number;
 }
 
@@ -70,7 +70,7 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
  * Finds the samples to evaluate a model on. A folder with `train` and `val` gives those in `val`.
  *
  * @param classes the model's classes, which labels refer to; by default the class folders' names.
- * @throws UsageError naming the folder that is missing, holds no classes, or is none of `classes`.
+ * @throws UsageError naming the folder that is missing, holds no classes, or is not one of `classes`.
  * @example const { samples } = await openClasses('flowers/val', classifier.description.classes);
  */
 export async function openClasses(
@@ -82,14 +82,14 @@ export async function openClasses(
   const known = classes ?? found;
   const unknown = found.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    const told = `Folder "${join(from, unknown)}" is none of the model's ${known.length} classes (${listed(known)})`;
-    throw new UsageError(`${told}; ${adviceFor(found, known)}.`);
+    const classes = `the model's ${known.length} classes (${listed(known)})`;
+    throw new UsageError(`Folder "${join(from, unknown)}" is not one of ${classes}; ${adviceFor(found, known)}.`);
   }
   return { classes: known, samples: await samplesOf(from, found, known) };
 }
 
 /**
- * All images below a folder, in order; links are followed, hidden names passed over.
+ * All images below a folder, in order; links are followed, hidden names skipped.
  *
  * @throws UsageError when there are none, or no such folder.
  */
@@ -100,16 +100,16 @@ export async function listImages(dir: string): Promise<string[]> {
   throw new UsageError(`Folder "${dir}" holds no images (${extensions.join(' ')}).`);
 }
 
-/** Whether a file is an image by the ending of its name. */
+/** Whether a file's name ends as an image's does. */
 export const isImageName = (name: string): boolean =>
   extensions.some((extension) => name.toLowerCase().endsWith(extension));
 
-/** WordNet's numbers, by which ImageNet's folders are called, are nobody's names of classes. */
+/** ImageNet's folders are named by WordNet numbers, which no model uses as class names. */
 function adviceFor(found: readonly string[], known: readonly string[]): string {
   const isSynset = (name: string) => /^n\d{8}$/.test(name);
   if (!found.every(isSynset) || known.some(isSynset)) return 'rename or remove it';
   const example = `"${known[0]}"`;
-  return `the folders are called by WordNet's numbers, but expected are the model's names of classes, such as ${example}; rename each folder`;
+  return `the folders are named by WordNet numbers, but expected class names of the model, such as ${example}; rename each folder`;
 }
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');

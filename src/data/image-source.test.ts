@@ -4,10 +4,10 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Image } from '#platform/images';
 import { FormatError } from '../errors.ts';
 import { maxImageBytes, readCapped } from './fetch.ts';
-import { decode, type Image } from './image.ts';
-import { readImage } from './image-source.ts';
+import { decode, readImage } from './image-source.ts';
 
 const url = new URL('../../examples/images/unseen/frog-1.jpg', import.meta.url);
 const file = readFileSync(url);
@@ -67,7 +67,7 @@ it.each([
   ['a port nobody listens at', 'http://127.0.0.1:9/a.jpg', /a\.jpg" cannot be fetched: .+\.$/],
   ['no address', 'http://', /^Image "http:\/\/" cannot be fetched: Invalid URL\.$/],
   ['a file that is not there', 'file:///nowhere/a.jpg', /^There is no image "file:\/\/\/nowhere\/a\.jpg"\.$/],
-  ['a file of another machine', 'file://elsewhere/a.jpg', /^Image "file:.*" is at no path of this machine; /],
+  ['a file of another machine', 'file://elsewhere/a.jpg', /^Image "file:.*" is not on this machine; expected file:/],
   ['data that is none', `data:image/png;base64,${'A'.repeat(100)}`, /^Image "data:image\/png;base64,A{25}…" cannot/],
 ])('refuses %s', async (_, address, message) => {
   await expect(readImage(address)).rejects.toThrow(message);

@@ -278,8 +278,8 @@ describe('options that cannot be used', () => {
   };
 
   it('are refused at once, by name', () => {
-    refuses({ batchSize: 0 }, /^batchSize is 0, but expected an integer from 1\.$/);
-    refuses({ seed: 0.5 }, /^seed is 0\.5, but expected an integer\.$/);
+    refuses({ batchSize: 0 }, /^batchSize is 0, but expected a whole number from 1\.$/);
+    refuses({ seed: 0.5 }, /^seed is 0\.5, but expected a whole number\.$/);
     refuses({ startBatch: 4 }, /^startBatch is 4, but an epoch has 3 batches\.$/);
     refuses({ batchSize: 12, dropLast: true }, /^11 samples make no full batch of 12; choose a smaller batchSize/);
     refuses({ samples: [] }, /^0 samples make no batch of 4/);
@@ -288,6 +288,6 @@ describe('options that cannot be used', () => {
     for (const cache of [-1, Number.NaN]) {
       expect(() => new Loader({ cache })).toThrow(/^cache is .+, but expected a number of MiB from 0\.$/);
     }
-    expect(() => new Loader({ prefetch: 0 })).toThrow(/^prefetch is 0, but expected an integer from 1\.$/);
+    expect(() => new Loader({ prefetch: 0 })).toThrow(/^prefetch is 0, but expected a whole number from 1\.$/);
   });
 });

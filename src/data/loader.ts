@@ -1,34 +1,36 @@
 /**
- * Samples to batches, in the background: worker threads decode the next few batches while the calling thread
- * trains on this one. Each batch is cut into one chunk per worker, and the chunks of
- * `prefetch` batches wait at the workers, so they stay busy without a word from the calling thread.
+ * Samples to batches, in the background: worker threads decode the next few batches while the calling thread works on this
+ * one. Each batch is cut into one job per worker, and the jobs of `prefetch` batches wait at the workers, so they stay
+ * busy without a word from the calling thread.
  *
- * An epoch is the same to the bit whatever the number of workers, and an epoch that starts in its middle ends as the whole one does: the order
- * depends on (seed, epoch), and each image's randomness on (seed, epoch, its index).
+ * An epoch is the same to the bit whatever the number of workers, and an epoch that starts in its middle ends as the whole
+ * one does: the order depends on (seed, epoch), and each image's randomness on (seed, epoch, its index).
  */
-
-import { availableParallelism } from 'node:os';
-import { FormatError, UsageError } from '../errors.ts';
+import { availableMemory } from '#platform/images';
+import { UsageError } from '../errors.ts';
+import { type Batch, type BatchArrays, type Corrupt, copyBatch, emptyBatch, type Member } from './batch.ts';
 import { type ImageCache, ImageCaches } from './cache.ts';
-import { type Chunk, type Failure, fillChunk } from './chunk.ts';
 import type { Sample } from './folder.ts';
+import { type NamedImage, toJobImage } from './image-source.ts';
+import type { Failure, JobImage } from './job.ts';
+import { type ImageWorkers, WorkerPool } from './pool.ts';
 import { permutation } from './random.ts';
-import { loadSharp } from './sharp.ts';
 import { outputDims, splitTransforms } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
 
+export type { Batch } from './batch.ts';
+
 export interface LoaderOptions {
-  /**
-   * Worker threads; 0 works in the calling thread. By default one per core, at most 8. Decoding itself is done by libuv,
-   * which has four threads: where more cores shall decode, start Node with UV_THREADPOOL_SIZE set to their number.
-   */
+  /** As for `WorkerPool`. */
   readonly workers?: number;
+  /** Threads that are shared with others, and that `close` does not end, in place of `workers` of its own. */
+  readonly pool?: WorkerPool;
   /** Batches that are prepared ahead; 3 by default. */
   readonly prefetch?: number;
   /**
-   * MiB of memory for decoded images, which later epochs over the same samples take instead of their files; 0 reads
-   * every image anew. By default a quarter of what is available, at most 1024; above 4095 is the same as 4095. No
-   * result depends on it.
+   * MiB of memory for decoded images, which later epochs over the same files take instead of decoding them; 0 decodes
+   * every image in every epoch. By default a quarter of the available memory, at most 1024; above 4095 is the same as
+   * 4095. No result depends on it.
    */
   readonly cache?: number;
 }
@@ -36,17 +38,17 @@ export interface LoaderOptions {
 /** Bytes in an array that every Node can make. */
 const largestArray = 2 ** 32 - 1;
 
-/** What `LoaderOptions.cache` is unless given. */
-export const defaultCache = (): number => Math.min(1024, Math.floor(process.availableMemory() / 4 / 2 ** 20));
+/** `LoaderOptions.cache` unless given. */
+export const defaultCache = (): number => Math.min(1024, Math.floor(availableMemory() / 4 / 2 ** 20));
 
 export interface EpochOptions {
-  readonly samples: readonly Sample[];
+  readonly samples: readonly (Sample | NamedImage)[];
   readonly transforms: Transforms;
   readonly batchSize: number;
   /** 0 by default, like `epoch`. */
   readonly seed?: number;
   readonly epoch?: number;
-  /** The batch to begin with, for going on within an epoch; 0 by default. */
+  /** The batch to begin with, to go on within an epoch; 0 by default. */
   readonly startBatch?: number;
   /** Whether the samples come in a random order; false by default. */
   readonly shuffle?: boolean;
@@ -57,54 +59,32 @@ export interface EpochOptions {
    * that training's batches stay full; `skip` leaves it out; `throw` ends the epoch with a FormatError. By default
    * `replace` with `dropLast` and `skip` without.
    */
-  readonly corrupt?: 'replace' | 'skip' | 'throw';
-  /** Told of every image that cannot be read, once per epoch, in the order of the epoch. */
-  readonly onCorrupt?: (path: string, message: string) => void;
+  readonly corrupt?: Corrupt;
+  /** Called for every image that cannot be read, once per epoch, in the order of the epoch. */
+  readonly onCorrupt?: (name: string, message: string, index: number) => void;
 }
 
-/**
- * The first `count` of the B places are images; the rest, which only an incomplete batch has, are images of zeros with
- * label and index -1. The arrays are overwritten when the next batch is taken.
- */
-export interface Batch {
-  /** Its place in the epoch, from 0. */
-  readonly number: number;
-  readonly count: number;
-  readonly dims: readonly [number, number, number, number]; // [B, C, H, W]
-  readonly images: Float32Array; // [B, C, H, W]
-  readonly labels: Int32Array; // [B]
-  /** Places in `samples`. */
-  readonly indices: Int32Array; // [B]
-}
-
-/** How many batches an epoch has. */
+/** The number of batches in an epoch. */
 export const countBatches = (samples: number, batchSize: number, dropLast = false): number =>
   dropLast ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
 
 /** Everything about an epoch that is settled before it starts. */
-interface Plan extends Required<Omit<EpochOptions, 'onCorrupt' | 'shuffle' | 'dropLast' | 'transforms'>> {
+interface Plan extends Required<Omit<EpochOptions, 'shuffle' | 'dropLast' | 'transforms'>> {
   readonly prefix: Transforms;
   readonly rest: Transforms;
   readonly order: Uint32Array;
   readonly batches: number;
-  readonly dims: readonly [number, number, number, number];
-  readonly onCorrupt: (path: string, message: string) => void;
+  readonly dims: Batch['dims'];
 }
 
 /** One place of the ring of prefetched batches. ONNX Runtime takes no shared memory, hence the copy out of it. */
-interface Slot {
-  readonly shared: Float32Array; // [B, C, H, W]
+interface PrefetchSlot {
+  readonly memory: Float32Array; // [B, C, H, W]
   readonly failures: Promise<Failure[]>;
 }
 
-/** Does chunks of work, in threads or here. */
-interface Crew {
-  fill(chunk: Chunk): Promise<Failure[]>;
-  close(): Promise<void>;
-}
-
 /**
- * Owns the worker threads, for as many epochs of as many data sets as wanted; `close` ends them.
+ * Reads any number of epochs of any data sets; `close` ends its worker threads.
  *
  * @example
  * const loader = new Loader({ workers: 2 });
@@ -112,19 +92,21 @@ interface Crew {
  * await loader.close();
  */
 export class Loader {
-  readonly #workers: number;
+  readonly #pool: WorkerPool;
+  readonly #ownsPool: boolean;
   readonly #prefetch: number;
   readonly #cache: number;
-  #crew: Promise<Crew> | undefined;
   #caches: ImageCaches;
 
   constructor(options: LoaderOptions = {}) {
-    const { workers = Math.min(8, availableParallelism()), prefetch = 3, cache = defaultCache() } = options;
-    this.#workers = integer('workers', workers, 0);
-    this.#prefetch = integer('prefetch', prefetch, 1);
+    const { workers, pool, prefetch = 3, cache = defaultCache() } = options;
+    this.#prefetch = whole('prefetch', prefetch, 1);
     if (!(cache >= 0)) throw new UsageError(`cache is ${cache}, but expected a number of MiB from 0.`);
     this.#cache = Math.min(largestArray, Math.floor(cache * 2 ** 20));
     this.#caches = new ImageCaches(this.#cache);
+    this.#ownsPool = pool === undefined;
+    const queue = 2 * prefetch; // for two epochs at once
+    this.#pool = pool ?? new WorkerPool({ queue, ...(workers !== undefined && { workers }) });
   }
 
   /**
@@ -139,155 +121,125 @@ export class Loader {
 
   /** Ends the worker threads and frees the images. An epoch that still runs fails; a later one starts new threads. */
   async close(): Promise<void> {
-    const crew = this.#crew;
-    this.#crew = undefined;
     this.#caches = new ImageCaches(this.#cache);
-    await (await crew?.catch(() => undefined))?.close(); // a crew that could not be hired has been reported
+    if (this.#ownsPool) await this.#pool.close();
   }
 
   async *#run(plan: Plan): AsyncGenerator<Batch, void, undefined> {
-    this.#crew ??= hire(this.#workers, this.#prefetch);
-    const crew = await this.#crew;
-    const cache = this.#caches.of(plan.samples, plan.prefix);
-    const load = (number: number, shared: Float32Array): Slot => {
-      const failures = fillBatch(crew, Math.max(1, this.#workers), plan, number, shared, cache);
+    const workers = await this.#pool.start();
+    const isShared = workers.threads > 0;
+    const cache = this.#cacheFor(plan, isShared);
+    const load = (number: number, memory: Float32Array): PrefetchSlot => {
+      const failures = fillBatch(workers, plan, number, memory, cache);
       failures.catch(() => {}); // it is awaited below, unless the consumer leaves early
-      return { shared, failures };
+      return { memory, failures };
     };
-    const places = plan.dims.reduce((product, dim) => product * dim);
-    const ring: Slot[] = [];
+    const bytes = plan.dims.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
+    const ring: PrefetchSlot[] = [];
     const ahead = Math.min(plan.startBatch + this.#prefetch, plan.batches);
     for (let number = plan.startBatch; number < ahead; number++) {
-      ring.push(load(number, new Float32Array(new SharedArrayBuffer(places * Float32Array.BYTES_PER_ELEMENT))));
+      ring.push(load(number, new Float32Array(isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))));
     }
     const batch = emptyBatch(plan.dims);
     for (let number = plan.startBatch; number < plan.batches; number++) {
-      const { shared, failures } = ring.shift()!;
-      const count = takeOver(plan, number, shared, await failures, batch);
-      if (number + this.#prefetch < plan.batches) ring.push(load(number + this.#prefetch, shared));
+      const { memory, failures } = ring.shift()!;
+      const count = takeBatch(plan, number, memory, await failures, batch);
+      if (number + this.#prefetch < plan.batches) ring.push(load(number + this.#prefetch, memory));
       if (count > 0) yield { ...batch, number, count };
     }
   }
-}
 
-/** Starts the threads, or none. Sharp comes first: its absence is told here, and it must be loaded before threads are. */
-async function hire(workers: number, prefetch: number): Promise<Crew> {
-  await loadSharp();
-  if (workers === 0) return { fill: fillChunk, close: async () => {} };
-  const { Piscina } = await import('piscina');
-  const pool = new Piscina<Chunk, Failure[]>({
-    filename: new URL('./worker.js', import.meta.url).href,
-    name: 'fill',
-    minThreads: workers,
-    maxThreads: workers,
-    concurrentTasksPerWorker: 2 * prefetch, // tasks wait at the threads and not here, for two epochs at once
-  });
-  return { fill: (chunk) => pool.run(chunk), close: () => pool.destroy() };
+  /** Only files are kept: other samples are not known again in a later epoch. */
+  #cacheFor({ samples, prefix }: Plan, isShared: boolean): ImageCache | undefined {
+    if (this.#cache === 0) return undefined;
+    const paths = samples.flatMap((sample) => ('path' in sample ? [sample.path] : []));
+    return paths.length === samples.length ? this.#caches.of(paths, prefix, isShared) : undefined;
+  }
 }
 
 function plan(options: EpochOptions): Plan {
   const { samples, transforms, seed = 0, epoch = 0, startBatch = 0, shuffle = false, dropLast = false } = options;
-  const batchSize = integer('batchSize', options.batchSize, 1);
+  const batchSize = whole('batchSize', options.batchSize, 1);
   const batches = countBatches(samples.length, batchSize, dropLast);
   if (batches === 0) {
     const have = `${samples.length} samples make no ${dropLast ? 'full ' : ''}batch of ${batchSize}`;
     throw new UsageError(`${have}; choose a smaller batchSize or add images.`);
   }
-  if (integer('startBatch', startBatch, 0) > batches) {
+  if (whole('startBatch', startBatch, 0) > batches) {
     throw new UsageError(`startBatch is ${startBatch}, but an epoch has ${batches} batches.`);
   }
+  const dims = [batchSize, ...outputDims(transforms)] as const;
   return {
     samples,
     ...splitTransforms(transforms),
     batchSize,
-    seed: integer('seed', seed, Number.MIN_SAFE_INTEGER),
-    epoch: integer('epoch', epoch, 0),
+    seed: whole('seed', seed, Number.MIN_SAFE_INTEGER),
+    epoch: whole('epoch', epoch, 0),
     startBatch,
     batches,
     order: shuffle ? permutation(samples.length, seed, epoch) : Uint32Array.from(samples.keys()),
-    dims: [batchSize, ...outputDims(transforms)],
+    dims,
     corrupt: options.corrupt ?? (dropLast ? 'replace' : 'skip'),
     onCorrupt: options.onCorrupt ?? (() => {}),
   };
 }
 
-function integer(option: string, value: number, least: number): number {
+function whole(option: string, value: number, least: number): number {
   if (Number.isSafeInteger(value) && value >= least) return value;
   const from = least > Number.MIN_SAFE_INTEGER ? ` from ${least}` : '';
-  throw new UsageError(`${option} is ${value}, but expected an integer${from}.`);
+  throw new UsageError(`${option} is ${value}, but expected a whole number${from}.`);
 }
 
-const emptyBatch = (dims: Plan['dims']): Omit<Batch, 'number' | 'count'> => ({
-  dims,
-  images: new Float32Array(dims.reduce((product, dim) => product * dim)),
-  labels: new Int32Array(dims[0]),
-  indices: new Int32Array(dims[0]),
-});
+/** The places of a batch's samples in their list; fewer than B only in the last batch. */
+const indicesOf = ({ order, batchSize }: Plan, number: number): number[] =>
+  Array.from(order.subarray(number * batchSize, (number + 1) * batchSize));
 
-/** The samples of a batch; fewer than B only in the last. */
-const members = ({ order, batchSize }: Plan, number: number): Uint32Array =>
-  order.subarray(number * batchSize, (number + 1) * batchSize);
-
-/** Has a batch decoded into `shared`, in as many chunks as there are workers. Failures are numbered within the batch. */
+/**
+ * Has a batch decoded into `memory`, in one job per worker. Failures are numbered within the batch. Jobs for files are
+ * posted at once, before the caller goes on and is perhaps busy for long.
+ */
 async function fillBatch(
-  crew: Crew,
-  workers: number,
+  workers: ImageWorkers,
   plan: Plan,
   number: number,
-  shared: Float32Array,
+  memory: Float32Array,
   cache: ImageCache | undefined,
 ): Promise<Failure[]> {
   const { samples, prefix, rest, seed, epoch, batchSize } = plan;
-  const length = shared.length / batchSize; // C · H · W
-  const all = Array.from(members(plan, number));
-  const share = Math.ceil(all.length / workers);
-  const chunks: Promise<Failure[]>[] = [];
+  const length = memory.length / batchSize; // C · H · W
+  const all = indicesOf(plan, number);
+  const found = all.map((index) => toJobImage(samples[index]!));
+  const images = found.every(isHere) ? found : await Promise.all(found);
+  const share = Math.ceil(all.length / Math.max(1, workers.threads));
+  const jobs: Promise<Failure[]>[] = [];
   for (let start = 0; start < all.length; start += share) {
     const indices = all.slice(start, start + share);
-    const images = shared.subarray(start * length, (start + indices.length) * length);
-    const paths = indices.map((index) => samples[index]!.path);
-    const done = crew.fill({ paths, indices, prefix, rest, cache, seed, epoch, images });
-    chunks.push(done.then((failures) => failures.map((f) => ({ ...f, position: f.position + start }))));
+    const out = memory.subarray(start * length, (start + indices.length) * length);
+    const job = { images: images.slice(start, start + share), indices, prefix, rest, cache, seed, epoch, out };
+    const numbered = (failure: Failure) => ({ ...failure, position: failure.position + start });
+    jobs.push(workers.run(job).then((failures) => failures.map(numbered)));
   }
-  return (await Promise.all(chunks)).flat();
+  return (await Promise.all(jobs)).flat();
 }
 
-/** Copies a decoded batch to where the consumer reads it, with what is to become of its failures; returns the count. */
-function takeOver(
+const isHere = (image: JobImage | Promise<JobImage>): image is JobImage => !(image instanceof Promise);
+
+/** Reports a batch's failures and copies the rest to where the consumer reads it; returns the count. */
+function takeBatch(
   plan: Plan,
   number: number,
-  shared: Float32Array,
+  memory: Float32Array,
   failures: readonly Failure[],
-  batch: Omit<Batch, 'number' | 'count'>,
+  batch: BatchArrays,
 ): number {
-  const all = members(plan, number);
-  for (const { position, message } of failures) plan.onCorrupt(plan.samples[all[position]!]!.path, message);
-  const sources = sourcesOf(all.length, failures, plan.corrupt, number);
-  const count = sources.length;
-  const length = shared.length / plan.batchSize; // C · H · W
-  if (failures.length === 0) batch.images.set(shared.subarray(0, count * length));
-  for (const [place, source] of sources.entries()) {
-    if (failures.length > 0) batch.images.set(shared.subarray(source * length, (source + 1) * length), place * length);
-    batch.indices[place] = all[source]!;
-    batch.labels[place] = plan.samples[all[source]!]!.label;
+  const members = indicesOf(plan, number).map((index): Member => {
+    const sample = plan.samples[index]!;
+    return { index, label: 'label' in sample ? sample.label : -1 };
+  });
+  for (const { position, message } of failures) {
+    const { index } = members[position]!;
+    const sample = plan.samples[index]!;
+    plan.onCorrupt('path' in sample ? sample.path : sample.name, message, index);
   }
-  batch.images.fill(0, count * length);
-  batch.indices.fill(-1, count);
-  batch.labels.fill(-1, count);
-  return count;
-}
-
-/** For each place of the batch, the position of the image that goes there. */
-function sourcesOf(count: number, failures: readonly Failure[], corrupt: Plan['corrupt'], number: number): number[] {
-  const positions = Array.from({ length: count }, (_, position) => position);
-  const [first] = failures;
-  if (!first) return positions;
-  if (corrupt === 'throw') throw new FormatError(first.message);
-  const failed = new Set(failures.map((failure) => failure.position));
-  const readable = positions.filter((position) => !failed.has(position));
-  if (corrupt === 'skip') return readable;
-  if (readable.length === 0) {
-    throw new FormatError(`None of the ${count} images of batch ${number} can be read. The first: ${first.message}`);
-  }
-  return positions.map((position) => readable.find((other) => other >= position) ?? readable[0]!);
+  return copyBatch(memory, members, failures, { corrupt: plan.corrupt, number }, batch);
 }

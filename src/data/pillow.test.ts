@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decode, type Image } from './image.ts';
+import type { Image } from '#platform/images';
+import { decode } from './image-source.ts';
 import { grayscale } from './pixels.ts';
 import { evaluationTransforms } from './presets.ts';
 import { sampleRandom } from './random.ts';

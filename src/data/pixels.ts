@@ -1,6 +1,6 @@
 /** Steps that move or mix whole pixels: crop, mirror, grayscale. They are browser-safe and leave their input as it was. */
 
-import type { Image } from './image.ts';
+import type { Image } from '#platform/images';
 
 /** A rectangle of whole pixels. */
 export interface Region {

@@ -1,6 +1,6 @@
 /**
- * Seeded random numbers that depend on what they are for and on nothing else: not on the order of work, the number of
- * threads or the machine. One generator per image and epoch makes an epoch repeatable and its middle reachable.
+ * Seeded random numbers that depend on their purpose alone: not on the order of work, the number of threads or the
+ * machine. With one generator per image and epoch, an epoch can be repeated, and entered in its middle.
  *
  * The words (purpose, seed, epoch, index) are hashed four times over into the 128-bit state of xoroshiro128+
  * (pure-rand), so that neighboring images and epochs share nothing. The hash is MurmurHash3's mixing of 32-bit words.

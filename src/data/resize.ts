@@ -7,7 +7,7 @@
  * Reference: Pillow's Resample.c, and Geometry.c for `nearest`; the test compares with what Pillow itself returned.
  */
 
-import type { Image } from './image.ts';
+import type { Image } from '#platform/images';
 import { crop, type Region } from './pixels.ts';
 
 export const interpolations = ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'] as const;

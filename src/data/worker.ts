@@ -1,19 +1,16 @@
 /**
- * What runs in each of the loader's worker threads. Chunks are done one after the other, in the order they were posted:
- * the batch that is wanted first is ready first.
+ * What runs in each thread of a pool. Jobs are done one after the other, in the order in which they were posted: the batch
+ * that is wanted first is ready first.
  */
+import { openDecoder } from '#platform/images';
+import { type Failure, type ImageJob, runJob } from './job.ts';
 
-import { type Chunk, type Failure, fillChunk } from './chunk.ts';
-import { loadSharp } from './sharp.ts';
-
-const sharp = await loadSharp();
-sharp.concurrency(1); // the workers are the concurrency
-sharp.cache(false); // no image is read twice in an epoch
+await openDecoder({ oneThread: true }); // the workers are the concurrency
 
 let last: Promise<unknown> = Promise.resolve();
 
-export function fill(chunk: Chunk): Promise<Failure[]> {
-  const done = last.then(() => fillChunk(chunk));
+export function run(job: ImageJob): Promise<Failure[]> {
+  const done = last.then(() => runJob(job));
   last = done.catch(() => {});
   return done;
 }

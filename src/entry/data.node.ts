@@ -1,13 +1,10 @@
 /**
- * Images and transforms.
- * In Node: folders of images, and loading in the background, as well.
+ * Images and transforms: decoding, resizing, augmentation, and loading in the background.
+ * In Node: folders of images as well.
  *
  * @module resnext/data
  */
 
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from '../data/folder.ts';
-export { decode } from '../data/image.ts';
-export { type ImageSource, readImage } from '../data/image-source.ts';
-export { type Batch, type EpochOptions, Loader, type LoaderOptions } from '../data/loader.ts';
 export { type ClassScore, type ConfusedPair, mostConfused } from '../metrics/confusion.ts';
 export * from './data.ts';

@@ -1,10 +1,13 @@
 /**
- * Images and transforms.
+ * Images and transforms: decoding, resizing, augmentation, and loading in the background.
  *
  * @module resnext/data
  */
 
-export type { Image } from '../data/image.ts';
+export type { Image } from '#platform/images';
+export { decode, type ImageSource, type NamedImage, readImage } from '../data/image-source.ts';
+export { type Batch, type EpochOptions, Loader, type LoaderOptions } from '../data/loader.ts';
+export { WorkerPool, type WorkerPoolOptions } from '../data/pool.ts';
 export {
   type Augmentation,
   augmentations,

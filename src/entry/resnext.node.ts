@@ -16,6 +16,7 @@ export type { Evaluation } from '../classifier/evaluation.ts';
 export type { Features } from '../classifier/features.ts';
 export { type LoadOptions, load } from '../classifier/load.ts';
 export type { ClassifierOptions } from '../classifier/open.ts';
+export type { Outcome } from '../classifier/outcomes.ts';
 export type { Prediction } from '../classifier/predictions.ts';
 export type { DownloadProgress } from '../hub/download.ts';
 export { type Pulled, type PullOptions, pull } from '../hub/pull.ts';

@@ -1,7 +1,7 @@
 /**
- * Reverse mode, from graph to graph: one sweep from the loss back to the values it is differentiated by, adding to the
- * graph the nodes that compute each gradient. Where a value is used more than once its gradients add up; where it was
- * broadcast they are summed back to its shape.
+ * Reverse-mode differentiation, from graph to graph: one sweep from the loss back to the requested values adds the
+ * nodes that compute each gradient. If a value is used more than once, its gradients add up. If it was broadcast, they
+ * are summed back to its shape.
  */
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
@@ -11,11 +11,11 @@ import { sizes } from '../graph/shapes.ts';
 import { type Differentiable, type Rule, rules } from './rules.ts';
 
 /**
- * Adds the gradient of `loss`, a scalar, by each of `wrt`. Running statistics and the targets of a loss are constants.
+ * Adds the gradient of `loss`, a scalar, with respect to each of `wrt`. Running statistics and the targets of a loss
+ * count as constants.
  *
- * @returns the gradient of each value of `wrt`, of the value's shape; zeros where the loss does not depend on it.
- * @throws UsageError naming a value on the way whose shape is not all numbers.
- * @throws UsageError naming the node when one on the way has no gradient.
+ * @returns the gradient for each value of `wrt`, in that value's shape; zeros if the loss does not depend on it.
+ * @throws UsageError naming a value on the path whose shape is not fully known, or a node without a gradient.
  * @example const [dw] = gradient(graph, loss, [weight]);
  */
 export function gradient(graph: Graph, loss: Value, wrt: readonly Value[]): Value[] {
@@ -46,7 +46,7 @@ function dependents(order: readonly Node[], values: readonly Value[]): Set<Node>
   return nodes;
 }
 
-/** The sum of what has been found for a value, kept so that it is added up once. */
+/** The sum of a value's gradients so far, stored so that it is only added up once. */
 function total(b: Builder, found: Map<Value, Value[]>, value: Value): Value | undefined {
   const parts = found.get(value);
   if (!parts) return undefined;
@@ -59,12 +59,12 @@ function applyRule(b: Builder, node: Node, dys: readonly (Value | undefined)[]):
   const op = opTypeOf(node);
   const rule = op && (rules as { readonly [O in OpType]?: Rule<O> })[op];
   if (!op || !rule || isOtherVersion(node, op))
-    throw new UsageError(`${describe(node)} has no gradient, and the loss depends on it.`);
+    throw new UsageError(`${describe(node)} has no gradient, but the loss depends on it.`);
   const site = { b, node, inputs: node.inputs as Value[], y: node.outputs[0]!, dy: dys[0]!, dys };
   return (rule as Rule<Differentiable>)({ ...site, attributes: attributesOf(node, op as Differentiable) });
 }
 
-/** Undoes broadcasting: sums over the axes that `dims` does not have or has as 1. */
+/** Undoes broadcasting: sums over the axes that `dims` lacks or has as 1. */
 function summedTo(b: Builder, dx: Value, dims: readonly number[]): Value {
   const from = sizes(dx);
   const skip = from.length - dims.length;

@@ -1,10 +1,10 @@
 /**
- * Every gradient rule by one checker. For a random weighting c of the outputs and a random direction v of an input x,
+ * One checker for all gradient rules. For random weights c of the outputs and a random direction v of an input x,
  *
  *   loss(x) = Σ c·y(x)      ⟨∂loss/∂x, v⟩ = (loss(x + h·v) − loss(x − h·v)) / 2h + O(h²)
  *
- * with the graph that the rule wrote on the left and two runs of the interpreter on the right, on the cases of
- * `test/operator-cases.ts`: all strides, groups, paddings, dilations and broadcasts. The same graph then runs on ONNX
+ * where the left side is the graph that the rule adds, and the right side is two runs of the interpreter. The cases in
+ * `test/operator-cases.ts` cover strides, groups, paddings, dilations and broadcasts. The same graph then runs on ONNX
  * Runtime.
  */
 
@@ -25,25 +25,25 @@ import { type Differentiable, rules } from './rules.ts';
 const step = 1e-5;
 const tolerance = 1e-8;
 
-/** The inputs that have a gradient, where not every float input has one. */
+/** The inputs with a gradient, for operators where some float inputs have none. */
 const differentiated: { readonly [O in OpType]?: readonly number[] } = {
   BatchNormalization: [0, 1, 2],
   BatchNormTraining: [0, 1, 2],
   Pad: [0],
   SoftmaxCrossEntropy: [0],
 };
-/** Operators of which only the first output has a gradient. */
+/** Operators where only the first output has a gradient. */
 const firstOutputOnly: ReadonlySet<OpType> = new Set(['BatchNormTraining', 'MaxPool']);
 
 interface Site {
   readonly graph: Graph;
   readonly feeds: ReadonlyMap<string, Tensor>;
   readonly loss: Value;
-  /** The inputs that have a gradient. */
+  /** The inputs with a gradient. */
   readonly inputs: readonly Value[];
 }
 
-/** The case's node with Σ c·y over its outputs as the loss. */
+/** The case's node, with Σ c·y over its outputs as the loss. */
 function siteOf<O extends OpType>(op: O, each: Case<O>): Site {
   const r = seeded(2);
   const { graph, node, feeds } = graphOf(op, each);
@@ -82,7 +82,7 @@ function differenceError({ graph, feeds, loss }: Site, input: Value, dx: Tensor)
   return Math.abs(inner(dx, v) - (after - before) / (2 * step)) / (norm(dx) * norm(v) || 1);
 }
 
-test.each(opTypes.filter(isDifferentiable))('%s: its gradient is the difference quotient', (op) => {
+test.each(opTypes.filter(isDifferentiable))('%s: its gradient agrees with the difference quotient', (op) => {
   for (const site of sitesOf(op)) {
     const gradients = gradient(site.graph, site.loss, site.inputs);
     const names = gradients.map(({ name }) => name);
@@ -109,22 +109,22 @@ test.each(opTypes.filter(isDifferentiable))('%s: its gradient runs on ONNX Runti
   }
 });
 
-test.each(opTypes.filter((op) => !isDifferentiable(op)))('%s: has no gradient, and says so', (op) => {
+test.each(opTypes.filter((op) => !isDifferentiable(op)))('%s: throws, since it has no gradient', (op) => {
   const { graph, loss, inputs } = siteOf(op, casesOf(op)[0]!);
   expect(() => gradient(graph, loss, inputs)).toThrow(
-    new UsageError(`${op} "node" has no gradient, and the loss depends on it.`),
+    new UsageError(`${op} "node" has no gradient, but the loss depends on it.`),
   );
 });
 
-test('refuses what a rule does not cover, with the node', () => {
+test('throws with the node for cases that a rule does not cover', () => {
   const [, , , steps] = casesOf('Slice');
   const [, , , cropping] = casesOf('Pad');
   const refusal = <O extends OpType>(op: O, each: Case<O>) => {
     const { graph, loss, inputs } = siteOf(op, each);
     return () => gradient(graph, loss, inputs);
   };
-  expect(refusal('Slice', steps!)).toThrow('Slice "node" has a gradient only where its steps are 1.');
-  const sentence = 'Pad "node" has a gradient only where it adds a constant around its input.';
+  expect(refusal('Slice', steps!)).toThrow('Slice "node" has no gradient unless its steps are 1.');
+  const sentence = 'Pad "node" has no gradient unless it adds a constant around its input.';
   expect(refusal('Pad', cropping!)).toThrow(sentence);
   expect(refusal('Pad', { ...casesOf('Pad')[0]!, attributes: { mode: 'reflect' } })).toThrow(sentence);
 });

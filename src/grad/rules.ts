@@ -1,7 +1,8 @@
 /**
- * The gradient of every operator, one formula each: from dy (the loss by the operator's output) to dx, dw, … (the loss
- * by its inputs), written in operators again. A rule may ignore broadcasting: the sweep in `gradient.ts` sums a gradient
- * over the axes that its input was repeated on. `undefined` stands for an input that has no gradient, such as a shape.
+ * The gradient of every operator, one formula each: from dy, the gradient of the operator's output, to dx, dw, …, those
+ * of its inputs, again written in operators. A rule may ignore broadcasting: the sweep in `gradient.ts` sums a gradient
+ * over the axes along which its input was repeated. `undefined` stands for an input without a gradient, such as a
+ * shape.
  */
 import { UsageError } from '../errors.ts';
 import type { Builder } from '../graph/builder.ts';
@@ -16,7 +17,7 @@ export interface Site<O extends OpType> {
   readonly b: Builder;
   readonly node: Node;
   readonly inputs: readonly Value[];
-  /** The first output, and its gradient where it has one. */
+  /** The first output, and its gradient if it has one. */
   readonly y: Value;
   readonly dy: Value;
   /** The gradient of each output. */
@@ -26,7 +27,7 @@ export interface Site<O extends OpType> {
 
 export type Rule<O extends OpType> = (site: Site<O>) => readonly (Value | undefined)[];
 
-/** No path to a parameter leads through these, or they are gradients themselves, taken once. */
+/** These are not on a path to any parameter, or are gradients themselves and need only be differentiated once. */
 const nonDifferentiable = [
   ...(['AveragePoolGrad', 'BatchNormGrad', 'ConvInputGrad', 'ConvWeightGrad', 'MaxPoolGrad', 'ReluGrad'] as const),
   ...(['SoftmaxCrossEntropyGrad', 'HardSigmoid', 'ReduceMax', 'ScatterElements'] as const),
@@ -95,7 +96,7 @@ export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   Pad: ({ b, node, inputs: [x, padsInput], dy, attributes: { mode } }) => {
     const pads = constantInts(padsInput!, 'pads');
     if (mode !== 'constant' || pads.some((pad) => pad < 0)) {
-      throw new UsageError(`${describe(node)} has a gradient only where it adds a constant around its input.`);
+      throw new UsageError(`${describe(node)} has no gradient unless it adds a constant around its input.`);
     }
     const before = pads.slice(0, x!.dims!.length);
     const ends = sizes(x!).map((size, axis) => before[axis]! + size);
@@ -145,7 +146,7 @@ function swapLast(b: Builder, x: Value): Value {
   return b.op('Transpose', [x], { perm: [...perm.slice(0, -2), rank - 1, rank - 2] });
 }
 
-/** dy of a reduction, repeated over the axes that were reduced. */
+/** dy of a reduction, repeated along the axes that were reduced. */
 function unreduced(b: Builder, dy: Value, x: Value, axes: readonly number[], noop = 0): Value {
   const gone = reducedAxes(axes, sizes(x), noop);
   const kept = sizes(x).map((size, axis) => (gone.includes(axis) ? 1 : size));
@@ -175,11 +176,11 @@ function gemm({ b, inputs: [left, right, bias], dy, attributes }: Site<'Gemm'>):
   return [da, db, bias && (beta === 1 ? dy : b.op('Mul', [dy, b.number(beta)]))];
 }
 
-/** dx is dy with zeros around it. */
+/** dx is dy surrounded by zeros. */
 function sliceRule({ b, node, inputs, dy }: Site<'Slice'>): (Value | undefined)[] {
   const ranges = sliceRanges([...inputs] as Shaped[]);
   if (ranges.some(({ step }) => step !== 1)) {
-    throw new UsageError(`${describe(node)} has a gradient only where its steps are 1.`);
+    throw new UsageError(`${describe(node)} has no gradient unless its steps are 1.`);
   }
   const before = ranges.map(({ start }) => start);
   const after = sizes(inputs[0]!).map((size, axis) => size - before[axis]! - sizes(dy)[axis]!);

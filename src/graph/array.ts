@@ -1,6 +1,4 @@
-/**
- * What the float64 kernels are written in: an array with dimensions, walked index by index.
- */
+/** Arrays with dimensions, visited index by index. The float64 kernels are written in terms of these. */
 import { elements } from '../tensor.ts';
 
 export interface Array64 {
@@ -29,7 +27,7 @@ export function eachIndex(dims: readonly number[], visit: (index: readonly numbe
   }
 }
 
-/** x repeated to `dims` by ONNX broadcasting. */
+/** x broadcast to `dims` by ONNX's rules. */
 export function expanded(x: Array64, dims: readonly number[]): Array64 {
   if (elements(dims) === x.data.length) return { dims, data: x.data };
   const y = zeros(dims);
@@ -46,7 +44,7 @@ export function expanded(x: Array64, dims: readonly number[]): Array64 {
   return y;
 }
 
-/** x folded into `dims`, which has 1 on each axis that is summed over. */
+/** x reduced to `dims`, which is 1 on every axis that is summed over. */
 export function reduce(x: Array64, dims: readonly number[], add: (sum: number, value: number) => number): Array64 {
   const y = zeros(dims);
   eachIndex(x.dims, (index, i) => {
@@ -72,13 +70,13 @@ export function transpose(x: Array64, perm: readonly number[]): Array64 {
   return y;
 }
 
-/** f(value, channel) over [N, C, …]. */
+/** Applies f(value, channel) to every element of [N, C, …]. */
 export function perChannel(x: Array64, f: (value: number, channel: number) => number): Array64 {
   const size = elements(x.dims.slice(2));
   return { dims: x.dims, data: x.data.map((value, i) => f(value, Math.floor(i / size) % x.dims[1]!)) };
 }
 
-/** Σ over all but the channel axis of f(i, channel) → [C]. */
+/** Sums f(i, channel) over all axes but the channel axis → [C]. */
 export function sumPerChannel(dims: readonly number[], f: (i: number, channel: number) => number): Float64Array {
   const size = elements(dims.slice(2));
   const sums = new Float64Array(dims[1]!);

@@ -1,4 +1,4 @@
-/** How a table of operators states an attribute: its kind in ONNX's terms, and its default. */
+/** Declarations of operator attributes: each has a kind, in ONNX's terms, and a default. */
 
 export type Kind = 'int' | 'float' | 'ints' | 'floats' | 'string';
 export interface KindOf {
@@ -15,11 +15,11 @@ export interface Spec<K extends Kind = Kind> {
 
 export type Specs = Readonly<Record<string, Spec>>;
 type KindOfSpec<S> = S extends Spec<infer K> ? KindOf[K] : never;
-/** The values of attributes stated so, every default filled in. */
+/** The values of declared attributes, with defaults filled in. */
 export type ValuesOf<S> = { readonly [A in keyof S]: KindOfSpec<S[A]> };
 
 export const int = (value: number): Spec<'int'> => ({ kind: 'int', default: value });
 export const float = (value: number): Spec<'float'> => ({ kind: 'float', default: value });
-/** An empty list is what an absent attribute reads as. */
+/** An absent list reads as empty. */
 export const ints = (): Spec<'ints'> => ({ kind: 'ints', default: [] });
 export const string = (value: string): Spec<'string'> => ({ kind: 'string', default: value });

@@ -1,6 +1,6 @@
 /**
- * Builds graphs node by node. Every shape is inferred as the node is added, so a mistake is reported at the line that
- * makes it, with the node's name and the numbers that do not go together.
+ * Builds graphs node by node. Shapes are inferred as each node is added, so a mistake is reported at the line that
+ * makes it, with the node's name and the conflicting numbers.
  */
 import { type DType, elements, type Tensor, tensor } from '../tensor.ts';
 import { type Dim, Graph, type Node, Value } from './graph.ts';
@@ -9,7 +9,7 @@ import { inferNode } from './shapes.ts';
 
 /**
  * @example
- * const b = new Builder('net');
+ * const b = new Builder('network');
  * const x = b.input('x', ['N', 8, 32, 32]);
  * const w = b.parameter('w', [16, 2, 3, 3]); // 4 groups of 2 channels
  * b.output(b.op('Conv', [x, w], { group: 4, pads: [1, 1, 1, 1] }), 'y'); // [N, 16, 32, 32]
@@ -21,14 +21,14 @@ export class Builder {
     this.graph = typeof graph === 'string' ? new Graph(graph) : graph;
   }
 
-  /** A graph input; a dimension may be a name, such as the batch's. */
+  /** A graph input. A dimension may be a name, such as the batch `N`. */
   input(name: string, dims: readonly Dim[], dtype: DType = 'float32'): Value {
     const value = new Value(name, dtype, dims);
     this.graph.inputs.push(value);
     return value;
   }
 
-  /** A named initializer: weights, or the promise of weights where no tensor is given. */
+  /** A named initializer: weights or, if no tensor is given, a placeholder for them. */
   parameter(name: string, dims: readonly number[], contents?: Tensor): Value {
     const value = new Value(name, contents?.dtype ?? 'float32', dims);
     value.tensor = contents;
@@ -36,25 +36,25 @@ export class Builder {
     return value;
   }
 
-  /** A constant under a fresh name. */
+  /** A constant with a unique name. */
   constant(contents: Tensor, stem = 'constant'): Value {
     return this.parameter(this.graph.freshName(stem), contents.dims, contents);
   }
 
-  /** A float32 constant: a scalar, or filled into `dims`. */
+  /** A float32 constant: a scalar, or an array of `dims` filled with the value. */
   number(value: number, dims: readonly number[] = []): Value {
     return this.constant(tensor('float32', dims, new Float32Array(elements(dims)).fill(value)), 'number');
   }
 
-  /** An int64 vector, as ONNX takes shapes, axes and pads. */
+  /** An int64 vector, the form in which ONNX takes shapes, axes and pads. */
   ints(values: readonly number[]): Value {
     return this.constant(tensor('int64', [values.length], BigInt64Array.from(values, BigInt)), 'ints');
   }
 
   /**
-   * Adds a node with one output. Node and output are named after `name`, or freshly after the operator.
+   * Adds a node with one output. Both are named after `name` or, by default, uniquely after the operator.
    *
-   * @throws UsageError with the node's name and the numbers, when the inputs do not go together.
+   * @throws UsageError with the node's name and the numbers if the inputs do not fit together.
    */
   op<O extends OpType>(
     op: O,
@@ -81,14 +81,14 @@ export class Builder {
     return node;
   }
 
-  /** An optional output that a node was built without, with its shape. */
+  /** Adds an optional output to an existing node, with its shape. */
   addOutput(node: Node, name: string): Value {
     const value = this.graph.addOutput(node, name);
     inferNode(node);
     return value;
   }
 
-  /** Makes a value a graph output, under `name` where one is given. */
+  /** Makes a value a graph output, renamed to `name` if one is given. */
   output(value: Value, name?: string): Value {
     if (name) value.name = name;
     this.graph.outputs.push(value);

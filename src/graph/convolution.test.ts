@@ -1,6 +1,6 @@
 /**
- * Grouped convolution and its gradients against PyTorch: 24 convolutions with groups, strides, dilations and uneven
- * pads. As a graph with its gradient in the interpreter, and the same graph lowered on ONNX Runtime.
+ * Grouped convolution and its gradients against PyTorch: 24 convolutions with groups, strides, dilations and asymmetric
+ * pads. Each runs as a graph with its gradient in the interpreter, and lowered on ONNX Runtime.
  */
 import { expect, test } from 'vitest';
 import { Session } from '#platform';
@@ -25,7 +25,7 @@ interface ConvolutionCase {
 const golden = await readGolden('conv');
 const cases = golden.metadata<ConvolutionCase[]>('cases');
 
-/** Inputs x, w, b and dy; outputs y, and of the loss Σ y·dy the gradients dx, dw and db. */
+/** Inputs x, w, b and dy; outputs y and the gradients dx, dw and db of the loss Σ y·dy. */
 function convolutionGraph(each: ConvolutionCase, given: ReadonlyMap<string, Tensor>): Graph {
   const b = new Builder('convolution');
   const [dy, ...inputs] = ['dy', 'x', 'w', ...(each.bias ? ['b'] : [])].map((name) => {

@@ -5,13 +5,13 @@
  *
  *   y[n, m, i, j] = b[m] + Σ_c Σ_p Σ_q  w[m, c, p, q] · x[n, g·C/G + c, i·s + p·d − pad, j·s + q·d − pad]
  *
- * Every product x·w that makes a y is one tap. The three computations go over the same taps: forward adds x·w to y, the
- * gradient by the input adds dy·w to dx, the gradient by the weight adds dy·x to dw. (ONNX Conv; paper section 3.)
+ * Every product x·w in this sum is one tap. All three computations visit the same taps: the forward pass adds x·w to y,
+ * the input gradient adds dy·w to dx, and the weight gradient adds dy·x to dw. (ONNX Conv; paper, section 3.)
  */
 import { UsageError } from '../errors.ts';
 import type { Window } from './window.ts';
 
-/** Places of one tap in x, w and y. */
+/** Offsets of one tap in x, w and y. */
 export type Tap = (x: number, w: number, y: number) => void;
 
 interface Maps {
@@ -25,7 +25,8 @@ interface Maps {
 
 /** Calls `tap` for every product of a grouped convolution. */
 export function eachTap({ x, w, group, window }: Maps, tap: Tap): void {
-  if (x.length !== 4 || w.length !== 4) throw new UsageError(`only maps of two dimensions are evaluated, not [${x}].`);
+  if (x.length !== 4 || w.length !== 4)
+    throw new UsageError(`only two-dimensional maps are supported, but the input has shape [${x}].`);
   const [batch, channels] = x as [number, number];
   const [filters, perGroup] = w as [number, number];
   const filtersPerGroup = filters / group;
@@ -38,7 +39,7 @@ export function eachTap({ x, w, group, window }: Maps, tap: Tap): void {
   }
 }
 
-/** Visits the taps between one plane of x, one plane of a filter and one plane of y, given by their places. */
+/** Visits the taps between one plane of x, one plane of a filter and one plane of y, given by their offsets. */
 function eachTapOfPlanes(x: readonly number[], w: readonly number[], window: Window, tap: Tap): Tap {
   const [, , height, width] = x as [number, number, number, number];
   const [, , kernelHeight, kernelWidth] = w as [number, number, number, number];

@@ -1,6 +1,6 @@
 /**
- * What a graph costs: parameters, and multiply-adds for one image. As torchvision and the paper count them, only
- * convolutions and matrix products count, each multiplication with its addition as one.
+ * The cost of a graph: parameters, and multiply-adds per image. As in torchvision and the paper, only convolutions and
+ * matrix products count, and a multiplication with its addition counts as one.
  */
 import { elements } from '../tensor.ts';
 import type { Dim, Graph, Node, Value } from './graph.ts';
@@ -8,11 +8,11 @@ import { type OpType, opTypeOf } from './ops.ts';
 import { updateOps } from './updates.ts';
 
 export interface Cost {
-  /** Numbers that training changes: weights, biases, scales. Running statistics are not among them. */
+  /** Trained numbers: weights, biases, scales. Running statistics do not count. */
   readonly parameters: number;
-  /** Multiply-adds for one image. */
+  /** Multiply-adds per image. */
   readonly macs: number;
-  /** Operators in the graph. */
+  /** Number of nodes in the graph. */
   readonly nodes: number;
 }
 
@@ -61,7 +61,7 @@ const free = [
   ...updateOps,
 ] satisfies OpType[];
 
-/** Every other operator has a formula. Where an element meets one filter, that is n_in/g channels times the kernel. */
+/** Formulas for all other operators. Each element that meets one filter costs n_in/g channels times the kernel. */
 const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
   Conv: ({ inputs: [, w], outputs: [y] }) => elements(y!) * elements(w!.slice(1)),
   ConvInputGrad: ({ inputs: [dy, w] }) => elements(dy!) * elements(w!.slice(1)),
@@ -71,14 +71,14 @@ const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
   MatMul: ({ inputs: [a], outputs: [y] }) => elements(a!) * y!.at(-1)!,
 };
 
-/** The initializers that training changes: weights, biases and scales, in the order of the nodes that read them. */
+/** The trained initializers, that is weights, biases and scales, in the order of the nodes that read them. */
 export const trainedParameters = (graph: Graph): Set<Value> => parametersAt(graph, 'trained');
 
 /** The initializers that hold running statistics. */
 export const runningStatistics = (graph: Graph): Set<Value> => parametersAt(graph, 'running');
 
 /**
- * What a graph costs. A free dimension, such as the batch, counts as one; nodes whose shapes are not known cost nothing.
+ * The cost of a graph. A free dimension, such as the batch, counts as one; nodes of unknown shape count as zero.
  *
  * @example cost(resnext(variant('resnext50_32x4d')).graph) // { parameters: 25028904, macs: 4230479872, … }
  */
@@ -88,7 +88,7 @@ export function cost(graph: Graph): Cost {
   return { parameters, macs: total, nodes: graph.nodes.size };
 }
 
-/** Multiply-adds of one node for one image. */
+/** Multiply-adds of one node per image. */
 export function nodeMacs(node: Node): number {
   const op = opTypeOf(node);
   const formula = op && (macs as Partial<Record<OpType, Macs>>)[op];
@@ -111,7 +111,7 @@ function parametersAt(graph: Graph, kind: 'trained' | 'running'): Set<Value> {
   return found;
 }
 
-/** What a value has another shape of, if so: a one-dimensional filter may be used as a two-dimensional one. */
+/** The value that this one reshapes, if it does: a one-dimensional filter may be used as a two-dimensional one. */
 function reshaped(value: Value | undefined): Value | undefined {
   const { producer } = value ?? {};
   return producer && opTypeOf(producer) === 'Reshape' ? reshaped(producer.inputs[0]) : value;

@@ -1,6 +1,6 @@
 /**
- * ONNX's numbers for data types (`TensorProto.DataType`), as files and the attribute `to` of Cast state them. ONNX has
- * types beyond ours, such as strings and 8-bit floats.
+ * ONNX's numbers for data types (`TensorProto.DataType`), used in files and in the attribute `to` of Cast. ONNX also
+ * has types that we do not support, such as strings and 8-bit floats.
  */
 import { type DType, dtypes } from '../tensor.ts';
 
@@ -25,5 +25,5 @@ const byNumber: ReadonlyMap<number, DType> = new Map(dtypes.map((dtype) => [numb
 /** ONNX's number for a data type. */
 export const dataTypeOf = (dtype: DType): number => numbers[dtype];
 
-/** The data type that ONNX numbers so, if it is one of ours. */
+/** The data type with this number in ONNX, if it is one of ours. */
 export const dtypeOf = (dataType: number): DType | undefined => byNumber.get(dataType);

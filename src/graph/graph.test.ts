@@ -16,7 +16,7 @@ function diamond() {
 
 const names = (nodes: Iterable<Node>): string[] => [...nodes].map(({ name }) => name);
 
-test('a value knows its producer and each node that reads it once', () => {
+test('a value knows its producer and its users, each once', () => {
   const { x, a, side, sum } = diamond();
   expect(x.producer).toBeUndefined();
   expect(names(x.users)).toEqual(['a']);
@@ -24,7 +24,7 @@ test('a value knows its producer and each node that reads it once', () => {
   expect([a, side, sum].map(({ producer }) => producer?.name)).toEqual(['a', 'b', 'sum']);
 });
 
-test('setInput keeps a user while another of its inputs still reads the value', () => {
+test('setInput keeps a user as long as another of its inputs reads the value', () => {
   const { graph, x, a, sum, nodeOf } = diamond();
   graph.setInput(nodeOf(sum), 0, x);
   expect(names(a.users)).toEqual(['b', 'sum']);
@@ -35,7 +35,7 @@ test('setInput keeps a user while another of its inputs still reads the value', 
   expect(names(x.users)).toEqual(['a', 'sum']);
 });
 
-test('replaceAllUses moves every reader and the graph output', () => {
+test('replaceAllUses redirects every reader and the graph output', () => {
   const { graph, x, a, side, sum, nodeOf } = diamond();
   graph.replaceAllUses(a, x);
   expect(nodeOf(sum).inputs).toEqual([x, x]);
@@ -57,7 +57,7 @@ test('a value that a subgraph reads cannot be replaced', () => {
   expect(names(a.users)).not.toContain('loop');
 });
 
-test('remove refuses while an output is read by a node or the graph', () => {
+test('remove throws while a node or the graph reads an output', () => {
   const { graph, x, a, side, sum, nodeOf } = diamond();
   expect(() => graph.remove(nodeOf(a))).toThrow('Relu "a" cannot be removed: its output "a.output" is still read.');
   expect(() => graph.remove(nodeOf(sum))).toThrow(
@@ -71,7 +71,7 @@ test('remove refuses while an output is read by a node or the graph', () => {
   expect(names(x.users)).toEqual(['a']);
 });
 
-test('removeDead removes what no output needs, initializers too, and keeps inputs', () => {
+test('removeDead removes nodes and initializers that no output needs, and keeps inputs', () => {
   const { graph, x, a, sum } = diamond();
   const b = new Builder(graph);
   const unused = b.input('unused', [1]);
@@ -87,7 +87,7 @@ test('removeDead removes what no output needs, initializers too, and keeps input
   expect(graph.outputs).toEqual([sum, kept]);
 });
 
-test('sorted puts producers first, and otherwise keeps the order', () => {
+test('sorted puts producers first and otherwise keeps the order', () => {
   const { graph, x, a, sum, nodeOf } = diamond();
   const late = new Builder(graph).op('Exp', [x], {}, 'late');
   graph.setInput(nodeOf(a), 0, late);
@@ -97,7 +97,7 @@ test('sorted puts producers first, and otherwise keeps the order', () => {
   expect(() => graph.sorted()).toThrow(/^The graph has a cycle at (Relu "a"|Add "sum"|Exp "late")\.$/);
 });
 
-test('sorted is quick and shallow on a chain of many nodes', () => {
+test('sorted handles a long chain quickly and without deep recursion', () => {
   const graph = new Graph('chain');
   let value = new Value('x');
   graph.inputs.push(value);
@@ -110,7 +110,7 @@ test('sorted is quick and shallow on a chain of many nodes', () => {
   expect(graph.sorted().at(-1)?.outputs[0]).toBe(value);
 });
 
-test('a clone is the same graph and shares nothing that changes', () => {
+test('a clone is the same graph and shares no mutable parts', () => {
   const { graph, a, x } = diamond();
   graph.metadata.set('labels', 'cat');
   const weight = new Builder(graph).parameter('w', [1], tensor('float32', [1]));
@@ -132,7 +132,7 @@ test('a clone is the same graph and shares nothing that changes', () => {
   expect(weight.tensor).toBeDefined();
 });
 
-test('fresh names go on where the original was copied', () => {
+test('unique names in a clone continue from the original', () => {
   const { graph } = diamond();
   const first = graph.freshName('n');
   const { graph: copy } = graph.clone();

@@ -1,20 +1,21 @@
 /**
- * The graph in memory: values, the nodes that make them, and who uses what. It is the ONNX data model without protobuf:
- * any operator of any domain may stand in it, known to this package or not. `origin` fields carry what a file holds
- * beyond this model (unknown protobuf fields, doc strings), untouched, so that a file read and written is the same file.
+ * The graph in memory: values, the nodes that produce them, and their users. It is the ONNX data model without
+ * protobuf. Any operator of any domain is allowed, whether this package knows it or not. `origin` fields keep whatever
+ * a file holds beyond this model (unknown protobuf fields, doc strings), so that a file that is read and written stays
+ * the same.
  */
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
 
-/** A dimension: its size, or the name of one that is free, such as the batch `N`. The empty name is one nobody knows. */
+/** A dimension: its size, or the name of a free one, such as the batch `N`. The empty name means unknown. */
 export type Dim = number | string;
 
 export const unknownDim = '';
 
-/** The version of ONNX's own operator set that graphs built here state, and that `ops.ts` describes. */
+/** The ONNX operator set of graphs built here, as `ops.ts` describes it. */
 export const opset = 17;
 
-/** An attribute as ONNX types it. `opaque` holds what this package does not look into, such as subgraphs. */
+/** An attribute as ONNX types it. `opaque` holds values that this package does not interpret, such as subgraphs. */
 export type Attribute =
   | { readonly kind: 'int' | 'float'; readonly value: number }
   | { readonly kind: 'ints' | 'floats'; readonly value: readonly number[] }
@@ -28,10 +29,10 @@ export class Value {
   name: string;
   dtype: DType | undefined;
   dims: readonly Dim[] | undefined;
-  /** An initializer's contents. A parameter whose weights are not there yet has none. */
+  /** The contents of an initializer. A parameter without weights has none. */
   tensor: Tensor | undefined;
   producer: Node | undefined;
-  /** The nodes that read this value, each once. */
+  /** The nodes that read this value, each listed once. */
   readonly users: Set<Node> = new Set();
   origin: unknown;
 
@@ -42,7 +43,7 @@ export class Value {
   }
 }
 
-/** What a node is made of; an absent optional input is `undefined`. */
+/** The parts of a node; an absent optional input is `undefined`. */
 export interface NodeInit {
   readonly op: string;
   /** '' is ONNX's own domain. */
@@ -56,7 +57,7 @@ export interface NodeInit {
   readonly origin?: unknown;
 }
 
-/** One operator applied to values. Its inputs change only through the graph, which keeps the users right. */
+/** One operator applied to values. Its inputs are only changed through the graph, which keeps the users up to date. */
 export class Node {
   readonly op: string;
   readonly domain: string;
@@ -80,8 +81,8 @@ export class Node {
 }
 
 /**
- * A graph of values and nodes. `Builder` writes one node by node; the methods here change it and keep producers and users
- * right.
+ * A graph of values and nodes. `Builder` adds nodes one by one; the methods here change the graph and keep producers
+ * and users up to date.
  *
  * @example const convolutions = graph.sorted().filter(({ op }) => op === 'Conv');
  */
@@ -93,7 +94,7 @@ export class Graph {
   readonly nodes: Set<Node> = new Set();
   /** Version of each operator set in use; '' is ONNX's own. */
   readonly opsets: Map<string, number> = new Map([['', opset]]);
-  /** ONNX metadata_props: text that travels with the model, such as its labels. */
+  /** ONNX metadata_props: text stored with the model, such as its labels. */
   readonly metadata: Map<string, string> = new Map();
   origin: unknown;
   #serial: number | undefined;
@@ -102,7 +103,7 @@ export class Graph {
     this.name = name;
   }
 
-  /** Appends a node; its outputs get it as producer and its inputs as user. */
+  /** Appends a node and registers it with its inputs and outputs. */
   add(init: NodeInit): Node {
     const node = new Node(init);
     for (const output of node.outputs) output.producer = node;
@@ -111,7 +112,7 @@ export class Graph {
     return node;
   }
 
-  /** A name that nothing in the graph has: `stem` and a number. */
+  /** A name that is not used in the graph: `stem` and a number. */
   freshName(stem: string): string {
     this.#serial = (this.#serial ?? this.#largestNumber()) + 1;
     return `${stem}_${this.#serial}`;
@@ -124,7 +125,7 @@ export class Graph {
     return names.reduce((largest, name) => Math.max(largest, Number(/_(\d{1,15})(\.|$)/.exec(name)?.[1] ?? 0)), 0);
   }
 
-  /** Lets a node read `value` as its input `index`, in place of what it read there. */
+  /** Replaces input `index` of a node with `value`. */
   setInput(node: Node, index: number, value: Value | undefined): void {
     const old = node.inputs[index];
     node.inputs[index] = value;
@@ -132,7 +133,7 @@ export class Graph {
     value?.users.add(node);
   }
 
-  /** One more output of a node, such as an optional one that was not asked for so far. */
+  /** Adds an output to a node, such as an optional one that was omitted so far. */
   addOutput(node: Node, name: string): Value {
     const value = new Value(name);
     value.producer = node;
@@ -141,10 +142,10 @@ export class Graph {
   }
 
   /**
-   * Every node and graph output that reads `old` reads `replacement` instead. A graph output keeps its name, unless
-   * `replacement` has one to keep: as an input, an initializer or another output of the graph.
+   * Makes all nodes and graph outputs that read `old` read `replacement` instead. A graph output keeps its name, unless
+   * `replacement` must keep its own as an input, an initializer or another output of the graph.
    *
-   * @throws Error when a subgraph reads `old`, which it does by name.
+   * @throws Error if a subgraph reads `old`, since it does so by name.
    */
   replaceAllUses(old: Value, replacement: Value): void {
     for (const node of [...old.users]) {
@@ -165,9 +166,9 @@ export class Graph {
   }
 
   /**
-   * Removes a node whose outputs nobody reads.
+   * Removes a node whose outputs have no readers.
    *
-   * @throws Error naming the output that is still read.
+   * @throws Error naming an output that still has one.
    */
   remove(node: Node): void {
     for (const output of node.outputs) {
@@ -180,7 +181,7 @@ export class Graph {
     this.nodes.delete(node);
   }
 
-  /** Removes every node and initializer from which no graph output can be reached. */
+  /** Removes all nodes and initializers that no graph output depends on. */
   removeDead(): void {
     const outputs = new Set(this.outputs);
     const isRead = (value: Value) => value.users.size > 0 || outputs.has(value);
@@ -192,7 +193,7 @@ export class Graph {
     }
   }
 
-  /** The nodes in an order in which each follows those that it reads from, otherwise as they were added; throws on a cycle. */
+  /** The nodes with producers before their readers, otherwise in the order they were added; throws on a cycle. */
   sorted(): Node[] {
     const done = new Set<Node>();
     const open = new Set<Node>();
@@ -217,7 +218,7 @@ export class Graph {
     return order;
   }
 
-  /** A copy whose nodes and values are new; tensors and origin parts are shared. `map` finds a value's copy. */
+  /** A copy with new nodes and values; tensors and origin parts are shared. `map` finds the copy of a value. */
   clone(): { graph: Graph; map: Map<Value, Value> } {
     const graph = new Graph(this.name);
     const map = new Map<Value, Value>();
@@ -248,7 +249,7 @@ export class Graph {
   }
 }
 
-/** Every value that a node reads, by itself or through its subgraphs. */
+/** Every value that a node reads, directly or through its subgraphs. */
 export function reads(node: Node): Value[] {
   const inputs = node.inputs.filter((value) => value !== undefined);
   return node.captures.length > 0 ? [...inputs, ...node.captures] : inputs;
@@ -256,6 +257,6 @@ export function reads(node: Node): Value[] {
 
 const producers = (node: Node): Node[] => reads(node).flatMap((value) => value.producer ?? []);
 
-/** How messages name a node: `Conv "layer2.1.conv2"`, by its first output where it has no name. */
+/** A node's name in messages: `Conv "layer2.1.conv2"`, or the name of its first output if it has none. */
 export const describe = (node: { op: string; name: string; outputs: readonly Value[] }): string =>
   `${node.op} "${node.name || (node.outputs[0]?.name ?? '')}"`;

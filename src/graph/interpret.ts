@@ -1,6 +1,6 @@
 /**
- * The interpreter: what every operator means, computed in float64 by the plainest code there is. It is slow and it is
- * the definition; shapes, rewrites, gradients, lowering and the runtime are all tested against it.
+ * The interpreter defines what every operator means, with the simplest possible code in float64. It is slow. Shapes,
+ * rewrites, gradients, lowering and the runtime are all tested against it.
  */
 import { UsageError } from '../errors.ts';
 import { type DType, type Tensor, tensor } from '../tensor.ts';
@@ -13,12 +13,12 @@ import { outputDims, outputType } from './shapes.ts';
 export type Tensor64 = Tensor<'float64'>;
 
 /**
- * Runs a graph in float64. `feeds` holds the graph inputs by name, of any data type; initializers may be fed too, to
- * stand in for their own contents.
+ * Runs a graph in float64. `feeds` maps names of graph inputs to tensors of any data type. It may also replace the
+ * contents of initializers.
  *
  * @returns the graph's outputs by name, or the values named in `fetches`.
- * @throws UsageError for a missing input, an unknown operator, or shapes that do not go together.
- * @example evaluate(graph, new Map([['input', image]])).get('logits')
+ * @throws UsageError for a missing input, an unknown operator, or shapes that do not fit together.
+ * @example interpret(graph, new Map([['input', image]])).get('logits')
  */
 export function interpret(
   graph: Graph,
@@ -29,7 +29,7 @@ export function interpret(
   const types = new Map<Value, DType | undefined>();
   for (const value of [...graph.inputs, ...graph.initializers]) {
     const source = feeds.get(value.name) ?? value.tensor;
-    if (!source) throw new UsageError(`The graph's input "${value.name}" was not given.`);
+    if (!source) throw new UsageError(`The graph's input "${value.name}" is missing; add it to the feeds.`);
     arrays.set(value, toArray64(source));
     types.set(value, value.dtype ?? source.dtype);
   }
@@ -38,7 +38,7 @@ export function interpret(
   return new Map(
     fetches.map((name) => {
       const array = byName.get(name);
-      if (!array) throw new UsageError(`The graph computes no value named "${name}".`);
+      if (!array) throw new UsageError(`The graph has no value named "${name}".`);
       return [name, tensor('float64', array.dims, array.data)];
     }),
   );
@@ -47,8 +47,9 @@ export function interpret(
 function evaluateNode(node: Node, arrays: Map<Value, Array64>, types: Map<Value, DType | undefined>): void {
   const op = opTypeOf(node);
   if (!op || isOtherVersion(node, op)) {
-    const which = `${node.domain || 'ai.onnx'}.${node.op}${op ? ` as operator set ${opset} does not have it` : ''}`;
-    throw new UsageError(`${describe(node)}: the interpreter has no kernel for ${which}.`);
+    const name = `${node.domain || 'ai.onnx'}.${node.op}`;
+    const problem = op ? `only supports ${name} as defined in operator set ${opset}` : `has no kernel for ${name}`;
+    throw new UsageError(`${describe(node)}: the interpreter ${problem}.`);
   }
   const inputs = node.inputs.map((value) => value && arrays.get(value)!);
   const first = node.inputs[0] && types.get(node.inputs[0]);
@@ -79,7 +80,7 @@ function evaluateOp<O extends OpType>(
 
 function toArray64({ dims, data, dtype }: Tensor): Array64 {
   if (dtype === 'float16' || dtype === 'bfloat16') {
-    throw new UsageError(`The interpreter does not read ${dtype} tensors.`);
+    throw new UsageError(`The interpreter does not support ${dtype} tensors.`);
   }
   if (data instanceof Float64Array) return { dims, data };
   const isBig = data instanceof BigInt64Array || data instanceof BigUint64Array;

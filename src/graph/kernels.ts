@@ -1,6 +1,6 @@
 /**
- * One float64 kernel per operator, by its definition in the ONNX specification or, for the semantic operators, in
- * PyTorch's terms. Convolution and the pools share the walk over window taps.
+ * One float64 kernel per operator, as defined in the ONNX specification or, for the semantic operators, in PyTorch.
+ * Convolution and pooling share the loop over window taps.
  */
 import { UsageError } from '../errors.ts';
 import { type DType, elements } from '../tensor.ts';
@@ -23,7 +23,7 @@ import { axisOf, constantInts, permutation, reducedAxes, sliceRanges } from './s
 import { everyUpdate, type UpdateOp, updates } from './updates.ts';
 import { resolveWindow, type Window, type WindowAttributes } from './window.ts';
 
-/** Inputs, attributes, the outputs' dimensions, the first input's data type where it is known → the outputs. */
+/** Inputs, attributes, the outputs' dimensions, the first input's data type if known → the outputs. */
 type Kernel<O extends OpType> = (
   inputs: readonly Array64[],
   attributes: Attributes<O>,
@@ -76,7 +76,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
     });
     return [dw];
   },
-  /** Whole numbers are divided towards zero. */
+  /** The quotient of integers is truncated toward zero. */
   Div: (inputs, attributes, dims, dtype) =>
     binary(dtype?.includes('int') ? (a, b) => Math.trunc(a / b) : (a, b) => a / b)(inputs, attributes, dims),
   Exp: unary(Math.exp),
@@ -108,7 +108,7 @@ export const kernels: { readonly [O in OpType]: Kernel<O> } = {
   Mul: binary((a, b) => a * b),
   Neg: unary((x) => -x),
   Pad: ([x, pads, constant], { mode }, [dims]) => {
-    if (mode !== 'constant') throw new UsageError(`mode = "${mode}" is not understood; only "constant" is.`);
+    if (mode !== 'constant') throw new UsageError(`mode is "${mode}", but only "constant" is supported.`);
     const y = { dims: dims!, data: new Float64Array(elements(dims!)).fill(constant?.data[0] ?? 0) };
     const before = constantInts({ tensor: { dtype: 'float64', ...pads! } }, 'pads').slice(0, x!.dims.length);
     eachIndex(dims!, (index, i) => {
@@ -211,7 +211,7 @@ function matMul(a: Array64, b: Array64, dims: readonly number[]): Array64 {
   return y;
 }
 
-/** The greatest element along the axes that `kept` has as 1. */
+/** The maximum along the axes that `kept` has as 1. */
 function peaks(x: Array64, kept: readonly number[]): Array64 {
   const peak = { dims: kept, data: new Float64Array(elements(kept)).fill(-Infinity) };
   eachIndex(x.dims, (index, i) => {
@@ -282,13 +282,13 @@ function convInputGrad(
   return dx;
 }
 
-/** Each channel's own window: a depthwise convolution with a filter of ones, whose taps the pools share. */
+/** Visits the window of each channel separately, as a depthwise convolution does. */
 function eachPoolTap(x: readonly number[], window: Window, tap: (x: number, y: number) => void): void {
   const channels = x[1]!;
   eachTap({ x, w: [channels, 1, ...window.kernel], group: channels, window }, (xi, _, yi) => tap(xi, yi));
 }
 
-/** How many elements each average is taken over, with or without padding. What hangs over in ceil mode never counts. */
+/** The number of elements in each average, with or without padding. What overhangs in ceil mode never counts. */
 export function averageCounts(
   x: readonly number[],
   y: readonly number[],
@@ -331,7 +331,7 @@ function averagePoolGrad(
   return [dx];
 }
 
-/** The greatest element of each window and its offset in x; of equal ones the first in row-major order. */
+/** The maximum of each window and its offset in x; of equal ones, the first in row-major order. */
 function maxPool(
   [x]: readonly Array64[],
   attributes: Attributes<'MaxPool'>,
@@ -384,18 +384,16 @@ function batchNormGrad([dy, x, scale, mean, inverse]: readonly Array64[]): Array
   ];
 }
 
-/** Whole numbers lose their fraction; float32 is not rounded to, as nowhere in the interpreter. */
+/** Integers drop the fraction. Nothing is rounded to float32, here or elsewhere in the interpreter. */
 function castTo(to: number): (x: number) => number {
   const dtype = dtypeOf(to);
   if (dtype === 'float32' || dtype === 'float64') return (x) => x;
   if (dtype === 'bool') return (x) => Number(x !== 0);
   if (dtype?.includes('int')) return Math.trunc;
-  throw new UsageError(
-    `to = ${to} (${dtype ?? 'unknown'}) is not understood; cast to float32, float64, bool or whole numbers.`,
-  );
+  throw new UsageError(`to is ${to} (${dtype ?? 'unknown'}), but expected float32, float64, bool or an integer type.`);
 }
 
-/** The update's definition, applied to each element; scalars are the same for all of them. */
+/** Applies an update's definition to each element; scalars are shared by all elements. */
 function updateKernel<O extends UpdateOp>(op: O): Kernel<O> {
   return (inputs, attributes, dims) => {
     const element = elementOf(op, attributes);

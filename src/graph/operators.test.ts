@@ -1,7 +1,7 @@
 /**
- * Every operator by itself, on the cases of `test/operator-cases.ts`. Standard ones: what the interpreter computes in
- * float64 is what ONNX Runtime computes in float32. Semantic ones: the operator and its body in standard operators
- * compute the same, in the interpreter and on the runtime.
+ * Every operator on the cases of `test/operator-cases.ts`. For standard operators, the interpreter in float64 must
+ * agree with ONNX Runtime in float32. For semantic ones, the operator and its body in standard operators must agree, in
+ * the interpreter and on the runtime.
  */
 import { expect, test } from 'vitest';
 import { Session } from '#platform';
@@ -14,7 +14,7 @@ import type { Graph } from './graph.ts';
 import { interpret } from './interpret.ts';
 import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
 
-/** Bodies with a constant that float32 rounds, such as 1/N or ε: they differ from the operator by that rounding. */
+/** Bodies with a constant that float32 rounds, such as 1/N or ε. They differ from the operator by that rounding. */
 const rounded: ReadonlySet<SemanticOp> = new Set([
   ...(['AdamWUpdate', 'AveragePoolGrad', 'BatchNormTraining', 'MovingAverage', 'SgdUpdate'] as const),
   ...(['SoftmaxCrossEntropy', 'SoftmaxCrossEntropyGrad'] as const),
@@ -27,7 +27,7 @@ async function onRuntime(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Prom
   return results;
 }
 
-/** Same names and shapes, and values within `tolerance` by norm; whole numbers exactly. */
+/** Checks names, shapes, and values within `tolerance` by norm; whole numbers must be exact. */
 function expectSame(actual: Map<string, Tensor>, expected: Map<string, Tensor>, tolerance: number, what: string): void {
   expect([...actual.keys()], what).toEqual([...expected.keys()]);
   for (const [name, { dims, data, dtype }] of actual) {
@@ -41,7 +41,7 @@ function expectSame(actual: Map<string, Tensor>, expected: Map<string, Tensor>, 
 const describeCase = <O extends OpType>(op: O, { inputs, attributes }: Case<O>): string =>
   `${op} (${inputs.map((input) => (input ? `[${input.dims}]` : '-')).join(', ')}) ${JSON.stringify(attributes ?? {})}`;
 
-test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter is ONNX Runtime', async (op) => {
+test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter agrees with ONNX Runtime', async (op) => {
   for (const each of casesOf(op)) {
     const { graph, node, feeds } = graphOf(op, each);
     const expected = interpret(graph, feeds);
@@ -52,7 +52,7 @@ test.each(opTypes.filter((op) => !isSemantic(op)))('%s: the interpreter is ONNX 
   }
 });
 
-test.each(['int32', 'int64'] as const)('Div: whole numbers are divided towards zero, as %s', async (dtype) => {
+test.each(['int32', 'int64'] as const)('Div truncates the quotient of %s toward zero', async (dtype) => {
   const b = new Builder('division');
   const [x, y] = [b.input('x', [6], dtype), b.input('y', [6], dtype)];
   b.output(b.op('Div', [x, y]), 'quotient');
@@ -69,15 +69,15 @@ test.each(['int32', 'int64'] as const)('Div: whole numbers are divided towards z
   expect(Array.from((await onRuntime(b.graph, feeds)).get('quotient')!.data, Number)).toEqual([3, -3, -3, 3, 2, 0]);
 });
 
-test('a body whose constants depend on a free size is refused', () => {
+test('a body whose constants depend on a free size is rejected', () => {
   const b = new Builder('free');
   const x = b.input('x', ['N', 2, 4, 4]);
   const vectors = Array.from({ length: 4 }, (_, i) => b.input(`v${i}`, [2]));
   b.output(b.node('BatchNormTraining', [x, ...vectors], {}, 5).outputs[0]!);
-  expect(() => lowerStandard(b.graph)).toThrow(/^"x" has the shape \[N,2,4,4\]; fix every size/);
+  expect(() => lowerStandard(b.graph)).toThrow(/^"x" has shape \[N,2,4,4\], but every size must be a number/);
 });
 
-test.each(opTypes.filter(isSemantic))('%s: the operator is its body', async (op) => {
+test.each(opTypes.filter(isSemantic))('%s: the operator agrees with its body', async (op) => {
   for (const each of casesOf(op)) {
     const { graph, feeds } = graphOf<OpType>(op, each);
     const body = lowerStandard(graph);

@@ -1,9 +1,9 @@
 /**
- * The operators that this package understands: the one union `OpType` over which every per-operator table is total
- * (shapes, cost, kernels, gradients, lowering), and each operator's attributes with their defaults.
+ * The operators that this package understands. `OpType` is the union over which every per-operator table is total
+ * (shapes, cost, kernels, gradients, lowering). The table here lists each operator's attributes with their defaults.
  *
- * `standard` are ONNX's own, as of operator set 17. `semantic` are the few that training needs and ONNX has no name
- * for; they live in the domain `resnext` until `lower/` writes them out in standard operators.
+ * `standard` operators are ONNX's own, as of operator set 17. `semantic` operators are the few that training needs and
+ * ONNX lacks; they are in the domain `resnext` until `lower/` expands them to standard ones.
  */
 import { float, int, ints, type Spec, string, type ValuesOf } from './attributes.ts';
 import type { Attribute, Node } from './graph.ts';
@@ -11,7 +11,7 @@ import { updateAttributes } from './updates.ts';
 
 export const semanticDomain = 'resnext';
 
-/** Where a kernel slides: `pads` are [begin…, end…], absent lists are ones, absent pads zeros. */
+/** How a kernel slides: `pads` are [begin…, end…]; absent lists are all ones, absent pads are zeros. */
 const window = { kernel_shape: ints(), strides: ints(), pads: ints(), auto_pad: string('NOTSET') };
 const convolution = { ...window, dilations: ints(), group: int(1) };
 
@@ -57,20 +57,20 @@ const standard = {
 };
 
 const semantic = {
-  /** dy, w → dx of the shape `input_shape`: the convolution's gradient by its input. */
+  /** dy, w → dx with shape `input_shape`: the gradient of a convolution with respect to its input. */
   ConvInputGrad: { ...convolution, input_shape: ints() },
-  /** x, dy → dw of the shape `weight_shape`: the convolution's gradient by its weight. */
+  /** x, dy → dw with shape `weight_shape`: the gradient of a convolution with respect to its weight. */
   ConvWeightGrad: { ...convolution, weight_shape: ints() },
-  /** dy → dx of the shape `input_shape`. */
+  /** dy → dx with shape `input_shape`. */
   AveragePoolGrad: { ...window, ceil_mode: int(0), count_include_pad: int(0), input_shape: ints() },
-  /** dy, indices → dx of the shape `input_shape`: each dy goes to the element that MaxPool's `indices` output names. */
+  /** dy, indices → dx with shape `input_shape`: each dy goes to the element that MaxPool's `indices` output names. */
   MaxPoolGrad: { input_shape: ints() },
   /** dy, y → dx: dy where y > 0, else 0. */
   ReluGrad: {},
   /**
    * x, scale, bias, running mean, running variance → y, new running mean, new running variance, and the batch's mean
-   * and 1/√(variance + ε), which the gradient reads. Statistics are the batch's; the running ones move by `momentum`
-   * (PyTorch's: the share of the new value) with the unbiased variance.
+   * and 1/√(variance + ε), which the gradient reads. Normalizes with the batch's statistics. The running ones move by
+   * `momentum` (as in PyTorch, the weight of the new value), with the unbiased variance.
    */
   BatchNormTraining: { epsilon: float(1e-5), momentum: float(0.1) },
   /** dy, x, scale, batch mean, batch 1/√(variance + ε) → dx, dscale, dbias. */
@@ -87,7 +87,7 @@ const operators = { ...standard, ...semantic };
 export type OpType = keyof typeof operators;
 export type SemanticOp = keyof typeof semantic;
 
-/** An operator's attributes with every default filled in. */
+/** An operator's attributes, with defaults filled in. */
 export type Attributes<O extends OpType> = ValuesOf<(typeof operators)[O]>;
 
 export const opTypes: readonly OpType[] = Object.keys(operators) as OpType[];
@@ -97,19 +97,19 @@ const semanticOps: ReadonlySet<string> = new Set(Object.keys(semantic));
 export const isSemantic = (op: OpType): op is SemanticOp => semanticOps.has(op);
 export const domainOf = (op: OpType): string => (isSemantic(op) ? semanticDomain : '');
 
-/** The node's operator if it is one of those known here, else undefined. */
+/** The node's operator if this package knows it, otherwise undefined. */
 export function opTypeOf(node: Pick<Node, 'op' | 'domain'>): OpType | undefined {
   const known = node.domain === semanticDomain ? semanticOps : standardOps;
   const ours = node.domain === semanticDomain || node.domain === '' || node.domain === 'ai.onnx';
   return ours && known.has(node.op) ? (node.op as OpType) : undefined;
 }
 
-/** How many inputs an operator has here where a later operator set has more: axes of Pad and the reductions, from 18 on. */
+/** Number of inputs, where later operator sets have more: Pad and the reductions take axes as an input from 18 on. */
 const maxInputs: { readonly [O in OpType]?: number } = { Pad: 3, ReduceMax: 1, ReduceMean: 1 };
 
 /**
- * Whether a node is of a version of its operator that is not the one described here: it has an attribute, such as Pad's
- * `pads` up to operator set 10, or an input that this one has not. It means something else then.
+ * Whether a node belongs to another version of its operator: it has an attribute (such as Pad's `pads` up to operator
+ * set 10) or an input that the version described here lacks, and so has another meaning.
  */
 export function isOtherVersion({ attributes, inputs }: Pick<Node, 'attributes' | 'inputs'>, op: OpType): boolean {
   const known = operators[op];
@@ -119,14 +119,14 @@ export function isOtherVersion({ attributes, inputs }: Pick<Node, 'attributes' |
   );
 }
 
-/** The node's attributes, defaults filled in. */
+/** The node's attributes, with defaults filled in. */
 export function attributesOf<O extends OpType>(node: Pick<Node, 'attributes'>, op: O): Attributes<O> {
   const specs: Record<string, Spec> = operators[op];
   const entries = Object.entries(specs).map(([name, spec]) => [name, node.attributes.get(name)?.value ?? spec.default]);
   return Object.fromEntries(entries) as Attributes<O>;
 }
 
-/** Plain attribute values as a node stores them, each with the kind that the operator gives it; empty lists are absent. */
+/** Attribute values as a node stores them, each with the kind that the operator declares. Empty lists are left out. */
 export function toAttributes<O extends OpType>(op: O, values: Partial<Attributes<O>>): Map<string, Attribute> {
   const specs: Record<string, Spec> = operators[op];
   const present = Object.entries(values).filter(([, value]) => !Array.isArray(value) || value.length > 0);

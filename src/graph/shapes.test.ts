@@ -1,4 +1,4 @@
-/** What shape inference refuses, word for word with the node's name in front, and how free sizes travel. */
+/** The errors of shape inference, word for word with the node's name in front, and how free sizes are passed on. */
 import { expect, test } from 'vitest';
 import { int64 } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { interpret } from './interpret.ts';
 import type { Attributes, OpType } from './ops.ts';
 import { inferShapes } from './shapes.ts';
 
-/** The shapes of a node named `n` over inputs of these shapes; numbers after `ints` are a constant. */
+/** The output shapes of a node named `n` with inputs of these shapes; numbers in `ints` are a constant. */
 function shapes<O extends OpType>(
   op: O,
   inputs: readonly (readonly Dim[] | { readonly ints: readonly number[] })[],
@@ -64,10 +64,13 @@ test.each<[sentence: string, () => void]>([
         { group: 4 },
       ),
   ],
-  ['Conv "n": group = 0 should be a whole number ≥ 1.', () => shapes('Conv', [map, [4, 4, 1, 1]], { group: 0 })],
-  ['Conv "n": bias has [3] numbers, but there are 2 filters.', () => shapes('Conv', [map, [2, 4, 1, 1], [3]])],
   [
-    'Conv "n": input [4,5,5] and weight [2,4,1,1] should both be [N, C, …map] of the same rank.',
+    'Conv "n": group is 0, but expected a whole number of at least 1.',
+    () => shapes('Conv', [map, [4, 4, 1, 1]], { group: 0 }),
+  ],
+  ['Conv "n": bias has shape [3], but there are 2 filters.', () => shapes('Conv', [map, [2, 4, 1, 1], [3]])],
+  [
+    'Conv "n": input has shape [4,5,5] and weight has shape [2,4,1,1], but expected equal ranks of at least 3.',
     () =>
       shapes('Conv', [
         [4, 5, 5],
@@ -75,25 +78,25 @@ test.each<[sentence: string, () => void]>([
       ]),
   ],
   [
-    'Conv "n": its window spans 7, but the map is 5 wide with padding 0 + 1.',
+    'Conv "n": its window spans 7, but the map has size 5 with padding 0 + 1.',
     () => shapes('Conv', [map, [2, 4, 3, 3]], { dilations: [1, 3], pads: [0, 0, 0, 1] }),
   ],
-  ['Conv "n": strides = [2] should have 2 numbers.', () => shapes('Conv', [map, [2, 4, 3, 3]], { strides: [2] })],
-  ['Conv "n": pads = [1,1] should have 4 numbers.', () => shapes('Conv', [map, [2, 4, 3, 3]], { pads: [1, 1] })],
+  ['Conv "n": strides is [2], but expected 2 numbers.', () => shapes('Conv', [map, [2, 4, 3, 3]], { strides: [2] })],
+  ['Conv "n": pads is [1,1], but expected 4 numbers.', () => shapes('Conv', [map, [2, 4, 3, 3]], { pads: [1, 1] })],
   [
-    'Conv "n": strides = [0,1] should all be at least 1.',
+    'Conv "n": strides is [0,1], but expected numbers of at least 1.',
     () => shapes('Conv', [map, [2, 4, 3, 3]], { strides: [0, 1] }),
   ],
   [
-    'ConvTranspose "n": pads given by auto_pad or output_shape are not understood here; state its pads.',
+    'ConvTranspose "n": pads are given by auto_pad or output_shape, which is not supported; use pads instead.',
     () => shapes('ConvTranspose', [map, [4, 2, 3, 3]], { auto_pad: 'SAME_UPPER' }),
   ],
   [
-    'MaxPool "n": its window spans 6, but the map is 5 wide with padding 0 + 0.',
+    'MaxPool "n": its window spans 6, but the map has size 5 with padding 0 + 0.',
     () => shapes('MaxPool', [map], { kernel_shape: [6, 6] }),
   ],
   [
-    'MaxPool "n": storage_order = 1 is not understood; use 0.',
+    'MaxPool "n": storage_order is 1, but only 0 is supported.',
     () => shapes('MaxPool', [map], { kernel_shape: [2, 2], storage_order: 1 }, 2),
   ],
   [
@@ -101,15 +104,15 @@ test.each<[sentence: string, () => void]>([
     () => shapes('BatchNormalization', [map, [4], [4], [3], [4]]),
   ],
   [
-    'BatchNormalization "n": training_mode = 1 is not understood; export the model for inference.',
+    'BatchNormalization "n": training_mode is 1, which is not supported; export the model for inference.',
     () => shapes('BatchNormalization', [map, [4], [4], [4], [4]], { training_mode: 1 }),
   ],
   [
-    'BatchNormTraining "n": [1,4,1,1] has one value per channel, which has no variance; use a larger batch or map.',
+    'BatchNormTraining "n": [1,4,1,1] has only one value per channel and thus no variance; use a larger batch or map.',
     () => shapes('BatchNormTraining', [[1, 4, 1, 1], [4], [4], [4], [4]], {}, 5),
   ],
   [
-    'Add "n": shapes [2,3] and [2,4] do not broadcast: 3 against 4 on axis 1.',
+    'Add "n": shapes [2,3] and [2,4] do not broadcast: axis 1 has sizes 3 and 4.',
     () =>
       shapes('Add', [
         [2, 3],
@@ -117,7 +120,7 @@ test.each<[sentence: string, () => void]>([
       ]),
   ],
   [
-    'Concat "n": [2,4] and [3,4] differ beside the axis 1 they are joined on.',
+    'Concat "n": [2,4] and [3,4] may only differ on axis 1, where they are concatenated.',
     () =>
       shapes(
         'Concat',
@@ -129,7 +132,7 @@ test.each<[sentence: string, () => void]>([
       ),
   ],
   [
-    'Concat "n": axis 2 is not one of [3,4].',
+    'Concat "n": axis is 2, but expected an axis of [3,4].',
     () =>
       shapes(
         'Concat',
@@ -141,7 +144,7 @@ test.each<[sentence: string, () => void]>([
       ),
   ],
   [
-    'Gemm "n": [2,3] and [4,5] do not multiply: 3 columns against 4 rows.',
+    'Gemm "n": [2,3] and [4,5] cannot be multiplied: 3 columns, but 4 rows.',
     () =>
       shapes('Gemm', [
         [2, 3],
@@ -149,7 +152,7 @@ test.each<[sentence: string, () => void]>([
       ]),
   ],
   [
-    'Gemm "n": [3,2] and [5,4] do not multiply: 3 columns against 4 rows.',
+    'Gemm "n": [3,2] and [5,4] cannot be multiplied: 3 columns, but 4 rows.',
     () =>
       shapes(
         'Gemm',
@@ -161,11 +164,11 @@ test.each<[sentence: string, () => void]>([
       ),
   ],
   [
-    'Gemm "n": shapes [2,5] and [4] do not broadcast: 5 against 4 on axis 1.',
+    'Gemm "n": shapes [2,5] and [4] do not broadcast: axis 1 has sizes 5 and 4.',
     () => shapes('Gemm', [[2, 3], [3, 5], [4]]),
   ],
   [
-    'MatMul "n": [2,3] and [2,4,5] do not multiply: 3 columns against 4 rows.',
+    'MatMul "n": [2,3] and [2,4,5] cannot be multiplied: 3 columns, but 4 rows.',
     () =>
       shapes('MatMul', [
         [2, 3],
@@ -174,27 +177,24 @@ test.each<[sentence: string, () => void]>([
   ],
   ['Reshape "n": [2,3,4] cannot be reshaped to [5,-1].', () => shapes('Reshape', [[2, 3, 4], { ints: [5, -1] }])],
   ['Reshape "n": [2,3,4] cannot be reshaped to [5,5].', () => shapes('Reshape', [[2, 3, 4], { ints: [5, 5] }])],
+  ['Reshape "n": its shape must be a constant, but the graph computes it.', () => shapes('Reshape', [square, [1]])],
   [
-    'Reshape "n": its shape should be a constant, but is computed by the graph.',
-    () => shapes('Reshape', [square, [1]]),
-  ],
-  [
-    'Slice "n": steps = [0] should not be 0.',
+    'Slice "n": steps is [0], but no step may be 0.',
     () => shapes('Slice', [[5], ...[[4], [0], [0], [0]].map((ints) => ({ ints }))]),
   ],
   [
-    'Split "n": axis 0 of [5,2] does not split into 2 equal parts; name the sizes.',
+    'Split "n": axis 0 of [5,2] cannot be split into 2 equal parts; give the sizes.',
     () => shapes('Split', [[5, 2]], { axis: 0 }, 2),
   ],
   [
-    'Split "n": axis 0 of [5,2] does not split into 2 parts of [2,2].',
+    'Split "n": axis 0 of [5,2] cannot be split into 2 parts of sizes [2,2].',
     () => shapes('Split', [[5, 2], { ints: [2, 2] }], { axis: 0 }, 2),
   ],
 ])('%s', (sentence, build) => {
   expect(build).toThrow(new UsageError(sentence));
 });
 
-test('a free size travels through operators, and what nobody knows is "?"', () => {
+test('free sizes are passed on through operators, and unknown ones are printed as "?"', () => {
   expect(
     shapes('Conv', [
       ['N', 4, 'H', 9],
@@ -238,7 +238,7 @@ test('a free size travels through operators, and what nobody knows is "?"', () =
   expect(shapes('Gemm', [['N', 3], [3, 5], [5]])).toEqual([['N', 5]]);
 });
 
-test.each(['A', 'B', 'C'] as const)('the batch N travels through a whole ResNeXt in form %s', (form) => {
+test.each(['A', 'B', 'C'] as const)('the batch N is passed on through a whole ResNeXt in form %s', (form) => {
   const { graph } = resnext({
     depths: [1, 2],
     cardinality: 2,
@@ -253,10 +253,10 @@ test.each(['A', 'B', 'C'] as const)('the batch N travels through a whole ResNeXt
 });
 
 test.each<[what: string, op: string, attribute: string | undefined]>([
-  ['an attribute that has become an input', 'ReduceSum', 'axes'],
-  ['an attribute that has come later', 'Split', 'num_outputs'],
-  ['an input that has been an attribute', 'ReduceMean', undefined],
-])('%s is of another operator set: %s is not taken for what it is here', (_, op, attribute) => {
+  ['an attribute that is now an input', 'ReduceSum', 'axes'],
+  ['an attribute that was added later', 'Split', 'num_outputs'],
+  ['an input that used to be an attribute', 'ReduceMean', undefined],
+])('%s marks another operator set: %s is then unknown', (_, op, attribute) => {
   const b = new Builder('version');
   const x = b.input('x', [2, 4]);
   const inputs = attribute ? [x] : [x, b.ints([1])];
@@ -266,11 +266,11 @@ test.each<[what: string, op: string, attribute: string | undefined]>([
   inferShapes(b.graph);
   expect(outputs[0]!.dims).toBeUndefined();
   expect(() => interpret(b.graph, new Map([['x', tensor('float32', [2, 4])]]))).toThrow(
-    new UsageError(`${op} "n": the interpreter has no kernel for ai.onnx.${op} as operator set 17 does not have it.`),
+    new UsageError(`${op} "n": the interpreter only supports ai.onnx.${op} as defined in operator set 17.`),
   );
 });
 
-test('shapes behind an operator that nobody knows stay open', () => {
+test('shapes behind an unknown operator stay unknown', () => {
   const b = new Builder('foreign');
   const x = b.input('x', [2, 3]);
   const y = b.op('Relu', [x]);

@@ -1,7 +1,7 @@
 /**
- * Shapes: for every operator, what comes out from what goes in. A dimension may be a name (the batch `N`) and then
- * travels unchanged; `unknownDim` is a size that nobody knows. A rule that finds inputs which cannot go together throws a
- * sentence with the numbers, and `inferShapes` puts the node in front of it.
+ * Shape inference: for every operator, the shapes of its outputs from its inputs. A dimension may be a name (the batch
+ * `N`) and is then passed on; `unknownDim` is a size that nothing determines. If inputs do not fit together, a rule
+ * throws a sentence with the numbers, and `inferShapes` puts the node in front of it.
  */
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
@@ -13,7 +13,7 @@ import { resolveWindow } from './window.ts';
 
 type Dims = readonly Dim[];
 
-/** What a rule may look at: an input's shape and, where it is a constant, its contents. */
+/** What a rule can look at: an input's shape and, if it is a constant, its contents. */
 export interface Shaped {
   readonly dims: Dims;
   readonly dtype?: DType | undefined;
@@ -32,7 +32,8 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   AveragePool: ([x], attributes) => [[...x!.dims.slice(0, 2), ...resolveWindow(attributes, x!.dims.slice(2)).output]],
   AveragePoolGrad: (_, attributes) => shapeAttribute(attributes),
   BatchNormalization: (inputs, { training_mode }) => {
-    if (training_mode) throw new UsageError('training_mode = 1 is not understood; export the model for inference.');
+    if (training_mode)
+      throw new UsageError('training_mode is 1, which is not supported; export the model for inference.');
     return [normalized(inputs)];
   },
   BatchNormGrad: ([dy, , scale]) => [dy!.dims, scale!.dims, scale!.dims],
@@ -55,7 +56,7 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
   LogSoftmax: same,
   MatMul: ([a, b]) => [matMul(a!.dims, b!.dims)],
   MaxPool: ([x], attributes, count) => {
-    if (count > 1 && attributes.storage_order) throw new UsageError('storage_order = 1 is not understood; use 0.');
+    if (count > 1 && attributes.storage_order) throw new UsageError('storage_order is 1, but only 0 is supported.');
     const dims = [...x!.dims.slice(0, 2), ...resolveWindow(attributes, x!.dims.slice(2)).output];
     return new Array<Dims>(count).fill(dims);
   },
@@ -91,9 +92,9 @@ const rules: { readonly [O in OpType]: ShapeRule<O> } = {
 };
 
 /**
- * The shapes of what `op` makes.
+ * The shapes of an operator's outputs.
  *
- * @throws UsageError when the inputs do not go together; the message has the numbers, not the node.
+ * @throws UsageError if the inputs do not fit together; the message has the numbers, but not the node.
  */
 export function outputDims<O extends OpType>(
   op: O,
@@ -105,10 +106,10 @@ export function outputDims<O extends OpType>(
 }
 
 /**
- * Fills in the shape of every value that known operators make, in place. Values behind unknown operators, and other
- * versions of known ones, are left as they are.
+ * Fills in the shape of every value that a known operator produces, in place. Values behind unknown operators, or
+ * behind other versions of known ones, are left unchanged.
  *
- * @throws UsageError naming the node whose inputs do not go together.
+ * @throws UsageError naming the node whose inputs do not fit together.
  * @example inferShapes(graph); graph.outputs[0].dims // ['N', 1000]
  */
 export function inferShapes(graph: Graph): void {
@@ -121,7 +122,7 @@ export function outputType(node: Node, op: OpType, index: number, first = node.i
   return op === 'MaxPool' && index === 1 ? 'int64' : first;
 }
 
-/** The shapes of one node's outputs, from its inputs. */
+/** Infers the shapes of one node's outputs from its inputs. */
 export function inferNode(node: Node): void {
   const op = opTypeOf(node);
   if (!op || isOtherVersion(node, op) || node.inputs.some((input) => input && !input.dims)) return;
@@ -138,38 +139,40 @@ export function inferNode(node: Node): void {
 }
 
 /**
- * A value's dimensions where every one must be a number.
+ * The dimensions of a value whose shape must be fully known.
  *
- * @throws UsageError naming the value where one is free, or none is known.
+ * @throws UsageError naming the value if a dimension is free or unknown.
  */
 export function sizes(value: Value): readonly number[] {
   const { name, dims } = value;
   if (dims?.every((dim) => typeof dim === 'number')) return dims;
-  throw new UsageError(`"${name}" has the shape [${dims ?? 'unknown'}]; fix every size, such as the batch's, first.`);
+  throw new UsageError(
+    `"${name}" has shape [${dims ?? 'unknown'}], but every size must be a number; fix the batch size and other free sizes first.`,
+  );
 }
 
-/** The constant whole numbers of an input, such as Reshape's shape. */
+/** The constant integers of an input, such as Reshape's shape. */
 export function constantInts(input: Pick<Shaped, 'tensor'>, what: string): number[] {
-  if (!input.tensor) throw new UsageError(`its ${what} should be a constant, but is computed by the graph.`);
+  if (!input.tensor) throw new UsageError(`its ${what} must be a constant, but the graph computes it.`);
   return Array.from(input.tensor.data as ArrayLike<number | bigint>, Number);
 }
 
 /** `axis` counted from the front. */
 export function axisOf(axis: number, dims: Dims): number {
   const index = axis < 0 ? axis + dims.length : axis;
-  if (!(index >= 0 && index < dims.length)) throw new UsageError(`axis ${axis} is not one of [${dims}].`);
+  if (!(index >= 0 && index < dims.length)) throw new UsageError(`axis is ${axis}, but expected an axis of [${dims}].`);
   return index;
 }
 
-/** Transpose's `perm`, by default the reverse order. */
+/** Transpose's `perm`; defaults to the reverse order. */
 export const permutation = (perm: readonly number[], rank: number): readonly number[] =>
   perm.length > 0 ? perm : Array.from({ length: rank }, (_, i) => rank - 1 - i);
 
-/** The axes that a reduction goes over: all of them where none are named, or none where ONNX's `noop` says so. */
+/** The axes that a reduction covers. If none are named, that is all of them, or none if ONNX's `noop` is set. */
 export const reducedAxes = (axes: readonly number[], dims: Dims, noop = 0): number[] =>
   axes.length > 0 || noop ? axes.map((axis) => axisOf(axis, dims)) : dims.map((_, axis) => axis);
 
-/** ONNX broadcasting, aligned at the last axis: equal sizes, or one of them 1. */
+/** ONNX broadcasting, aligned at the last axis: sizes must be equal, or one of them 1. */
 function broadcastDims(a: Dims, b: Dims): Dims {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
@@ -178,14 +181,14 @@ function broadcastDims(a: Dims, b: Dims): Dims {
     if (left === right || right === 1) return left;
     if (left === 1 || typeof left === 'string') return right;
     if (typeof right === 'string') return left;
-    throw new UsageError(`shapes [${a}] and [${b}] do not broadcast: ${left} against ${right} on axis ${i}.`);
+    throw new UsageError(`shapes [${a}] and [${b}] do not broadcast: axis ${i} has sizes ${left} and ${right}.`);
   });
 }
 
 /** Whether two sizes are known to differ. */
 const clash = (a: Dim, b: Dim): boolean => typeof a === 'number' && typeof b === 'number' && a !== b;
 
-/** The size of one axis that is the product of several. */
+/** The size of an axis that is the product of several. */
 function product(dims: Dims): Dim {
   const names = dims.filter((dim) => typeof dim === 'string');
   const size = dims.reduce<number>((total, dim) => (typeof dim === 'number' ? total * dim : total), 1);
@@ -194,24 +197,26 @@ function product(dims: Dims): Dim {
 }
 
 /**
- * Grouped convolution: g groups cut n_in input channels into g maps of n_in/g and n_out filters into g sets of n_out/g;
- * a filter sees the n_in/g channels of its own group and no others.
+ * Grouped convolution: g groups divide n_in input channels into g maps of n_in/g channels, and n_out filters into g
+ * sets of n_out/g. A filter only sees the n_in/g channels of its own group.
  */
 function convolved(x: Shaped, w: Shaped, b: Shaped | undefined, attributes: Attributes<'Conv'>): Dims {
   const [batch, channels, ...spatial] = x.dims;
   const [filters, perGroup, ...kernel] = w.dims as number[];
   const { group } = attributes;
   if (batch === undefined || x.dims.length !== w.dims.length || spatial.length === 0) {
-    throw new UsageError(`input [${x.dims}] and weight [${w.dims}] should both be [N, C, …map] of the same rank.`);
+    throw new UsageError(
+      `input has shape [${x.dims}] and weight has shape [${w.dims}], but expected equal ranks of at least 3.`,
+    );
   }
   checkGroups(group, channels!, filters!, perGroup!);
-  if (b && b.dims[0] !== filters)
-    throw new UsageError(`bias has [${b.dims}] numbers, but there are ${filters} filters.`);
+  if (b && b.dims[0] !== filters) throw new UsageError(`bias has shape [${b.dims}], but there are ${filters} filters.`);
   return [batch, filters!, ...resolveWindow(attributes, spatial, kernel).output]; // [N, n_out, H', W']
 }
 
 function checkGroups(group: number, channels: Dim, filters: number, perGroup: number): void {
-  if (!Number.isInteger(group) || group < 1) throw new UsageError(`group = ${group} should be a whole number ≥ 1.`);
+  if (!Number.isInteger(group) || group < 1)
+    throw new UsageError(`group is ${group}, but expected a whole number of at least 1.`);
   if (typeof channels === 'number' && channels % group !== 0) {
     throw new UsageError(`${group} groups do not divide the ${channels} input channels.`);
   }
@@ -226,7 +231,7 @@ function transposeConvolved(x: Shaped, w: Shaped, attributes: Attributes<'ConvTr
   const [batch, , ...spatial] = x.dims;
   const [, perGroup, ...kernel] = w.dims as number[];
   if (attributes.auto_pad.startsWith('SAME') || attributes.output_shape.length > 0) {
-    throw new UsageError(`pads given by auto_pad or output_shape are not understood here; state its pads.`);
+    throw new UsageError(`pads are given by auto_pad or output_shape, which is not supported; use pads instead.`);
   }
   const unbounded = spatial.map(() => unknownDim); // the window slides over the result, which always has room for it
   const { strides, dilations, begin, end } = resolveWindow(attributes, unbounded, kernel);
@@ -249,11 +254,11 @@ function normalized([x, ...statistics]: readonly Shaped[]): Dims {
   return x!.dims;
 }
 
-/** One value has no variance, and the unbiased one of a running statistic would be 0/0. */
+/** A single value has no variance, and the unbiased variance of a running statistic would be 0/0. */
 function batchNormalized(inputs: readonly Shaped[]): Dims {
   const dims = normalized(inputs);
   if (dims.every((dim, axis) => axis === 1 || dim === 1)) {
-    throw new UsageError(`[${dims}] has one value per channel, which has no variance; use a larger batch or map.`);
+    throw new UsageError(`[${dims}] has only one value per channel and thus no variance; use a larger batch or map.`);
   }
   return dims;
 }
@@ -264,7 +269,10 @@ function concatenated(inputs: readonly Shaped[], axis: number): Dims {
   const other = inputs.find(
     ({ dims }) => dims.length !== first.length || dims.some((d, i) => i !== along && clash(d, first[i]!)),
   );
-  if (other) throw new UsageError(`[${other.dims}] and [${first}] differ beside the axis ${axis} they are joined on.`);
+  if (other)
+    throw new UsageError(
+      `[${other.dims}] and [${first}] may only differ on axis ${axis}, where they are concatenated.`,
+    );
   const sizes = inputs.map(({ dims }) => dims[along]!);
   const total = sizes.some((size) => typeof size === 'string')
     ? unknownDim
@@ -276,7 +284,7 @@ function gemm(a: Shaped, b: Shaped, c: Shaped | undefined, { transA, transB }: A
   const [m, k] = transA ? [a.dims[1]!, a.dims[0]!] : [a.dims[0]!, a.dims[1]!];
   const [k2, n] = transB ? [b.dims[1]!, b.dims[0]!] : [b.dims[0]!, b.dims[1]!];
   if (a.dims.length !== 2 || b.dims.length !== 2 || clash(k, k2)) {
-    throw new UsageError(`[${a.dims}] and [${b.dims}] do not multiply: ${k} columns against ${k2} rows.`);
+    throw new UsageError(`[${a.dims}] and [${b.dims}] cannot be multiplied: ${k} columns, but ${k2} rows.`);
   }
   if (c) broadcastDims([m, n], c.dims);
   return [m, n];
@@ -284,7 +292,7 @@ function gemm(a: Shaped, b: Shaped, c: Shaped | undefined, { transA, transB }: A
 
 function matMul(a: Dims, b: Dims): Dims {
   if (a.length < 2 || b.length < 2 || clash(a.at(-1)!, b.at(-2)!)) {
-    throw new UsageError(`[${a}] and [${b}] do not multiply: ${a.at(-1)} columns against ${b.at(-2)} rows.`);
+    throw new UsageError(`[${a}] and [${b}] cannot be multiplied: ${a.at(-1)} columns, but ${b.at(-2)} rows.`);
   }
   return [...broadcastDims(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
 }
@@ -302,7 +310,7 @@ function reduced(dims: Dims, axes: readonly number[], keepdims: number, noop = 0
   return keepdims ? dims.map((size, i) => (gone.has(i) ? 1 : size)) : dims.filter((_, i) => !gone.has(i));
 }
 
-/** 0 keeps an axis, -1 takes what is left. */
+/** 0 keeps an axis, -1 takes the rest. */
 function reshaped(dims: Dims, shape: readonly number[]): Dims {
   const kept = shape.map((size, i) => (size === 0 ? dims[i]! : size));
   const free = kept.indexOf(-1);
@@ -316,7 +324,7 @@ function reshaped(dims: Dims, shape: readonly number[]): Dims {
   return free < 0 ? kept : kept.with(free, rest);
 }
 
-/** Slice's ranges per axis: first index, how many, and the step, which may go backwards. */
+/** Slice's range on each axis: start index, size, and step, which may be negative. */
 export function sliceRanges(inputs: readonly Shaped[]): { start: number; size: Dim; step: number }[] {
   const [x, startsInput, endsInput, axesInput, stepsInput] = inputs;
   const starts = constantInts(startsInput!, 'starts');
@@ -325,14 +333,14 @@ export function sliceRanges(inputs: readonly Shaped[]): { start: number; size: D
     ? constantInts(axesInput, 'axes').map((axis) => axisOf(axis, x!.dims))
     : starts.map((_, i) => i);
   const steps = stepsInput ? constantInts(stepsInput, 'steps') : starts.map(() => 1);
-  if (steps.includes(0)) throw new UsageError(`steps = [${steps}] should not be 0.`);
+  if (steps.includes(0)) throw new UsageError(`steps is [${steps}], but no step may be 0.`);
   return x!.dims.map((size, axis) => {
     const i = axes.indexOf(axis);
     if (i < 0) return { start: 0, size, step: 1 };
     const step = steps[i]!;
     if (typeof size === 'string') return { start: starts[i]!, size: unknownDim, step };
-    const [least, most] = step > 0 ? [0, size] : [-1, size - 1];
-    const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, least), most);
+    const [min, max] = step > 0 ? [0, size] : [-1, size - 1];
+    const clamp = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, min), max);
     const start = clamp(starts[i]!);
     return { start, size: Math.max(0, Math.ceil((clamp(ends[i]!) - start) / step)), step };
   });
@@ -346,12 +354,12 @@ function split(dims: Dims, axis: number, sizes: Shaped | undefined, count: numbe
     const parts = constantInts(sizes, 'split');
     const sum = parts.reduce((a, b) => a + b, 0);
     if (parts.length !== count || (typeof total === 'number' && sum !== total)) {
-      throw new UsageError(`axis ${axis} of [${dims}] does not split into ${count} parts of [${parts}].`);
+      throw new UsageError(`axis ${axis} of [${dims}] cannot be split into ${count} parts of sizes [${parts}].`);
     }
     return parts.map((size) => dims.with(axis, size));
   }
   if (typeof total !== 'number' || total % count !== 0) {
-    throw new UsageError(`axis ${axis} of [${dims}] does not split into ${count} equal parts; name the sizes.`);
+    throw new UsageError(`axis ${axis} of [${dims}] cannot be split into ${count} equal parts; give the sizes.`);
   }
   return new Array<Dims>(count).fill(dims.with(axis, total / count));
 }

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { resnext } from '../model/resnext.ts';
 import { tensor } from '../tensor.ts';
 import { Graph, Value } from './graph.ts';
-import { printNode, toText } from './text.ts';
+import { nodeToText, toText } from './text.ts';
 
-test('a block of form A: two branches, added', () => {
+test('formats a block of form A with two branches', () => {
   const { graph } = resnext({
     depths: [1],
     cardinality: 2,
@@ -82,7 +82,7 @@ test('a block of form A: two branches, added', () => {
   `);
 });
 
-test('attributes of every kind, an absent input, and an operator of another domain', () => {
+test('formats attributes of every kind, an absent input and an operator of another domain', () => {
   const graph = new Graph('kinds');
   const node = graph.add({
     op: 'Mystery',
@@ -98,7 +98,7 @@ test('attributes of every kind, an absent input, and an operator of another doma
       ['body', { kind: 'opaque', value: {} }],
     ]),
   });
-  expect(printNode(node)).toMatchInlineSnapshot(
+  expect(nodeToText(node)).toMatchInlineSnapshot(
     `"y, z = elsewhere.Mystery <number = 0.5, list = [1, 2], text = "say \\"x\\"", texts = ["p", "q"], constant = float32[2,3], body = …> (a, , b)"`,
   );
 });

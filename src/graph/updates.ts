@@ -1,10 +1,10 @@
 /**
- * The operators that end a training step: each computes the next state element by element, from vectors of one length
- * and from scalars that all elements share. An entry holds the attributes and the definition for one element; shape,
- * cost and kernel follow from it. `lower/updates.ts` writes them in standard operators, and the blocked lowering may
- * join the vectors of several nodes into one.
+ * The operators that end a training step. Each computes the next state element by element, from vectors of equal length
+ * and from scalars that all elements share. An entry has the attributes and the definition for one element; shape, cost
+ * and kernel follow from it. `lower/updates.ts` expands them to standard operators, and the blocked lowering may join
+ * the vectors of several nodes into one.
  *
- * An optimizer that needs more than one element at a time, such as LARS with its norms, is an ordinary operator instead.
+ * An optimizer that needs several elements at a time, such as LARS with its norms, is an ordinary operator instead.
  */
 import { float, int, type Specs, type ValuesOf } from './attributes.ts';
 
@@ -35,7 +35,7 @@ export const updates = {
   MovingAverage: update({ decay: float(0.999) }, ({ decay }) => (value, average) => [
     decay * average + (1 - decay) * value,
   ]),
-  /** w, gradient, momentum buffer, learning rate → new w, new buffer: stochastic gradient descent as PyTorch computes it. */
+  /** w, gradient, momentum buffer, learning rate → new w, new buffer: stochastic gradient descent as in PyTorch. */
   SgdUpdate: update(
     { momentum: float(0), nesterov: int(0), weight_decay: float(0) },
     ({ momentum, nesterov, weight_decay }) =>
@@ -54,7 +54,7 @@ const names: ReadonlySet<string> = new Set(updateOps);
 
 export const isUpdate = (op: string | undefined): op is UpdateOp => op !== undefined && names.has(op);
 
-/** A table with a row for each of these operators. */
+/** A table with one row per update operator. */
 export const everyUpdate = <T>(row: (op: UpdateOp) => T): { readonly [O in UpdateOp]: T } =>
   Object.fromEntries(updateOps.map((op) => [op, row(op)])) as { readonly [O in UpdateOp]: T };
 

@@ -1,6 +1,6 @@
 /**
- * How a kernel slides over a map: ONNX's window attributes (Conv, ConvTranspose, MaxPool, AveragePool) with absent
- * lists and `auto_pad` resolved to numbers, one per spatial axis.
+ * How a kernel slides over a map: ONNX's window attributes (Conv, ConvTranspose, MaxPool, AveragePool) resolved to
+ * numbers, one per spatial axis, including absent lists and `auto_pad`.
  *
  * A window of k taps, dilated by d, spans d·(k − 1) + 1 and fits ⌊(size + pads − span) / stride⌋ + 1 times.
  */
@@ -23,20 +23,20 @@ export interface Window {
   /** Padding before and after each spatial axis. */
   readonly begin: readonly number[];
   readonly end: readonly number[];
-  /** Size of the result along each spatial axis; unknown where the map's size is. */
+  /** Size of the output along each spatial axis; unknown if the size of the map is. */
   readonly output: readonly Dim[];
 }
 
 /**
- * The window over maps of size `input`. `kernel` overrides the attribute where a weight decides it.
+ * Resolves the window over maps of size `input`. `kernel` overrides the attribute with the shape of a weight.
  *
- * @throws UsageError when a list has another length than the spatial axes, or the window does not fit.
+ * @throws UsageError if a list does not match the number of spatial axes, or the window does not fit.
  */
 export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[], kernel?: readonly number[]): Window {
   const rank = input.length;
   const list = (name: string, values: readonly number[] | undefined, absent: number, count = rank) => {
     if (!values || values.length === 0) return new Array<number>(count).fill(absent);
-    if (values.length !== count) throw new UsageError(`${name} = [${values}] should have ${count} numbers.`);
+    if (values.length !== count) throw new UsageError(`${name} is [${values}], but expected ${count} numbers.`);
     return values;
   };
   const taps = kernel ?? list('kernel_shape', attributes.kernel_shape, 1);
@@ -44,7 +44,8 @@ export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[
   const dilations = list('dilations', attributes.dilations, 1);
   const pads = list('pads', attributes.pads, 0, 2 * rank);
   for (const [name, values] of Object.entries({ kernel_shape: taps, strides, dilations })) {
-    if (values.some((value) => !(value >= 1))) throw new UsageError(`${name} = [${values}] should all be at least 1.`);
+    if (values.some((value) => !(value >= 1)))
+      throw new UsageError(`${name} is [${values}], but expected numbers of at least 1.`);
   }
   const begin = pads.slice(0, rank);
   const end = pads.slice(rank);
@@ -62,12 +63,12 @@ export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[
   return { kernel: taps, strides, dilations, begin, end, output };
 }
 
-/** How often a window fits. In ceil mode the last one may hang over the end, but must start within the map. */
+/** How many times a window fits. In ceil mode the last one may extend past the end, but must start within the map. */
 function positions(size: number, span: number, stride: number, begin: number, end: number, ceil: boolean): number {
   const room = size + begin + end - span;
   const count = (ceil ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1;
   if (count < 1) {
-    throw new UsageError(`its window spans ${span}, but the map is ${size} wide with padding ${begin} + ${end}.`);
+    throw new UsageError(`its window spans ${span}, but the map has size ${size} with padding ${begin} + ${end}.`);
   }
   return ceil && (count - 1) * stride >= size + begin ? count - 1 : count;
 }

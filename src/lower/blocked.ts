@@ -41,8 +41,8 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
  * Lowers a training step to blocks of `block` channels. The result computes the same.
  *
  * @param block block size of the runtime's layout, from `thisMachine`.
- * @throws UsageError naming a value whose shape must be fully known but is not, a node with a subgraph, or an output of the
- *   step that another node reads.
+ * @throws UsageError naming a value whose shape must be fully known but is not, a node with a subgraph, or an output of
+ *   the step that another node reads.
  * @example const fast = lowerBlocked(trainingStep(model.graph, options).graph, 16);
  */
 export function lowerBlocked(source: Graph, block: number): Graph {
@@ -75,7 +75,7 @@ export function lowerBlocked(source: Graph, block: number): Graph {
     layouts,
     updates.filter((node) => !isAverage(node)),
   );
-  updateVectors(layouts, updates.filter(isAverage)); // of what the updates before gave
+  updateVectors(layouts, updates.filter(isAverage)); // averages read the updated state
   for (const output of source.outputs) b.graph.outputs.push(named(b, layouts.plain(output), output.name));
   b.graph.removeDead();
   return b.graph;

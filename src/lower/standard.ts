@@ -1,7 +1,7 @@
 /**
- * Writes every semantic operator out in standard ONNX operators, so that the graph runs on any provider and in any
- * browser. Each body is the operator's definition in ONNX's own terms; the interpreter gives the same numbers for the
- * operator and for its body. This lowering is the reference for every faster one, and their fallback.
+ * Expands every semantic operator to standard ONNX operators, so that the graph runs on any provider and in any
+ * browser. Each body is the operator's definition in ONNX's own terms, and the interpreter gives the same numbers for
+ * both. This lowering is the reference for faster ones, and their fallback.
  */
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
@@ -42,13 +42,13 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
   ...updateBodies,
 };
 
-/** max(0, min(1, largest · y)) is 0 for y = 0 and 1 for every positive normal number: an exact mask in one pass. */
+/** max(0, min(1, largest · y)) is 0 for y = 0 and 1 for any positive normal number: an exact mask in one pass. */
 export const largestFloat32 = 3.4028234663852886e38;
 
 /**
  * A copy of the graph without semantic operators.
  *
- * @throws UsageError naming a value whose shape is not all numbers where a body needs it.
+ * @throws UsageError naming a value whose shape must be fully known but is not.
  * @example const runnable = lowerStandard(trainingStep(model, options).graph);
  */
 export function lowerStandard(source: Graph): Graph {
@@ -68,7 +68,7 @@ export function lowerStandard(source: Graph): Graph {
   return graph;
 }
 
-/** A semantic operator's outputs, computed by standard operators that are added to the builder's graph. */
+/** Adds the standard operators that compute a semantic operator's outputs. */
 export function expandSemantic<O extends SemanticOp>(
   b: Builder,
   op: O,
@@ -78,16 +78,16 @@ export function expandSemantic<O extends SemanticOp>(
   return bodies[op](b, inputs, attributesOf(node, op));
 }
 
-/** A vector of one number per channel, shaped to broadcast over [N, C, H, W]. */
+/** A vector with one number per channel, shaped to broadcast over [N, C, H, W]. */
 const perChannel = (b: Builder, vector: Value): Value => b.op('Reshape', [vector, b.ints([1, -1, 1, 1])]);
 
-/** Rows first, then the rest: short sums of sums round less than one long sum. */
+/** Sums rows first, then the rest: short sums of sums have smaller rounding errors than one long sum. */
 const sumOverMaps = (b: Builder, x: Value): Value => {
   const rows = b.op('ReduceSum', [x, b.ints([3])], { keepdims: 0 }); // [N, C, H]
   return b.op('ReduceSum', [rows, b.ints([0, 2])], { keepdims: 0 }); // [C]
 };
 
-/** The transposed convolution whose result has exactly the shape of the convolution's input. */
+/** A transposed convolution whose output has exactly the shape of the convolution's input. */
 function transposed(b: Builder, dy: Value, w: Value, window: Window, input: readonly number[], group: number): Value {
   const { kernel, strides, dilations, begin } = window;
   const output = sizes(dy).slice(2);
@@ -112,8 +112,9 @@ function transposed(b: Builder, dy: Value, w: Value, window: Window, input: read
 }
 
 /**
- * With stride 1 the gradient is a convolution itself: of dy with the filters turned by half a circle and, in each group,
- * input and output channels exchanged, padded by what the kernel spans less the forward padding. Other strides transpose.
+ * With stride 1 the gradient is itself a convolution: of dy with the filters rotated by 180 degrees and, in each group,
+ * input and output channels swapped, padded by the span of the kernel minus the forward padding. Other strides need a
+ * transposed convolution.
  */
 function convInputGrad(b: Builder, dy: Value, w: Value, attributes: Attributes<'ConvInputGrad'>): Value {
   const { group, input_shape } = attributes;
@@ -125,11 +126,11 @@ function convInputGrad(b: Builder, dy: Value, w: Value, attributes: Attributes<'
   if (strides.some((stride) => stride !== 1) || pads.some((pad) => pad < 0)) {
     return transposed(b, dy, w, window, input_shape, group);
   }
-  return b.op('Conv', [dy, turned(b, w, group)], { group, kernel_shape: kernel, dilations, pads });
+  return b.op('Conv', [dy, rotated(b, w, group)], { group, kernel_shape: kernel, dilations, pads });
 }
 
 /** [M, C/G, kh, kw] → [C, M/G, kh, kw], the taps in reverse order. */
-function turned(b: Builder, w: Value, group: number): Value {
+function rotated(b: Builder, w: Value, group: number): Value {
   const [filters, perGroup, ...kernel] = sizes(w) as [number, number, number, number];
   const perGroupOut = filters / group;
   const far = -(2 ** 31);
@@ -144,8 +145,8 @@ function turned(b: Builder, w: Value, group: number): Value {
 const isUnpadded = ({ begin, end }: Window): boolean => [...begin, ...end].every((pad) => pad === 0);
 
 /**
- * dw[m, c, p, q] = Σ_n Σ_ij dy[n, m, i, j] · x[n, c, i·s + p·d, j·s + q·d]: for each tap (p, q) the pixels of x that it
- * meets are sliced out, and all taps together are one matrix product per image and group, summed over the images.
+ * dw[m, c, p, q] = Σ_n Σ_ij dy[n, m, i, j] · x[n, c, i·s + p·d, j·s + q·d]: the pixels of x under each tap (p, q) are
+ * sliced out, and all taps together are one matrix product per image and group, summed over the images.
  */
 function convWeightGrad(
   b: Builder,
@@ -167,7 +168,7 @@ function convWeightGrad(
   return [b.op('Reshape', [b.op('Transpose', [byTap], { perm: [0, 2, 1] }), b.ints(weight_shape)])];
 }
 
-/** For each tap of the kernel, the pixels of x under it, one per output pixel, in `shape`. */
+/** For each tap of the kernel, the pixels of x under it, one per output pixel, reshaped to `shape`. */
 function pixelsByTap(b: Builder, x: Value, window: Window, shape: readonly number[]): Value[] {
   const { kernel, strides, dilations, begin, end, output } = window;
   const pads = b.ints([0, 0, ...begin, 0, 0, ...end]);
@@ -183,7 +184,7 @@ function pixelsByTap(b: Builder, x: Value, window: Window, shape: readonly numbe
   });
 }
 
-/** Averages are a depthwise convolution with equal weights, once dy is divided by how many pixels each window had. */
+/** An average is a depthwise convolution with equal weights, once dy is divided by the number of pixels per window. */
 function averagePoolGrad(
   b: Builder,
   [dy]: readonly Value[],
@@ -202,7 +203,7 @@ function averagePoolGrad(
   return [transposed(b, b.op('Mul', [dy, b.constant(share)]), ones, window, input_shape, channels)];
 }
 
-/** Mean first, then the mean square of what is centered: the variance is safe however far the mean is from zero. */
+/** Mean first, then the mean square of the centered values, which is accurate even for a mean far from zero. */
 function batchNormTraining(
   b: Builder,
   [x, scale, bias, runningMean, runningVariance]: readonly Value[],
@@ -223,8 +224,8 @@ function batchNormTraining(
 }
 
 /**
- * With k = inverse·dscale/m: dx = scale·inverse·(dy − dbias/m − k·(x − mean)), dscale = inverse·Σ dy·(x − mean), dbias =
- * Σ dy. What depends on x is affine per channel, which ONNX's BatchNormalization computes in one pass.
+ * With k = inverse·dscale/m: dx = scale·inverse·(dy − dbias/m − k·(x − mean)), dscale = inverse·Σ dy·(x − mean),
+ * dbias = Σ dy. The terms with x are affine per channel, so ONNX's BatchNormalization computes them in one pass.
  */
 function batchNormGrad(b: Builder, [dy, x, scale, mean, inverse]: readonly Value[]): readonly Value[] {
   const count = b.number(elements(sizes(x!)) / sizes(x!)[1]!);

@@ -1,13 +1,13 @@
-/** The updates of a training step's state in standard operators: one body for each operator of `graph/updates.ts`. */
+/** The updates of a training step's state in standard operators: one body per operator of `graph/updates.ts`. */
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
 import type { Attributes } from '../graph/ops.ts';
 import type { UpdateOp } from '../graph/updates.ts';
 
-/** factor · x + y, where y is read by nothing else and may be overwritten. */
+/** factor · x + y, where y has no other reader and may be overwritten. */
 export type Plus = (x: Value, factor: number, y: Value) => Value;
 
-/** `plus` is a faster way to multiply and add than two operators, where there is one. */
+/** `plus` multiplies and adds faster than two operators, if there is such a way. */
 export type Body<O extends UpdateOp> = (
   b: Builder,
   inputs: readonly Value[],
@@ -36,8 +36,8 @@ function sgdUpdate(
 }
 
 /**
- * With scale = first/second: first·m'/(second·√v' + ε) = scale · m'/(√v' + ε/second), which leaves one multiplication
- * fewer for each element.
+ * With scale = first/second: first·m'/(second·√v' + ε) = scale · m'/(√v' + ε/second), which saves one multiplication
+ * per element.
  */
 function adamWUpdate(
   b: Builder,

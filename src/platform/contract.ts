@@ -82,3 +82,71 @@ export interface Platform {
   /** What `resnext bench --tune` measured on this machine; undefined where it was not run. */
   tuning(): Promise<Tuning | undefined>;
 }
+
+/** Rows from the top, pixels from the left, channels innermost: `data[(y * width + x) * channels + c]`. */
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  /** 3 is RGB, as decoded; 1 is grayscale. */
+  readonly channels: 1 | 3;
+  readonly data: Uint8Array; // [H, W, C]
+}
+
+/** Threads that do jobs of one kind, in the order in which each was given them. */
+export interface Workers<Job, Result> {
+  /** 0 where jobs are done in the calling thread. Jobs for threads are plain data, and large arrays shared memory. */
+  readonly threads: number;
+  run(job: Job): Promise<Result>;
+  /** Ends the threads; what they still do is rejected. */
+  close(): Promise<void>;
+}
+
+export interface WorkersOptions {
+  /** The built module that threads load, as a path within `dist`. */
+  readonly module: string;
+  /** The function that it exports, from a job to a promise of its result. */
+  readonly name: string;
+  readonly threads: number;
+  /** Jobs that wait at each thread. */
+  readonly queue: number;
+}
+
+/**
+ * The part of the platform that reads images. It has a door of its own, `#platform/images`, so that a worker thread loads
+ * a decoder and not the runtime.
+ */
+export interface ImagePlatform {
+  /**
+   * Loads the decoder, once per thread, and in the main thread first.
+   *
+   * @param options `oneThread` in a worker, which leaves parallel work to the other workers.
+   * @throws UsageError when it is not installed.
+   */
+  openDecoder(options?: { readonly oneThread?: boolean }): Promise<void>;
+  /**
+   * Decodes the bytes of an image file to RGB. Alpha is dropped, a color profile ignored, an EXIF orientation not applied.
+   *
+   * @param name what an error calls the image.
+   * @throws FormatError when it is cut short or is no image; UsageError when the decoder is not installed.
+   */
+  decodeImage(bytes: Uint8Array, name: string): Promise<Image>;
+  /**
+   * The image as a `data:` URL of a few kilobytes, to show in a page.
+   *
+   * @param side the most pixels on its longer side; a smaller image keeps its size.
+   * @throws Error when the image cannot be read.
+   */
+  thumbnail(bytes: Uint8Array, side: number): Promise<string>;
+  /**
+   * Reads a file at a path or a `file:` URL. A page has no files, and throws a UsageError.
+   *
+   * @param name what an error calls the image; the path by default.
+   * @throws FormatError when there is no such file, or it cannot be read.
+   */
+  readImageFile(path: string, name?: string): Uint8Array;
+  /** Starts threads; undefined where there are none to start. */
+  startWorkers<Job, Result>(options: WorkersOptions): Promise<Workers<Job, Result> | undefined>;
+  availableCores(): number;
+  /** In bytes. */
+  availableMemory(): number;
+}

@@ -11,7 +11,7 @@ import { type Rule, rewrite } from './rewriter.ts';
 
 /** A network on x [2, 4, 3, 3] to which nodes of any kind can be added. */
 class Network {
-  readonly b = new Builder('net');
+  readonly b = new Builder('network');
   readonly x = this.b.input('x', [2, 4, 3, 3]);
   get graph() {
     return this.b.graph;

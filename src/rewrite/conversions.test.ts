@@ -108,7 +108,7 @@ test('a network with blocks in different forms ends up in one form', () => {
   for (const form of forms) {
     const { graph } = convertGraph(mixed, form);
     expectSameGraph(graph, models[form].graph);
-    const [a, b] = [mixed, graph].map((net) => interpret(net, new Map([['input', input]])).get('logits')!);
+    const [a, b] = [mixed, graph].map((each) => interpret(each, new Map([['input', input]])).get('logits')!);
     expect(relativeError(b!, a!)).toBeLessThan(1e-12);
   }
 });

@@ -16,7 +16,7 @@ interface Site {
 /** G groups of c channels: each channel makes c maps, and filter j of a group sums map j of its channels. */
 function site(groups: number, c: number): Site {
   const r = seeded(4);
-  const b = new Builder('net');
+  const b = new Builder('network');
   const channels = groups * c;
   const frozen = tensor('float32', [channels, channels * c, 1, 1]);
   for (let m = 0; m < channels; m++) {

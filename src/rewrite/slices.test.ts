@@ -8,7 +8,7 @@ import { convertGraph } from './convert.ts';
 
 /** Convolutions of two parts of x [2, 4, 6, 6], concatenated; the batch size may be free. */
 function network(cut: (b: Builder, x: Value) => Value[], batch: number | string = 'N'): Graph {
-  const b = new Builder('net');
+  const b = new Builder('network');
   const ends = cut(b, b.input('x', [batch, 4, 6, 6])).map((part, i) => {
     const w = seeded(i).tensor([3, part.dims![1] as number, 3, 3]);
     return b.op('Conv', [part, b.parameter(`conv.${i}.weight`, w.dims, w)], {}, `conv.${i}`);

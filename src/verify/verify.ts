@@ -1,7 +1,7 @@
 /**
- * The proof that forms A, B and C of one net are one net: the same weights, and then parameters, multiply-adds, outputs,
- * every gradient and the running statistics after a training step, compared with form C. Float64 is computed by the
- * interpreter on small images, float32 by the runtime on images of the real size.
+ * Verifies that forms A, B and C of a network are equivalent. With the same weights, parameters, multiply-adds, outputs,
+ * every gradient and the running statistics after a training step are compared with form C. Float64 values come from the
+ * interpreter on small images, float32 values from the runtime on full-size images.
  */
 
 import { Session, type SessionOptions } from '#platform';
@@ -24,28 +24,28 @@ export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, s
 
 export type Measure = keyof typeof tolerances;
 
-/** A measure that could not be taken is absent. */
+/** Measures that are not available are absent. */
 export interface FormResult extends Readonly<Partial<Record<Measure, number>>> {
   readonly form: Form;
   readonly parameters: number;
   readonly macs: number;
   readonly nodes: number;
-  /** Median time of one image, in milliseconds. */
+  /** Median time per image, in milliseconds. */
   readonly milliseconds: number;
 }
 
 export interface Verification {
   readonly equivalent: boolean;
   readonly tolerances: Readonly<Record<Measure, number>>;
-  /** Height, width and number of the images of the float64 part. */
+  /** Height and width, and number, of the images for float64. */
   readonly small?: { readonly size: number; readonly batch: number };
   readonly forms: readonly FormResult[];
 }
 
 export interface VerifyOptions extends SessionOptions {
-  /** Timed runs; 7 unless given. */
+  /** Number of timed runs. Defaults to 7. */
   readonly runs?: number;
-  /** What is being done now, and its share of the whole. */
+  /** Called with the share that is done and the current task. */
   readonly onProgress?: (share: number, text: string) => void;
 }
 
@@ -59,10 +59,10 @@ interface Measured {
 }
 
 /**
- * Compares a net in forms A, B and C.
+ * Compares a network in forms A, B and C.
  *
  * @param weights in form C.
- * @throws UsageError when the weights do not fit the net.
+ * @throws UsageError if the weights do not fit the network.
  * @example const { equivalent, forms } = await verify(model.config, initialWeights(model, 1));
  */
 export async function verify(
@@ -73,16 +73,16 @@ export async function verify(
   const small = smallImages(config);
   const measured = new Map<Form, Measured>();
   for (const [i, form] of forms.entries()) {
-    const tell = (share: number, text: string) =>
+    const progress = (share: number, text: string) =>
       options.onProgress?.((i + share) / forms.length, `form ${form}: ${text}`);
-    measured.set(form, await measure({ ...config, form }, weights, small, options, tell));
+    measured.set(form, await measure({ ...config, form }, weights, small, options, progress));
   }
   const reference = measured.get('C')!;
   const results = [...measured].map(([form, own]) => compare(form, own, reference));
   return { equivalent: areEquivalent(results), tolerances, small, forms: results };
 }
 
-/** Whether every measure that was taken is within its tolerance, and all forms cost the same. */
+/** Whether every available measure is within its tolerance, and all forms have the same cost. */
 export function areEquivalent(results: readonly FormResult[]): boolean {
   return results.every((result) => {
     const close = (Object.keys(tolerances) as Measure[]).every((name) => (result[name] ?? 0) <= tolerances[name]);
@@ -90,7 +90,7 @@ export function areEquivalent(results: readonly FormResult[]): boolean {
   });
 }
 
-/** So small that the last map has a pixel or four, and enough of them for batch statistics. */
+/** Images small enough that the last map has one or four pixels, and enough of them for batch statistics. */
 function smallImages({ stem, depths }: ResNeXtConfig): { size: number; batch: number } {
   return { size: Math.max(8, stems[stem].stride * 2 ** (depths.length - 1)), batch: 3 };
 }
@@ -100,16 +100,16 @@ async function measure(
   weights: Weights,
   { size, batch }: Required<Verification>['small'],
   options: VerifyOptions,
-  tell: (share: number, text: string) => void,
+  progress: (share: number, text: string) => void,
 ): Promise<Measured> {
   const model = filled(config, weights);
   const reduced = filled({ ...config, inputSize: [size, size] }, weights);
-  tell(0, 'outputs in float64');
+  progress(0, 'outputs in float64');
   const images = randomInputs(reduced.graph, batch, 1);
   const output64 = [...interpret(reduced.graph, images).values()][0]!;
-  tell(0.2, 'a training step in float64');
+  progress(0.2, 'a training step in float64');
   const step = trainingValues(reduced, images.get('input')!);
-  tell(0.8, 'outputs and time in float32');
+  progress(0.8, 'outputs and time in float32');
   const { output, milliseconds } = await runFloat32(model, options);
   return { model, output64, ...step, output32: output, milliseconds };
 }
@@ -120,7 +120,7 @@ function filled(config: ResNeXtConfig, weights: Weights): Model {
   return model;
 }
 
-/** Every gradient and the running statistics after one step, in form C. Without classes the features are the logits. */
+/** All gradients, and the running statistics after one step, in form C. Without classes, the features are the logits. */
 function trainingValues(model: Model, images: Tensor): Pick<Measured, 'gradients' | 'statistics'> {
   const { graph, logits, loss } = withLoss(model.graph, { batch: images.dims[0]! });
   const parameters = [...trainedParameters(graph)];
@@ -140,7 +140,7 @@ function trainingValues(model: Model, images: Tensor): Pick<Measured, 'gradients
   return { gradients: inFormC(parameters, gradients), statistics: inFormC(statistics, next) };
 }
 
-/** Image n is of class n. */
+/** Targets where image n has class n, modulo the number of classes. */
 function oneHot(dims: readonly number[]): Tensor {
   const [batch, classes] = dims as [number, number];
   const data = new Float32Array(elements(dims));

@@ -1,9 +1,8 @@
-/** `resnext evaluate`: how well a model names labeled images, class by class, in text, as JSON and as a page. */
+/** `resnext evaluate`: a model's accuracy on labeled images, class by class, as text, JSON and a page. */
+import { readImageFile, thumbnail } from '#platform/images';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
-import { Loader } from '../../data/loader.ts';
-import { thumbnail } from '../../data/thumbnail.ts';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
@@ -43,31 +42,25 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
 async function measure(
   classifier: Classifier,
   samples: readonly Sample[],
-  { batch, tta, workers, strict }: EvaluateOptions,
+  { batch, tta, strict }: EvaluateOptions,
   output: Output,
   corrupt: string[],
   mistakes: Mistake[],
 ): Promise<Evaluation> {
-  const loader = new Loader({ cache: 0, ...(workers !== undefined && { workers }) }); // every image is seen once
-  try {
-    return await classifier.evaluate(samples, {
-      loader,
-      batchSize: batch,
-      views: tta,
-      corrupt: strict ? 'throw' : 'skip',
-      onCorrupt: (path, message) => {
-        corrupt.push(path);
-        if (!strict) output.warn(message);
-      },
-      onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
-      onPrediction: (index, predicted, probability) => {
-        const { path, label } = samples[index]!;
-        if (predicted !== label) mistakes.push({ path, label, predicted, probability });
-      },
-    });
-  } finally {
-    await loader.close();
-  }
+  return classifier.evaluate(samples, {
+    batchSize: batch,
+    views: tta,
+    corrupt: strict ? 'throw' : 'skip',
+    onCorrupt: (path, message) => {
+      corrupt.push(path);
+      if (!strict) output.warn(message);
+    },
+    onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
+    onPrediction: (index, predicted, probability) => {
+      const { path, label } = samples[index]!;
+      if (predicted !== label) mistakes.push({ path, label, predicted, probability });
+    },
+  });
 }
 
 const thumbnailSide = 96;
@@ -80,7 +73,10 @@ async function writeReport(
 ): Promise<void> {
   const chosen = chooseMistakes(result, mistakes);
   const shown = await Promise.all(
-    chosen.map(async (mistake) => ({ ...mistake, thumbnail: await thumbnail(mistake.path, thumbnailSide) })),
+    chosen.map(async (mistake) => ({
+      ...mistake,
+      thumbnail: await thumbnail(readImageFile(mistake.path), thumbnailSide),
+    })),
   );
   const notes =
     tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
@@ -88,7 +84,7 @@ async function writeReport(
   await writeFileAtomically(file, [new TextEncoder().encode(html)]);
 }
 
-/** Up to so many classes the whole matrix is printed, and all classes; above, what stands out. */
+/** The most classes whose matrix, and whose table, are printed whole; of more, only the most striking are listed. */
 const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
 function describe(result: Evaluation, corrupt: number): string {
@@ -99,7 +95,7 @@ function describe(result: Evaluation, corrupt: number): string {
   return [`${whole}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }
 
-/** All classes; of many the weakest, of those that there are images of. */
+/** All classes; if there are many, the weakest of those with images. */
 function classTable({ scores }: Evaluation): string[] {
   const weakest = weakestFirst(scores);
   const shown = scores.length <= maxInTable ? scores : weakest.slice(0, maxListed);

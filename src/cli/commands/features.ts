@@ -1,4 +1,5 @@
-/** `resnext features`: what a net makes of images before it names them, as files that other programs read. */
+/** `resnext features`: feature vectors or feature maps of images, as files for other programs. */
+import { expandSources } from '../../data/sources.ts';
 import { FormatError, UsageError } from '../../errors.ts';
 import type { Stage } from '../../model/stages.ts';
 import type { OptionsOf } from '../../options.ts';
@@ -7,7 +8,6 @@ import type { Tensor } from '../../tensor.ts';
 import { openClassifier } from '../model.ts';
 import type { featuresOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { expandSources, type Read, readInBatches } from '../sources.ts';
 
 /** An image that cannot be read is reported and left out; the exit code is then 1. */
 export async function run(options: OptionsOf<typeof featuresOptions>, output: Output): Promise<number> {
@@ -20,18 +20,23 @@ export async function run(options: OptionsOf<typeof featuresOptions>, output: Ou
   const unread: string[] = [];
   const rows = new Map(stages.map((stage): [Stage, Tensor<'float32'>[]] => [stage, []]));
   try {
-    await readInBatches(classifier, sources, batch, 'center', async (read, done) => {
-      const prepared = readable(read, paths, unread, output);
-      for (const features of await classifier.features(prepared, { stages, batchSize: batch })) {
-        for (const stage of stages) rows.get(stage)!.push(features.get(stage)!);
+    for await (const outcome of classifier.featuresEach(sources, { stages, batchSize: batch })) {
+      const { label } = sources[paths.length + unread.length]!;
+      if ('error' in outcome) {
+        output.warn(outcome.error.message);
+        unread.push(label);
+      } else {
+        paths.push(label);
+        for (const stage of stages) rows.get(stage)!.push(outcome.result.get(stage)!);
       }
+      const done = paths.length + unread.length;
       output.progress(done / sources.length, `${done} of ${sources.length} images`);
-    });
+    }
   } finally {
     await classifier.dispose();
   }
   if (paths.length === 0) throw new FormatError('None of the images can be read; no file is written.');
-  await tell(file, paths, rows, unread, output);
+  await write(file, paths, rows, unread, output);
   return unread.length > 0 ? 1 : 0;
 }
 
@@ -41,20 +46,7 @@ function stagesOf(names: readonly string[]): Stage[] {
   throw new UsageError(`--stages has "${unknown}", but expected stem, layer1, layer2 and so on, pooled or logits.`);
 }
 
-/** The images of a batch that were read; all are noted by name. */
-function readable(read: readonly Read[], paths: string[], unread: string[], output: Output): Tensor<'float32'>[] {
-  return read.flatMap((each) => {
-    if ('prepared' in each) {
-      paths.push(each.name);
-      return [each.prepared];
-    }
-    output.warn(each.error);
-    unread.push(each.name);
-    return [];
-  });
-}
-
-async function tell(
+async function write(
   file: string,
   paths: readonly string[],
   rows: ReadonlyMap<Stage, readonly Tensor<'float32'>[]>,

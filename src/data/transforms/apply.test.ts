@@ -1,8 +1,8 @@
 /** Transforms on images whose pixels tell where they come from: x in red, y in green, 200 in blue. */
 
 import { describe, expect, it } from 'vitest';
+import type { Image } from '#platform/images';
 import { FormatError, UsageError } from '../../errors.ts';
-import type { Image } from '../image.ts';
 import {
   cifarPreprocessing,
   evaluationTransforms,

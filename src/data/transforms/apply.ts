@@ -1,6 +1,7 @@
 /** Transforms at work: from a decoded image to the network's input, in one go or with the deterministic part kept. */
+
+import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
-import type { Image } from '../image.ts';
 import type { Random } from '../random.ts';
 import { noNormalize } from './plan.ts';
 import type { Planes } from './row.ts';

@@ -2,8 +2,9 @@
  * Steps that resize, cut out and mirror. They are torchvision's on PIL images, to the pixel: which side is rounded how,
  * where a center crop starts, and how a random crop is drawn. Reference: torchvision.transforms, in our own words.
  */
+
+import type { Image } from '#platform/images';
 import { FormatError } from '../../errors.ts';
-import type { Image } from '../image.ts';
 import { crop, mirror, type Region } from '../pixels.ts';
 import type { Random } from '../random.ts';
 import { type Interpolation, interpolations, resize } from '../resize.ts';

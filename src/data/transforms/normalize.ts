@@ -2,8 +2,9 @@
  * From bytes to the network's input, (byte / 255 - mean) / std per channel, rounded in float32 as torchvision rounds. A
  * byte has 256 values, so each is computed once and then looked up.
  */
+
+import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
-import type { Image } from '../image.ts';
 import { numbers, positiveNumbers } from './checks.ts';
 import type { NormalizeRow } from './row.ts';
 

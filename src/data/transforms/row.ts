@@ -6,7 +6,7 @@
  * Rows differ in what their steps read and write: bytes to bytes (most), bytes to normalized float32 (`normalize`), or
  * float32 in place (what comes after `normalize`).
  */
-import type { Image } from '../image.ts';
+import type { Image } from '#platform/images';
 import type { Random } from '../random.ts';
 import type { Check } from './checks.ts';
 

@@ -1,7 +1,7 @@
 /** Every row of the table keeps what it promises, on seeded random images and options. */
 import { describe, expect, it } from 'vitest';
+import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
-import type { Image } from '../image.ts';
 import { type Random, sampleRandom } from '../random.ts';
 import { interpolations } from '../resize.ts';
 import { applyTransforms } from './apply.ts';

@@ -1,5 +1,5 @@
 /** Steps that make several images of one, for a model that averages its logits over them. */
-import type { Image } from '../image.ts';
+import type { Image } from '#platform/images';
 import { crop, mirror } from '../pixels.ts';
 import { oneOf, wholeFrom } from './checks.ts';
 import { cropCenter } from './geometry.ts';

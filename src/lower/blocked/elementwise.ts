@@ -70,7 +70,7 @@ export const addition: Rule<'Add'> = (site) => {
 export const globalAverage: Rule<'GlobalAveragePool'> = ({ layouts, n, inputs: [x] }) =>
   layouts.isBlockable(x!) && layouts.isBlocked(x!) ? [{ plain: n.globalAveragePool(layouts.blocked(x!)) }] : undefined;
 
-/** The CPU provider has a kernel for the whole of log softmax, which not every provider has. */
+/** Uses LogSoftmax, for which the CPU provider has a kernel; not every provider does. */
 export const softmaxCrossEntropy: Rule<'SoftmaxCrossEntropy'> = ({ layouts, n: { b }, inputs: [logits, targets] }) => {
   const log = b.op('LogSoftmax', [layouts.plain(logits!)], { axis: 1 });
   const total = b.op('ReduceSum', [b.op('Mul', [log, layouts.plain(targets!)])], { keepdims: 0 });

@@ -1,6 +1,6 @@
-/** Which groups of a convolution are merged into one so that its channels fill whole blocks. */
+/** Which groups of a convolution to merge so that the channels fill whole blocks. */
 
-/** How a convolution's groups are merged: G groups of `inner` channels in and `outer` out become G/merge. */
+/** How to merge the groups of a convolution: G groups of `inner` channels in and `outer` out become G/merge groups. */
 export interface Grouping {
   readonly groups: number;
   readonly merge: number;
@@ -8,10 +8,10 @@ export interface Grouping {
   readonly outer: number;
 }
 
-/** Beyond this many times the multiplications, merging costs more than it brings. */
+/** With more than this many times the multiplications, merging costs more than it saves. */
 const maxMerged = 16;
 
-/** How to fill blocks with the groups of a weight [filters, inner, …]; undefined where no merging does. */
+/** How to fill blocks with the groups of a weight [filters, inner, …]; undefined if no merging does. */
 export function grouping([filters, inner]: readonly number[], groups: number, block: number): Grouping | undefined {
   if (filters === undefined || inner === undefined) return undefined;
   const outer = filters / groups;

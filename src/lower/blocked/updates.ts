@@ -1,7 +1,7 @@
 /**
- * What ends a step: the updates of all parameters, of the running statistics, and of their averages. Networks have many
- * short vectors (two per normalization, and two statistics), and a node costs more to start than such a vector to
- * compute. So short vectors are joined, updated as one and split again.
+ * The updates at the end of a step: of all parameters, of the running statistics, and of their averages. Networks have
+ * many short vectors (two parameters and two statistics per normalization), and starting a node takes longer than
+ * updating such a vector. So short vectors are joined, updated as one and split again.
  */
 import type { Node, Value } from '../../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../../graph/ops.ts';
@@ -13,19 +13,20 @@ import type { BlockedNodes } from './nodes.ts';
 import type { Representations, Statistic } from './representations.ts';
 
 /** Vectors up to this long are joined. */
-const short = 4096;
+const maxJoined = 4096;
 
 /**
- * Lowers nodes of `graph/updates.ts`: long vectors each by itself, short ones with equal settings together.
+ * Lowers nodes of `graph/updates.ts`: long vectors separately, short ones with equal settings together.
  *
- * ONNX Runtime runs what the last node without readers needs first, and so on backwards. So what needs every gradient
- * comes first and the last layer's parameter last: a layer's weight gradient is then computed while its maps are still
- * in the cache, and these are freed before the gradients of the layers below come to be.
+ * ONNX Runtime starts with the nodes that the last node without readers depends on, then continues backward. So the
+ * joined update, which needs every gradient, is added first, and the last layer's parameter last. A layer's weight
+ * gradient is then computed while its maps are still in the cache, and the maps are freed before the gradients of the
+ * layers below are allocated.
  */
 export function updateVectors(layouts: Representations, nodes: readonly Node[]): void {
   const groups = new Map<string, Node[]>();
   for (const node of nodes) {
-    const key = sizes(node.inputs[0]!)[0]! <= short ? settingsOf(node) : node.name;
+    const key = sizes(node.inputs[0]!)[0]! <= maxJoined ? settingsOf(node) : node.name;
     groups.set(key, [...(groups.get(key) ?? []), node]);
   }
   const joinedFirst = [...groups.values()].sort((a, b) => b.length - a.length);
@@ -34,7 +35,7 @@ export function updateVectors(layouts: Representations, nodes: readonly Node[]):
 
 const isScalar = (value: Value): boolean => sizes(value).length === 0;
 
-/** What nodes must have in common to be joined: the operator, its attributes and its scalars. */
+/** Nodes can be joined if this is equal: the operator, its attributes and its scalars. */
 function settingsOf(node: Node): string {
   const op = opTypeOf(node)!;
   const scalars = (node.inputs as Value[]).filter(isScalar).map(({ name }) => name);
@@ -54,7 +55,7 @@ function updateTogether(layouts: Representations, nodes: readonly Node[]): void 
   const results = updated(layouts.nodes, first, inputs);
   for (const [i, result] of results.entries()) {
     const outputs = nodes.map((node) => node.outputs[i]!);
-    part(layouts, result, outputs);
+    splitAmong(layouts, result, outputs);
   }
 }
 
@@ -64,7 +65,7 @@ function updated(n: BlockedNodes, node: Node, inputs: readonly Value[]): readonl
   return body(n.b, inputs, attributesOf(node, op), inOnePass(n, sizes(inputs[0]!)[0]!));
 }
 
-/** factor · x + y in one pass, and in y's place, where vectors of this length fill blocks. */
+/** Computes factor · x + y in one pass, in place of y, if vectors of this length fill blocks. */
 function inOnePass(n: BlockedNodes, length: number): Plus | undefined {
   const dims = blockedVector(length, n.block);
   if (!dims) return undefined;
@@ -72,7 +73,7 @@ function inOnePass(n: BlockedNodes, length: number): Plus | undefined {
     n.reshape(n.affine(n.reshape(x, dims), n.b.number(factor, [n.block]), { plus: n.reshape(y, dims) }), [length]);
 }
 
-/** Dimensions under which a vector is one block of channels, with rows for the threads to share; undefined if it is not. */
+/** Dimensions that make a vector one block of channels, with rows for the threads to share; undefined if none do. */
 function blockedVector(length: number, block: number): readonly number[] | undefined {
   const pixels = length / block;
   for (let width = 256; width >= 16; width--) if (pixels % width === 0) return [1, block, pixels / width, width];
@@ -107,7 +108,7 @@ export function updateStatistics(layouts: Representations): void {
       share,
     ]),
   ]);
-  part(
+  splitAmong(
     layouts,
     moved,
     statistics.map(({ next }) => next),
@@ -117,8 +118,8 @@ export function updateStatistics(layouts: Representations): void {
 const joined = ({ nodes: n }: Representations, vectors: readonly Value[]): Value =>
   vectors.length === 1 ? vectors[0]! : n.b.op('Concat', vectors, { axis: 0 });
 
-/** Gives each output its stretch of the joined vector. */
-function part(layouts: Representations, vector: Value, outputs: readonly Value[]): void {
+/** Splits the joined vector among the outputs. */
+function splitAmong(layouts: Representations, vector: Value, outputs: readonly Value[]): void {
   const { nodes: n } = layouts;
   const lengths = outputs.map((output) => elements(sizes(output)));
   const parts =

@@ -2,8 +2,9 @@
 
 import sharp from 'sharp';
 import { afterEach, expect, it, vi } from 'vitest';
-import { FormatError, UsageError } from '../errors.ts';
-import { decode } from './image.ts';
+import { FormatError, UsageError } from '../../errors.ts';
+import { decodeImage } from './decode.ts';
+import { readImageFile } from './files.ts';
 
 const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 24) & 255);
 const encode = (format: 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif'): Promise<Buffer> =>
@@ -19,9 +20,9 @@ afterEach(() => {
 for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
   it(`detects a ${format} that was cut short`, async () => {
     const bytes = await encode(format);
-    await expect(decode(bytes)).resolves.toMatchObject({ width: 40, height: 30, channels: 3 });
+    await expect(decodeImage(bytes, 'whole')).resolves.toMatchObject({ width: 40, height: 30, channels: 3 });
     for (const kept of [0.3, 0.6, 0.95]) {
-      const cut = decode(bytes.subarray(0, Math.floor(bytes.length * kept)), 'cut');
+      const cut = decodeImage(bytes.subarray(0, Math.floor(bytes.length * kept)), 'cut');
       await expect(cut).rejects.toThrow(FormatError);
       await expect(cut).rejects.toThrow(/^Image "cut" cannot be read: .+\. Replace or remove it\.$/);
     }
@@ -29,14 +30,18 @@ for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
 }
 
 it('says what is wrong with bytes that are no image', async () => {
-  await expect(decode(Buffer.from('no image'), 'a.jpg')).rejects.toThrow(
+  await expect(decodeImage(Buffer.from('no image'), 'a.jpg')).rejects.toThrow(
     'Image "a.jpg" cannot be read: the file contains unsupported image format. Replace or remove it.',
   );
-  await expect(decode(new Uint8Array())).rejects.toThrow('Image "image" cannot be read: the file is empty.');
+  await expect(decodeImage(new Uint8Array(), 'none')).rejects.toThrow(
+    'Image "none" cannot be read: the file is empty.',
+  );
 });
 
-it('names a file that is missing by its path', async () => {
-  await expect(decode('nowhere/a.jpg')).rejects.toThrow(/^There is no image "nowhere\/a.jpg"\.$/);
+it('names a file that is missing by its path, or as it is called', () => {
+  expect(() => readImageFile('nowhere/a.jpg')).toThrow(/^There is no image "nowhere\/a.jpg"\.$/);
+  expect(() => readImageFile('nowhere/a.jpg', 'a rose')).toThrow('There is no image "a rose".');
+  expect(() => readImageFile('src')).toThrow('"src" is a folder; name the images in it.');
 });
 
 it('asks for sharp where it is not installed', async () => {
@@ -44,8 +49,8 @@ it('asks for sharp where it is not installed', async () => {
     throw new Error('not installed');
   });
   vi.resetModules();
-  const { decode } = await import('./image.ts');
-  const missing = await decode('a.jpg').catch((error: unknown) => error);
+  const { decodeImage } = await import('./decode.ts');
+  const missing = await decodeImage(noise, 'a.jpg').catch((error: unknown) => error);
   expect(missing).toMatchObject({ name: UsageError.name });
   expect(String(missing)).toMatch(/needs the package "sharp" \(.+\): run `npm install sharp`\./);
 });

@@ -1,11 +1,11 @@
 /**
  * Small JPEG files, decoded by libjpeg-turbo in WebAssembly: libvips takes ten times as long, nearly all of it to get
- * ready. It is the decoder that libvips has too, and so are the pixels, bit for bit; only in a damaged file, with numbers
- * larger than any image's, may they differ.
+ * ready. libvips has the same decoder, so the pixels are the same bit for bit, except perhaps in a damaged file with
+ * coefficients beyond any image's.
  */
 
 import type { JPEGDecoder } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
-import type { Image } from './image.ts';
+import type { Image } from '../contract.ts';
 
 /** Larger images gain less, and would keep this thread from its work: libvips decodes on others. */
 const maxPixels = 96 * 96;
@@ -17,11 +17,11 @@ async function load(): Promise<JPEGDecoder | undefined> {
     const { default: create } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs');
     return new (await create()).JPEGDecoder();
   } catch {
-    return undefined; // such as where WebAssembly is switched off
+    return undefined; // where WebAssembly is switched off, for one
   }
 }
 
-/** The image; undefined where libvips shall have a look, which knows what can be mended and says what cannot. */
+/** The image; undefined where it is left to libvips, which mends what it can and says what it cannot. */
 export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefined> {
   if (!isSmallJpeg(bytes)) return undefined;
   loaded ??= load();
@@ -31,7 +31,7 @@ export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefi
     decoder.getEncodedBuffer(bytes.length).set(bytes);
     decoder.decode();
   } catch {
-    loaded = undefined; // an error never gives back what it took of the decoder's stack: the next image gets a new one
+    loaded = undefined; // after an error the decoder's stack stays taken, so the next image gets a new decoder
     return undefined;
   }
   const { width, height, componentCount } = decoder.getFrameInfo();

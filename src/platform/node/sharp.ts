@@ -1,9 +1,8 @@
 /**
- * Loads sharp, an optional peer, when the first image is decoded. It has a file of its own so that the types of the
- * public names, which are in others, can be read where sharp is not installed.
+ * Loads sharp, an optional peer, when the first image is decoded. It has a file of its own so that the types of the public
+ * names, which are in others, can be read where sharp is not installed.
  */
-
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../../errors.ts';
 
 export type Sharp = typeof import('sharp')['default'];
 

@@ -1,0 +1,84 @@
+/** Images in Chromium: decoded and transformed to what they become in Node, without worker threads. */
+import { readFileSync } from 'node:fs';
+import { evaluationTransforms, imagenetPreprocessing, Loader } from 'resnext/data';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
+
+type Package = typeof import('resnext/data');
+
+if (noChromium) console.log(noChromium);
+
+const transforms = evaluationTransforms({ ...imagenetPreprocessing, size: 24, resize: 28 }, 'flip');
+let files: Map<string, Uint8Array>;
+let script: string;
+
+beforeAll(async () => {
+  const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => Math.imul(i + 1, 40503) >> 8);
+  const png = await sharp(noise, { raw: { width: 40, height: 30, channels: 3 } })
+    .png()
+    .toBuffer();
+  files = new Map<string, Uint8Array>([
+    ['/frog.jpg', readFileSync(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url))],
+    ['/noise.png', png],
+    ['/broken.png', png.subarray(0, 40)],
+  ]);
+  script = await browserBundle();
+});
+
+const pages: Pages = (path) => {
+  if (path === '/resnext.js') return ['text/javascript', script];
+  const bytes = files.get(path);
+  return bytes && ['application/octet-stream', bytes];
+};
+
+/** Runs in the page, so it uses nothing from outside. */
+async function inPage([names, transforms]: [string[], Parameters<Package['applyTransforms']>[0]]) {
+  const { Loader } = (globalThis as unknown as { resnext: Package }).resnext;
+  const kinds = [
+    async (url: string) => url,
+    async (url: string) => (await fetch(url)).blob(),
+    async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer()),
+  ];
+  const samples = names.map((name, i) => {
+    const url = new URL(name, location.href).href;
+    return { name, image: () => kinds[i % kinds.length]!(url) };
+  });
+  const failures: string[] = [];
+  const batches: { indices: number[]; images: number[] }[] = [];
+  const loader = new Loader({ cache: 0 });
+  const onCorrupt = (name: string, message: string) => failures.push(`${name}: ${message}`);
+  for await (const { indices, images } of loader.batches({ samples, transforms, batchSize: 2, onCorrupt })) {
+    batches.push({ indices: [...indices], images: [...images] });
+  }
+  await loader.close();
+  return { failures, batches };
+}
+
+describe.skipIf(noChromium)('in Chromium', () => {
+  test('a loader makes of URLs, Blobs and bytes what it makes of them in Node', async () => {
+    const names = ['/frog.jpg', '/frog.jpg', '/broken.png', '/frog.jpg', '/noise.png', '/noise.png'];
+    const seen = await withPage(pages, async (page) => {
+      await page.addScriptTag({ url: '/resnext.js' });
+      return page.evaluate(inPage, [names, [...transforms]] as [string[], typeof transforms]);
+    });
+    const samples = names.map((name) => ({ name, image: files.get(name)! }));
+    const expected: typeof seen.batches = [];
+    const loader = new Loader({ workers: 0, cache: 0 });
+    for await (const { indices, images } of loader.batches({ samples, transforms, batchSize: 2 })) {
+      expected.push({ indices: [...indices], images: [...images] });
+    }
+    expect(seen.batches).toEqual(expected);
+    expect(seen.failures).toEqual([expect.stringMatching(/^\/broken\.png: Image "\/broken\.png" cannot be read: .+/)]);
+  });
+
+  test('a path is refused with what to give instead', async () => {
+    const refusal = await withPage(pages, async (page) => {
+      await page.addScriptTag({ url: '/resnext.js' });
+      return page.evaluate(() =>
+        (globalThis as unknown as { resnext: Package }).resnext.readImage('rose.jpg').catch(String),
+      );
+    });
+    expect(refusal).toBe('UsageError: A page cannot read the path "rose.jpg"; give a URL, a File, a Blob or bytes.');
+  });
+});
