@@ -25,14 +25,14 @@ test('by default, an ONNX file takes normalized images and returns logits', asyn
   const file = join(folder, 'plain.onnx');
   const [first, second] = (await said(...variant, '-o', file)).split('\n');
   expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
-  expect(second).toBe('It takes input, float32 [N, 3, 32, 32] normalized, and gives logits [N, 7].');
+  expect(second).toBe('Its input is input, float32 [N, 3, 32, 32] normalized; its output is logits [N, 7].');
 });
 
 test('with bytes and softmax, it takes pixels, returns probabilities and classifies the same', async () => {
   const [plain, built] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
   await said(...variant, '-o', plain);
   const text = await said(...variant, '-o', built, '--input', 'bytes', '--softmax');
-  expect(text).toContain('\nIt takes pixels, uint8 [N, 32, 32, 3], and gives probabilities [N, 7].\n');
+  expect(text).toContain('\nIts input is pixels, uint8 [N, 32, 32, 3]; its output is probabilities [N, 7].\n');
   const answers = await Promise.all([plain, built].map((model) => json<object>('classify', frog, '--model', model)));
   expect(answers[1]).toEqual(answers[0]);
 });
@@ -59,8 +59,16 @@ test('--format takes precedence over the name of the target', async () => {
 
 test.each([
   ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" does not tell what to write.'],
-  ['softmax in a folder for transformers.js', ['-o', 'model', '--softmax'], 'leave --input and --softmax out.'],
-  ['bytes in a folder for transformers.js', ['-o', 'model', '--input', 'bytes'], 'leave --input and --softmax out.'],
+  [
+    'softmax in a folder for transformers.js',
+    ['-o', 'model', '--softmax'],
+    '--softmax has no effect here: transformers.js fixes input and output. Remove it.',
+  ],
+  [
+    'bytes in a folder for transformers.js',
+    ['-o', 'model', '--input', 'bytes'],
+    '--input has no effect here: transformers.js fixes input and output. Remove it.',
+  ],
   [
     'softmax without classes',
     ['-o', 'model.onnx', '--softmax', '--classes', '0'],

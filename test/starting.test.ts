@@ -88,7 +88,7 @@ describe('from external weights', () => {
 
   it('explains how to separate parts', async () => {
     const { stderr } = await tune(source, '--freeze', 'stem layer1');
-    expect(stderr).toContain('parts are separated by commas, as in stem,layer1.');
+    expect(stderr).toContain('separate groups by commas, as in stem,layer1.');
   });
 
   it('reports them in the start event with --json, but not for models of this package', async () => {

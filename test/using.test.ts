@@ -133,10 +133,10 @@ describe('sources of images', () => {
     expectError(await classify(empty), /Folder ".*empty" holds no images \(\.jpg /);
     expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
     expectError(await classify('-', '-'), /Standard input holds one image/);
-    expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number from 1\./);
+    expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number of at least 1\./);
     expectError(
       await classify(photos, '--threshold', '50'),
-      /--threshold is 50, but expected a probability from 0 to 1\./,
+      /--threshold is 50, but expected a number from 0 to 1\./,
     );
     expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
     expectError(await classify(photos, '--threads', '-1'), /threads is -1, but expected an integer from 1\./);
@@ -297,7 +297,7 @@ describe('features', () => {
     expectError(await features('-o', 'a.npy', '--stages', 'conv1'), /--stages has "conv1", but expected stem, layer1/);
     expectError(
       await features('-o', 'a.npy', '--stages', 'layer4'),
-      /no stage "layer4"; it has stem, layer1, layer2, l/,
+      /no stage "layer4"\. Choose from stem, layer1, layer2, l/,
     );
   });
 });
