@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { evaluationTransforms, imagenetPreprocessing, Loader } from 'resnext/data';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
+import { loadPackage, noChromium, type Pages, packagePages, withPage } from './chromium.ts';
 
 type Package = typeof import('resnext/data');
 
@@ -11,7 +11,7 @@ if (noChromium) console.log(noChromium);
 
 const transforms = evaluationTransforms({ ...imagenetPreprocessing, size: 24, resize: 28 }, 'flip');
 let files: Map<string, Uint8Array>;
-let script: string;
+let scripts: Pages;
 
 beforeAll(async () => {
   const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => Math.imul(i + 1, 40503) >> 8);
@@ -23,13 +23,12 @@ beforeAll(async () => {
     ['/noise.png', png],
     ['/broken.png', png.subarray(0, 40)],
   ]);
-  script = await browserBundle();
+  scripts = await packagePages();
 });
 
 const pages: Pages = (path) => {
-  if (path === '/resnext.js') return ['text/javascript', script];
   const bytes = files.get(path);
-  return bytes && ['application/octet-stream', bytes];
+  return bytes ? ['application/octet-stream', bytes] : scripts(path);
 };
 
 /** Runs in the page, so it uses nothing from outside. */
@@ -59,7 +58,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
   test('a loader makes of URLs, Blobs and bytes what it makes of them in Node', async () => {
     const names = ['/frog.jpg', '/frog.jpg', '/broken.png', '/frog.jpg', '/noise.png', '/noise.png'];
     const seen = await withPage(pages, async (page) => {
-      await page.addScriptTag({ url: '/resnext.js' });
+      await loadPackage(page);
       return page.evaluate(inPage, [names, [...transforms]] as [string[], typeof transforms]);
     });
     const samples = names.map((name) => ({ name, image: files.get(name)! }));
@@ -74,7 +73,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
 
   test('a path is refused with what to give instead', async () => {
     const refusal = await withPage(pages, async (page) => {
-      await page.addScriptTag({ url: '/resnext.js' });
+      await loadPackage(page);
       return page.evaluate(() =>
         (globalThis as unknown as { resnext: Package }).resnext.readImage('rose.jpg').catch(String),
       );

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { openStateDict } from 'resnext/weights';
 import { expect, test } from 'vitest';
-import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
+import { loadPackage, noChromium, packagePages, withPage } from './chromium.ts';
 import { contents, goldenBytes, goldenFiles, goldenPath } from './weight-files.ts';
 
 if (noChromium) console.log(noChromium);
@@ -44,7 +44,7 @@ async function inPage(file: string): Promise<string[]> {
 }
 
 test.skipIf(noChromium)('Chromium reads every container as Node does', async () => {
-  const script = await browserBundle();
+  const scripts = await packagePages();
   const files = [
     ...goldenFiles.map(([file]) => file),
     ...['model-00001-of-00002', 'model-00002-of-00002'].map((shard) => `sharded/${shard}.safetensors`),
@@ -52,9 +52,11 @@ test.skipIf(noChromium)('Chromium reads every container as Node does', async () 
   const golden = new Map(
     files.map((file) => [`/golden/${file}`, ['application/octet-stream', goldenBytes(file)] as const]),
   );
-  const pages: Pages = (path) => (path === '/resnext.js' ? ['text/javascript', script] : golden.get(path));
-  await withPage(pages, async (page) => {
-    await page.addScriptTag({ url: '/resnext.js' });
-    for (const [file] of goldenFiles) expect(await page.evaluate(inPage, file), file).toEqual(await inNode(file));
-  });
+  await withPage(
+    (path) => golden.get(path) ?? scripts(path),
+    async (page) => {
+      await loadPackage(page);
+      for (const [file] of goldenFiles) expect(await page.evaluate(inPage, file), file).toEqual(await inNode(file));
+    },
+  );
 });

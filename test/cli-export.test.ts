@@ -57,6 +57,18 @@ test('--format takes precedence over the name of the target', async () => {
   expect(await json('export', ...variant, '-o', file, '--format', 'onnx')).toMatchObject({ file, format: 'onnx' });
 });
 
+test('--size exports a model at another size, and --dynamic-size leaves it open', async () => {
+  const [fixed, open] = [join(folder, 'fixed.onnx'), join(folder, 'open.onnx')];
+  await said(...variant, '-o', fixed);
+  const text = await said(fixed, '-o', open, '--size', '48', '--dynamic-size');
+  expect(text).toContain('\nIts input is input, float32 [N, 3, H, W] normalized; its output is logits [N, 7].\n');
+  const [atSize, again] = await Promise.all([
+    json<object>('classify', frog, '--model', open),
+    json<object>('classify', frog, '--model', fixed, '--size', '48'),
+  ]);
+  expect(atSize).toEqual(again);
+});
+
 test.each([
   ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" does not tell what to write.'],
   [
@@ -64,10 +76,11 @@ test.each([
     ['-o', 'model', '--softmax'],
     '--softmax has no effect here: transformers.js fixes input and output. Remove it.',
   ],
+  ['bytes in a folder for transformers.js', ['-o', 'model', '--input', 'bytes'], '--input has no effect here'],
   [
-    'bytes in a folder for transformers.js',
-    ['-o', 'model', '--input', 'bytes'],
-    '--input has no effect here: transformers.js fixes input and output. Remove it.',
+    'an open size in a file of weights',
+    ['-o', 'net.safetensors', '--dynamic-size'],
+    '--dynamic-size has no effect here: a file of weights has no graph.',
   ],
   [
     'softmax without classes',

@@ -213,7 +213,11 @@ describe('is refused', () => {
       /freeze is "layer4", but expected parameter groups of this model: stem, layer1, layer2, layer3, fc/,
     ],
     ['nothing to train', { freeze: ['backbone', 'fc'] }, /leaves nothing to train/],
-    ['a new classifier that is frozen', { freeze: ['stem', 'fc'] }, /"fc" would keep a classifier that knows nothing/],
+    [
+      'a new classifier that is frozen',
+      { freeze: ['stem', 'fc'] },
+      /freeze is "fc", but the classifier is new and has to be trained/,
+    ],
     ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /^freeze has no effect with linearProbe/],
     ['freezing a new network', { from: '', freeze: ['stem'] }, /^freeze needs pretrained weights\. Add from: MODEL\.$/],
     ['a probe of a new network', { from: '', linearProbe: true }, /^linearProbe needs pretrained weights/],

@@ -21,7 +21,7 @@ import {
 import { cifarPreprocessing } from 'resnext/data';
 import { convolution, convolutionGradient, runConvolution, runConvolutionGradient } from 'resnext/graph';
 import { Trainer } from 'resnext/train';
-import { readSafetensorsFile } from 'resnext/weights';
+import { readSafetensorsFile, writeSafetensorsFile } from 'resnext/weights';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { relativeError, seeded } from './tensors.ts';
@@ -134,6 +134,42 @@ describe('learning', () => {
     expect(events.start).toMatchObject([{ epoch: 1, step: 5 }]);
     expect([...losses(stopped), ...events.step.map(({ loss }) => loss)]).toEqual(losses(formC));
     expect(await digestOf(stopped)).toBe(await digestOf(formC));
+  });
+
+  it('goes on from a checkpoint of version 0.1, to the bit', async () => {
+    const stopped = await trainRun({}, 17);
+    const path = join(stopped.out, 'checkpoints/last.safetensors');
+    const { tensors, metadata } = await readSafetensorsFile(path);
+    const older = new Map([...tensors].map(([name, each]) => [name.replace(/^slots\.momentum\./, 'velocity.'), each]));
+    const { correct, count: seen, ...progress } = JSON.parse(metadata.get('progress')!);
+    const { loss, optimizer, beta1, beta2, epsilon, averageDecay, ...options } = JSON.parse(metadata.get('options')!);
+    const texts = { progress: { ...progress, right: correct, seen }, options: { ...options, threads: 1, workers: 2 } };
+    for (const [key, value] of Object.entries(texts)) metadata.set(key, JSON.stringify(value));
+    await writeSafetensorsFile(path, older, metadata);
+    const { events, onEvent } = listener();
+    await resume(stopped.out, { threads: 1 }, { onEvent });
+    expect(events.epoch.at(-1)).toMatchObject({ loss: formC.events.epoch.at(-1)!.loss });
+    expect(await digestOf(stopped)).toBe(await digestOf(formC));
+  });
+
+  it('learns with AdamW, binary cross-entropy and an average, which is what it saves, and goes on to the same bits', async () => {
+    const given = {
+      optimizer: 'adamw',
+      loss: 'binary-cross-entropy',
+      learningRate: 0.005,
+      averageDecay: 0.9,
+    } as const;
+    const whole = await trainRun(given);
+    expect(whole.events.epoch.at(-1)!.validation!.top1).toBeGreaterThan(80);
+    const { tensors } = await readSafetensorsFile(join(whole.out, 'checkpoints/best.safetensors'));
+    const saved = (await readSafetensorsFile(join(whole.out, 'model.safetensors'))).tensors;
+    for (const name of ['conv1.weight', 'bn1.running_mean']) {
+      expect(saved.get(name)!.data).toEqual(tensors.get(`average.${name}`)!.data);
+      expect(saved.get(name)!.data).not.toEqual(tensors.get(`weights.${name}`)!.data);
+    }
+    const stopped = await trainRun(given, 17);
+    await resume(stopped.out, { threads: 1 });
+    expect(await digestOf(stopped)).toBe(await digestOf(whole));
   });
 
   it('can resume in another form', async () => {

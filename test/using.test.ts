@@ -134,12 +134,12 @@ describe('sources of images', () => {
     expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
     expectError(await classify('-', '-'), /Standard input holds one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number of at least 1\./);
+    expectError(await classify(photos, '--threshold', '50'), /--threshold is 50, but expected a number from 0 to 1\./);
+    expectError(await classify(photos, '--top', '2.5'), /--top is 2\.5, but expected a whole number of at least 1\./);
     expectError(
-      await classify(photos, '--threshold', '50'),
-      /--threshold is 50, but expected a number from 0 to 1\./,
+      await classify(photos, '--threads', '-1'),
+      /--threads is -1, but expected a whole number of at least 1\./,
     );
-    expectError(await classify(photos, '--top', '2.5'), /--top 2\.5 should be a whole number from 1\./);
-    expectError(await classify(photos, '--threads', '-1'), /threads is -1, but expected an integer from 1\./);
   });
 });
 
@@ -354,7 +354,7 @@ describe('evaluate', () => {
     );
   });
 
-  it('suggests names for folders with WordNet ids', async () => {
+  it('says how to name folders of WordNet numbers', async () => {
     const data = join(dir, 'synsets');
     cpSync(join(photos, 'a'), join(data, 'n01440764'), { recursive: true });
     expectError(

@@ -1,10 +1,12 @@
 /** Measures how long a graph takes on this machine, and which inference settings are fastest. */
-import { type Machine, Session, type SessionOptions, thisMachine } from '#platform';
+
+import { Session, type SessionOptions, thisMachine } from '#platform';
 import type { Tuning } from '../cache/tuning.ts';
 import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
+import { resolve, whole } from '../options.ts';
 import { type GroupMerge, groupMergeOf, isProfitable } from '../rewrite/merge-groups.ts';
 import { randomInputs } from './inputs.ts';
 import { type Contender, median, timeInTurn } from './timing.ts';
@@ -42,7 +44,7 @@ export async function benchmark(
   mergeGroups: InferenceOptions['mergeGroups'] = {},
 ): Promise<Benchmark> {
   const machine = await thisMachine();
-  const { batch, threads, runs } = checked(options, machine);
+  const { batch, threads, runs } = resolve(fields, { ...options, cores: machine.cores });
   const lowered = lowerInference(graph, { block: machine.block, mergeGroups }).graph;
   const [times] = await timesOf([{ graph: lowered, batch, threads }], runs);
   const milliseconds = median(times!);
@@ -84,7 +86,7 @@ export interface TuneResult {
  */
 export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promise<TuneResult> {
   const machine = await thisMachine();
-  const { batch, threads, runs } = checked(options, machine);
+  const { batch, threads, runs } = resolve(fields, { ...options, cores: machine.cores });
   const narrow = narrowGroups(graph, machine.block);
   const widths = [...new Set(narrow.map(({ channels }) => channels[0]))].sort((a, b) => a - b);
   const none = Object.fromEntries(widths.map((width) => [width, false]));
@@ -143,14 +145,11 @@ function threadCounts(cores: number): number[] {
   return [...counts, cores];
 }
 
-function checked({ batch = 1, threads, runs = 20 }: BenchmarkOptions, { cores }: Machine) {
-  const numbers = { batch, threads: threads ?? cores, runs };
-  for (const [name, value] of Object.entries(numbers)) {
-    if (Number.isInteger(value) && value >= 1) continue;
-    throw new UsageError(`${name} is ${value}, but expected a whole number of at least 1.`);
-  }
-  return numbers;
-}
+const fields = {
+  batch: whole({ from: 1, default: 1, doc: 'images per run' }),
+  threads: whole({ from: 1, defaultOf: ({ cores }: { readonly cores: number }) => cores, doc: 'threads that compute' }),
+  runs: whole({ from: 1, default: 20, doc: 'number of timed runs' }),
+};
 
 interface Timed extends Pick<SessionOptions, 'threads'> {
   readonly graph: Graph;

@@ -4,7 +4,7 @@
  * network has a different size and crop for testing than for training, those for testing are used.
  */
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';

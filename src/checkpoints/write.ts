@@ -5,6 +5,7 @@ import type { ResNeXtConfig } from '../model/config.ts';
 import type { Model } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
+import { checkGiven, oneOf } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
@@ -28,9 +29,7 @@ export function writeStateDict(
   layout: string,
   batchesTracked = 0,
 ): Map<string, Tensor> {
-  if (!layoutNames.includes(layout)) {
-    throw new UsageError(`layout is "${layout}", but expected one of ${layoutNames.join(', ')}.`);
-  }
+  checkGiven({ layout: oneOf(layoutNames, { doc: 'naming scheme' }) }, { layout });
   const fitting = layouts.find(
     (known) => known.name === layout && appliesTo(known, model.config) && impliesPooling(known, model.config),
   );

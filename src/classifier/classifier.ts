@@ -12,6 +12,7 @@ import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
+import { checkGiven, whole } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -79,7 +80,7 @@ export class Classifier {
    *   are no model.
    * @example
    * const classifier = await Classifier.open('/models/flowers/model.safetensors'); // in a browser
-   * const [best] = await classifier.classify('/images/rose.jpg');
+   * const [best] = await classifier.classify(input.files[0]); // a File that a person chose
    */
   static async open(
     model: SavedModel | Uint8Array | Blob | string,
@@ -284,8 +285,8 @@ const maxImagesHere = 16;
 const callingThread = new WorkerPool({ workers: 0 });
 
 function checked(batchSize = 32): number {
-  if (Number.isInteger(batchSize) && batchSize >= 1) return batchSize;
-  throw new UsageError(`batchSize is ${batchSize}, but expected a whole number from 1.`);
+  checkGiven({ batchSize: whole({ from: 1, doc: 'images per run' }) }, { batchSize });
+  return batchSize;
 }
 
 const isSaved = (model: SavedModel | Uint8Array | Blob | string): model is SavedModel =>

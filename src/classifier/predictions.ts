@@ -1,5 +1,7 @@
 /** From logits to the likeliest classes. */
+
 import { UsageError } from '../errors.ts';
+import { checkGiven, whole } from '../options.ts';
 
 export interface Prediction {
   readonly label: string;
@@ -24,7 +26,7 @@ export function predictions(
   labels: readonly string[],
   { top = 5, threshold = 0 }: PredictionOptions,
 ): Prediction[] {
-  if (!Number.isInteger(top) || top < 1) throw new UsageError(`top = ${top} should be a whole number of at least 1.`);
+  checkGiven({ top: whole({ from: 1, doc: 'number of classes' }) }, { top });
   if (logits.some(Number.isNaN)) {
     throw new UsageError('The net gives NaN: its weights are broken, as after a training that diverged.');
   }

@@ -3,22 +3,27 @@
  * follow from it. The statistics are the usual ones: ImageNet's as everybody uses them, CIFAR-10's from the authors'
  * ResNeXt code, which gives them in bytes.
  */
-import type { Interpolation } from './resize.ts';
+import { list, type OptionsOf, oneOf, real, whole } from '../options.ts';
+import { interpolations } from './resize.ts';
 import type { Transform, Transforms } from './transforms/table.ts';
 import { type MultiCropViews, multiCropViews } from './transforms/views.ts';
 
-export interface Preprocessing {
-  /** 3 for RGB, 1 for grayscale. */
-  readonly channels: 1 | 3;
-  /** Height and width of the network's input. */
-  readonly size: number;
-  /** The length that an image's shorter side is brought to before the middle is cut out. */
-  readonly resize: number;
-  readonly interpolation: Interpolation;
-  /** One value per channel, in units where a byte's range is [0, 1]. */
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-}
+export const preprocessingFields = {
+  channels: oneOf([1, 3], { required: true, doc: '3 for RGB, 1 for grayscale' }),
+  size: whole({ from: 1, required: true, doc: 'height and width of the network’s input' }),
+  resize: whole({ from: 1, required: true, doc: 'length of the shorter side before the center is cropped' }),
+  interpolation: oneOf(interpolations, { required: true, doc: 'how images are resized' }),
+  mean: list(real({ doc: 'the mean of a channel' }), {
+    required: true,
+    doc: 'one number per channel, in units in which bytes range over [0, 1]',
+  }),
+  std: list(real({ above: 0, doc: 'the standard deviation of a channel' }), {
+    required: true,
+    doc: 'one number per channel, in the same units',
+  }),
+};
+
+export type Preprocessing = OptionsOf<typeof preprocessingFields>;
 
 /** For ImageNet's images: 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {

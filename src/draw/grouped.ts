@@ -3,7 +3,9 @@
  * n_in/g channels, each group has n_out/g filters, and groups never share channels. A lane is one group. If there is
  * too much to draw, the middle is omitted.
  */
+
 import { UsageError } from '../errors.ts';
+import { checkGiven, whole } from '../options.ts';
 import { box, elide, ellipsis, line, type Point, type Shape, text, textWidth } from './scene.ts';
 import { type DrawingOptions, toSvg } from './svg.ts';
 
@@ -43,13 +45,10 @@ export function drawGroupedConvolution(options: GroupedConvolutionOptions = {}):
   return toSvg(layoutGrouped(convolution), { title, description }, drawing);
 }
 
+const sizeField = whole({ from: 1, required: true, doc: 'a number of channels, groups or taps' });
+
 function check(convolution: Convolution): void {
-  for (const name of ['input', 'output', 'groups', 'kernel'] as const) {
-    const value = convolution[name];
-    if (!Number.isInteger(value) || value < 1) {
-      throw new UsageError(`${name} is ${value}, but expected a whole number of at least 1.`);
-    }
-  }
+  checkGiven({ input: sizeField, output: sizeField, groups: sizeField, kernel: sizeField }, convolution);
   const { input, output, groups } = convolution;
   for (const [name, channels] of Object.entries({ input, output })) {
     if (channels % groups === 0) continue;

@@ -46,7 +46,7 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
 export const largestFloat32 = 3.4028234663852886e38;
 
 /**
- * A copy of the graph without semantic operators.
+ * A copy of the graph without semantic operators, and with sums as additions, because WebGPU has no kernel for `Sum`.
  *
  * @throws UsageError naming a value whose shape must be fully known but is not.
  * @example const runnable = lowerStandard(trainingStep(model, options).graph);
@@ -56,8 +56,9 @@ export function lowerStandard(source: Graph): Graph {
   const b = new Builder(graph);
   for (const node of graph.sorted()) {
     const op = opTypeOf(node);
-    if (!op || !isSemantic(op)) continue;
-    const results = expandSemantic(b, op, node.inputs as Value[], node);
+    const inputs = node.inputs as Value[];
+    if (!op || !(isSemantic(op) || op === 'Sum')) continue;
+    const results = op === 'Sum' ? [added(b, inputs)] : expandSemantic(b, op, inputs, node);
     node.outputs.forEach((output, i) => {
       graph.replaceAllUses(output, results[i]!);
     });
@@ -67,6 +68,9 @@ export function lowerStandard(source: Graph): Graph {
   graph.removeDead();
   return graph;
 }
+
+const added = (b: Builder, [first, ...rest]: readonly Value[]): Value =>
+  rest.reduce((sum, value) => b.op('Add', [sum, value]), rest.length === 0 ? b.op('Identity', [first]) : first!);
 
 /** Adds the standard operators that compute a semantic operator's outputs. */
 export function expandSemantic<O extends SemanticOp>(

@@ -1,7 +1,6 @@
 /** Per-image results as text, JSON, JSON lines or CSV, printed as they arrive or collected for a file. */
 import { extname } from 'node:path';
 import type { Prediction } from '../classifier/predictions.ts';
-import { UsageError } from '../errors.ts';
 import { writeFileAtomically } from '../files.ts';
 import { table } from './text.ts';
 
@@ -79,10 +78,3 @@ function csvRows(result: Result): string {
 /** A row of cells, quoted as required by RFC 4180. */
 const csvRow = (cells: readonly (string | number)[]): string =>
   cells.map((cell) => (/[",\r\n]/.test(`${cell}`) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell)).join(',');
-
-/** @throws UsageError unless `threshold` is a probability. */
-export function checkThreshold(threshold: number): void {
-  if (!(threshold >= 0 && threshold <= 1)) {
-    throw new UsageError(`--threshold is ${threshold}, but expected a probability from 0 to 1.`);
-  }
-}

@@ -1,11 +1,12 @@
 /** What both platforms check before they open a session, and how they report what ONNX Runtime refuses. */
+
 import { UsageError } from '../errors.ts';
+import { checkGiven, whole } from '../options.ts';
 import type { SessionOptions } from './contract.ts';
 
 /** Throws a UsageError for a number of threads that ONNX Runtime would refuse, or wait for forever. */
 export function checkThreads({ threads }: SessionOptions): void {
-  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
-  throw new UsageError(`threads is ${threads}, but expected an integer from 1.`);
+  checkGiven({ threads: whole({ from: 1, doc: 'threads that compute' }) }, { threads });
 }
 
 /** Throws a UsageError for execution providers that are not among those there are. */

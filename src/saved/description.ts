@@ -2,9 +2,8 @@
  * The description of a saved model, which has everything needed to use it: architecture, class names, preprocessing and
  * validation metrics. It is stored as `model.json`, and in the metadata of weights files and ONNX files.
  */
-import { z } from 'zod';
-import type { Preprocessing } from '../data/presets.ts';
-import { interpolations } from '../data/resize.ts';
+import * as z from 'zod';
+import { type Preprocessing, preprocessingFields } from '../data/presets.ts';
 import { FormatError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { configFields, type ResNeXtConfig } from '../model/config.ts';
@@ -36,14 +35,7 @@ const schema = z.object({
   variant: z.string(),
   config: schemaOf(configFields),
   classes: z.array(z.string()),
-  preprocessing: z.object({
-    channels: z.union([z.literal(1), z.literal(3)]),
-    size: z.int().min(1),
-    resize: z.int().min(1),
-    interpolation: z.enum(interpolations),
-    mean: z.array(z.number()),
-    std: z.array(z.number().positive()),
-  }),
+  preprocessing: schemaOf(preprocessingFields),
   weights: z.string().exactOptional(),
   metrics: z.record(z.string(), z.number()),
   wrappers: z.array(z.enum(wrapperNames)).exactOptional(),

@@ -69,12 +69,12 @@ test('a classifier classifies at another size', async () => {
 });
 
 test.each<[Partial<Preprocessing>, string]>([
-  [{ size: 0 }, 'size is 0, but expected a whole number of pixels, at least 1.'],
-  [{ resize: 1.5 }, 'resize is 1.5, but expected a whole number of pixels, at least 1.'],
-  [{ channels: 1 }, 'channels is 1, but the network expects 3.'],
-  [{ mean: [0.5] }, 'mean is [0.5], but expected 3 numbers, one per channel.'],
-  [{ std: [0, 1, 1] }, 'std is [0,1,1], but expected 3 numbers above 0, one per channel.'],
-  [{ interpolation: 'cubic' as 'bicubic' }, 'interpolation is "cubic", but expected one of nearest, box, bilinear'],
+  [{ size: 0 }, 'size is 0, but expected a whole number of at least 1.'],
+  [{ resize: 1.5 }, 'resize is 1.5, but expected a whole number of at least 1.'],
+  [{ channels: 1 }, 'channels is 1, but the network reads 3.'],
+  [{ mean: [0.5] }, "mean is [0.5], but expected a number for each of the network's 3 channels."],
+  [{ std: [0, 1, 1] }, 'std is [0,1,1], but expected a list of numbers above 0.'],
+  [{ interpolation: 'cubic' as 'bicubic' }, 'interpolation is "cubic", but expected nearest, box, bilinear'],
 ])('%j is refused', (changes, message) => {
   expect(() => withPreprocessing(model, changes)).toThrow(UsageError);
   expect(() => withPreprocessing(model, changes)).toThrow(message);

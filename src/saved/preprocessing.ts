@@ -4,9 +4,9 @@
  */
 
 import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
-import { atSize, type Preprocessing } from '../data/presets.ts';
-import { interpolations } from '../data/resize.ts';
+import { atSize, type Preprocessing, preprocessingFields } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
+import { checkGiven } from '../options.ts';
 import type { ModelDescription } from './description.ts';
 import { assemble, type SavedModel } from './model.ts';
 
@@ -31,23 +31,16 @@ export function withPreprocessing(model: SavedModel, changes: Partial<Preprocess
 }
 
 function checkPreprocessing(preprocessing: Preprocessing, inputChannels: number): void {
-  const { channels, size, resize, interpolation, mean, std } = preprocessing;
-  for (const [name, value] of Object.entries({ size, resize })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new UsageError(`${name} is ${value}, but expected a whole number of pixels, at least 1.`);
-    }
-  }
-  if (!interpolations.includes(interpolation)) {
-    throw new UsageError(`interpolation is "${interpolation}", but expected one of ${interpolations.join(', ')}.`);
-  }
+  checkGiven(preprocessingFields, preprocessing);
+  const { channels, mean, std } = preprocessing;
   if (channels !== inputChannels) {
-    throw new UsageError(`channels is ${channels}, but the network expects ${inputChannels}.`);
+    throw new UsageError(`channels is ${channels}, but the network reads ${inputChannels}.`);
   }
   for (const [name, values] of Object.entries({ mean, std })) {
-    const sound = values.every((value) => Number.isFinite(value) && (name === 'mean' || value > 0));
-    if (values.length === channels && sound) continue;
-    const kind = `${channels} ${channels === 1 ? 'number' : 'numbers'}${name === 'mean' ? '' : ' above 0'}`;
-    throw new UsageError(`${name} is [${values}], but expected ${kind}, one per channel.`);
+    if (values.length === channels) continue;
+    throw new UsageError(
+      `${name} is [${values}], but expected a number for each of the network's ${channels} channels.`,
+    );
   }
 }
 

@@ -90,15 +90,28 @@ export function pathHints(path: string): { readonly hint: string; readonly entry
  * in the model's own form or in form C, or those of a layout.
  */
 export function describedWeights(stored: StateDict, source: string, options: LoadOptions): SavedModel | undefined {
-  const text = stored.metadata.get(descriptionKey);
+  const { metadata, tensors } = stored.metadata.has('progress') ? modelInCheckpoint(stored) : stored;
+  const text = metadata.get(descriptionKey);
   if (!text) return undefined;
   const description = readDescription(text, source);
   const lazy = options.lazy === true;
-  const weights = weightsUnder(resnext(description.config), stored, { source, hint: description.variant, lazy });
+  const weights = weightsUnder(resnext(description.config), tensors, { source, hint: description.variant, lazy });
   return assemble(description, weights);
 }
 
-function weightsUnder(model: Model, { tensors }: StateDict, options: ImportOptions & LoadOptions): Weights {
+/** What a checkpoint of a run has of its model: the weights, or their average where one is kept. */
+function modelInCheckpoint({ metadata, tensors }: StateDict): Pick<StateDict, 'metadata' | 'tensors'> {
+  const under = (prefix: string) =>
+    [...tensors].flatMap(([name, tensor]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
+    );
+  return {
+    metadata: new Map([[descriptionKey, metadata.get('description') ?? '']]),
+    tensors: new Map([...under('weights.'), ...under('average.')]),
+  };
+}
+
+function weightsUnder(model: Model, tensors: StateDict['tensors'], options: ImportOptions & LoadOptions): Weights {
   const read = (name: string) => floatTensor(tensors.get(name)!, options.lazy === true);
   const formC = weightSpecs(model);
   const isInBranches = model.config.form !== 'C' && model.parameters.every(({ value }) => tensors.has(value.name));

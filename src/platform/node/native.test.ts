@@ -78,5 +78,7 @@ test('what is disposed of does not run, and disposing twice or under a run is ha
 });
 
 test('threads that cannot be are refused', async () => {
-  await expect(openBound(graph(), { threads: -1 })).rejects.toThrow('threads is -1, but expected an integer from 1.');
+  await expect(openBound(graph(), { threads: -1 })).rejects.toThrow(
+    'threads is -1, but expected a whole number of at least 1.',
+  );
 });
