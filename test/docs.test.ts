@@ -1,6 +1,6 @@
 /** The TypeScript listings of each document run as they stand, one after the other, as one program. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -37,6 +37,21 @@ async function flowers(folder: string): Promise<void> {
   await copyFile(join(root, 'examples/images/unseen/frog-1.jpg'), join(folder, 'rose.jpg'));
 }
 
+/** Two classes of a few images in `flowers`, and an image. */
+async function images(folder: string): Promise<void> {
+  const examples = join(root, 'examples/images');
+  const filter = (path: string) => !/[^05]\.jpg$/.test(path);
+  for (const [from, to] of [
+    ['frog', 'rose'],
+    ['horse', 'tulip'],
+  ] as const) {
+    for (const part of ['train', 'val']) {
+      await cp(join(examples, 'val', from), join(folder, 'flowers', part, to), { recursive: true, filter });
+    }
+  }
+  await copyFile(join(examples, 'unseen/frog-1.jpg'), join(folder, 'rose.jpg'));
+}
+
 test('the listings of docs/forms.md hold', async () => {
   expect(await printed('forms.md', 7)).toBe('all hold\n');
 });
@@ -47,3 +62,7 @@ test('the listings of docs/export.md hold', async () => {
   expect(text.match(/label: '/g)).toHaveLength(3);
   expect(text).toMatch(/\nall hold\n$/);
 });
+
+test('the listings of docs/training.md hold', async () => {
+  expect(await printed('training.md', 1, images)).toMatch(/^epoch 1: [\d.]+ %\nepoch 2: [\d.]+ %\nall hold\n$/);
+}, 60_000);
