@@ -54,8 +54,9 @@ export async function readModel(
 }
 
 function nameOf(source: Uint8Array | Blob | string): string {
-  if (typeof source === 'string') return new URL(source, 'file:///').pathname;
-  return 'name' in source ? String(source.name) : 'The model';
+  if (typeof source !== 'string') return 'name' in source ? String(source.name) : 'The model';
+  const { protocol, pathname } = new URL(source, 'file:///');
+  return protocol === 'data:' ? 'The model' : pathname;
 }
 
 async function bytesOf(source: Uint8Array | Blob | string): Promise<Uint8Array> {
