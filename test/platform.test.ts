@@ -9,7 +9,7 @@ import * as web from '../src/platform/web.ts';
 const platforms: { readonly [side: string]: Platform } = { node, web };
 const imagePlatforms: { readonly [side: string]: ImagePlatform } = { node: imagesInNode, web: imagesOnWeb };
 
-it('each side exports all of it', () => {
+it('both sides export everything', () => {
   const exported = Object.values(platforms).map((side) => new Set(Object.keys(side)));
   const [inNode, inBrowser] = exported.map((names) => [...names].sort());
   expect(inNode).toEqual(expect.arrayContaining(inBrowser!));

@@ -80,7 +80,7 @@ export class Classifier {
    *   are no model.
    * @example
    * const classifier = await Classifier.open('/models/flowers/model.safetensors'); // in a browser
-   * const [best] = await classifier.classify('/images/rose.jpg');
+   * const [best] = await classifier.classify(input.files[0]); // a File that a person chose
    */
   static async open(
     model: SavedModel | Uint8Array | Blob | string,
