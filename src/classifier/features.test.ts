@@ -94,7 +94,9 @@ describe.each(cases)('%s', (name, config) => {
     await expect(classifier.features(images, { stages: ['layer7'] })).rejects.toThrow(
       /no stage "layer7"\. Choose from stem, layer1, .*pooled, logits\.$/,
     );
-    await expect(classifier.features(images, { stages: [] })).rejects.toThrow('No stage was given, but expected at least one of stem');
+    await expect(classifier.features(images, { stages: [] })).rejects.toThrow(
+      'No stage was given, but expected at least one of stem',
+    );
     await classifier.dispose();
   });
 });
