@@ -175,7 +175,7 @@ export class OptionError extends UsageError {
 }
 
 /** Why a value cannot be used, or undefined if it can. */
-function refusal(field: Field<unknown>, value: unknown): string | undefined {
+export function refusal(field: Field<unknown>, value: unknown): string | undefined {
   if (field.accepts(value)) return undefined;
   return `${value === undefined ? 'is missing' : `is ${shown(value)}`}, but expected ${field.expected}.`;
 }

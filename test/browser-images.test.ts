@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { evaluationTransforms, imagenetPreprocessing, Loader } from 'resnext/data';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
+import { loadPackage, noChromium, type Pages, packagePages, withPage } from './chromium.ts';
 
 type Package = typeof import('resnext/data');
 
@@ -11,7 +11,7 @@ if (noChromium) console.log(noChromium);
 
 const transforms = evaluationTransforms({ ...imagenetPreprocessing, size: 24, resize: 28 }, 'flip');
 let files: Map<string, Uint8Array>;
-let script: string;
+let scripts: Pages;
 
 beforeAll(async () => {
   const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => Math.imul(i + 1, 40503) >> 8);
@@ -23,13 +23,12 @@ beforeAll(async () => {
     ['/noise.png', png],
     ['/broken.png', png.subarray(0, 40)],
   ]);
-  script = await browserBundle();
+  scripts = await packagePages();
 });
 
 const pages: Pages = (path) => {
-  if (path === '/resnext.js') return ['text/javascript', script];
   const bytes = files.get(path);
-  return bytes && ['application/octet-stream', bytes];
+  return bytes ? ['application/octet-stream', bytes] : scripts(path);
 };
 
 /** Runs in the page, so it uses nothing from outside. */
@@ -41,8 +40,7 @@ async function inPage([names, transforms]: [string[], Parameters<Package['applyT
     async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer()),
   ];
   const samples = names.map((name, i) => {
-    const url = new URL(name, location.href).href;
-    return { name, image: () => kinds[i % kinds.length]!(url) };
+    return { name, image: () => kinds[i % kinds.length]!(name) };
   });
   const failures: string[] = [];
   const batches: { indices: number[]; images: number[] }[] = [];
@@ -59,7 +57,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
   test('a loader makes of URLs, Blobs and bytes what it makes of them in Node', async () => {
     const names = ['/frog.jpg', '/frog.jpg', '/broken.png', '/frog.jpg', '/noise.png', '/noise.png'];
     const seen = await withPage(pages, async (page) => {
-      await page.addScriptTag({ url: '/resnext.js' });
+      await loadPackage(page);
       return page.evaluate(inPage, [names, [...transforms]] as [string[], typeof transforms]);
     });
     const samples = names.map((name) => ({ name, image: files.get(name)! }));
@@ -72,13 +70,17 @@ describe.skipIf(noChromium)('in Chromium', () => {
     expect(seen.failures).toEqual([expect.stringMatching(/^\/broken\.png: Image "\/broken\.png" cannot be read: .+/)]);
   });
 
-  test('a path is refused with what to give instead', async () => {
-    const refusal = await withPage(pages, async (page) => {
-      await page.addScriptTag({ url: '/resnext.js' });
-      return page.evaluate(() =>
-        (globalThis as unknown as { resnext: Package }).resnext.readImage('rose.jpg').catch(String),
-      );
+  test('what is not there, and a path to decode, are refused', async () => {
+    const refusals = await withPage(pages, async (page) => {
+      await loadPackage(page);
+      return page.evaluate(async () => {
+        const { decode, readImage } = (globalThis as unknown as { resnext: Package }).resnext;
+        return [await readImage('/none.jpg').catch(String), await decode('rose.jpg').catch(String)];
+      });
     });
-    expect(refusal).toBe('UsageError: A page cannot read the path "rose.jpg"; give a URL, a File, a Blob or bytes.');
+    expect(refusals).toEqual([
+      'FormatError: Image "/none.jpg" cannot be fetched: the server answers 404 Not Found.',
+      'UsageError: A page cannot read the path "rose.jpg"; give a URL, a File, a Blob or bytes.',
+    ]);
   });
 });

@@ -1,15 +1,15 @@
-/** The package in Chromium: every golden file of weights gives the same tensors there as in Node. */
+/** The package in Chromium: every golden weights file yields the same tensors as in Node. */
 import { createHash } from 'node:crypto';
 import { openStateDict } from 'resnext/weights';
 import { expect, test } from 'vitest';
-import { browserBundle, noChromium, type Pages, withPage } from './chromium.ts';
+import { loadPackage, noChromium, packagePages, withPage } from './chromium.ts';
 import { contents, goldenBytes, goldenFiles, goldenPath } from './weight-files.ts';
 
 if (noChromium) console.log(noChromium);
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** Name, type, sizes and SHA-256 of each tensor, as one line. */
+/** Each tensor's name, type, dimensions and SHA-256, one line each. */
 async function inNode(file: string): Promise<string[]> {
   const tensors = contents(await openStateDict(goldenPath(file)));
   return tensors.map(({ name, dtype, dims, bytes }) => {
@@ -19,7 +19,7 @@ async function inNode(file: string): Promise<string[]> {
 
 type Package = typeof import('../dist/entry/weights.js');
 
-/** Runs in the page, so it uses nothing from outside; the names of the files lead to the server. */
+/** Runs in the page, so it cannot use anything from this module. The server provides the named files. */
 async function inPage(file: string): Promise<string[]> {
   const { readStateDict, readSharded, bytesSource } = (globalThis as unknown as { resnext: Package }).resnext;
   const source = async (path: string) => {
@@ -44,7 +44,7 @@ async function inPage(file: string): Promise<string[]> {
 }
 
 test.skipIf(noChromium)('Chromium reads every container as Node does', async () => {
-  const script = await browserBundle();
+  const scripts = await packagePages();
   const files = [
     ...goldenFiles.map(([file]) => file),
     ...['model-00001-of-00002', 'model-00002-of-00002'].map((shard) => `sharded/${shard}.safetensors`),
@@ -52,9 +52,11 @@ test.skipIf(noChromium)('Chromium reads every container as Node does', async () 
   const golden = new Map(
     files.map((file) => [`/golden/${file}`, ['application/octet-stream', goldenBytes(file)] as const]),
   );
-  const pages: Pages = (path) => (path === '/resnext.js' ? ['text/javascript', script] : golden.get(path));
-  await withPage(pages, async (page) => {
-    await page.addScriptTag({ url: '/resnext.js' });
-    for (const [file] of goldenFiles) expect(await page.evaluate(inPage, file), file).toEqual(await inNode(file));
-  });
+  await withPage(
+    (path) => golden.get(path) ?? scripts(path),
+    async (page) => {
+      await loadPackage(page);
+      for (const [file] of goldenFiles) expect(await page.evaluate(inPage, file), file).toEqual(await inNode(file));
+    },
+  );
 });

@@ -1,10 +1,11 @@
 /**
- * Chromium as tests run it: the browser of this machine, and pages that a server on the loopback address gives it.
- * `CHROMIUM` names the program where it is in none of the usual places.
+ * Runs the machine's Chromium with pages from a local server. Set `CHROMIUM` to the program's path if it is not in one of
+ * the usual places.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
@@ -16,34 +17,51 @@ const usualPlaces = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** The browser's program, or undefined where there is none. */
+/** The path of the browser, or undefined if there is none. */
 export const chromiumPath: string | undefined = process.env.CHROMIUM ?? usualPlaces.find((path) => existsSync(path));
 
-/** Why tests of the browser are skipped, to be printed; undefined where they run. RESNEXT_REQUIRE=chromium lets none be. */
+/** Why browser tests are skipped, or undefined if they run. RESNEXT_REQUIRE=chromium makes skipping an error. */
 export const noChromium: string | undefined = chromiumPath
   ? undefined
   : `There is no Chromium in ${usualPlaces.join(', ')}; set CHROMIUM to its path to run the tests of the browser.`;
 
 if (noChromium && process.env.RESNEXT_REQUIRE === 'chromium') throw new Error(noChromium);
 
-/** What is found at a path of the address, its type and its contents; undefined for nothing. */
+/** The type and contents of the file at a path; undefined if there is none. */
 export type Pages = (path: string) => readonly [type: string, contents: string | Uint8Array] | undefined;
 
 const blank = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>test</title>';
 
+export interface PageOptions {
+  /** Whether the page is isolated from other origins, so that WebAssembly may have threads; false unless given. */
+  readonly isolated?: boolean;
+  /** Of the browser's command line. */
+  readonly flags?: readonly string[];
+}
+
+/** A WebGPU without a graphics card: SwiftShader, which is part of Chromium. */
+export const softwareGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+
 /**
- * What `use` makes of a page that is blank and has these files beside it. Browser and server are closed afterwards.
+ * Opens a blank page on a server with these files, calls `use` with it, and closes the browser and the server.
  *
- * @throws Error when the page logs an error that nobody caught.
+ * @throws Error if the page has an uncaught error.
  */
-export async function withPage<T>(pages: Pages, use: (page: Page) => Promise<T>): Promise<T> {
+export async function withPage<T>(
+  pages: Pages,
+  use: (page: Page) => Promise<T>,
+  { isolated = false, flags = [] }: PageOptions = {},
+): Promise<T> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0]!;
     const found = path === '/' ? (['text/html', blank] as const) : pages(path);
-    response.writeHead(found ? 200 : 404, { 'content-type': found?.[0] ?? 'text/plain' }).end(found?.[1]);
+    const headers = { 'content-type': found?.[0] ?? 'text/plain', ...(isolated && isolation) };
+    response.writeHead(found ? 200 : 404, headers).end(found?.[1]);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath: chromiumPath!, args: ['--no-sandbox', ...flags] });
   try {
     const page = await browser.newPage();
     const errors: Error[] = [];
@@ -58,19 +76,37 @@ export async function withPage<T>(pages: Pages, use: (page: Page) => Promise<T>)
   }
 }
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const doors = ['resnext', 'resnext/graph', 'resnext/weights', 'resnext/data', 'resnext/train'];
+const local = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-/** All entry points of the built package for browsers as one script, which sets the global `resnext`. */
-export async function browserBundle(): Promise<string> {
+/**
+ * The built package for browsers as a bundler makes it: `/page.js`, which sets the globals `resnext` and `pledges`, the
+ * workers beside it, and the runtime's files that these ask for.
+ */
+export async function packagePages(): Promise<Pages> {
   const { outputFiles } = await build({
-    stdin: { contents: doors.map((door) => `export * from '${door}';`).join('\n'), resolveDir: root },
+    entryPoints: {
+      page: local('promises/page.ts'),
+      'wasm-worker': local('../dist/platform/web/wasm-worker.js'),
+      'webgpu-worker': local('../dist/platform/web/webgpu-worker.js'),
+    },
     bundle: true,
-    format: 'iife',
-    globalName: 'resnext',
+    format: 'esm',
     platform: 'browser',
+    outdir: '/',
     write: false,
     logLevel: 'silent',
   });
-  return outputFiles[0]!.text;
+  const scripts = new Map(outputFiles.map(({ path, text }) => [`/${basename(path)}`, text]));
+  return (path) => {
+    const script = scripts.get(path);
+    if (script) return ['text/javascript', script];
+    const file = local(`../node_modules/onnxruntime-web/dist${path}`);
+    return /^\/ort-[\w.-]+\.wasm$/.test(path) ? ['application/wasm', readFileSync(file)] : undefined;
+  };
+}
+
+/** Loads the package that `packagePages` gives into the page. */
+export async function loadPackage(page: Page): Promise<void> {
+  await page.addScriptTag({ type: 'module', url: '/page.js' });
+  await page.waitForFunction('globalThis.pledges');
 }

@@ -1,6 +1,6 @@
-/** The TypeScript listings of each document run as they stand, one after the other, as one program. */
+/** The TypeScript listings of each document run unchanged, one after the other, as one program. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,12 +10,12 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What a program of the document's listings prints. It runs in a folder that `prepare` may fill. */
+/** The output of a document's listings, run in a folder that `prepare` may fill. */
 async function printed(document: string, count: number, prepare?: (folder: string) => Promise<void>): Promise<string> {
   const text = await readFile(join(root, 'docs', document), 'utf8');
   const listings = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]!);
   expect(listings.length).toBeGreaterThanOrEqual(count);
-  const folder = await mkdtemp(join(root, 'test/docs-')); // inside the package, so that it finds itself by name
+  const folder = await mkdtemp(join(root, 'test/docs-')); // inside the package, so that it can import itself by name
   try {
     await prepare?.(folder);
     const file = join(folder, 'listings.mts');
@@ -37,6 +37,21 @@ async function flowers(folder: string): Promise<void> {
   await copyFile(join(root, 'examples/images/unseen/frog-1.jpg'), join(folder, 'rose.jpg'));
 }
 
+/** Two classes of a few images in `flowers`, and an image. */
+async function images(folder: string): Promise<void> {
+  const examples = join(root, 'examples/images');
+  const filter = (path: string) => !/[^05]\.jpg$/.test(path);
+  for (const [from, to] of [
+    ['frog', 'rose'],
+    ['horse', 'tulip'],
+  ] as const) {
+    for (const part of ['train', 'val']) {
+      await cp(join(examples, 'val', from), join(folder, 'flowers', part, to), { recursive: true, filter });
+    }
+  }
+  await copyFile(join(examples, 'unseen/frog-1.jpg'), join(folder, 'rose.jpg'));
+}
+
 test('the listings of docs/forms.md hold', async () => {
   expect(await printed('forms.md', 7)).toBe('all hold\n');
 });
@@ -47,3 +62,7 @@ test('the listings of docs/export.md hold', async () => {
   expect(text.match(/label: '/g)).toHaveLength(3);
   expect(text).toMatch(/\nall hold\n$/);
 });
+
+test('the listings of docs/training.md hold', async () => {
+  expect(await printed('training.md', 1, images)).toMatch(/^epoch 1: [\d.]+ %\nepoch 2: [\d.]+ %\nall hold\n$/);
+}, 60_000);

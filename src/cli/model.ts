@@ -5,7 +5,7 @@
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Classifier } from '../classifier/classifier.ts';
 import { load } from '../classifier/load.ts';
 import type { Preprocessing } from '../data/presets.ts';

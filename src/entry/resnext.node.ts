@@ -5,30 +5,17 @@
  * @module resnext
  */
 
-export {
-  Classifier,
-  type ClassifierInput,
-  type ClassifyOptions,
-  type EvaluateOptions,
-  type FeatureOptions,
-} from '../classifier/classifier.ts';
-export type { Evaluation } from '../classifier/evaluation.ts';
-export type { Features } from '../classifier/features.ts';
 export { type LoadOptions, load } from '../classifier/load.ts';
-export type { ClassifierOptions } from '../classifier/open.ts';
-export type { Outcome } from '../classifier/outcomes.ts';
-export type { Prediction } from '../classifier/predictions.ts';
 export type { DownloadProgress } from '../hub/download.ts';
 export { type Pulled, type PullOptions, pull } from '../hub/pull.ts';
 export { convert } from '../saved/convert.ts';
-export type { ModelDescription } from '../saved/description.ts';
 export { type ExportOnnxOptions, exportOnnx } from '../saved/export.ts';
-export { withChannels, withClasses } from '../saved/external.ts';
 export { loadModel, saveModel } from '../saved/files.ts';
 export { exportStateDict } from '../saved/layout.ts';
 export { type ExportTransformersOptions, exportTransformers } from '../saved/transformers.ts';
 export type { TrainEvent, TrainHooks } from '../train/events.ts';
-export { resume, type TrainResult, train } from '../train/loop.ts';
+export type { TrainResult } from '../train/loop.ts';
 export type { TrainOptions } from '../train/options.ts';
+export { resume, train } from '../train/run.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from '../verify/verify.ts';
 export * from './resnext.ts';

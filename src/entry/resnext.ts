@@ -4,6 +4,18 @@
  * @module resnext
  */
 
+export {
+  Classifier,
+  type ClassifierInput,
+  type ClassifyOptions,
+  type EvaluateOptions,
+  type FeatureOptions,
+} from '../classifier/classifier.ts';
+export type { Evaluation } from '../classifier/evaluation.ts';
+export type { Features } from '../classifier/features.ts';
+export type { ClassifierOptions } from '../classifier/open.ts';
+export type { Outcome } from '../classifier/outcomes.ts';
+export type { Prediction } from '../classifier/predictions.ts';
 export { type BlockDrawingOptions, drawBlock } from '../draw/block.ts';
 export type { DrawingOptions } from '../draw/svg.ts';
 export type { Theme } from '../draw/theme.ts';
@@ -24,5 +36,7 @@ export { stems } from '../model/stems.ts';
 export { variantName } from '../model/variant-name.ts';
 export { variant, variants } from '../model/variants.ts';
 export { setWeights, type Weights } from '../model/weights.ts';
+export type { ModelDescription } from '../saved/description.ts';
+export { withChannels, withClasses } from '../saved/external.ts';
 export type { SavedModel } from '../saved/model.ts';
 export { type ReadModelOptions, readModel } from '../saved/read.ts';

@@ -6,9 +6,9 @@
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf, isOtherVersion, type OpType, opTypeOf } from '../graph/ops.ts';
+import { attributesOf, type Differentiable, isOtherVersion, type OpType, opTypeOf } from '../graph/ops.ts';
 import { sizes } from '../graph/shapes.ts';
-import { type Differentiable, type Rule, rules } from './rules.ts';
+import { type Rule, rules } from './rules.ts';
 
 /**
  * Adds the gradient of `loss`, a scalar, with respect to each of `wrt`. Running statistics and the targets of a loss

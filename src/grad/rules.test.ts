@@ -16,11 +16,11 @@ import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { interpret, type Tensor64 } from '../graph/interpret.ts';
-import { type OpType, opTypes } from '../graph/ops.ts';
+import { type Differentiable, type OpType, opTypes } from '../graph/ops.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { gradient } from './gradient.ts';
-import { type Differentiable, rules } from './rules.ts';
+import { rules } from './rules.ts';
 
 const step = 1e-5;
 const tolerance = 1e-8;

@@ -2,15 +2,14 @@
  * The gradient of every operator, one formula each: from dy, the gradient of the operator's output, to dx, dw, …, those
  * of its inputs, again written in operators. A rule may ignore broadcasting: the sweep in `gradient.ts` sums a gradient
  * over the axes along which its input was repeated. `undefined` stands for an input without a gradient, such as a
- * shape.
+ * shape. `graph/ops.ts` lists the operators without a rule.
  */
 import { UsageError } from '../errors.ts';
 import type { Builder } from '../graph/builder.ts';
 import { dataTypeOf } from '../graph/data-types.ts';
 import { describe, type Node, type Value } from '../graph/graph.ts';
-import type { Attributes, OpType } from '../graph/ops.ts';
+import type { Attributes, Differentiable, OpType } from '../graph/ops.ts';
 import { axisOf, constantInts, permutation, reducedAxes, type Shaped, sizes, sliceRanges } from '../graph/shapes.ts';
-import { updateOps } from '../graph/updates.ts';
 import { elements } from '../tensor.ts';
 
 export interface Site<O extends OpType> {
@@ -26,15 +25,6 @@ export interface Site<O extends OpType> {
 }
 
 export type Rule<O extends OpType> = (site: Site<O>) => readonly (Value | undefined)[];
-
-/** These are not on a path to any parameter, or are gradients themselves and need only be differentiated once. */
-const nonDifferentiable = [
-  ...(['AveragePoolGrad', 'BatchNormGrad', 'ConvInputGrad', 'ConvWeightGrad', 'MaxPoolGrad', 'ReluGrad'] as const),
-  ...(['SoftmaxCrossEntropyGrad', 'HardSigmoid', 'ReduceMax', 'ScatterElements'] as const),
-  ...updateOps,
-] satisfies OpType[];
-
-export type Differentiable = Exclude<OpType, (typeof nonDifferentiable)[number]>;
 
 export const rules: { readonly [O in Differentiable]: Rule<O> } = {
   Add: ({ dy }) => [dy, dy],

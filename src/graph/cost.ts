@@ -5,7 +5,6 @@
 import { elements } from '../tensor.ts';
 import type { Dim, Graph, Node, Value } from './graph.ts';
 import { type OpType, opTypeOf } from './ops.ts';
-import { updateOps } from './updates.ts';
 
 export interface Cost {
   /** Trained numbers: weights, biases, scales. Running statistics do not count. */
@@ -30,39 +29,11 @@ const parameterInputs: {
 
 type Macs = (dims: { inputs: readonly (readonly number[])[]; outputs: readonly (readonly number[])[] }) => number;
 
-/** Operators that only move, compare, add or scale. */
-const free = [
-  ...(['Add', 'AveragePool', 'AveragePoolGrad', 'BatchNormGrad', 'BatchNormTraining', 'BatchNormalization'] as const),
-  ...(['Cast', 'Concat', 'Div', 'Exp', 'Expand', 'Flatten', 'GlobalAveragePool', 'HardSigmoid', 'Identity'] as const),
-  ...([
-    'Log',
-    'LogSoftmax',
-    'MaxPool',
-    'MaxPoolGrad',
-    'Mul',
-    'Neg',
-    'Pad',
-    'Reciprocal',
-    'ReduceMax',
-    'ReduceMean',
-    'ReduceSum',
-  ] as const),
-  ...(['Relu', 'ReluGrad', 'Reshape', 'ScatterElements', 'Sigmoid', 'Slice'] as const),
-  ...([
-    'Softmax',
-    'SoftmaxCrossEntropy',
-    'SoftmaxCrossEntropyGrad',
-    'Split',
-    'Sqrt',
-    'Sub',
-    'Sum',
-    'Transpose',
-  ] as const),
-  ...updateOps,
-] satisfies OpType[];
-
-/** Formulas for all other operators. Each element that meets one filter costs n_in/g channels times the kernel. */
-const macs: { readonly [O in Exclude<OpType, (typeof free)[number]>]: Macs } = {
+/**
+ * Each element that meets one filter costs n_in/g channels times the kernel. All other operators only move, compare, add
+ * or scale, which is free.
+ */
+const macs: { readonly [O in OpType]?: Macs } = {
   Conv: ({ inputs: [, w], outputs: [y] }) => elements(y!) * elements(w!.slice(1)),
   ConvInputGrad: ({ inputs: [dy, w] }) => elements(dy!) * elements(w!.slice(1)),
   ConvTranspose: ({ inputs: [x, w] }) => elements(x!) * elements(w!.slice(1)),
@@ -91,7 +62,7 @@ export function cost(graph: Graph): Cost {
 /** Multiply-adds of one node per image. */
 export function nodeMacs(node: Node): number {
   const op = opTypeOf(node);
-  const formula = op && (macs as Partial<Record<OpType, Macs>>)[op];
+  const formula = op && macs[op];
   if (!formula || node.outputs.some((output) => !output.dims)) return 0;
   const inputs = node.inputs.map((value) => concrete(value?.dims));
   return formula({ inputs, outputs: node.outputs.map((value) => concrete(value.dims)) });

@@ -7,7 +7,7 @@
  */
 import { float, int, ints, type Spec, string, type ValuesOf } from './attributes.ts';
 import type { Attribute, Node } from './graph.ts';
-import { updateAttributes } from './updates.ts';
+import { type UpdateOp, updateAttributes } from './updates.ts';
 
 export const semanticDomain = 'resnext';
 
@@ -86,6 +86,14 @@ const operators = { ...standard, ...semantic };
 
 export type OpType = keyof typeof operators;
 export type SemanticOp = keyof typeof semantic;
+
+/** Operators without a gradient: none is on a path to a parameter, or it is a gradient itself and differentiated once. */
+type NonDifferentiable =
+  | ('AveragePoolGrad' | 'BatchNormGrad' | 'ConvInputGrad' | 'ConvWeightGrad' | 'MaxPoolGrad' | 'ReluGrad')
+  | ('HardSigmoid' | 'ReduceMax' | 'ScatterElements' | 'SoftmaxCrossEntropyGrad')
+  | UpdateOp;
+
+export type Differentiable = Exclude<OpType, NonDifferentiable>;
 
 /** An operator's attributes, with defaults filled in. */
 export type Attributes<O extends OpType> = ValuesOf<(typeof operators)[O]>;

@@ -253,9 +253,9 @@ test.each([
     for (const [i, length] of [3, 7, 5, 16 * 256 * 2].entries()) {
       const [w, g, v] = ['w', 'g', 'v'].map((name) => b.input(`${name}${i}`, [length])) as [Value, Value, Value];
       const settings = { momentum, nesterov, weight_decay: i === 2 ? 0.7 : decay };
-      const [next, velocity] = b.node('SgdUpdate', [w, g, v, rate], settings, 2).outputs;
+      const [next, buffer] = b.node('SgdUpdate', [w, g, v, rate], settings, 2).outputs;
       b.output(next!, `w${i}.next`);
-      b.output(velocity!, `v${i}.next`);
+      b.output(buffer!, `v${i}.next`);
     }
     const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
     const result = await lowered(b.graph, feeds);

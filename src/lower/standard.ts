@@ -45,19 +45,33 @@ const bodies: { readonly [O in SemanticOp]: Body<O> } = {
 /** max(0, min(1, largest · y)) is 0 for y = 0 and 1 for any positive normal number: an exact mask in one pass. */
 export const largestFloat32 = 3.4028234663852886e38;
 
+export interface StandardOptions {
+  /**
+   * Whether a max-pool may output the positions of its greatest elements, which its gradient reads. WebGPU's kernel
+   * cannot; without them, the gradient compares all taps. True unless given.
+   */
+  readonly poolIndices?: boolean;
+}
+
 /**
- * A copy of the graph without semantic operators.
+ * A copy of the graph without semantic operators, and with sums as additions, because WebGPU has no kernel for `Sum`.
  *
  * @throws UsageError naming a value whose shape must be fully known but is not.
  * @example const runnable = lowerStandard(trainingStep(model, options).graph);
  */
-export function lowerStandard(source: Graph): Graph {
+export function lowerStandard(source: Graph, { poolIndices = true }: StandardOptions = {}): Graph {
   const { graph } = source.clone();
   const b = new Builder(graph);
   for (const node of graph.sorted()) {
     const op = opTypeOf(node);
-    if (!op || !isSemantic(op)) continue;
-    const results = expandSemantic(b, op, node.inputs as Value[], node);
+    const inputs = node.inputs as Value[];
+    if (!op || !(isSemantic(op) || op === 'Sum')) continue;
+    const results =
+      op === 'Sum'
+        ? [added(b, inputs)]
+        : op === 'MaxPoolGrad' && !poolIndices
+          ? [comparedMaxPoolGrad(b, inputs)]
+          : expandSemantic(b, op, inputs, node);
     node.outputs.forEach((output, i) => {
       graph.replaceAllUses(output, results[i]!);
     });
@@ -65,8 +79,21 @@ export function lowerStandard(source: Graph): Graph {
   }
   graph.opsets.delete(semanticDomain);
   graph.removeDead();
+  if (!poolIndices) dropPoolIndices(graph);
   return graph;
 }
+
+/** Removes the indices of max-pools where nothing reads them any more. */
+function dropPoolIndices(graph: Graph): void {
+  for (const node of graph.nodes) {
+    const [, indices] = node.outputs;
+    if (opTypeOf(node) !== 'MaxPool' || !indices || indices.users.size > 0 || graph.outputs.includes(indices)) continue;
+    node.outputs.pop();
+  }
+}
+
+const added = (b: Builder, [first, ...rest]: readonly Value[]): Value =>
+  rest.reduce((sum, value) => b.op('Add', [sum, value]), rest.length === 0 ? b.op('Identity', [first]) : first!);
 
 /** Adds the standard operators that compute a semantic operator's outputs. */
 export function expandSemantic<O extends SemanticOp>(
@@ -169,10 +196,10 @@ function convWeightGrad(
 }
 
 /** For each tap of the kernel, the pixels of x under it, one per output pixel, reshaped to `shape`. */
-function pixelsByTap(b: Builder, x: Value, window: Window, shape: readonly number[]): Value[] {
+function pixelsByTap(b: Builder, x: Value, window: Window, shape: readonly number[], border = 0): Value[] {
   const { kernel, strides, dilations, begin, end, output } = window;
   const pads = b.ints([0, 0, ...begin, 0, 0, ...end]);
-  const padded = isUnpadded(window) ? x : b.op('Pad', [x, pads]);
+  const padded = isUnpadded(window) ? x : b.op('Pad', border === 0 ? [x, pads] : [x, pads, b.number(border)]);
   const whole = sizes(padded).slice(2).join() === output.join() && strides.every((stride) => stride === 1);
   const [axes, steps, dims] = [b.ints([2, 3]), b.ints(strides), b.ints(shape)];
   return Array.from({ length: elements(kernel) }, (_, tap) => {
@@ -182,6 +209,43 @@ function pixelsByTap(b: Builder, x: Value, window: Window, shape: readonly numbe
     const ends = starts.map((start, axis) => start + ((output[axis] as number) - 1) * strides[axis]! + 1);
     return b.op('Reshape', [b.op('Slice', [padded, b.ints(starts), b.ints(ends), axes, steps]), dims]);
   });
+}
+
+/**
+ * The gradient of a max-pool y of x from dy, x and y: an element gets dy of each window in which it is the first that
+ * equals y. Each tap's share of dy is computed for all windows at once. One transposed depthwise convolution, whose filter
+ * for a tap is 1 at the tap, puts the shares where they belong.
+ */
+function comparedMaxPoolGrad(b: Builder, [dy, indices]: readonly Value[]): Value {
+  const { producer: pool } = indices!;
+  const [x, y] = [pool!.inputs[0]!, pool!.outputs[0]!];
+  const [batch, channels, ...map] = sizes(x) as [number, number, number, number];
+  const window = resolveWindow(attributesOf(pool!, 'MaxPool'), map);
+  const taps = elements(window.kernel);
+  const output = sizes(y).slice(2);
+  const shares: Value[] = [];
+  let left = dy!;
+  for (const pixels of pixelsByTap(b, x, reaching(window, map), sizes(y), -largestFloat32)) {
+    const isGreatest = b.op('HardSigmoid', [b.op('Sub', [pixels, y])], { alpha: 2 ** 100, beta: 1 }); // 1 at y, 0 below
+    const share = b.op('Mul', [isGreatest, left]);
+    left = b.op('Sub', [left, share]);
+    shares.push(b.op('Reshape', [share, b.ints([batch, channels, 1, ...output])]));
+  }
+  const stacked = b.op('Concat', shares, { axis: 2 }); // [N, C, kh·kw, H', W']
+  const maps = b.op('Reshape', [stacked, b.ints([batch, channels * taps, ...output])]);
+  const filter = tensor('float32', [channels * taps, 1, ...window.kernel]);
+  for (let i = 0; i < channels * taps; i++) filter.data[i * taps + (i % taps)] = 1;
+  return transposed(b, maps, b.constant(filter), window, sizes(x), channels);
+}
+
+/** The window with its end padded as far as its last position reaches, which in ceil mode may be past the padding. */
+function reaching(window: Window, map: readonly number[]): Window {
+  const { kernel, strides, dilations, begin, end, output } = window;
+  const reach = output.map((count, axis) => {
+    const span = dilations[axis]! * (kernel[axis]! - 1) + 1;
+    return ((count as number) - 1) * strides[axis]! + span - map[axis]! - begin[axis]!;
+  });
+  return { ...window, end: end.map((pad, axis) => Math.max(pad, reach[axis]!)) };
 }
 
 /** An average is a depthwise convolution with equal weights, once dy is divided by the number of pixels per window. */

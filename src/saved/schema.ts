@@ -1,5 +1,5 @@
 /** Tables of options as zod schemas, for what files hold. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { refusedOption, resolve, type Table } from '../options.ts';
 
 /** The options of a table as they were saved. Those that a file lacks have their defaults; what the table lacks is dropped. */

@@ -28,6 +28,13 @@ export interface ChosenLowering {
 
 const standard = { lowering: 'standard', lower: lowerStandard, optimization: 'all' } as const;
 
+/** WebGPU's max-pool has no indices. */
+const onWebGpu = {
+  ...standard,
+  reason: 'only the CPU has a blocked layout',
+  lower: (graph: Graph) => lowerStandard(graph, { poolIndices: false }),
+} as const;
+
 let found: Promise<ChosenLowering> | undefined;
 
 /**
@@ -41,6 +48,7 @@ export async function chooseLowering(
   { providers = ['cpu'] }: SessionOptions = {},
   asked?: Lowering,
 ): Promise<ChosenLowering> {
+  if (providers.includes('webgpu') && asked !== 'blocked') return onWebGpu;
   if (asked === 'standard') return standard;
   found ??= findLowering();
   const best = providers.join() === 'cpu' ? await found : { ...standard, reason: 'only the CPU has a blocked layout' };

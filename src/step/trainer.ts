@@ -22,7 +22,7 @@ type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
 
 export interface TrainerOptions
   extends Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>,
-    Pick<SessionOptions, 'threads' | 'providers'> {
+    Pick<SessionOptions, 'threads' | 'providers' | 'wasmPaths'> {
   /** Parameter groups to freeze, such as `stem` and `layer1`, or `backbone`; none unless given. */
   readonly freeze?: readonly string[];
   /** The factor on the learning rate of everything but the classifier; 1 unless given. */

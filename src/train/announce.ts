@@ -1,19 +1,19 @@
-/** What a run says of itself before it begins. */
+/** The event with which a run starts. */
 import type { Folder } from '../data/folder.ts';
 import { countBatches } from '../data/loader.ts';
 import { cost } from '../graph/cost.ts';
 import type { Model } from '../model/resnext.ts';
 import { chooseLowering } from '../step/lowering.ts';
 import { backbone, frozenGroups, trainedCount } from '../step/parameter-groups.ts';
-import type { Beginning } from './begin.ts';
 import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
+import type { RunStart } from './start.ts';
 
 export async function startEvent(
   options: TrainOptions,
   folder: Folder,
   model: Model,
-  { description, progress, newHead, notes = [] }: Beginning,
+  { description, progress, newHead, notes = [] }: RunStart,
 ): Promise<StartEvent> {
   const { parameters, macs } = cost(model.graph);
   const { lowering, reason } = await chooseLowering(options);

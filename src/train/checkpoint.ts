@@ -1,6 +1,7 @@
 /**
- * A training run as it stands, in one safetensors file: weights, velocities, and as metadata what is being trained, how,
- * and how far it has come. Together with the seeded order of the images that is all it takes to go on to the bit.
+ * A training run as it stands, in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*` where
+ * one is kept, and as metadata what is being trained, how, and how far it has come. Together with the seeded order of the
+ * images that is all it takes to go on to the bit.
  */
 import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
@@ -13,29 +14,12 @@ import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import { type Recipe, recipe } from './options.ts';
-
-/** Where a run stands: in which epoch, after how many of its steps, and the epoch's sums so far. */
-export interface Progress {
-  readonly epoch: number;
-  readonly step: number;
-  /** Steps since the beginning. */
-  readonly steps: number;
-  readonly lossSum: number;
-  readonly right: number;
-  readonly seen: number;
-  /** Images that could not be read. */
-  readonly corrupt: number;
-  /** Best top-1 on the validation images so far, in percent. */
-  readonly best: number;
-}
-
-/** A run that has not begun. */
-export const start: Progress = { epoch: 0, step: 0, steps: 0, lossSum: 0, right: 0, seen: 0, corrupt: 0, best: 0 };
+import { noProgress, type Progress } from './progress.ts';
 
 export interface Checkpoint {
   readonly options: Recipe;
   readonly classes: readonly string[];
-  /** The net and its preprocessing; absent where a new net's follow from the options. */
+  /** The model and its preprocessing; absent where a new model's follow from the options. */
   readonly description?: ModelDescription;
   readonly progress: Progress;
   /** All of them, frozen ones too. */
@@ -76,7 +60,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     options: readRecipe(options, path),
     classes: parsed<string[]>(classes, path),
     ...(description && { description: readDescription(description, path) }),
-    progress: { ...start, ...parsed<Progress>(progress, path) },
+    progress: progressIn(parsed<Partial<Progress> & OldProgress>(progress, path)),
     weights: stripped('weights.', tensors),
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),
@@ -109,10 +93,23 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
 
-/** `slots.momentum.conv1.weight`; before there was more than one optimizer, `velocity.conv1.weight` was SGD's momentum. */
+/** The names under `slots.`; before there was more than one optimizer, SGD's momentum was `velocity.*`. */
 function slotsIn(tensors: Weights): Map<string, Weights> {
   const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
   const velocity = stripped('velocity.', tensors);
   const slots = [...names].map((name) => [name, stripped(`slots.${name}.`, tensors)] as const);
   return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
 }
+
+/** What older checkpoints call `correct` and `count`. */
+interface OldProgress {
+  readonly right?: number;
+  readonly seen?: number;
+}
+
+const progressIn = ({ right = 0, seen = 0, ...progress }: Partial<Progress> & OldProgress): Progress => ({
+  ...noProgress,
+  correct: right,
+  count: seen,
+  ...progress,
+});

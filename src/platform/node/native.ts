@@ -1,7 +1,7 @@
 /**
  * ONNX Runtime through its C interface, in the library that onnxruntime-node brings. onnxruntime-node copies every output
  * into new memory, even where it was given an array to write to, and runs on the main thread. For a training step, whose
- * outputs are all weights and velocities, the copy costs as much memory again as the state and some percent of the time.
+ * outputs are the whole state, the copy costs as much memory again as the state and some percent of the time.
  * Here a run reads and writes the bound arrays where they are, on a thread of its own.
  *
  * A function's index in the interface's table never changes: https://onnxruntime.ai/docs/api/c/struct_ort_api.html

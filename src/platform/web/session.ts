@@ -28,8 +28,8 @@ export class Session implements SessionContract {
     const opening = await openingOf(model, options);
     const client = new WorkerClient(startWorker(opening.providers));
     try {
-      const names = await withNodeName(() => client.request('open', opening, buffersOf(opening.data)));
-      return new Session(client, names);
+      const opened = client.request('open', opening, buffersOf(opening.data));
+      return new Session(client, await withNodeName(() => opened.catch(explained)));
     } catch (error) {
       client.close();
       throw error;
@@ -95,6 +95,13 @@ function absolute(paths: WasmPaths): WasmPaths {
   const resolve = (url: string) => new URL(url, globalThis.location.href).href;
   if (typeof paths === 'string') return resolve(paths);
   return { ...(paths.mjs && { mjs: resolve(paths.mjs) }), ...(paths.wasm && { wasm: resolve(paths.wasm) }) };
+}
+
+/** A bundler may leave the runtime's WebAssembly behind; then the reason says only that no backend was found. */
+function explained(error: Error): never {
+  if (!error.message.startsWith('no available backend found')) throw error;
+  const remedy = "Serve the ort-wasm-*.wasm files of onnxruntime-web's folder dist, and name their place as wasmPaths";
+  throw new UsageError(`ONNX Runtime's WebAssembly did not load: ${error.message} ${remedy}.`, { cause: error });
 }
 
 /** Bundlers find a worker by this expression, so it is written out for each. */

@@ -1,6 +1,6 @@
 /**
- * Where a run begins: with initial weights, with those of a saved model, or where a checkpoint left it. From there on the
- * run knows its net and how it wants its images, and reads neither a variant nor the saved model again.
+ * How a run starts: from initial weights, from a saved model, or where a checkpoint left it. From there on the run knows
+ * its model and preprocessing, and reads neither the variant nor the saved model again.
  */
 
 import { atSize, preprocessingFor } from '../data/presets.ts';
@@ -14,27 +14,28 @@ import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { frozenGroups, head } from '../step/parameter-groups.ts';
-import { type Checkpoint, type Progress, start } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { type TrainOptions, trainConfig } from './options.ts';
+import { noProgress, type Progress } from './progress.ts';
 
-export interface Beginning {
-  /** The net, its classes and its preprocessing; no metrics yet. */
+export interface RunStart {
+  /** The model, its classes and its preprocessing; no metrics yet. */
   readonly description: ModelDescription;
   readonly weights: Weights;
   readonly slots: ReadonlyMap<string, Weights>;
   readonly average: Weights;
   readonly progress: Progress;
-  /** Whether the classifier of a model that training starts from was replaced by an initial one; absent where there was none. */
+  /** Whether the classifier of the pretrained model was replaced by an initial one; absent without a pretrained model. */
   readonly newHead?: boolean;
-  /** Sentences for a person on how the weights of others were taken. */
+  /** Sentences for the user on how external weights were imported. */
   readonly notes?: readonly string[];
 }
 
-/** A new net with seeded initial weights. */
-export function beginNew(options: TrainOptions, classes: readonly string[]): Beginning {
+/** A new model with seeded initial weights. */
+export function startNew(options: TrainOptions, classes: readonly string[]): RunStart {
   const description = describeNew(options, classes);
   const weights = initialWeights(resnext(description.config), options.seed);
-  return { description, weights, slots: new Map(), average: new Map(), progress: start };
+  return { description, weights, slots: new Map(), average: new Map(), progress: noProgress };
 }
 
 function describeNew(options: TrainOptions, classes: readonly string[]): ModelDescription {
@@ -49,15 +50,17 @@ function describeNew(options: TrainOptions, classes: readonly string[]): ModelDe
 }
 
 /**
- * A saved model, with its classifier if it knows the same classes in the same order, and else with a seeded initial one.
+ * A saved model. It keeps its classifier if it has the same classes in the same order, and gets a seeded initial one if
+ * not.
  *
- * @throws UsageError when the model has no weights of its own, as after folding, or a new classifier would be frozen.
+ * @throws UsageError when the model no longer has the weights it was trained with, as after folding, or when a new
+ *   classifier would be frozen.
  */
-export function beginFrom(options: TrainOptions, classes: readonly string[], source: SavedModel): Beginning {
+export function startFrom(options: TrainOptions, classes: readonly string[], source: SavedModel): RunStart {
   const { variant, config: old, preprocessing: usual } = source.description;
   if (!source.weights) {
     throw new UsageError(
-      `"${options.from}" does not have its weights as they were trained, as after folding; start from the model that it was made from.`,
+      `"${options.from}" no longer has the weights it was trained with, as after folding; start from the model it was made from.`,
     );
   }
   const newHead = JSON.stringify(source.description.classes) !== JSON.stringify(classes);
@@ -66,17 +69,24 @@ export function beginFrom(options: TrainOptions, classes: readonly string[], sou
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
   if (newHead && frozenGroups(options.freeze, config).includes(head)) {
     throw new UsageError(
-      `freeze = "${head}" would keep a classifier that knows nothing: it is new, since "${options.data}" has other classes than "${options.from}". Leave "${head}" out.`,
+      `freeze is "${head}", but the classifier is new and has to be trained, because "${options.data}" has other classes than "${options.from}"; leave "${head}" out.`,
     );
   }
   const description = { variant, config, classes, preprocessing, metrics: {} };
-  const known = { description, slots: new Map(), average: new Map(), progress: start, newHead, notes: notesOn(source) };
+  const known = {
+    description,
+    slots: new Map(),
+    average: new Map(),
+    progress: noProgress,
+    newHead,
+    notes: notesOn(source),
+  };
   if (!newHead) return { ...known, weights: source.weights };
   return { ...known, weights: withClasses(source, classes, options.seed).weights! };
 }
 
-/** A run as its checkpoint has it. Its blocks may be written in another form. */
-export function beginAgain(options: TrainOptions, checkpoint: Checkpoint): Beginning {
+/** A run as its checkpoint holds it, possibly in another form. */
+export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunStart {
   const { weights, slots, average, progress, classes } = checkpoint;
   const description = checkpoint.description ?? describeNew(options, classes);
   const config = { ...description.config, form: options.form };

@@ -1,6 +1,6 @@
 /**
- * A linear probe: the net stays as it is, and a classifier is trained on its features. They are computed once, from
- * images prepared as for evaluation, so that an epoch takes hardly any time. A resumed run computes them again.
+ * The data of a linear probe: features of the frozen network, on which the classifier alone is trained. They are computed
+ * once, from images preprocessed as for evaluation, so that an epoch takes hardly any time. A resumed run recomputes them.
  *
  * Features take 4 bytes each: 2,048 of each of 100,000 images are 800 MB.
  */
@@ -21,36 +21,36 @@ import type { ModelDescription } from '../saved/description.ts';
 import { head } from '../step/parameter-groups.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
-import type { Material, Score } from './material.ts';
 import type { TrainOptions } from './options.ts';
+import { type Score, type TrainingBatch, type TrainingData, withTargets } from './training-data.ts';
 
-/** The features of so many images, [N, F], and their labels. */
+/** The features of N images, [N, F], and their labels. */
 interface Labeled {
   readonly features: Float32Array;
   readonly labels: Int32Array;
 }
 
-/** Images that the net sees at a time. */
+/** Images per run of the network. */
 const imagesAtATime = 64;
-/** Features that the classifier sees at a time in validation. */
+/** Features per run of the classifier in validation. */
 const rowsAtATime = 1024;
 
-export class Features implements Material {
+export class CachedFeatures implements TrainingData {
   readonly model: Model;
   readonly freeze: readonly string[] = [];
   readonly stepsPerEpoch: number;
   readonly hasValidation: boolean;
   readonly #options: TrainOptions;
-  readonly #net: Weights;
+  readonly #network: Weights;
   readonly #train: Labeled;
   readonly #validation: Labeled;
 
-  private constructor(options: TrainOptions, model: Model, net: Weights, train: Labeled, validation: Labeled) {
+  private constructor(options: TrainOptions, model: Model, network: Weights, train: Labeled, validation: Labeled) {
     this.model = model;
     this.stepsPerEpoch = countBatches(train.labels.length, options.batch, true);
     this.hasValidation = validation.labels.length > 0;
     this.#options = options;
-    this.#net = net;
+    this.#network = network;
     this.#train = train;
     this.#validation = validation;
   }
@@ -58,8 +58,8 @@ export class Features implements Material {
   /**
    * Computes the features of all images.
    *
-   * @throws UsageError when too many images cannot be read for a batch to be left; FormatError for the first of them
-   *   under `strict`.
+   * @throws UsageError when fewer images than a batch can be read; FormatError for the first that cannot be read, under
+   *   `strict`.
    */
   static async open(
     options: TrainOptions,
@@ -67,11 +67,11 @@ export class Features implements Material {
     { config, preprocessing }: ModelDescription,
     weights: Weights,
     { onEvent = () => {}, signal }: TrainHooks,
-  ): Promise<Features> {
-    const net = resnext({ ...config, classes: 0 });
-    setWeights(net, weights);
-    const width = net.graph.outputs[0]!.dims![1] as number;
-    const session = await Session.open(lowerInference(net.graph, await thisMachine()).graph, options);
+  ): Promise<CachedFeatures> {
+    const network = resnext({ ...config, classes: 0 });
+    setWeights(network, weights);
+    const width = network.graph.outputs[0]!.dims![1] as number;
+    const session = await Session.open(lowerInference(network.graph, await thisMachine()).graph, options);
     const loader = new Loader({ workers: options.workers, cache: 0 }); // every image is seen once
     const total = folder.train.length + folder.validation.length;
     const counter = new Counter(total, onEvent);
@@ -91,14 +91,18 @@ export class Features implements Material {
           `${train.labels.length} images can be read, fewer than a batch of ${options.batch}; choose a smaller batch, such as ${train.labels.length}.`,
         );
       }
-      return new Features(options, headModel(config, width), weights, train, validation);
+      return new CachedFeatures(options, headModel(config, width), weights, train, validation);
     } finally {
       await session.dispose();
       await loader.close();
     }
   }
 
-  async *batches(epoch: number, startBatch: number): AsyncGenerator<Pick<Batch, 'images' | 'labels'>> {
+  batches(epoch: number, startBatch: number): AsyncIterable<TrainingBatch> {
+    return withTargets(this.#rows(epoch, startBatch), this.model.config.classes, this.#options.labelSmoothing);
+  }
+
+  async *#rows(epoch: number, startBatch: number): AsyncGenerator<Pick<Batch, 'images' | 'labels'>> {
     const { batch, seed } = this.#options;
     const { features, labels } = this.#train;
     const width = features.length / labels.length;
@@ -119,22 +123,22 @@ export class Features implements Material {
     setWeights(this.model, weights);
     const session = await Session.open(this.model.graph, this.#options);
     const width = features.length / labels.length;
-    const tally = new Accuracy(this.model.config.classes);
+    const accuracy = new Accuracy(this.model.config.classes);
     try {
       for (let first = 0; first < labels.length; first += rowsAtATime) {
         const part = labels.subarray(first, first + rowsAtATime);
         const rows = features.subarray(first * width, (first + part.length) * width);
         const results = await session.run(new Map([['input', tensor('float32', [part.length, width], rows)]]));
-        tally.add(results.get('logits')!.data as Float32Array, part);
+        accuracy.add(results.get('logits')!.data as Float32Array, part);
       }
     } finally {
       await session.dispose();
     }
-    return { loss: tally.loss, top1: tally.top1, top5: tally.top5 };
+    return { loss: accuracy.loss, top1: accuracy.top1, top5: accuracy.top5 };
   }
 
-  whole(weights: Weights): Weights {
-    return new Map([...this.#net, ...weights]);
+  allWeights(weights: Weights): Weights {
+    return new Map([...this.#network, ...weights]);
   }
 
   async close(): Promise<void> {}
@@ -151,12 +155,12 @@ function headModel(config: Model['config'], width: number): Model {
 async function featuresOf(
   session: Session,
   batches: AsyncIterable<Batch>,
-  most: number,
+  total: number,
   width: number,
   counter: Counter,
   signal: AbortSignal | undefined,
 ): Promise<Labeled> {
-  const [features, labels] = [new Float32Array(most * width), new Int32Array(most)];
+  const [features, labels] = [new Float32Array(total * width), new Int32Array(total)];
   let done = 0;
   for await (const { images, labels: known, count, dims } of batches) {
     const [, ...image] = dims;
@@ -171,7 +175,7 @@ async function featuresOf(
   return { features: features.subarray(0, done * width), labels: labels.subarray(0, done) };
 }
 
-/** Counts images and says how fast they come. */
+/** Counts images and reports how fast they are computed. */
 class Counter {
   readonly #total: number;
   readonly #onProgress: (event: FeaturesEvent) => void;

@@ -1,6 +1,6 @@
 /**
- * What a run learns from and is measured on: the images of a folder, varied anew in every epoch. A linear probe has
- * their features in place of them (`probe.ts`).
+ * The data that a run trains on and is measured on: the images of a folder, augmented differently in every epoch. A linear
+ * probe has their features instead (`cached-features.ts`).
  */
 import { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
@@ -14,28 +14,38 @@ import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import type { TrainOptions } from './options.ts';
 
-/** Told of every image that cannot be read. */
+/** Called with every image that cannot be read. */
 export type OnCorrupt = (path: string, message: string) => void;
 
 export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5'>;
 
-export interface Material {
-  /** What the trainer trains: the net, or its classifier alone. */
+/** Valid until the next batch is asked for. */
+export interface TrainingBatch {
+  /** [B, C, H, W], or features [B, F]. */
+  readonly images: Float32Array;
+  /** Class probabilities [B, K]. */
+  readonly targets: Float32Array;
+  /** [B] */
+  readonly labels: Int32Array;
+}
+
+export interface TrainingData {
+  /** What the trainer trains: the whole model, or its classifier alone. */
   readonly model: Model;
-  /** The parts of it that are frozen. */
+  /** The parameter groups of it that are frozen. */
   readonly freeze: readonly string[];
   readonly stepsPerEpoch: number;
   readonly hasValidation: boolean;
-  /** The batches of an epoch from one of them on, all full. */
-  batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<Pick<Batch, 'images' | 'labels'>>;
+  /** The batches of an epoch from `startBatch` on, all full. */
+  batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<TrainingBatch>;
   /** How well these weights of `model` do on the validation images, if there are any. */
   validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined>;
-  /** All weights of the net, from those of `model`. */
-  whole(weights: Weights): Weights;
+  /** All weights of the whole model, from those of `model`. */
+  allWeights(weights: Weights): Weights;
   close(): Promise<void>;
 }
 
-export class Images implements Material {
+export class ImageFolderData implements TrainingData {
   readonly model: Model;
   readonly freeze: readonly string[];
   readonly stepsPerEpoch: number;
@@ -62,9 +72,9 @@ export class Images implements Material {
     );
   }
 
-  batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<Batch> {
-    const { seed, batch, strict } = this.#options;
-    return this.#loader.batches({
+  batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<TrainingBatch> {
+    const { seed, batch, strict, labelSmoothing } = this.#options;
+    const batches = this.#loader.batches({
       samples: this.#folder.train,
       transforms: this.#transforms,
       batchSize: batch,
@@ -76,6 +86,7 @@ export class Images implements Material {
       corrupt: strict ? 'throw' : 'replace',
       onCorrupt,
     });
+    return withTargets(batches, this.model.config.classes, labelSmoothing);
   }
 
   async validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined> {
@@ -91,11 +102,26 @@ export class Images implements Material {
     }
   }
 
-  whole(weights: Weights): Weights {
+  allWeights(weights: Weights): Weights {
     return weights;
   }
 
   async close(): Promise<void> {
     await this.#loader.close();
+  }
+}
+
+/** Adds one-hot targets, or with smoothing s: s/K for every class, and 1 − s more for the label. */
+export async function* withTargets(
+  batches: AsyncIterable<Pick<Batch, 'images' | 'labels'>>,
+  classes: number,
+  smoothing: number,
+): AsyncGenerator<TrainingBatch> {
+  for await (const { images, labels } of batches) {
+    const targets = new Float32Array(labels.length * classes).fill(smoothing / classes);
+    labels.forEach((label, n) => {
+      targets[n * classes + label]! += 1 - smoothing;
+    });
+    yield { images, targets, labels };
   }
 }

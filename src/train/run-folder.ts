@@ -1,0 +1,74 @@
+/**
+ * The folder of a run.
+ *
+ * RUN/model.safetensors, model.json   the model that did best on the validation images, ready to use
+ * RUN/metrics.jsonl                   a line per epoch
+ * RUN/checkpoints/last, best          all that it takes to go on from there
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { makeFolder, writeFileAtomically } from '../files.ts';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { EpochEvent } from './events.ts';
+
+export class RunFolder {
+  readonly path: string;
+  #saved = performance.now();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Throws a UsageError where the folder cannot be a new run's. */
+  checkNew(): void {
+    if (existsSync(this.#checkpoint('last'))) {
+      throw new UsageError(
+        `"${this.path}" already holds a training run. Resume it, delete it or choose another folder.`,
+      );
+    }
+    if (existsSync(this.path) && !statSync(this.path).isDirectory()) {
+      throw new UsageError(`"${this.path}" is a file, but a run needs a folder. Choose another name.`);
+    }
+  }
+
+  /** @throws UsageError when the folder holds no run. */
+  async lastCheckpoint(): Promise<Checkpoint> {
+    const path = this.#checkpoint('last');
+    if (!existsSync(path)) throw new UsageError(`"${this.path}" holds no training run to resume.`);
+    return readCheckpoint(path);
+  }
+
+  /** Makes the folder, and drops the metrics of epochs that a resumed run will repeat. */
+  async prepare(epoch: number): Promise<void> {
+    await makeFolder(this.path);
+    const text = existsSync(this.#metrics) ? readFileSync(this.#metrics, 'utf8') : '';
+    const kept = text
+      .split('\n')
+      .slice(0, epoch)
+      .filter((line) => line !== '');
+    await writeFileAtomically(this.#metrics, kept.map((line) => `${line}\n`).join(''));
+  }
+
+  async saveCheckpoint(name: 'last' | 'best', checkpoint: Checkpoint): Promise<void> {
+    await writeCheckpoint(this.#checkpoint(name), checkpoint);
+    this.#saved = performance.now();
+  }
+
+  get secondsSinceCheckpoint(): number {
+    return (performance.now() - this.#saved) / 1000;
+  }
+
+  async appendMetrics(line: EpochEvent): Promise<void> {
+    await appendFile(this.#metrics, `${JSON.stringify(line)}\n`);
+  }
+
+  get #metrics(): string {
+    return join(this.path, 'metrics.jsonl');
+  }
+
+  #checkpoint(name: 'last' | 'best'): string {
+    return join(this.path, 'checkpoints', `${name}.safetensors`);
+  }
+}
