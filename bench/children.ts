@@ -2,9 +2,9 @@
  * Contenders as child processes, which share neither memory nor thread pools. The last argument of a child is its
  * settings in JSON. The two sides exchange JSON lines; `contenders/serve.ts` is the child's side:
  *
- *   child prints    {"ready": {"parameters": 25028904, "versions": {"torch": "1.13"}}}   or {"unavailable": "why"}
- *   parent writes   step
- *   child prints    {"milliseconds": 1427.3, "rss": 1830000000}                          or {"error": "what went wrong"}
+ *   child prints   {"ready": {"parameters": 25028904, "versions": {"torch": "1.13"}}}   or {"unavailable": "why"}
+ *   parent writes  step
+ *   child prints   {"milliseconds": 1427.3, "rss": 1830000000}                          or {"error": "what went wrong"}
  *
  * Between its turns, a child is stopped (SIGSTOP) so that none of its threads can spin.
  */
@@ -54,8 +54,8 @@ export function rivalContender(name: string, program: string, settings: Settings
 let compiling: Promise<unknown> | undefined;
 
 /**
- * The path of a program in `contenders/`, compiled to JavaScript, as a TypeScript loader would take 40 MB of its memory.
- * All programs are compiled to runs/contenders, once.
+ * The path of a program in `contenders/`, compiled to JavaScript, as a TypeScript loader would take 40 MB of its
+ * memory. All programs are compiled to runs/contenders, once.
  */
 export async function compiled(program: string): Promise<string> {
   const compiler = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')));

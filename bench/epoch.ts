@@ -1,6 +1,7 @@
 /**
  * How much of the training step's speed is reached in a real epoch: images per second of `resnext train` on a folder
- * (read, decode, augment, step), compared with the bare step on data in memory, with the same network, batch and threads.
+ * (read, decode, augment, step), compared with the bare step on data in memory, with the same network, batch and
+ * threads.
  *
  *   npm run build && npx tsx bench/epoch.ts FOLDER [--net NAME] [--batch N] [--threads N] [--workers N] [--steps N]
  *                                                  [--rounds N] [--patience N] [--quick] [--json FILE]

@@ -1,6 +1,6 @@
 /**
- * The cost of a block's form on the runtime: one image through ResNeXt-50 in forms A, B and C, and through a network that
- * emulates grouped convolutions with Split, convolutions and Concat, before and after `optimizeGraph`.
+ * The cost of a block's form on the runtime: one image through ResNeXt-50 in forms A, B and C, and through a network
+ * that emulates grouped convolutions with Split, convolutions and Concat, before and after `optimizeGraph`.
  *
  *   npm run build && npx tsx bench/forms.ts [variant]
  *

@@ -6,8 +6,8 @@
  *                                           [--patience N] [--quick] [--json FILE]
  *
  * Without options: ResNeXt-50 with one image and with eight, two threads. For the complete table, use
- * `--net resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. This package runs what `Classifier` does,
- * without results of `resnext bench --tune`. WebAssembly is installed with
+ * `--net resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. This package runs what
+ * `Classifier` does, without results of `resnext bench --tune`. WebAssembly is installed with
  * `npm install --prefix bench/rivals`, and takes minutes for batches of large networks.
  */
 import { ourContender, pythonContender, rivalContender } from './children.ts';

@@ -1,12 +1,12 @@
 /**
- * Peak resident memory of a few training steps and of inference, for this package and PyTorch. Each round restarts every
- * contender; the peak is the kernel's count (VmHWM) for the process.
+ * Peak resident memory of a few training steps and of inference, for this package and PyTorch. Each round restarts
+ * every contender; the peak is the kernel's count (VmHWM) for the process.
  *
  *   npm run build && npx tsx bench/memory.ts [--net NAMES] [--batch NS] [--threads N] [--task train,infer] [--rounds N]
  *                                            [--steps N] [--quick] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8 and a small network at batch 64. The figure includes the runtime and the compiled
- * code of the process.
+ * Without --net: ResNeXt-50 at batch 8 and a small network at batch 64. The figure includes the runtime and the
+ * compiled code of the process.
  */
 import { ourContender, pythonContender } from './children.ts';
 import { alternate } from './harness.ts';

@@ -7,7 +7,8 @@
  *     await writeResults(json, 'train', cases);
  *   });
  *
- * A result file has neither host names nor paths: { bench, date, machine, load, cases: [{ name, settings, contenders }] }.
+ * A result file has neither host names nor paths:
+ * { bench, date, machine, load, cases: [{ name, settings, contenders }] }.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,14 +1,14 @@
 /**
- * A training step (forward, backward, SGD with Nesterov momentum and weight decay, batch statistics) of this package and
- * of PyTorch, in turn, on random images.
+ * A training step (forward, backward, SGD with Nesterov momentum and weight decay, batch statistics) of this package
+ * and of PyTorch, in turn, on random images.
  *
  *   npm run build && npx tsx bench/train.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--restart] [--js] [--json FILE]
  *
  * Without --net: ResNeXt-50 at batch 8, a small network at batch 64, and the small network in JavaScript frameworks.
  * Separate several networks, batches and numbers of threads by commas. --restart starts a contender for each turn, for
- * networks of which three copies do not fit in memory. --patience N repeats a turn that other programs disturbed, up to N
- * times. --js only compares with the JavaScript frameworks, installed with `npm install --prefix bench/rivals`.
+ * networks of which three copies do not fit in memory. --patience N repeats a turn that other programs disturbed, up to
+ * N times. --js only compares with the JavaScript frameworks, installed with `npm install --prefix bench/rivals`.
  */
 import { ourContender, pythonContender, rivalContender } from './children.ts';
 import { type AlternateOptions, alternate, type Contender, type Result } from './harness.ts';

@@ -1,6 +1,6 @@
 /**
- * One set of weights for a network in all formats that contenders read, created and exported by PyTorch. Without PyTorch,
- * the weights and the ONNX file are from this package.
+ * One set of weights for a network in all formats that contenders read, created and exported by PyTorch. Without
+ * PyTorch, the weights and the ONNX file are from this package.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Exports a trained model as one ONNX file that includes its labels and preprocessing, then opens and runs that file as a
- * program without any other information would.
+ * Exports a trained model as one ONNX file that includes its labels and preprocessing, then opens and runs that file as
+ * a program without any other information would.
  *
  *   npx tsx examples/train.ts
  *   npx tsx examples/export.ts [run folder] [ONNX file] [image]

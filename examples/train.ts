@@ -1,6 +1,6 @@
 /**
- * Trains a small ResNeXt on the images in `examples/images`, in a minute or two, and prints its progress. The run folder
- * then contains the model, its metrics and checkpoints. Ctrl-C ends the run after the current step.
+ * Trains a small ResNeXt on the images in `examples/images`, in a minute or two, and prints its progress. The run
+ * folder then contains the model, its metrics and checkpoints. Ctrl-C ends the run after the current step.
  *
  *   npx tsx examples/train.ts [run folder] [epochs] [folder of images]
  */

@@ -27,7 +27,7 @@ export async function writeFileAtomically(path: string, contents: FileContents):
   await staged.commit();
 }
 
-/** The first half of `writeFileAtomically`, for files that belong together: stage all of them, then commit all of them. */
+/** The first half of `writeFileAtomically`, for files that belong together: stage all, then commit all. */
 export async function stageFile(path: string, contents: FileContents): Promise<StagedFile> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   const discard = () => rm(temporary, { force: true });

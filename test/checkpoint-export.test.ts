@@ -1,7 +1,8 @@
 /**
- * Other software accepts what this package writes: torchvision loads a checkpoint strictly and computes the same logits,
- * onnx's checker accepts an exported graph, and ONNX Runtime opens it without this package, in Node and in WebAssembly.
- * Tests that need Python with PyTorch, torchvision and onnx are skipped, with a note, if these are missing.
+ * Other software accepts what this package writes: torchvision loads a checkpoint strictly and computes the same
+ * logits, onnx's checker accepts an exported graph, and ONNX Runtime opens it without this package, in Node and in
+ * WebAssembly. Tests that need Python with PyTorch, torchvision and onnx are skipped, with a note, if these are
+ * missing.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
- * Checkpoints as PyTorch and training scripts write them (`test/checkpoints`), opened by path alone: they are recognized,
- * reported, and give PyTorch's logits on the runtime. They cover the older container, safetensors, shards, Torch7 and
- * every naming scheme.
+ * Checkpoints as PyTorch and training scripts write them (`test/checkpoints`), opened by path alone: they are
+ * recognized, reported, and give PyTorch's logits on the runtime. They cover the older container, safetensors, shards,
+ * Torch7 and every naming scheme.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * Runs the machine's Chromium with pages from a local server. Set `CHROMIUM` to the program's path if it is not in one of
- * the usual places.
+ * Runs the machine's Chromium with pages from a local server. Set `CHROMIUM` to the program's path if it is not in one
+ * of the usual places.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -196,7 +196,7 @@ describe('help and invalid arguments', () => {
     [
       'no model',
       ['classify', 'a.png', '--model', 'nowhere'],
-      /"nowhere" is neither a file or folder here nor published weights/,
+      /There is no file, folder or published model named "nowhere"/,
     ],
     [
       'no model to export',

@@ -227,7 +227,7 @@ describe('is refused', () => {
       /^backboneLearningRate is 0, but expected a number above 0\.$/,
     ],
     ['a file in the folder’s place', { out: fileURLToPath(import.meta.url) }, /is a file, but a run needs a folder/],
-    ['no such model', { from: 'nowhere' }, /"nowhere" is neither a file or folder here nor published weights/],
+    ['no such model', { from: 'nowhere' }, /There is no file, folder or published model named "nowhere"/],
   ] as const)('%s', async (_, given, reason) => {
     const out = join(dir, 'refused');
     const options = { ...base, data: folderOf(some), out, from: source, ...given };

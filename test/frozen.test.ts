@@ -1,7 +1,7 @@
 /**
- * Fine-tuning with frozen parts, compared with PyTorch (`test/golden/make_frozen.py`): three steps of SGD with a separate
- * learning rate for the backbone. Frozen modules are in evaluation mode and have no gradient. Covers the interpreter,
- * both lowerings, and the trainer.
+ * Fine-tuning with frozen parts, compared with PyTorch (`test/golden/make_frozen.py`): three steps of SGD with a
+ * separate learning rate for the backbone. Frozen modules are in evaluation mode and have no gradient. Covers the
+ * interpreter, both lowerings, and the trainer.
  */
 import { expect, test } from 'vitest';
 import type { Graph } from '../src/graph/graph.ts';

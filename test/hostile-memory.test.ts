@@ -1,7 +1,8 @@
 /**
  * Memory used by malicious files. Each file of 32 to 48 MB is opened in a process of its own, which then reads every
- * tensor, one at a time. The process's peak memory on Linux, including V8's garbage, may grow by less than twice the size
- * of the file, or 64 MB if that is more. On other systems, where the peak cannot be reset, these tests are skipped.
+ * tensor, one at a time. The process's peak memory on Linux, including V8's garbage, may grow by less than twice the
+ * size of the file, or 64 MB if that is more. On other systems, where the peak cannot be reset, these tests are
+ * skipped.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The library without the command line. Training learns, the same in every form, and bit-identically from the same seed;
- * convolution on plain tensors matches its definition on the runtime.
+ * The library without the command line. Training learns, the same in every form, and bit-identically from the same
+ * seed; convolution on plain tensors matches its definition on the runtime.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';

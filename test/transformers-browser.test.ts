@@ -1,6 +1,6 @@
 /**
- * The folder for transformers.js in a browser, in WebAssembly: it loads the 32-bit file, and for images of the network's
- * size it returns this package's probabilities. Skipped, with a note, without Chromium.
+ * The folder for transformers.js in a browser, in WebAssembly: it loads the 32-bit file, and for images of the
+ * network's size it returns this package's probabilities. Skipped, with a note, without Chromium.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

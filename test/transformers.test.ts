@@ -1,8 +1,8 @@
 /**
  * The folder written by `exportTransformers`, opened by transformers.js itself, offline. For images of the network's
  * input size, both return the same probabilities. If images are resized, they differ because of transformers.js's
- * resizing in Node: "lanczos" equals Pillow's filter up to rounding, but "bilinear" and "bicubic" only read the nearest 4
- * or 16 pixels, even when downscaling. The initial weights used here are less sensitive to this than trained ones.
+ * resizing in Node: "lanczos" equals Pillow's filter up to rounding, but "bilinear" and "bicubic" only read the nearest
+ * 4 or 16 pixels, even when downscaling. The initial weights used here are less sensitive to this than trained ones.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A network with ten classes and initial weights. Those of the head are ten times larger, for confident predictions. */
+/**
+ * A network with ten classes and initial weights. Those of the head are ten times larger, for confident predictions.
+ */
 function saved(given: Partial<Preprocessing> = {}): SavedModel {
   const preprocessing = { ...preprocessingFor({ images: 'small', size: 32, channels: given.channels ?? 3 }), ...given };
   const model = resnext({

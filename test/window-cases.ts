@@ -28,7 +28,9 @@ function convolution(x: Dims, w: Dims, attributes: Partial<Attributes<'Conv'>> =
   return { x, w, y: y as Dims, attributes };
 }
 
-/** Groups, strides, uneven and automatic padding, dilations, pixels outside of all windows; then as many random cases. */
+/**
+ * Groups, strides, uneven and automatic padding, dilations, pixels outside of all windows; then as many random cases.
+ */
 export const convolutions = (r: Random): ConvolutionCase[] => [
   convolution([2, 3, 5, 7], [4, 3, 3, 3], { pads: [1, 1, 1, 1] }),
   convolution([2, 5, 4, 3], [3, 5, 1, 1]),

@@ -1,6 +1,7 @@
 /**
  * The training loop of `resnext train` on a folder of images: read, decode, augment, step. The run is stopped after a
- * number of steps; the result is the mean time from the end of one step to the end of the next. Started by `children.ts`.
+ * number of steps; the result is the mean time from the end of one step to the end of the next. Started by
+ * `children.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';

@@ -1,12 +1,14 @@
 /**
- * ONNX Runtime's peak performance: a chain of equal products, or passes over a large tensor. The graph's output is small,
- * because a large one would be copied. Started by `children.ts`.
+ * ONNX Runtime's peak performance: a chain of equal products, or passes over a large tensor. The graph's output is
+ * small, because a large one would be copied. Started by `children.ts`.
  */
 import { Builder, Session, tensor, type Value } from 'resnext/graph';
 import { serve } from './serve.ts';
 
 export interface Work {
-  /** `conv`: 1x1 convolutions, optimized, in the blocked layout. `conv-nchw`: not optimized. `pass`: reads and writes. */
+  /**
+   * `conv`: 1x1 convolutions, optimized, in the blocked layout. `conv-nchw`: not optimized. `pass`: reads and writes.
+   */
   readonly kind: 'conv' | 'conv-nchw' | 'matmul' | 'pass' | 'read';
   /** Products or passes per run. */
   readonly depth: number;

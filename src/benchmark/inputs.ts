@@ -5,7 +5,8 @@ import { fillBytes, fillNormal, uniform } from '../random.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
 /**
- * Normally distributed float32 inputs and uniformly distributed uint8 inputs. A symbolic first dimension becomes `batch`.
+ * Normally distributed float32 inputs and uniformly distributed uint8 inputs. A symbolic first dimension becomes
+ * `batch`.
  *
  * @throws UsageError for an input of another type, or with another symbolic dimension.
  * @example randomInputs(model.graph, 8, 1).get('input')!.dims // [8, 3, 224, 224]

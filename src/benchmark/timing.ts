@@ -1,6 +1,6 @@
 /**
- * Times sessions in turn, so that a slowdown of the machine affects all of them. ONNX Runtime's threads spin for a while
- * after a run, so each turn starts once the threads of the previous session are asleep.
+ * Times sessions in turn, so that a slowdown of the machine affects all of them. ONNX Runtime's threads spin for a
+ * while after a run, so each turn starts once the threads of the previous session are asleep.
  */
 import type { Session } from '#platform';
 import type { Tensor } from '../tensor.ts';

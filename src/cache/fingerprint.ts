@@ -1,8 +1,8 @@
 /**
- * Detects whether a file has changed, in a millisecond (hashing 100 MB takes 70). The file system updates a file's change
- * time on every write, even if a program resets its modification time, and a replacement has another inode number. So
- * size, times and inode identify a version. Samples of the contents are also hashed, for file systems with less precise
- * times: after training, almost all weights differ.
+ * Detects whether a file has changed, in a millisecond (hashing 100 MB takes 70). The file system updates a file's
+ * change time on every write, even if a program resets its modification time, and a replacement has another inode
+ * number. So size, times and inode identify a version. Samples of the contents are also hashed, for file systems with
+ * less precise times: after training, almost all weights differ.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';

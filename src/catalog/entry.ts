@@ -1,7 +1,7 @@
 /**
- * An entry of the catalog of published weights: where to download them, how to verify them, their license, preprocessing
- * and accuracy. The tables in this folder hold the facts. This file has their types, and derives the rest: parameter
- * counts from the variant, preprocessing from the input size and the crop.
+ * An entry of the catalog of published weights: where to download them, how to verify them, their license,
+ * preprocessing and accuracy. The tables in this folder hold the facts. This file has their types, and derives the
+ * rest: parameter counts from the variant, preprocessing from the input size and the crop.
  */
 import { imagenetPreprocessing, type Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';

@@ -1,7 +1,8 @@
 /**
- * Weights from other sources than timm: the authors' own (Torch7), mmpretrain's, and pytorchcv's for ImageNet, CIFAR-10,
- * CIFAR-100 and SVHN. pytorchcv publishes zipped checkpoints. Their file names contain the error in hundredths of a
- * percent (top-5 for ImageNet, top-1 otherwise) and the first digits of the SHA-1 of the checkpoint inside.
+ * Weights from other sources than timm: the authors' own (Torch7), mmpretrain's, and pytorchcv's for ImageNet,
+ * CIFAR-10, CIFAR-100 and SVHN. pytorchcv publishes zipped checkpoints. Their file names contain the error in
+ * hundredths of a percent (top-5 for ImageNet, top-1 otherwise) and the first digits of the SHA-1 of the checkpoint
+ * inside.
  *
  * Not included: torchvision's int8 files, which are not floating-point weights, and PaddlePaddle's and Keras's, whose
  * formats are not supported.

@@ -1,8 +1,8 @@
 /**
  * Weights with timm's names: its own recipes and MXNet Gluon's (bicubic resizing, Apache 2.0), torchvision's (bilinear,
  * BSD), and those that Facebook trained on a billion images from Instagram or on YFCC100M (bilinear, non-commercial).
- * All are on the Hugging Face hub under `timm/`; torchvision's and Facebook's are also at their original URLs, where the
- * file name contains the first digits of the SHA-256.
+ * All are on the Hugging Face hub under `timm/`; torchvision's and Facebook's are also at their original URLs, where
+ * the file name contains the first digits of the SHA-256.
  *
  * Accuracies are from torchvision's documentation for its own weights, and from timm's results for the others. timm
  * resizes to 256 instead of 232 for torchvision's 64x4d, so its result is 0.27 points lower than the one here.

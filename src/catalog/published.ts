@@ -1,6 +1,6 @@
 /**
- * The catalog of published weights: every publicly available ResNeXt checkpoint that this package can read, and lookup by
- * name, file or variant.
+ * The catalog of published weights: every publicly available ResNeXt checkpoint that this package can read, and lookup
+ * by name, file or variant.
  */
 import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
@@ -74,8 +74,8 @@ export function weightsOfPath(path: string): PublishedWeights | undefined {
 
 /**
  * Published weights by name: timm's (`resnext50_32x4d.tv2_in1k`), torchvision's
- * (`ResNeXt50_32X4D_Weights.IMAGENET1K_V2`), pytorchcv's (`resnext29_32x4d_cifar10`), or a variant, which stands for the
- * best of its weights that may be used commercially.
+ * (`ResNeXt50_32X4D_Weights.IMAGENET1K_V2`), pytorchcv's (`resnext29_32x4d_cifar10`), or a variant, which stands for
+ * the best of its weights that may be used commercially.
  *
  * @throws UsageError if there are no weights with that name, suggesting the closest one.
  * @example findWeights('resnext50_32x4d').license // 'BSD-3-Clause'

@@ -1,7 +1,7 @@
 /**
  * Adapts weights to a different network: a stem for other input channels, and a head for other classes. The stem's
- * response to an image with identical channels does not change. For one channel, its filters are summed; otherwise, going
- * from m to n channels, they are repeated cyclically and scaled by m/n, as in timm.
+ * response to an image with identical channels does not change. For one channel, its filters are summed; otherwise,
+ * going from m to n channels, they are repeated cyclically and scaled by m/n, as in timm.
  */
 import { initialWeights } from '../model/init.ts';
 import type { Model } from '../model/resnext.ts';

@@ -1,7 +1,7 @@
 /**
  * Imports the weights of a ResNeXt from a state dict in any naming scheme: renamed to this package's names, in form C
- * and float32, ready for `setWeights`. Only the tensors that are needed are read, one at a time. A report lists what was
- * done.
+ * and float32, ready for `setWeights`. Only the tensors that are needed are read, one at a time. A report lists what
+ * was done.
  */
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';

@@ -1,8 +1,8 @@
 /**
  * Infers the config of a ResNeXt from the shapes of its tensors, under this package's names. A block with width n,
- * cardinality C and d channels per branch has conv1 [C·d, …, 1, 1], conv2 [C·d, d, 3, 3] and conv3 [4n, C·d, 1, 1], which
- * gives C, d and n. The base width b follows from d = ⌊n·b/64⌋ in all stages; stem, shortcut and attention from which
- * tensors exist. The caller checks that the remaining tensors match the config.
+ * cardinality C and d channels per branch has conv1 [C·d, …, 1, 1], conv2 [C·d, d, 3, 3] and conv3 [4n, C·d, 1, 1],
+ * which gives C, d and n. The base width b follows from d = ⌊n·b/64⌋ in all stages; stem, shortcut and attention from
+ * which tensors exist. The caller checks that the remaining tensors match the config.
  */
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';

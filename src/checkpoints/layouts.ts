@@ -1,7 +1,8 @@
 /**
  * Layouts: how each code base names the tensors of a ResNeXt, as a table that maps templates (`names.ts`) to this
- * package's names. Those are torchvision's, or timm's where torchvision has none: stage s counts from 1, block i from 0,
- * convolution j of a block from 1. A table works in both directions, so every layout that is read can also be written.
+ * package's names. Those are torchvision's, or timm's where torchvision has none: stage s counts from 1, block i from
+ * 0, convolution j of a block from 1. A table works in both directions, so every layout that is read can also be
+ * written.
  *
  * Names are those of pytorch/vision and timm (`resnet.py`), timm and Cadene (`senet.py`), prlz77/ResNeXt.pytorch
  * (`models/model.py`), D-X-Y's and NAS-Bench-201's derivative of it, open-mmlab/mmpretrain, osmr/pytorchcv, and the

@@ -1,7 +1,7 @@
 /**
- * Translates tensor names between code bases with pairs of templates. A template is a name's prefix with placeholders for
- * numbers: `features.stage{s}.unit{i+1}.body.conv{j}.conv.` pairs with `layer{s}.{i}.conv{j}.`. A letter is the same
- * number on both sides; `{i+1}` means that this side counts from one more. The rest of the name (`weight`,
+ * Translates tensor names between code bases with pairs of templates. A template is a name's prefix with placeholders
+ * for numbers: `features.stage{s}.unit{i+1}.body.conv{j}.conv.` pairs with `layer{s}.{i}.conv{j}.`. A letter is the
+ * same number on both sides; `{i+1}` means that this side counts from one more. The rest of the name (`weight`,
  * `running_mean`, …) is the same everywhere. A pair works in both directions.
  */
 

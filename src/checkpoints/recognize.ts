@@ -18,7 +18,7 @@ import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
 
 export interface RecognizeOptions {
-  /** A path, hub repository or architecture, for what tensors do not reveal. The last architecture named in it counts. */
+  /** A path, hub repository or architecture, for what tensors do not reveal. The last architecture in it counts. */
   readonly hint?: string;
   /** The name of the tensors' source in messages, such as a path. */
   readonly source?: string;

@@ -1,6 +1,6 @@
 /**
- * Download settings from the environment variables that Python's huggingface_hub, torch.hub and curl use: HF_ENDPOINT (a
- * mirror), HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE, TORCH_HOME, XDG_CACHE_HOME, HTTP_PROXY, HTTPS_PROXY and
+ * Download settings from the environment variables that Python's huggingface_hub, torch.hub and curl use: HF_ENDPOINT
+ * (a mirror), HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE, TORCH_HOME, XDG_CACHE_HOME, HTTP_PROXY, HTTPS_PROXY and
  * NO_PROXY.
  */
 import { homedir } from 'node:os';
@@ -59,7 +59,7 @@ function token(text: string): string {
   throw new UsageError('HF_TOKEN is not a valid token: expected one word of printable ASCII characters, such as hf_….');
 }
 
-/** An http or https URL; http if no scheme is given, as in curl. The message hides the value: it may have a password. */
+/** An http or https URL; http without a scheme, as in curl. The message hides the value: it may have a password. */
 function proxy(variable: string, text: string): string {
   const url = text === '' || /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
   if (url === '' || (URL.canParse(url) && /^https?:/i.test(url))) return url;

@@ -7,7 +7,7 @@ import type { Dispatcher, request } from 'undici';
 import { UsageError } from '../errors.ts';
 import type { HubEnvironment } from './environment.ts';
 
-/** The file cannot be fetched from this server: no connection, no such file, no permission. Another source may have it. */
+/** The file cannot be fetched from this server: no connection, no such file, no permission. Another one may have it. */
 export class Unreachable extends UsageError {
   /** The server's status code, or 0 without a response. */
   readonly status: number;
@@ -63,7 +63,7 @@ export class Client {
   #network: Promise<Network> | undefined;
   readonly #responseTimeout: number;
 
-  /** @param responseTimeout milliseconds from a request to the response's headers, including the connection to a proxy. */
+  /** @param responseTimeout milliseconds until the response's headers, including the connection to a proxy. */
   constructor(environment: HubEnvironment, responseTimeout = 60_000) {
     this.#environment = environment;
     this.#responseTimeout = responseTimeout;

@@ -1,7 +1,7 @@
 /**
  * Locks between processes, so that a file is downloaded once at a time. The lock is a file that names the process that
- * holds it. A lock whose process has ended, or whose download has not grown for minutes, is taken over. Renaming the lock
- * file decides which process does so; if another one has replaced it in the meantime, it is put back.
+ * holds it. A lock whose process has ended, or whose download has not grown for minutes, is taken over. Renaming the
+ * lock file decides which process does so; if another one has replaced it in the meantime, it is put back.
  */
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';

@@ -21,7 +21,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".`);
   if (!canPull(nameOrPath)) {
     throw new UsageError(
-      `There is no file or folder and there are no published weights named "${nameOrPath}".${suggestWeights(nameOrPath)}`,
+      `There is no file, folder or published model named "${nameOrPath}".${suggestWeights(nameOrPath)}`,
     );
   }
   try {

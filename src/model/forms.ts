@@ -6,11 +6,11 @@
  *   B  G branches of 1x1 → 3x3, concatenated, then one 1x1
  *   C  one 1x1, one 3x3 in G groups, one 1x1
  *
- * A = B, because a sum of 1x1 convolutions of separate maps is one 1x1 convolution of their concatenation. B = C, because
- * a grouped convolution is separate convolutions of separate slices, and several 1x1 convolutions of one map are a wider
- * one. Batch normalization and ReLU act per channel, so they can be in the branches (A, B) or across all of them (C). In
- * every form, the last normalization comes after the sum and before the shortcut is added; a branch of form A ends
- * without one. The average pooling after the 3x3 in anti-aliased networks also acts per channel.
+ * A = B, because a sum of 1x1 convolutions of separate maps is one 1x1 convolution of their concatenation. B = C,
+ * because a grouped convolution is separate convolutions of separate slices, and several 1x1 convolutions of one map
+ * are a wider one. Batch normalization and ReLU act per channel, so they can be in the branches (A, B) or across all of
+ * them (C). In every form, the last normalization comes after the sum and before the shortcut is added; a branch of
+ * form A ends without one. The average pooling after the 3x3 in anti-aliased networks also acts per channel.
  */
 import type { Value } from '../graph/graph.ts';
 import type { Form } from './config.ts';

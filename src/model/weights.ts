@@ -98,8 +98,8 @@ export function gatherWeights(model: Model, read: (parameter: Parameter) => Tens
 }
 
 /**
- * The weights as a torchvision state_dict: in its order, with `num_batches_tracked` for each normalization, the number of
- * training steps in its statistics, taken from the weights if present and `batchesTracked` otherwise.
+ * The weights as a torchvision state_dict: in its order, with `num_batches_tracked` for each normalization, the number
+ * of training steps in its statistics, taken from the weights if present and `batchesTracked` otherwise.
  *
  * @throws UsageError if a tensor is missing or has the wrong shape.
  * @example await writeSafetensorsFile('resnext.safetensors', stateDict(model, initialWeights(model, 1)));

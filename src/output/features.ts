@@ -1,6 +1,6 @@
 /**
- * Writes feature vectors and feature maps to files, one per stage: `.npy` is a float32 array [N, F] or [N, C, H, W] with
- * the image paths in a separate text file; `.parquet`, for pandas and pyarrow, has the columns `path` (string) and
+ * Writes feature vectors and feature maps to files, one per stage: `.npy` is a float32 array [N, F] or [N, C, H, W]
+ * with the image paths in a separate text file; `.parquet`, for pandas and pyarrow, has the columns `path` (string) and
  * `features` (list of float); `.jsonl` has one object with both per line. In the last two a map is a flat, row-major
  * list, and `dims` is its shape.
  */

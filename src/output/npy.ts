@@ -1,6 +1,6 @@
 /**
- * NumPy's file format for one array: the magic number, version 1.0, the header's length, a Python dictionary padded with
- * spaces so that the data is aligned to 64 bytes, and the data, little-endian and row-major.
+ * NumPy's file format for one array: the magic number, version 1.0, the header's length, a Python dictionary padded
+ * with spaces so that the data is aligned to 64 bytes, and the data, little-endian and row-major.
  * Reference: the NEP "A Simple File Format for NumPy Arrays".
  */
 

@@ -14,9 +14,9 @@ import { addWrappers, type Wrapper } from './wrappers.ts';
 
 export interface ExportOnnxOptions {
   /**
-   * Take `pixels`, uint8 [N, H, W, C]: decoded images of the network's input size, bytes from 0 to 255, rows from top to
-   * bottom, RGB or grayscale. Without this option the input is `input`, float32 [N, C, H, W]: scaled to [0, 1], minus
-   * the mean, divided by the standard deviation.
+   * Take `pixels`, uint8 [N, H, W, C]: decoded images of the network's input size, bytes from 0 to 255, rows from top
+   * to bottom, RGB or grayscale. Without this option the input is `input`, float32 [N, C, H, W]: scaled to [0, 1],
+   * minus the mean, divided by the standard deviation.
    */
   readonly normalize?: boolean;
   /** Return `probabilities` [N, K], which sum to 1, instead of `logits` [N, K]. */
@@ -31,7 +31,7 @@ export const freeSize = ['H', 'W'] as const;
 /**
  * Writes an ONNX file with its description as JSON under the metadata key `resnext`.
  *
- * @throws UsageError if the graph has no weights, softmax is set but there are no classes, or the file cannot be written.
+ * @throws UsageError if the graph has no weights, there are no classes for the softmax, or the file cannot be written.
  * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'), { normalize: true, softmax: true });
  */
 export async function exportOnnx(path: string, model: SavedModel, options: ExportOnnxOptions = {}): Promise<void> {

@@ -1,7 +1,7 @@
 /**
- * Models from files that were not written by this package. A state dict in any naming scheme is recognized by its tensors
- * (`checkpoints`). Class names and preprocessing come from the file, the catalog or the hub's `config.json`, or are the
- * defaults.
+ * Models from files that were not written by this package. A state dict in any naming scheme is recognized by its
+ * tensors (`checkpoints`). Class names and preprocessing come from the file, the catalog or the hub's `config.json`, or
+ * are the defaults.
  */
 
 import { defaultClassNames } from '../catalog/class-names.ts';

@@ -1,7 +1,7 @@
 /**
  * Models as files. A trained model is `model.safetensors` (torchvision's names) and `model.json`; the weights file
- * contains the same description, so it is sufficient by itself. An exported model is one ONNX file. External weights are
- * recognized by their tensors, and by the hub's `config.json` if there is one in the same folder.
+ * contains the same description, so it is sufficient by itself. An exported model is one ONNX file. External weights
+ * are recognized by their tensors, and by the hub's `config.json` if there is one in the same folder.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
@@ -67,7 +67,7 @@ function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: rea
  * Writes `model.safetensors` and `model.json` into a folder, creating it if necessary.
  *
  * @param weights in form C.
- * @param batchesTracked the number of training steps in the running statistics, for torchvision's `num_batches_tracked`.
+ * @param batchesTracked the number of training steps in the statistics, for torchvision's `num_batches_tracked`.
  * @throws UsageError if a tensor is missing or has the wrong shape, or a file cannot be written.
  * @example await saveModel('runs/copy', description, weights);
  */

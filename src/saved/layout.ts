@@ -20,8 +20,8 @@ import type { SavedModel } from './model.ts';
  *
  * @param layout one of `layoutNames`.
  * @returns the path of the `config.json`, if one was written.
- * @throws UsageError if the model has no separate weights, the code base has no names for the network or cannot build it,
- *   another program's `config.json` exists, or a file cannot be written.
+ * @throws UsageError if the model has no separate weights, the code base has no names for the network or cannot build
+ *   it, another program's `config.json` exists, or a file cannot be written.
  * @example await exportStateDict('cats/model.safetensors', await loadModel('runs/cats'), 'timm');
  */
 export async function exportStateDict(path: string, model: SavedModel, layout: string): Promise<{ config?: string }> {

@@ -16,8 +16,8 @@ export interface SavedModel {
 }
 
 /**
- * The model that a description and weights make: its graph is built from the config. Whatever changes a model's config or
- * weights goes through here.
+ * The model that a description and weights make: its graph is built from the config. Whatever changes a model's config
+ * or weights goes through here.
  *
  * @param weights in form C.
  * @throws UsageError when a tensor is missing or has another shape than the config gives it.

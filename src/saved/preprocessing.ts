@@ -11,11 +11,11 @@ import type { ModelDescription } from './description.ts';
 import { assemble, type SavedModel } from './model.ts';
 
 /**
- * A model with changed preprocessing. If only the size changes, the resize keeps its ratio, or is that of the larger view
- * at which published weights were evaluated.
+ * A model with changed preprocessing. If only the size changes, the resize keeps its ratio, or is that of the larger
+ * view at which published weights were evaluated.
  *
- * @throws UsageError for a number out of range, a different number of channels than the network has, or a new size for an
- *   ONNX file without separate weights.
+ * @throws UsageError for a number out of range, a different number of channels than the network has, or a new size for
+ *   an ONNX file without separate weights.
  * @example withPreprocessing(await loadModel('resnext50_32x4d_a1h-0146ab0a.pth'), { size: 288 })
  */
 export function withPreprocessing(model: SavedModel, changes: Partial<Preprocessing>): SavedModel {

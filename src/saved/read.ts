@@ -21,11 +21,11 @@ import { unwrap } from './wrappers.ts';
 
 export interface LoadOptions {
   /**
-   * Leave weights in their file and read each tensor whenever its `data` is accessed, for callers that use each once. The
-   * file must not change. ONNX files are always read completely.
+   * Leave weights in their file and read each tensor whenever its `data` is accessed, for callers that use each once.
+   * The file must not change. ONNX files are always read completely.
    */
   readonly lazy?: boolean;
-  /** 1 for grayscale or 3 for color. If the model has another number of channels, its stem and preprocessing are adapted. */
+  /** 1 for grayscale or 3 for color. A model with other channels gets an adapted stem and preprocessing. */
   readonly inputChannels?: 1 | 3;
 }
 
@@ -87,8 +87,8 @@ export function pathHints(path: string): { readonly hint: string; readonly entry
 }
 
 /**
- * The model in a weights file with a description; undefined for external weights. The tensors have this package's names,
- * in the model's own form or in form C, or those of a layout.
+ * The model in a weights file with a description; undefined for external weights. The tensors have this package's
+ * names, in the model's own form or in form C, or those of a layout.
  */
 export function describedWeights(stored: StateDict, source: string, options: LoadOptions): SavedModel | undefined {
   const { metadata, tensors } = stored.metadata.has('progress') ? modelInCheckpoint(stored) : stored;

@@ -4,8 +4,8 @@
  * Formats: https://huggingface.co/docs/transformers.js, "custom models".
  *
  * transformers.js 4.3 has no ResNeXt. It chooses a class by `model_type`; the one for `resnet` simply runs the file and
- * reads `logits`, which is all these networks need. Its BitImageProcessor has the same steps as this package: resize the
- * shorter side, crop the center, rescale, normalize.
+ * reads `logits`, which is all these networks need. Its BitImageProcessor has the same steps as this package: resize
+ * the shorter side, crop the center, rescale, normalize.
  */
 import { join } from 'node:path';
 import type { Preprocessing } from '../data/presets.ts';

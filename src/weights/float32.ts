@@ -1,7 +1,7 @@
 /**
- * Converts floating-point tensors to float32. bfloat16 is the upper half of a float32. float16 has 1 sign, 5 exponent, 10
- * fraction bits: (-1)^s 2^(e-15) (1 + f/1024), with e = 0 for subnormal numbers and e = 31 for infinities and NaN. Both
- * convert exactly (NaNs keep their bits); float64 is rounded to nearest.
+ * Converts floating-point tensors to float32. bfloat16 is the upper half of a float32. float16 has 1 sign, 5 exponent
+ * and 10 fraction bits: (-1)^s 2^(e-15) (1 + f/1024), with e = 0 for subnormal numbers and e = 31 for infinities and
+ * NaN. Both convert exactly (NaNs keep their bits); float64 is rounded to nearest.
  */
 import { UsageError } from '../errors.ts';
 import { type Tensor, tensor } from '../tensor.ts';

@@ -115,8 +115,8 @@ function withoutPrefixes(given: ReadonlyMap<string, TensorView>, notes: string[]
 const spanLimit = 4;
 
 /**
- * Views that share a storage, or have strides of 0, could be far larger than the file, and views with wide strides could
- * read all of it for a few elements each.
+ * Views that share a storage, or have strides of 0, could be far larger than the file, and views with wide strides
+ * could read all of it for a few elements each.
  */
 export function checkTotal(tensors: ReadonlyMap<string, TensorView>, size: number, name: string): void {
   let total = 0;

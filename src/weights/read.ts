@@ -22,8 +22,8 @@ interface Head {
 }
 
 /**
- * The tensors in a weights file: safetensors, PyTorch's `.pth` in both containers, either of them in a zip archive, or a
- * Torch7 network. Nothing in the file is executed. A tensor's elements are read by `read()`, so `source` must not
+ * The tensors in a weights file: safetensors, PyTorch's `.pth` in both containers, either of them in a zip archive, or
+ * a Torch7 network. Nothing in the file is executed. A tensor's elements are read by `read()`, so `source` must not
  * change. `name` identifies the file in messages.
  *
  * @throws FormatError if it is none of these, is damaged, or refers to code that weights do not need.

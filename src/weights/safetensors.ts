@@ -1,10 +1,10 @@
 /**
- * The safetensors format: a header length (8 bytes, little-endian), a JSON header, and the tensors' bytes back to back in
- * the order of their offsets. Each entry of the header is `name: { dtype, shape, data_offsets }`; `__metadata__` holds
- * strings. Elements keep their bits, including 16-bit floats.
+ * The safetensors format: a header length (8 bytes, little-endian), a JSON header, and the tensors' bytes back to back
+ * in the order of their offsets. Each entry of the header is `name: { dtype, shape, data_offsets }`; `__metadata__`
+ * holds strings. Elements keep their bits, including 16-bit floats.
  *
- * The reader does not trust the file: entries must cover the data exactly, without gaps, overlaps or duplicate names, and
- * no more memory is allocated than the file has bytes.
+ * The reader does not trust the file: entries must cover the data exactly, without gaps, overlaps or duplicate names,
+ * and no more memory is allocated than the file has bytes.
  * Reference: https://github.com/huggingface/safetensors#format
  */
 import { FormatError, UsageError } from '../errors.ts';

@@ -1,7 +1,7 @@
 /**
  * The container that PyTorch has written since version 1.6: a zip archive of uncompressed entries in one folder.
- * `data.pkl` is the object, `data/<key>` the bytes of each storage, `byteorder` the byte order. A zip archive that wraps
- * one weights file (`.pth.zip`) is also accepted and read as if it were that file.
+ * `data.pkl` is the object, `data/<key>` the bytes of each storage, `byteorder` the byte order. A zip archive that
+ * wraps one weights file (`.pth.zip`) is also accepted and read as if it were that file.
  */
 import { FormatError } from '../errors.ts';
 import { crc32 } from './crc32.ts';

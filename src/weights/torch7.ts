@@ -1,10 +1,10 @@
 /**
- * Torch7 networks (`.t7`, binary, little-endian, 64-bit longs), the format of the authors' own models. A value is a type
- * (int32) and its contents: 0 nil, 1 number (float64), 2 string (int32 length, bytes), 3 table, 4 object, 5 boolean
- * (int32), 6 to 8 function. Tables, objects and functions begin with an index (int32) that later values refer back to.
- * A table is a count (int32) followed by that many keys and values. An object is a version ("V 1"), a class name, and
- * whatever the class writes: a tensor its sizes, strides, 1-based offset and storage; a storage its elements; an nn or
- * cudnn module one table. Functions are skipped.
+ * Torch7 networks (`.t7`, binary, little-endian, 64-bit longs), the format of the authors' own models. A value is a
+ * type (int32) and its contents: 0 nil, 1 number (float64), 2 string (int32 length, bytes), 3 table, 4 object, 5
+ * boolean (int32), 6 to 8 function. Tables, objects and functions begin with an index (int32) that later values refer
+ * back to. A table is a count (int32) followed by that many keys and values. An object is a version ("V 1"), a class
+ * name, and whatever the class writes: a tensor its sizes, strides, 1-based offset and storage; a storage its elements;
+ * an nn or cudnn module one table. Functions are skipped.
  *
  * Tensors are named by the 1-based positions of their module and its parents: `8.1.1.2.weight`.
  */
