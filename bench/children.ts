@@ -1,12 +1,12 @@
 /**
- * A contender that is a program of its own, so that its memory is its own and thread pools do not share cores. It is told
- * its settings as JSON in its last argument and speaks JSON lines; `contenders/serve.ts` is the other side:
+ * Contenders as child processes, which share neither memory nor thread pools. The last argument of a child is its
+ * settings in JSON. The two sides exchange JSON lines; `contenders/serve.ts` is the child's side:
  *
- *   it prints   {"ready": {"parameters": 25028904, "versions": {"torch": "1.13"}}}   or {"unavailable": "why"}
- *   we write    step
- *   it prints   {"milliseconds": 1427.3, "rss": 1830000000}                          or {"error": "what went wrong"}
+ *   child prints   {"ready": {"parameters": 25028904, "versions": {"torch": "1.13"}}}   or {"unavailable": "why"}
+ *   parent writes  step
+ *   child prints   {"milliseconds": 1427.3, "rss": 1830000000}                          or {"error": "what went wrong"}
  *
- * While it is not its turn the system stops it (SIGSTOP), so that no thread of it can spin.
+ * Between its turns, a child is stopped (SIGSTOP) so that none of its threads can spin.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -35,17 +35,17 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
-/** A program of `contenders/`. */
+/** A program in `contenders/`. */
 export function ourContender(name: string, program: 'net' | 'peak' | 'epoch' | 'plain', settings: Settings): Contender {
   return { name, start: async () => startChild(name, process.execPath, [await compiled(program)], settings) };
 }
 
-/** A Python program of `rivals/`, run by /usr/bin/python3 unless the variable PYTHON names another. */
+/** A Python program in `rivals/`, run with the environment variable PYTHON, or /usr/bin/python3 by default. */
 export function pythonContender(name: string, program: string, settings: Settings): Contender {
   return { name, start: () => startChild(name, python, [here(`rivals/${program}`)], settings) };
 }
 
-/** A TypeScript program of `rivals/`, which has packages of its own. */
+/** A TypeScript program in `rivals/`, which has its own packages. */
 export function rivalContender(name: string, program: string, settings: Settings): Contender {
   const args = ['--import', 'tsx', here(`rivals/${program}`)];
   return { name, start: () => startChild(name, process.execPath, args, settings) };
@@ -54,8 +54,8 @@ export function rivalContender(name: string, program: string, settings: Settings
 let compiling: Promise<unknown> | undefined;
 
 /**
- * The path of a program of `contenders/` in plain JavaScript: a loader for TypeScript would weigh 40 MB in its memory. All
- * are compiled to runs/contenders, once.
+ * The path of a program in `contenders/`, compiled to JavaScript, as a TypeScript loader would take 40 MB of its
+ * memory. All programs are compiled to runs/contenders, once.
  */
 export async function compiled(program: string): Promise<string> {
   const compiler = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')));
@@ -110,22 +110,22 @@ class ChildRunner implements Runner {
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.kill('SIGKILL'); // it holds nothing that needs saving
+    this.#child.kill('SIGKILL'); // it has no state to save
     await ended;
   }
 }
 
-/** Seconds that a process used the processor, and its children that have ended; undefined where the system does not tell. */
+/** CPU seconds of a process and its ended children; undefined if the system does not report them. */
 export function processorTime(pid: number): number | undefined {
   const path = `/proc/${pid}/stat`;
   if (!existsSync(path)) return undefined;
-  const fields = readFileSync(path, 'utf8').split(') ')[1]!.split(' '); // what follows the program's name
-  const ticks = fields.slice(11, 15).map(Number); // in user and in system mode, and those of its children
+  const fields = readFileSync(path, 'utf8').split(') ')[1]!.split(' '); // the fields after the program's name
+  const ticks = fields.slice(11, 15).map(Number); // user and system time, of the process and its children
   return ticks.reduce((a, b) => a + b) / 100;
 }
 
 interface Answers {
-  /** The next line that the child prints; its failure, or its end, is an error. */
+  /** The next line that the child prints. Rejects if the child fails or ends. */
   next(): Promise<Answer>;
 }
 
@@ -141,7 +141,7 @@ function listen(name: string, child: ChildProcess): Answers {
     errors = (errors + text).slice(-4000);
   });
   createInterface(child.stdout!).on('line', (line) => {
-    if (!line.startsWith('{')) return; // a library's greeting
+    if (!line.startsWith('{')) return; // output of a library
     const answer = JSON.parse(line) as Answer;
     settle(({ resolve, reject }) => {
       if (answer.error === undefined) resolve(answer);
@@ -149,7 +149,7 @@ function listen(name: string, child: ChildProcess): Answers {
     });
   });
   child.on('error', (error: NodeJS.ErrnoException) =>
-    settle(({ reject }) => reject(error.code === 'ENOENT' ? new Unavailable('its program is not here.') : error)),
+    settle(({ reject }) => reject(error.code === 'ENOENT' ? new Unavailable('its program was not found.') : error)),
   );
   child.on('close', (code, signal) => {
     const last = errors.trim().split('\n').at(-1);

@@ -1,16 +1,17 @@
 /**
- * What is left of the training step's speed in a real epoch: images per second of `resnext train` on a folder (read,
- * decode, augment, step) against those of the bare step on data that lies ready, with the same net, batch and threads.
+ * How much of the training step's speed is reached in a real epoch: images per second of `resnext train` on a folder
+ * (read, decode, augment, step), compared with the bare step on data in memory, with the same network, batch and
+ * threads.
  *
  *   npm run build && npx tsx bench/epoch.ts FOLDER [--net NAME] [--batch N] [--threads N] [--workers N] [--steps N]
  *                                                  [--rounds N] [--patience N] [--quick] [--json FILE]
  *
- * FOLDER is what `resnext train` takes, such as FOLDER/train/CLASS/*.jpg. It should have images for 10 + N steps.
+ * FOLDER has the layout of `resnext train`, such as FOLDER/train/CLASS/*.jpg, and enough images for 10 + N steps.
  */
 import { availableParallelism } from 'node:os';
 import { ourContender } from './children.ts';
 import { alternate, ratio, type Spread, spread } from './harness.ts';
-import { net } from './nets.ts';
+import { network } from './networks.ts';
 import { commandLine, count, introduce, main, printTable, sayDisturbed, writeResults } from './report.ts';
 
 const before = 10;
@@ -23,7 +24,7 @@ await main(async () => {
     workers: { type: 'string' },
   });
   const [data] = positionals;
-  if (data === undefined) throw new Error('Name the folder of images: npx tsx bench/epoch.ts FOLDER.');
+  if (data === undefined) throw new Error('The folder of images is missing: npx tsx bench/epoch.ts FOLDER.');
   const cores = availableParallelism();
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 5);
   const patience = count('patience', values.patience, 0);
@@ -32,7 +33,7 @@ await main(async () => {
   const threads = count('threads', values.threads, cores);
   const workers = count('workers', values.workers, Math.min(8, cores));
   const classes = await classesIn(data, batch * (before + steps));
-  await net(values.net);
+  await network(values.net);
   introduce();
   const settings = { task: 'train', data, net: values.net, batch, threads, workers, steps, before, classes };
   const contenders = [ourContender('epoch', 'epoch', settings), ourContender('bare step', 'net', settings)];
@@ -45,12 +46,12 @@ await main(async () => {
   await writeResults(values.json, 'epoch', { settings: shown, milliseconds: rates, share });
 });
 
-/** The number of classes, once it is clear that there are images enough. */
+/** The number of classes. Throws unless there are enough images. */
 async function classesIn(data: string, needed: number): Promise<number> {
   const { openFolder } = await import('resnext/data');
   const { train, classes } = await openFolder(data, { validation: 0.01, seed: 1 });
   if (train.length >= needed) return classes.length;
-  throw new Error(`"${data}" has ${train.length} images to train on, and ${needed} are needed; give fewer --steps.`);
+  throw new Error(`"${data}" has ${train.length} training images, but ${needed} are needed. Set fewer --steps.`);
 }
 
 function print(shown: object, batch: number, epoch: Spread, bare: Spread, share: Spread): void {
@@ -66,6 +67,6 @@ function print(shown: object, batch: number, epoch: Spread, bare: Spread, share:
   printTable([['', 'images/s', 'quartiles'], row('epoch', epoch), row('bare step', bare)]);
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
   console.log(
-    `\nThe epoch has ${percent(share.median)} of the bare step's rate (${percent(share.low)} to ${percent(share.high)}).`,
+    `\nThe epoch reaches ${percent(share.median)} of the bare step's rate (${percent(share.low)} to ${percent(share.high)}).`,
   );
 }

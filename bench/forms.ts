@@ -1,10 +1,10 @@
 /**
- * What the form of a block costs on the runtime: one image through ResNeXt-50 in forms A, B and C, and through a net
- * whose grouped convolutions are written as Split, convolutions and Concat, before and after `optimizeGraph`.
+ * The cost of a block's form on the runtime: one image through ResNeXt-50 in forms A, B and C, and through a network
+ * that emulates grouped convolutions with Split, convolutions and Concat, before and after `optimizeGraph`.
  *
  *   npm run build && npx tsx bench/forms.ts [variant]
  *
- * Each pair is timed in turn in one process; a line gives the median of either and their ratio.
+ * The two of each pair are timed alternately in one process; a line shows both medians and their ratio.
  */
 import { initialWeights, resnext, setWeights, variant } from 'resnext';
 import { Builder, compareGraphs, type Graph, optimizeGraph, type Tensor, tensor } from 'resnext/graph';
@@ -18,7 +18,7 @@ const inForm = (form: 'A' | 'B' | 'C'): Graph => {
   return model.graph;
 };
 
-/** Every grouped convolution written as a framework without them would. */
+/** Emulates every grouped convolution, like a framework without them. */
 function emulated(source: Graph): Graph {
   const { graph } = source.clone();
   const b = new Builder(graph);

@@ -1,15 +1,15 @@
 /**
- * A training step with frozen parts against the same step without: what fine-tuning saves, and how near a step with all
- * but the classifier frozen comes to inference. Steps alternate, and a ratio is the median over the rounds.
+ * A training step with frozen parts, compared with the same step without: what fine-tuning saves, and how close a step
+ * with only the classifier unfrozen comes to inference. Steps alternate, and a ratio is the median over the rounds.
  *
  *   npm run build && npx tsx bench/freeze.ts [--net NAMES] [--batch N] [--threads N] [--rounds N] [--steps N]
  *                                            [--patience N] [--quick] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8 and resnext20_8x16d_w16 at batch 64. Several nets are separated by commas.
+ * Without --net: ResNeXt-50 at batch 8 and resnext20_8x16d_w16 at batch 64. Separate several networks by commas.
  */
 import { ourContender } from './children.ts';
 import { type AlternateOptions, alternate } from './harness.ts';
-import { net } from './nets.ts';
+import { network } from './networks.ts';
 import { type Case, commandLine, count, introduce, main, printCase, toCase, writeResults } from './report.ts';
 
 const usual = [
@@ -37,7 +37,7 @@ await main(async () => {
 });
 
 async function withFrozen(name: string, batch: number, threads: number, options: AlternateOptions): Promise<Case> {
-  const { config } = await net(name);
+  const { config } = await network(name);
   const training = { task: 'train', net: name, batch, threads };
   const results = await alternate(
     [

@@ -1,75 +1,76 @@
 /**
- * Contenders measured in turn, in one go: A B C A B C …, never two at once. Machines differ from minute to minute, so the
- * figure to trust is a ratio: it is computed within each round, and the median of the rounds is given with its spread.
+ * Measures contenders in turn: A B C A B C …, never two at once. A machine's speed varies from minute to minute, so the
+ * reliable figures are ratios: they are computed within each round, and reported as the median of the rounds with its
+ * spread.
  *
  *   const results = await alternate([ours, theirs], { rounds: 7, steps: 3 });
  *   const { median } = ratio(results[0]!, results[1]!);
  *
- * `children.ts` makes contenders of programs; `report.ts` prints results and writes them to files.
+ * `children.ts` runs programs as contenders; `report.ts` prints results and writes them to files.
  */
 import { cpus } from 'node:os';
 
-/** One contender at work. */
+/** A running contender. */
 export interface Runner {
-  /** Does the measured thing once and gives its milliseconds. */
+  /** Performs one measured run and returns its milliseconds. */
   run(): Promise<number>;
-  /** The most memory that it held so far, in bytes; undefined where the system does not tell. */
+  /** Peak memory so far in bytes; undefined if the system does not report it. */
   peak(): number | undefined;
-  /** The processor time that it used so far, in seconds; undefined where the system does not tell. */
+  /** CPU time so far in seconds; undefined if the system does not report it. */
   used?(): number | undefined;
   stop(): Promise<void>;
   readonly facts: Facts;
 }
 
-/** What a contender says of itself when it has started. */
+/** Facts that a contender reports after starting. */
 export interface Facts {
-  /** Trained parameters, to see that all train the same net. */
+  /** Number of trained parameters, to check that all contenders train the same network. */
   readonly parameters?: number;
-  /** Name to version of what it runs on. */
+  /** Versions of its dependencies, by name. */
   readonly versions?: Readonly<Record<string, string>>;
-  /** What it makes of the images that all are given. */
+  /** Its logits for the common images. */
   readonly logits?: readonly number[];
 }
 
 export interface Contender {
   readonly name: string;
-  /** @throws Unavailable where this machine cannot run it. */
+  /** @throws Unavailable if this machine cannot run it. */
   start(): Promise<Runner>;
 }
 
-/** What keeps a contender from running here; it is skipped, and the message says why. */
+/** A contender cannot run on this machine and is skipped. The message says why. */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
 }
 
 export interface AlternateOptions {
   readonly rounds: number;
-  /** Measured runs of a contender in its turn; its figure for the round is their median. */
+  /** Measured runs per turn. The result of the round is their median. */
   readonly steps: number;
-  /** Runs of each before the first round, not measured; 2 unless given. */
+  /** Unmeasured runs before the first round. Default: 2. */
   readonly warmup?: number;
-  /** Runs at the start of every turn, not measured; 0 unless given. For what is quick and finds its caches gone. */
+  /** Unmeasured runs at the start of every turn, for fast contenders with cold caches. Default: 0. */
   readonly settle?: number;
-  /** Start a contender for each turn and stop it afterwards: where all together do not fit in memory. */
+  /** Start a contender for each turn and stop it afterwards, if they do not fit in memory together. */
   readonly restart?: boolean;
-  /** How often a turn in which others used more than a twentieth of the cores is taken again; 0 unless given. */
+  /** How often to repeat a turn in which other programs used more than a twentieth of the cores. Default: 0. */
   readonly patience?: number;
-  /** Told of each contender that is left out; unless given, it is printed, once for all cases. */
+  /** Called for each skipped contender. By default, a message is printed once for all cases. */
   readonly onSkip?: (name: string, reason: string) => void;
 }
 
 export interface Result {
   readonly name: string;
   readonly facts: Facts;
-  /** Milliseconds of one run: a figure per round. */
+  /** Milliseconds per run, for each round. */
   readonly milliseconds: readonly number[];
-  /** Bytes: the peak at the end of each round's turn. */
+  /** Peak memory in bytes at the end of each round's turn. */
   readonly peaks: readonly number[];
-  /** The share of the cores that other programs used during each turn, as far as the system tells. */
+  /** The fraction of the cores that other programs used during each turn, if the system reports it. */
   readonly disturbance: readonly number[];
 }
 
-/** Runs the contenders in turn; those that cannot run here are skipped. */
+/** Runs the contenders in turn and skips those that cannot run on this machine. */
 export async function alternate(contenders: readonly Contender[], options: AlternateOptions): Promise<Result[]> {
   const { rounds, restart = false, onSkip = saySkipped } = options;
   const entries: Entry[] = [];
@@ -87,7 +88,7 @@ export async function alternate(contenders: readonly Contender[], options: Alter
   }
 }
 
-/** A contender's place in the list: its runner while it is started, its figures so far. */
+/** A contender's runner, while started, and its results so far. */
 class Entry {
   readonly milliseconds: number[] = [];
   readonly peaks: number[] = [];
@@ -100,7 +101,7 @@ class Entry {
     this.contender = contender;
   }
 
-  /** The runner, started and warmed up unless it is already. */
+  /** The runner, started and warmed up if necessary. */
   async runner(warmup: number): Promise<Runner> {
     if (this.#runner) return this.#runner;
     this.#runner = await this.contender.start();
@@ -154,7 +155,7 @@ async function takeTurn(entry: Entry, options: AlternateOptions): Promise<void> 
   if (restart) await entry.leave();
 }
 
-/** The median of some runs, and the share of the cores that others used meanwhile. */
+/** The median of some runs, and the fraction of the cores that other programs used meanwhile. */
 async function measureTurn(runner: Runner, steps: number): Promise<{ milliseconds: number; others?: number }> {
   const before = { ...allUsed(), own: runner.used?.() };
   const times: number[] = [];
@@ -166,7 +167,7 @@ async function measureTurn(runner: Runner, steps: number): Promise<{ millisecond
   return { milliseconds, others: Math.max(0, others / (after.all - before.all || 1)) };
 }
 
-/** Seconds that all cores were busy, and that passed on all of them, since the machine started. */
+/** Busy and total seconds of all cores since the machine started. */
 function allUsed(): { busy: number; all: number } {
   const times = cpus().map(({ times }) => times);
   const idle = times.reduce((sum, core) => sum + core.idle, 0) / 1000;
@@ -177,7 +178,7 @@ function allUsed(): { busy: number; all: number } {
 const skipped = new Set<string>();
 
 function saySkipped(name: string, reason: string): void {
-  const line = `${name} is skipped: ${reason}`;
+  const line = `Skipping ${name}: ${reason}`;
   if (!skipped.has(line)) console.log(line);
   skipped.add(line);
 }
@@ -190,7 +191,7 @@ export interface Spread {
   readonly high: number;
 }
 
-/** Median, least and quartiles of some figures, interpolated between neighbors. */
+/** Median, minimum and quartiles of some values, with linear interpolation. */
 export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => {
@@ -201,7 +202,7 @@ export function spread(values: readonly number[]): Spread {
   return { median: at(0.5), min: at(0), low: at(0.25), high: at(0.75) };
 }
 
-/** How a's figures stand to b's, round by round: below 1 where a is less. */
+/** The ratio of a's values to b's in each round: below 1 if a's are smaller. */
 export function ratio(
   a: Result,
   b: Result,

@@ -1,18 +1,18 @@
 /**
- * Inference in turn: this package, plain ONNX Runtime on PyTorch's export, PyTorch in three ways, and onnxruntime-web's
- * WebAssembly. All have the same weights and the same images, float32, and must give the same logits.
+ * Inference with this package, plain ONNX Runtime on PyTorch's export, three kinds of PyTorch, and onnxruntime-web's
+ * WebAssembly, in turn. All have the same float32 weights and images, and must give the same logits.
  *
  *   npm run build && npx tsx bench/infer.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--json FILE]
  *
- * Without options: ResNeXt-50 with one image and with eight, two threads. The whole table is
- * `--net resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. Ours is what `Classifier` runs, but
- * for what `resnext bench --tune` may have found on this machine. WebAssembly is installed by
- * `npm install --prefix bench/rivals`, and needs minutes for batches of large nets.
+ * Without options: ResNeXt-50 with one image and with eight, two threads. For the complete table, use
+ * `--net resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. This package runs what
+ * `Classifier` does, without results of `resnext bench --tune`. WebAssembly is installed with
+ * `npm install --prefix bench/rivals`, and takes minutes for batches of large networks.
  */
 import { ourContender, pythonContender, rivalContender } from './children.ts';
 import { alternate, type Contender, type Result } from './harness.ts';
-import { type Net, net, operationsOf } from './nets.ts';
+import { type Network, network, operationsOf } from './networks.ts';
 import {
   type Case,
   commandLine,
@@ -32,7 +32,7 @@ interface Load {
   readonly threads: number;
 }
 
-/** Of the largest logit: what rounding may do in a hundred layers. */
+/** Tolerance for rounding in a hundred layers, relative to the largest logit. */
 const tolerance = 1e-5;
 
 await main(async () => {
@@ -47,12 +47,13 @@ await main(async () => {
   const loads = counts('batch', values.batch, [1, 8]).flatMap((batch) =>
     counts('threads', values.threads, [2]).map((threads) => ({ batch, threads })),
   );
-  const nets = await Promise.all(values.net.split(',').map(net));
+  const networks = await Promise.all(values.net.split(',').map(network));
   introduce();
-  if (!measuredPeak()) console.log('No share of the peak: there is no bench/results/peak.json of this machine.');
+  if (!measuredPeak())
+    console.log('The fraction of the peak is not shown: there is no bench/results/peak.json for this machine.');
   const folder = temporaryFolder();
   const cases: Case[] = [];
-  for (const measured of nets) {
+  for (const measured of networks) {
     const files = await writeWeights(measured, folder);
     for (const load of loads) {
       const steps = count('steps', values.steps, quick || load.batch > 8 ? 1 : load.batch > 1 ? 3 : 10);
@@ -63,7 +64,7 @@ await main(async () => {
 });
 
 async function compare(
-  measured: Net,
+  measured: Network,
   files: WeightFiles,
   load: Load,
   options: { rounds: number; steps: number; patience: number },
@@ -78,7 +79,7 @@ async function compare(
   return made;
 }
 
-function contendersOf({ name, config }: Net, files: WeightFiles, { batch, threads }: Load): Contender[] {
+function contendersOf({ name, config }: Network, files: WeightFiles, { batch, threads }: Load): Contender[] {
   const settings = { task: 'infer', net: name, config, batch, threads };
   const plain = { file: files.onnx, dims: [batch, config.inputChannels, ...config.inputSize], threads };
   const torch = (title: string, layout: string) =>
@@ -96,7 +97,7 @@ function contendersOf({ name, config }: Net, files: WeightFiles, { batch, thread
   ];
 }
 
-/** Whoever computes something else does not count. */
+/** Throws if a contender computes something else. */
 function checkLogits([ours, ...rivals]: readonly Result[]): void {
   const expected = ours!.facts.logits!;
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -104,11 +105,9 @@ function checkLogits([ours, ...rivals]: readonly Result[]): void {
     const most =
       expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - facts.logits![i]!)), 0) / largest;
     if (most <= tolerance) return most;
-    throw new Error(
-      `${name} gives other logits than ${ours!.name}: they differ by ${most.toPrecision(2)} of the largest.`,
-    );
+    throw new Error(`The logits of ${name} and ${ours!.name} differ by ${most.toPrecision(2)} of the largest.`);
   });
   if (rivals.length === 0) return;
   const most = Math.max(...differences).toExponential(1);
-  console.log(`  All ${rivals.length + 1} give the same logits; they differ by ${most} of the largest at most.`);
+  console.log(`  All ${rivals.length + 1} give the same logits, within ${most} of the largest.`);
 }

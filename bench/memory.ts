@@ -1,16 +1,16 @@
 /**
- * Peak resident memory of a training run of a few steps and of inference, of this package and of PyTorch. Each round
- * starts every contender anew; the peak is the kernel's own count (VmHWM) for the process.
+ * Peak resident memory of a few training steps and of inference, for this package and PyTorch. Each round restarts
+ * every contender; the peak is the kernel's count (VmHWM) for the process.
  *
  *   npm run build && npx tsx bench/memory.ts [--net NAMES] [--batch NS] [--threads N] [--task train,infer] [--rounds N]
  *                                            [--steps N] [--quick] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8 and a small net at batch 64. The weights of a process that has just started, its
- * runtime and its compiled code are in the figure, as they are in the machine.
+ * Without --net: ResNeXt-50 at batch 8 and a small network at batch 64. The figure includes the runtime and the
+ * compiled code of the process.
  */
 import { ourContender, pythonContender } from './children.ts';
 import { alternate } from './harness.ts';
-import { net, operationsOf } from './nets.ts';
+import { network, operationsOf } from './networks.ts';
 import { type Case, commandLine, count, counts, introduce, main, printCase, toCase, writeResults } from './report.ts';
 
 type Task = 'train' | 'infer';
@@ -38,7 +38,7 @@ await main(async () => {
 function tasks(text: string): Task[] {
   return text.split(',').map((task) => {
     if (task === 'train' || task === 'infer') return task;
-    throw new Error(`--task ${task} should be train, infer or both, separated by a comma.`);
+    throw new Error(`--task is ${task}, but expected train, infer or both, separated by a comma.`);
   });
 }
 
@@ -48,7 +48,7 @@ async function compare(
   options: { batch: number; threads: number; rounds: number; steps: number },
 ): Promise<Case> {
   const { batch, threads, rounds, steps } = options;
-  const measured = await net(name);
+  const measured = await network(name);
   const settings = { task, net: name, config: measured.config, batch, threads };
   const contenders = [
     ourContender('resnext', 'net', settings),

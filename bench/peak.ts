@@ -1,9 +1,9 @@
 /**
- * What this machine's cores can do in float32: the fastest matrix product that ONNX Runtime or PyTorch's oneDNN shows
- * here, and the bandwidth of memory. Other benches then say what share of that peak a net reaches.
+ * The peak float32 performance of this machine: the fastest matrix product of ONNX Runtime or PyTorch's oneDNN, and the
+ * memory bandwidth. Other benchmarks report the fraction of that peak that a network reaches.
  *
  *   npm run build && npx tsx bench/peak.ts [--threads NS] [--rounds N] [--patience N] [--quick] --json bench/results/peak.json
- *   npx tsx bench/peak.ts --share bench/results/train.json     what share of the peak the results in a file reach
+ *   npx tsx bench/peak.ts --share bench/results/train.json     fraction of the peak for the results in a file
  */
 import { readFileSync } from 'node:fs';
 import { ourContender, pythonContender } from './children.ts';
@@ -93,7 +93,7 @@ function torchContender(name: string, settings: Work & { threads: number }): Con
   return pythonContender(name, 'torch_peak.py', { ...settings });
 }
 
-/** One table: every candidate in turn, and what it does in a second. */
+/** Measures every candidate in turn and prints a table of their rates. */
 async function measure(
   candidates: readonly Candidate[],
   threads: number,
@@ -117,13 +117,13 @@ async function measure(
   return measured;
 }
 
-/** Floating-point operations of a run. */
+/** Floating-point operations per run. */
 function operations({ dims, depth }: Work): number {
   const elements = dims.reduce((a, b) => a * b, 1);
   return 2 * depth * elements * dims[1]!;
 }
 
-/** Bytes that a run moves: each pass reads the tensor, and a copy writes it too. */
+/** Bytes moved per run: each pass reads the tensor, and a copy also writes it. */
 function bytes({ kind, dims, depth }: Work): number {
   const tensor = 4 * dims.reduce((a, b) => a * b, 1);
   return depth * tensor * (kind === 'read' ? 1 : 2);
@@ -132,7 +132,7 @@ function bytes({ kind, dims, depth }: Work): number {
 function printShares(file: string): void {
   if (!measuredPeak()) {
     throw new Error(
-      'There is no bench/results/peak.json of this machine; run bench/peak.ts --json bench/results/peak.json.',
+      'There is no bench/results/peak.json for this machine. Run bench/peak.ts --json bench/results/peak.json.',
     );
   }
   const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: readonly Case[] };

@@ -1,5 +1,5 @@
 /**
- * What all benches share around the measuring: the command line, the machine's description, tables, and results in JSON.
+ * What all benchmarks share: the command line, a description of the machine, tables, and results in JSON.
  *
  *   main(async () => {
  *     const { quick, json } = commandLine({ net: { type: 'string' } });
@@ -7,7 +7,8 @@
  *     await writeResults(json, 'train', cases);
  *   });
  *
- * A result file holds no host name and no path: { bench, date, machine, load, cases: [{ name, settings, contenders }] }.
+ * A result file has neither host names nor paths:
+ * { bench, date, machine, load, cases: [{ name, settings, contenders }] }.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
@@ -18,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Result, ratio, type Spread, spread } from './harness.ts';
 
-/** Runs a bench; what goes wrong is said in a sentence, a defect with its stack, and the exit code is 1. */
+/** Runs a benchmark. Prints errors as a sentence and defects with their stack, with exit code 1. */
 export async function main(bench: () => Promise<void>): Promise<void> {
   try {
     await bench();
@@ -26,7 +27,7 @@ export async function main(bench: () => Promise<void>): Promise<void> {
     const { name, message, stack, code = '' } = error as Error & { code?: string };
     const unbuilt = code === 'ERR_MODULE_NOT_FOUND' && message.includes('dist');
     const sentence = ['Error', 'UsageError', 'FormatError'].includes(name) || code.startsWith('ERR_PARSE_ARGS');
-    console.error(unbuilt ? 'The package is not built; run `npm run build` first.' : sentence ? message : stack);
+    console.error(unbuilt ? 'The package is not built. Run `npm run build` first.' : sentence ? message : stack);
     process.exitCode = 1;
   }
   process.exit();
@@ -47,10 +48,10 @@ type CommandLine<O extends OptionsConfig> = ReturnType<
 >;
 
 /**
- * The command line, read with the options of every bench (--rounds N, --steps N, --patience N, --quick,
- * --json FILE) and its own.
+ * Parses the command line with the options of every benchmark (--rounds N, --steps N, --patience N, --quick,
+ * --json FILE) and additional ones.
  *
- * @throws with a sentence for an option that is not known.
+ * @throws Error for an unknown option.
  */
 export function commandLine<const O extends OptionsConfig>(own: O): CommandLine<O> {
   return parseArgs({ options: { ...common, ...own }, allowPositionals: true });
@@ -62,7 +63,7 @@ export function count(option: string, text: string | undefined, otherwise: numbe
   const value = Number(text);
   const least = option === 'patience' ? 0 : 1;
   if (Number.isInteger(value) && value >= least) return value;
-  throw new Error(`--${option} ${text} should be a whole number of at least ${least}.`);
+  throw new Error(`--${option} is ${text}, but expected a whole number of at least ${least}.`);
 }
 
 /** Numbers separated by commas. */
@@ -72,9 +73,9 @@ export const counts = (option: string, text: string | undefined, otherwise: read
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
-  /** Gibibytes. */
+  /** In GiB. */
   readonly memory: number;
-  /** What the cores can do that matters to matrix products. */
+  /** Instruction sets that matter for matrix products. */
   readonly instructions: readonly string[];
   readonly system: string;
 }
@@ -92,22 +93,22 @@ export function machine(): Machine {
   };
 }
 
-/** Load before anything was measured: processes that ran or wanted to, averaged over a minute. */
+/** The load average over the last minute, before measuring. */
 const load = Math.round(10 * loadavg()[0]!) / 10;
 
-/** The machine in a line, and whether others are at work on it. */
+/** Prints the machine on one line, and a warning if it is busy. */
 export function introduce(): void {
   const { cpu, cores, memory, instructions } = machine();
   console.log([cpu, `${cores} cores`, `${memory} GiB`, ...instructions].join(', '));
   if (load < 0.3) return;
-  console.log(`The load is ${load}: others are or were at work here, and figures are the noisier for it.`);
+  console.log(`The load is ${load}: other programs are or were running, so results are noisier.`);
 }
 
-/** One comparison: the first contender is ours, and the others are what it is compared with. */
+/** One comparison of the first contender, this package, with the others. */
 export interface Case {
   readonly name: string;
   readonly settings: Readonly<Record<string, string | number>>;
-  /** Floating-point operations of one run, to tell the share of the machine's peak. */
+  /** Floating-point operations per run, for the fraction of the machine's peak. */
   readonly operations?: number;
   readonly contenders: readonly Row[];
 }
@@ -117,24 +118,24 @@ export interface Row {
   readonly milliseconds: Spread;
   /** Peak resident memory in megabytes. */
   readonly megabytes?: Spread;
-  /** Ours over this one, per round. */
+  /** Ratio of this package to this contender, per round. */
   readonly ratio?: Spread;
   readonly memoryRatio?: Spread;
   readonly shareOfPeak?: number;
-  /** The share of the cores that other programs used meanwhile. */
+  /** The fraction of the cores that other programs used meanwhile. */
   readonly disturbance?: number;
   readonly versions?: Readonly<Record<string, string>>;
 }
 
 export interface PeakFile {
   readonly machine: Machine;
-  /** Threads to GFLOP/s. */
+  /** GFLOP/s by number of threads. */
   readonly peak: Readonly<Record<string, number>>;
 }
 
 export const resultsFolder = fileURLToPath(new URL('results/', import.meta.url));
 
-/** Threads to GFLOP/s by bench/results/peak.json; undefined where there is none, or it is another machine's. */
+/** GFLOP/s by number of threads from bench/results/peak.json; undefined if there is none for this machine. */
 export function measuredPeak(): PeakFile['peak'] | undefined {
   const path = `${resultsFolder}peak.json`;
   if (!existsSync(path)) return undefined;
@@ -142,13 +143,13 @@ export function measuredPeak(): PeakFile['peak'] | undefined {
   return JSON.stringify(file.machine) === JSON.stringify(machine()) ? file.peak : undefined;
 }
 
-/** The share of the peak that so many operations in so many milliseconds are. */
+/** The fraction of the peak for this many operations in this many milliseconds. */
 export function shareOfPeak(operations: number, milliseconds: number, threads: number): number | undefined {
   const peak = measuredPeak()?.[threads];
   return peak && operations / (milliseconds * 1e6) / peak;
 }
 
-/** The results of `alternate` as a case; ours comes first, unless it was skipped. */
+/** The results of `alternate` as a case. This package is first, unless it was skipped. */
 export function toCase(
   name: string,
   settings: Case['settings'],
@@ -179,12 +180,12 @@ export function toCase(
 
 const megabytes = ({ peaks }: Result): number[] => peaks.map((bytes) => bytes / 1e6);
 
-/** The case as lines: a contender each, with what ours takes in relation to it. */
+/** Prints a case, one contender per line, with the ratio to this package. */
 export function printCase({ name, settings, contenders }: Case, of: 'time' | 'memory' = 'time'): void {
   const words = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
   console.log(`\n${[name, ...words].join(', ')}`);
   const ours = contenders[0]?.name ?? 'ours';
-  const head = ['', 'median', 'least', 'quartiles', 'peak memory', 'of the peak', `${ours} : this`];
+  const head = ['', 'median', 'minimum', 'quartiles', 'peak memory', 'of the peak', `${ours} : this`];
   const rows = contenders.map((row) => {
     const share = row.shareOfPeak === undefined ? '' : `${(100 * row.shareOfPeak).toFixed(0)} %`;
     const shown = of === 'time' ? row.ratio : row.memoryRatio;
@@ -196,22 +197,22 @@ export function printCase({ name, settings, contenders }: Case, of: 'time' | 'me
   sayDisturbed(contenders.flatMap((row) => row.disturbance ?? []));
 }
 
-/** Says so where other programs used more than a twentieth of the cores. */
+/** Prints a warning if other programs used more than a twentieth of the cores. */
 export function sayDisturbed(shares: readonly number[]): void {
   const most = Math.max(0, ...shares);
   if (most <= 0.05) return;
   console.log(
-    `  Others used up to ${(100 * most).toFixed(0)} % of the cores meanwhile; --patience 20 takes such turns again.`,
+    `  Other programs used up to ${(100 * most).toFixed(0)} % of the cores meanwhile. --patience 20 repeats such turns.`,
   );
 }
 
 const ratioText = (ratio: Spread | undefined): string =>
   ratio ? `${ratio.median.toPrecision(3)} (${ratio.low.toPrecision(3)} to ${ratio.high.toPrecision(3)})` : '';
 
-/** Four digits. */
+/** Formats a number with four digits. */
 export const short = (value: number): string => (value >= 1000 ? value.toFixed(0) : value.toPrecision(4));
 
-/** Rows in columns, the first to the left and the others to the right; a column that is empty but for its head is left out. */
+/** Prints rows as columns, the first left-aligned and the others right-aligned. Columns without values are skipped. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const columns = rows[0]!.map((_, i) => i).filter((i) => i === 0 || rows.slice(1).some((row) => row[i]));
   const widths = columns.map((i) => Math.max(...rows.map((row) => row[i]!.length)));
@@ -221,7 +222,7 @@ export function printTable(rows: readonly (readonly string[])[]): void {
   }
 }
 
-/** Writes the results with the machine they were measured on, whole or not at all; nothing without a file. */
+/** Writes the results and the machine atomically to a file, if given. */
 export async function writeResults(file: string | undefined, bench: string, contents: object): Promise<void> {
   if (file === undefined) return;
   const date = new Date().toISOString().slice(0, 10);

@@ -1,13 +1,13 @@
 /**
- * From the start of a process to its first prediction on the screen, with a model and an image from disk: a script that
- * uses this package and `resnext classify`, each for the first time, with an empty cache, and for the second; and scripts
- * that do the same with plain ONNX Runtime (and sharp) and with PyTorch.
+ * Time from the start of a process to its first printed prediction, with a model and an image from disk: a script with
+ * this package and `resnext classify`, each with an empty cache and with a full one, and equivalent scripts with plain
+ * ONNX Runtime (and sharp) and with PyTorch.
  *
  *   npm run build && npx tsx bench/start.ts [--net NAME] [--image FILE] [--exit] [--rounds N] [--patience N] [--quick]
  *                                           [--json FILE]
  *
- * Without --net: ResNeXt-50, 100 MB of weights. --exit: until the process has ended. Every run is a process of its own, with
- * the threads that it takes by itself; all files were read before and are in the system's memory.
+ * Without --net: ResNeXt-50, 100 MB of weights. --exit: until the process has ended. Every run is a new process, with
+ * its default number of threads; all files are already in the system's page cache.
  */
 import { spawn } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
@@ -15,18 +15,18 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compiled, processorTime, python, root } from './children.ts';
 import { alternate, type Contender } from './harness.ts';
-import { type Net, net } from './nets.ts';
+import { type Network, network } from './networks.ts';
 import { commandLine, count, introduce, main, printCase, toCase, writeResults } from './report.ts';
 import { temporaryFolder, type WeightFiles, writeWeights } from './weights.ts';
 
-/** A program that prints "class N" and ends. */
+/** A program that prints "class N" and exits. */
 interface Program {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** The cache's folder, for this package. */
+  /** This package's cache folder. */
   readonly cache?: string;
-  /** Whether the cache is emptied before each run. */
+  /** Whether to empty the cache before each run. */
   readonly isFirst?: boolean;
 }
 
@@ -39,10 +39,10 @@ await main(async () => {
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 7);
   const steps = count('steps', values.steps, 1);
   const patience = count('patience', values.patience, 0);
-  const started = await net(values.net);
+  const started = await network(values.net);
   if (started.config.inputSize.join() !== '224,224')
     throw new Error(
-      `--net ${values.net} takes images of ${started.config.inputSize.join(' x ')}; the rivals prepare 224 x 224.`,
+      `--net ${values.net} takes images of ${started.config.inputSize.join(' x ')}, but expected 224 x 224.`,
     );
   introduce();
   const folder = temporaryFolder();
@@ -59,8 +59,8 @@ await main(async () => {
   await writeResults(values.json, 'start', { cases: [made] });
 });
 
-/** The folder of a training run, as `resnext train` leaves it. */
-async function saveRun({ name, config }: Net, { safetensors }: WeightFiles, folder: string): Promise<string> {
+/** A run folder like those of `resnext train`. */
+async function saveRun({ name, config }: Network, { safetensors }: WeightFiles, folder: string): Promise<string> {
   const { preprocessingFor } = await import('resnext/data');
   const { readSafetensorsFile } = await import('resnext/weights');
   const { saveModel, stems } = await import('resnext');
@@ -101,7 +101,7 @@ function contender(program: Program, until: 'prediction' | 'exit'): Contender {
   return { name: program.name, start: async () => ({ facts: {}, run, used, peak: () => undefined, stop: nothing }) };
 }
 
-/** Milliseconds until it has named a class, or until it has ended; it is waited for in any case. */
+/** Milliseconds until it has printed a class, or until it has exited. Always waits for its exit. */
 function time({ name, command, args, cache }: Program, until: 'prediction' | 'exit'): Promise<number> {
   const env = { ...process.env, ...(cache !== undefined && { RESNEXT_CACHE: cache }) };
   return new Promise((resolve, reject) => {
@@ -118,7 +118,7 @@ function time({ name, command, args, cache }: Program, until: 'prediction' | 'ex
     });
     child.on('error', reject);
     child.on('close', () => {
-      if (named === undefined) reject(new Error(`${name} named no class: ${errors.trim().split('\n').at(-1)}`));
+      if (named === undefined) reject(new Error(`${name} did not print a class: ${errors.trim().split('\n').at(-1)}`));
       else resolve(until === 'exit' ? performance.now() - began : named);
     });
   });

@@ -1,18 +1,18 @@
 /**
- * One training step (forward, backward, SGD with Nesterov momentum and weight decay, batch statistics) of this package
- * and of PyTorch in turn, on random images.
+ * A training step (forward, backward, SGD with Nesterov momentum and weight decay, batch statistics) of this package
+ * and of PyTorch, in turn, on random images.
  *
  *   npm run build && npx tsx bench/train.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--restart] [--js] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8, a small net at batch 64, and the small net against the JavaScript frameworks.
- * Several nets, batches and threads are separated by commas. --restart starts a contender for each turn, for nets of which
- * three copies do not fit in memory. --patience N takes a turn that others disturbed again, up to N times. --js is the comparison with the JavaScript frameworks alone; they are installed by
- * `npm install --prefix bench/rivals`.
+ * Without --net: ResNeXt-50 at batch 8, a small network at batch 64, and the small network in JavaScript frameworks.
+ * Separate several networks, batches and numbers of threads by commas. --restart starts a contender for each turn, for
+ * networks of which three copies do not fit in memory. --patience N repeats a turn that other programs disturbed, up to
+ * N times. --js only compares with the JavaScript frameworks, installed with `npm install --prefix bench/rivals`.
  */
 import { ourContender, pythonContender, rivalContender } from './children.ts';
 import { type AlternateOptions, alternate, type Contender, type Result } from './harness.ts';
-import { type Net, net, operationsOf } from './nets.ts';
+import { type Network, network, operationsOf } from './networks.ts';
 import {
   type Case,
   commandLine,
@@ -32,9 +32,9 @@ interface Chosen {
   readonly threads: number;
 }
 
-/** By its source, and measured: 6 GFLOP/s with 15 images and 95 with 16. */
+/** According to its source, and measured: 6 GFLOP/s with 15 images and 95 with 16. */
 const oneThreadRemark =
-  'With one thread and fewer than 16 images PyTorch 1.13 leaves oneDNN aside for 1x1 convolutions, and is slow for it.';
+  'With one thread and fewer than 16 images, PyTorch 1.13 does not use oneDNN for 1x1 convolutions, and is slow.';
 
 const small = 'resnext11_8x16d_w16';
 const usual: readonly Chosen[] = [
@@ -64,10 +64,10 @@ await main(async () => {
   await writeResults(values.json, 'train', { cases });
 });
 
-/** Every net with every batch and every number of threads. */
+/** Every network with every batch size and every number of threads. */
 function choose(values: { net?: string; batch?: string; threads?: string }): readonly Chosen[] {
   const { net: names, batch, threads } = values;
-  if (names === undefined && batch !== undefined) throw new Error('--batch needs --net, which says of what.');
+  if (names === undefined && batch !== undefined) throw new Error('--batch needs --net.');
   if (names === undefined) {
     return usual.flatMap((one) => counts('threads', threads, [one.threads]).map((n) => ({ ...one, threads: n })));
   }
@@ -78,7 +78,7 @@ function choose(values: { net?: string; batch?: string; threads?: string }): rea
 }
 
 async function againstPyTorch({ name, batch, threads }: Chosen, options: AlternateOptions): Promise<Case> {
-  const trained = await net(name);
+  const trained = await network(name);
   if (threads === 1 && batch < 16) console.log(`\n${oneThreadRemark}`);
   const settings = { task: 'train', net: name, config: trained.config, batch, threads };
   return compare(trained, batch, threads, options, [
@@ -89,11 +89,11 @@ async function againstPyTorch({ name, batch, threads }: Chosen, options: Alterna
 }
 
 /**
- * Of the JavaScript frameworks only small steps can be waited for: the small net, two images, one thread, since they
- * have no more in Node. TensorFlow.js has no grouped convolution: its net has a convolution per group, and Concat.
+ * JavaScript frameworks are only fast enough for small steps: the small network, two images, one thread, which is all
+ * they have in Node. TensorFlow.js has no grouped convolution, so it uses a convolution per group and Concat.
  */
 async function againstJavaScript(options: AlternateOptions): Promise<Case> {
-  const trained = await net(small);
+  const trained = await network(small);
   const [batch, threads] = [2, 1];
   const settings = { task: 'train', net: small, config: trained.config, batch, threads };
   return compare(trained, batch, threads, { ...options, warmup: 1 }, [
@@ -104,7 +104,7 @@ async function againstJavaScript(options: AlternateOptions): Promise<Case> {
 }
 
 async function compare(
-  trained: Net,
+  trained: Network,
   batch: number,
   threads: number,
   options: AlternateOptions,
@@ -121,8 +121,8 @@ async function compare(
   return made;
 }
 
-/** Whoever trains another net does not count. */
-function checkParameters({ name, parameters }: Net, results: readonly Result[]): void {
+/** Throws if a contender trains a different network. */
+function checkParameters({ name, parameters }: Network, results: readonly Result[]): void {
   for (const result of results) {
     if (result.facts.parameters === parameters) continue;
     throw new Error(`${result.name} trains ${result.facts.parameters} parameters, but ${name} has ${parameters}.`);

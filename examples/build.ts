@@ -1,6 +1,6 @@
 /**
- * Builds one ResNeXt in the three forms of the paper (Figure 3), with the same weights, and shows that they are one
- * function: the same size, the same logits.
+ * Builds a ResNeXt in the three forms of the paper (Figure 3) with the same weights, and shows that they are the same
+ * function: the same size and the same logits.
  *
  *   npx tsx examples/build.ts [variant]
  */

@@ -1,5 +1,5 @@
 /**
- * Opens a trained model and names what images show. The model brings its labels and its preprocessing along.
+ * Loads a trained model and classifies images. The model includes its labels and preprocessing.
  *
  *   npx tsx examples/train.ts
  *   npx tsx examples/classify.ts [run folder] [folder of images]
@@ -15,7 +15,7 @@ const [model = 'runs/example', images = bundled] = process.argv.slice(2);
 const classifier = await load(model);
 for (const file of (await readdir(images)).sort()) {
   const predictions = await classifier.classify(join(images, file), { top: 2 });
-  const names = predictions.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
-  console.log(`${file.padEnd(18)} ${names.join(', ')}`);
+  const labels = predictions.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
+  console.log(`${file.padEnd(18)} ${labels.join(', ')}`);
 }
 await classifier.dispose();

@@ -1,6 +1,6 @@
 /**
- * Trains a small ResNeXt on the images in `examples/images`, in a minute or two, and tells how it goes. The run
- * folder then holds the model, its figures and a checkpoint; Ctrl-C ends the run after the step it is in.
+ * Trains a small ResNeXt on the images in `examples/images`, in a minute or two, and prints its progress. The run
+ * folder then contains the model, its metrics and checkpoints. Ctrl-C ends the run after the current step.
  *
  *   npx tsx examples/train.ts [run folder] [epochs] [folder of images]
  */
@@ -10,7 +10,7 @@ import { type TrainEvent, train } from 'resnext';
 const bundled = fileURLToPath(new URL('images', import.meta.url));
 const [out = 'runs/example', epochs = '8', data = bundled] = process.argv.slice(2);
 
-function tell(event: TrainEvent): void {
+function report(event: TrainEvent): void {
   if (event.event === 'start') console.log(`${event.train} images of ${event.classes.join(', ')}`);
   if (event.event !== 'epoch') return;
   const { epoch, loss, validation, seconds } = event;
@@ -23,6 +23,8 @@ process.once('SIGINT', () => stop.abort());
 
 const { best, interrupted } = await train(
   { data, out, variant: 'resnext11_8x16d_w16', epochs: Number(epochs), learningRate: 0.1 },
-  { onEvent: tell, signal: stop.signal },
+  { onEvent: report, signal: stop.signal },
 );
-console.log(interrupted ? `Interrupted; resume('${out}') goes on.` : `Best top-1: ${best?.toFixed(1)} %, in ${out}`);
+console.log(
+  interrupted ? `Interrupted. Continue with resume('${out}').` : `Best top-1: ${best?.toFixed(1)} %, in ${out}`,
+);

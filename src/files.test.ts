@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('chunks become one file, in place of what was there', async () => {
+test('chunks become one file that replaces the previous one', async () => {
   await writeFile(path, 'before');
   await writeFileAtomically(path, [Uint8Array.of(1, 2), new Uint8Array(0), new Uint8Array(5).subarray(1, 3)]);
   expect([...(await readFile(path))]).toEqual([1, 2, 0, 0]);
@@ -22,7 +22,7 @@ test('chunks become one file, in place of what was there', async () => {
   expect(await readdir(folder)).toEqual(['file']);
 });
 
-test('a failure half way leaves what was there, and nothing else', async () => {
+test('a failure halfway leaves the previous file, and nothing else', async () => {
   await writeFile(path, 'before');
   function* failing() {
     yield new Uint8Array(1000);
@@ -40,7 +40,7 @@ test('a staged file can be discarded', async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('a refusal of the file system is a sentence', async () => {
+test('an error of the file system is a sentence', async () => {
   const nowhere = join(folder, 'none', 'file');
   await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(UsageError);
   await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(`Cannot write "${nowhere}": no such file or folder`);
@@ -48,19 +48,19 @@ test('a refusal of the file system is a sentence', async () => {
   expect(() => withFile(folder, ({ fill }) => fill(new Uint8Array(1), 0))).toThrow('it is a folder');
 });
 
-test('a folder is made with those above it, unless a file is in the way', async () => {
+test('a folder is created with its parents, unless a file is in the way', async () => {
   const below = join(folder, 'a', 'b');
   await makeFolder(below);
   await makeFolder(below);
   expect(await readdir(join(folder, 'a'))).toEqual(['b']);
   await writeFile(path, '');
   await expect(makeFolder(path)).rejects.toThrow(
-    new UsageError(`Cannot make the folder "${path}": there is a file of that name (EEXIST).`),
+    new UsageError(`Cannot create the folder "${path}": a file with that name exists (EEXIST).`),
   );
-  await expect(makeFolder(join(path, 'run'))).rejects.toThrow('a part of the path is a file (ENOTDIR).');
+  await expect(makeFolder(join(path, 'run'))).rejects.toThrow('part of the path is a file (ENOTDIR).');
 });
 
-test('regions are read as far as the file goes', async () => {
+test('regions are read up to the end of the file', async () => {
   await writeFile(path, 'abcdef');
   const target = new Uint8Array(4);
   const counts = withFile(path, ({ size, fill }) => [size, fill(target, 1), fill(target, 4), fill(target, 9)]);

@@ -1,33 +1,33 @@
 /**
- * Files and folders on disk, in Node: read by region without a limit of size, and written whole or not at all. A file is written
- * under a temporary name beside its place, flushed to the disk and renamed, so that a crash or a full disk leaves what
- * was there before.
+ * Files and folders on disk (Node only). Files of any size can be read by region. Writes are atomic: a file is written
+ * under a temporary name in the same folder, flushed to disk and renamed, so a crash or a full disk leaves the previous
+ * file intact.
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { UsageError } from './errors.ts';
 
-/** A file that is complete under its temporary name: `commit` puts it in its place, `discard` removes it. */
+/** A complete file under a temporary name: `commit` renames it, `discard` deletes it. */
 export interface StagedFile {
   commit(): Promise<void>;
   discard(): Promise<void>;
 }
 
-/** Text is written in UTF-8. */
+/** Text is written as UTF-8. */
 export type FileContents = string | Iterable<Uint8Array>;
 
 /**
- * Writes text, or chunks of bytes, as one file that replaces what was at `path`.
+ * Writes text, or chunks of bytes, to a file, replacing any existing file at `path`.
  *
- * @throws UsageError when the file system refuses.
+ * @throws UsageError if the file system refuses.
  */
 export async function writeFileAtomically(path: string, contents: FileContents): Promise<void> {
   const staged = await stageFile(path, contents);
   await staged.commit();
 }
 
-/** The first half of `writeFileAtomically`, for files that belong together: stage them all, then commit them all. */
+/** The first half of `writeFileAtomically`, for files that belong together: stage all, then commit all. */
 export async function stageFile(path: string, contents: FileContents): Promise<StagedFile> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   const discard = () => rm(temporary, { force: true });
@@ -54,13 +54,13 @@ async function writeThrough(path: string, contents: FileContents): Promise<void>
 }
 
 /**
- * Makes a folder, with those above it, unless it is there.
+ * Creates a folder and its parents, unless they exist.
  *
- * @throws UsageError when the file system refuses.
+ * @throws UsageError if the file system refuses.
  */
 export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw refusal('make the folder', path, error);
+    throw refusal('create the folder', path, error);
   });
 }
 
@@ -69,14 +69,14 @@ export interface OpenFile {
   readonly size: number;
   /** When it was last written, in milliseconds since 1970. */
   readonly modified: number;
-  /** Fills `target` from `offset` on, as far as the file goes, and gives the number of bytes read. */
+  /** Reads into `target` from `offset` on, and returns the number of bytes read: fewer than asked for at the end. */
   fill(target: Uint8Array, offset: number): number;
 }
 
 /**
- * What `use` makes of an open file, which is closed afterwards.
+ * Opens a file, calls `use` with it, closes it, and returns what `use` returned.
  *
- * @throws UsageError when there is no such file, or it may not be read.
+ * @throws UsageError if the file does not exist or cannot be read.
  */
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   const descriptor = refusing('read', path, () => openSync(path, 'r'));
@@ -90,7 +90,7 @@ export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   }
 }
 
-/** One call of the system reads at most 2 GiB, and may read less than it was asked for. */
+/** One system call reads at most 2 GiB, and may read less than asked for. */
 const readAtMost = 2 ** 30;
 
 function fill(descriptor: number, target: Uint8Array, offset: number): number {
@@ -114,14 +114,14 @@ function refusing<T>(verb: string, path: string, action: () => T): T {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
-  EACCES: 'no permission',
-  EEXIST: 'there is a file of that name',
+  EACCES: 'permission denied',
+  EEXIST: 'a file with that name exists',
   EISDIR: 'it is a folder',
-  ENOTDIR: 'a part of the path is a file',
+  ENOTDIR: 'part of the path is a file',
   ENOSPC: 'the disk is full',
 };
 
-/** A refusal of the file system as a sentence; any other error as it is. */
+/** Turns an error of the file system into a UsageError with a readable message. Other errors are returned unchanged. */
 export function refusal(verb: string, path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
   const code = String(error.code);

@@ -1,11 +1,11 @@
-/** JSON from outside. */
+/** JSON from outside, with an error that names its source. */
 import { FormatError } from './errors.ts';
 
 /**
- * The value of a JSON text.
+ * Parses JSON text.
  *
- * @param source names the text in the error, such as `runs/flowers/model.json: the model's description`.
- * @throws FormatError when the text is not JSON.
+ * @param source what the text is, for the error, such as `runs/flowers/model.json: the model's description`.
+ * @throws FormatError if the text is not JSON.
  */
 export function parseJson(text: string, source: string): unknown {
   try {

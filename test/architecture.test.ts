@@ -1,6 +1,5 @@
 /**
- * docs/architecture.md is the law: its table of folders says who may import whom and which folders run in a browser.
- * These tests read it and hold the sources to it.
+ * Enforces the table of folders in docs/architecture.md: which folders may import which, and which run in a browser.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +8,7 @@ import { expect, test } from 'vitest';
 
 interface Folder {
   readonly imports: ReadonlySet<string>;
-  /** Whether its files run in a browser as they are. */
+  /** Whether its files run in a browser unchanged. */
   readonly anywhere: boolean;
 }
 
@@ -40,7 +39,7 @@ function foldersOf(markdown: string): Map<string, Folder> {
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8'));
 
-/** Packages that one folder keeps to itself. */
+/** Packages that only one folder may import. */
 const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^(onnxruntime-.*|koffi|sharp|piscina|@cornerstonejs\/.*)$/, 'platform'],
   [/^undici$/, 'hub'],
@@ -67,7 +66,7 @@ const sources: readonly Source[] = readdirSync(join(root, 'src'), { recursive: t
     return { path, folder, text, specifiers: [...found].map(([, specifier]) => specifier!) };
   });
 
-/** The file that a specifier leads to, for Node; undefined for a package. */
+/** The file that a specifier resolves to in Node; undefined for a package. */
 function fileOf(path: string, specifier: string): string | undefined {
   if (specifier === '#platform') return 'platform/node.ts';
   if (specifier === '#platform/images') return 'platform/node/images.ts';
@@ -101,13 +100,13 @@ test('folders import only what the table allows', () => {
   expect(complaints).toEqual([]);
 });
 
-test('every folder has its row, and every row its folder', () => {
+test('every folder has a row, and every row a folder', () => {
   const present = new Set(sources.map(({ folder }) => folder));
   for (const name of everybody) present.delete(name);
   expect([...folders.keys()].sort()).toEqual([...present].sort());
 });
 
-test('no file imports itself through others', () => {
+test('there are no import cycles', () => {
   const graph = new Map(
     sources.map(({ path, specifiers }) => [path, specifiers.flatMap((specifier) => fileOf(path, specifier) ?? [])]),
   );
@@ -122,7 +121,7 @@ test('no file imports itself through others', () => {
   expect([...graph.keys()].flatMap((path) => visit(path, []))).toEqual([]);
 });
 
-test('no type is escaped through any or never', () => {
+test('no code uses any or never to bypass types', () => {
   const code = (text: string) => text.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*|'[^'\n]*'|"[^"\n]*"|`[^`]*`/gs, '');
   const escapes = /(?<![.\w])any\b|\bas never\b|\((\w+: never(, )?)+/;
   const found = sources.filter(({ path, text }) => !path.includes('generated') && escapes.test(code(text)));

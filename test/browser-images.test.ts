@@ -40,8 +40,7 @@ async function inPage([names, transforms]: [string[], Parameters<Package['applyT
     async (url: string) => new Uint8Array(await (await fetch(url)).arrayBuffer()),
   ];
   const samples = names.map((name, i) => {
-    const url = new URL(name, location.href).href;
-    return { name, image: () => kinds[i % kinds.length]!(url) };
+    return { name, image: () => kinds[i % kinds.length]!(name) };
   });
   const failures: string[] = [];
   const batches: { indices: number[]; images: number[] }[] = [];
@@ -71,13 +70,17 @@ describe.skipIf(noChromium)('in Chromium', () => {
     expect(seen.failures).toEqual([expect.stringMatching(/^\/broken\.png: Image "\/broken\.png" cannot be read: .+/)]);
   });
 
-  test('a path is refused with what to give instead', async () => {
-    const refusal = await withPage(pages, async (page) => {
+  test('what is not there, and a path to decode, are refused', async () => {
+    const refusals = await withPage(pages, async (page) => {
       await loadPackage(page);
-      return page.evaluate(() =>
-        (globalThis as unknown as { resnext: Package }).resnext.readImage('rose.jpg').catch(String),
-      );
+      return page.evaluate(async () => {
+        const { decode, readImage } = (globalThis as unknown as { resnext: Package }).resnext;
+        return [await readImage('/none.jpg').catch(String), await decode('rose.jpg').catch(String)];
+      });
     });
-    expect(refusal).toBe('UsageError: A page cannot read the path "rose.jpg"; give a URL, a File, a Blob or bytes.');
+    expect(refusals).toEqual([
+      'FormatError: Image "/none.jpg" cannot be fetched: the server answers 404 Not Found.',
+      'UsageError: A page cannot read the path "rose.jpg"; give a URL, a File, a Blob or bytes.',
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-/** The package in Chromium: every golden file of weights gives the same tensors there as in Node. */
+/** The package in Chromium: every golden weights file yields the same tensors as in Node. */
 import { createHash } from 'node:crypto';
 import { openStateDict } from 'resnext/weights';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ if (noChromium) console.log(noChromium);
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** Name, type, sizes and SHA-256 of each tensor, as one line. */
+/** Each tensor's name, type, dimensions and SHA-256, one line each. */
 async function inNode(file: string): Promise<string[]> {
   const tensors = contents(await openStateDict(goldenPath(file)));
   return tensors.map(({ name, dtype, dims, bytes }) => {
@@ -19,7 +19,7 @@ async function inNode(file: string): Promise<string[]> {
 
 type Package = typeof import('../dist/entry/weights.js');
 
-/** Runs in the page, so it uses nothing from outside; the names of the files lead to the server. */
+/** Runs in the page, so it cannot use anything from this module. The server provides the named files. */
 async function inPage(file: string): Promise<string[]> {
   const { readStateDict, readSharded, bytesSource } = (globalThis as unknown as { resnext: Package }).resnext;
   const source = async (path: string) => {

@@ -1,8 +1,8 @@
 /**
- * Other people's software takes what this package writes: torchvision loads a checkpoint strictly and computes the same
+ * Other software accepts what this package writes: torchvision loads a checkpoint strictly and computes the same
  * logits, onnx's checker accepts an exported graph, and ONNX Runtime opens it without this package, in Node and in
- * WebAssembly. PyTorch and the checker need Python with PyTorch, torchvision and onnx; where it is missing they are
- * skipped, and say so.
+ * WebAssembly. Tests that need Python with PyTorch, torchvision and onnx are skipped, with a note, if these are
+ * missing.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -43,7 +43,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const check = async (...args: string[]): Promise<string> => (await run(python, [checker, ...args])).stdout;
 
-/** Initial weights in the model's graph, and as torchvision's state_dict. */
+/** Initial weights, in the model's graph and as a torchvision state_dict. */
 function initialized(model: Model): Map<string, Tensor> {
   const weights = initialWeights(model, 1);
   setWeights(model, weights);
@@ -70,7 +70,7 @@ test('torchvision loads resnext50_32x4d strictly and computes the same logits', 
   expect(relativeError(await logitsOf(model, input), theirs)).toBeLessThan(1e-4);
 });
 
-/** A small net in an ONNX file, with what is asked for built in. */
+/** Exports a small network as an ONNX file with these options. */
 async function exported(options: ExportOnnxOptions = {}): Promise<{ model: Model; path: string }> {
   const shape = { depths: [1, 1], cardinality: 2, baseWidth: 16, width: 8, classes: 5 } as const;
   const model = resnext({ ...shape, inputSize: 33, shortcut: 'D' });
@@ -92,7 +92,7 @@ test('plain ONNX Runtime opens an exported graph', async () => {
   expect(relativeError({ data: logits!.data } as Tensor, await logitsOf(model, input))).toBeLessThan(1e-6);
 });
 
-test('ONNX Runtime for browsers, in WebAssembly, opens it too and computes the same', async () => {
+test('ONNX Runtime in WebAssembly also opens it and computes the same', async () => {
   const { path } = await exported({ normalize: true, softmax: true });
   const random = seeded(2);
   const pixels = Uint8Array.from({ length: 2 * 33 * 33 * 3 }, () => random.integer(0, 255));
@@ -108,8 +108,8 @@ test('ONNX Runtime for browsers, in WebAssembly, opens it too and computes the s
 });
 
 test.for([
-  ['as it is', {}],
-  ['with normalization and softmax built in', { normalize: true, softmax: true }],
+  ['without wrappers', {}],
+  ['with normalization and softmax', { normalize: true, softmax: true }],
 ] as const)("onnx's checker accepts an exported graph %s", async ([, options], { skip }) => {
   skip(missing !== '', missing);
   const { path } = await exported(options);

@@ -1,7 +1,7 @@
 /**
- * Checkpoints as PyTorch writes them and training scripts nest them (`test/checkpoints`), opened by their path and
- * nothing else: recognized, reported, and run on the runtime with PyTorch's logits. The older container, safetensors,
- * shards and Torch7 among them, each layout of names in one of them.
+ * Checkpoints as PyTorch and training scripts write them (`test/checkpoints`), opened by path alone: they are
+ * recognized, reported, and give PyTorch's logits on the runtime. They cover the older container, safetensors, shards,
+ * Torch7 and every naming scheme.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ interface Expected {
   /** Height and width of the input. */
   readonly size: number;
   readonly logits: readonly number[];
-  /** Probabilities of the classes for `image`. */
+  /** Class probabilities for `image`. */
   readonly image: readonly number[];
 }
 
@@ -23,10 +23,11 @@ const path = (file: string): string => fileURLToPath(new URL(`checkpoints/${file
 const expected: Readonly<Record<string, Expected>> = JSON.parse(readFileSync(path('expected.json'), 'utf8'));
 const image = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url));
 
-const imagenet = 'Images are prepared as is usual: 224 x 224 pixels.';
-const cifar = 'Images are prepared as is usual: 32 x 32 pixels.';
-const takenOff = (prefix: string): string => `Every name began with "${prefix}", which was taken off.`;
-const under = (key: string, beside: string): string => `The weights are those under "${key}"; beside it are ${beside}.`;
+const imagenet = 'Using the default preprocessing: 224 x 224 pixels.';
+const cifar = 'Using the default preprocessing: 32 x 32 pixels.';
+const stripped = (prefix: string): string => `Stripped the prefix "${prefix}" from every name.`;
+const under = (key: string, beside: string): string =>
+  `Using the weights under "${key}"; the file also contains ${beside}.`;
 
 const plain: ImportReport = {
   layout: 'torchvision',
@@ -48,7 +49,7 @@ const normalizations = (stages: readonly number[]): string[] => [
   ...stages.flatMap((s) => [...[1, 2, 3].map((j) => `layer${s}.0.bn${j}`), `layer${s}.0.downsample.1`]),
 ];
 
-/** What is said of each file, where it is not what is said of the plain one. */
+/** Each file, with the differences of its report from the plain one. */
 const files: [file: string, report: Partial<ImportReport>][] = [
   ['float32.safetensors', {}],
   ['float16.safetensors', { prefix: 'model.', converted: { float16: 47 } }],
@@ -62,7 +63,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
   [
     'nested/examples.pth',
     {
-      notes: [under('state_dict', 'epoch, arch, best_acc1, optimizer, scheduler'), takenOff('module.'), imagenet],
+      notes: [under('state_dict', 'epoch, arch, best_acc1, optimizer, scheduler'), stripped('module.'), imagenet],
     },
   ],
   [
@@ -70,8 +71,8 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     {
       notes: [
         under('model_ema', 'model, optimizer, epoch, args'),
-        takenOff('module.'),
-        'Left out: "n_averaged", which counts averaged models.',
+        stripped('module.'),
+        'Skipped "n_averaged", which counts averaged models.',
         imagenet,
       ],
     },
@@ -81,7 +82,7 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     { notes: [under('state_dict_ema', 'epoch, arch, state_dict, optimizer, version, args, metric'), imagenet] },
   ],
   ['nested/model-state.pth', { notes: [under('model_state', 'epoch, cfg'), imagenet] }],
-  ['nested/compiled.pth', { notes: [takenOff('_orig_mod.'), imagenet] }],
+  ['nested/compiled.pth', { notes: [stripped('_orig_mod.'), imagenet] }],
   ['nested/uncounted.pth', { missing: inBatches(normalizations([1, 2])) }],
   ['layouts/timm-deep.pth', { layout: 'timm', variant: 'resnext[1,1]d_4x16d_w8', loaded: 57 }],
   ['layouts/timm-se.pth', { layout: 'timm', ...se }],
@@ -97,14 +98,14 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     },
   ],
   ['layouts/pytorchcv.pth.zip', { layout: 'pytorchcv', renamed: 47 }],
-  ['layouts/prlz77.pth', { layout: 'prlz77', ...small, notes: [takenOff('module.'), cifar] }],
+  ['layouts/prlz77.pth', { layout: 'prlz77', ...small, notes: [stripped('module.'), cifar] }],
   [
     'layouts/torch7.t7',
     {
       layout: 'torch7',
       ...small,
       missing: inBatches(normalizations([1, 2, 3])),
-      notes: ['Torch7: names are the places of modules, counted from 1.', cifar],
+      notes: ['Torch7: tensors are named by the positions of their modules, counted from 1.', cifar],
     },
   ],
 ];
@@ -120,13 +121,13 @@ test('every file has its line here', () => {
 describe.each(files)('%s', (file, report) => {
   const { size, logits } = expectedOf(file);
 
-  test('is recognized, and said to be what it is', async () => {
+  test('is recognized and described', async () => {
     const { description, report: made } = await loadModel(path(file));
     expect(made).toEqual({ ...plain, ...report, ...(report.prefix && { renamed: plain.loaded }) });
     expect(description).toMatchObject({ preprocessing: { size }, config: { classes: logits.length } });
   });
 
-  test('gives the logits of PyTorch', async () => {
+  test('gives PyTorch’s logits', async () => {
     const model = await load(path(file), { cache: false });
     const actual = await model.logits(goldenInput(3 * size * size));
     const [probabilities] = await model.classify([image]);
@@ -137,7 +138,7 @@ describe.each(files)('%s', (file, report) => {
   });
 });
 
-/** Those of PyTorch, for an image that torchvision prepared. */
+/** Expects PyTorch's probabilities for an image that torchvision preprocessed. */
 function expectProbabilities(predictions: readonly Prediction[], image: readonly number[]): void {
   expect(predictions).toHaveLength(image.length);
   for (const { label, probability } of predictions) {
@@ -149,7 +150,7 @@ function expectProbabilities(predictions: readonly Prediction[], image: readonly
 }
 
 describe.each(['sharded', 'nested/torchvision.pth', 'layouts/torch7.t7'])('the command, with %s', (file) => {
-  test('sums it up', async () => {
+  test('summarizes it', async () => {
     const { report, variant } = await json<{ report: ImportReport; variant: string }>('summary', path(file));
     const made = (await loadModel(path(file))).report;
     expect(report).toEqual(made);

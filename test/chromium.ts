@@ -1,6 +1,6 @@
 /**
- * Chromium as tests run it: the browser of this machine, and pages that a server on the loopback address gives it.
- * `CHROMIUM` names the program where it is in none of the usual places.
+ * Runs the machine's Chromium with pages from a local server. Set `CHROMIUM` to the program's path if it is not in one
+ * of the usual places.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -17,17 +17,17 @@ const usualPlaces = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** The browser's program, or undefined where there is none. */
+/** The path of the browser, or undefined if there is none. */
 export const chromiumPath: string | undefined = process.env.CHROMIUM ?? usualPlaces.find((path) => existsSync(path));
 
-/** Why tests of the browser are skipped, to be printed; undefined where they run. RESNEXT_REQUIRE=chromium lets none be. */
+/** Why browser tests are skipped, or undefined if they run. RESNEXT_REQUIRE=chromium makes skipping an error. */
 export const noChromium: string | undefined = chromiumPath
   ? undefined
   : `There is no Chromium in ${usualPlaces.join(', ')}; set CHROMIUM to its path to run the tests of the browser.`;
 
 if (noChromium && process.env.RESNEXT_REQUIRE === 'chromium') throw new Error(noChromium);
 
-/** What is found at a path of the address, its type and its contents; undefined for nothing. */
+/** The type and contents of the file at a path; undefined if there is none. */
 export type Pages = (path: string) => readonly [type: string, contents: string | Uint8Array] | undefined;
 
 const blank = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>test</title>';
@@ -45,9 +45,9 @@ export const softwareGpu = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swif
 const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
 /**
- * What `use` makes of a page that is blank and has these files beside it. Browser and server are closed afterwards.
+ * Opens a blank page on a server with these files, calls `use` with it, and closes the browser and the server.
  *
- * @throws Error when the page logs an error that nobody caught.
+ * @throws Error if the page has an uncaught error.
  */
 export async function withPage<T>(
   pages: Pages,

@@ -1,4 +1,4 @@
-/** `resnext export` as people type it: what each target becomes, what is said of it, and what is refused. */
+/** `resnext export` on the command line: what each target becomes, what is printed, and what is refused. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,21 +14,21 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What the command prints when it succeeds. */
+/** The output of a successful command. */
 async function said(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await run('export', ...args);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return stdout;
 }
 
-test('an ONNX file takes prepared images and gives logits, unless told otherwise', async () => {
+test('by default, an ONNX file takes normalized images and returns logits', async () => {
   const file = join(folder, 'plain.onnx');
   const [first, second] = (await said(...variant, '-o', file)).split('\n');
   expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
   expect(second).toBe('Its input is input, float32 [N, 3, 32, 32] normalized; its output is logits [N, 7].');
 });
 
-test('with bytes and softmax it takes pixels and gives probabilities, and classifies the same', async () => {
+test('with bytes and softmax, it takes pixels, returns probabilities and classifies the same', async () => {
   const [plain, built] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
   await said(...variant, '-o', plain);
   const text = await said(...variant, '-o', built, '--input', 'bytes', '--softmax');
@@ -37,10 +37,10 @@ test('with bytes and softmax it takes pixels and gives probabilities, and classi
   expect(answers[1]).toEqual(answers[0]);
 });
 
-test('a target without an ending becomes a folder for transformers.js, as does one that is there', async () => {
-  const target = join(folder, 'net');
+test('a target without an extension, or an existing folder, becomes a folder for transformers.js', async () => {
+  const target = join(folder, 'model');
   expect(await said(...variant, '-o', target)).toContain(
-    "\ntransformers.js opens it: pipeline('image-classification', 'net').\n",
+    "\ntransformers.js opens it: pipeline('image-classification', 'model').\n",
   );
   const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
   expect(files.sort()).toEqual(['config.json', 'onnx', 'onnx/model.onnx', 'preprocessor_config.json']);
@@ -48,12 +48,12 @@ test('a target without an ending becomes a folder for transformers.js, as does o
   expect(await json('export', ...variant, '-o', target)).toMatchObject({ file: target, format: 'transformers' });
 });
 
-test('--format decides whatever the target is called', async () => {
-  const target = join(folder, 'net.v2');
+test('--format takes precedence over the name of the target', async () => {
+  const target = join(folder, 'model.v2');
   expect(await json('export', ...variant, '-o', target, '--format', 'transformers')).toMatchObject({
     format: 'transformers',
   });
-  const file = join(folder, 'net.model');
+  const file = join(folder, 'file.model');
   expect(await json('export', ...variant, '-o', file, '--format', 'onnx')).toMatchObject({ file, format: 'onnx' });
 });
 
@@ -70,20 +70,28 @@ test('--size exports a model at another size, and --dynamic-size leaves it open'
 });
 
 test.each([
-  ['a target of an unknown ending', ['-o', 'net.tflite'], '"net.tflite" does not tell what to write.'],
+  ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" does not tell what to write.'],
   [
     'softmax in a folder for transformers.js',
-    ['-o', 'net', '--softmax'],
+    ['-o', 'model', '--softmax'],
     '--softmax has no effect here: transformers.js fixes input and output. Remove it.',
   ],
-  ['bytes in a folder for transformers.js', ['-o', 'net', '--input', 'bytes'], '--input has no effect here'],
+  ['bytes in a folder for transformers.js', ['-o', 'model', '--input', 'bytes'], '--input has no effect here'],
   [
     'an open size in a file of weights',
     ['-o', 'net.safetensors', '--dynamic-size'],
     '--dynamic-size has no effect here: a file of weights has no graph.',
   ],
-  ['softmax without classes', ['-o', 'net.onnx', '--softmax', '--classes', '0'], 'softmax needs classes'],
-  ['a folder without classes', ['-o', 'net', '--classes', '0'], 'has no classes, so there is nothing to classify.'],
+  [
+    'softmax without classes',
+    ['-o', 'model.onnx', '--softmax', '--classes', '0'],
+    'softmax needs an output "logits", but the network outputs "features"',
+  ],
+  [
+    'a folder without classes',
+    ['-o', 'model', '--classes', '0'],
+    'has no classes, but image classification needs at least 1.',
+  ],
 ])('%s is refused', async (_, args, sentence) => {
   const { code, stdout, stderr } = await run('export', variant[0]!, ...args);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -1,4 +1,4 @@
-/** The built command on weights in other code bases' names. */
+/** The command line with weights in other code bases' naming schemes. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('a variant goes through the names of others, and comes back', async () => {
+test('a variant is exported in other naming schemes and restored', async () => {
   const [plain, theirs, bare, back] = ['plain', 'theirs', 'bare', 'back'].map((name) =>
     join(folder, `${name}.safetensors`),
   );
@@ -23,7 +23,7 @@ test('a variant goes through the names of others, and comes back', async () => {
   const { tensors } = await readSafetensorsFile(theirs!);
   expect(tensors.get('stage_2.stage_2_bottleneck_0.conv_conv.weight')!.dims).toEqual([64, 8, 3, 3]);
 
-  await writeSafetensorsFile(bare!, tensors); // without what this package says about the model
+  await writeSafetensorsFile(bare!, tensors); // without this package's description
   await json('export', bare!, '-o', back!);
   const [before, after] = [await readSafetensorsFile(plain!), await readSafetensorsFile(back!)];
   expect([...after.tensors.keys()]).toEqual([...before.tensors.keys()]);
@@ -31,10 +31,10 @@ test('a variant goes through the names of others, and comes back', async () => {
 });
 
 test.each([
-  [['-o', 'x.onnx', '--layout', 'timm'], '--layout is for .safetensors files'],
-  [['-o', 'x.safetensors', '--softmax'], '--input and --softmax are for ONNX files'],
-  [['-o', 'x.safetensors', '--layout', 'timm'], 'timm cannot make a resnext11_8x16d_w16'],
-  [['-o', 'x.safetensors', '--layout', 'mmpretrain'], 'mmpretrain has no names for a net with stem = "cifar"'],
+  [['-o', 'x.onnx', '--layout', 'timm'], '--layout has no effect here: an ONNX file has no naming scheme. Remove it.'],
+  [['-o', 'x.safetensors', '--softmax'], '--softmax has no effect here: a file of weights has no graph. Remove it.'],
+  [['-o', 'x.safetensors', '--layout', 'timm'], 'timm cannot build a resnext11_8x16d_w16'],
+  [['-o', 'x.safetensors', '--layout', 'mmpretrain'], 'mmpretrain has no names for a network with stem "cifar"'],
 ])('export %j is refused', async (options, message) => {
   const { code, stderr } = await run('export', 'resnext11_8x16d_w16', ...options);
   expect(code).toBe(1);

@@ -39,7 +39,7 @@ async function paint(folder: string, label: number, count: number, seed: number)
   }
 }
 
-/** A copy of the images that a test may spoil. */
+/** A copy of the images that a test may modify. */
 function copyOfImages(name: string): string {
   const copy = join(dir, name);
   cpSync(images, copy, { recursive: true });
@@ -71,7 +71,7 @@ const lines = (text: string): Line[] =>
 
 const metrics = (out: string): Line[] => lines(readFileSync(join(out, 'metrics.jsonl'), 'utf8'));
 
-/** The bits of the weights and velocities of a run's last checkpoint, and how far it had come. */
+/** A digest of the weights and velocities of a run's last checkpoint, and its progress. */
 async function lastCheckpoint(out: string): Promise<{ digest: string; epoch: number; step: number }> {
   const { tensors, metadata } = await readSafetensorsFile(join(out, 'checkpoints/last.safetensors'));
   const hash = createHash('sha256');
@@ -80,7 +80,7 @@ async function lastCheckpoint(out: string): Promise<{ digest: string; epoch: num
   return { digest: hash.digest('hex'), epoch, step };
 }
 
-/** Trains until a checkpoint stands well within an epoch after the first, and signals then. */
+/** Trains until there is a checkpoint in the middle of a later epoch, then sends a signal. */
 async function stopWithinEpoch(out: string, signal: NodeJS.Signals, ...rest: string[]): Promise<Ended> {
   const { child, ended } = start(...trainArgs(images, out, '--checkpoint-every', '0', ...rest));
   for (;;) {
@@ -94,7 +94,7 @@ async function stopWithinEpoch(out: string, signal: NodeJS.Signals, ...rest: str
   return ended;
 }
 
-/** The run is what it would have been without a stop. */
+/** Expects the same run as without an interruption. */
 async function expectSameAsUninterrupted(out: string): Promise<void> {
   const timeless = (line: Line) => ({ ...line, seconds: undefined });
   expect(metrics(out).map(timeless)).toEqual(metrics(trained).map(timeless));
@@ -103,7 +103,7 @@ async function expectSameAsUninterrupted(out: string): Promise<void> {
   expect(model(out).equals(model(trained))).toBe(true);
 }
 
-/** It ends with 1 and says why in one line, without a stack. */
+/** Expects exit code 1 and an error message on one line, without a stack. */
 function expectError({ code, stderr }: Ended, message: RegExp): void {
   expect(stderr).toMatch(message);
   expect(stderr).toMatch(/^error .*[.?]\n$/);
@@ -127,7 +127,7 @@ describe('summary and list', () => {
     }
   });
 
-  it('list names the variants with their size', async () => {
+  it('list shows the variants with their size', async () => {
     const rows = await json<{ name: string }[]>('list');
     const size = { parameters: 25028904, macs: 4230479872, inputSize: [224, 224], classes: 1000 };
     expect(rows).toContainEqual({ name: 'resnext50_32x4d', ...size });
@@ -136,7 +136,7 @@ describe('summary and list', () => {
   });
 });
 
-describe('help and mistakes in typing', () => {
+describe('help and invalid arguments', () => {
   it('every command has an example in its help', async () => {
     const commands = [...(await run('--help')).stdout.matchAll(/^ {2}(\w+) \[options\]/gm)].map(([, name]) => name!);
     expect(commands).toEqual(expect.arrayContaining(['list', 'summary', 'train', 'evaluate', 'classify', 'export']));
@@ -147,14 +147,14 @@ describe('help and mistakes in typing', () => {
     }
   });
 
-  it('an unknown variant is met with the nearest that there is', async () => {
+  it('an unknown variant gets a suggestion', async () => {
     expectError(await run('summary', 'resnext50_32x4'), /"resnext50_32x4" .* Did you mean resnext50_32x4d\?/);
   });
 
   it.each([
     ['unknown option', ['list', '--color']],
     ['unknown command', ['trian']],
-  ])('%s: commander says it, and the exit code is not 0', async (_, args) => {
+  ])('%s: commander reports it, with an exit code other than 0', async (_, args) => {
     const { code, stderr } = await run(...args);
     expect(code).toBeGreaterThan(0);
     expect(stderr).toMatch(/^error: .*\n/);
@@ -196,12 +196,12 @@ describe('help and mistakes in typing', () => {
     [
       'no model',
       ['classify', 'a.png', '--model', 'nowhere'],
-      /"nowhere" is neither a file or folder here nor published weights/,
+      /There is no file, folder or published model named "nowhere"/,
     ],
     [
       'no model to export',
       ['export', 'runs/none', '-o', 'a.onnx'],
-      /"runs\/none" is no file or folder here, and taken for a name on the hub: /,
+      /There is no file or folder "runs\/none", and the hub does not have it: /,
     ],
     ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder ".*nowhere" does not exist/],
   ])('%s', async (_, args, message) => {
@@ -210,7 +210,7 @@ describe('help and mistakes in typing', () => {
 });
 
 describe('train', () => {
-  it('leaves the model, its description, its figures and two checkpoints', () => {
+  it('leaves the model, its description, its metrics and two checkpoints', () => {
     expect(training).toMatchObject({ code: 0, stderr: '' });
     const files = ['model.safetensors', 'model.json', 'metrics.jsonl', 'checkpoints/last.safetensors'];
     for (const file of [...files, 'checkpoints/best.safetensors']) expect(existsSync(join(trained, file))).toBe(true);
@@ -219,7 +219,7 @@ describe('train', () => {
     expect(metrics(trained).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   });
 
-  it('--json prints start, steps, epochs and the end, a line each', () => {
+  it('--json prints start, steps, epochs and the end, one line each', () => {
     const events = lines(training.stdout);
     expect(events[0]).toMatchObject({ event: 'start', classes, train: 54, validation: 18, epochs, stepsPerEpoch });
     expect(events.filter(({ event }) => event === 'epoch')).toEqual(metrics(trained));
@@ -228,7 +228,7 @@ describe('train', () => {
   });
 
   it.each(['1', '2'])(
-    'killed in mid-epoch with %s workers and resumed, it ends as if it had not been',
+    'killed in the middle of an epoch with %s workers, it resumes to the same result',
     async (workers) => {
       const out = join(dir, `killed-${workers}`);
       expect((await stopWithinEpoch(out, 'SIGKILL', '--workers', workers)).code).toBeNull();
@@ -242,7 +242,7 @@ describe('train', () => {
     },
   );
 
-  it('Ctrl-C ends it after the step with 130 and a checkpoint to resume from', async () => {
+  it('Ctrl-C ends it after the step, with exit code 130 and a checkpoint to resume from', async () => {
     const out = join(dir, 'interrupted');
     const { code, stdout, stderr } = await stopWithinEpoch(out, 'SIGINT', '--workers', '2');
     expect(code).toBe(130);
@@ -268,7 +268,7 @@ describe('train', () => {
     expectError(strict, /Image ".*train\/red\/5\.png" cannot be read/);
   });
 
-  it('an empty class folder, and a class to validate on that is not trained', async () => {
+  it('an empty class folder, and a validation class without training images', async () => {
     const [empty, unknown] = [copyOfImages('empty'), copyOfImages('unknown')];
     mkdirSync(join(empty, 'train/white'));
     cpSync(join(images, 'val/red'), join(unknown, 'val/white'), { recursive: true });
@@ -276,7 +276,7 @@ describe('train', () => {
     expectError(await run(...trainArgs(unknown, join(dir, 'b'))), /Class "white" is in "[^"]*val" but not in/);
   });
 
-  it('a run that exists or cannot be, a batch beyond the images, and a learning rate beyond reason', async () => {
+  it('an existing or impossible run, a batch larger than the images, and an excessive learning rate', async () => {
     expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already holds a training run/);
     const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
     expectError(await run(...trainArgs(images, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
@@ -285,14 +285,14 @@ describe('train', () => {
     expectError(refused, /The loss became .* choose a smaller learning rate/);
   });
 
-  it('a loss that only validation shows to be lost', async () => {
+  it('a loss that only becomes NaN in validation', async () => {
     const out = join(dir, 'lost');
     const refused = await run(...trainArgs(images, out, '--lr', '1e38', '--batch', '54'));
     expectError(refused, /The loss became NaN after 1 steps/);
     expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
   });
 
-  it('another batch size within an epoch, and no epoch that is left', async () => {
+  it('another batch size within an epoch, and a run that is complete', async () => {
     const out = join(dir, 'stopped');
     await stopWithinEpoch(out, 'SIGINT');
     expectError(
@@ -305,7 +305,7 @@ describe('train', () => {
   });
 });
 
-it('a run goes on with its own classes and net', async () => {
+it('a run resumes with its own classes and architecture', async () => {
   const others = join(dir, 'others');
   for (const name of ['cat', 'dog', 'owl'])
     cpSync(join(images, 'train', 'red'), join(others, name), { recursive: true });

@@ -1,4 +1,4 @@
-/** The built command line as a child process, as tests run it. */
+/** Runs the built command line as a child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -28,7 +28,7 @@ export function start(...args: string[]): { readonly child: ChildProcess; readon
 
 export const run = (...args: string[]): Promise<Ended> => start(...args).ended;
 
-/** What a command that succeeds prints, as JSON. */
+/** The output of a successful command, parsed as JSON. */
 export async function json<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await run(...args, '--json');
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -1,4 +1,4 @@
-/** The TypeScript listings of each document run as they stand, one after the other, as one program. */
+/** The TypeScript listings of each document run unchanged, one after the other, as one program. */
 import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What a program of the document's listings prints. It runs in a folder that `prepare` may fill. */
+/** The output of a document's listings, run in a folder that `prepare` may fill. */
 async function printed(document: string, count: number, prepare?: (folder: string) => Promise<void>): Promise<string> {
   const text = await readFile(join(root, 'docs', document), 'utf8');
   const listings = [...text.matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]!);
   expect(listings.length).toBeGreaterThanOrEqual(count);
-  const folder = await mkdtemp(join(root, 'test/docs-')); // inside the package, so that it finds itself by name
+  const folder = await mkdtemp(join(root, 'test/docs-')); // inside the package, so that it can import itself by name
   try {
     await prepare?.(folder);
     const file = join(folder, 'listings.mts');

@@ -108,7 +108,7 @@ test.each(expected)('%s in form %s has the channels of the graph', (block, form,
   for (const [text, times] of boxes) expect(count(svg, text), text).toBe(times);
 });
 
-test('shortcuts are drawn as they are computed', () => {
+test('shortcuts are drawn as the graph computes them', () => {
   const drawn = (shortcut: 'A' | 'C' | 'D', block: string) => textsOf(drawBlock(published('C', { shortcut }), block));
   expect(drawn('A', 'layer2.0')).toEqual(expect.arrayContaining(['every 2nd pixel', 'pad with zeros', '256 to 512']));
   expect(drawn('C', 'layer1.1')).toContain('256, 1x1, 256');
@@ -264,7 +264,7 @@ test('nothing overlaps, and every text fits in its box', () => {
 
 const solid: ReadonlySet<string> = new Set(['layer', 'bar', 'tag', 'cell', 'channel']);
 
-/** Boxes are apart; a text is inside one box or outside of all. */
+/** Expects that boxes are disjoint, and that each text is inside one box or outside of all. */
 function expectSound(scene: Scene): void {
   const boxes = scene.filter((shape): shape is Box => shape.kind === 'box' && solid.has(shape.role));
   const texts = scene.filter((shape): shape is Text => shape.kind === 'text');

@@ -1,4 +1,4 @@
-/** Every example runs as its header says, and prints what it promises. */
+/** Every example runs as described in its header, and prints the documented output. */
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ const examples = fileURLToPath(new URL('../examples', import.meta.url));
 const unseen = join(examples, 'images/unseen');
 let dir: string;
 
-/** What an example prints. */
+/** The output of an example. */
 async function run(name: string, ...args: string[]): Promise<string> {
   const file = join(examples, `${name}.ts`);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file, ...args]);
@@ -20,7 +20,7 @@ async function run(name: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** The bundled images, but few of every class. */
+/** A few of the bundled images of each class. */
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-examples-'));
   for (const [part, count] of [
@@ -37,7 +37,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-it('build: the three forms give the same', async () => {
+it('build: the three forms compute the same', async () => {
   const printed = await run('build', 'resnext20_8x16d_w16');
   const costs = [...printed.matchAll(/form [ABC]: (\d+ parameters, \d+ multiply-adds)/g)].map(([, cost]) => cost);
   expect(costs).toHaveLength(3);

@@ -1,6 +1,6 @@
 /**
- * Fine-tuning a model on three of its four classes: what is frozen stays as it was to the bit, a resumed run comes to the
- * same weights without the model that it started from, and a linear probe trains the classifier alone.
+ * Fine-tuning a model on three of its four classes: frozen tensors stay bit-identical, a resumed run reaches the same
+ * weights without the model that it started from, and a linear probe trains only the classifier.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ const some = ['automobile', 'frog', 'horse'];
 let dir: string;
 let source: string;
 
-/** A few images of each class, to train and to validate on. */
+/** A few images of each class, for training and validation. */
 function folderOf(classes: readonly string[]): string {
   const folder = join(dir, classes.join('-'));
   for (const [part, count] of [
@@ -41,8 +41,8 @@ const base = { batch: 8, workers: 1, threads: 1, seed: 3 };
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-tuning-'));
   source = join(dir, 'source');
-  const net = { variant: 'resnext11_4x16d_w16', size: 24 };
-  await train({ ...base, ...net, data: folderOf(all), out: source, epochs: 2, learningRate: 0.05 });
+  const small = { variant: 'resnext11_4x16d_w16', size: 24 };
+  await train({ ...base, ...small, data: folderOf(all), out: source, epochs: 2, learningRate: 0.05 });
 }, 60_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -75,7 +75,7 @@ const same = (a: Tensor | undefined, b: Tensor | undefined): boolean => `${a?.da
 
 const numbers = ({ data }: Tensor): number[] => Array.from(data as Float32Array);
 
-/** The largest difference. */
+/** The largest absolute difference. */
 const distance = (a: Tensor, b: Tensor): number => {
   const others = numbers(b);
   return Math.max(...numbers(a).map((value, i) => Math.abs(value - others[i]!)));
@@ -103,20 +103,20 @@ describe('three of four classes, with the stem and the first stage frozen', () =
     expect(trained).toBeLessThan(parameters);
   });
 
-  it('leaves what is frozen as it was to the bit, counts of batches too, and nothing else', async () => {
+  it('leaves only frozen tensors bit-identical, including batch counts', async () => {
     const [before, after] = [await weightsIn(source), await weightsIn(frozen.out)];
     const still = [...before.keys()].filter((name) => /^(conv1|bn1|layer1)\./.test(name));
     expect(still.filter((name) => !same(before.get(name), after.get(name)))).toEqual([]);
     expect(await alike(source, frozen.out)).toEqual(new Set(['conv1', 'bn1', 'layer1']));
   });
 
-  it('keeps net and preprocessing', async () => {
+  it('keeps the architecture and preprocessing', async () => {
     const [before, after] = [(await loadModel(source)).description, (await loadModel(frozen.out)).description];
     expect(after).toMatchObject({ variant: before.variant, preprocessing: before.preprocessing, classes: some });
     expect(after.config).toEqual({ ...before.config, classes: 3 });
   });
 
-  it('goes on from an interruption to the same bits, without the model that it started from', async () => {
+  it('resumes to bit-identical weights, without the model that it started from', async () => {
     const stopped = await tune({ freeze: ['layer1', 'stem'] }, 5);
     renameSync(source, `${source}-away`);
     try {
@@ -130,7 +130,7 @@ describe('three of four classes, with the stem and the first stage frozen', () =
     for (const [name, contents] of a.tensors) expect(same(contents, b.tensors.get(name)), name).toBe(true);
   });
 
-  it('may be resumed with other parts frozen', async () => {
+  it('can be resumed with other parts frozen', async () => {
     const before = await weightsIn(frozen.out);
     await resume(frozen.out, { epochs: 4, freeze: ['layer2', 'layer3'] });
     const { tensors } = await readSafetensorsFile(join(frozen.out, 'checkpoints/last.safetensors'));
@@ -139,7 +139,7 @@ describe('three of four classes, with the stem and the first stage frozen', () =
   });
 });
 
-test('another size, and a backbone whose rate is so small that it hardly moves', async () => {
+test('another size, and a backbone with a tiny learning rate', async () => {
   const { out } = await tune({ size: 16, backboneLearningRate: 1e-9, weightDecay: 0, normWeightDecay: 0, epochs: 1 });
   const { preprocessing, config } = (await loadModel(out)).description;
   expect(preprocessing).toMatchObject({ size: 16, resize: 16 });
@@ -163,14 +163,14 @@ describe('a linear probe', () => {
     probe = await tune({ linearProbe: true, epochs: 3 });
   }, 60_000);
 
-  it('computes features once, and trains the classifier alone', async () => {
+  it('computes features once, and trains only the classifier', async () => {
     expect(probe.events[0]).toMatchObject({ linearProbe: true, frozen: ['stem', 'layer1', 'layer2', 'layer3'] });
     const features = probe.events.filter(({ event }) => event === 'features');
     expect(features.at(-1)).toMatchObject({ done: 72 + 24, total: 72 + 24 });
     expect(await alike(source, probe.out)).toEqual(new Set(['conv1', 'bn1', 'layer1', 'layer2', 'layer3']));
   });
 
-  it('is a whole model, as good as the run says', async () => {
+  it('is a complete model with the reported accuracy', async () => {
     const { metrics } = (await loadModel(probe.out)).description;
     const classifier = await load(probe.out, { cache: false, threads: 1 });
     const { samples } = await openClasses(join(folderOf(some), 'val'), some);
@@ -180,14 +180,14 @@ describe('a linear probe', () => {
     expect(loss).toBeCloseTo(metrics.loss!, 4);
   });
 
-  it('goes on from an interruption to the same bits', async () => {
+  it('resumes to bit-identical weights', async () => {
     const stopped = await tune({ linearProbe: true, epochs: 3 }, 11);
     await resume(stopped.out);
     const [a, b] = [await weightsIn(stopped.out), await weightsIn(probe.out)];
     for (const [name, contents] of a) expect(same(contents, b.get(name)), name).toBe(true);
   });
 
-  it('interrupted while features are computed, leaves a run to resume', async () => {
+  it('can be resumed if interrupted while features are computed', async () => {
     const out = join(dir, 'early');
     const stop = new AbortController();
     const given = { ...base, data: folderOf(some), out, from: source, epochs: 3, linearProbe: true };
@@ -219,15 +219,15 @@ describe('is refused', () => {
       /freeze is "fc", but the classifier is new and has to be trained/,
     ],
     ['a probe with frozen parts', { linearProbe: true, freeze: ['stem'] }, /^freeze has no effect with linearProbe/],
-    ['freezing a new net', { from: '', freeze: ['stem'] }, /^freeze needs pretrained weights\. Add from: MODEL\.$/],
-    ['a probe of a new net', { from: '', linearProbe: true }, /^linearProbe needs pretrained weights/],
+    ['freezing a new network', { from: '', freeze: ['stem'] }, /^freeze needs pretrained weights\. Add from: MODEL\.$/],
+    ['a probe of a new network', { from: '', linearProbe: true }, /^linearProbe needs pretrained weights/],
     [
       'a backbone without a rate',
       { backboneLearningRate: 0 },
       /^backboneLearningRate is 0, but expected a number above 0\.$/,
     ],
     ['a file in the folder’s place', { out: fileURLToPath(import.meta.url) }, /is a file, but a run needs a folder/],
-    ['no such model', { from: 'nowhere' }, /"nowhere" is neither a file or folder here nor published weights/],
+    ['no such model', { from: 'nowhere' }, /There is no file, folder or published model named "nowhere"/],
   ] as const)('%s', async (_, given, reason) => {
     const out = join(dir, 'refused');
     const options = { ...base, data: folderOf(some), out, from: source, ...given };

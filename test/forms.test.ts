@@ -1,4 +1,4 @@
-/** Models from form to form by the command line and the library: converted, verified, optimized. */
+/** Converting, verifying and optimizing models, with the command line and the library. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,21 +35,21 @@ describe('convert', () => {
     ['A', 'C'],
     ['B', 'A'],
     ['C', 'B'],
-  ])('safetensors in form %s through form %s and back are the same bytes', async (first, second) => {
+  ])('a safetensors file in form %s, converted to form %s and back, is byte-identical', async (first, second) => {
     await convertTo('model', 'first.safetensors', first);
     await convertTo('first.safetensors', 'second.safetensors', second);
     await convertTo('second.safetensors', 'again.safetensors', first);
     expect(bytes('again.safetensors').equals(bytes('first.safetensors'))).toBe(true);
   });
 
-  it('safetensors in form A name the branches', async () => {
+  it('a safetensors file in form A has a tensor per branch', async () => {
     await convertTo('model', 'a.safetensors', 'A');
     const { tensors } = await readSafetensorsFile(join(dir, 'a.safetensors'));
     expect(tensors.get('layer1.0.branches.3.conv2.weight')!.dims).toEqual([4, 4, 3, 3]);
     expect(tensors.has('layer1.0.conv2.weight')).toBe(false);
   });
 
-  it('ONNX files keep their weights to the bit', async () => {
+  it('ONNX files keep bit-identical weights', async () => {
     await json('export', model, '-o', join(dir, 'c.onnx'));
     await convertTo('c.onnx', 'a.onnx', 'A');
     await convertTo('a.onnx', 'back.onnx', 'C');
@@ -61,13 +61,13 @@ describe('convert', () => {
     expect(cost(await readOnnxFile(join(dir, 'a.onnx'))).nodes).toBeGreaterThan(cost(after).nodes);
   });
 
-  it('a loaded model converts in the library', async () => {
+  it('the library converts a loaded model', async () => {
     const converted = convert(await loadModel(model), 'A');
     expect(converted.description.config.form).toBe('A');
     expect([...converted.graph.nodes].filter(({ op }) => op === 'Sum')).toHaveLength(3);
   });
 
-  it('refuses a target that it cannot write', async () => {
+  it('refuses an unsupported target', async () => {
     const { code, stderr } = await run('convert', model, join(dir, 'model.pth'), '--form', 'A');
     expect(code).toBe(1);
     expect(stderr).toContain('should end in .onnx or .safetensors');
@@ -75,7 +75,7 @@ describe('convert', () => {
 });
 
 describe('verify', () => {
-  it('proves a variant and writes the report', async () => {
+  it('verifies a variant and writes the report', async () => {
     const report = join(dir, 'report.html');
     const proof = await json<{ equivalent: boolean; forms: Record<string, number>[] }>(
       'verify',
@@ -96,7 +96,7 @@ describe('verify', () => {
     expect(html).toContain('layer1.0.conv2.weight');
   });
 
-  it('proves an exported file, weights and all, and anybody’s file as far as it goes', async () => {
+  it('verifies an exported file with its weights, and any other file as far as possible', async () => {
     interface Proof {
       readonly equivalent: boolean;
       readonly forms: readonly {
@@ -121,7 +121,7 @@ describe('verify', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('was not made by this package')]);
   });
 
-  it('proves a saved model, as a table', async () => {
+  it('verifies a saved model, as a table', async () => {
     const { code, stdout } = await run('verify', model);
     expect(code).toBe(0);
     expect(stdout).toMatch(/: equivalent\n[\s\S]*form A +form B +form C/);
@@ -129,7 +129,7 @@ describe('verify', () => {
 });
 
 describe('optimize', () => {
-  it('leaves a file without patterns byte for byte alone', async () => {
+  it('leaves a file without known patterns byte-identical', async () => {
     const b = new Builder('plain');
     const x = b.input('x', ['N', 3, 8, 8]);
     const weight = b.parameter('w', [4, 3, 3, 3], tensor('float32', [4, 3, 3, 3]));
@@ -139,7 +139,7 @@ describe('optimize', () => {
     expect(bytes('same.onnx').equals(bytes('plain.onnx'))).toBe(true);
   });
 
-  it('turns branches into groups, folds normalization, and says what it measured', async () => {
+  it('turns branches into groups, folds normalization, and prints the measurements', async () => {
     await json('export', model, '-o', join(dir, 'a.onnx'), '--form', 'A');
     const result = await json<{ difference: number; changes: unknown[]; nodesBefore: number; nodesAfter: number }>(
       ...['optimize', join(dir, 'a.onnx'), '-o', join(dir, 'fast.onnx')],
@@ -152,7 +152,7 @@ describe('optimize', () => {
     expect(result.nodesBefore).toBeGreaterThan(result.nodesAfter);
   });
 
-  it('writes nothing where the result differs by more than the tolerance', async () => {
+  it('writes nothing if the result differs by more than the tolerance', async () => {
     await json('export', model, '-o', join(dir, 'a.onnx'), '--form', 'A');
     writeFileSync(join(dir, 'kept.onnx'), 'kept');
     const { code, stderr } = await run(

@@ -1,7 +1,7 @@
 /**
- * Fine-tuning with frozen parts against PyTorch (`test/golden/make_frozen.py`): three steps of SGD with another learning
- * rate for the backbone, where modules that are frozen are in evaluation mode and need no gradient. The interpreter, both
- * lowerings, and the trainer.
+ * Fine-tuning with frozen parts, compared with PyTorch (`test/golden/make_frozen.py`): three steps of SGD with a
+ * separate learning rate for the backbone. Frozen modules are in evaluation mode and have no gradient. Covers the
+ * interpreter, both lowerings, and the trainer.
  */
 import { expect, test } from 'vitest';
 import type { Graph } from '../src/graph/graph.ts';
@@ -59,7 +59,7 @@ function tuning(form: Form, freeze: readonly string[], convert = (contents: Tens
   return { model, step, feeds };
 }
 
-/** Three steps: the losses, and the state afterwards in form C. */
+/** Runs three steps and returns the losses and the final state in form C. */
 async function threeSteps({ model, step, feeds }: Tuning, run: Run): Promise<{ losses: Tensor; final: Tensors }> {
   const losses: number[] = [];
   let next: Tensors = feeds;
@@ -94,7 +94,7 @@ test.each(forms.flatMap((form) => cases.map(([name, freeze]) => [name, form, fre
     here.feeds.set('learningRate', tensor('float64', [], Float64Array.of(learningRate)));
     const { losses, final } = await threeSteps(here, (feeds) => interpret(here.step.graph, feeds));
     expect(relativeError(losses, golden.get(`${name}.losses`))).toBeLessThan(1e-8);
-    expectNear(final, golden, `${name}.final.`, () => 1e-7); // what the golden file is rounded to
+    expectNear(final, golden, `${name}.final.`, () => 1e-7); // the golden file's precision
   },
 );
 
@@ -113,7 +113,7 @@ test.each(
   expectNear(final, golden, `${name}.final.`, () => 1e-4);
 });
 
-test.each(cases)('%s frozen: the trainer gives back what is frozen to the bit', async (name, freeze) => {
+test.each(cases)('%s frozen: the trainer returns bit-identical frozen tensors', async (name, freeze) => {
   const { model } = tuning('A', []);
   const state = golden.under('state.');
   const trainer = await Trainer.open(model, state, { ...options, freeze, backboneRate, threads: 1 });

@@ -1,15 +1,15 @@
-/** Reads the files of `test/golden`, which say what PyTorch computes. */
+/** Reads the files in `test/golden`, which contain PyTorch's results. */
 import { fileURLToPath } from 'node:url';
 import type { Tensor } from '../src/tensor.ts';
 import { readSafetensorsFile } from '../src/weights/files.ts';
 
 export interface Golden {
   readonly tensors: ReadonlyMap<string, Tensor>;
-  /** The tensor, which must be there. */
+  /** The tensor with this name, which must exist. */
   get(name: string): Tensor;
-  /** The tensors whose names begin so, without this beginning. */
+  /** The tensors whose names have this prefix, without the prefix. */
   under(prefix: string): Map<string, Tensor>;
-  /** An entry of the metadata, parsed. */
+  /** A parsed metadata entry. */
   metadata<T>(key: string): T;
 }
 

@@ -1,4 +1,4 @@
-/** The golden networks as models with their training step, and results put together for comparison with PyTorch's. */
+/** The golden networks as models with their training steps, and their results in a form comparable with PyTorch's. */
 import { expect } from 'vitest';
 import { gradient } from '../src/grad/gradient.ts';
 import { Builder } from '../src/graph/builder.ts';
@@ -11,7 +11,7 @@ import { type Tensor, tensor } from '../src/tensor.ts';
 import { type Golden, readGolden } from './golden-files.ts';
 import { relativeError } from './tensors.ts';
 
-/** The networks whose files have the gradient by the images. */
+/** The networks whose files contain the gradient with respect to the images. */
 export const networksWithInputGradient = [
   ...['imagenet-64', 'imagenet-odd', 'dilated-16', 'dilated-8', 'cifar-32', 'cifar-grayscale'],
   ...['shortcut-a', 'shortcut-c', 'shortcut-d', 'ties'],
@@ -32,7 +32,7 @@ export const weightDecay = 1e-4;
 export interface Network {
   readonly golden: Golden;
   readonly model: Model;
-  /** SGD as the golden files were made with, and what its first step is fed. */
+  /** The SGD settings of the golden files, and the inputs of the first step. */
   readonly step: TrainingStep;
   readonly start: Map<string, Tensor>;
 }
@@ -47,7 +47,7 @@ export async function openNetwork(name: string, form: Form): Promise<Network> {
   return { golden, model, step, start: firstFeeds(golden, model, step) };
 }
 
-/** The training pass with the gradient of its loss by the images, "input.gradient". */
+/** The training pass, with the gradient of the loss with respect to the images as "input.gradient". */
 export function inputGradientGraph({ golden, model }: Network): Graph {
   const { graph, loss } = withLoss(model.graph, { batch: golden.get('input').dims[0]! });
   const [dx] = gradient(graph, loss, [graph.inputs[0]!]);
@@ -69,11 +69,11 @@ function firstFeeds(golden: Golden, model: Model, { state }: TrainingStep): Map<
   return feeds;
 }
 
-/** The state after a step: what the next one is fed. */
+/** The state after a step, as inputs of the next one. */
 export const nextFeeds = (feeds: Tensors, { state }: TrainingStep, results: Tensors): Map<string, Tensor> =>
   new Map([...feeds, ...state.map(({ name, next }) => [name, results.get(next)!] as const)]);
 
-/** The tensors of form C from flat ones, which are named after the parameters with `suffix`. */
+/** Form C tensors from flat ones, named like the parameters with `suffix`. */
 export const joined = (model: Model, flat: Tensors, suffix = ''): Map<string, Tensor> =>
   gatherWeights(model, ({ value }) => {
     const part = flat.get(`${value.name}${suffix}`);
@@ -93,7 +93,7 @@ export function gradients({ model, start }: Network, results: Tensors): Map<stri
   );
 }
 
-/** Ten steps on one batch: the results of the first, the loss before each, and the state after them in form C. */
+/** Runs ten steps on one batch: the results of the first, the loss before each, and the final state in form C. */
 export async function tenSteps({ model, step, start }: Network, run: Run) {
   const first = await run(start);
   const losses = [first.get('loss')!.data[0]];
@@ -106,7 +106,7 @@ export async function tenSteps({ model, step, start }: Network, run: Run) {
   return { first, losses: tensor('float64', [10], Float64Array.from(losses, Number)), final: joined(model, feeds) };
 }
 
-/** Every tensor of the golden file under `prefix` is there and as near as `bound` says. */
+/** Expects every tensor of the golden file under `prefix`, within `bound`. */
 export function expectNear(actual: Tensors, golden: Golden, prefix: string, bound: (name: string) => number): void {
   for (const [name, reference] of golden.under(prefix)) {
     if (name.endsWith('num_batches_tracked') || name === 'input') continue;

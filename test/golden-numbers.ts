@@ -1,6 +1,6 @@
-/** Numbers that golden scripts and tests compute alike, so that no file has to hold them: see `src/zoo/golden/make.py`. */
+/** Numbers that golden scripts and tests compute in the same way, so no file has to store them: see `make.py`. */
 
-/** `count` numbers in [0, 1), from a hash of their place. */
+/** `count` numbers in [0, 1), each from a hash of its index. */
 export function numbers(seed: number, count: number): Float64Array {
   const start = Math.imul(seed, 0x9e3779b1);
   return Float64Array.from({ length: count }, (_, i) => {
@@ -11,6 +11,6 @@ export function numbers(seed: number, count: number): Float64Array {
   });
 }
 
-/** The input that golden logits are of: `count` float32 numbers in [−1, 1). */
+/** The input for golden logits: `count` float32 numbers in [−1, 1). */
 export const goldenInput = (count: number): Float32Array =>
   Float32Array.from(numbers(999, count), (u) => 2 * Math.fround(u) - 1);

@@ -1,10 +1,10 @@
-/** Makers of files that do harm, and of sound ones in the same containers: the bytes of zip archives, pickles, headers. */
+/** Builds malicious files, and valid ones in the same containers: the bytes of zip archives, pickles and headers. */
 import { deflateRawSync } from 'node:zlib';
 import { joinBytes } from '../src/tensor.ts';
 import { crc32 } from '../src/weights/crc32.ts';
 import { goldenBytes } from './weight-files.ts';
 
-/** Text as bytes of one character each, and numbers as bytes. */
+/** Text, with one byte per character, and numbers as bytes. */
 export const raw = (...parts: readonly (string | number | Uint8Array)[]): Uint8Array<ArrayBuffer> =>
   joinBytes(
     parts.map((part) =>
@@ -23,13 +23,13 @@ export interface Entry {
   readonly name: string;
   readonly data: Uint8Array;
   readonly deflate?: boolean;
-  /** Sizes and offset that the directory claims in place of the true ones. */
+  /** False sizes and offset for the directory. */
   readonly size?: number;
   readonly offset?: number;
   readonly checksum?: number;
 }
 
-/** A zip archive of these entries. */
+/** A zip archive with these entries. */
 export function zip(...entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
   const locals: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -54,7 +54,7 @@ export function zip(...entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
   return raw(...locals, central, 'PK\x05\x06', uint(0, 4), count, uint(central.length, 4), uint(end, 4), uint(0, 2));
 }
 
-/** A `.pth` with this pickle, of protocol 2, and one storage. */
+/** A `.pth` file with this pickle (protocol 2) and one storage. */
 export const pth = (pickle: Uint8Array | string, storage = new Uint8Array(16)): Uint8Array<ArrayBuffer> =>
   zip({ name: 'a/data.pkl', data: raw('\x80\x02', pickle) }, { name: 'a/data/0', data: storage });
 
@@ -64,22 +64,22 @@ export const ints = (...values: readonly number[]): Uint8Array => raw('(', ...va
 export const storage = (length: number, type = 'FloatStorage', key = '0'): Uint8Array =>
   raw('(', text('storage'), `ctorch\n${type}\n`, text(key), text('cpu'), int(length), 'tQ');
 
-/** A dict with one tensor, by the arguments of its making. */
+/** A dict with one tensor, from the arguments of its constructor. */
 export const tensorDict = (place: Uint8Array, offset: number, dims: Uint8Array, strides: Uint8Array): Uint8Array =>
   raw('}', text('w'), 'ctorch._utils\n_rebuild_tensor_v2\n(', place, int(offset), dims, strides, '\x89}tRs.');
 
-/** What PyTorch's older container begins with, before its object. */
+/** The header of PyTorch's older container, before its object. */
 export function streamHeader(): Uint8Array {
   const legacy = goldenBytes('legacy.pth');
   return legacy.subarray(0, String.fromCharCode(...legacy).indexOf('\x80\x02', 60));
 }
 
-/** A file in the older container with this pickle, of protocol 2, and one storage of floats under the key "0". */
+/** A file in the older container with this pickle (protocol 2) and one float storage with the key "0". */
 export const streamed = (pickle: Uint8Array | string, data: Uint8Array): Uint8Array<ArrayBuffer> => {
   const length = data.length / 4;
   return raw(streamHeader(), '\x80\x02', pickle, '\x80\x02]', text('0'), 'a.', uint(length, 4), uint(0, 4), data);
 };
 
-/** A safetensors file with this header, which may claim another length. */
+/** A safetensors file with this header, which may declare a false length. */
 export const safetensorsFile = (header: string | Uint8Array, data: Uint8Array, claimed = header.length): Uint8Array =>
   raw(uint(claimed, 4), uint(0, 4), header, data);

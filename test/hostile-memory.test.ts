@@ -1,7 +1,8 @@
 /**
- * What hostile files take: each file of 32 to 48 MB is opened in a process of its own, which reads every tensor that it
- * then has, one at a time. Its peak, as Linux counts it, may grow by less than twice the file, V8's garbage included;
- * by less than 64 MB where the file is smaller. Elsewhere there is no peak that can be started anew, and these are skipped.
+ * Memory used by malicious files. Each file of 32 to 48 MB is opened in a process of its own, which then reads every
+ * tensor, one at a time. The process's peak memory on Linux, including V8's garbage, may grow by less than twice the
+ * size of the file, or 64 MB if that is more. On other systems, where the peak cannot be reset, these tests are
+ * skipped.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,14 +31,14 @@ const floats = size / 4;
 /** Bytes that do not compress. */
 const data = Uint8Array.from(numbers(1, size), (u) => 256 * u);
 
-/** Small files go first, so that the code is loaded and compiled when the measuring begins. */
+/** Small files are opened first, so that the code is loaded and compiled before measuring. */
 const script = `
 import { readFileSync, writeFileSync } from 'node:fs';
 import { openStateDict } from ${JSON.stringify(new URL('../dist/weights/files.js', import.meta.url).href)};
 const [path, ...small] = process.argv.slice(1);
 for (const each of small) for (const stored of (await openStateDict(each)).tensors.values()) stored.read();
 gc();
-writeFileSync('/proc/self/clear_refs', '5'); // the peak begins anew
+writeFileSync('/proc/self/clear_refs', '5'); // resets the peak
 const status = (key) => 1024 * Number(readFileSync('/proc/self/status', 'utf8').split(key + ':')[1].split(' kB')[0]);
 const before = status('VmRSS');
 let outcome = 'read';
@@ -58,9 +59,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 interface Measured {
-  /** `read`, or the error that there was. */
+  /** `read`, or the error. */
   readonly outcome: string;
-  /** Bytes that the process grew by at its peak. */
+  /** Growth of the process's peak memory in bytes. */
   readonly growth: number;
 }
 
@@ -72,7 +73,7 @@ async function measured(bytes: Uint8Array): Promise<Measured> {
   return JSON.parse(stdout);
 }
 
-/** A file with the bytes in these places inverted. */
+/** A copy of a file with the bytes at these positions inverted. */
 function flipped(bytes: Uint8Array, ...places: readonly number[]): Uint8Array {
   const damaged = Uint8Array.from(bytes);
   for (const place of places) damaged[place]! ^= 0xff;
@@ -80,7 +81,7 @@ function flipped(bytes: Uint8Array, ...places: readonly number[]): Uint8Array {
 }
 
 const half = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, bytes.length / 2);
-/** `piece` as often as it goes into `length` bytes, between `begin` and `end`. */
+/** `piece`, repeated to fill `length` bytes, between `begin` and `end`. */
 const filled = (begin: string, piece: string | Uint8Array, end: string, length: number): Uint8Array =>
   raw(begin, Buffer.alloc(length - (length % piece.length), piece), end);
 
@@ -88,7 +89,7 @@ const entry = (dtype: string, shape: readonly number[], end: number): string =>
   JSON.stringify({ dtype, shape, data_offsets: [0, end] });
 const safetensors = (claimed?: number): Uint8Array =>
   safetensorsFile(`{"w":${entry('F32', [floats], size)}}`, data, claimed);
-/** A file that is a header and little else, or one of 7 MB and data. */
+/** A file that is almost all header, and one with a header of 7 MB. */
 const header = (begin: string, piece: string, end: string): Uint8Array =>
   safetensorsFile(filled(begin, piece, end, size), new Uint8Array(0));
 const header7 = (begin: string, piece: string, end: string): Uint8Array =>
@@ -101,19 +102,19 @@ const manyTensors = (count: number): Uint8Array => {
   return safetensorsFile(Buffer.from(`{${members.join(',')}}`), new Uint8Array(each * count));
 };
 
-/** The letter takes all of the text to 16 bits a character; it is given as the bytes of its UTF-8. */
+/** One letter, given as its UTF-8 bytes, makes the whole string take 16 bits per character. */
 const wideMember = '{"__metadata__":{"\xc4\x80":"';
 
 const one = tensorDict(storage(floats), 0, ints(floats), ints(1));
 const vast = tensorDict(storage(floats), 0, ints(50_000, 50_000), ints(50_000, 1)); // 10 GB
 const turned = tensorDict(storage(floats), 0, ints(2048, floats / 2048), ints(1, 2048));
 const rebuilt = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(floats), int(0), ints(floats), ints(1), '\x89}tR');
-/** A thousand tensors, each of them the whole storage: 33 GB. */
+/** A thousand tensors, each of them a view of the whole storage: 33 GB. */
 const shared = raw('}', ...Array.from({ length: 1000 }, (_, i) => raw(text(`w${i}`), rebuilt, 's')), '.');
-/** In memory twice what they take in the file. */
+/** Strings that take twice as much memory as in the file. */
 const wide = raw('X', uint(2 ** 16, 4), Buffer.from(`${'x'.repeat(2 ** 16 - 2)}é`), 'a');
 const wideTexts = filled(']', wide, '.', 15e6);
-/** Half of its one tensor is zeros, which take nothing when they are compressed. */
+/** Half of its only tensor is zeros, which compress to almost nothing. */
 const compressed = zip(
   { name: 'a/data.pkl', data: raw('\x80\x02', tensorDict(storage(floats / 2), 0, ints(floats / 2), ints(1))) },
   { name: 'a/data/0', data: raw(half(half(data)), new Uint8Array(size / 4)), deflate: true },
@@ -125,17 +126,17 @@ const long = (count: number, letters: number, bytes: number): Uint8Array =>
     }),
   );
 
-/** Numbers as Torch7 writes them, and a table of which both keys and values are made by `at`. */
+/** A number as Torch7 writes it, and a table whose keys and values `at` makes. */
 const number = (value: number): Uint8Array => raw(uint(1, 4), new Uint8Array(Float64Array.of(value).buffer));
 const table = (count: number, at: (i: number) => Uint8Array): Uint8Array =>
   raw(uint(3, 4), uint(1, 4), uint(count, 4), Buffer.concat(Array.from({ length: count }, (_, i) => at(i))));
 const torch7Text = raw(uint(2, 4), uint(2 ** 16, 4), Buffer.alloc(2 ** 16, 0x80));
 
-/** Each file, and what comes of it. */
+/** Each file, and the expected outcome. */
 const cases: Readonly<Record<string, readonly [name: string, make: () => Uint8Array, outcome: string][]>> = {
   safetensors: [
-    ['sound', () => safetensors(), 'read'],
-    ['cut at half', () => half(safetensors()), 'is truncated'],
+    ['valid', () => safetensors(), 'read'],
+    ['truncated halfway', () => half(safetensors()), 'is truncated'],
     ['with bits of the header flipped', () => flipped(safetensors(), 12, 20, 40), 'its header is not JSON'],
     ['with a header that claims 90 MB', () => safetensors(90_000_000), 'claims a header of 90000000 bytes'],
     ['with a header that claims all of it', () => safetensors(size), 'claims a header of'],
@@ -144,44 +145,56 @@ const cases: Readonly<Record<string, readonly [name: string, make: () => Uint8Ar
       () => safetensorsFile(`{"w":${entry('F32', [2.5e9], 1e10)}}`, data),
       'its header promises',
     ],
-    ['that is a header', () => header('{"__metadata__":{"a":"', 'x', '"}}'), 'claims a header of'],
+    ['that is all header', () => header('{"__metadata__":{"a":"', 'x', '"}}'), 'claims a header of'],
     ['with a header of text', () => header7('{"__metadata__":{"a":"', 'x', '"}}'), 'after the last tensor'],
     ['with a header of wide text', () => header7(wideMember, 'x', '"}}'), 'after the last tensor'],
-    ['with a header of objects', () => header7('{"w":[', '{},', '0]}'), 'objects and lists, and at most'],
-    ['with a header of lists', () => header7('{"w":{"shape":[', '[],', '0]}}'), 'objects and lists, and at most'],
-    ['with a header of numbers', () => header7('{"w":{"shape":[', '0,', '0]}}'), 'members, and at most'],
+    ['with a header of objects', () => header7('{"w":[', '{},', '0]}'), 'objects and arrays, but the limit is'],
+    [
+      'with a header of arrays',
+      () => header7('{"w":{"shape":[', '[],', '0]}}'),
+      'objects and arrays, but the limit is',
+    ],
+    ['with a header of numbers', () => header7('{"w":{"shape":[', '0,', '0]}}'), 'members, but the limit is'],
     ['with a header of brackets', () => header7('{"w":', '[', '}'), 'is nested more than'],
     ['of 40,000 tensors', () => manyTensors(40_000), 'read'],
     ['of 60,000 tensors', () => manyTensors(60_000), 'its header has 60000 tensors'],
   ],
   'a zip .pth': [
-    ['sound', () => pth(one, data), 'read'],
-    ['cut at half', () => half(pth(one, data)), 'no sound zip archive'],
-    ['with bits of the pickle flipped', () => flipped(pth(one, data), 60, 80), 'does not fit its checksum'],
+    ['valid', () => pth(one, data), 'read'],
+    ['truncated halfway', () => half(pth(one, data)), 'is not a valid zip archive'],
+    ['with bits of the pickle flipped', () => flipped(pth(one, data), 60, 80), 'does not match its checksum'],
     ['with bits of the directory flipped', () => flipped(pth(one, data), size + 300, size + 340), 'Error: '],
-    ['with a tensor of 10 GB', () => pth(vast, data), 'does not lie in its data'],
+    ['with a tensor of 10 GB', () => pth(vast, data), 'lies outside its data'],
     ['with a tensor in another order', () => pth(turned, data), 'read'],
     ['with a thousand tensors of one storage', () => pth(shared, data), 'they repeat its data'],
-    ['with texts', () => pth(wideTexts, data), 'holds no dict'],
+    ['with strings', () => pth(wideTexts, data), 'does not contain a dict'],
     ['with lists', () => pth(filled('', ']', '.', 99_000), data), 'ends with more than one value'],
     ['with dicts', () => pth(filled('', '}', '.', 99_000), data), 'ends with more than one value'],
-    ['compressed to half', () => compressed, 'too much to read it so'],
-    ['with 6,000 entries', () => long(6000, 2, 8000), 'no file of weights'],
+    ['compressed to half', () => compressed, 'too much to read in place'],
+    ['with 6,000 entries', () => long(6000, 2, 8000), 'with no weights file, but expected one'],
     ['with a large directory', () => long(5000, 1000, 5000), 'has a directory of'],
   ],
   'an older .pth': [
-    ['sound', () => streamed(one, data), 'read'],
-    ['cut at half', () => half(streamed(one, data)), 'which is not so'],
+    ['valid', () => streamed(one, data), 'read'],
+    ['truncated halfway', () => half(streamed(one, data)), 'is damaged: storage "0" cannot be '],
     ['with bits of the pickle flipped', () => flipped(streamed(one, data), 5, 150, 260), 'FormatError'],
-    ['with a tensor of 10 GB', () => streamed(vast, data), 'does not lie in its data'],
+    ['with a tensor of 10 GB', () => streamed(vast, data), 'lies outside its data'],
     ['with a tensor in another order', () => streamed(turned, data), 'read'],
     ['with a thousand tensors of one storage', () => streamed(shared, data), 'they repeat its data'],
-    ['with texts', () => streamed(wideTexts, data), 'expected no such storage'],
+    ['with strings', () => streamed(wideTexts, data), 'but expected no such storage'],
   ],
   'a Torch7 file': [
-    ['of texts', () => table(250, (i) => raw(number(i), torch7Text)), 'has texts of more than'],
-    ['of numbers', () => table(124_000, (i) => raw(number(i + 0.5), number(i + 0.25))), 'has no network'],
-    ['of tables', () => table(49_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))), 'no network'],
+    ['of strings', () => table(250, (i) => raw(number(i), torch7Text)), 'has more than 4194304 bytes of strings'],
+    [
+      'of numbers',
+      () => table(124_000, (i) => raw(number(i + 0.5), number(i + 0.25))),
+      'is a Torch7 file without a network',
+    ],
+    [
+      'of tables',
+      () => table(49_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))),
+      'is a Torch7 file without a network',
+    ],
     ['of too many tables', () => table(60_000, (i) => raw(number(i), uint(3, 4), uint(i + 2, 4), uint(0, 4))), '50000'],
   ],
 };

@@ -1,6 +1,6 @@
 /**
- * Servers on loopback for tests of downloads: one that records requests and answers as the test says, one that behaves as
- * the Hugging Face hub with its bytes on another port, and a proxy.
+ * Local servers for tests of downloads: one that records requests and responds as the test says, one that behaves like
+ * the Hugging Face hub with its storage on another port, and a proxy.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -29,7 +29,7 @@ export async function serve(handler: Handler): Promise<Served> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, close };
 }
 
-/** Bytes with ranges, as a well-behaved server sends them. */
+/** Sends bytes and supports ranges, as a well-behaved server does. */
 export function send(request: IncomingMessage, response: ServerResponse, bytes: Uint8Array, etag = '"v1"'): void {
   const [, first] = /^bytes=(\d+)-$/.exec(request.headers.range ?? '') ?? [];
   const same = (request.headers['if-range'] ?? etag) === etag;
@@ -44,13 +44,13 @@ export function send(request: IncomingMessage, response: ServerResponse, bytes: 
 }
 
 export interface Halves {
-  /** Sends the first half of what it promised, and no more. */
+  /** Sends only the first half of the promised bytes. */
   readonly answer: Handler;
   /** Breaks the connection once that half has arrived. */
   readonly onProgress: (progress: { readonly done: number }) => void;
 }
 
-/** A connection that breaks at half. */
+/** A connection that breaks halfway. */
 export function breakAtHalf(bytes: Uint8Array): Halves {
   const half = bytes.length / 2;
   let open: ServerResponse | undefined;
@@ -74,14 +74,14 @@ export const commit = '0123456789abcdef0123456789abcdef01234567';
 
 export interface FakeHub {
   readonly hub: Served;
-  /** Where the hub's large files are. */
+  /** The storage server for the hub's large files. */
   readonly store: Served;
-  /** Answers to the next requests for large files' bytes, in turn; after these it behaves. */
+  /** Handlers for the next requests for large files, in order; after these, the server behaves. */
   readonly answers: Handler[];
   close(): void;
 }
 
-/** The hub with a file of weights, and perhaps a config.json, in any repository. */
+/** A hub where every repository has a weights file and optionally a config.json. */
 export async function serveHub(
   weights: Uint8Array,
   config?: Uint8Array,
@@ -111,12 +111,12 @@ export async function serveHub(
 
 export interface Proxy {
   readonly url: string;
-  /** Hosts and ports that tunnels were asked for. */
+  /** Hosts and ports of the requested tunnels. */
   readonly tunnels: string[];
   close(): void;
 }
 
-/** A proxy that tunnels to wherever it is asked. */
+/** A proxy that opens any tunnel. */
 export async function serveProxy(): Promise<Proxy> {
   const tunnels: string[] = [];
   const sockets = new Set<Duplex>();

@@ -1,4 +1,4 @@
-/** The loader's worker threads, in the built package: an epoch is the same to the bit however many there are. */
+/** The loader's worker threads in the built package: epochs are bit-identical for any number of workers. */
 
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ it('gives the same epochs with 0, 1 and 3 workers, whether images are kept or no
   for (const run of runs) expect(run).toEqual(runs[0]);
 });
 
-it('works through two epochs at once, and can be closed and used again', async () => {
+it('can run two epochs at once, and can be reused after closing', async () => {
   const loader = new Loader({ workers: 2, prefetch: 2 });
   const [first, second] = await Promise.all([epoch(loader, { epoch: 0 }), epoch(loader, { epoch: 1 })]);
   await loader.close();
@@ -75,8 +75,8 @@ it('prepares batches while the calling thread is blocked', async () => {
   const loader = new Loader({ workers: 2, prefetch: 3 });
   const batches = loader.batches({ samples: copied, transforms, batchSize: 4 });
   const counts = [(await batches.next()).value?.count];
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000); // as a long call into the runtime would
-  rmSync(copies, { recursive: true }); // what is not read by now is never read
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000); // like a long call into the runtime
+  rmSync(copies, { recursive: true }); // files not read by now cannot be read any more
   for await (const { count } of batches) counts.push(count);
   expect(counts).toEqual([4, 4, 4, 4]);
   await loader.close();

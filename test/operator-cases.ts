@@ -1,7 +1,6 @@
 /**
- * Cases for every operator, of random numbers from a seed: the interpreter is compared with ONNX Runtime on them, and
- * each gradient with a finite difference. The table is total, so that the compiler asks for cases when an operator is
- * added.
+ * Test cases for every operator with seeded random numbers. The interpreter is compared with ONNX Runtime, and each
+ * gradient with a finite difference. The table is total, so the compiler requires cases for a new operator.
  */
 import { Builder } from '../src/graph/builder.ts';
 import { dataTypeOf } from '../src/graph/data-types.ts';
@@ -16,9 +15,9 @@ export interface Case<O extends OpType> {
   /** float32 tensors become inputs of the graph, int64 ones constants. */
   readonly inputs: readonly (Tensor | undefined)[];
   readonly attributes?: Partial<Attributes<O>>;
-  /** Number of outputs, 1 unless given. */
+  /** Number of outputs. Default: 1. */
   readonly outputs?: number;
-  /** `false` where no finite difference can be taken: at a kink, or where the gradient is refused. */
+  /** `false` if finite differences do not apply: at a kink, or if the gradient is refused. */
   readonly smooth?: false;
 }
 
@@ -31,10 +30,10 @@ export interface OneNode {
   readonly feeds: ReadonlyMap<string, Tensor>;
 }
 
-/** The operator's cases, the same ones at every call. */
+/** The operator's cases, the same on every call. */
 export const casesOf = <O extends OpType>(op: O): readonly Case<O>[] => cases[op](seeded(1));
 
-/** A graph of one node and what to feed its inputs `x0`, `x1`, … */
+/** A graph with one node, and feeds for its inputs `x0`, `x1`, … */
 export function graphOf<O extends OpType>(op: O, { inputs, attributes, outputs }: Case<O>): OneNode {
   const b = new Builder(op);
   const feeds = new Map<string, Tensor>();
@@ -55,7 +54,7 @@ const unary =
   (r: Random): { inputs: Tensor[] }[] =>
     [[7], [2, 3, 4], [1, 5, 2, 3], []].map((dims) => ({ inputs: [r.tensor(dims, low, high)] }));
 
-/** Every way to broadcast. The second operand stays away from zero, for division. */
+/** Every way to broadcast. The second operand is not close to zero, for division. */
 const binary = (r: Random): { inputs: Tensor[] }[] => {
   const pairs: [Dims, Dims][] = [
     [
@@ -97,14 +96,14 @@ const normalization = (r: Random, dims: Dims): Tensor[] => {
   ];
 };
 
-/** Rows of probabilities: powers of two, which add up exactly. */
+/** Rows of probabilities: powers of two, which sum exactly to 1. */
 const probabilities = (batch: number, classes: number): Tensor => {
   const row = (i: number) =>
     Array.from({ length: classes }, (_, k) => 2 ** -Math.min(((i + k) % classes) + 1, classes - 1));
   return tensor('float32', [batch, classes], Float32Array.from(Array.from({ length: batch }, (_, i) => row(i)).flat()));
 };
 
-/** Small whole numbers, so that most windows of a pool have their greatest element more than once. */
+/** Small integers, so that most pooling windows have a tie for the maximum. */
 const ties = (r: Random, dims: Dims): Tensor => {
   const { data } = r.tensor(dims, 0, 3);
   return tensor('float32', dims, data.map(Math.floor));
@@ -325,7 +324,7 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
   ],
 };
 
-/** Each convolution's transpose, with the output padding that gives its input's size where one does. */
+/** The transpose of each convolution, with the output padding that restores its input size if there is one. */
 function transposedConvolutions(r: Random): Case<'ConvTranspose'>[] {
   return convolutions(r)
     .filter(({ attributes }) => attributes.auto_pad === undefined)

@@ -110,7 +110,9 @@ describe('a pool', () => {
   });
 
   it('refuses a number of workers that cannot be', () => {
-    expect(() => new WorkerPool({ workers: 1.5 })).toThrow('workers is 1.5, but expected a whole number from 0.');
+    expect(() => new WorkerPool({ workers: 1.5 })).toThrow(
+      'workers is 1.5, but expected a whole number of at least 0.',
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-/** Whole preprocessings on real images: the cropped bytes equal Pillow's, and a net's logits PyTorch's. */
+/** Complete preprocessing of real images: the cropped bytes equal Pillow's, and the logits PyTorch's. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Classifier, type ResNeXtConfig, resnext, setWeights } from 'resnext';
@@ -28,7 +28,7 @@ beforeAll(() => {
   setWeights(model, new Map(state.map(([name, value]) => [name.slice('state.'.length), value])));
 });
 
-/** The normalized floats back as the bytes [H, W, C] they were. */
+/** Converts normalized floats back to bytes [H, W, C]. */
 function bytesOf(pixels: Float32Array, { mean, std }: Preprocessing): Uint8Array {
   const area = pixels.length / 3;
   return Uint8Array.from(pixels, (_, i) => {
@@ -47,7 +47,7 @@ describe.each(Object.entries(presets))('%s', (name, preset) => {
     expect(hash).toBe(hashes[`${name}/${file}`]);
   });
 
-  test('gives the same logits, to 1e-4 of their size', async () => {
+  test('gives the same logits within a relative 1e-4', async () => {
     const classes = Array.from({ length: 10 }, (_, k) => `${k}`);
     const config = { ...model.config, inputSize: [preprocessing.size, preprocessing.size] as const };
     const description = { variant: 'small', config, classes, preprocessing, metrics: {} };

@@ -41,7 +41,38 @@ async function inPage([name, settings]: [Pledged, Settings]): Promise<{ numbers:
   return { numbers: await page.pledges[name]!.compute(page.resnext, settings), threads };
 }
 
+/** What opening a session throws; runs in the page. */
+async function refusal(settings: Settings): Promise<string> {
+  const page = globalThis as unknown as { resnext: Package; pledges: Readonly<Record<string, Pledge>> };
+  const opened = page.pledges['the logits of a network']!.compute(page.resnext, settings);
+  return opened.then(
+    () => 'nothing',
+    (error: Error) => error.message,
+  );
+}
+
 describe.skipIf(noChromium)('in Chromium', () => {
+  test.each<[string, Settings, RegExp | undefined, RegExp]>([
+    [
+      'a worker',
+      {},
+      /wasm-worker/,
+      /^ONNX Runtime's worker failed to load.* Install it with `npm install onnxruntime-web`/,
+    ],
+    ['WebAssembly', {}, /\.wasm$/, /^ONNX Runtime's WebAssembly did not load: .* Serve the ort-wasm-\*\.wasm files/],
+    ['threads', { threads: 2 }, undefined, /^threads is 2, but a page has 1 unless it is sent with the headers/],
+    ['a provider', { providers: ['cuda'] }, undefined, /^There is no execution provider "cuda" here; choose from wasm/],
+  ])('a page without %s is told what to do', async (_, settings, missing, message) => {
+    const all = await packagePages();
+    await withPage(
+      (path) => (missing?.test(path) ? undefined : all(path)),
+      async (page) => {
+        await loadPackage(page);
+        expect(await page.evaluate(refusal, settings)).toMatch(message);
+      },
+    );
+  });
+
   const keep = async (which: readonly Pledged[], settings: Settings, threads: number, options: PageOptions) =>
     withPage(
       await packagePages(),

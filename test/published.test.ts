@@ -1,6 +1,7 @@
 /**
- * State dicts in everybody's names: recognized, taken, run on the runtime against PyTorch's logits (`src/zoo/golden`), and
- * written again. The numbers in the golden tensors follow from their places, as `make.py` says.
+ * State dicts in every naming scheme are recognized, imported, compared with PyTorch's logits on the runtime
+ * (`src/checkpoints/golden`), and written back. The numbers in the golden tensors follow from their indices, as in
+ * `make.py`.
  */
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
@@ -37,7 +38,7 @@ function goldenTensor(name: string, seed: number, dims: readonly number[]): Tens
   return tensor('float32', dims, Float32Array.from(numbers(seed, elements(dims)), value));
 }
 
-/** Tensors as a file would hold them; `read` are the names of those that were read. */
+/** Tensors as if stored in a file; `read` collects the names of those that were read. */
 function stored(tensors: ReadonlyMap<string, Tensor>, read: string[] = []): Map<string, StoredTensor> {
   return new Map(
     Array.from(tensors, ([name, whole]) => {
@@ -59,7 +60,7 @@ const senet = { ...small, stem: 'deep', stemWidth: 64, attention: 'se', halvedSp
 const imagenet: ResNeXtOptions = { depths: [1, 2, 1, 1], cardinality: 8, baseWidth: 4, width: 64 };
 const cifar: ResNeXtOptions = { depths: [1, 2, 1], cardinality: 2, baseWidth: 16, width: 64, stem: 'cifar' };
 
-/** Golden case, layout, config, and a hint where tensors do not tell. */
+/** Golden case, layout, config, and a hint if the tensors are ambiguous. */
 const expected: [name: string, layout: string, config: ResNeXtOptions, hint?: string][] = [
   ['torchvision', 'torchvision', { ...imagenet, cardinality: 4, baseWidth: 8 }],
   ['resnet, in parallel', 'torchvision', { depths: [1, 1, 1, 1], cardinality: 1, baseWidth: 64, width: 64 }],
@@ -97,16 +98,16 @@ test('every golden case is expected', () => {
 describe.each(expected)('%s', (name, layout, config, hint = '') => {
   const full = resnext({ ...config, classes: 5 }).config;
 
-  test('is recognized, and its logits are PyTorch’s', async () => {
+  test('is recognized, and has PyTorch’s logits', async () => {
     const read: string[] = [];
-    const taken = importWeights(stored(golden(name), read), { hint });
-    expect(taken.config).toEqual(full);
-    expect(taken.report).toMatchObject({ layout, adapted: [], unexpected: [], missing: [], converted: {} });
-    expect(taken.report.loaded).toBe(withoutCounts(taken.weights).size);
+    const imported = importWeights(stored(golden(name), read), { hint });
+    expect(imported.config).toEqual(full);
+    expect(imported.report).toMatchObject({ layout, adapted: [], unexpected: [], missing: [], converted: {} });
+    expect(imported.report.loaded).toBe(withoutCounts(imported.weights).size);
     expect(new Set(read).size).toBe(read.length);
 
-    const model = resnext({ ...taken.config, inputSize: 32 });
-    setWeights(model, taken.weights);
+    const model = resnext({ ...imported.config, inputSize: 32 });
+    setWeights(model, imported.weights);
     const images = goldenInput(2 * 3 * 32 * 32);
     const session = await Session.open(model.graph, { threads: 1 });
     const { data } = (await session.run(new Map([['input', tensor('float32', [2, 3, 32, 32], images)]]))).get(
@@ -116,7 +117,7 @@ describe.each(expected)('%s', (name, layout, config, hint = '') => {
     expect(relativeError({ data }, { data: Float64Array.from(cases[name]!.logits) })).toBeLessThan(1e-5);
   });
 
-  test.skipIf(layout === 'torch7')('is written as it was', () => {
+  test.skipIf(layout === 'torch7')('is written back unchanged', () => {
     const { config: found, weights } = importWeights(stored(golden(name)), { hint });
     const written = writeStateDict(resnext(found), weights, layout, 7);
     const names = Object.keys(cases[name]!.tensors).map((key) => key.replace(/^module\./, ''));
@@ -124,8 +125,8 @@ describe.each(expected)('%s', (name, layout, config, hint = '') => {
   });
 });
 
-describe('a random net', () => {
-  /** What tensors tell of a config. */
+describe('a random network', () => {
+  /** The part of a config that tensors reveal. */
   const told = ({ depths, cardinality, baseWidth, width, stem, ...config }: ResNeXtConfig) => ({
     ...{ depths, cardinality, width, stem },
     branches: depths.map((_, s) => branchWidth(width * 2 ** s, baseWidth)),
@@ -136,7 +137,7 @@ describe('a random net', () => {
     ...{ classes: config.classes, inputChannels: config.inputChannels },
   });
 
-  test('is recognized in every layout that has names for it', () => {
+  test('is recognized in every layout that can name it', () => {
     const written = new Map(layoutNames.map((layout) => [layout, 0]));
     fc.assert(
       fc.property(smallConfig, (drawn) => {
@@ -154,7 +155,7 @@ describe('a random net', () => {
     expect(Math.min(...written.values())).toBeGreaterThan(0);
   });
 
-  /** Whether a layout has names for a net; if so, the net comes back from them. */
+  /** Whether a layout can name a network; if so, expects it to be recognized. */
   function isGivenBack(model: Model, layout: string): boolean {
     const weights = initialWeights(model, 1);
     let named: Map<string, Tensor>;
@@ -170,7 +171,7 @@ describe('a random net', () => {
     expect(found.config.antialias).toBe(antialias);
     const given = withoutCounts(found.weights);
     expect([...given.values()]).toEqual([...weights.values()]);
-    const isSame = depths.length > 1 || layout !== 'mmpretrain'; // whose one stage has no pool to show D by
+    const isSame = depths.length > 1 || layout !== 'mmpretrain'; // a single stage has no pooling that reveals shortcut D
     if (isSame) expect(given).toEqual(weights);
     expect(found.report.unexpected).toEqual([]);
     return true;

@@ -1,8 +1,8 @@
 /**
- * The same numbers as PyTorch in float32: all networks in forms A, B and C on ONNX Runtime, with the training step as
- * it runs, against PyTorch's float64. The gradient of a tensor may be three times as far off as PyTorch's own in
- * float32, which the golden files state, and 1e-6 for tensors where PyTorch was lucky.
- * The networks start from random weights, trained ones, or ones whose maps vary little around large means.
+ * PyTorch's results in float32: all networks in forms A, B and C on ONNX Runtime, with the training step as it is used,
+ * compared with PyTorch's float64 results. The error of a gradient may be three times that of PyTorch in float32, which
+ * the golden files contain, but at least 1e-6, for tensors where PyTorch is accidentally accurate.
+ * The networks start from random weights, trained weights, or weights whose maps vary little around large means.
  */
 import { describe, expect, test } from 'vitest';
 import type { Graph } from '../src/graph/graph.ts';
@@ -30,7 +30,7 @@ const lowerings = {
   blocks: (graph: Graph) => lowerBlocked(graph, block),
 };
 
-/** Opens a graph in ONNX Runtime for as long as `use` takes. */
+/** Opens a graph in ONNX Runtime, calls `use`, and closes it. */
 async function onRuntime<T>(graph: Graph, use: (run: Run) => Promise<T>): Promise<T> {
   const session = await Session.open(graph, { threads: 1 });
   try {
@@ -60,23 +60,23 @@ describe.each(networks)('%s', (name) => {
     expectNear(gradients(network, first), golden, 'grad.', (key) => 3 * own[key]! + 1e-6);
     expectNear(joined(model, first, '.next'), golden, 'after.', () => 1e-6);
     expect(relativeError(losses, golden.get('losses'))).toBeLessThan(1e-4);
-    // Nothing keeps the later steps away from a ReLU's kink: at one flip a small gradient changes by a hundredth.
+    // Later steps may be close to a ReLU's kink, where a single flip changes a small gradient by a hundredth.
     expectNear(final, golden, 'final.', () => 2e-3);
   });
 });
 
-describe('of several largest values in a window of the max-pool, the first has the gradient', async () => {
+describe('the gradient of max pooling goes to the first of several equal maxima', async () => {
   const network = await openNetwork('ties', 'C');
   const { golden } = network;
   const own = golden.metadata<Record<string, number>>('gradientError');
   const bound = (key: string) => 3 * own[key]! + 1e-6;
 
-  test.each(['conv1.weight', 'input'])('the gradient by %s would differ if the last had it', (key) => {
+  test.each(['conv1.weight', 'input'])('the gradient of %s would differ if it went to the last', (key) => {
     const distance = relativeError(golden.get(`last.${key}`), golden.get(`grad.${key}`));
     expect(distance).toBeGreaterThan(10_000 * bound(key));
   });
 
-  test.each(Object.entries(lowerings))('the gradient by the images, %s', async (_, lower) => {
+  test.each(Object.entries(lowerings))('the gradient of the images, %s', async (_, lower) => {
     const feeds = new Map(['input', 'targets'].map((key) => [key, golden.get(key)]));
     const results = await onRuntime(lower(inputGradientGraph(network)), async (run) => run(feeds));
     expect(relativeError(results.get('input.gradient')!, golden.get('grad.input'))).toBeLessThanOrEqual(bound('input'));

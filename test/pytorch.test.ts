@@ -1,6 +1,6 @@
 /**
- * The same numbers as PyTorch in float64: all networks in forms A, B and C from the weights, images and targets in
- * `test/golden`, with the interpreter on the training graph as it is written; and the optimizer by itself.
+ * PyTorch's results in float64: all networks in forms A, B and C with the weights, images and targets in `test/golden`,
+ * from the interpreter on the training graph before lowering; and the optimizer by itself.
  */
 import { describe, expect, test } from 'vitest';
 import { Builder } from '../src/graph/builder.ts';
@@ -39,14 +39,14 @@ describe.each(networks)('%s', (name) => {
     expectNear(joined(model, results, '.next'), golden, 'after.', () => 1e-12);
   });
 
-  test("the names of the weights are torchvision's, or timm's where torchvision has none", async () => {
+  test("weights have torchvision's names, or timm's where torchvision has none", async () => {
     const { golden, model } = await openNetwork(name, 'A');
     const names = [...golden.under('state.').keys()];
     expect([...stateDict(model, golden.under('state.')).keys()].sort()).toEqual(names.sort());
   });
 });
 
-test.each(networksWithInputGradient)('%s, the gradient by the images', async (name) => {
+test.each(networksWithInputGradient)('%s, the gradient of the images', async (name) => {
   const network = await openNetwork(name, 'C');
   const feeds = new Map(['input', 'targets'].map((key) => [key, network.golden.get(key)]));
   const dx = interpret(inputGradientGraph(network), feeds).get('input.gradient')!;

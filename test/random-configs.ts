@@ -1,10 +1,10 @@
-/** Random small ResNeXts, for properties that hold for all of them. */
+/** Random small ResNeXts for property tests. */
 
 import fc from 'fast-check';
 import { branchWidth, type ResNeXtConfig, resolveConfig } from '../src/model/config.ts';
 import { stems } from '../src/model/stems.ts';
 
-/** Anything but the form; small enough for the interpreter. Options that exclude one another are not drawn together. */
+/** Every option except the form, small enough for the interpreter, without combinations that are invalid. */
 export const smallConfig: fc.Arbitrary<Omit<ResNeXtConfig, 'form'>> = fc
   .record({
     depths: fc.array(fc.integer({ min: 1, max: 2 }), { minLength: 1, maxLength: 3 }),

@@ -1,4 +1,4 @@
-/** Ends a run with one plain line, for scripts that read the output: `123 passed, 0 failed, 4 skipped`. */
+/** Ends the output with one plain line for scripts: `123 passed, 0 failed, 4 skipped`. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 class CountReporter implements Reporter {
@@ -6,7 +6,7 @@ class CountReporter implements Reporter {
     const counts = { passed: 0, failed: unhandled.length, skipped: 0, pending: 0 };
     for (const module of modules) {
       for (const test of module.children.allTests()) counts[test.result().state] += 1;
-      // A file that breaks outside its tests, or before it has any, fails as one.
+      // A file that fails outside of its tests counts as one failure.
       if (module.errors().length > 0) counts.failed += 1;
     }
     const { passed, failed, skipped, pending } = counts;
@@ -14,5 +14,5 @@ class CountReporter implements Reporter {
   }
 }
 
-// biome-ignore lint/style/noDefaultExport: vitest takes a reporter as a file's default export.
+// biome-ignore lint/style/noDefaultExport: vitest loads a reporter from a default export.
 export default CountReporter;

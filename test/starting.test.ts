@@ -1,6 +1,5 @@
 /**
- * `resnext train` as newcomers begin: with hardly any images, from weights of others for other images, or from a
- * model that is of no use.
+ * `resnext train` for newcomers: with very few images, from external weights for other images, or from a useless model.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +16,8 @@ let dir: string;
 let images: string;
 let runs = 0;
 
-/** Weights as others save them, without a description; `value` takes the place of every number. */
-async function foreign(name: string, inputChannels: number, value?: number): Promise<string> {
+/** External weights, without a description. If `value` is given, it replaces every number. */
+async function externalWeights(name: string, inputChannels: number, value?: number): Promise<string> {
   const model = resnext({ depths: [1, 1, 1], cardinality: 2, baseWidth: 8, width: 16, classes: 5, inputChannels });
   const weights = initialWeights(model, 1);
   if (value !== undefined) for (const { data } of weights.values()) (data as Float32Array).fill(value);
@@ -54,25 +53,25 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 
-describe('from weights of others', () => {
+describe('from external weights', () => {
   let source: string;
   let tuned: Tried;
   beforeAll(async () => {
-    source = await foreign('cats.safetensors', 3);
+    source = await externalWeights('cats.safetensors', 3);
     tuned = await tune(source);
   }, 60_000);
 
-  it('says on standard error how they were taken', () => {
+  it('prints on standard error how they were imported', () => {
     expectDone(tuned);
-    expect(tuned.stderr).toMatch(/^resnext\[1,1,1\]_2x8d_w16, in the names of torchvision: \d+ tensors taken\.\n/);
-    expect(tuned.stderr).toContain('Images are prepared as is usual: 224 x 224 pixels.\n');
+    expect(tuned.stderr).toMatch(/^resnext\[1,1,1\]_2x8d_w16: loaded \d+ tensors named as in torchvision\.\n/);
+    expect(tuned.stderr).toContain('Using the default preprocessing: 224 x 224 pixels.\n');
   });
 
-  it('takes all of eight images as a batch', () => {
+  it('uses all of eight images as one batch', () => {
     expect(tuned.stdout).toContain('8 images to train on in batches of 8, 2 to validate on\n');
   });
 
-  it('names a batch that fits where a larger one was asked for', async () => {
+  it('suggests a batch size if the requested one is too large', async () => {
     const { code, stderr } = await tune(source, '--batch', '32');
     expect(code).toBe(1);
     expect(stderr).toContain(
@@ -80,35 +79,39 @@ describe('from weights of others', () => {
     );
   });
 
-  it('probes without images to validate on', async () => {
+  it('probes without validation images', async () => {
     const { out, ...ended } = await tune(source, '--linear-probe', '--validation', '0');
     expectDone(ended);
     expect(ended.stdout).toContain('10 images to train on in batches of 10, 0 to validate on\n');
     expect((await loadModel(out)).description.classes).toEqual(['blue', 'red']);
   });
 
-  it('says how parts are separated', async () => {
+  it('explains how to separate parts', async () => {
     const { stderr } = await tune(source, '--freeze', 'stem layer1');
-    expect(stderr).toContain('parts are separated by commas, as in stem,layer1.');
+    expect(stderr).toContain('separate groups by commas, as in stem,layer1.');
   });
 
-  it('tells them in the start event under --json, and not of a model of this package', async () => {
-    const [foreign, own] = [await tune(source, '--json'), await tune(tuned.out, '--json')];
+  it('reports them in the start event with --json, but not for models of this package', async () => {
+    const [external, own] = [await tune(source, '--json'), await tune(tuned.out, '--json')];
     const start = ({ stdout }: Ended) => JSON.parse(stdout.split('\n')[0]!);
-    expect(foreign.stderr).toBe('');
-    expect(start(foreign)).toMatchObject({ event: 'start', batch: 8 });
-    expect(start(foreign).notes[0]).toMatch(/in the names of torchvision/);
+    expect(external.stderr).toBe('');
+    expect(start(external)).toMatchObject({ event: 'start', batch: 8 });
+    expect(start(external).notes[0]).toMatch(/named as in torchvision/);
     expect(start(own)).not.toHaveProperty('notes');
   });
 });
 
 describe('from a stem for other images', () => {
-  it('names the option, which adapts it', async () => {
-    const four = await foreign('four.safetensors', 4);
-    expect((await tune(four)).stderr).toMatch(/has a stem for 4 channels.*inputChannels: 3 \(--input-channels 3 /);
+  it('names the option that adapts it', async () => {
+    const four = await externalWeights('four.safetensors', 4);
+    expect((await tune(four)).stderr).toMatch(
+      /has a stem for 4 channels, but expected 1 or 3\. Adapt it with inputChannels: 3 \(train --input-channels 3\)/,
+    );
     const adapted = await tune(four, '--input-channels', '3');
     expectDone(adapted);
-    expect(adapted.stderr).toContain('The stem goes from 4 to 3 input channels');
+    expect(adapted.stderr).toContain(
+      'Adapted the stem from 4 to 3 input channels by repeating and scaling its filters.',
+    );
     const { config, preprocessing } = (await loadModel(adapted.out)).description;
     expect([config.inputChannels, preprocessing.channels]).toEqual([3, 3]);
     const grayscale = await tune(adapted.out, '--input-channels', '1');
@@ -126,13 +129,13 @@ describe('from a stem for other images', () => {
   }, 60_000);
 
   it('settles the rest', async () => {
-    const { stderr } = await tune(await foreign('cats.safetensors', 3), '--zero-init-last');
+    const { stderr } = await tune(await externalWeights('cats.safetensors', 3), '--zero-init-last');
     expect(stderr).toContain('--zero-init-last cannot be combined with --from: ');
   });
 });
 
-test('a model that gives NaN is told from a learning rate that is too large', async () => {
-  const { code, stderr } = await tune(await foreign('broken.safetensors', 3, Number.NaN));
+test('a model that outputs NaN is distinguished from a learning rate that is too large', async () => {
+  const { code, stderr } = await tune(await externalWeights('broken.safetensors', 3, Number.NaN));
   expect(code).toBe(1);
   expect(stderr).toMatch(/broken\.safetensors", the model to start from, gives NaN for the first images/);
   expect(stderr).not.toContain('learning rate');

@@ -1,4 +1,4 @@
-/** What `resnext summary` says of stems and blocks. */
+/** How `resnext summary` describes stems and blocks. */
 import { expect, test } from 'vitest';
 import { json } from './command.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The library by itself. Training learns, the same from every form, and to the bit from the same seed; convolution on
- * plain tensors is the same by its definition and on the runtime.
+ * The library without the command line. Training learns, the same in every form, and bit-identically from the same
+ * seed; convolution on plain tensors matches its definition on the runtime.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -31,7 +31,7 @@ const count = 30;
 let dir: string;
 let folder: string;
 
-/** Grayscale noise over stripes in one direction, or none; they are shifted from image to image. */
+/** Grayscale noise over stripes in one direction, or none, with a different shift in each image. */
 async function paint(label: number, i: number): Promise<void> {
   const random = seeded(100 * label + i);
   const shift = random.integer(0, 7);
@@ -63,8 +63,8 @@ interface Run {
 }
 
 let runs = 0;
-const net = { variant: 'resnext11_4x16d_w16', size: 16 };
-const base = { ...net, epochs: 3, batch: 8, learningRate: 0.005, workers: 2, threads: 1 };
+const small = { variant: 'resnext11_4x16d_w16', size: 16 };
+const base = { ...small, epochs: 3, batch: 8, learningRate: 0.005, workers: 2, threads: 1 };
 
 /** What a run tells, sorted by kind. With `stopAt`, it is interrupted after that step. */
 async function trainRun(given: Partial<TrainOptions> = {}, stopAt = Number.POSITIVE_INFINITY): Promise<Run> {
@@ -105,12 +105,12 @@ describe('learning', () => {
     formC = await trainRun();
   }, 60_000);
 
-  it('keeps a fifth of every class to validate on', () => {
+  it('keeps a fifth of each class for validation', () => {
     expect(formC.events.start[0]).toMatchObject({ classes, train: 96, validation: 24, stepsPerEpoch: 12 });
   });
 
-  /** Rounding differs from form to form, and training makes it grow: here from 1e-7 of the loss to 1e-3 in 36 steps. */
-  it('tells four patterns apart after three epochs, in forms C and A alike', async () => {
+  /** Rounding differs between forms, and training amplifies it: here from 1e-7 of the loss to 1e-3 in 36 steps. */
+  it('distinguishes four patterns after three epochs, in forms C and A', async () => {
     const formA = await trainRun({ form: 'A' });
     for (const { events } of [formA, formC]) expect(events.epoch.at(-1)!.validation!.top1).toBeGreaterThan(90);
     expect(losses(formA)).toHaveLength(36);
@@ -118,7 +118,7 @@ describe('learning', () => {
     expect(relativeDifference(losses(formA), losses(formC))).toBeLessThan(tolerance);
   });
 
-  it('comes to the same weights, to the bit, with 0, 1 and 2 workers, and without images kept', async () => {
+  it('reaches bit-identical weights with 0, 1 and 2 workers, and without the image cache', async () => {
     const expected = await digestOf(formC);
     for (const given of [{ workers: 0 }, { workers: 1 }, { cache: 0 }]) {
       expect(await digestOf(await trainRun(given))).toBe(expected);
@@ -126,7 +126,7 @@ describe('learning', () => {
     expect(await digestOf(await trainRun({ seed: 2 }))).not.toBe(expected);
   });
 
-  it('goes on from an interruption to the same weights, to the bit', async () => {
+  it('resumes to bit-identical weights', async () => {
     const stopped = await trainRun({}, 17);
     expect(stopped.events.end).toMatchObject([{ interrupted: true, epochs: 1 }]);
     const { events, onEvent } = listener();
@@ -172,7 +172,7 @@ describe('learning', () => {
     expect(await digestOf(stopped)).toBe(await digestOf(whole));
   });
 
-  it('goes on in another form', async () => {
+  it('can resume in another form', async () => {
     const stopped = await trainRun({ form: 'A' }, 17);
     const { events, onEvent } = listener();
     await resume(stopped.out, { form: 'B' }, { onEvent });
@@ -180,8 +180,8 @@ describe('learning', () => {
     expect(relativeDifference(all, losses(formC))).toBeLessThan(tolerance);
   });
 
-  /** Targets of 0.7 and three times 0.1 have an entropy, and no loss is below it. */
-  it('with smoothed labels never falls below the entropy of the targets', async () => {
+  /** The loss cannot be below the entropy of the targets, 0.7 and three times 0.1. */
+  it('never has a loss below the entropy of smoothed labels', async () => {
     const { events } = await trainRun({ labelSmoothing: 0.4, learningRate: 0.05 });
     const entropy = -(0.7 * Math.log(0.7) + 3 * 0.1 * Math.log(0.1));
     const { loss, top1 } = events.epoch.at(-1)!;
@@ -191,7 +191,7 @@ describe('learning', () => {
   });
 });
 
-/** 120 images in batches of 60: two steps an epoch, at 0, 1/8, 2/8, … of four epochs. */
+/** 120 images in batches of 60: two steps per epoch, at 0, 1/8, 2/8, … of four epochs. */
 describe('the learning rate', () => {
   const half = Math.SQRT1_2;
   it.each([
@@ -220,7 +220,7 @@ describe('the learning rate', () => {
 
 describe('Trainer', () => {
   const random = seeded(7);
-  const model = (form: Form) => resnext({ ...variant(net.variant), classes: 4, inputSize: net.size, form });
+  const model = (form: Form) => resnext({ ...variant(small.variant), classes: 4, inputSize: small.size, form });
   const open = async (form: Form, weights: Weights) =>
     Trainer.open(model(form), weights, {
       batch: 4,
@@ -235,7 +235,7 @@ describe('Trainer', () => {
     return trainer.loss[0]!;
   };
 
-  it.each(['A', 'B', 'C'] as const)('hands its state to another, in form %s', async (form) => {
+  it.each(['A', 'B', 'C'] as const)('can pass its state to another, in form %s', async (form) => {
     const first = await open(form, initialWeights(model(form), 1));
     for (let i = 0; i < 3; i++) await step(first);
     const second = await open(form, first.weights);
@@ -252,7 +252,7 @@ describe('convolution', () => {
   const [x, w, bias] = [random.tensor([2, 6, 9, 8]), random.tensor([9, 2, 3, 3]), random.tensor([9])];
   const options = { bias, groups: 3, stride: 2, padding: [1, 0, 1, 2], dilation: [1, 2] } as const;
 
-  it('is the same in float64 by its definition and in float32 on the runtime', async () => {
+  it('in float32 on the runtime matches its definition in float64', async () => {
     const y = convolution(x, w, options);
     expect(y.dims).toEqual([2, 9, 5, 3]);
     expect(relativeError(await runConvolution(x, w, options), y)).toBeLessThan(1e-6);
@@ -270,7 +270,7 @@ describe('convolution', () => {
     [6, 8, 3, '3 groups do not divide the 8 filters.'],
     [8, 8, 2, 'input has 8 channels, but its weight expects 2 per group × 2 groups = 4.'],
     [6, 9, 1.5, 'group = 1.5 should be a whole number ≥ 1.'],
-  ])('from %i channels to %i in %d groups is refused, with the reason', async (channels, filters, groups, reason) => {
+  ])('from %i channels to %i in %d groups is refused with a reason', async (channels, filters, groups, reason) => {
     const [x, w] = [random.tensor([1, channels, 5, 5]), random.tensor([filters, 2, 3, 3])];
     const refusal = new UsageError(`Conv "convolution": ${reason}`);
     expect(() => convolution(x, w, { groups })).toThrow(refusal);

@@ -1,6 +1,6 @@
 /**
- * The folder for transformers.js in a browser, which runs it in WebAssembly: it takes the 32-bit file, and on images of
- * the net's size it gives this package's probabilities. Skipped, and said so, where there is no Chromium.
+ * The folder for transformers.js in a browser, in WebAssembly: it loads the 32-bit file, and for images of the
+ * network's size it returns this package's probabilities. Skipped, with a note, without Chromium.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,13 +28,13 @@ interface Answer {
   readonly score: number;
 }
 
-/** What runs in the page, as text, since the test runner would rewrite its import. */
+/** The page's script, as text because the test runner would rewrite its import. */
 const program = `(async () => {
   const { env, pipeline } = await import('/library/transformers.min.js');
   Object.assign(env, { allowRemoteModels: false, allowLocalModels: true, localModelPath: '/models/' });
   Object.assign(env, { useBrowserCache: false, useWasmCache: false });
   env.backends.onnx.wasm.wasmPaths = '/runtime/';
-  const classify = await pipeline('image-classification', 'net', { device: 'wasm' });
+  const classify = await pipeline('image-classification', 'model', { device: 'wasm' });
   const answers = [];
   for (const name of ${JSON.stringify(images)}) answers.push(await classify('/images/' + name, { top_k: 5 }));
   return answers;
@@ -59,7 +59,7 @@ test.skipIf(noChromium)(
       description: { variant: 'small', config: model.config, classes, preprocessing, metrics: {} },
       ...{ graph: model.graph, weights },
     };
-    await exportTransformers(join(folder, 'net'), saved);
+    await exportTransformers(join(folder, 'model'), saved);
 
     const roots: Readonly<Record<string, string>> = {
       library: local('../node_modules/@huggingface/transformers/dist'),
@@ -77,7 +77,7 @@ test.skipIf(noChromium)(
     };
     const answers = await withPage(pages, (page) => page.evaluate<Answer[][]>(program));
 
-    expect(asked).toContain('/models/net/onnx/model.onnx');
+    expect(asked).toContain('/models/model/onnx/model.onnx');
     const classifier = await Classifier.open(saved);
     for (const [i, name] of images.entries()) {
       const ours = await classifier.classify(local(`../examples/images/unseen/${name}`), { top: 5 });

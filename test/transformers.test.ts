@@ -1,8 +1,8 @@
 /**
- * The folder that `exportTransformers` writes, opened by transformers.js itself, without a network. On images of the
- * net's size both give the same probabilities. Where images are resized they differ by what its resizing does, in Node:
- * "lanczos" filters as Pillow does up to rounding, "bilinear" and "bicubic" look at the nearest 4 or 16 pixels only,
- * however much smaller the image becomes. A net with initial weights, as here, minds that less than a trained one.
+ * The folder written by `exportTransformers`, opened by transformers.js itself, offline. For images of the network's
+ * input size, both return the same probabilities. If images are resized, they differ because of transformers.js's
+ * resizing in Node: "lanczos" equals Pillow's filter up to rounding, but "bilinear" and "bicubic" only read the nearest
+ * 4 or 16 pixels, even when downscaling. The initial weights used here are less sensitive to this than trained ones.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A net of ten classes with initial weights, the last ones ten times as large, so that it is sure of itself. */
+/**
+ * A network with ten classes and initial weights. Those of the head are ten times larger, for confident predictions.
+ */
 function saved(given: Partial<Preprocessing> = {}): SavedModel {
   const preprocessing = { ...preprocessingFor({ images: 'small', size: 32, channels: given.channels ?? 3 }), ...given };
   const model = resnext({
@@ -65,14 +67,14 @@ function saved(given: Partial<Preprocessing> = {}): SavedModel {
 
 let folders = 0;
 async function exported(model: SavedModel, options?: ExportTransformersOptions): Promise<string> {
-  const name = `net-${folders++}`;
+  const name = `model-${folders++}`;
   await exportTransformers(join(folder, name), model, options);
   return name;
 }
 
 const json = (name: string, file: string) => JSON.parse(readFileSync(join(folder, name, file), 'utf8'));
 
-/** The five likeliest classes by transformers.js, and by this package. */
+/** The top five classes of transformers.js and of this package. */
 async function answers(
   name: string,
   model: SavedModel | string,
@@ -90,13 +92,13 @@ async function answers(
   return results;
 }
 
-/** How far the five probabilities are apart; the classes and their order are the same. */
+/** The largest difference of the five probabilities. Expects the same classes in the same order. */
 function expectSameOrder({ theirs, ours }: { theirs: ImageClassificationOutput; ours: Prediction[] }): number {
   expect(theirs.map(({ label }) => label)).toEqual(ours.map(({ label }) => label));
   return Math.max(...theirs.map(({ score }, i) => Math.abs(score - ours[i]!.probability)));
 }
 
-/** The images larger and no longer square. */
+/** The images, enlarged and no longer square. */
 const enlarged = (): Promise<Uint8Array<ArrayBuffer>[]> =>
   Promise.all(
     photos.map(async (bytes) => {
@@ -105,7 +107,7 @@ const enlarged = (): Promise<Uint8Array<ArrayBuffer>[]> =>
     }),
   );
 
-test('says what it is and how it wants its images', async () => {
+test('the config files describe the model and its preprocessing', async () => {
   const name = await exported(saved({ resize: 37, interpolation: 'bicubic' }));
   const config = json(name, 'config.json');
   expect(config).toMatchObject({
@@ -121,7 +123,7 @@ test('says what it is and how it wants its images', async () => {
   });
 });
 
-test('images of the net’s size: the same five classes in the same order, probabilities to 1e-6', async () => {
+test('images of the network’s size: the same top five in the same order, probabilities within 1e-6', async () => {
   const model = saved();
   const differences = (await answers(await exported(model), model, photos)).map(expectSameOrder);
   expect(differences).toHaveLength(12);
@@ -137,7 +139,7 @@ test.each(['lanczos', 'bilinear', 'bicubic'] as const)(
   },
 );
 
-test('a net that sees grayscale takes the same images, to the rounding of grayscale to bytes', async () => {
+test('a grayscale network accepts the same images, up to the rounding of grayscale to bytes', async () => {
   const model = saved({ channels: 1 });
   const name = await exported(model);
   expect(json(name, 'preprocessor_config.json').image_mean).toHaveLength(3);
@@ -145,7 +147,7 @@ test('a net that sees grayscale takes the same images, to the rounding of graysc
   expect(Math.max(...differences)).toBeLessThan(1e-3);
 });
 
-test('a net whose weights lie beside the graph, which this package opens too', async () => {
+test('a network with external weights, which this package also opens', async () => {
   const name = await exported(saved(), { externalAbove: 0 });
   expect(existsSync(join(folder, name, 'onnx/model.onnx_data'))).toBe(true);
   const file = join(folder, name, 'onnx/model.onnx');
@@ -154,14 +156,16 @@ test('a net whose weights lie beside the graph, which this package opens too', a
   expect(Math.max(...differences)).toBeLessThan(1e-6);
 });
 
-test('a net that reads other channels than colors or grayscale is refused', async () => {
+test('a network for neither color nor grayscale is refused', async () => {
   const model = resnext({ depths: [1], cardinality: 8, baseWidth: 16, width: 16, classes: 2, inputChannels: 4 });
   const { description } = saved();
   const refused = exported({ graph: model.graph, description: { ...description, config: model.config } });
-  await expect(refused).rejects.toThrow('transformers.js gives images of 3 channels, but the net reads 4.');
+  await expect(refused).rejects.toThrow(
+    'The network has 4 input channels, but transformers.js provides images with 3.',
+  );
 });
 
-test('a net without classes is refused', async () => {
+test('a network without classes is refused', async () => {
   const { graph, weights, description } = saved();
   const model = {
     graph,
@@ -169,5 +173,7 @@ test('a net without classes is refused', async () => {
     description: { ...description, config: { ...description.config, classes: 0 } },
   };
   await expect(exported(model)).rejects.toThrow(UsageError);
-  await expect(exported(model)).rejects.toThrow('The model (small) has no classes, so there is nothing to classify.');
+  await expect(exported(model)).rejects.toThrow(
+    'The model (small) has no classes, but image classification needs at least 1.',
+  );
 });

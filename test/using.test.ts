@@ -1,4 +1,4 @@
-/** `classify`, `features` and `evaluate` as they are typed: every source of images, every format that comes out. */
+/** `classify`, `features` and `evaluate` on the command line: every source of images, every output format. */
 import { spawn } from 'node:child_process';
 import {
   cpSync,
@@ -50,14 +50,14 @@ afterAll(() => rmSync(dir, { recursive: true }));
 const classify = (...args: string[]): Promise<Ended> => run('classify', ...args, '--model', model);
 const images = (results: readonly Classified[]): string[] => results.map(({ image }) => image);
 
-/** It ends with 1 and says why in one line, without a stack. */
+/** Expects exit code 1 and an error message on one line, without a stack. */
 function expectError({ code, stdout, stderr }: Ended, message: RegExp): void {
   expect(stderr).toMatch(message);
   expect(stderr).toMatch(/^error .*\.\n$/);
   expect([code, stdout]).toEqual([1, '']);
 }
 
-/** What the command prints when it is given bytes. */
+/** The output of the command with these bytes on standard input. */
 function withInput(bytes: Uint8Array, ...args: string[]): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, NO_COLOR: '1' } });
   const printed = { stdout: '', stderr: '' };
@@ -70,8 +70,8 @@ function withInput(bytes: Uint8Array, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...printed })));
 }
 
-describe('what can be named', () => {
-  it('a folder, with those below it, and a pattern give the same, in batches too', async () => {
+describe('sources of images', () => {
+  it('a folder, with its subfolders, and a pattern give the same results, also in batches', async () => {
     const [folder, pattern] = await Promise.all([
       json<Classified[]>('classify', photos, '--model', model, '--batch', '5'),
       json<Classified[]>('classify', `${photos}/**/*`, '--model', model),
@@ -107,7 +107,7 @@ describe('what can be named', () => {
     expect([code, stderr]).toEqual([1, `warning ${results[3]!.error}\n`]);
   });
 
-  it('classes, by a file of labels', async () => {
+  it('class names from a labels file', async () => {
     const names = Array.from({ length: 4 }, (_, k) => `label ${k}`);
     const files = { 'list.json': JSON.stringify(names), 'lines.txt': `${names.join('\n')}\n` };
     for (const [name, text] of Object.entries(files)) {
@@ -127,7 +127,7 @@ describe('what can be named', () => {
     expect(stderr).toMatch(/^warning Image "standard input" cannot be read: the file is empty\. /);
   });
 
-  it('not a folder or a pattern without images, standard input twice, or batches of none', async () => {
+  it('refuse a folder or pattern without images, standard input twice, and an empty batch', async () => {
     const empty = join(dir, 'empty');
     mkdirSync(empty);
     expectError(await classify(empty), /Folder ".*empty" holds no images \(\.jpg /);
@@ -143,11 +143,11 @@ describe('what can be named', () => {
   });
 });
 
-describe('what comes out of classify', () => {
+describe('the output of classify', () => {
   const photo = () => join(photos, 'b/frog, 1.jpg');
   const missing = () => join(dir, 'missing.png');
 
-  it('text, JSON, JSON lines and CSV say the same', async () => {
+  it('is the same as text, JSON, JSON lines and CSV', async () => {
     const args = [photo(), missing(), '--top', '2'];
     const [text, document, lines, csv] = await Promise.all([
       classify(...args),
@@ -170,14 +170,14 @@ describe('what comes out of classify', () => {
     expect(csv.stdout).toBe(`image,rank,label,probability,error\n${row(first!, 1)}${row(second!, 2)}${error}`);
   });
 
-  it('a threshold that nothing reaches is said', async () => {
+  it('says that no class reaches the threshold', async () => {
     const args = [photo(), '--threshold', '1'];
-    expect((await classify(...args)).stdout).toBe(`${photo()}\n  no class is as likely as 100 %\n`);
+    expect((await classify(...args)).stdout).toBe(`${photo()}\n  no class reaches 100 %\n`);
     expect((await classify(...args, '--format', 'csv')).stdout).toMatch(/\n".*frog, 1\.jpg",,,,\n$/);
     expect(await json('classify', ...args, '--model', model)).toEqual([{ image: photo(), predictions: [] }]);
   });
 
-  it('goes to a file, in the format that its name ends in', async () => {
+  it('goes to a file, in the format of its extension', async () => {
     for (const [name, start] of [
       ['o.csv', 'image,rank,'],
       ['o.jsonl', '{"image":"'],
@@ -206,7 +206,7 @@ describe('what comes out of classify', () => {
 describe('features', () => {
   const features = (...args: string[]) => run('features', photos, '--model', model, ...args);
 
-  /** The shape and numbers of a .npy file. */
+  /** The shape and contents of a .npy file. */
   function readNpy(path: string): { dims: number[]; data: Float32Array } {
     const bytes = new Uint8Array(readFileSync(path));
     const start = 10 + bytes[8]! + 256 * bytes[9]!;
@@ -218,7 +218,7 @@ describe('features', () => {
     return { dims, data: new Float32Array(bytes.buffer, start) };
   }
 
-  /** The library's, one image after the other. */
+  /** The library's results, image by image. */
   async function expected(stage: Stage): Promise<{ data: Float32Array }> {
     const classifier = await load(model);
     const maps = await classifier.features(paths, { stages: [stage], batchSize: 1 });
@@ -226,7 +226,7 @@ describe('features', () => {
     return { data: Float32Array.from(maps.flatMap((map) => Array.from(map.get(stage)!.data))) };
   }
 
-  it('a vector per image as .npy, with the names beside it', async () => {
+  it('a vector per image as .npy, with the paths in a separate file', async () => {
     const file = join(dir, 'f.npy');
     const { code, stdout } = await features('-o', file, '--batch', '5');
     expect([code, stdout]).toEqual([0, `Wrote ${file}, ${dir}/f.paths.txt: pooled [256] of 12 images.\n`]);
@@ -236,7 +236,7 @@ describe('features', () => {
     expect(readFileSync(join(dir, 'f.paths.txt'), 'utf8')).toBe(paths.map((path) => `${path}\n`).join(''));
   });
 
-  it('maps of several stages, a file for each', async () => {
+  it('maps of several stages, one file each', async () => {
     const file = join(dir, 'maps.npy');
     const result = await json('features', photos, '--model', model, '--stages', 'stem,layer2', '-o', file);
     const files = ['maps.stem.npy', 'maps.paths.txt', 'maps.layer2.npy'].map((name) => join(dir, name));
@@ -252,7 +252,7 @@ describe('features', () => {
     }
   });
 
-  it('Parquet has a column of lists, JSON lines an object each', async () => {
+  it('Parquet has a column of lists, JSON lines one object per image', async () => {
     const [parquet, lines] = [join(dir, 'f.parquet'), join(dir, 'f.jsonl')];
     for (const file of [parquet, lines]) expect((await features('-o', file)).code).toBe(0);
     const file = await asyncBufferFromFile(parquet);
@@ -272,7 +272,7 @@ describe('features', () => {
     expect(relativeError(all, await expected('pooled'))).toBeLessThan(1e-5);
   });
 
-  it('a map in Parquet says its shape', async () => {
+  it('a map in Parquet includes its shape', async () => {
     const path = join(dir, 'map.parquet');
     expect((await features('-o', path, '--stages', 'layer3')).code).toBe(0);
     const [row] = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
@@ -280,7 +280,7 @@ describe('features', () => {
     expect(row!.features).toHaveLength(256 * 8 * 8);
   });
 
-  it('leaves out what cannot be read, and writes nothing where there is nothing', async () => {
+  it('skips unreadable images, and writes nothing if none is left', async () => {
     const [bad, file] = [join(dir, 'bad.png'), join(dir, 'some.npy')];
     writeFileSync(bad, 'no image');
     const { code, stderr } = await features(bad, '-o', file);
@@ -292,18 +292,18 @@ describe('features', () => {
     expect(existsSync(join(dir, 'none.npy'))).toBe(false);
   });
 
-  it('refuses formats and stages that there are not', async () => {
-    expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but features are written as \.npy, /);
+  it('refuses unknown formats and stages', async () => {
+    expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but expected one of \.npy, /);
     expectError(await features('-o', 'a.npy', '--stages', 'conv1'), /--stages has "conv1", but expected stem, layer1/);
     expectError(
       await features('-o', 'a.npy', '--stages', 'layer4'),
-      /no stage "layer4"; it has stem, layer1, layer2, l/,
+      /no stage "layer4"\. Choose from stem, layer1, layer2, l/,
     );
   });
 });
 
 describe('evaluate', () => {
-  it('prints figures, classes and the matrix, and the same as JSON and as a page', async () => {
+  it('prints metrics, classes and the matrix, also as JSON and as a page', async () => {
     const data = join(dir, 'data');
     for (const name of classes) {
       mkdirSync(join(data, `class ${classes.indexOf(name)}`), { recursive: true });
@@ -329,7 +329,7 @@ describe('evaluate', () => {
     expect(html).toContain('Logits averaged over image and mirror image.');
   });
 
-  it('of many classes, lists those that there are images of', async () => {
+  it('with many classes, lists those that have images', async () => {
     const many = join(dir, 'many.onnx');
     await json('export', 'resnext11_4x16d_w16', '--classes', '101', '--size', '32', '-o', many);
     const data = join(dir, 'two of many');

@@ -1,10 +1,10 @@
-/** The files of `src/weights/golden`, what `make.py` says is in them, and how to compare it. */
+/** The files in `src/weights/golden`, their contents according to `make.py`, and how to compare them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { bytesOf } from '../src/tensor.ts';
 import type { StateDict } from '../src/weights/state-dict.ts';
 
-/** A tensor as JSON holds it: its bytes in base64. */
+/** A tensor in JSON: its bytes in base64. */
 export interface Expected {
   readonly name: string;
   readonly dtype: string;
@@ -24,17 +24,17 @@ export const goldenBytes = (file: string): Uint8Array => new Uint8Array(readFile
 
 const { states, files, pickles } = JSON.parse(readFileSync(goldenPath('expected.json'), 'utf8')) as ExpectedFiles;
 
-/** The golden files, each with the tensors that are in it, in order. */
+/** The golden files, each with its tensors in order. */
 export const goldenFiles: readonly (readonly [file: string, tensors: readonly Expected[]])[] = Object.entries(
   files,
 ).map(([file, state]) => [file, states[state]!]);
 
-/** A state dict, all of its tensors read, in the form of `Expected`. */
+/** A state dict in the form of `Expected`, with all tensors read. */
 export const contents = ({ tensors }: StateDict): Expected[] =>
   Array.from(tensors, ([name, stored]) => {
     const { dtype, dims } = stored;
     return { name, dtype, dims, bytes: Buffer.from(bytesOf(stored.read())).toString('base64') };
   });
 
-/** Pickles of the same plain values, of protocols 2 to 5. */
+/** Pickles of the same plain values, in protocols 2 to 5. */
 export const goldenPickles: readonly Uint8Array[] = pickles.map((text) => Uint8Array.from(Buffer.from(text, 'base64')));

@@ -1,4 +1,4 @@
-/** Where a kernel can slide: the convolutions and pools that every operator with a window is tested on. */
+/** The convolutions and pools on which every operator with a window is tested. */
 import type { Attributes } from '../src/graph/ops.ts';
 import { outputDims } from '../src/graph/shapes.ts';
 import { resolveWindow, type WindowAttributes } from '../src/graph/window.ts';
@@ -28,7 +28,9 @@ function convolution(x: Dims, w: Dims, attributes: Partial<Attributes<'Conv'>> =
   return { x, w, y: y as Dims, attributes };
 }
 
-/** Groups, strides, uneven pads, dilations, automatic pads, and pixels that no window meets; then as many at random. */
+/**
+ * Groups, strides, uneven and automatic padding, dilations, pixels outside of all windows; then as many random cases.
+ */
 export const convolutions = (r: Random): ConvolutionCase[] => [
   convolution([2, 3, 5, 7], [4, 3, 3, 3], { pads: [1, 1, 1, 1] }),
   convolution([2, 5, 4, 3], [3, 5, 1, 1]),
@@ -61,7 +63,7 @@ function pool(x: Dims, attributes: PoolAttributes): PoolCase {
   return { x, y: [...x.slice(0, 2), ...(output as Dims)], attributes };
 }
 
-/** Pools without dilations, which AveragePool does not have. */
+/** Pools without dilations, which AveragePool does not support. */
 export const pools = (r: Random): PoolCase[] => [
   pool([2, 3, 6, 7], { kernel_shape: [2, 2], strides: [2, 2] }),
   pool([1, 2, 7, 6], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }),

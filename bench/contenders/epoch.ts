@@ -1,6 +1,7 @@
 /**
- * The training loop as `resnext train` runs it, on a folder of images: read, decode, augment, step. A run is stopped
- * after so many steps; what is given is the mean from the end of one step to the end of another. Started by `children.ts`.
+ * The training loop of `resnext train` on a folder of images: read, decode, augment, step. The run is stopped after a
+ * number of steps; the result is the mean time from the end of one step to the end of the next. Started by
+ * `children.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -15,15 +16,15 @@ interface Settings {
   readonly batch: number;
   readonly threads: number;
   readonly workers: number;
-  /** Steps that are timed. */
+  /** Timed steps. */
   readonly steps: number;
-  /** Steps before them: the runtime's first ones are slow, and the workers are still starting. */
+  /** Untimed steps before them, while the workers start and the runtime is still slow. */
   readonly before: number;
 }
 
 await serve(async (settings: Settings) => ({ facts: {}, step: () => run(settings) }));
 
-/** Milliseconds of a step. */
+/** Mean milliseconds per step. */
 async function run({ data, net, batch, threads, workers, steps, before }: Settings): Promise<number> {
   const out = join(tmpdir(), `resnext-bench-${randomUUID()}`);
   const stop = new AbortController();

@@ -1,4 +1,4 @@
-/** This package at work: training steps, or inference as `Classifier` does it. Started by `children.ts`. */
+/** This package: training steps, or inference as in `Classifier`. Started by `children.ts`. */
 import { initialWeights, type Model, resnext, setWeights, variant } from 'resnext';
 import { cost, lowerInference, Session, tensor, thisMachine } from 'resnext/graph';
 import { Trainer } from 'resnext/train';
@@ -11,15 +11,15 @@ interface Settings {
   readonly net: string;
   readonly batch: number;
   readonly threads: number;
-  /** Another number of classes than the variant's own. */
+  /** Number of classes. Default: the variant's. */
   readonly classes?: number;
-  /** A safetensors file for inference; the logits are then told. */
+  /** A safetensors file for inference, whose logits are then reported. */
   readonly weights?: string;
-  /** Parts that training leaves as they are. */
+  /** Parts to freeze. */
   readonly freeze?: readonly string[];
-  /** Steps per answer, whose mean is given; 1 unless given. */
+  /** Steps per measurement, which is their mean. Default: 1. */
   readonly steps?: number;
-  /** Steps before those, which are not timed. */
+  /** Untimed steps before those. */
   readonly before?: number;
 }
 

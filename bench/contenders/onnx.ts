@@ -1,16 +1,16 @@
-/** An ONNX file run by ONNX Runtime as it comes, in Node or as WebAssembly. */
+/** An ONNX file in plain ONNX Runtime, in Node or WebAssembly. */
 import type * as Ort from 'onnxruntime-common';
 import { images } from './images.ts';
 import type { Task } from './serve.ts';
 
 export interface OnnxSettings {
   readonly file: string;
-  /** Of the input: [N, C, H, W]. */
+  /** Dimensions of the input: [N, C, H, W]. */
   readonly dims: readonly number[];
   readonly threads: number;
 }
 
-/** Its own defaults but for the number of threads. */
+/** Its defaults, except for the number of threads. */
 export async function onnxTask(
   ort: Pick<typeof Ort, 'InferenceSession' | 'Tensor'>,
   { file, dims }: OnnxSettings,

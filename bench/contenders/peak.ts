@@ -1,16 +1,18 @@
 /**
- * ONNX Runtime at what it does best, to see what the cores can do: a chain of equal products, or passes over a large
- * tensor. What leaves the graph is small, since a large output would be copied. Started by `children.ts`.
+ * ONNX Runtime's peak performance: a chain of equal products, or passes over a large tensor. The graph's output is
+ * small, because a large one would be copied. Started by `children.ts`.
  */
 import { Builder, Session, tensor, type Value } from 'resnext/graph';
 import { serve } from './serve.ts';
 
 export interface Work {
-  /** `conv`: 1x1 convolutions, optimized, in the blocked layout. `conv-nchw`: as they stand. `pass`: reads and writes. */
+  /**
+   * `conv`: 1x1 convolutions, optimized, in the blocked layout. `conv-nchw`: not optimized. `pass`: reads and writes.
+   */
   readonly kind: 'conv' | 'conv-nchw' | 'matmul' | 'pass' | 'read';
-  /** Products or passes in a run. */
+  /** Products or passes per run. */
   readonly depth: number;
-  /** [N, C, H, W] of a convolution, [rows, columns] of the others. */
+  /** [N, C, H, W] for convolutions, [rows, columns] for the others. */
   readonly dims: readonly number[];
   readonly threads: number;
 }
@@ -33,7 +35,7 @@ const products: Body = (b, x, dims, depth) => {
   return [b.op('ReduceSum', [y, b.ints([1])], { keepdims: 0 })];
 };
 
-/** One reduction more reads what the last pass wrote; with a depth of 10 that is a twentieth. */
+/** A final reduction reads the output of the last pass; with a depth of 10, that is a twentieth of the work. */
 const passes: Body = (b, x, _, depth) => {
   let y = x;
   for (let i = 0; i < depth; i++) y = b.op('Neg', [y]);

@@ -1,8 +1,8 @@
-/** The child's side of `children.ts`: says that it is ready, then answers every line with a measured step. */
+/** The child's side of `children.ts`: reports that it is ready, then measures a step for every line of input. */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** What is measured: one call of `step`, or the milliseconds that it gives where it measures itself. */
+/** The measured task: the duration of `step`, or the milliseconds that `step` returns if it measures itself. */
 export interface Task {
   readonly facts: {
     readonly parameters?: number;
@@ -12,7 +12,7 @@ export interface Task {
   readonly step: () => Promise<number | undefined>;
 }
 
-/** Starts the task with the settings of the last argument and serves it until the input ends. */
+/** Starts the task with the settings in the last argument and serves it until the end of the input. */
 export async function serve<Settings>(start: (settings: Settings) => Promise<Task>): Promise<void> {
   try {
     const task = await start(JSON.parse(process.argv.at(-1)!) as Settings);
@@ -32,14 +32,14 @@ export async function serve<Settings>(start: (settings: Settings) => Promise<Tas
 
 const say = (answer: object): void => console.log(JSON.stringify(answer));
 
-/** Of Node and of an installed package. */
+/** The versions of Node and an installed package. */
 export function version(name: string): Record<string, string> {
   const file = new URL('package.json', import.meta.resolve(`${name}/package.json`));
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
   return { node: process.versions.node, [name]: version };
 }
 
-/** The largest resident memory of this process so far, in bytes. */
+/** Peak resident memory of this process so far, in bytes. */
 function peakMemory(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS * 1024;
   const kilobytes = /^VmHWM:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))![1];

@@ -1,4 +1,4 @@
-/** The same with plain ONNX Runtime and sharp, prepared by hand: node start-plain.js MODEL.onnx IMAGE. */
+/** The same with plain ONNX Runtime and sharp, with manual preprocessing: node start-plain.js MODEL.onnx IMAGE. */
 import * as ort from 'onnxruntime-node';
 import sharp from 'sharp';
 

@@ -1,4 +1,4 @@
-"""The net that a bench names: torchvision's own where it has it, or else its ResNet class built from our configuration."""
+"""The network of a benchmark: torchvision's own if it has one, or else its ResNet class with this package's config."""
 
 import os
 import sys

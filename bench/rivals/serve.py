@@ -1,4 +1,4 @@
-"""A Python child's side of bench/children.ts: says that it is ready, then answers every line with a measured step."""
+"""A Python child's side of bench/children.ts: reports that it is ready, then measures a step for every line of input."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import time
 
 
 def peak_memory():
-    """The largest resident memory of this process so far, in bytes; None where the system does not tell."""
+    """Peak resident memory of this process so far, in bytes; None if the system does not report it."""
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

@@ -1,8 +1,8 @@
-"""One set of weights in the formats that the contenders of a bench read. Started by bench/weights.ts.
+"""One set of weights in the formats that the contenders of a benchmark read. Started by bench/weights.ts.
 
-Settings: net, config, onnx, safetensors, pt (paths to write). Weights are random. Statistics are those of a few images of
-random patches, so that numbers keep their size from layer to layer; of noise, which a deep net can hardly tell apart, they
-would be so small that rounding shows in the logits.
+Settings: net, config, onnx, safetensors, pt (paths to write). Weights are random. Statistics are computed from a few images
+of random patches, so that values keep their magnitude from layer to layer. With noise, which a deep network can hardly
+distinguish, they would be so small that rounding would affect the logits.
 """
 
 import json

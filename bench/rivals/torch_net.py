@@ -1,7 +1,7 @@
-"""PyTorch at work: training steps on random images, or inference. Started by bench/children.ts.
+"""PyTorch: training steps on random images, or inference. Started by bench/children.ts.
 
 Settings: task, net, config, batch, threads, layout ("nchw", "channels_last", or for inference "script": TorchScript,
-frozen and optimised), weights (a file of them, for inference).
+frozen and optimized), weights (a file, for inference).
 """
 
 from network import network
@@ -15,7 +15,7 @@ def images(torch, dims):
 
 
 def inference(torch, settings, model, images):
-    """A function that runs the model once, and its logits where the weights are given."""
+    """A function that runs the model once, and its logits if weights are given."""
     weights = settings.get("weights")
     if weights:
         model.load_state_dict(torch.load(weights))

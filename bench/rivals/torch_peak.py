@@ -1,4 +1,4 @@
-"""PyTorch (oneDNN) at what it does best: a chain of 1x1 convolutions, or passes over a large tensor.
+"""The peak performance of PyTorch (oneDNN): a chain of 1x1 convolutions, or passes over a large tensor.
 
 Settings: kind ("conv-nchw", "conv-channels_last", "conv-blocked", "copy", "read"), depth, dims, threads. Started by
 bench/children.ts.

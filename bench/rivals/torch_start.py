@@ -1,6 +1,6 @@
-"""A start as PyTorch makes it, for bench/start.ts: torchvision's net, its weights read, one image prepared and classified.
+"""PyTorch's start for bench/start.ts: builds torchvision's network, loads its weights and classifies one image.
 
-  python3 torch_start.py NET WEIGHTS.pt PICTURE
+  python3 torch_start.py VARIANT WEIGHTS.pt IMAGE
 """
 
 import sys
@@ -10,8 +10,8 @@ import torchvision
 from PIL import Image
 from torchvision import transforms
 
-net, weights, image = sys.argv[1:4]
-model = getattr(torchvision.models, net)().eval()
+name, weights, image = sys.argv[1:4]
+model = getattr(torchvision.models, name)().eval()
 model.load_state_dict(torch.load(weights))
 steps = [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor()]
 prepare = transforms.Compose([*steps, transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])])

@@ -19,7 +19,7 @@ const model = resnext({
 });
 setWeights(model, initialWeights(model, 1));
 
-test('a benchmark counts the graph as it was given', async () => {
+test('a benchmark counts the operations of the given graph', async () => {
   const result = await benchmark(model.graph, { batch: 2, threads: 1, runs: 7 });
   const { milliseconds, fastest } = result;
   expect(result).toMatchObject({ batch: 2, threads: 1, runs: 7 });
@@ -29,7 +29,7 @@ test('a benchmark counts the graph as it was given', async () => {
   expect(result.gflops).toBeCloseTo((4e-6 * cost(model.graph).macs) / milliseconds, 9);
 });
 
-test('tuning tries every width, every number of threads and two halves', async () => {
+test('tuning tries every width, every number of threads and two half batches', async () => {
   const { block, cores } = await thisMachine();
   const { tuning, trials } = await tune(model.graph, { batch: 2, runs: 2 });
   const widths = [4, 8].filter((width) => block && width < block);
@@ -38,7 +38,7 @@ test('tuning tries every width, every number of threads and two halves', async (
   expect(tuning.threads).toBeLessThanOrEqual(cores);
   const choices = trials.map(({ choice }) => choice);
   expect(choices).toEqual(expect.arrayContaining(widths.map((width) => `groups of ${width} merged`)));
-  expect(choices.at(-1)).toBe(cores > 1 ? 'two halves, at best' : '1 threads');
+  expect(choices.at(-1)).toBe(cores > 1 ? 'two half batches, at best' : '1 threads');
   for (const { milliseconds } of trials) expect(milliseconds).toBeGreaterThan(0);
 });
 
@@ -52,15 +52,15 @@ test.each([
   );
 });
 
-test('refused: an input of unknown size', async () => {
+test('refused: an unknown input size', async () => {
   const { graph } = model.graph.clone();
   graph.inputs[0]!.dims = ['N', 3, 'H', 'W'];
   await expect(benchmark(graph, { runs: 1 })).rejects.toThrow(
-    'The input "input" is float32 [N,3,H,W], but random inputs are',
+    'The input "input" is float32 [N,3,H,W], but random inputs need float32 or uint8',
   );
 });
 
-test('an input of bytes is timed too', async () => {
+test('a graph with byte inputs can be timed', async () => {
   const b = new Builder('bytes');
   const pixels = b.input('pixels', ['N', 8, 8, 3], 'uint8');
   b.output(b.op('Cast', [pixels], { to: dataTypeOf('float32') }));

@@ -1,6 +1,4 @@
-/**
- * How long a graph takes on this machine, and which of inference's choices are fastest here.
- */
+/** Measures how long a graph takes on this machine, and which inference settings are fastest. */
 
 import { Session, type SessionOptions, thisMachine } from '#platform';
 import type { Tuning } from '../cache/tuning.ts';
@@ -14,11 +12,11 @@ import { randomInputs } from './inputs.ts';
 import { type Contender, median, timeInTurn } from './timing.ts';
 
 export interface BenchmarkOptions {
-  /** Images in a run; 1 unless given. */
+  /** Images per run. Default: 1. */
   readonly batch?: number;
-  /** Threads within one operator; by default as many as there are cores. */
+  /** Threads per operator. Default: the number of cores. */
   readonly threads?: number;
-  /** Timed runs; 20 unless given. */
+  /** Number of timed runs. Default: 20. */
   readonly runs?: number;
 }
 
@@ -26,18 +24,18 @@ export interface Benchmark {
   readonly batch: number;
   readonly threads: number;
   readonly runs: number;
-  /** Of one run: the median, and the fastest. */
+  /** Median duration of a run. */
   readonly milliseconds: number;
   readonly fastest: number;
   readonly imagesPerSecond: number;
-  /** Two operations for each multiply-add of the graph as it was given; zeros put in for speed do not count. */
+  /** Two operations per multiply-add of the given graph. Zeros that were added for speed do not count. */
   readonly gflops: number;
 }
 
 /**
- * Times a graph with weights, lowered for this machine, on random input.
+ * Times a graph with weights, lowered for this machine, on random inputs.
  *
- * @throws UsageError for a number that cannot be, or a graph with an input of unknown size.
+ * @throws UsageError for an invalid number, or a graph whose input size is unknown.
  * @example const { milliseconds, gflops } = await benchmark(model.graph, { batch: 8 });
  */
 export async function benchmark(
@@ -61,16 +59,16 @@ export async function benchmark(
   };
 }
 
-/** Multiply-adds of a run; a graph made for one batch size states them for that. */
+/** Multiply-adds per run. The cost of a graph with a fixed batch size already includes the batch. */
 function macsOf(graph: Graph, batch: number): number {
   const { macs } = cost(graph);
   return typeof graph.inputs[0]?.dims?.[0] === 'number' ? macs : macs * batch;
 }
 
-/** One choice that was tried. */
+/** One setting that was timed. */
 export interface Trial {
   readonly choice: string;
-  /** Of the fastest run. */
+  /** Duration of the fastest run. */
   readonly milliseconds: number;
 }
 
@@ -80,10 +78,10 @@ export interface TuneResult {
 }
 
 /**
- * Times what inference can choose, on this graph: for each width of narrow groups, whether to merge them; the number of
- * threads; and what a batch in two halves, each in a session with half of the threads, would take at best.
+ * Times the inference settings for this graph: for each width of narrow groups, whether to merge them; the number of
+ * threads; and a lower bound for splitting the batch between two sessions with half of the threads each.
  *
- * @throws UsageError as `benchmark` does.
+ * @throws UsageError in the same cases as `benchmark`.
  * @example const { tuning } = await tune(model.graph, { batch: 8 });
  */
 export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promise<TuneResult> {
@@ -111,10 +109,10 @@ export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promis
   const times = await fastestOf(runsOf, runs);
   const threadsOfBest = fewerThreads(counts, times);
   const trials = [
-    { choice: 'groups as they are', milliseconds: plain! },
+    { choice: 'groups not merged', milliseconds: plain! },
     ...widths.map((width, i) => ({ choice: `groups of ${width} merged`, milliseconds: wide[i]! })),
     ...counts.map((count, i) => ({ choice: `${count} threads`, milliseconds: times[i]! })),
-    ...(halved ? [{ choice: 'two halves, at best', milliseconds: times.at(-1)! }] : []),
+    ...(halved ? [{ choice: 'two half batches, at best', milliseconds: times.at(-1)! }] : []),
   ];
   return { tuning: { mergeGroups, threads: threadsOfBest }, trials };
 }
@@ -126,17 +124,17 @@ function narrowGroups(graph: Graph, block: number | undefined): GroupMerge[] {
   return nodes.flatMap((node) => groupMergeOf(node, block) ?? []).filter(({ factor }) => factor);
 }
 
-/** All cores, unless fewer threads are clearly faster: what else the machine does right now slows the most threads most. */
+/** All cores, unless fewer threads are clearly faster: other programs slow down the largest number of threads most. */
 function fewerThreads(counts: readonly number[], times: readonly number[]): number {
   const all = counts.length - 1;
   const best = counts.reduce((a, _, i) => (times[i]! < times[a]! ? i : a), all);
   return counts[times[best]! < 0.9 * times[all]! ? best : all]!;
 }
 
-/** The rule decides where the difference is smaller. */
+/** With a smaller relative difference, the cost rule decides. */
 const margin = 0.03;
 
-/** Each variant's fastest run: what else the machine does can only add to it. */
+/** The fastest run of each variant, as other programs can only add to the duration. */
 const fastestOf = async (variants: readonly Timed[], runs: number): Promise<number[]> =>
   (await timesOf(variants, runs)).map((times) => Math.min(...times));
 
@@ -177,7 +175,7 @@ function checkBatch(feeds: Contender['feeds'], batch: number): void {
   for (const [name, { dims }] of feeds) {
     if (dims[0] === batch) continue;
     throw new UsageError(
-      `The input "${name}" is [${dims}], but expected a batch of ${batch}; set batch to ${dims[0]}.`,
+      `The input "${name}" is [${dims}], but expected a batch of ${batch}. Set batch to ${dims[0]}.`,
     );
   }
 }

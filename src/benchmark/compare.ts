@@ -1,4 +1,4 @@
-/** Two graphs side by side on ONNX Runtime: the same random inputs, how far the outputs are apart, how long each takes. */
+/** Compares two graphs on ONNX Runtime with the same random inputs: the difference of their outputs and their speed. */
 
 import { Session, type SessionOptions } from '#platform';
 import { UsageError } from '../errors.ts';
@@ -8,25 +8,25 @@ import { randomInputs } from './inputs.ts';
 import { median, timeInTurn } from './timing.ts';
 
 export interface CompareOptions extends SessionOptions {
-  /** What a free first dimension, the batch, is set to; 2 unless given. */
+  /** Size of a symbolic first dimension, the batch. Default: 2. */
   readonly batch?: number;
-  /** Timed runs of each, in turn; 5 unless given, 0 for none. */
+  /** Number of timed runs of each graph, alternating; 0 for none. Default: 5. */
   readonly runs?: number;
-  /** Of the random inputs; 1 unless given. */
+  /** Seed for the random inputs. Default: 1. */
   readonly seed?: number;
 }
 
 export interface Comparison {
-  /** Largest over the outputs of ‖a − b‖ / ‖a‖. */
+  /** The maximum of ‖a − b‖ / ‖a‖ over the outputs. */
   readonly difference: number;
-  /** Median milliseconds of one run of each graph; 0 without runs. */
+  /** Median milliseconds per run of each graph; 0 without runs. */
   readonly milliseconds: readonly [number, number];
 }
 
 /**
- * Compares what two graphs with the same inputs and outputs compute.
+ * Compares two graphs with the same inputs and outputs.
  *
- * @throws UsageError when the graphs have other outputs, or an input's shape is not known.
+ * @throws UsageError if the graphs have different outputs, or an input's shape is unknown.
  * @example const { difference, milliseconds: [before, after] } = await compareGraphs(original, optimized);
  */
 export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions = {}): Promise<Comparison> {
@@ -39,7 +39,7 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
     const [left, right] = [await sessions[0].run(feeds), await sessions[1].run(feeds)];
     const differences = [...left].map(([name, value]) => {
       const other = right.get(name);
-      if (!other) throw new UsageError(`One graph has the output "${name}" and the other has not.`);
+      if (!other) throw new UsageError(`The first graph has the output "${name}", but the second does not.`);
       return relativeDifference(value, other);
     });
     const times = await timeInTurn(

@@ -1,7 +1,7 @@
-/** How far two tensors are apart. */
+/** The relative difference of two tensors. */
 import type { Tensor } from '../tensor.ts';
 
-/** ‖a − b‖ / ‖a‖; of two zeros 0. */
+/** ‖a − b‖ / ‖a‖, or 0 if the tensors are equal. */
 export function relativeDifference({ data: a }: Tensor, { data: b }: Tensor): number {
   let [difference, size] = [0, 0];
   for (let i = 0; i < a.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * Sessions timed in turn, so that a machine that slows down slows them all. ONNX Runtime's threads spin for a while after
- * a run; before each turn, the threads of the session before get time to fall asleep.
+ * Times sessions in turn, so that a slowdown of the machine affects all of them. ONNX Runtime's threads spin for a
+ * while after a run, so each turn starts once the threads of the previous session are asleep.
  */
 import type { Session } from '#platform';
 import type { Tensor } from '../tensor.ts';
@@ -10,11 +10,11 @@ export interface Contender {
   readonly feeds: ReadonlyMap<string, Tensor>;
 }
 
-/** Milliseconds after which a session's threads are asleep. */
+/** Milliseconds until a session's threads are asleep. */
 const rest = 30;
 const maxTurns = 5;
 
-/** Milliseconds of each run of each contender. Every turn begins with a run that does not count. */
+/** The milliseconds of each contender's runs. Every turn starts with an untimed warm-up run. */
 export async function timeInTurn(contenders: readonly Contender[], runs: number): Promise<number[][]> {
   const turns = Math.min(maxTurns, runs);
   const times = contenders.map((): number[] => []);
@@ -33,5 +33,5 @@ export async function timeInTurn(contenders: readonly Contender[], runs: number)
   return times;
 }
 
-/** The value in the middle; of an even number of values the upper one, of none 0. */
+/** The median: the upper one for an even number of values, 0 for none. */
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;

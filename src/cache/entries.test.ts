@@ -22,14 +22,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** An entry of one file of so many bytes. */
+/** Stores an entry with one file of this size. */
 function store(key: string, bytes = 10, maxBytes?: number): void {
   const staged = stageEntry(folder, key, maxBytes)!;
   writeFileSync(join(staged.path, 'data'), Buffer.alloc(bytes, 1));
   staged.commit({ about: key });
 }
 
-test('an entry is found as it was written, once it is committed', () => {
+test('an entry can be found once it is committed', () => {
   expect(findEntry(folder, 'a')).toBeUndefined();
   const staged = stageEntry(folder, 'a')!;
   writeFileSync(join(staged.path, 'data'), 'text');
@@ -40,7 +40,7 @@ test('an entry is found as it was written, once it is committed', () => {
   expect(readdirSync(folder)).toEqual(['a']);
 });
 
-test('what is discarded or removed is gone', () => {
+test('discarded and removed entries are gone', () => {
   stageEntry(folder, 'a')!.discard();
   store('b');
   removeEntry(folder, 'b');
@@ -49,12 +49,12 @@ test('what is discarded or removed is gone', () => {
 });
 
 test.each<[string, (path: string) => void]>([
-  ['whose file was written to', (path) => writeFileSync(join(path, 'data'), Buffer.alloc(10, 1))],
-  ['whose file was cut short', (path) => writeFileSync(join(path, 'data'), '')],
+  ['whose file was modified', (path) => writeFileSync(join(path, 'data'), Buffer.alloc(10, 1))],
+  ['whose file was truncated', (path) => writeFileSync(join(path, 'data'), '')],
   ['whose file is missing', (path) => rmSync(join(path, 'data'))],
-  ['whose list is no JSON', (path) => writeFileSync(join(path, 'entry.json'), '{"files":')],
+  ['whose list is not JSON', (path) => writeFileSync(join(path, 'entry.json'), '{"files":')],
   ['without a list', (path) => rmSync(join(path, 'entry.json'))],
-])('an entry %s is none, and the next takes its place', (_, spoil) => {
+])('an entry %s is ignored, and can be replaced', (_, spoil) => {
   store('a');
   spoil(join(folder, 'a'));
   expect(findEntry(folder, 'a')).toBeUndefined();
@@ -62,7 +62,7 @@ test.each<[string, (path: string) => void]>([
   expect(findEntry(folder, 'a')).toBeDefined();
 });
 
-test('beyond the limit, what was not read for longest goes', () => {
+test('beyond the limit, the least recently used entries are deleted', () => {
   for (const [i, key] of ['a', 'b', 'c'].entries()) {
     store(key, 1000);
     utimesSync(join(folder, key, 'entry.json'), 100 + i, 100 + i);
@@ -74,7 +74,7 @@ test('beyond the limit, what was not read for longest goes', () => {
   expect(readdirSync(folder)).toEqual(['e']);
 });
 
-test('what was left behind half-written goes after an hour', () => {
+test('unfinished entries are deleted after an hour', () => {
   const { path } = stageEntry(folder, 'a')!;
   stageEntry(folder, 'b');
   const old = Date.now() / 1000 - 4000;
@@ -84,13 +84,13 @@ test('what was left behind half-written goes after an hour', () => {
   expect(readdirSync(folder)).toHaveLength(2);
 });
 
-test('a folder that cannot be made is no cache', () => {
+test('a folder that cannot be created disables the cache', () => {
   writeFileSync(join(folder, 'file'), '');
   expect(stageEntry(join(folder, 'file'), 'a')).toBeUndefined();
   expect(findEntry(join(folder, 'file'), 'a')).toBeUndefined();
 });
 
-test('a fingerprint changes with the contents, and where another file takes the place, even at the same times', () => {
+test('a fingerprint changes with the contents, and if the file is replaced by one with the same times', () => {
   const [path, other] = [join(folder, 'file'), join(folder, 'other')];
   writeFileSync(path, Buffer.alloc(100_000, 1));
   utimesSync(path, 100, 100);
@@ -105,14 +105,14 @@ test('a fingerprint changes with the contents, and where another file takes the 
   expect(new Set([before, rewritten, fingerprint(path)]).size).toBe(3);
 });
 
-test('where the cache is', () => {
+test('the location of the cache', () => {
   expect(cacheFolder({ RESNEXT_CACHE: '/a', XDG_CACHE_HOME: '/b' })).toBe('/a');
   expect(cacheFolder({ XDG_CACHE_HOME: '/b' })).toBe(join('/b', 'resnext'));
   expect(cacheFolder({ XDG_CACHE_HOME: 'b' })).toMatch(/\.cache.resnext$/);
   expect(cacheFolder({ RESNEXT_CACHE: 'off', XDG_CACHE_HOME: '/b' })).toBeUndefined();
 });
 
-test('a tuning table is read on the machine that it was measured on', async () => {
+test('a tuning table is only used on the machine where it was measured', async () => {
   const machine = { cpu: 'x', block: 16 };
   const tuning = { mergeGroups: { 4: true, 8: false }, threads: 2 };
   expect(readTuning(folder, machine)).toBeUndefined();

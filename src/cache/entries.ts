@@ -1,21 +1,21 @@
 /**
- * Folders of files that can be made again, each under a key that says all they were made from. An entry is written under
- * a temporary name and renamed, so it is whole or not there; it lists its files with their fingerprints, and one that
- * does not match its list is as good as none. Nothing here throws because of the disk: a cache that cannot be used is
- * not used. When all entries together grow beyond a limit, those that were not read for longest go.
+ * A cache of folders of generated files. The key of an entry identifies everything that it was made from. Entries are
+ * written under a temporary name and renamed, so they are complete or absent. An entry lists the fingerprints of its
+ * files and is ignored if they do not match. Errors of the file system are never thrown: they disable the cache. When
+ * the total size exceeds a limit, the least recently used entries are deleted.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprint } from './fingerprint.ts';
 
-/** An entry that is there: its folder, and what was noted about it. */
+/** An existing entry: its folder, and the note it was committed with. */
 export interface Entry {
   readonly path: string;
   readonly note: unknown;
 }
 
-/** A new entry: files are put into `path`, then `commit` makes it an entry, or `discard` removes it. */
+/** A new entry: write files into the folder `path`, then `commit` or `discard` it. */
 export interface StagedEntry {
   readonly path: string;
   commit(note: unknown): void;
@@ -24,10 +24,10 @@ export interface StagedEntry {
 
 const listName = 'entry.json';
 const limit = 2 * 2 ** 30;
-/** After an hour what has not been renamed was left behind. */
+/** Milliseconds after which a temporary folder is considered abandoned. */
 const abandonedAfter = 3_600_000;
 
-/** The entry of a key, if it is there and as it was written. */
+/** The entry for a key, if it exists and has not been modified. */
 export function findEntry(folder: string, key: string): Entry | undefined {
   const path = join(folder, key);
   return quietly(() => {
@@ -41,10 +41,10 @@ export function findEntry(folder: string, key: string): Entry | undefined {
   });
 }
 
-/** Removes an entry that turned out to be of no use. */
+/** Deletes an entry. */
 export const removeEntry = (folder: string, key: string): void => void quietly(() => remove(join(folder, key)));
 
-/** Begins an entry; undefined where the disk does not let it. `maxBytes` bounds all entries together. */
+/** Starts a new entry; undefined if the folder cannot be created. `maxBytes` limits the total size of all entries. */
 export function stageEntry(folder: string, key: string, maxBytes = limit): StagedEntry | undefined {
   const path = join(folder, `${key}.${randomUUID()}.tmp`);
   const discard = () => void quietly(() => remove(path));
@@ -65,7 +65,7 @@ export function stageEntry(folder: string, key: string, maxBytes = limit): Stage
   });
 }
 
-/** Removes the entries read longest ago until the others fit, all but `kept`. */
+/** Deletes the least recently used entries, except `kept`, until the rest fits. */
 function prune(folder: string, kept: string, maxBytes: number): void {
   const entries = readdirSync(folder).flatMap((name) => quietly(() => [measured(folder, name)]) ?? []);
   for (const { path, read } of entries.filter(({ name }) => name.endsWith('.tmp'))) {
@@ -89,7 +89,7 @@ function measured(folder: string, name: string) {
 
 const remove = (path: string): void => rmSync(path, { recursive: true, force: true });
 
-/** What `action` gives; undefined where it throws. */
+/** The result of `action`, or undefined if it throws. */
 function quietly<T>(action: () => T): T | undefined {
   try {
     return action();

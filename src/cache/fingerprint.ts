@@ -1,8 +1,8 @@
 /**
- * Whether a file is still the one it was, in a millisecond where hashing 100 MB takes seventy. The file system moves a
- * file's change time at every write, also where a program sets its modification time back, and gives a file that takes
- * another's place another number; so size, times and number tell. Samples of the contents are hashed with them, for file
- * systems that keep their times less carefully: a trained model's new weights differ nearly everywhere.
+ * Detects whether a file has changed, in a millisecond (hashing 100 MB takes 70). The file system updates a file's
+ * change time on every write, even if a program resets its modification time, and a replacement has another inode
+ * number. So size, times and inode identify a version. Samples of the contents are also hashed, for file systems with
+ * less precise times: after training, almost all weights differ.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 const samples = 64;
 const sampleBytes = 4096;
 
-/** A file's fingerprint as text; another one whenever the file was written to or replaced. Throws what `fs` throws. */
+/** A file's fingerprint, which changes whenever the file is modified or replaced. Throws the errors of `fs`. */
 export function fingerprint(path: string): string {
   const descriptor = openSync(path, 'r');
   try {

@@ -1,9 +1,9 @@
-/** Where this package keeps what it can make again: the environment's `RESNEXT_CACHE`, or the user's cache folder. */
+/** The location of this package's cache: the environment variable `RESNEXT_CACHE`, or the user's cache folder. */
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * The cache's folder, which need not be there; undefined where `RESNEXT_CACHE` is `off`.
+ * The path of the cache folder, which may not exist yet; undefined if `RESNEXT_CACHE` is `off`.
  *
  * @example cacheFolder({ XDG_CACHE_HOME: '/var/cache' }) // '/var/cache/resnext'
  */

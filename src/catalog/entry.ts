@@ -1,7 +1,7 @@
 /**
- * What the catalog knows about published weights: where they are, how a download is checked, their license, how images are
- * preprocessed and how accurate they are. The tables beside this file hold the facts; here are their types, and what
- * follows from a row: parameters from the variant, preprocessing from a size and the share of the image that is kept.
+ * An entry of the catalog of published weights: where to download them, how to verify them, their license,
+ * preprocessing and accuracy. The tables in this folder hold the facts. This file has their types, and derives the
+ * rest: parameter counts from the variant, preprocessing from the input size and the crop.
  */
 import { imagenetPreprocessing, type Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
@@ -9,26 +9,26 @@ import { cost } from '../graph/cost.ts';
 import { resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
 
-/** Which classes the outputs stand for. */
+/** The set of classes that the outputs refer to. */
 export type LabelSet = 'imagenet-1k' | 'imagenet-12k' | 'cifar-10' | 'cifar-100' | 'svhn';
 
-/** A file of a repository on the Hugging Face hub, which itself says what the file's hash is. */
+/** A file in a repository on the Hugging Face hub. The hub provides its hash. */
 export interface HubSource {
   readonly repository: string;
   readonly file: string;
 }
 
-/** A file at an address. */
+/** A file at a URL. */
 export interface UrlSource {
   readonly url: string;
   readonly file: string;
-  /** The first hexadecimal digits, at least 8, of the file's SHA-256. */
+  /** The first hexadecimal digits (at least 8) of the file's SHA-256. */
   readonly sha256?: string;
-  /** The SHA-1 of the one file inside, for a zip. */
+  /** The SHA-1 of the file inside, for a zip archive. */
   readonly sha1Inside?: string;
 }
 
-/** Shares of ImageNet's or CIFAR's test images, in percent, whose class is the likeliest, or among the likeliest five. */
+/** Top-1 and top-5 accuracy on the test set, in percent, at an input size in pixels. */
 export interface Metric {
   readonly size: number;
   readonly top1: number;
@@ -36,36 +36,36 @@ export interface Metric {
 }
 
 export interface PublishedWeights {
-  /** `{variant}.{tag}`, as timm writes it. */
+  /** `{variant}.{tag}`, in timm's style. */
   readonly name: string;
-  /** Other names of the same weights: torchvision's, timm's older ones, pytorchcv's. */
+  /** Other names of the same weights: torchvision's, timm's older names, pytorchcv's. */
   readonly aliases: readonly string[];
-  /** What `variant()` takes. */
+  /** The variant's name, for `variant()`. */
   readonly variant: string;
-  /** Where the weights are, the best place first. */
+  /** Where to download the weights, in order of preference. */
   readonly sources: readonly (HubSource | UrlSource)[];
-  /** Names under which the weights lie on people's disks, hash and all. */
+  /** File names, including hashes, under which the weights are distributed. */
   readonly files: readonly string[];
-  /** Of the file, in 1,000,000 bytes, where it is published; four bytes per parameter otherwise. */
+  /** Size of the file in units of 1,000,000 bytes, if published; otherwise 4 bytes per parameter. */
   readonly megabytes: number;
   /** SPDX identifier. */
   readonly license: string;
   readonly parameters: number;
   readonly metrics: readonly Metric[];
-  /** How images are made ready in everyday use: at the training size, but no smaller than 224 pixels for ImageNet. */
+  /** Default preprocessing: at the training size, but at least 224 pixels for ImageNet. */
   readonly preprocessing: Preprocessing;
-  /** A larger view, slower and a little better, that the weights were also tested at. */
+  /** Preprocessing at a larger size that was also evaluated: slower and slightly more accurate. */
   readonly larger?: Preprocessing;
   readonly labels: LabelSet;
-  /** How the weights were trained: a phrase or an address. */
+  /** How the weights were trained: a phrase or a URL. */
   readonly recipe: string;
 }
 
-/** Edge of the input in pixels, and the share of the shorter side that the crop keeps. */
+/** Input size in pixels, and the fraction of the shorter side that the center crop keeps. */
 export type View = readonly [size: number, crop: number];
 
 /**
- * ImageNet's preprocessing for a view: the shorter side is brought to ⌊size / crop⌋.
+ * ImageNet preprocessing for a view: the shorter side is resized to ⌊size / crop⌋.
  *
  * @example imagenetView([224, 0.95], 'bicubic').resize // 235
  */
@@ -76,7 +76,7 @@ export const imagenetView = ([size, crop]: View, interpolation: Interpolation): 
   interpolation,
 });
 
-/** Whether a license permits commercial use: all that occur here do, but for Creative Commons' `NC`. */
+/** Whether a license permits commercial use: all licenses in the catalog do, except Creative Commons `NC`. */
 export const isCommercial = ({ license }: { readonly license: string }): boolean => !/-NC-/.test(license);
 
 export const classesOf: Readonly<Record<LabelSet, number>> = {
@@ -89,7 +89,7 @@ export const classesOf: Readonly<Record<LabelSet, number>> = {
 
 const counts = new Map<string, number>();
 
-/** Parameters of a variant with these classes; each variant is built once, when its count is first read. */
+/** Parameter count of a variant with that many classes. Each is built once, when its count is first read. */
 function parametersOf(name: string, classes: number): number {
   const key = `${name} ${classes}`;
   const count = counts.get(key) ?? cost(resnext({ ...variant(name), classes }).graph).parameters;
@@ -97,10 +97,10 @@ function parametersOf(name: string, classes: number): number {
   return count;
 }
 
-/** What a row of a table says, before what follows from it is added. */
+/** The facts of an entry, without the derived properties. */
 type Row = Omit<PublishedWeights, 'variant' | 'parameters' | 'megabytes'> & { readonly megabytes?: number };
 
-/** An entry from a row: the variant is the name up to its dot, unless it is given. */
+/** Builds an entry from a row. By default, the variant is the part of the name before the first dot. */
 export function entry(row: Row, variantName = row.name.split('.')[0]!): PublishedWeights {
   return {
     ...row,

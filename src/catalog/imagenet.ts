@@ -1,6 +1,6 @@
 /**
  * The 1,000 classes of ImageNet-1k in the order of every published classifier: sorted by WordNet id, named as in
- * torchvision's `weights.meta["categories"]`. Names are apart by bars or line ends.
+ * torchvision's `weights.meta["categories"]`. Names are separated by bars or line breaks.
  */
 
 const names = `

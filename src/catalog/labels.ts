@@ -1,16 +1,16 @@
 /**
- * Names of classes, in the order of the outputs of published classifiers: ImageNet-1k's in `imagenet.ts`, those of CIFAR
- * and SVHN here, as their data sets write them. The names of ImageNet-12k's 11,821 classes are not shipped.
+ * Class names in the order of the outputs of published classifiers: ImageNet-1k in `imagenet.ts`, CIFAR and SVHN here,
+ * spelled as in the data sets. The names of ImageNet-12k's 11,821 classes are not included.
  */
 import type { LabelSet } from './entry.ts';
 import { imagenetClasses } from './imagenet.ts';
 
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 
-/** The names of CIFAR-10's classes, by class number. */
+/** CIFAR-10's class names, by class index. */
 export const cifar10Classes: readonly string[] = words('airplane automobile bird cat deer dog frog horse ship truck');
 
-/** The names of CIFAR-100's fine classes, by class number. */
+/** CIFAR-100's fine class names, by class index. */
 export const cifar100Classes: readonly string[] = words(`
   apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
   caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
@@ -29,7 +29,7 @@ const names: Readonly<Partial<Record<LabelSet, readonly string[]>>> = {
 };
 
 /**
- * What the outputs of published weights are called, in their order; undefined where no names are shipped.
+ * Class names of published weights in the order of the outputs, or undefined if they are not included.
  *
  * @example labelsOf(findWeights('resnext50_32x4d'))?.[281] // 'tabby'
  */

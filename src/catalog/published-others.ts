@@ -1,16 +1,17 @@
 /**
- * Weights beside timm's: the authors' own (Torch7), mmpretrain's, and pytorchcv's for ImageNet, CIFAR-10, CIFAR-100 and
- * SVHN. pytorchcv publishes zipped checkpoints, whose name has the error in hundredths of a percent (the top-5 error for
- * ImageNet, the top-1 error otherwise) and the start of the SHA-1 of the checkpoint inside.
+ * Weights from other sources than timm: the authors' own (Torch7), mmpretrain's, and pytorchcv's for ImageNet,
+ * CIFAR-10, CIFAR-100 and SVHN. pytorchcv publishes zipped checkpoints. Their file names contain the error in
+ * hundredths of a percent (top-5 for ImageNet, top-1 otherwise) and the first digits of the SHA-1 of the checkpoint
+ * inside.
  *
- * Left out: torchvision's int8 files, which are no weights of a ResNeXt in floating point, and PaddlePaddle's and Keras's,
- * whose formats are not read.
+ * Not included: torchvision's int8 files, which are not floating-point weights, and PaddlePaddle's and Keras's, whose
+ * formats are not supported.
  */
 import { cifarPreprocessing, type Preprocessing } from '../data/presets.ts';
 import { entry, imagenetView, type LabelSet, type PublishedWeights } from './entry.ts';
 import { hashInName } from './published-timm.ts';
 
-/** Variant, megabytes, top-1 error of the center crop; FB's README gives no top-5. */
+/** Variant, megabytes, top-1 error of the center crop. The authors' README does not give the top-5 error. */
 const authors: readonly (readonly [string, number, number])[] = [
   ['resnext50_32x4d', 191, 22.2],
   ['resnext101_32x4d', 338, 21.2],
@@ -56,14 +57,14 @@ const pytorchcvSmall: readonly (readonly [string, 'cifar-10' | 'cifar-100' | 'sv
   ['resnext272_2x32d', 'svhn', 'v0.0.375', '39b8a33612d335a0193b867b38c0b09d168de6c3', 2.44],
 ];
 
-/** pytorchcv's own statistics of CIFAR-10, which it uses for all small images. */
+/** pytorchcv's own CIFAR-10 statistics, which it uses for all small images. */
 const smallImages: Preprocessing = {
   ...cifarPreprocessing,
   mean: [0.4914, 0.4822, 0.4465],
   std: [0.2023, 0.1994, 0.201],
 };
 
-/** What is left of 100 %, to the hundredth. */
+/** Accuracy in percent from an error in percent, rounded to hundredths. */
 const accuracy = (error: number): number => Math.round(1e4 - 100 * error) / 100;
 
 const authorsEntries = authors.map(([variant, megabytes, error]): PublishedWeights => {
@@ -78,7 +79,7 @@ const authorsEntries = authors.map(([variant, megabytes, error]): PublishedWeigh
     metrics: [{ size: 224, top1: accuracy(error) }],
     preprocessing: imagenetView([224, 0.875], 'bicubic'),
     labels: 'imagenet-1k',
-    recipe: 'https://github.com/facebookresearch/ResNeXt, the paper’s own, arXiv 1611.05431',
+    recipe: 'https://github.com/facebookresearch/ResNeXt, the original paper, arXiv 1611.05431',
   });
 });
 
@@ -99,22 +100,22 @@ const mmpretrainEntries = mmpretrain.map(([variant, rest, top1, top5]): Publishe
 });
 
 interface Zipped {
-  /** pytorchcv's name of the model, which its files start with. */
+  /** pytorchcv's name for the model, with which its file names begin. */
   readonly model: string;
   readonly variant: string;
   readonly tag: string;
   readonly release: string;
   readonly sha1: string;
-  /** The error, in percent, that the file's name has. */
-  readonly named: number;
+  /** The error in percent that the file name contains. */
+  readonly errorInName: number;
   readonly top1: number;
   readonly top5?: number;
   readonly labels: LabelSet;
   readonly preprocessing: Preprocessing;
 }
 
-function zipped({ model, variant, tag, release, sha1, named, top1, top5, labels, preprocessing }: Zipped) {
-  const checkpoint = `${model}-${String(Math.round(100 * named)).padStart(4, '0')}-${sha1.slice(0, 8)}.pth`;
+function zipped({ model, variant, tag, release, sha1, errorInName, top1, top5, labels, preprocessing }: Zipped) {
+  const checkpoint = `${model}-${String(Math.round(100 * errorInName)).padStart(4, '0')}-${sha1.slice(0, 8)}.pth`;
   const file = `${checkpoint}.zip`;
   const url = `https://github.com/osmr/imgclsmob/releases/download/${release}/${file}`;
   return entry({
@@ -132,17 +133,17 @@ function zipped({ model, variant, tag, release, sha1, named, top1, top5, labels,
 
 const pytorchcvEntries = pytorchcv.map(([variant, release, sha1, top1, top5]): PublishedWeights => {
   const preprocessing = imagenetView([224, 0.875], 'bilinear');
-  const rest = { release, sha1, named: top5, top1, top5, labels: 'imagenet-1k', preprocessing } as const;
+  const rest = { release, sha1, errorInName: top5, top1, top5, labels: 'imagenet-1k', preprocessing } as const;
   return zipped({ model: variant, variant, tag: 'in1k', ...rest });
 });
 
 const pytorchcvSmallEntries = pytorchcvSmall.map(([variant, labels, release, sha1, top1]): PublishedWeights => {
   const tag = labels.replace('-', '');
-  const rest = { release, sha1, named: top1, top1, labels, preprocessing: smallImages };
+  const rest = { release, sha1, errorInName: top1, top1, labels, preprocessing: smallImages };
   return zipped({ model: `${variant}_${tag}`, variant, tag, ...rest });
 });
 
-/** Every weights that are not timm's. */
+/** All weights from sources other than timm. */
 export const otherWeights: readonly PublishedWeights[] = [
   ...pytorchcvEntries,
   ...pytorchcvSmallEntries,

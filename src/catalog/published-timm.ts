@@ -1,15 +1,15 @@
 /**
- * The weights that carry timm's names: its own recipes and MXNet Gluon's (bicubic resizing, Apache 2.0), torchvision's
- * (bilinear, BSD), and the ones that Facebook trained on a billion images from Instagram or on YFCC100M (bilinear, for
- * non-commercial use). All lie on the Hugging Face hub under `timm/`; torchvision's and Facebook's also at their first
- * addresses, where the file's name says how its SHA-256 starts.
+ * Weights with timm's names: its own recipes and MXNet Gluon's (bicubic resizing, Apache 2.0), torchvision's (bilinear,
+ * BSD), and those that Facebook trained on a billion images from Instagram or on YFCC100M (bilinear, non-commercial).
+ * All are on the Hugging Face hub under `timm/`; torchvision's and Facebook's are also at their original URLs, where
+ * the file name contains the first digits of the SHA-256.
  *
- * Accuracies: torchvision's documentation for its own, timm's results for the others. timm resizes torchvision's 64x4d
- * to 256 in place of 232 and so measures 0.27 points less than stands here.
+ * Accuracies are from torchvision's documentation for its own weights, and from timm's results for the others. timm
+ * resizes to 256 instead of 232 for torchvision's 64x4d, so its result is 0.27 points lower than the one here.
  */
 import { entry, imagenetView, type Metric, type PublishedWeights, type View } from './entry.ts';
 
-/** Name, file as timm released it, everyday view, larger view; then size, top-1 and top-5 of each measurement. */
+/** Name, timm's file name, default view, larger view; then size, top-1 and top-5 of each evaluation. */
 type OwnRow = readonly [
   name: string,
   file: string,
@@ -143,7 +143,7 @@ const own: readonly OwnRow[] = [
   ['seresnext101_64x4d.gluon_in1k', 'gluon_seresnext101_64x4d-f9926f93.pth', [224, 0.875], null, [224, 80.884, 95.308]],
 ];
 
-/** Name, torchvision's name, file, megabytes, crop, top-1, top-5; all of 224 pixels. */
+/** Name, torchvision's name, file, megabytes, crop, top-1, top-5, all at 224 pixels. */
 const torchvision: readonly (readonly [string, string, string, number, number, number, number])[] = [
   [
     'resnext50_32x4d.tv_in1k',
@@ -192,10 +192,10 @@ const torchvision: readonly (readonly [string, string, string, number, number, n
   ],
 ];
 
-/** Which of its weights torchvision calls the default. */
+/** The weights that torchvision calls DEFAULT. */
 const torchvisionDefaults = ['resnext50_32x4d.tv2_in1k', 'resnext101_32x8d.tv2_in1k', 'resnext101_64x4d.tv_in1k'];
 
-/** Name, file, top-1, top-5; all of 224 of 256 pixels. */
+/** Name, file, top-1, top-5, all at 224 pixels cropped from 256. */
 const facebook: readonly (readonly [string, string, number, number])[] = [
   ['resnext101_32x8d.fb_wsl_ig1b_ft_in1k', 'ig_resnext101_32x8-c38310e5.pth', 82.72, 96.624],
   ['resnext101_32x16d.fb_wsl_ig1b_ft_in1k', 'ig_resnext101_32x16-c6f796b0.pth', 84.166, 97.192],
@@ -211,7 +211,7 @@ const facebook: readonly (readonly [string, string, number, number])[] = [
   ['resnext101_32x16d.fb_swsl_ig1b_ft_in1k', 'semi_weakly_supervised_resnext101_32x16-f3559a9c.pth', 83.34, 96.844],
 ];
 
-/** Name and file of the first SE networks, as Cadene converted them, interpolation, top-1 and top-5. */
+/** The original SE networks, as converted by Cadene: name, file, interpolation, top-1, top-5. */
 const legacy: readonly (readonly [string, string, 'bilinear' | 'bicubic', ...number[]])[] = [
   ['legacy_seresnext26_32x4d.in1k', 'seresnext26_32x4d-65ebdb501.pth', 'bicubic', 77.1, 93.332],
   ['legacy_seresnext50_32x4d.in1k', 'legacy_se_resnext50_32x4d-f3651bad.pth', 'bilinear', 79.08, 94.428],
@@ -223,7 +223,7 @@ const recipes: Readonly<Record<string, string>> = {
   a1h: 'ResNet strikes back A1, stronger augmentation: LAMB, binary cross-entropy, arXiv 2110.00476',
   a1: 'ResNet strikes back A1: 600 epochs, LAMB, binary cross-entropy, arXiv 2110.00476',
   a2: 'ResNet strikes back A2: 300 epochs, LAMB, binary cross-entropy, arXiv 2110.00476',
-  a3: 'ResNet strikes back A3: 100 epochs of 160 pixels, LAMB, binary cross-entropy, arXiv 2110.00476',
+  a3: 'ResNet strikes back A3: 100 epochs at 160 pixels, LAMB, binary cross-entropy, arXiv 2110.00476',
   ra: 'RandAugment, 240 epochs, SGD with cosine decay',
   bt: 'bag of tricks: cosine decay, random erasing',
   racm: 'RandAugment with mixup and CutMix',
@@ -239,12 +239,12 @@ const recipes: Readonly<Record<string, string>> = {
   in1k: 'https://github.com/Cadene/pretrained-models.pytorch',
 };
 
-/** The recipe that a name's tag starts with. */
+/** The recipe for the first part of a name's tag. */
 const recipeOf = (name: string): string => recipes[/\.((?:fb_)?[a-z0-9]+)/.exec(name)![1]!]!;
 
 const onHub = (name: string) => ({ repository: `timm/${name}`, file: 'model.safetensors' });
 
-/** The hash that a file's name ends in. */
+/** The hash at the end of a file name. */
 export const hashInName = (file: string): string => /-([0-9a-f]{8})\./.exec(file)![1]!;
 
 const fromUrl = (prefix: string, file: string) => ({ url: `${prefix}${file}`, file, sha256: hashInName(file) });
@@ -316,7 +316,7 @@ const legacyEntries = legacy.map(([name, file, interpolation, top1, top5]): Publ
   return name.includes('senet154') ? entry(row, 'senet154') : entry(row);
 });
 
-/** Every weights that timm names and has a file for. */
+/** All weights that timm has a name and a file for. */
 export const timmWeights: readonly PublishedWeights[] = [
   ...torchvisionEntries,
   ...ownEntries,

@@ -1,4 +1,4 @@
-/** The tables of published weights are whole and agree with one another, with the variants and with the preprocessing. */
+/** The tables of published weights are complete and consistent with each other, with the variants and preprocessing. */
 import { describe, expect, it, test } from 'vitest';
 import { imagenetPreprocessing } from '../data/presets.ts';
 import { classesOf, isCommercial } from './entry.ts';
@@ -6,7 +6,7 @@ import { imagenetClasses } from './imagenet.ts';
 import { cifar10Classes, cifar100Classes, labelsOf } from './labels.ts';
 import { findWeights, mainMetric, preprocessingWarning, publishedWeights, weightsOfFile } from './published.ts';
 
-/** Edge of the crop, edge of the shorter side before it, as ⌊size / crop⌋ gives them for the crops in use. */
+/** For each input size, the sizes ⌊size / crop⌋ of the shorter side for the crops in use. */
 const resizes: Readonly<Record<number, readonly number[]>> = {
   32: [32],
   224: [256, 235, 232],
@@ -15,7 +15,7 @@ const resizes: Readonly<Record<number, readonly number[]>> = {
   384: [384],
 };
 
-/** Parameters with 1,000 classes, or 10 for the networks of 29 and 272 layers, as their publishers give them. */
+/** Published parameter counts, with 1,000 classes, or 10 for the networks with 29 and 272 layers. */
 const parameters: Readonly<Record<string, number>> = {
   resnext14_16x4d: 7_127_336,
   resnext14_32x2d: 7_029_416,
@@ -51,7 +51,7 @@ const parameters: Readonly<Record<string, number>> = {
 };
 
 describe('the tables', () => {
-  it('have every source of weights', () => {
+  it('include every source of weights', () => {
     const count = (pattern: RegExp) => publishedWeights.filter(({ name }) => pattern.test(name)).length;
     expect(publishedWeights).toHaveLength(75);
     expect(count(/\.tv2?_/)).toBe(5);
@@ -60,19 +60,19 @@ describe('the tables', () => {
     expect(count(/\.pytorchcv_(?!in1k)/)).toBe(12);
   });
 
-  it('use no name twice, in whatever role', () => {
+  it('never use a name twice, in any role', () => {
     const names = publishedWeights.flatMap(({ name, aliases, files }) => [name, ...aliases, ...files]);
     expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
     expect(names.filter((name) => !/^[\w.-]+$/.test(name))).toEqual([]);
   });
 
-  it('have as many parameters as their publishers say', () => {
+  it('have the published parameter counts', () => {
     const usual = publishedWeights.filter(({ labels }) => labels === 'imagenet-1k' || labels === 'cifar-10');
     const counts = usual.map((entry) => [entry.variant, entry.parameters] as const);
     expect(Object.fromEntries(counts)).toEqual(parameters);
   });
 
-  it('have well-formed hashes, which file names repeat', () => {
+  it('have well-formed hashes that match the file names', () => {
     for (const { name, sources } of publishedWeights) {
       for (const source of sources) {
         if ('repository' in source) {
@@ -88,7 +88,7 @@ describe('the tables', () => {
     }
   });
 
-  it('resize to ⌊size / crop⌋, and measure at the size of everyday use', () => {
+  it('resize to ⌊size / crop⌋, and have an accuracy at the default size', () => {
     for (const entry of publishedWeights) {
       for (const view of entry.larger ? [entry.preprocessing, entry.larger] : [entry.preprocessing]) {
         expect(resizes[view.size], entry.name).toContain(view.resize);
@@ -98,7 +98,7 @@ describe('the tables', () => {
     }
   });
 
-  it('count a weight and a bias per feature and class', () => {
+  it('count one weight per feature and class, and one bias per class', () => {
     const count = (name: string) => findWeights(name).parameters;
     expect(count('resnext29_32x4d_cifar100') - count('resnext29_32x4d_cifar10')).toBe(92_250);
     const [many, few] = ['seresnextaa101d_32x8d.sw_in12k', 'seresnextaa101d_32x8d.sw_in12k_ft_in1k'] as const;
@@ -121,27 +121,27 @@ describe('findWeights', () => {
     expect(findWeights(name).name).toBe(found);
   });
 
-  it('prefers what may be used commercially', () => {
+  it('prefers weights that may be used commercially', () => {
     for (const { variant, license } of publishedWeights) {
       if (isCommercial({ license })) expect(isCommercial(findWeights(variant)), variant).toBe(true);
     }
   });
 
-  it('suggests the nearest', () => {
+  it('suggests the closest name', () => {
     expect(() => findWeights('resnext50_32x4d.tv3_in1k')).toThrow(
-      '"resnext50_32x4d.tv3_in1k" is no published weights. Did you mean resnext50_32x4d.tv_in1k?',
+      'There are no published weights named "resnext50_32x4d.tv3_in1k". Did you mean resnext50_32x4d.tv_in1k?',
     );
-    expect(() => findWeights('something else')).toThrow('resnext list --weights has all names.');
+    expect(() => findWeights('something else')).toThrow('Run "resnext list --weights" to see all names.');
   });
 
-  it('knows files by name', () => {
+  it('recognizes files by name', () => {
     expect(weightsOfFile('/models/resnext50_32x4d_a1h-0146ab0a.pth')?.name).toBe('resnext50_32x4d.a1h_in1k');
     expect(weightsOfFile('C:\\models\\resnext_50_32x4d.t7')?.name).toBe('resnext50_32x4d.authors_in1k');
     expect(weightsOfFile('model.safetensors')).toBeUndefined();
   });
 });
 
-test('labels are as many as classes, all different', () => {
+test('there is one distinct label per class', () => {
   for (const entry of publishedWeights) {
     const labels = labelsOf(entry);
     if (entry.labels === 'imagenet-12k') expect(labels).toBeUndefined();
@@ -155,17 +155,17 @@ test('labels are as many as classes, all different', () => {
 describe('preprocessingWarning', () => {
   const entry = findWeights('resnext101_64x4d.tv_in1k');
 
-  it('is silent when all is as it was', () => {
+  it('is undefined if the preprocessing is as evaluated', () => {
     expect(preprocessingWarning(entry, entry.preprocessing)).toBeUndefined();
     const twoViews = findWeights('resnext50_32x4d.a1h_in1k');
     expect(preprocessingWarning(twoViews, twoViews.larger!)).toBeUndefined();
   });
 
-  it('names what differs', () => {
+  it('names the differences', () => {
     expect(preprocessingWarning(entry, imagenetPreprocessing)).toBe(
-      'resnext101_64x4d.tv_in1k was evaluated with the shorter side at 232 (bilinear) and a crop of 224, but images get the shorter side at 256 (bilinear) and a crop of 224, which costs accuracy: the resize should be as evaluated.',
+      'resnext101_64x4d.tv_in1k was evaluated with a resize to 232 (bilinear) and a crop of 224, but images are preprocessed with a resize to 256 (bilinear) and a crop of 224. To avoid a loss of accuracy, use the same resize.',
     );
     const other = { ...entry.preprocessing, interpolation: 'bicubic', mean: [0.5, 0.5, 0.5] } as const;
-    expect(preprocessingWarning(entry, other)).toMatch(/: the interpolation and the normalization should be/);
+    expect(preprocessingWarning(entry, other)).toMatch(/use the same interpolation and normalization\.$/);
   });
 });

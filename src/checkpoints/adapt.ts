@@ -1,14 +1,14 @@
 /**
- * Weights for another net than they were trained in: a stem for other input channels, and a head for other classes.
- * The stem keeps its response to an image whose channels are alike: filters are added up for one channel, else repeated
- * in turn and scaled by m/n when going from m channels to n, as timm does.
+ * Adapts weights to a different network: a stem for other input channels, and a head for other classes. The stem's
+ * response to an image with identical channels does not change. For one channel, its filters are summed; otherwise,
+ * going from m to n channels, they are repeated cyclically and scaled by m/n, as in timm.
  */
 import { initialWeights } from '../model/init.ts';
 import type { Model } from '../model/resnext.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 
 /**
- * The first convolution's weight [K, m, h, w] for n input channels: [K, n, h, w].
+ * Adapts the first convolution's weight [K, m, h, w] to n input channels: [K, n, h, w].
  *
  * @example adaptStem(weights.get('conv1.weight'), 1) // [64, 3, 7, 7] → [64, 1, 7, 7]
  */
@@ -29,7 +29,7 @@ export function adaptStem(weight: Tensor<'float32'>, channels: number): Tensor<'
 }
 
 /**
- * A seeded initial classifier for a model: `fc.weight` [K, 4n] and `fc.bias` [K]; nothing where there are no classes.
+ * The seeded initial weights of a model's head: `fc.weight` [K, 4n] and `fc.bias` [K]; empty without classes.
  *
  * @example initialHead(resnext({ classes: 5 }), 1).get('fc.weight') // [5, 2048]
  */

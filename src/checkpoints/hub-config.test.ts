@@ -24,12 +24,12 @@ describe('timm’s config.json', () => {
     });
   });
 
-  test('names classes at either place', () => {
+  test('may have class names in either place', () => {
     expect(read(usual, { label_names: ['cat', 'dog'] }).classes).toEqual(['cat', 'dog']);
     expect(read({ ...usual, label_names: ['cat'] }).classes).toEqual(['cat']);
   });
 
-  test('of another library says nothing', () => {
+  test('from another library is ignored', () => {
     expect(readHubConfig('{"model_type": "resnet", "depths": [3, 4, 6, 3]}', 'config.json')).toEqual({});
   });
 
@@ -47,7 +47,7 @@ describe('a config.json for timm', () => {
   const write = (name: string, classes: readonly string[] = []) =>
     JSON.parse(writeHubConfig(resolveConfig({ ...variant(name), classes: 2 }), name, imagenetPreprocessing, classes));
 
-  test('has what timm reads', () => {
+  test('contains what timm reads', () => {
     expect(write('seresnext26d_32x4d', ['cat', 'dog'])).toEqual({
       architecture: 'seresnext26d_32x4d',
       num_classes: 2,
@@ -62,7 +62,7 @@ describe('a config.json for timm', () => {
     });
   });
 
-  test('makes what timm has no name for by arguments', () => {
+  test('uses arguments for architectures that timm has no name for', () => {
     const { architecture, model_args } = write('resnext26_16x4d');
     expect([architecture, model_args]).toEqual(['resnext50_32x4d', { layers: [2, 2, 2, 2], cardinality: 16 }]);
     expect(write('seresnext50d_32x4d').model_args).toEqual({
@@ -72,21 +72,21 @@ describe('a config.json for timm', () => {
 
   test.each(['resnext29_8x64d', 'legacy_seresnext50_32x4d', 'senet154'])('is refused for %s', (name) => {
     expect(() => write(name)).toThrow(UsageError);
-    expect(() => write(name)).toThrow(`timm cannot make a ${name}; export it as ONNX`);
+    expect(() => write(name)).toThrow(`timm cannot build a ${name}: export it as ONNX`);
   });
 
-  test('has the output stride of a dilated net', () => {
+  test('includes the output stride of a dilated network', () => {
     const written = (shortcut: 'B' | 'D', outputStride: number) => {
       const config = resolveConfig({ ...variant('resnext50_32x4d'), shortcut, outputStride });
       return JSON.parse(writeHubConfig(config, 'resnext50_32x4d', imagenetPreprocessing, []));
     };
     expect(written('B', 8)).toMatchObject({ architecture: 'resnext50_32x4d', model_args: { output_stride: 8 } });
     expect(written('B', 32).model_args).toBeUndefined();
-    expect(() => written('B', 4)).toThrow('timm cannot make a resnext50_32x4d of output stride 4;');
-    expect(() => written('D', 16)).toThrow('timm cannot make a resnext50_32x4d of output stride 16;');
+    expect(() => written('B', 4)).toThrow('timm cannot build a resnext50_32x4d with output stride 4:');
+    expect(() => written('D', 16)).toThrow('timm cannot build a resnext50_32x4d with output stride 16:');
   });
 
-  test('any crop is read back as it was', () => {
+  test('every crop is read back unchanged', () => {
     const config = resolveConfig(variant('resnext50_32x4d'));
     for (let size = 32; size < 300; size += 17) {
       for (let resize = size; resize < 1.5 * size; resize += 3) {

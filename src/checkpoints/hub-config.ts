@@ -1,7 +1,7 @@
 /**
- * `config.json` beside weights on the hub, as timm reads and writes it: the architecture, and under `pretrained_cfg` how
- * the net wants its images. timm gives a crop as a part of the resized image: resize = ⌊size / crop_pct⌋. Where a
- * net is to be tested at another size than it was trained at, the test's size and crop are taken.
+ * The `config.json` that accompanies weights on the hub, in timm's format: the architecture, and under `pretrained_cfg`
+ * the preprocessing of images. timm gives the crop as a fraction of the resized image: resize = ⌊size / crop_pct⌋. If a
+ * network has a different size and crop for testing than for training, those for testing are used.
  */
 
 import * as z from 'zod';
@@ -13,11 +13,11 @@ import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
 
-/** What such a file says, as far as it says it. */
+/** The contents of such a file, as far as present. */
 export interface HubConfig {
-  /** timm's name for the net. */
+  /** timm's name for the architecture. */
   readonly architecture?: string;
-  /** Names of the classes in the order of the outputs. */
+  /** Class names in the order of the outputs. */
   readonly classes?: readonly string[];
   readonly preprocessing?: Preprocessing;
 }
@@ -45,17 +45,17 @@ const schema = z.object({
 });
 
 /**
- * Reads a hub's `config.json`.
+ * Reads a `config.json` from the hub.
  *
  * @param source the file's name, for messages.
- * @throws FormatError when it is not JSON, or an entry is not what timm writes.
+ * @throws FormatError if it is not JSON, or has an entry that timm would not write.
  * @example readHubConfig(await readFile('config.json', 'utf8'), 'config.json').architecture // 'resnext50_32x4d'
  */
 export function readHubConfig(text: string, source: string): HubConfig {
   const { data, error } = schema.safeParse(parseJson(text, source));
   if (!data) {
     const { path, message } = error.issues[0]!;
-    if (path.length === 0) throw new FormatError(`${source} holds no JSON object.`);
+    if (path.length === 0) throw new FormatError(`${source} is not a JSON object.`);
     throw new FormatError(`${source}: "${path.join('.')}" cannot be read: ${message}.`);
   }
   const { architecture, pretrained_cfg: cfg } = data;
@@ -78,10 +78,10 @@ function preprocessingOf(cfg: z.infer<typeof images>): Preprocessing | undefined
 }
 
 /**
- * The `config.json` with which timm makes a net and reads its weights: a named architecture, with arguments where the
- * net is not quite that.
+ * The `config.json` from which timm builds a network and loads its weights: a named architecture, with arguments where
+ * the network differs from it.
  *
- * @throws UsageError for a net that timm cannot make: it has four stages of 64 to 512 features, for large images.
+ * @throws UsageError for a network that timm cannot build. timm's have four stages, a width of 64, and large images.
  * @example writeHubConfig(config, 'resnext50_32x4d', preprocessing, ['cat', 'dog'])
  */
 export function writeHubConfig(
@@ -119,7 +119,7 @@ export function writeHubConfig(
   return `${JSON.stringify(written, null, 2)}\n`;
 }
 
-/** A crop of few digits from which timm computes the same resize. */
+/** The shortest crop, in decimal digits, from which timm computes the same resize. */
 function cropOf(size: number, resize: number): number {
   for (let scale = 1000; scale < 1e12; scale *= 10) {
     const whole = Math.floor((size / resize) * scale);
@@ -130,7 +130,7 @@ function cropOf(size: number, resize: number): number {
   return size / resize;
 }
 
-/** Nets that timm has by these names, beside `resnext50_32x4d`, from which the others are made by arguments. */
+/** Architectures that timm has by name. All others are `resnext50_32x4d` with arguments. */
 const known = [
   ...['resnext50_32x4d', 'resnext50d_32x4d', 'resnext101_32x4d', 'resnext101_32x8d', 'resnext101_64x4d'],
   ...['resnext101_32x16d', 'resnext101_32x32d', 'ecaresnext26t_32x4d', 'ecaresnext50t_32x4d'],
@@ -145,11 +145,11 @@ function timmModel(config: ResNeXtConfig, name: string): { architecture: string;
   const knowsPool = config.stemPool === (config.antialias ? 'average' : 'max');
   const isPossible =
     depths.length === 4 && width === 64 && stems[stem].images === 'large' && (shortcut === 'B' || shortcut === 'D');
-  // timm averages before the projections of dilated stages too, and dilates by 2 and 4 only
+  // timm also averages before the projections of dilated stages, and dilates only by 2 and 4
   const dilates = !isDilated || (shortcut === 'B' && config.outputStride >= 8);
   if (!isPossible || !knowsPool || !dilates || config.halvedSplit || config.shortcutKernel !== 1) {
     throw new UsageError(
-      `timm cannot make a ${name}${isDilated ? ` of output stride ${config.outputStride}` : ''}; export it as ONNX, or convert it to .safetensors for this package.`,
+      `timm cannot build a ${name}${isDilated ? ` with output stride ${config.outputStride}` : ''}: export it as ONNX, or convert it to .safetensors for this package.`,
     );
   }
   const base = resolveConfig(variant('resnext50_32x4d'));

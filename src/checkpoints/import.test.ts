@@ -16,14 +16,12 @@ const stored = (tensors: ReadonlyMap<string, Tensor>): Map<string, StoredTensor>
   new Map(Array.from(tensors, ([name, whole]) => [name, { dtype: whole.dtype, dims: whole.dims, read: () => whole }]));
 
 describe('a report', () => {
-  test('says nothing where there is nothing to say', () => {
+  test('is one line if there is nothing to note', () => {
     const { report } = importWeights(stored(stateDict(model, weights)));
-    expect(describeReport(report)).toEqual([
-      'resnext8_2x16d_w16, in the names of torchvision: 47 tensors taken.'.replace('resnext8', 'resnext[1,1]'),
-    ]);
+    expect(describeReport(report)).toEqual(['resnext[1,1]_2x16d_w16: loaded 47 tensors named as in torchvision.']);
   });
 
-  test('names what was renamed, converted, left over and missing', () => {
+  test('names renamed, converted, unexpected and missing tensors', () => {
     const tensors = new Map(writeStateDict(model, weights, 'pytorchcv'));
     for (const name of tensors.keys()) if (name.endsWith('num_batches_tracked')) tensors.delete(name);
     const { dims, data } = weights.get('fc.bias')!;
@@ -32,10 +30,10 @@ describe('a report', () => {
     const { report, weights: taken } = importWeights(stored(tensors));
     expect(taken).toEqual(weights);
     expect(describeReport(report)).toEqual([
-      'resnext[1,1]_2x16d_w16, in the names of pytorchcv: 47 tensors taken, 47 of them renamed.',
-      'Converted to float32: 1 tensors of float64.',
-      'Left over: epoch.',
-      'Missing, of no consequence: 9 counts of batches.',
+      'resnext[1,1]_2x16d_w16: loaded 47 tensors named as in pytorchcv (47 renamed).',
+      'Converted 1 tensor from float64 to float32.',
+      'Unexpected: epoch.',
+      'Missing, but not needed: 9 batch counts.',
     ]);
   });
 });
@@ -50,17 +48,18 @@ test('16-bit numbers are converted', () => {
   expect(report.converted).toEqual({ float16: 1, bfloat16: 1 });
 });
 
-test('whole numbers are refused', () => {
+test('integers are refused', () => {
   const tensors = new Map<string, Tensor>(weights).set('bn1.bias', tensor('int8', [16]));
   expect(() => importWeights(stored(tensors))).toThrow(FormatError);
-  expect(() => importWeights(stored(tensors))).toThrow('"bn1.bias" holds int8');
+  expect(() => importWeights(stored(tensors))).toThrow('"bn1.bias" is int8, but expected floating-point numbers');
 });
 
-test('a new head keeps the rest; its numbers are the seed’s', () => {
+test('a new head leaves the rest unchanged and depends on the seed', () => {
   const { config, weights: taken, report } = importWeights(stored(weights), { classes: 7, seed: 2 });
   expect(config.classes).toBe(7);
   expect(report.adapted).toEqual([
-    'The head of 3 classes is left out: it is new, for 7 classes, and has to be trained.',
+    'Dropped the head for 3 classes.',
+    'Added a new head for 7 classes, which needs training.',
   ]);
   expect(report.unexpected).toEqual(['fc.weight', 'fc.bias']);
   const fresh = initialWeights(resnext(config), 2);
@@ -68,17 +67,17 @@ test('a new head keeps the rest; its numbers are the seed’s', () => {
     expect(data).toEqual((name.startsWith('fc.') ? fresh : weights).get(name)!.data);
 });
 
-test('a head that is missing is made where it is asked for, and else left out', () => {
+test('a missing head is created on request, and otherwise omitted', () => {
   const headless = new Map([...weights].filter(([name]) => !name.startsWith('fc.')));
   const without = importWeights(stored(headless));
   expect(without.config.classes).toBe(0);
   expect(without.report.missing.slice(0, 2)).toEqual(['fc.weight', 'fc.bias']);
   const { weights: taken, report } = importWeights(stored(headless), { classes: 2 });
   expect(taken.get('fc.weight')!.dims).toEqual([2, 128]);
-  expect(report.adapted).toEqual(['There is no head: it is new, for 2 classes, and has to be trained.']);
+  expect(report.adapted).toEqual(['Added a new head for 2 classes, which needs training.']);
 });
 
-test('a linear layer after a dropout is the head; of several layers the features are left', () => {
+test('a linear layer after dropout is the head; a head of several layers is dropped', () => {
   const body = [...weights].filter(([name]) => !name.startsWith('fc.'));
   const [weight, bias] = [weights.get('fc.weight')!, weights.get('fc.bias')!];
   const dropout = importWeights(stored(new Map([...body, ['fc.1.weight', weight], ['fc.1.bias', bias]])));
@@ -90,7 +89,7 @@ test('a linear layer after a dropout is the head; of several layers the features
   expect(config.classes).toBe(0);
   expect(report.unexpected).toEqual(['fc.0.weight', 'fc.0.bias', 'fc.2.weight']);
   expect(report.notes).toEqual([
-    'The head is several layers, of "fc.0.weight" and others, and is left out: the net gives features.',
+    'Dropped the head, which has several layers ("fc.0.weight" and others): the network outputs features.',
   ]);
 });
 
@@ -102,11 +101,11 @@ describe('a stem', () => {
     [3, [1, 2, 10, 20, 100, 200]],
     [4, [1, 2, 10, 20, 100, 200, 1, 2].map((value) => Math.fround(0.75 * value))],
     [2, [1.5, 3, 15, 30]],
-  ])('of 3 channels for %i', (channels, expected) => {
+  ])('with 3 channels is adapted to %i', (channels, expected) => {
     expect([...adaptStem(rgb, channels).data]).toEqual(expected);
   });
 
-  test('of 1 channel for 3', () => {
+  test('with 1 channel is adapted to 3', () => {
     const grayscale = tensor('float32', [1, 1, 1, 2], Float32Array.of(3, 6));
     expect([...adaptStem(grayscale, 3).data]).toEqual([1, 2, 1, 2, 1, 2]);
   });
@@ -115,23 +114,23 @@ describe('a stem', () => {
     const { weights: taken, config, report } = importWeights(stored(weights), { inputChannels: 1 });
     expect(config.inputChannels).toBe(1);
     expect(taken.get('conv1.weight')!.dims).toEqual([16, 1, 7, 7]);
-    expect(report.adapted).toEqual(['The stem goes from 3 to 1 input channels: its filters are added up.']);
+    expect(report.adapted).toEqual(['Adapted the stem from 3 to 1 input channels by summing its filters.']);
   });
 });
 
 describe('a layout is refused', () => {
-  test('when nobody knows it', () => {
+  test('if it is unknown', () => {
     expect(() => writeStateDict(model, weights, 'keras')).toThrow(UsageError);
     expect(() => writeStateDict(model, weights, 'keras')).toThrow('layout is "keras", but expected torchvision, timm');
   });
 
-  test('when it has no names for the net, or would be read as another', () => {
+  test('if it cannot name the network, or would be read as a different one', () => {
     expect(() => writeStateDict(model, weights, 'prlz77')).toThrow(
-      'prlz77 has no names for a net with stem = "imagenet"',
+      'prlz77 has no names for a network with stem "imagenet"',
     );
-    expect(() => writeStateDict(model, weights, 'legacy-se')).toThrow('stemPool = "max"');
+    expect(() => writeStateDict(model, weights, 'legacy-se')).toThrow('stemPool "max"');
     const smooth = resnext({ ...model.config, antialias: true, stemPool: 'average' });
-    expect(() => writeStateDict(smooth, weights, 'mmpretrain')).toThrow('has no names for an anti-aliased net');
+    expect(() => writeStateDict(smooth, weights, 'mmpretrain')).toThrow('has no names for an anti-aliased network');
     expect(writeStateDict(smooth, weights, 'timm').size).toBeGreaterThan(0);
     const attentive = resnext({ ...model.config, attention: 'eca' });
     const write = (layout: string) => writeStateDict(attentive, initialWeights(attentive, 1), layout);

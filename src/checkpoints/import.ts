@@ -1,6 +1,7 @@
 /**
- * Takes the weights of a ResNeXt out of anybody's state dict: under our names, in form C and float32, ready for
- * `setWeights`. Tensors are read one by one and only if they are needed. What was done to them is reported.
+ * Imports the weights of a ResNeXt from a state dict in any naming scheme: renamed to this package's names, in form C
+ * and float32, ready for `setWeights`. Only the tensors that are needed are read, one at a time. A report lists what
+ * was done.
  */
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
@@ -12,35 +13,36 @@ import { adaptStem, initialHead } from './adapt.ts';
 import { type Recognition, type RecognizeOptions, recognize } from './recognize.ts';
 
 export interface ImportOptions extends RecognizeOptions {
-  /** Another number of classes than the weights have; the head is then new. */
+  /** Number of classes. If it differs from the weights', the head is initialized from scratch. */
   readonly classes?: number;
-  /** Other input channels than the weights have; the stem is then adapted. */
+  /** Number of input channels. If it differs from the weights', the stem is adapted. */
   readonly inputChannels?: number;
-  /** Seed of a new head; 1 unless given. */
+  /** Seed for a new head. Default: 1. */
   readonly seed?: number;
-  /** Read each tensor when its data is asked for, and anew each time: see `lazyTensor`. */
+  /** Read a tensor every time its data is accessed, instead of now: see `lazyTensor`. */
   readonly lazy?: boolean;
 }
 
-/** What was done to get the weights. */
+/** How the weights were imported, in PyTorch's words: loaded, missing, unexpected. */
 export interface ImportReport {
-  /** Whose names the tensors have, such as `timm`. */
+  /** The naming scheme of the tensors, such as `timm`. */
   readonly layout: string;
-  /** What stands before all of them, such as `module.`. */
+  /** The common prefix of all names, such as `module.`. */
   readonly prefix: string;
   readonly variant: string;
+  /** Number of tensors loaded. */
   readonly loaded: number;
-  /** Of those, how many we call otherwise. */
+  /** How many of the loaded tensors have a different name in this package. */
   readonly renamed: number;
-  /** How many were of another type than float32. */
+  /** How many tensors were converted to float32, by their type in the file. */
   readonly converted: { readonly [D in DType]?: number };
-  /** A sentence for each part that is not as it was in the file. */
+  /** One sentence for each part of the network that was changed. */
   readonly adapted: readonly string[];
-  /** Names of the tensors that the net does not need. */
+  /** Names of tensors that the network does not have. */
   readonly unexpected: readonly string[];
-  /** Names, as ours, of tensors that a complete state dict has. Counts of batches are of no consequence. */
+  /** This package's names of tensors that a complete state dict has. Missing batch counts make no difference. */
   readonly missing: readonly string[];
-  /** Sentences on what tensors do not tell. */
+  /** Notes to show the user on what could not be inferred from the tensors. */
   readonly notes: readonly string[];
 }
 
@@ -48,7 +50,7 @@ export interface ImportedWeights {
   readonly config: ResNeXtConfig;
   readonly variant: string;
   readonly weights: Map<string, Tensor>;
-  /** Whether the head is new, and has to be trained. */
+  /** Whether the head was newly initialized and needs training. */
   readonly newHead: boolean;
   readonly report: ImportReport;
 }
@@ -56,10 +58,10 @@ export interface ImportedWeights {
 type Stored = ReadonlyMap<string, StoredTensor>;
 
 /**
- * Form C weights from named tensors, whoever named them.
+ * Imports form C weights from named tensors.
  *
- * @throws FormatError in one sentence where they are not those of a ResNeXt; UsageError for options out of range.
- * @example const { config, weights, report } = takeWeights(stateDict.tensors, { source: 'cats.pth', classes: 2 });
+ * @throws FormatError if they are not those of a ResNeXt; UsageError for options out of range.
+ * @example const { config, weights, report } = importWeights(stateDict.tensors, { source: 'cats.pth', classes: 2 });
  */
 export function importWeights(tensors: Stored, options: ImportOptions = {}): ImportedWeights {
   const found = recognize(tensors, options);
@@ -100,36 +102,39 @@ function importOne(
 ): Tensor {
   const { dtype } = stored;
   if (!floats.includes(dtype)) {
-    throw new FormatError(`"${name}" holds ${dtype}, and weights are floating-point numbers; is the net quantized?`);
+    throw new FormatError(`"${name}" is ${dtype}, but expected floating-point numbers. Is the network quantized?`);
   }
   if (dtype !== 'float32') converted.set(dtype, (converted.get(dtype) ?? 0) + 1);
   const isStem = dims.length === 4 && stored.dims[1] !== dims[1];
   return isStem ? adaptStem(floatTensor(stored, false), dims[1]!) : floatTensor(stored, lazy, dims);
 }
 
-/** What is done to the stem and the head, in sentences. */
+/** Describes how the stem and the head were adapted. */
 function adaptations(from: ResNeXtConfig, { config }: Model): string[] {
   const sentences: string[] = [];
   if (from.inputChannels !== config.inputChannels) {
-    const how = config.inputChannels === 1 ? 'its filters are added up' : 'its filters are repeated in turn and scaled';
-    sentences.push(`The stem goes from ${from.inputChannels} to ${config.inputChannels} input channels: ${how}.`);
+    const how = config.inputChannels === 1 ? 'summing its filters' : 'repeating and scaling its filters';
+    sentences.push(`Adapted the stem from ${from.inputChannels} to ${config.inputChannels} input channels by ${how}.`);
   }
   if (from.classes !== config.classes) {
-    const now =
-      config.classes === 0 ? 'there is none' : `it is new, for ${config.classes} classes, and has to be trained`;
-    const before = from.classes === 0 ? 'There is no head' : `The head of ${from.classes} classes is left out`;
-    sentences.push(`${before}: ${now}.`);
+    if (from.classes > 0) sentences.push(`Dropped the head for ${from.classes} classes.`);
+    if (config.classes > 0) sentences.push(`Added a new head for ${config.classes} classes, which needs training.`);
   }
   return sentences;
 }
 
-interface Done {
+interface Changes {
   readonly adapted: readonly string[];
   readonly converted: ReadonlyMap<DType, number>;
   readonly head: ReadonlyMap<string, Tensor>;
 }
 
-function reportOf(tensors: Stored, found: Recognition, model: Model, { adapted, converted, head }: Done): ImportReport {
+function reportOf(
+  tensors: Stored,
+  found: Recognition,
+  model: Model,
+  { adapted, converted, head }: Changes,
+): ImportReport {
   const specs = weightSpecs(model).filter(({ name }) => !head.has(name));
   const counts = countNames(model);
   const used = new Set([...specs.map(({ name }) => name), ...counts].map((name) => found.names.get(name)));
@@ -151,39 +156,27 @@ function reportOf(tensors: Stored, found: Recognition, model: Model, { adapted, 
 }
 
 /**
- * A report as lines of text.
+ * Formats a report as lines of text.
  *
- * @example describeReport(report)[0] // 'resnext50_32x4d, in the names of mmpretrain: 267 tensors taken, 267 of them renamed.'
+ * @example describeReport(report)[0] // 'resnext50_32x4d: loaded 267 tensors named as in mmpretrain (267 renamed).'
  */
 export function describeReport(report: ImportReport): string[] {
-  const {
-    variant,
-    layout,
-    prefix,
-    loaded: taken,
-    renamed,
-    converted,
-    adapted,
-    unexpected: leftOver,
-    missing,
-    notes,
-  } = report;
-  const behind = prefix === '' ? '' : ` behind "${prefix}"`;
-  const lines = [
-    `${variant}, in the names of ${layout}${behind}: ${taken} tensors taken${renamed > 0 ? `, ${renamed} of them renamed` : ''}.`,
-  ];
+  const { variant, layout, prefix, loaded, renamed, converted, adapted, unexpected, missing, notes } = report;
+  const prefixed = prefix === '' ? '' : ` with the prefix "${prefix}"`;
+  const renames = renamed > 0 ? ` (${renamed} renamed)` : '';
+  const lines = [`${variant}: loaded ${loaded} tensors named as in ${layout}${prefixed}${renames}.`];
   for (const [dtype, count] of Object.entries(converted))
-    lines.push(`Converted to float32: ${count} tensors of ${dtype}.`);
+    lines.push(`Converted ${count} ${count === 1 ? 'tensor' : 'tensors'} from ${dtype} to float32.`);
   lines.push(...adapted);
-  if (leftOver.length > 0) lines.push(`Left over: ${some(leftOver)}.`);
+  if (unexpected.length > 0) lines.push(`Unexpected: ${list(unexpected)}.`);
   const batches = missing.filter((name) => name.endsWith('num_batches_tracked'));
   const others = missing.filter((name) => !batches.includes(name));
-  if (others.length > 0) lines.push(`Missing: ${some(others)}.`);
-  if (batches.length > 0) lines.push(`Missing, of no consequence: ${batches.length} counts of batches.`);
+  if (others.length > 0) lines.push(`Missing: ${list(others)}.`);
+  if (batches.length > 0) lines.push(`Missing, but not needed: ${batches.length} batch counts.`);
   return [...lines, ...notes];
 }
 
-const some = (names: readonly string[]): string => {
+const list = (names: readonly string[]): string => {
   const shown = names.slice(0, 5).join(', ');
   return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 };

@@ -1,25 +1,25 @@
 /**
- * The config of a ResNeXt from the shapes of its tensors, under our names. A block of n features, cardinality C and
- * branches of d channels has conv1 [C·d, …, 1, 1], conv2 [C·d, d, 3, 3] and conv3 [4n, C·d, 1, 1]; so C, d and n can be
- * read off, and the base width b from d = ⌊n·b/64⌋ in all stages. Stem, shortcut and attention show in which tensors
- * there are. Whether the rest of the net keeps to that config is for the caller to compare.
+ * Infers the config of a ResNeXt from the shapes of its tensors, under this package's names. A block with width n,
+ * cardinality C and d channels per branch has conv1 [C·d, …, 1, 1], conv2 [C·d, d, 3, 3] and conv3 [4n, C·d, 1, 1],
+ * which gives C, d and n. The base width b follows from d = ⌊n·b/64⌋ in all stages; stem, shortcut and attention from
+ * which tensors exist. The caller checks that the remaining tensors match the config.
  */
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 
-/** What tensors tell: all that makes the architecture but pooling, which has none. */
+/** Everything about the architecture that tensors reveal, which excludes pooling. */
 export type InferredConfig = Omit<
   ResNeXtConfig,
   'form' | 'inputSize' | 'outputStride' | 'zeroInitLast' | 'stemPool' | 'antialias'
 >;
 
-/** More blocks than any net has, so that a hostile file cannot ask for a graph without end. */
+/** More blocks than any network has, so that a malicious file cannot request an enormous graph. */
 const maxBlocks = 1000;
 
 /**
- * @param shapes dimensions by our names.
- * @param subject what the tensors are from, to begin a sentence with.
- * @throws FormatError where they are not those of a ResNeXt.
+ * @param shapes dimensions by this package's names.
+ * @param subject the source of the tensors, with which messages begin.
+ * @throws FormatError if they are not those of a ResNeXt.
  */
 export function inferConfig(shapes: ReadonlyMap<string, readonly number[]>, subject: string): InferredConfig {
   return new Inference(shapes, subject).config();
@@ -49,7 +49,7 @@ class Inference {
     };
   }
 
-  /** Blocks of each stage; their numbers leave no gap. */
+  /** Number of blocks in each stage. Their numbers must be consecutive. */
   #depths(): number[] {
     const stages = new Map<number, Set<number>>();
     for (const name of this.#shapes.keys()) {
@@ -59,23 +59,23 @@ class Inference {
       stages.set(Number(stage), blocks.add(Number(block)));
     }
     const total = [...stages.values()].reduce((sum, { size }) => sum + size, 0);
-    if (total > maxBlocks) this.#refuse(`it has ${total} blocks, and at most ${maxBlocks} are allowed`);
+    if (total > maxBlocks) this.#refuse(`it has ${total} blocks, but at most ${maxBlocks} are allowed`);
     return Array.from({ length: stages.size }, (_, s) => {
       const blocks = stages.get(s + 1);
-      if (!blocks) return this.#refuse(`it has ${stages.size} stages, but none is number ${s + 1}`);
+      if (!blocks) return this.#refuse(`it has ${stages.size} stages, but no number ${s + 1}`);
       const gap = Array.from({ length: blocks.size }, (_, i) => i).find((i) => !blocks.has(i));
-      if (gap !== undefined) this.#refuse(`stage ${s + 1} has ${blocks.size} blocks, but none is number ${gap}`);
+      if (gap !== undefined) this.#refuse(`stage ${s + 1} has ${blocks.size} blocks, but no number ${gap}`);
       return blocks.size;
     });
   }
 
-  /** Features n of the first stage. */
+  /** Width n of the first stage. */
   #width(): number {
     if (!this.#shapes.has('layer1.0.conv3.weight') && this.#shapes.has('layer1.0.conv2.weight')) {
-      this.#refuse('its blocks have two convolutions, as those of ResNet-18 and 34, where a ResNeXt has three');
+      this.#refuse('its blocks have two convolutions, as in ResNet-18 and ResNet-34, but expected three');
     }
     const [output] = this.#filter('layer1.0.conv3.weight');
-    if (output % 4 !== 0) this.#refuse(`its first stage ends in ${output} channels, which should be 4 times a width`);
+    if (output % 4 !== 0) this.#refuse(`its first stage has ${output} output channels, but expected a multiple of 4`);
     return output / 4;
   }
 
@@ -85,24 +85,26 @@ class Inference {
   ): Pick<ResNeXtConfig, 'cardinality' | 'baseWidth' | 'halvedSplit'> {
     const [split] = this.#filter('layer1.0.conv1.weight');
     const [filters, perGroup, kernel] = this.#filter('layer1.0.conv2.weight');
-    if (kernel !== 3) this.#refuse(`the second convolution of its blocks is ${kernel}x${kernel}, which should be 3x3`);
+    if (kernel !== 3) this.#refuse(`the second convolution of its blocks is ${kernel}x${kernel}, but expected 3x3`);
     if (filters !== split && filters !== 2 * split) {
-      this.#refuse(`its first block goes from ${split} to ${filters} channels in the 3x3, which should be as many`);
+      this.#refuse(
+        `the 3x3 convolution of its first block goes from ${split} to ${filters} channels, but expected ${split}`,
+      );
     }
     const cardinality = split / perGroup;
     if (!Number.isInteger(cardinality)) {
-      this.#refuse(`its first block's ${split} channels cannot be parted into groups of ${perGroup}`);
+      this.#refuse(`its first block's ${split} channels cannot be divided into groups of ${perGroup}`);
     }
     const branches = depths.map((_, s) => this.#filter(`layer${s + 1}.0.conv2.weight`)[0] / cardinality);
     return { cardinality, baseWidth: this.#baseWidth(branches, width), halvedSplit: filters !== split };
   }
 
-  /** The least b with ⌊n·b/64⌋ = d in each stage; in wide nets there is one only. */
+  /** The smallest b with ⌊n·b/64⌋ = d in every stage. In wide networks it is unique. */
   #baseWidth(branches: readonly number[], width: number): number {
     const least = branches.map((d, s) => Math.ceil((64 * d) / (width * 2 ** s)));
     const baseWidth = Math.max(...least);
     const fits = branches.every((d, s) => Math.floor((width * 2 ** s * baseWidth) / 64) === d);
-    if (!fits) this.#refuse(`no base width gives stages with branches of ${branches.join(', ')} channels`);
+    if (!fits) this.#refuse(`no base width results in branches of ${branches.join(', ')} channels`);
     return baseWidth;
   }
 
@@ -114,7 +116,7 @@ class Inference {
     }
     const [, inputChannels, kernel] = this.#filter('conv1.weight');
     if (kernel !== 7 && kernel !== 3) {
-      this.#refuse(`its first convolution is ${kernel}x${kernel}, which should be 7x7, or 3x3 for small images`);
+      this.#refuse(`its first convolution is ${kernel}x${kernel}, but expected 7x7, or 3x3 for small images`);
     }
     return { stem: kernel === 7 ? 'imagenet' : 'cifar', stemWidth: 32, inputChannels };
   }
@@ -132,18 +134,18 @@ class Inference {
     return this.#shapes.has('layer1.0.se.conv.weight') ? 'eca' : 'none';
   }
 
-  /** Filters, channels per group and kernel of a convolution. */
+  /** The number of filters, channels per group and kernel size of a convolution. */
   #filter(name: string): [filters: number, perGroup: number, kernel: number] {
     const dims = this.#shapes.get(name);
     if (!dims) return this.#refuse(`it has no "${name}"`);
     const [filters, perGroup, height, width] = dims;
     if (dims.length !== 4 || height !== width) {
-      return this.#refuse(`"${name}" is [${dims}], which should be [filters, channels, kernel, kernel]`);
+      return this.#refuse(`"${name}" is [${dims}], but expected [filters, channels, kernel, kernel]`);
     }
     return [filters!, perGroup!, height!];
   }
 
   #refuse(reason: string): never {
-    throw new FormatError(`${this.#subject} is no ResNeXt: ${reason}.`);
+    throw new FormatError(`${this.#subject} is not a ResNeXt: ${reason}.`);
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Key layouts: how each code base names the tensors of a ResNeXt, as a table of templates (`names.ts`) beside our own
- * names. Ours are torchvision's, and timm's where torchvision has none: stage s counts from 1, block i from 0,
- * convolution j of a block from 1. A table is read in both directions, so one that can be read can be written.
+ * Layouts: how each code base names the tensors of a ResNeXt, as a table that maps templates (`names.ts`) to this
+ * package's names. Those are torchvision's, or timm's where torchvision has none: stage s counts from 1, block i from
+ * 0, convolution j of a block from 1. A table works in both directions, so every layout that is read can also be
+ * written.
  *
  * Names are those of pytorch/vision and timm (`resnet.py`), timm and Cadene (`senet.py`), prlz77/ResNeXt.pytorch
  * (`models/model.py`), D-X-Y's and NAS-Bench-201's derivative of it, open-mmlab/mmpretrain, osmr/pytorchcv, and the
@@ -11,16 +12,16 @@ import type { ResNeXtConfig, StemPool } from '../model/config.ts';
 import type { Rule } from './names.ts';
 
 export interface Layout {
-  /** A code base may have several layouts of one name, for different nets. */
+  /** A code base may have several layouts with the same name, for different networks. */
   readonly name: string;
   readonly rules: readonly Rule[];
-  /** The nets that have these names, where it is not all of them. */
+  /** The networks that this layout is limited to, if any. */
   readonly only?: Partial<Pick<ResNeXtConfig, 'stem' | 'shortcut'>>;
-  /** The stem's pool in nets of this code base, where names do not tell. */
+  /** The stem's pooling in this code base, which names do not reveal. */
   readonly stemPool?: StemPool;
 }
 
-/** The blocks as torchvision names them, under a path. */
+/** torchvision's names for the blocks, under a path. */
 const under = (path: string): Rule[] => [
   [`${path}layer{s}.{i}.conv{j}.`, 'layer{s}.{i}.conv{j}.'],
   [`${path}layer{s}.{i}.bn{j}.`, 'layer{s}.{i}.bn{j}.'],
@@ -32,7 +33,7 @@ const torchvision: readonly Rule[] = [
   ['bn1.', 'bn1.'],
   ...under(''),
   ['fc.', 'fc.'],
-  ['fc.{k}.', 'fc.'], // a linear layer after others without tensors, such as dropout
+  ['fc.{k}.', 'fc.'], // a linear layer after layers without tensors, such as dropout
 ];
 
 const prlz77Stem: readonly Rule[] = [
@@ -41,7 +42,7 @@ const prlz77Stem: readonly Rule[] = [
   ['classifier.', 'fc.'],
 ];
 
-/** A bottleneck of prlz77's, under the path of a block. */
+/** prlz77's names for a bottleneck block, under its path. */
 const prlz77Block = (block: string): Rule[] => [
   [`${block}.conv_reduce.`, 'layer{s}.{i}.conv1.'],
   [`${block}.bn_reduce.`, 'layer{s}.{i}.bn1.'],
@@ -81,13 +82,13 @@ const pytorchcv: readonly Rule[] = [
   ['features.stage{s}.unit{i+1}.se.fc{j}.', 'layer{s}.{i}.se.fc{j}.'],
 ];
 
-/** Torch7's containers count from one; `first` is the place of the first stage, after which come the others. */
+/** Torch7's containers count from 1. `first` is the position of the first stage. */
 const torch7 = (first: number, stages: number): Rule[] => {
   const block = `{s+${first - 1}}.{i+1}`;
   return [
     ['1.', 'conv1.'],
     ['2.', 'bn1.'],
-    [`${first + stages + 2}.`, 'fc.'], // the pool and the view stand between
+    [`${first + stages + 2}.`, 'fc.'], // after the pooling and the view
     [`${block}.1.1.1.`, 'layer{s}.{i}.conv1.'],
     [`${block}.1.1.2.`, 'layer{s}.{i}.bn1.'],
     [`${block}.1.1.4.`, 'layer{s}.{i}.conv2.'],
@@ -99,7 +100,7 @@ const torch7 = (first: number, stages: number): Rule[] => {
   ];
 };
 
-/** Every layout. Where two know the same names, the earlier is meant. */
+/** All layouts. If several match the same names, the first one wins. */
 export const layouts: readonly Layout[] = [
   { name: 'torchvision', rules: torchvision },
   {

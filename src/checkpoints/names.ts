@@ -1,16 +1,16 @@
 /**
- * Names of tensors from one code base to another's, by pairs of templates. A template is the beginning of a name with
- * numbers left open: `features.stage{s}.unit{i+1}.body.conv{j}.conv.` stands beside `layer{s}.{i}.conv{j}.`. A letter is
- * the same number on both sides; `{i+1}` says that this side counts from one more. What follows the template is the
- * tensor's own name (`weight`, `running_mean`, …), which everybody shares. A pair is read in either direction.
+ * Translates tensor names between code bases with pairs of templates. A template is a name's prefix with placeholders
+ * for numbers: `features.stage{s}.unit{i+1}.body.conv{j}.conv.` pairs with `layer{s}.{i}.conv{j}.`. A letter is the
+ * same number on both sides; `{i+1}` means that this side counts from one more. The rest of the name (`weight`,
+ * `running_mean`, …) is the same everywhere. A pair works in both directions.
  */
 
-/** A template of others, and the one of ours that it stands for. */
+/** A template of another code base, and the matching one of this package. */
 export type Rule = readonly [theirs: string, ours: string];
 
 interface Template {
   readonly expression: RegExp;
-  /** What each number in the expression stands for, in order. */
+  /** The placeholders, in the order of the expression's groups. */
   readonly letters: readonly { readonly letter: string; readonly offset: number }[];
   readonly text: string;
 }
@@ -18,7 +18,7 @@ interface Template {
 const placeholder = /\{([a-z])([+-]\d+)?\}/g;
 
 /**
- * A function that gives a name's counterpart, by the first rule that knows the name; undefined where none does.
+ * A function that translates a name with the first rule that matches it, and returns undefined if none does.
  *
  * @example translator([['block{i+1}.', 'layer{i}.']])('block3.weight') // 'layer2.weight'
  */
@@ -46,7 +46,7 @@ function compile(text: string): Template {
   return { expression: new RegExp(`^${literals.join('(0|[1-9]\\d{0,5})')}([^.]+)$`), letters, text };
 }
 
-/** The letters' numbers; undefined where a letter stands for two, or for less than zero. */
+/** The letters' numbers, or undefined if a letter has two different values or a negative one. */
 function numbersOf({ letters }: Template, match: RegExpExecArray): Map<string, number> | undefined {
   const numbers = new Map<string, number>();
   for (const [n, { letter, offset }] of letters.entries()) {
@@ -57,7 +57,7 @@ function numbersOf({ letters }: Template, match: RegExpExecArray): Map<string, n
   return numbers;
 }
 
-/** The template with its numbers; undefined where one would be less than zero. */
+/** The template filled with numbers, or undefined if one would be negative. */
 function fill({ text }: Template, numbers: ReadonlyMap<string, number>, tensorName: string): string | undefined {
   const filled = text.replaceAll(placeholder, (_, letter: string, offset = '0') => {
     return String(numbers.get(letter)! + Number(offset));

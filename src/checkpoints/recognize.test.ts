@@ -13,10 +13,10 @@ const shapesOf = (options: ResNeXtOptions): Shapes =>
 
 const small = { depths: [2, 1], cardinality: 2, baseWidth: 16, width: 16, classes: 3 };
 
-/** A variant with the tensors of another. */
+/** Variants with the same tensors as another. */
 const sameTensors: Readonly<Record<string, string>> = { ecaresnext50t_32x4d: 'ecaresnext26t_32x4d' };
 
-test('every variant is recognized by its tensors, pools aside', () => {
+test('every variant is recognized from its tensors, except for pooling', () => {
   for (const name of variants) {
     const model = resnext(variant(name));
     const { config, variant: found } = recognize(shapesOf(variant(name)), { hint: name });
@@ -25,13 +25,13 @@ test('every variant is recognized by its tensors, pools aside', () => {
   }
 });
 
-test('a plain ResNet is a net of cardinality 1', () => {
+test('a plain ResNet is a ResNeXt of cardinality 1', () => {
   const { config, variant: name } = recognize(shapesOf({ cardinality: 1, baseWidth: 64 }));
   expect(config).toMatchObject({ cardinality: 1, baseWidth: 64, depths: [3, 4, 6, 3] });
   expect(name).toBe('resnext50_1x64d');
 });
 
-test('a net that nobody has named says its blocks', () => {
+test('a network without a standard name is named by its blocks', () => {
   expect(recognize(shapesOf(small)).variant).toBe('resnext[2,1]_2x16d_w16');
 });
 
@@ -41,23 +41,23 @@ test.each([
   ['timm_model.', 'timm_model.'],
   ['backbone.', 'backbone.'],
   ['student.encoder.', 'student.encoder.'],
-])('what stands before every name is taken off: %s', (_, prefix) => {
+])('a prefix of every name is stripped: %s', (_, prefix) => {
   const shapes: Shapes = new Map([...shapesOf(small)].map(([name, shape]) => [prefix + name, shape]));
   const found = recognize(shapes);
   expect(found.prefix).toBe(prefix);
   expect(found.names.get('fc.weight')).toBe(`${prefix}fc.weight`);
 });
 
-test('of two nets the first is taken, and that is said', () => {
+test('the first of two networks is used, with a note', () => {
   const names = ['encoder_q.', 'encoder_k.'].flatMap((prefix) =>
     [...shapesOf(small)].map(([name, shape]) => [prefix + name, shape] as const),
   );
   const { prefix, ambiguities: ambiguous } = recognize(new Map(names));
   expect(prefix).toBe('encoder_q.');
-  expect(ambiguous).toEqual(['There are nets behind "encoder_q." and "encoder_k."; the first was taken.']);
+  expect(ambiguous).toEqual(['Found networks under "encoder_q." and "encoder_k.", and used the first.']);
 });
 
-test('a head that is a 1x1 convolution, a net without one, and grayscale images', () => {
+test('a 1x1 convolution as head, no head, and grayscale images are recognized', () => {
   const shapes = shapesOf({ ...small, inputChannels: 1 });
   shapes.set('fc.weight', { dims: [3, 128, 1, 1] });
   expect(recognize(shapes).config).toMatchObject({ classes: 3, inputChannels: 1 });
@@ -66,13 +66,13 @@ test('a head that is a 1x1 convolution, a net without one, and grayscale images'
   expect(recognize(shapes).config.classes).toBe(0);
 });
 
-test('anti-aliasing is taken from a hint, and said to be unknown without one', () => {
+test('anti-aliasing comes from a hint; without one, a note says that it is unknown', () => {
   const shapes = shapesOf(variant('seresnextaa101d_32x8d'));
   const plain = recognize(shapes);
   expect(plain).toMatchObject({ variant: 'seresnext101d_32x8d', config: { antialias: false, stemPool: 'max' } });
-  expect(plain.ambiguities).toEqual([expect.stringContaining('An anti-aliased net has the same tensors')]);
-  const told = recognize(shapes, { hint: 'timm/seresnextaa101d_32x8d.sw_in12k' });
-  expect(told).toMatchObject({ variant: 'seresnextaa101d_32x8d', config: { antialias: true }, ambiguities: [] });
+  expect(plain.ambiguities).toEqual([expect.stringContaining('Assumed a network without anti-aliasing')]);
+  const hinted = recognize(shapes, { hint: 'timm/seresnextaa101d_32x8d.sw_in12k' });
+  expect(hinted).toMatchObject({ variant: 'seresnextaa101d_32x8d', config: { antialias: true }, ambiguities: [] });
 });
 
 test.each([
@@ -80,17 +80,17 @@ test.each([
   ['resnextaa50_32x4d/resnext50_32x4d.pth', false],
   ['resnext50_32x4d/resnextaa50_32x4d.pth', true],
   ['seresnextaa101d_32x8d/model.safetensors', true],
-])('of the hint %s the last name of a net counts', (hint, antialias) => {
+])('the last architecture in the hint %s counts', (hint, antialias) => {
   expect(recognize(shapesOf(small), { hint }).config.antialias).toBe(antialias);
 });
 
-test('what a trainer keeps beside the net does not hide what stands before its names', () => {
+test('other tensors from a trainer do not hide the prefix of the network', () => {
   const shapes: Shapes = new Map(Array.from(shapesOf(small), ([name, dims]) => [`model.${name}`, dims]));
   const shapesAndLoss: Shapes = new Map([['criterion.weight', { dims: [5] }], ...shapes]);
   expect(recognize(shapesAndLoss)).toMatchObject({ layout: 'torchvision', prefix: 'model.' });
 });
 
-describe('what is no ResNeXt is refused with a sentence', () => {
+describe('a state dict that is not a ResNeXt is refused with a sentence', () => {
   const changed = (name: string, dims?: readonly number[]): Shapes => {
     const shapes = shapesOf(small);
     if (dims) shapes.set(name, { dims });
@@ -99,11 +99,11 @@ describe('what is no ResNeXt is refused with a sentence', () => {
   };
   const named = (...names: string[]): Shapes => new Map(names.map((name) => [name, { dims: [8, 8, 3, 3] }]));
   const cases: [string, Shapes, string][] = [
-    ['no tensors', new Map(), 'cats.pth is no ResNeXt: it has no tensors; expected a "layer1.0.conv2.weight"'],
+    ['no tensors', new Map(), 'cats.pth is not a ResNeXt: it has no tensors, but expected "layer1.0.conv2.weight"'],
     [
       'a vision transformer',
       named('cls_token', 'pos_embed', 'blocks.0.attn.qkv.weight', 'head.weight'),
-      'it has 4 tensors such as "cls_token", "pos_embed", "blocks.0.attn.qkv.weight"; expected',
+      'it has 4 tensors such as "cls_token", "pos_embed", "blocks.0.attn.qkv.weight", but expected',
     ],
     [
       'ResNet-18',
@@ -111,46 +111,46 @@ describe('what is no ResNeXt is refused with a sentence', () => {
       'blocks have two convolutions',
     ],
     [
-      'a stage left out',
+      'a missing stage',
       new Map([...shapesOf(small)].filter(([name]) => !name.startsWith('layer2.'))),
-      '"fc.weight" is [3,128], but in a resnext[2]_2x16d_w16',
+      '"fc.weight" is [3,128], but a resnext[2]_2x16d_w16',
     ],
-    ['a gap in the blocks', named('layer1.0.conv2.weight', 'layer1.2.conv2.weight'), 'none is number 1'],
-    ['a gap in the stages', named('layer1.0.conv2.weight', 'layer3.0.conv2.weight'), 'none is number 2'],
-    [
-      'another stem',
-      changed('conv1.weight', [16, 3, 5, 5]),
-      'its first convolution is 5x5, which should be 7x7, or 3x3',
-    ],
+    ['a gap in the blocks', named('layer1.0.conv2.weight', 'layer1.2.conv2.weight'), 'but no number 1'],
+    ['a gap in the stages', named('layer1.0.conv2.weight', 'layer3.0.conv2.weight'), 'but no number 2'],
+    ['another stem', changed('conv1.weight', [16, 3, 5, 5]), 'its first convolution is 5x5, but expected 7x7, or 3x3'],
     [
       'a size of zero',
       changed('layer1.0.conv2.weight', [8, 0, 3, 3]),
-      '"layer1.0.conv2.weight" is [8,0,3,3], which no',
+      '"layer1.0.conv2.weight" is [8,0,3,3], which is not a valid shape',
     ],
-    ['a size beyond measure', changed('bn1.weight', [2 ** 52]), '"bn1.weight" is [4503599627370496], which no ResNeXt'],
-    ['groups that do not fit', changed('layer1.0.conv2.weight', [8, 3, 3, 3]), 'cannot be parted into groups of 3'],
-    ['a 5x5 in blocks', changed('layer1.0.conv2.weight', [8, 4, 5, 5]), 'is 5x5, which should be 3x3'],
     [
-      'branches of no width',
+      'an enormous size',
+      changed('bn1.weight', [2 ** 52]),
+      '"bn1.weight" is [4503599627370496], which is not a valid shape',
+    ],
+    [
+      'groups that do not divide the channels',
+      changed('layer1.0.conv2.weight', [8, 3, 3, 3]),
+      'cannot be divided into groups of 3',
+    ],
+    ['a 5x5 in blocks', changed('layer1.0.conv2.weight', [8, 4, 5, 5]), 'is 5x5, but expected 3x3'],
+    [
+      'inconsistent branch widths',
       changed('layer2.0.conv2.weight', [6, 3, 3, 3]),
-      'no base width gives stages with branches of',
+      'no base width results in branches of',
     ],
     [
-      'a vector too long',
+      'a vector that is too long',
       changed('layer2.0.bn2.bias', [17]),
-      '"layer2.0.bn2.bias" is [17], but in a resnext[2,1]_2x16d_w16',
+      '"layer2.0.bn2.bias" is [17], but a resnext[2,1]_2x16d_w16',
     ],
+    ['a missing tensor', changed('layer2.0.bn3.running_var'), 'has no "layer2.0.bn3.running_var", but a resnext[2,1]'],
     [
-      'a tensor missing',
-      changed('layer2.0.bn3.running_var'),
-      'has no "layer2.0.bn3.running_var", which a resnext[2,1]',
-    ],
-    [
-      'a tensor too many',
+      'an extra tensor',
       changed('layer2.0.se.fc1.weight', [8, 128, 1, 1]),
-      'has "layer2.0.se.fc1.weight", which a resnext',
+      'has "layer2.0.se.fc1.weight", but a resnext',
     ],
-    ['a classifier of other features', changed('fc.weight', [3, 64]), '"fc.weight" is [3,64], but in a resnext[2,1]'],
+    ['a classifier for other features', changed('fc.weight', [3, 64]), '"fc.weight" is [3,64], but a resnext[2,1]'],
   ];
 
   test.each(cases)('%s', (_, shapes, message) => {
@@ -162,6 +162,6 @@ describe('what is no ResNeXt is refused with a sentence', () => {
 
   test('a thousand blocks', () => {
     const names = Array.from({ length: 1001 }, (_, i) => `layer1.${i}.conv2.weight`);
-    expect(() => recognize(named(...names))).toThrow('it has 1001 blocks, and at most 1000 are allowed.');
+    expect(() => recognize(named(...names))).toThrow('it has 1001 blocks, but at most 1000 are allowed.');
   });
 });

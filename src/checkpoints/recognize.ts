@@ -1,10 +1,10 @@
 /**
- * What a state dict is: whose names it has, and which ResNeXt. Every layout is tried on the names; the config is inferred
- * from the shapes (`infer.ts`); and each tensor that a net of this config needs is compared with what there is, so that
- * nothing that was guessed stays unproven. No element of a tensor is read.
+ * Recognizes the architecture and naming scheme of a state dict. Every layout is tried on the names; the config is
+ * inferred from the shapes (`infer.ts`); then every tensor that a network with this config needs is compared with the
+ * ones present, so nothing remains a guess. No tensor's elements are read.
  *
- * Two things leave no trace in tensors: the input's size, and pooling. Anti-aliased nets have the tensors of plain ones;
- * a hint, such as the file's name or timm's architecture, tells them apart.
+ * Tensors do not reveal the input size and the pooling. Anti-aliased networks have the same tensors as plain ones; a
+ * hint, such as a file name or timm's architecture name, tells them apart.
  */
 
 import { FormatError, UsageError } from '../errors.ts';
@@ -18,32 +18,32 @@ import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
 
 export interface RecognizeOptions {
-  /** Path, hub id or architecture, for what tensors do not tell. The last name of a net in it counts. */
+  /** A path, hub repository or architecture, for what tensors do not reveal. The last architecture in it counts. */
   readonly hint?: string;
-  /** What to call the tensors in messages; a file's path. */
+  /** The name of the tensors' source in messages, such as a path. */
   readonly source?: string;
 }
 
 export interface Recognition {
-  /** Whose names the tensors have. */
+  /** The naming scheme of the tensors. */
   readonly layout: string;
-  /** What stands before all names, such as `module.`. */
+  /** The common prefix of all names, such as `module.`. */
   readonly prefix: string;
-  /** Names of the tensors, by our names for them. */
+  /** Names of the tensors in the file, by this package's names. */
   readonly names: ReadonlyMap<string, string>;
   readonly config: ResNeXtConfig;
   /** The variant's name, such as `resnext50_32x4d`. */
   readonly variant: string;
-  /** Sentences on what was chosen because tensors do not tell. */
+  /** Notes to show the user on choices that the tensors do not determine. */
   readonly ambiguities: readonly string[];
 }
 
 type Shapes = ReadonlyMap<string, { readonly dims: readonly number[] }>;
 
 /**
- * Finds out which ResNeXt named tensors are, and whose names they have.
+ * Recognizes the architecture and naming scheme of named tensors.
  *
- * @throws FormatError in one sentence for what is no ResNeXt, naming what was expected and what was found.
+ * @throws FormatError if they are not a ResNeXt, naming what was expected and what was found.
  * @example recognize(readSafetensors(bytes).tensors, { hint: 'resnext50_32x4d.a1_in1k' }).variant // 'resnext50_32x4d'
  */
 export function recognize(
@@ -54,7 +54,7 @@ export function recognize(
   for (const { layout, prefix, names } of candidates(tensors, source)) {
     try {
       const config = configOf(tensors, names, layout, hint, source);
-      if (isOf(layout, config)) {
+      if (appliesTo(layout, config)) {
         return {
           layout: layout.name,
           prefix,
@@ -62,9 +62,9 @@ export function recognize(
           config,
           variant: variantName(config),
           ambiguities: [
-            ...doubts(config),
+            ...antialiasNotes(config),
             ...headNotes(tensors, prefix, config),
-            ...otherNets(tensors, layout, prefix),
+            ...otherNetworks(tensors, layout, prefix),
           ],
         };
       }
@@ -72,11 +72,11 @@ export function recognize(
       refusal ??= error;
     }
   }
-  throw refusal ?? new FormatError(`${source} mixes the names of several code bases.`);
+  throw refusal ?? new FormatError(`${source} mixes the naming schemes of several code bases.`);
 }
 
-/** Whether a layout's names are those of such a net. */
-export const isOf = ({ only = {} }: Layout, config: ResNeXtConfig): boolean =>
+/** Whether a layout is for networks with this config. */
+export const appliesTo = ({ only = {} }: Layout, config: ResNeXtConfig): boolean =>
   Object.entries(only).every(([key, value]) => config[key as keyof typeof only] === value);
 
 interface Candidate {
@@ -85,10 +85,10 @@ interface Candidate {
   readonly names: ReadonlyMap<string, string>;
 }
 
-/** A tensor that every ResNeXt has, whatever it is called. */
+/** A tensor that every ResNeXt has, under this package's name. */
 const anchor = 'layer1.0.conv2.weight';
 
-/** The layouts that know the most names, behind whatever a wrapper or trainer puts before all names of the net. */
+/** The layouts and prefixes (from wrappers and trainers) that match the most names. */
 function candidates(tensors: Shapes, source: string): Candidate[] {
   const all = layouts.flatMap((layout) =>
     prefixesFor(layout, tensors).map((prefix) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) })),
@@ -99,7 +99,7 @@ function candidates(tensors: Shapes, source: string): Candidate[] {
   return best;
 }
 
-/** What stands before a layout's name for the anchor. */
+/** The prefixes before a layout's name for the anchor. */
 function prefixesFor({ rules }: Layout, tensors: Shapes): string[] {
   const called = translator(reversed(rules))(anchor)!;
   return [...tensors.keys()].flatMap((name) => {
@@ -127,11 +127,11 @@ function unknown(tensors: Shapes, source: string): FormatError {
   const has = found.length === 0 ? 'has no tensors' : `has ${tensors.size} tensors such as ${found.join(', ')}`;
   const known = [...new Set(layouts.map(({ name }) => name))].join(', ');
   return new FormatError(
-    `${source} is no ResNeXt: it ${has}; expected a "${anchor}", or what it is called in ${known}.`,
+    `${source} is not a ResNeXt: it ${has}, but expected "${anchor}" or its equivalent in ${known}.`,
   );
 }
 
-/** More than a typed array holds. */
+/** More than a typed array can hold. */
 const maxElements = 2 ** 32;
 
 function configOf(
@@ -151,74 +151,74 @@ function configOf(
   return model.config;
 }
 
-/** Whether the last net that a hint names, with its depth, is anti-aliased. */
+/** Whether the last architecture in a hint is anti-aliased. */
 function isAntialiased(hint: string): boolean {
   const [, mark] = [...hint.matchAll(/resnex?t(aa)?[\d[]/gi)].at(-1) ?? [];
   return mark !== undefined;
 }
 
-/** Throws where the tensors are not exactly those that the model needs. */
+/** Throws unless the tensors are exactly those that the model needs. */
 function compare(
   model: Model,
   shapes: ReadonlyMap<string, readonly number[]>,
   names: ReadonlyMap<string, string>,
   source: string,
 ): void {
-  const net = `a ${variantName(model.config)}, as the first tensors have it,`;
+  const expected = `a ${variantName(model.config)}, as inferred from the other tensors,`;
   const needed = weightSpecs(model);
   for (const { name, dims } of needed) {
     const found = shapes.get(name);
     const called = `"${names.get(name) ?? name}"`;
-    if (!found) throw new FormatError(`${source} has no ${called}, which ${net} needs as [${dims}].`);
+    if (!found) throw new FormatError(`${source} has no ${called}, but ${expected} needs it as [${dims}].`);
     if (sameShape(found, dims)) continue;
-    throw new FormatError(`${source}: ${called} is [${found}], but in ${net} it is [${dims}].`);
+    throw new FormatError(`${source}: ${called} is [${found}], but ${expected} needs [${dims}].`);
   }
   const known = new Set(needed.map(({ name }) => name));
   const extra = [...names].find(([name]) => !known.has(name) && !name.endsWith('.num_batches_tracked'));
-  if (extra) throw new FormatError(`${source} has "${extra[1]}", which ${net} has not.`);
+  if (extra) throw new FormatError(`${source} has "${extra[1]}", but ${expected} does not.`);
 }
 
 function checkedDims(tensors: Shapes, name: string, source: string): readonly number[] {
   const { dims } = tensors.get(name)!;
   const sound = dims.every((size) => Number.isSafeInteger(size) && size >= 1);
   if (sound && dims.reduce((product, size) => product * size, 1) <= maxElements) return dims;
-  throw new FormatError(`${source}: "${name}" is [${dims}], which no ResNeXt has.`);
+  throw new FormatError(`${source}: "${name}" is [${dims}], which is not a valid shape in a ResNeXt.`);
 }
 
-/** A net of what was inferred; what no net can be was read from the tensors, and so is theirs to blame. */
+/** Builds the inferred network. An invalid config is a FormatError, as it comes from the tensors. */
 function build(config: Partial<ResNeXtConfig>, source: string): Model {
   try {
     return resnext(resolveConfig(config));
   } catch (error) {
-    if (error instanceof UsageError) throw new FormatError(`${source} is no ResNeXt: ${error.message}`);
+    if (error instanceof UsageError) throw new FormatError(`${source} is not a ResNeXt: ${error.message}`);
     throw error;
   }
 }
 
-/** Whether shapes are the same but for axes of 1 at the end: a classifier may be kept as a 1x1 convolution. */
+/** Whether shapes are equal except for trailing axes of 1: a classifier may be stored as a 1x1 convolution. */
 const sameShape = (a: readonly number[], b: readonly number[]): boolean => `${trimmed(a)}` === `${trimmed(b)}`;
 
 const trimmed = (dims: readonly number[]): readonly number[] =>
   dims.slice(0, dims.findLastIndex((size) => size !== 1) + 1);
 
-/** A head of several layers is none that a ResNeXt has; the net's features are as they were. */
+/** A ResNeXt has a head of one layer. Other heads are dropped, and the network outputs features. */
 function headNotes(tensors: Shapes, prefix: string, { classes }: ResNeXtConfig): string[] {
   const layers = [...tensors.keys()].filter((name) => name.startsWith(`${prefix}fc.`));
   if (classes > 0 || layers.length === 0) return [];
-  return [`The head is several layers, of "${layers[0]}" and others, and is left out: the net gives features.`];
+  return [`Dropped the head, which has several layers ("${layers[0]}" and others): the network outputs features.`];
 }
 
-/** Self-supervised training keeps two encoders, distillation a teacher. */
-function otherNets(tensors: Shapes, layout: Layout, prefix: string): string[] {
+/** Self-supervised training saves two encoders, distillation a teacher. */
+function otherNetworks(tensors: Shapes, layout: Layout, prefix: string): string[] {
   const others = prefixesFor(layout, tensors).filter((other) => other !== prefix);
   return others.length > 0
-    ? [`There are nets behind "${prefix}" and "${others.join('", "')}"; the first was taken.`]
+    ? [`Found networks under "${prefix}" and "${others.join('", "')}", and used the first.`]
     : [];
 }
 
-function doubts({ antialias, stem, shortcut, attention }: ResNeXtConfig): string[] {
+function antialiasNotes({ antialias, stem, shortcut, attention }: ResNeXtConfig): string[] {
   if (antialias || stem !== 'deep' || shortcut !== 'D' || attention !== 'se') return [];
   return [
-    'An anti-aliased net has the same tensors; this was taken for a plain one. A name such as seresnextaa101d_32x8d would say otherwise.',
+    'Assumed a network without anti-aliasing, which has the same tensors as one with it. If it has, include a name such as seresnextaa101d_32x8d in the path.',
   ];
 }

@@ -1,4 +1,4 @@
-/** A model's weights under the names of another code base: the tables of `layouts.ts`, read from right to left. */
+/** Writes a model's weights in the naming scheme of another code base: the tables of `layouts.ts` in reverse. */
 
 import { UsageError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
@@ -9,18 +9,18 @@ import { checkGiven, oneOf } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
-import { isOf } from './recognize.ts';
+import { appliesTo } from './recognize.ts';
 
-/** Names of the layouts that can be written; Torch7's numbers only mean something in its own files. */
+/** Names of the layouts that can be written. Torch7's numbers only make sense in its own files. */
 export const layoutNames: readonly string[] = [...new Set(layouts.map(({ name }) => name))].filter(
   (name) => name !== 'torch7',
 );
 
 /**
- * A model's weights as a state dict of a code base, with `num_batches_tracked`.
+ * A model's weights as a state dict in a code base's naming scheme, with `num_batches_tracked`.
  *
  * @param weights in form C.
- * @throws UsageError for a layout that is unknown or has no names for such a net.
+ * @throws UsageError if the layout is unknown or has no names for such a network.
  * @example await writeSafetensorsFile('cats.safetensors', writeStateDict(model, weights, 'mmpretrain'));
  */
 export function writeStateDict(
@@ -31,25 +31,25 @@ export function writeStateDict(
 ): Map<string, Tensor> {
   checkGiven({ layout: oneOf(layoutNames, { doc: 'naming scheme' }) }, { layout });
   const fitting = layouts.find(
-    (known) => known.name === layout && isOf(known, model.config) && poolIsKept(known, model.config),
+    (known) => known.name === layout && appliesTo(known, model.config) && impliesPooling(known, model.config),
   );
   if (!fitting) {
     const { stem, shortcut, stemPool, antialias } = model.config;
-    const net = `${antialias ? 'an anti-aliased' : 'a'} net with stem = "${stem}", stemPool = "${stemPool}"`;
-    throw new UsageError(`${layout} has no names for ${net} and shortcut ${shortcut}; write another layout.`);
+    const network = `${antialias ? 'an anti-aliased' : 'a'} network with stem "${stem}", stemPool "${stemPool}"`;
+    throw new UsageError(`${layout} has no names for ${network} and shortcut "${shortcut}". Choose another layout.`);
   }
   const translate = translator(reversed(fitting.rules));
   const named = [...stateDict(model, weights, batchesTracked)].map(([name, tensor]): [string, Tensor] => {
     const theirs = translate(name);
     if (theirs === undefined)
-      throw new UsageError(`${layout} has no name for "${name}"; timm has names for most nets.`);
+      throw new UsageError(`${layout} has no name for "${name}". Try timm, which has names for most networks.`);
     return [theirs, tensor];
   });
   return new Map(named);
 }
 
-/** Whether who reads these names will take the pools for what they are. Only timm has anti-aliased nets. */
-function poolIsKept({ name, stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
+/** Whether readers of this layout will assume the config's pooling. Only timm has anti-aliased networks. */
+function impliesPooling({ name, stemPool = 'max' }: Layout, config: ResNeXtConfig): boolean {
   if (config.antialias && name !== 'timm') return false;
   if (!stems[config.stem].hasPool) return true;
   return config.stemPool === (config.antialias ? 'average' : stemPool);

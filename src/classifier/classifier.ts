@@ -12,7 +12,7 @@ import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
-import { checkGiven, whole } from '../options.ts';
+import { pick, resolve, whole } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -28,7 +28,7 @@ import { averageViews, type Prediction, type PredictionOptions, predictions } fr
 export type ClassifierInput = ImageSource | Tensor<'float32'>;
 
 interface BatchOptions {
-  /** Images that a list is computed in at a time, each view of an image counted; 32 unless given. */
+  /** Images of a list that are computed at a time, counting each view of an image; 32 by default. */
   readonly batchSize?: number;
 }
 
@@ -51,7 +51,7 @@ export interface EvaluateOptions extends MeasureOptions {
 
 export class Classifier {
   readonly description: ModelDescription;
-  /** Sentences for a person: how weights of others were taken, and what their preprocessing costs. */
+  /** Sentences for a person: how weights of others were imported, and what their preprocessing costs. */
   readonly notes: readonly string[];
   readonly #read: () => Promise<SavedModel>;
   readonly #options: ClassifierOptions;
@@ -90,7 +90,7 @@ export class Classifier {
     return Classifier.of(await openModel(saved, options), options);
   }
 
-  /** The classifier that runs an opened model; with the session's options it opens further ones. */
+  /** The classifier that runs an opened model; `options` open its further sessions. */
   static async of(opened: OpenedModel, options: ClassifierOptions): Promise<Classifier> {
     try {
       return new Classifier({ ...opened, description: labeled(opened.description, options.labels) }, options);
@@ -137,7 +137,7 @@ export class Classifier {
    * What the network sees: the pooled vector [F] of one image or of each of a list, or the maps of its stages.
    *
    * @returns without `stages` a vector, with them tensors by stage: [C, H, W], `pooled` [F], `logits` [K].
-   * @throws FormatError naming the first image that cannot be read; UsageError naming a stage that there is not.
+   * @throws FormatError naming the first image that cannot be read; UsageError naming a stage that the model does not have.
    * @example
    * const vector = await classifier.features('rose.jpg');
    * const maps = await classifier.features('rose.jpg', { stages: ['layer3', 'layer4'] });
@@ -255,39 +255,37 @@ export class Classifier {
 
   #outcomes<T>(
     images: readonly (ImageSource | NamedImage)[],
-    { views, batchSize }: ReadOptions,
+    options: ReadOptions,
     run: Run<T>,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     const here = images.length <= maxImagesHere && !this.#pool.isStarted;
     const loader = new Loader({ pool: here ? callingThread : this.#pool, prefetch: 1, cache: 0 });
-    return outcomesOf(images, { loader, transforms: this.#transformsFor(views), batchSize: checked(batchSize) }, run);
+    const transforms = this.#transformsFor(options.views);
+    return outcomesOf(images, { loader, transforms, batchSize: batchSizeOf(options) }, run);
   }
 
   /** For lists of which some are prepared already. */
-  async #runPrepared<T>(
-    images: readonly ClassifierInput[],
-    { views, batchSize }: ReadOptions,
-    run: Run<T>,
-  ): Promise<T[]> {
+  async #runPrepared<T>(images: readonly ClassifierInput[], options: ReadOptions, run: Run<T>): Promise<T[]> {
     const results: T[] = [];
-    const size = checked(batchSize);
+    const size = batchSizeOf(options);
     for (let start = 0; start < images.length; start += size) {
       const batch = images.slice(start, start + size);
-      const prepared = await Promise.all(batch.map((each) => (isTensor(each) ? each : this.prepare(each, views))));
+      const prepared = await Promise.all(
+        batch.map((each) => (isTensor(each) ? each : this.prepare(each, options.views))),
+      );
       results.push(...(await run(stacked(prepared), prepared[0]!.dims[0]!)));
     }
     return results;
   }
 }
 
-/** A list of at most this many images is read in the calling thread: starting others takes longer. */
+/** A list of at most this many images is read in the calling thread, which saves the time that threads take to start. */
 const maxImagesHere = 16;
 const callingThread = new WorkerPool({ workers: 0 });
 
-function checked(batchSize = 32): number {
-  checkGiven({ batchSize: whole({ from: 1, doc: 'images per run' }) }, { batchSize });
-  return batchSize;
-}
+const batchFields = { batchSize: whole({ from: 1, default: 32, doc: 'images computed at a time' }) };
+
+const batchSizeOf = (options: BatchOptions): number => resolve(batchFields, pick(batchFields, options)).batchSize;
 
 const isSaved = (model: SavedModel | Uint8Array | Blob | string): model is SavedModel =>
   typeof model === 'object' && 'graph' in model;

@@ -3,7 +3,7 @@ import type { Sample } from '../data/folder.ts';
 import type { Batch, EpochOptions, Loader } from '../data/loader.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
-import { type ClassScore, Confusion, likeliest } from '../metrics/confusion.ts';
+import { argmax, type ClassScore, Confusion } from '../metrics/confusion.ts';
 import { softmax } from './predictions.ts';
 
 export interface Evaluation {
@@ -73,7 +73,7 @@ function confuse(
   const classes = confusion.rows.length;
   for (let n = 0; n < count; n++) {
     const row = logits.subarray(n * classes, (n + 1) * classes);
-    const predicted = likeliest(row);
+    const predicted = argmax(row);
     confusion.add(labels[n]!, predicted);
     onPrediction?.(indices[n]!, predicted, softmax(row)[predicted] ?? Number.NaN);
   }

@@ -92,9 +92,11 @@ describe.each(cases)('%s', (name, config) => {
       expect(await classifier.features(images[n]!)).toEqual(data);
     }
     await expect(classifier.features(images, { stages: ['layer7'] })).rejects.toThrow(
-      /no stage "layer7"; it has stem, layer1, .*pooled, logits\.$/,
+      /no stage "layer7"\. Choose from stem, layer1, .*pooled, logits\.$/,
     );
-    await expect(classifier.features(images, { stages: [] })).rejects.toThrow('Name at least one stage of stem');
+    await expect(classifier.features(images, { stages: [] })).rejects.toThrow(
+      'No stage was given, but expected at least one of stem',
+    );
     await classifier.dispose();
   });
 });

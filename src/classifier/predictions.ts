@@ -10,16 +10,16 @@ export interface Prediction {
 }
 
 export interface PredictionOptions {
-  /** How many classes to name at most; 5 unless given. */
+  /** The most classes to list; 5 by default. */
   readonly top?: number;
-  /** Only classes that are at least so likely, between 0 and 1; 0 unless given. */
+  /** The least probability of a listed class, between 0 and 1; 0 by default. */
   readonly threshold?: number;
 }
 
 /**
  * The likeliest classes of one image, the likeliest first.
  *
- * @throws UsageError for options out of range, or logits that are no numbers, as a net gives whose training diverged.
+ * @throws UsageError for options out of range, or logits that are NaN, as those of a network whose training diverged.
  */
 export function predictions(
   logits: Float32Array,
@@ -28,7 +28,9 @@ export function predictions(
 ): Prediction[] {
   checkGiven({ top: whole({ from: 1, doc: 'number of classes' }) }, { top });
   if (logits.some(Number.isNaN)) {
-    throw new UsageError('The net gives NaN: its weights are broken, as after a training that diverged.');
+    throw new UsageError(
+      'The logits are NaN: the weights are broken, as after a training that diverged. Take an earlier checkpoint.',
+    );
   }
   const probabilities = softmax(logits);
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!);

@@ -13,9 +13,6 @@ const timeout = 60_000;
 /** Whether a string is a URL, rather than a path. */
 export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:|blob:)/i.test(text);
 
-/** Whether a string is a URL that has to be fetched. */
-export const isRemote = (text: string): boolean => isUrl(text) && !/^file:/i.test(text);
-
 /** The name of an image's address in messages and tables: a `data:` URL is cut short. */
 export const shortName = (source: string): string =>
   /^data:/i.test(source) && source.length > 48 ? `${source.slice(0, 47)}…` : source;

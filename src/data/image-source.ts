@@ -1,13 +1,13 @@
 /** All that an image may be given as, and how each becomes pixels. */
-import { decodeImage, type Image, openDecoder, readImageFile } from '#platform/images';
+import { decodeImage, type Image, isFile, openDecoder, readImageFile } from '#platform/images';
 import { FormatError } from '../errors.ts';
-import { fetchBytes, isRemote, shortName } from './fetch.ts';
+import { fetchBytes, shortName } from './fetch.ts';
 import type { Sample } from './folder.ts';
 import { decodeJobImage, type JobImage } from './job.ts';
 
 /**
- * A path (in Node), a URL (http, https, file in Node, data, blob in a browser), the bytes of an image file, a Blob of them,
- * or decoded pixels.
+ * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file, a Blob of
+ * them, or decoded pixels.
  */
 export type ImageSource = string | Uint8Array | Blob | Image;
 
@@ -47,9 +47,8 @@ export const nameOf = (image: ImageSource): string => (typeof image === 'string'
 
 /** The image as a job takes it: at once where it is a path, after it was fetched where it is not here. */
 export function toJobImage(sample: Sample | NamedImage): JobImage | Promise<JobImage> {
-  if ('path' in sample) return { name: sample.path, path: sample.path };
-  const { name, image } = sample;
-  if (typeof image === 'string' && !isRemote(image)) return { name, path: image };
+  const { name, image } = 'path' in sample ? { name: sample.path, image: sample.path } : sample;
+  if (typeof image === 'string' && isFile(image)) return { name, path: image };
   return resolveOrFail(name, image);
 }
 
@@ -64,7 +63,7 @@ async function resolveOrFail(name: string, image: NamedImage['image']): Promise<
 
 async function resolve(image: ImageSource, name: string): Promise<JobImage> {
   if (typeof image === 'string')
-    return isRemote(image) ? { name, bytes: await fetchBytes(image) } : { name, path: image };
+    return isFile(image) ? { name, path: image } : { name, bytes: await fetchBytes(image) };
   if (image instanceof Uint8Array) return { name, bytes: image };
   if (image instanceof Blob) return { name, bytes: new Uint8Array(await image.arrayBuffer()) };
   return { name, pixels: image };

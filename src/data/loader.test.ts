@@ -278,7 +278,7 @@ describe('options that cannot be used', () => {
   };
 
   it('are refused at once, by name', () => {
-    refuses({ batchSize: 0 }, /^batchSize is 0, but expected a whole number from 1\.$/);
+    refuses({ batchSize: 0 }, /^batchSize is 0, but expected a whole number of at least 1\.$/);
     refuses({ seed: 0.5 }, /^seed is 0\.5, but expected a whole number\.$/);
     refuses({ startBatch: 4 }, /^startBatch is 4, but an epoch has 3 batches\.$/);
     refuses({ batchSize: 12, dropLast: true }, /^11 samples make no full batch of 12; choose a smaller batchSize/);
@@ -286,8 +286,8 @@ describe('options that cannot be used', () => {
     refuses({ transforms: [] }, /no step of kind "normalize"/);
     expect(() => new Loader({ workers: -1 })).toThrow(/^workers is -1/);
     for (const cache of [-1, Number.NaN]) {
-      expect(() => new Loader({ cache })).toThrow(/^cache is .+, but expected a number of MiB from 0\.$/);
+      expect(() => new Loader({ cache })).toThrow(/^cache is .+, but expected a number of at least 0\.$/);
     }
-    expect(() => new Loader({ prefetch: 0 })).toThrow(/^prefetch is 0, but expected a whole number from 1\.$/);
+    expect(() => new Loader({ prefetch: 0 })).toThrow(/^prefetch is 0, but expected a whole number of at least 1\.$/);
   });
 });

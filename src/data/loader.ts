@@ -8,6 +8,7 @@
  */
 import { availableMemory } from '#platform/images';
 import { UsageError } from '../errors.ts';
+import { checkGiven, real, whole } from '../options.ts';
 import { type Batch, type BatchArrays, type Corrupt, copyBatch, emptyBatch, type Member } from './batch.ts';
 import { type ImageCache, ImageCaches } from './cache.ts';
 import type { Sample } from './folder.ts';
@@ -34,6 +35,18 @@ export interface LoaderOptions {
    */
   readonly cache?: number;
 }
+
+const loaderFields = {
+  prefetch: whole({ from: 1, doc: 'batches prepared ahead' }),
+  cache: real({ from: 0, doc: 'MiB of memory for decoded images' }),
+};
+
+const epochFields = {
+  batchSize: whole({ from: 1, required: true, doc: 'images in a batch' }),
+  seed: whole({ doc: 'decides order and augmentation' }),
+  epoch: whole({ from: 0, doc: 'decides them too' }),
+  startBatch: whole({ from: 0, doc: 'the batch to begin with' }),
+};
 
 /** Bytes in an array that every Node can make. */
 const largestArray = 2 ** 32 - 1;
@@ -100,8 +113,8 @@ export class Loader {
 
   constructor(options: LoaderOptions = {}) {
     const { workers, pool, prefetch = 3, cache = defaultCache() } = options;
-    this.#prefetch = whole('prefetch', prefetch, 1);
-    if (!(cache >= 0)) throw new UsageError(`cache is ${cache}, but expected a number of MiB from 0.`);
+    checkGiven(loaderFields, options);
+    this.#prefetch = prefetch;
     this.#cache = Math.min(largestArray, Math.floor(cache * 2 ** 20));
     this.#caches = new ImageCaches(this.#cache);
     this.#ownsPool = pool === undefined;
@@ -158,14 +171,15 @@ export class Loader {
 }
 
 function plan(options: EpochOptions): Plan {
-  const { samples, transforms, seed = 0, epoch = 0, startBatch = 0, shuffle = false, dropLast = false } = options;
-  const batchSize = whole('batchSize', options.batchSize, 1);
+  checkGiven(epochFields, options);
+  const { samples, transforms, batchSize, seed = 0, epoch = 0, startBatch = 0 } = options;
+  const { shuffle = false, dropLast = false } = options;
   const batches = countBatches(samples.length, batchSize, dropLast);
   if (batches === 0) {
     const have = `${samples.length} samples make no ${dropLast ? 'full ' : ''}batch of ${batchSize}`;
     throw new UsageError(`${have}; choose a smaller batchSize or add images.`);
   }
-  if (whole('startBatch', startBatch, 0) > batches) {
+  if (startBatch > batches) {
     throw new UsageError(`startBatch is ${startBatch}, but an epoch has ${batches} batches.`);
   }
   const dims = [batchSize, ...outputDims(transforms)] as const;
@@ -173,8 +187,8 @@ function plan(options: EpochOptions): Plan {
     samples,
     ...splitTransforms(transforms),
     batchSize,
-    seed: whole('seed', seed, Number.MIN_SAFE_INTEGER),
-    epoch: whole('epoch', epoch, 0),
+    seed,
+    epoch,
     startBatch,
     batches,
     order: shuffle ? permutation(samples.length, seed, epoch) : Uint32Array.from(samples.keys()),
@@ -182,12 +196,6 @@ function plan(options: EpochOptions): Plan {
     corrupt: options.corrupt ?? (dropLast ? 'replace' : 'skip'),
     onCorrupt: options.onCorrupt ?? (() => {}),
   };
-}
-
-function whole(option: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  const from = least > Number.MIN_SAFE_INTEGER ? ` from ${least}` : '';
-  throw new UsageError(`${option} is ${value}, but expected a whole number${from}.`);
 }
 
 /** The places of a batch's samples in their list; fewer than B only in the last batch. */

@@ -3,7 +3,7 @@
  * and an idle pool does not keep the process alive.
  */
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
-import { UsageError } from '../errors.ts';
+import { checkGiven, whole } from '../options.ts';
 import { type Failure, type ImageJob, runJob } from './job.ts';
 
 export interface WorkerPoolOptions {
@@ -16,6 +16,11 @@ export interface WorkerPoolOptions {
   /** Jobs that wait at each thread, rather than here, while the calling thread is busy; 6 by default. */
   readonly queue?: number;
 }
+
+const fields = {
+  workers: whole({ from: 0, doc: 'threads that read images' }),
+  queue: whole({ from: 1, doc: 'jobs that wait at each thread' }),
+};
 
 export type ImageWorkers = Workers<ImageJob, Failure[]>;
 
@@ -32,12 +37,10 @@ export class WorkerPool {
   readonly #queue: number;
   #started: Promise<ImageWorkers> | undefined;
 
-  constructor({ workers = defaultWorkers(), queue = 6 }: WorkerPoolOptions = {}) {
-    if (!Number.isSafeInteger(workers) || workers < 0) {
-      throw new UsageError(`workers is ${workers}, but expected a whole number from 0.`);
-    }
-    this.workers = workers;
-    this.#queue = queue;
+  constructor(options: WorkerPoolOptions = {}) {
+    checkGiven(fields, options);
+    this.workers = options.workers ?? defaultWorkers();
+    this.#queue = options.queue ?? 6;
   }
 
   get isStarted(): boolean {

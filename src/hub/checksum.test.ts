@@ -1,4 +1,4 @@
-/** Hashes of files, of git's blobs and of what zips hold; broken and hostile zips are refused with a sentence. */
+/** Hashes of files, of git blobs and of files in zip archives; damaged and malicious archives are refused. */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** A zip of these files, `hidden` ones not in its directory. */
+/** A zip archive of these files; `hidden` ones are missing from its directory. */
 function zip(method: 0 | 8, ...files: { name: string; data: Uint8Array; hidden?: boolean }[]): Buffer {
   const [locals, directory]: [Buffer[], Buffer[]] = [[], []];
   let end = 0;
@@ -55,7 +55,7 @@ function check(bytes: Uint8Array, kind: Check['kind'], digest: string, limit = 1
   return checkFile(path, { kind, digest }, 'The file', limit);
 }
 
-it('takes what is as promised', async () => {
+it('accepts files with the expected hash', async () => {
   await check(contents, 'sha256', sha256(contents));
   await check(contents, 'sha256', sha256(contents).slice(0, 8));
   await check(contents, 'git-blob', gitHash(contents));
@@ -63,30 +63,34 @@ it('takes what is as promised', async () => {
   await check(zip(0, weights), 'sha1-inside', sha1);
 });
 
-it('refuses what is not', async () => {
+it('refuses files with another hash', async () => {
   await expect(check(contents, 'sha256', '00000000')).rejects.toThrow(
-    `The file is not what was promised: its SHA-256 is ${sha256(contents).slice(0, 8)}, but should be 00000000.`,
+    `The file is not the expected file: its SHA-256 is ${sha256(contents).slice(0, 8)}, but expected 00000000.`,
   );
   await expect(check(contents, 'git-blob', sha1)).rejects.toThrow('its git hash is');
-  await expect(check(zip(8, weights), 'sha1-inside', gitHash(contents))).rejects.toThrow('its SHA-1 inside is');
-  await expect(check(contents, 'sha1-inside', sha1)).rejects.toThrow('is no sound zip archive');
-  await expect(check(Buffer.alloc(3), 'sha1-inside', sha1)).rejects.toThrow('is no sound zip archive');
+  await expect(check(zip(8, weights), 'sha1-inside', gitHash(contents))).rejects.toThrow(
+    'its SHA-1 of the file inside is',
+  );
+  await expect(check(contents, 'sha1-inside', sha1)).rejects.toThrow('is not a valid zip archive');
+  await expect(check(Buffer.alloc(3), 'sha1-inside', sha1)).rejects.toThrow('is not a valid zip archive');
   await expect(check(zip(8, weights), 'sha1-inside', sha1, 30_000)).rejects.toThrow('a file of more than 30000 bytes');
 });
 
-it('takes for the file inside what a reader would take', async () => {
+it('checks the same file inside that the weights reader would read', async () => {
   const other = { name: 'b.pth', data: Buffer.from('other '.repeat(5000)) };
   const hash = createHash('sha1').update(other.data).digest('hex');
   for (const files of [
     [{ ...weights, hidden: true }, other],
     [other, { ...weights, hidden: true }],
   ]) {
-    await expect(check(zip(8, ...files), 'sha1-inside', sha1)).rejects.toThrow(`its SHA-1 inside is ${hash}`);
+    await expect(check(zip(8, ...files), 'sha1-inside', sha1)).rejects.toThrow(
+      `its SHA-1 of the file inside is ${hash}`,
+    );
   }
-  await expect(check(zip(8, weights, other), 'sha1-inside', sha1)).rejects.toThrow('with 2 files of weights');
+  await expect(check(zip(8, weights, other), 'sha1-inside', sha1)).rejects.toThrow('with 2 weights files');
 });
 
-it('refuses zips cut off or changed anywhere, with a FormatError', async () => {
+it('refuses archives that are truncated or changed anywhere with a FormatError', async () => {
   const whole = zip(8, weights);
   await fc.assert(
     fc.asyncProperty(

@@ -1,74 +1,74 @@
 /**
- * One file from one address to one place: under a temporary name until it is whole and its hash is right, continued where
- * it broke off, tried again a bounded number of times.
+ * Downloads one file from one URL. The file has a temporary name until it is complete and its hash is verified. An
+ * interrupted download resumes where it stopped; the number of attempts is limited.
  *
- * Beside `{file}.incomplete` lies `{file}.incomplete.etag`, the version that the server sent, so that a download is only
- * continued with the same version (`If-Range`, RFC 9110 section 13.1.5). Where the hash of the file is known that is not
- * needed: what does not fit is found out.
+ * `{file}.incomplete.etag`, next to `{file}.incomplete`, records the version that the server sent, so a download only
+ * resumes with the same version (`If-Range`, RFC 9110 section 13.1.5). If the hash of the file is known, the etag is
+ * not needed: a mismatch is detected at the end.
  */
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { refusal } from '../files.ts';
 import { type Check, checkFile } from './checksum.ts';
-import { type Answer, type Client, disconnected, Interrupted } from './http.ts';
+import { type Client, connectionError, type FileResponse, Interrupted } from './http.ts';
 import { lock } from './lock.ts';
 
 export interface Download {
   readonly url: string;
-  /** Where the file goes, once it is whole. */
+  /** Destination of the complete file. */
   readonly path: string;
-  /** Where its bytes go until then. */
+  /** Destination of its bytes until then. */
   readonly partial: string;
-  /** What it is called in progress and errors. */
+  /** Name shown in progress and error messages. */
   readonly name: string;
-  /** Bytes, where they are known beforehand. */
+  /** Size in bytes, if known in advance. */
   readonly size?: number | undefined;
   readonly check?: Check | undefined;
 }
 
 export interface DownloadProgress {
   readonly name: string;
-  /** Bytes on disk, those of earlier attempts too. */
+  /** Bytes on disk, including those from earlier attempts. */
   readonly done: number;
-  /** Bytes of the whole file, where the server says so. */
+  /** Size of the complete file in bytes, if the server says. */
   readonly total: number | undefined;
   /** Bytes per second since this attempt began. */
   readonly rate: number;
 }
 
-/** How a download goes about it. */
+/** How a download reports progress, waits and retries. */
 export interface RetryPolicy {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** How often in a row a broken connection or a busy server is tried again. */
+  /** Maximum number of consecutive retries after a broken connection or a busy server. */
   readonly retries: number;
-  /** Waits for seconds; rejects when the signal aborts. */
+  /** Waits for a number of seconds; rejects if the signal aborts. */
   readonly wait: (seconds: number) => Promise<void>;
-  /** Bytes that a file may have at most. */
+  /** Maximum size of a file in bytes. */
   readonly limit: number;
 }
 
-/** After so many bytes more than there ever were, counting attempts begins anew. */
+/** Once an attempt gets this many bytes further than any before, the count of failures starts over. */
 const headway = 2 ** 20;
 const longestWait = 120;
 
 /**
- * Makes `path` exist.
+ * Downloads a file, unless `path` exists.
  *
- * @throws UsageError when the file cannot be had or written, FormatError when it is not what was promised.
+ * @throws UsageError if the file cannot be fetched or written, FormatError if it is not the expected file.
  */
-export async function download(client: Client, wanted: Download, manner: RetryPolicy): Promise<void> {
+export async function download(client: Client, wanted: Download, policy: RetryPolicy): Promise<void> {
   const { path, partial } = wanted;
   const refuse = (error: unknown) => {
     throw refusal('write', path, error);
   };
   await mkdir(dirname(partial), { recursive: true }).catch(refuse);
-  const { release, renew } = await lock(`${partial}.lock`, partial, manner.wait);
+  const { release, renew } = await lock(`${partial}.lock`, partial, policy.wait);
   try {
-    if (await sizeOf(path)) return; // somebody else was at it
-    await persist(client, wanted, manner, renew);
-    if (wanted.check) await checkFile(partial, wanted.check, wanted.name, manner.limit);
+    if (await sizeOf(path)) return; // another process downloaded it
+    await transferWithRetries(client, wanted, policy, renew);
+    if (wanted.check) await checkFile(partial, wanted.check, wanted.name, policy.limit);
     await rename(partial, path).catch(refuse);
     await rm(`${partial}.etag`, { force: true });
   } catch (error) {
@@ -86,11 +86,11 @@ const sizeOf = (path: string): Promise<number> =>
     () => 0,
   );
 
-/** Tries until the partial file is whole. */
-async function persist(
+/** Transfers and retries until the partial file is complete. */
+async function transferWithRetries(
   client: Client,
   wanted: Download,
-  manner: RetryPolicy,
+  policy: RetryPolicy,
   renew: () => Promise<void>,
 ): Promise<void> {
   let failures = 0;
@@ -98,21 +98,21 @@ async function persist(
   for (;;) {
     await renew();
     try {
-      return await transfer(client, wanted, manner);
+      return await transfer(client, wanted, policy);
     } catch (error) {
       const size = await sizeOf(wanted.partial);
       failures = size >= longest + headway ? 1 : failures + 1;
       longest = Math.max(longest, size);
-      await waitAndRetry(error, failures, manner);
+      await waitAndRetry(error, failures, policy);
     }
   }
 }
 
 /**
- * Waits until it is time to try again: as long as the server asks for, or half a second that doubles.
+ * Waits before the next attempt: as long as the server asks for, or half a second, doubled after each failure.
  *
- * @param failures in a row, this one included.
- * @throws the error, where trying again cannot help, has been tried often enough, or would take too long to wait for.
+ * @param failures the number of consecutive failures, including this one.
+ * @throws the error if retrying cannot help, no retries are left, or the wait would be too long.
  */
 export async function waitAndRetry(error: unknown, failures: number, { retries, wait }: RetryPolicy): Promise<void> {
   if (!(error instanceof Interrupted) || failures > retries) throw error;
@@ -121,59 +121,60 @@ export async function waitAndRetry(error: unknown, failures: number, { retries, 
   await wait(seconds);
 }
 
-/** One request: what is missing of the partial file, or all of it. */
-async function transfer(client: Client, wanted: Download, manner: RetryPolicy): Promise<void> {
+/** One request, for the missing part of the file or for all of it. */
+async function transfer(client: Client, wanted: Download, policy: RetryPolicy): Promise<void> {
   const { url, partial, size } = wanted;
   const etag = await readFile(`${partial}.etag`, 'utf8').catch(() => undefined);
   const there = etag || wanted.check ? await sizeOf(partial) : 0;
   if (there > 0 && there === size) return;
   const offset = size !== undefined && there > size ? 0 : there;
   const headers = offset > 0 ? { range: `bytes=${offset}-`, ...(etag && { 'if-range': etag }) } : {};
-  const answer = await client.ask({ url, headers, signal: manner.signal });
-  const { start, total } = rangeOf(answer, wanted, manner.limit);
-  const continues = start === offset && (start === 0 || !etag || (answer.header('etag') ?? etag) === etag);
-  if (answer.status === 416 || !(continues || start === 0)) {
-    answer.body.destroy();
-    if (answer.status === 416 && total === offset) return;
+  const response = await client.request({ url, headers, signal: policy.signal });
+  const { start, total } = rangeOf(response, wanted, policy.limit);
+  const continues = start === offset && (start === 0 || !etag || (response.header('etag') ?? etag) === etag);
+  if (response.status === 416 || !(continues || start === 0)) {
+    response.body.destroy();
+    if (response.status === 416 && total === offset) return;
     await rm(partial, { force: true });
-    throw new Interrupted(`${answer.url.host} sends another part of ${wanted.name} than was asked for.`);
+    throw new Interrupted(`${response.url.host} sent a different part of ${wanted.name} than was requested.`);
   }
-  await remember(`${partial}.etag`, answer.header('etag'));
+  await saveEtag(`${partial}.etag`, response.header('etag'));
   const file = await open(partial, start === 0 ? 'w' : 'a').catch((error: unknown) => {
     throw refusal('write', partial, error);
   });
   try {
-    await pour(answer, file, { start, total, wanted, manner });
+    await writeBody(response, file, { start, total, wanted, policy });
   } finally {
     await file.close();
   }
 }
 
-/** Where an answer's bytes begin, and how many the whole file has. */
+/** The offset of a response's bytes, and the size of the complete file. */
 function rangeOf(
-  answer: Answer,
+  response: FileResponse,
   { name, size }: Download,
   limit: number,
 ): { start: number; total: number | undefined } {
-  const { status, header, url } = answer;
+  const { status, header, url } = response;
   const encoding = header('content-encoding') ?? 'identity';
-  if (encoding !== 'identity') throw new FormatError(`${url.host} sends ${name} as ${encoding}, unasked.`);
+  if (encoding !== 'identity')
+    throw new FormatError(`${url.host} sent ${name} with content encoding ${encoding}, which was not requested.`);
   const length = header('content-length');
   const [, first, all] = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(header('content-range') ?? '') ?? [];
   const says = status === 200 ? length : all;
   const promised = says === undefined || says === '*' ? undefined : Number(says);
   const total = promised ?? size;
   if (size !== undefined && total !== size && status !== 416) {
-    throw new FormatError(`${url.host} sends ${name} with ${total} bytes, but it should have ${size}.`);
+    throw new FormatError(`${url.host} sent ${name} with ${total} bytes, but expected ${size}.`);
   }
   if (total !== undefined && total > limit) {
-    throw new FormatError(`${name} would have ${total} bytes, more than the ${limit} that are allowed.`);
+    throw new FormatError(`${name} has ${total} bytes, but the limit is ${limit}.`);
   }
   return { start: status === 200 ? 0 : Number(first ?? Number.NaN), total };
 }
 
-/** Keeps a strong etag for `If-Range`; a weak one says nothing of bytes. */
-async function remember(path: string, etag: string | undefined): Promise<void> {
+/** Saves a strong etag for `If-Range`. A weak one does not identify bytes. */
+async function saveEtag(path: string, etag: string | undefined): Promise<void> {
   if (etag?.startsWith('"')) {
     await writeFile(path, etag).catch((error: unknown) => {
       throw refusal('write', path, error);
@@ -181,43 +182,47 @@ async function remember(path: string, etag: string | undefined): Promise<void> {
   } else await rm(path, { force: true });
 }
 
-interface Pouring {
+interface Body {
   readonly start: number;
   readonly total: number | undefined;
   readonly wanted: Download;
-  readonly manner: RetryPolicy;
+  readonly policy: RetryPolicy;
 }
 
-/** The body of an answer to the end of a file, and the file to the disk. */
-async function pour(answer: Answer, file: FileHandle, { start, total, wanted, manner }: Pouring): Promise<void> {
+/** Appends a response's body to a file and flushes it to disk. */
+async function writeBody(
+  response: FileResponse,
+  file: FileHandle,
+  { start, total, wanted, policy }: Body,
+): Promise<void> {
   const { name, partial } = wanted;
   const began = performance.now();
   let done = start;
-  for await (const chunk of bodyOf(answer, manner.signal)) {
+  for await (const chunk of bodyOf(response, policy.signal)) {
     done += chunk.length;
-    if (done > (total ?? manner.limit)) {
+    if (done > (total ?? policy.limit)) {
       throw new FormatError(
-        `${answer.url.host} sends more of ${name} than the ${total ?? manner.limit} bytes expected.`,
+        `${response.url.host} sent more than the expected ${total ?? policy.limit} bytes of ${name}.`,
       );
     }
     await write(file, chunk, partial);
     const rate = (1000 * (done - start)) / Math.max(1, performance.now() - began);
-    manner.onProgress?.({ name, done, total, rate });
+    policy.onProgress?.({ name, done, total, rate });
   }
   if (total !== undefined && done < total) {
-    throw new Interrupted(`${answer.url.host} ended after ${done} of the ${total} bytes of ${name}.`);
+    throw new Interrupted(`${response.url.host} closed the connection after ${done} of the ${total} bytes of ${name}.`);
   }
   await file.sync().catch((error: unknown) => {
     throw refusal('write', partial, error);
   });
 }
 
-async function* bodyOf({ body, url }: Answer, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* bodyOf({ body, url }: FileResponse, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
   try {
     for (;;) {
       const next = await chunks.next().catch((error: unknown) => {
-        throw disconnected(error, url, signal);
+        throw connectionError(error, url, signal);
       });
       if (next.done) return;
       yield next.value as Uint8Array;

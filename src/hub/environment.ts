@@ -1,32 +1,32 @@
 /**
- * What the environment says about downloads, in the variables that Python's huggingface_hub, torch.hub and curl read:
- * HF_ENDPOINT (a mirror), HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE, TORCH_HOME, XDG_CACHE_HOME, HTTP_PROXY,
- * HTTPS_PROXY and NO_PROXY.
+ * Download settings from the environment variables that Python's huggingface_hub, torch.hub and curl use: HF_ENDPOINT
+ * (a mirror), HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE, TORCH_HOME, XDG_CACHE_HOME, HTTP_PROXY, HTTPS_PROXY and
+ * NO_PROXY.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 
 export interface HubEnvironment {
-  /** Where the hub is, without a slash at the end. */
+  /** URL of the hub, without a trailing slash. */
   readonly endpoint: string;
   readonly token?: string;
-  /** The folder of `models--owner--name` folders. */
+  /** The folder that contains `models--owner--name` folders. */
   readonly hubCache: string;
-  /** torch.hub's folder of checkpoints. */
+  /** torch.hub's checkpoint folder. */
   readonly checkpoints: string;
-  /** Use what is in the caches alone. */
+  /** Use only the caches. */
   readonly offline: boolean;
-  /** Addresses of proxies; empty for none. */
+  /** Proxy URLs; empty if there is none. */
   readonly proxies: { readonly http: string; readonly https: string; readonly except: string };
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
- * The environment of downloads.
+ * Reads the download settings.
  *
- * @throws UsageError when HF_ENDPOINT or a proxy is no address, or HF_TOKEN no token.
+ * @throws UsageError if HF_ENDPOINT or a proxy is not a URL, or HF_TOKEN is not a token.
  * @example hubEnvironment({ HF_HOME: '/data/hf' }).hubCache // '/data/hf/hub'
  */
 export function hubEnvironment(env: Variables = process.env): HubEnvironment {
@@ -48,20 +48,22 @@ export function hubEnvironment(env: Variables = process.env): HubEnvironment {
 
 function endpoint(text: string): string {
   if (!URL.canParse(text) || !/^https?:/.test(text)) {
-    throw new UsageError(`HF_ENDPOINT = "${text}" should be an address such as https://huggingface.co.`);
+    throw new UsageError(`HF_ENDPOINT is "${text}", but expected a URL such as https://huggingface.co.`);
   }
   return text.replace(/\/+$/, '');
 }
 
-/** The value is not shown: it is a secret. */
+/** The message does not show the value, which is a secret. */
 function token(text: string): string {
   if (/^[\x21-\x7e]*$/.test(text)) return text;
-  throw new UsageError('HF_TOKEN should be one word of letters, digits and signs, such as hf_….');
+  throw new UsageError('HF_TOKEN is not a valid token: expected one word of printable ASCII characters, such as hf_….');
 }
 
-/** An address of http or https; http where none is said, as curl has it. The value, which may hold a password, is not shown. */
+/** An http or https URL; http without a scheme, as in curl. The message hides the value: it may have a password. */
 function proxy(variable: string, text: string): string {
   const url = text === '' || /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
   if (url === '' || (URL.canParse(url) && /^https?:/i.test(url))) return url;
-  throw new UsageError(`${variable} should be the address of an HTTP proxy, such as http://proxy.example:3128.`);
+  throw new UsageError(
+    `${variable} is not a valid URL: expected that of an HTTP proxy, such as http://proxy.example:3128.`,
+  );
 }

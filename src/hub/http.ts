@@ -1,15 +1,15 @@
 /**
- * Requests for files: redirects are followed here, so that the hub's token stays with the hub; refusals and broken
- * connections become errors that say whether trying again can help.
+ * HTTP requests for files. Redirects are followed here so that the hub's token is only sent to the hub. Failed requests
+ * and broken connections become errors that tell whether a retry can help.
  */
 import type { Readable } from 'node:stream';
 import type { Dispatcher, request } from 'undici';
 import { UsageError } from '../errors.ts';
 import type { HubEnvironment } from './environment.ts';
 
-/** The file cannot be had from there: no connection, no such file, no permission. Another source may have it. */
+/** The file cannot be fetched from this server: no connection, no such file, no permission. Another one may have it. */
 export class Unreachable extends UsageError {
-  /** The server's status, or 0 where there was no answer. */
+  /** The server's status code, or 0 without a response. */
   readonly status: number;
 
   constructor(message: string, status = 0, options?: ErrorOptions) {
@@ -18,9 +18,9 @@ export class Unreachable extends UsageError {
   }
 }
 
-/** What may be over when tried again: a connection that broke, a server that is busy. */
+/** A temporary failure that a retry may fix: a broken connection or a busy server. */
 export class Interrupted extends Unreachable {
-  /** Seconds that the server asks to wait. */
+  /** Seconds to wait, if the server says. */
   readonly retryAfter: number | undefined;
 
   constructor(message: string, status = 0, retryAfter?: number, options?: ErrorOptions) {
@@ -29,44 +29,44 @@ export class Interrupted extends Unreachable {
   }
 }
 
-export interface Answer {
+export interface FileResponse {
   readonly status: number;
-  /** The address that answered, after redirects. */
+  /** The final URL, after redirects. */
   readonly url: URL;
   readonly header: (name: string) => string | undefined;
   readonly body: Readable;
 }
 
-export interface Ask {
+export interface FileRequest {
   readonly url: string;
   readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whether to answer with the first redirect away from the hub, in place of following it. */
+  /** Return the first redirect away from the hub instead of following it. */
   readonly stayOnHub?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-const redirectsAtMost = 10;
+const maxRedirects = 10;
 
-/** Where mirrors send those who ask for what they have not copied. */
+/** Hosts that mirrors redirect to for files they do not have. */
 const hubHosts = ['huggingface.co', 'hf.co'];
 
-/** undici, which is loaded with the first request, and its connections. */
+/** undici and its connections, loaded on the first request. */
 interface Network {
   readonly request: typeof request;
   readonly dispatcher: Dispatcher;
 }
 
-/** Makes requests in one environment, over connections that it keeps until `close`. */
+/** Makes requests over connections that stay open until `close`. */
 export class Client {
   readonly #environment: HubEnvironment;
   #network: Promise<Network> | undefined;
-  readonly #answerWithin: number;
+  readonly #responseTimeout: number;
 
-  /** @param answerWithin milliseconds from a request to its answer's headers, connecting to a proxy included. */
-  constructor(environment: HubEnvironment, answerWithin = 60_000) {
+  /** @param responseTimeout milliseconds until the response's headers, including the connection to a proxy. */
+  constructor(environment: HubEnvironment, responseTimeout = 60_000) {
     this.#environment = environment;
-    this.#answerWithin = answerWithin;
+    this.#responseTimeout = responseTimeout;
   }
 
   async close(): Promise<void> {
@@ -81,55 +81,55 @@ export class Client {
   }
 
   /**
-   * The answer to a request that a server has granted: its status is 200 or 206, or a redirect's under `stayOnHub`, or
-   * 416, which asks for another range.
+   * Sends a request and follows redirects. The status of the response is 200 or 206, 416 (range not satisfiable), or,
+   * with `stayOnHub`, that of a redirect.
    *
-   * @throws Interrupted when trying again may help, Unreachable when it will not.
+   * @throws Interrupted if a retry may help, Unreachable if it will not.
    */
-  async ask(question: Ask): Promise<Answer> {
-    let url = new URL(question.url);
-    for (let redirects = 0; redirects <= redirectsAtMost; redirects++) {
-      const answer = await this.#once(url, question);
-      const location = answer.status >= 300 && answer.status < 400 ? answer.header('location') : undefined;
-      if (location === undefined) return granted(answer);
-      const next = redirected(url, location);
-      if (question.stayOnHub && next.host !== url.host && !hubHosts.includes(next.host)) return answer;
-      answer.body.resume();
+  async request(asked: FileRequest): Promise<FileResponse> {
+    let url = new URL(asked.url);
+    for (let redirects = 0; redirects <= maxRedirects; redirects++) {
+      const response = await this.#send(url, asked);
+      const location = response.status >= 300 && response.status < 400 ? response.header('location') : undefined;
+      if (location === undefined) return checkStatus(response);
+      const next = redirectTarget(url, location);
+      if (asked.stayOnHub && next.host !== url.host && !hubHosts.includes(next.host)) return response;
+      response.body.resume();
       url = next;
     }
-    throw new Unreachable(`${question.url} redirects more than ${redirectsAtMost} times.`);
+    throw new Unreachable(`${asked.url} redirects more than ${maxRedirects} times.`);
   }
 
-  async #once(url: URL, { method = 'GET', headers, signal }: Ask): Promise<Answer> {
+  async #send(url: URL, { method = 'GET', headers, signal }: FileRequest): Promise<FileResponse> {
     const { endpoint, token } = this.#environment;
     const authorization = token && url.origin === new URL(endpoint).origin ? { authorization: `Bearer ${token}` } : {};
     const all = { 'user-agent': 'resnext', 'accept-encoding': 'identity', ...headers, ...authorization };
     this.#network ??= this.#open();
     const { request, dispatcher } = await this.#network;
-    const late = new AbortController();
-    const limit = setTimeout(() => late.abort(), this.#answerWithin);
-    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    const timeout = new AbortController();
+    const limit = setTimeout(() => timeout.abort(), this.#responseTimeout);
+    const either = signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal;
     try {
       const options = { method, headers: all, dispatcher, signal: either };
       const { statusCode, headers: found, body } = await Promise.race([request(url, options), aborted(either)]);
-      body.on('error', () => {}); // whoever reads the body learns of it; one that is left unread may break unheard
+      body.on('error', () => {}); // readers of the body still get the error; an unread body may fail silently
       const header = (name: string) => {
         const value = found[name];
         return Array.isArray(value) ? value[0] : value;
       };
       return { status: statusCode, url, header, body };
     } catch (error) {
-      if (late.signal.aborted && !signal?.aborted) {
-        throw new Interrupted(`${url.host} does not answer within ${this.#answerWithin / 1000} seconds.`);
+      if (timeout.signal.aborted && !signal?.aborted) {
+        throw new Interrupted(`${url.host} did not respond within ${this.#responseTimeout / 1000} seconds.`);
       }
-      throw disconnected(error, url, signal);
+      throw connectionError(error, url, signal);
     } finally {
       clearTimeout(limit);
     }
   }
 }
 
-/** Rejects when the signal aborts: undici itself does not while it waits for a proxy's tunnel. */
+/** Rejects when the signal aborts, which undici does not do while it waits for a proxy's tunnel. */
 const aborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     const stop = () => reject(signal.reason);
@@ -138,38 +138,39 @@ const aborted = (signal: AbortSignal): Promise<never> =>
   });
 
 /**
- * Where a redirect leads.
+ * The target of a redirect.
  *
- * @throws Unreachable when that is no address, or from https to anything else.
+ * @throws Unreachable if the target is not a URL, or leads from https to anything else.
  */
-export function redirected(from: URL, location: string): URL {
-  if (!URL.canParse(location, from)) throw new Unreachable(`${from.host} redirects to "${location}", no address.`);
+export function redirectTarget(from: URL, location: string): URL {
+  if (!URL.canParse(location, from))
+    throw new Unreachable(`${from.host} redirects to "${location}", which is not a URL.`);
   const to = new URL(location, from);
   const weaker = from.protocol === 'https:' && to.protocol !== 'https:';
   if (weaker || !/^https?:$/.test(to.protocol)) {
-    throw new Unreachable(`${from.host} redirects to ${to.protocol}//${to.host}, which is not safe to follow.`);
+    throw new Unreachable(`${from.host} redirects to ${to.protocol}//${to.host}, which is not secure.`);
   }
   return to;
 }
 
-function granted(answer: Answer): Answer {
-  const { status, url, header } = answer;
-  if (status === 200 || status === 206 || status === 416) return answer;
-  answer.body.resume();
-  const text = `${url.host} answers ${status} for ${url.pathname}`;
+function checkStatus(response: FileResponse): FileResponse {
+  const { status, url, header } = response;
+  if (status === 200 || status === 206 || status === 416) return response;
+  response.body.resume();
+  const text = `${url.host} responded ${status} to ${url.pathname}`;
   if (status === 429 || status === 408 || status >= 500) {
     throw new Interrupted(
-      `${text}: ${reasons[status] ?? 'the server is in trouble'}.`,
+      `${text}: ${reasons[status] ?? 'the server has a problem'}.`,
       status,
       seconds(header('retry-after')),
     );
   }
-  throw new Unreachable(`${text}: ${reasons[status] ?? 'the request is refused'}.`, status);
+  throw new Unreachable(`${text}: ${reasons[status] ?? 'the request was refused'}.`, status);
 }
 
 const reasons: Readonly<Record<number, string>> = {
-  401: 'it wants to know who asks; set HF_TOKEN to a token of yours, and check the name',
-  403: 'it does not permit this; accept the terms on its page, or set HF_TOKEN to a token that may read it',
+  401: 'it requires authentication; check the name, and set HF_TOKEN to your token',
+  403: 'access is denied; accept the terms on its page, or set HF_TOKEN to a token with read access',
   404: 'there is no such file',
   429: 'too many requests',
 };
@@ -181,32 +182,32 @@ function seconds(value: string | undefined): number | undefined {
   return Number.isFinite(wait) ? Math.max(0, wait) : undefined;
 }
 
-/** Codes of errors that do not pass by themselves. */
-const lasting: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'nobody knows where it is, or there is no network',
-  EAI_AGAIN: 'addresses cannot be looked up, perhaps for want of a network',
-  ECONNREFUSED: 'nothing answers at that address',
+/** Error codes of permanent failures. */
+const permanent: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the host is unknown, or there is no network',
+  EAI_AGAIN: 'the host name cannot be resolved, perhaps because there is no network',
+  ECONNREFUSED: 'the connection was refused',
   ENETUNREACH: 'there is no network',
-  EHOSTUNREACH: 'there is no way to that host',
+  EHOSTUNREACH: 'there is no route to the host',
 };
 
 /**
- * A connection that could not be made, or broke, as an error of ours; whatever else it is, as it is.
+ * Turns the error of a connection that failed or broke into one of this package's. Other errors are returned unchanged.
  *
- * @param signal whose abort is not the connection's fault.
+ * @param signal if aborted, its reason is returned instead.
  */
-export function disconnected(error: unknown, url: URL, signal?: AbortSignal): unknown {
+export function connectionError(error: unknown, url: URL, signal?: AbortSignal): unknown {
   if (signal?.aborted) return signal.reason;
   if (!(error instanceof Error)) return error;
   const cause = innermost(error);
   const code = 'code' in cause ? String(cause.code) : '';
-  const known = lasting[code];
+  const known = permanent[code];
   if (known) return new Unreachable(`${url.host} cannot be reached: ${known} (${code}).`, 0, { cause: error });
   if (/^(CERT_|CRL_|DEPTH_|HOSTNAME_|INVALID_|PATH_|SELF_|UNABLE_|ERR_TLS_)/.test(code)) {
     return new Unreachable(`${url.host} cannot be trusted: ${cause.message} (${code}).`, 0, { cause: error });
   }
   if (code === 'EPROTO' || /^ERR_(SSL|OSSL)_/.test(code)) {
-    return new Unreachable(`${url.host} does not speak https as it should (${code}).`, 0, { cause: error });
+    return new Unreachable(`${url.host} does not support https correctly (${code}).`, 0, { cause: error });
   }
   const status = /^Proxy response \((\d+)\)/.exec(cause.message)?.[1];
   if (status !== undefined) return proxyRefusal(Number(status), url, error);
@@ -218,9 +219,9 @@ export function disconnected(error: unknown, url: URL, signal?: AbortSignal): un
   return error;
 }
 
-/** A proxy's answer to CONNECT that is not 200. */
+/** The error for a proxy's response to CONNECT other than 200. */
 function proxyRefusal(status: number, url: URL, cause: Error): Unreachable {
-  const text = `The proxy answers ${status} when it is asked for ${url.host}`;
+  const text = `The proxy responded ${status} to a request for ${url.host}`;
   if (status >= 500) return new Interrupted(`${text}.`, 0, undefined, { cause });
   return new Unreachable(`${text}: check HTTP_PROXY and HTTPS_PROXY.`, 0, { cause });
 }

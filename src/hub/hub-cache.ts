@@ -1,36 +1,36 @@
 /**
- * The cache of the Hugging Face hub, as its Python library lays it out, so that both find each other's files:
+ * The Hugging Face hub's cache, in the layout of its Python library, so that both share their files:
  *
- *     models--{owner}--{name}/blobs/{etag}                 contents; {etag}.incomplete while they are fetched
- *     models--{owner}--{name}/refs/{revision}              the commit that a branch or tag stands for
- *     models--{owner}--{name}/snapshots/{commit}/{file}    relative links to blobs; copies where links are refused
+ *     models--{owner}--{name}/blobs/{etag}                 contents; {etag}.incomplete during a download
+ *     models--{owner}--{name}/refs/{revision}              the commit of a branch or tag
+ *     models--{owner}--{name}/snapshots/{commit}/{file}    relative links to blobs, or copies if links are not possible
  *
- * Etags and commits come from a server and become names of files, so they must be hashes and nothing else.
+ * Etags and commits come from a server and become file names, so anything but a hash is refused.
  */
 import { copyFile, lstat, mkdir, readFile, realpath, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { refusal, writeFileAtomically } from '../files.ts';
 
-/** A file of a repository at a commit. */
-export interface Place {
+/** The version of a repository's file. */
+export interface FileVersion {
   readonly commit: string;
   readonly etag: string;
 }
 
 const part = /^[A-Za-z0-9](?:[\w.-]{0,94}\w)?$/;
 
-/** Whether a text reads as the name of a repository on the hub. */
+/** Whether `text` has the form of a repository name on the hub. */
 export function isRepository(text: string): boolean {
   const parts = text.split('/');
   return parts.length === 2 && parts.every((name) => part.test(name) && !/--|\.\./.test(name));
 }
 
-/** @throws UsageError unless the text can be a branch, tag or commit. */
+/** @throws UsageError unless `revision` has the form of a branch, tag or commit. */
 export function checkRevision(revision: string): void {
   const parts = revision.split('/');
   if (parts.every((name) => /^\w[\w.-]*$/.test(name) && !name.includes('..'))) return;
-  throw new UsageError(`"${revision}" is no revision: it should be a branch, a tag or a commit.`);
+  throw new UsageError(`"${revision}" is not a valid revision: expected a branch, a tag or a commit.`);
 }
 
 const commitPattern = /^[0-9a-f]{40}$/;
@@ -54,7 +54,7 @@ export class HubCache {
     return join(this.folder, 'snapshots', commit, ...file.split('/'));
   }
 
-  /** The path of a file that is there at a revision, and the commit; undefined where it is not. */
+  /** The path and commit of a cached file at a revision, or undefined if it is not cached. */
   async find(revision: string, file: string): Promise<{ path: string; commit: string } | undefined> {
     const commit = isCommit(revision) ? revision : await this.#ref(revision);
     if (commit === undefined) return undefined;
@@ -67,20 +67,20 @@ export class HubCache {
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
-  /** Makes a blob that is there the file of a snapshot, notes what the revision stands for, and gives the file's path. */
-  async place(revision: string, file: string, { commit, etag }: Place): Promise<string> {
+  /** Links a blob into a snapshot, records the revision's commit, and returns the path of the link. */
+  async place(revision: string, file: string, { commit, etag }: FileVersion): Promise<string> {
     const path = this.#snapshot(commit, file);
     try {
       await mkdir(dirname(path), { recursive: true });
-      if (!(await leadsTo(path, this.blob(etag)))) await link(this.blob(etag), path);
-      if (!isCommit(revision) && (await this.#ref(revision)) !== commit) await this.#note(revision, commit);
+      if (!(await isLinkTo(path, this.blob(etag)))) await link(this.blob(etag), path);
+      if (!isCommit(revision) && (await this.#ref(revision)) !== commit) await this.#writeRef(revision, commit);
     } catch (error) {
       throw refusal('write', path, error);
     }
     return path;
   }
 
-  async #note(revision: string, commit: string): Promise<void> {
+  async #writeRef(revision: string, commit: string): Promise<void> {
     const path = join(this.folder, 'refs', ...revision.split('/'));
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomically(path, commit);
@@ -93,8 +93,8 @@ export const isFile = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Whether a snapshot's file leads to the blob, or is a copy of its size. */
-async function leadsTo(path: string, blob: string): Promise<boolean> {
+/** Whether a snapshot's file is a link to the blob, or a copy of the same size. */
+async function isLinkTo(path: string, blob: string): Promise<boolean> {
   if (!(await isFile(path))) return false;
   if ((await lstat(path)).isSymbolicLink()) return (await realpath(path)) === (await realpath(blob));
   return (await stat(path)).size === (await stat(blob)).size;
@@ -104,7 +104,7 @@ async function link(blob: string, path: string): Promise<void> {
   await rm(path, { force: true });
   const target = relative(dirname(path), blob).split(sep).join('/');
   await symlink(target, path).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return; // somebody else made it
+    if (error.code === 'EEXIST') return; // another process made it
     await copyFile(blob, path);
   });
 }

@@ -1,4 +1,4 @@
-/** Locks that are left behind are taken over by one, and those that are held are not. */
+/** Abandoned locks are taken over by exactly one process; locks in use are not. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-/** Waits once, after which the lock is let go. */
+/** Waits once, then the lock is released. */
 const wait = async (): Promise<void> => {
   waits += 1;
   rmSync(path, { force: true });
@@ -23,7 +23,7 @@ const wait = async (): Promise<void> => {
 const take = () => lock(path, join(dir, 'file'), wait);
 const longAgo = new Date(Date.now() - 3_600_000);
 
-it('is taken over from a process that is gone, and from one that stands still', async () => {
+it('is taken over from a process that has ended, and from one that makes no progress', async () => {
   writeFileSync(path, `${2 ** 30} ${hostname()} gone`);
   await (await take()).release();
   writeFileSync(path, `${process.pid} ${hostname()} still`);
@@ -32,7 +32,7 @@ it('is taken over from a process that is gone, and from one that stands still', 
   expect([waits, existsSync(path)]).toEqual([0, false]);
 });
 
-it('is kept by a holder that renews it', async () => {
+it('stays with a holder that renews it', async () => {
   const held = await take();
   utimesSync(path, longAgo, longAgo);
   await held.renew();
@@ -40,7 +40,7 @@ it('is kept by a holder that renews it', async () => {
   expect(waits).toBe(1);
 });
 
-it('is not taken from another who was first to take it over', async () => {
+it('is not removed if another process has already taken it over', async () => {
   writeFileSync(path, 'new');
   await clear(path, 'old');
   expect(readFileSync(path, 'utf8')).toBe('new');

@@ -1,28 +1,28 @@
 /**
- * One download of a file at a time, over processes: a file beside it that says which process holds it. A lock whose
- * process is gone, or whose download has stood still for minutes, is taken over, by one process alone: who renames the
- * file has it, and gives it back where it is no longer the one that was left.
+ * Locks between processes, so that a file is downloaded once at a time. The lock is a file that names the process that
+ * holds it. A lock whose process has ended, or whose download has not grown for minutes, is taken over. Renaming the
+ * lock file decides which process does so; if another one has replaced it in the meantime, it is put back.
  */
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { refusal } from '../files.ts';
 
-/** A download that has not grown for this long, in milliseconds, is taken over. */
-const stillFor = 5 * 60_000;
+/** A download that has not grown for this many milliseconds is taken over. */
+const staleAfter = 5 * 60_000;
 const pollSeconds = 0.5;
 
-/** A lock that is ours. */
+/** A lock held by this process. */
 export interface Lock {
   release(): Promise<void>;
-  /** Shows that its holder is at work, where a download does not grow. */
+  /** Marks the lock as in use while the download does not grow. */
   renew(): Promise<void>;
 }
 
 /**
- * Waits until the file `path` is ours.
+ * Waits until this process holds the lock file `path`.
  *
- * @param growing the file whose growth shows that the lock's holder is at work.
+ * @param growing a file that grows while the lock's holder is working.
  */
 export async function lock(path: string, growing: string, wait: (seconds: number) => Promise<void>): Promise<Lock> {
   const mark = `${process.pid} ${hostname()} ${randomUUID()}`;
@@ -39,7 +39,7 @@ export async function lock(path: string, growing: string, wait: (seconds: number
   };
 }
 
-/** Takes away the lock with this mark, and no other that somebody put there meanwhile. */
+/** Removes the lock with this mark, but not one that another process has created in the meantime. */
 export async function clear(path: string, mark: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   await rename(path, aside).catch(() => {});
@@ -57,14 +57,14 @@ async function create(path: string, mark: string): Promise<boolean> {
   }
 }
 
-/** The mark of a lock that nobody holds any more. */
+/** The mark of an abandoned lock, or undefined if the lock is held or gone. */
 async function abandoned(path: string, growing: string): Promise<string | undefined> {
   const mark = await readFile(path, 'utf8').catch(() => undefined);
-  if (mark === undefined) return undefined; // it was let go just now
+  if (mark === undefined) return undefined; // just released
   const [pid, host] = mark.split(' ');
   if (host === hostname() && !isRunning(Number(pid))) return mark;
   const times = await Promise.all([changed(path), changed(growing)]);
-  return Date.now() - Math.max(...times) > stillFor ? mark : undefined;
+  return Date.now() - Math.max(...times) > staleAfter ? mark : undefined;
 }
 
 const changed = (path: string): Promise<number> =>

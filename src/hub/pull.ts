@@ -1,7 +1,7 @@
 /**
- * Published weights, and anybody's on the Hugging Face hub or at an https address, brought into the caches that Python's
- * libraries use: the hub's (`hub-cache.ts`), and for other addresses torch.hub's folder of checkpoints. Published weights
- * that are in one of them are taken from there, without asking a server.
+ * Downloads weights (published, from any repository on the Hugging Face hub, or from an https URL) into the caches that
+ * Python's libraries use: the hub's (`hub-cache.ts`), and torch.hub's checkpoint folder for other URLs. Published
+ * weights that are already in one of them are used without contacting a server.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -12,62 +12,62 @@ import { UsageError } from '../errors.ts';
 import type { Check } from './checksum.ts';
 import { type DownloadProgress, download, type RetryPolicy, waitAndRetry } from './download.ts';
 import { type HubEnvironment, hubEnvironment } from './environment.ts';
-import { type Answer, Client, Interrupted, Unreachable } from './http.ts';
+import { Client, type FileResponse, Interrupted, Unreachable } from './http.ts';
 import { checkRevision, HubCache, isCommit, isEtag, isFile, isRepository } from './hub-cache.ts';
 
 export interface PullOptions {
-  /** Take from the caches what is there, and ask no server. Default: as HF_HUB_OFFLINE says. */
+  /** Use only the caches and contact no server. Default: from HF_HUB_OFFLINE. */
   readonly offline?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: DownloadProgress) => void;
-  /** How often in a row a broken connection or a busy server is tried again. Default: 5. */
+  /** Maximum number of consecutive retries after a broken connection or a busy server. Default: 5. */
   readonly retries?: number;
-  /** Bytes that a file may have at most. Default: 8 GiB. */
+  /** Maximum size of a file in bytes. Default: 8 GiB. */
   readonly limit?: number;
-  /** Default: from the process's environment variables. */
+  /** Default: from the environment variables of the process. */
   readonly environment?: HubEnvironment;
-  /** Waits for seconds between attempts. Default: by the clock. */
+  /** Waits for a number of seconds between attempts. Default: a timer. */
   readonly wait?: (seconds: number) => Promise<void>;
 }
 
 export interface Pulled {
-  /** The file of weights. */
+  /** The weights file. */
   readonly path: string;
-  /** The repository's config.json, where there is one. */
+  /** The repository's config.json, if it has one. */
   readonly config?: string;
-  /** What is known of the weights, where they are published ones. */
+  /** The catalog entry, if these are published weights. */
   readonly entry?: PublishedWeights;
 }
 
-/** What a text names. */
-type Named =
+/** A parsed name. */
+type Target =
   | { readonly kind: 'published'; readonly entry: PublishedWeights }
   | { readonly kind: 'repository'; readonly repository: string; readonly revision: string }
   | { readonly kind: 'address'; readonly url: URL };
 
-/** Files that hold a repository's weights, the best first. */
+/** Names of weights files in a repository, in order of preference. */
 const weightFiles = ['model.safetensors', 'pytorch_model.bin', 'model.onnx', 'onnx/model.onnx'];
 
 /**
- * Fetches weights into the cache, unless they are there.
+ * Downloads weights into the cache, unless they are cached.
  *
- * @param name published weights (`findWeights`), a repository of the hub (`owner/name`, `owner/name@revision`) or an
- *   https address.
- * @throws UsageError when there are none of that name, or they cannot be had or written; FormatError when a server sends
- *   something else than was promised, which is then removed.
+ * @param name published weights (`findWeights`), a repository on the hub (`owner/name`, `owner/name@revision`) or an
+ *   https URL.
+ * @throws UsageError if there are no weights with that name, or they cannot be fetched or written; FormatError if a
+ *   server sends a different file than expected, which is then deleted.
  * @example const { path } = await pull('resnext50_32x4d.tv2_in1k');
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<Pulled> {
-  const named = read(name);
-  if (!named) throw new UsageError(`"${name}" is no published weights.${suggestWeights(name)}`);
+  const target = parseName(name);
+  if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);
   const environment = options.environment ?? hubEnvironment();
   const offline = options.offline ?? environment.offline;
   const { signal, onProgress, retries = 5, limit = 8 * 2 ** 30 } = options;
   const wait = options.wait ?? ((seconds) => setTimeout(1000 * seconds, undefined, signal && { signal }));
-  const manner = { signal, onProgress, retries, limit, wait };
+  const policy = { signal, onProgress, retries, limit, wait };
   const client = new Client(environment);
   try {
-    return await new Puller(client, environment, offline, manner).pull(named);
+    return await new Puller(client, environment, offline, policy).pull(target);
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   } finally {
@@ -75,10 +75,10 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   }
 }
 
-/** Whether `pull` takes a text for a name. */
-export const canPull = (name: string): boolean => read(name) !== undefined;
+/** Whether `name` has a form that `pull` accepts. */
+export const canPull = (name: string): boolean => parseName(name) !== undefined;
 
-function read(name: string): Named | undefined {
+function parseName(name: string): Target | undefined {
   const entry = lookUpWeights(name) ?? weightsAt(name);
   if (entry) return { kind: 'published', entry };
   if (/^https?:\/\//.test(name)) return { kind: 'address', url: address(name) };
@@ -91,18 +91,18 @@ function read(name: string): Named | undefined {
 }
 
 function address(text: string): URL {
-  if (!URL.canParse(text)) throw new UsageError(`"${text}" is no address.`);
+  if (!URL.canParse(text)) throw new UsageError(`"${text}" is not a valid URL.`);
   const url = new URL(text);
   const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
   if (url.protocol === 'https:' || local) return url;
-  throw new UsageError(`"${text}" should begin with https://, so that nobody can change the weights on the way.`);
+  throw new UsageError(`"${text}" should begin with https://, so that nobody can tamper with the weights in transit.`);
 }
 
-/** A file of a repository in the cache. */
+/** A repository's file in the cache. */
 interface HubFile {
   readonly path: string;
   readonly commit: string;
-  /** Whether the hub was asked. */
+  /** Whether the hub confirmed that it is current. */
   readonly fresh: boolean;
 }
 
@@ -110,22 +110,22 @@ class Puller {
   readonly #client: Client;
   readonly #environment: HubEnvironment;
   readonly #offline: boolean;
-  readonly #manner: RetryPolicy;
+  readonly #policy: RetryPolicy;
 
-  constructor(client: Client, environment: HubEnvironment, offline: boolean, manner: RetryPolicy) {
+  constructor(client: Client, environment: HubEnvironment, offline: boolean, policy: RetryPolicy) {
     this.#client = client;
     this.#environment = environment;
     this.#offline = offline;
-    this.#manner = manner;
+    this.#policy = policy;
   }
 
-  async pull(named: Named): Promise<Pulled> {
-    if (named.kind === 'address') return { path: await this.#address(sourceOf(named.url)) };
-    if (named.kind === 'repository') return this.#repository(named.repository, named.revision);
-    return { ...(await this.#published(named.entry)), entry: named.entry };
+  async pull(target: Target): Promise<Pulled> {
+    if (target.kind === 'address') return { path: await this.#address(sourceOf(target.url)) };
+    if (target.kind === 'repository') return this.#repository(target.repository, target.revision);
+    return { ...(await this.#published(target.entry)), entry: target.entry };
   }
 
-  /** From the first source that is in a cache; failing that, from the first that can be reached. */
+  /** Uses the first source that is cached, or else downloads from the first that can be reached. */
   async #published({ name, sources }: PublishedWeights): Promise<Pulled> {
     for (const source of sources) {
       const found = await this.#cached(source);
@@ -142,7 +142,7 @@ class Puller {
         first ??= error;
       }
     }
-    throw new Unreachable(`${name} cannot be fetched: ${first!.message}`, first!.status, { cause: first });
+    throw new Unreachable(`${name} cannot be downloaded: ${first!.message}`, first!.status, { cause: first });
   }
 
   async #cached(source: HubSource | UrlSource): Promise<Pulled | undefined> {
@@ -160,11 +160,11 @@ class Puller {
   #missing(name: string): UsageError {
     const { hubCache, checkpoints } = this.#environment;
     return new Unreachable(
-      `${name} is neither in "${hubCache}" nor in "${checkpoints}", and offline nothing is fetched; pull it once with a network.`,
+      `${name} is neither in "${hubCache}" nor in "${checkpoints}", and cannot be downloaded offline. Pull it once while online.`,
     );
   }
 
-  /** A repository's weights under the first of their usual names. */
+  /** A repository's weights, from the first of the usual file names that it has. */
   async #repository(repository: string, revision: string): Promise<Pulled> {
     const entry = lookUpWeights(repository);
     for (const file of weightFiles) {
@@ -175,10 +175,10 @@ class Puller {
       }
     }
     if (this.#offline) throw this.#missing(`${repository}@${revision}`);
-    throw new UsageError(`${repository} on the hub has none of ${weightFiles.join(', ')} at "${revision}".`);
+    throw new UsageError(`The hub's ${repository} has none of ${weightFiles.join(', ')} at "${revision}".`);
   }
 
-  /** Weights, and the config.json of the same commit. */
+  /** The weights and the config.json of the same commit. */
   async #fromHub(source: HubSource, revision: string): Promise<Pulled> {
     const { path, commit, fresh } = await this.#hubFile(source, revision);
     try {
@@ -191,7 +191,7 @@ class Puller {
     }
   }
 
-  /** A file of a repository: as the hub has it now, or from the cache where the hub cannot be reached. */
+  /** A repository's file: the hub's current version, or the cached one if the hub cannot be reached. */
   async #hubFile({ repository, file }: HubSource, revision: string): Promise<HubFile> {
     const cache = new HubCache(this.#environment.hubCache, repository);
     const there = await cache.find(revision, file);
@@ -203,7 +203,7 @@ class Puller {
       const path = cache.blob(etag);
       const check: Check = { kind: etag.length === 64 ? 'sha256' : 'git-blob', digest: etag };
       const wanted = { url, path, partial: `${path}.incomplete`, name: `${repository}/${file}`, size, check };
-      if (!(await isFile(path))) await download(this.#client, wanted, this.#manner);
+      if (!(await isFile(path))) await download(this.#client, wanted, this.#policy);
       return { path: await cache.place(revision, file, { commit, etag }), commit, fresh: true };
     } catch (error) {
       if (there && isOutOfReach(error)) return { ...there, fresh: false };
@@ -211,35 +211,35 @@ class Puller {
     }
   }
 
-  /** What the hub says of a file: its commit, its etag and its size, before any redirect to where the bytes are. */
+  /** A file's commit, etag and size, from the hub's headers before any redirect to the storage server. */
   async #describe(url: string, what: string): Promise<{ commit: string; etag: string; size: number | undefined }> {
-    const answer = await this.#persistently(() =>
-      this.#client.ask({ url, method: 'HEAD', stayOnHub: true, signal: this.#manner.signal }),
+    const response = await this.#retrying(() =>
+      this.#client.request({ url, method: 'HEAD', stayOnHub: true, signal: this.#policy.signal }),
     );
-    answer.body.resume();
-    const commit = answer.header('x-repo-commit') ?? '';
-    const etag = (answer.header('x-linked-etag') ?? answer.header('etag') ?? '').replace(/^(?:W\/)?"(.*)"$/, '$1');
+    response.body.resume();
+    const commit = response.header('x-repo-commit') ?? '';
+    const etag = (response.header('x-linked-etag') ?? response.header('etag') ?? '').replace(/^(?:W\/)?"(.*)"$/, '$1');
     if (!isCommit(commit) || !isEtag(etag)) {
       throw new Unreachable(
-        `${answer.url.host} does not answer as the hub does: it names no commit and hash of ${what}.`,
+        `${response.url.host} does not respond like the hub: the headers for ${what} have no valid commit and hash.`,
       );
     }
     const size =
-      answer.header('x-linked-size') ?? (answer.status === 200 ? answer.header('content-length') : undefined);
+      response.header('x-linked-size') ?? (response.status === 200 ? response.header('content-length') : undefined);
     return { commit, etag, size: size !== undefined && /^\d+$/.test(size) ? Number(size) : undefined };
   }
 
-  async #persistently(ask: () => Promise<Answer>): Promise<Answer> {
+  async #retrying(send: () => Promise<FileResponse>): Promise<FileResponse> {
     for (let failures = 1; ; failures++) {
       try {
-        return await ask();
+        return await send();
       } catch (error) {
-        await waitAndRetry(error, failures, this.#manner);
+        await waitAndRetry(error, failures, this.#policy);
       }
     }
   }
 
-  /** torch.hub's place for a file that is published with its hash; what is not has its address to tell it apart. */
+  /** torch.hub's path for a file that is published with its hash; otherwise a path that depends on the URL. */
   #pathOf(source: UrlSource): string {
     return checkOf(source) ? join(this.#environment.checkpoints, source.file) : this.#ownPath(source);
   }
@@ -248,7 +248,7 @@ class Puller {
     return join(this.#environment.checkpoints, createHash('sha256').update(url).digest('hex').slice(0, 12), file);
   }
 
-  /** Whoever gives an address chooses the file's name and its hash too, so it gets no place that Python trusts. */
+  /** The URL determines both the file name and the hash, so the file must not go where Python would trust it. */
   #address(source: UrlSource): Promise<string> {
     return this.#file(source, this.#ownPath(source));
   }
@@ -258,12 +258,12 @@ class Puller {
     if (this.#offline) throw this.#missing(source.url);
     const { url, file: name } = source;
     const wanted = { url, path, partial: `${path}.incomplete`, name, check: checkOf(source) };
-    await download(this.#client, wanted, this.#manner);
+    await download(this.#client, wanted, this.#policy);
     return path;
   }
 }
 
-/** Whether it is the hub that cannot be reached, rather than the file that is not there. */
+/** Whether the hub cannot be reached, as opposed to a missing file. */
 const isOutOfReach = (error: unknown): boolean =>
   error instanceof Unreachable && (error.status === 0 || error instanceof Interrupted);
 
@@ -273,19 +273,19 @@ function checkOf({ sha256, sha1Inside }: UrlSource): Check | undefined {
 }
 
 /**
- * The source of an address: torch.hub's names end in `-{hash}.{extension}`, with 8 or more digits of a SHA-256. Eight digits
- * that read as a date are none.
+ * The source for a URL. torch.hub's file names end in `-{hash}.{extension}`, with 8 or more digits of a SHA-256. Eight
+ * digits that read as a date are not a hash.
  */
 function sourceOf(url: URL): UrlSource {
   const file = decoded(url.pathname.split('/').at(-1)!);
   if (!/^\w[\w.+-]*$/.test(file)) {
-    throw new UsageError(`${url.href} should end in the name of a file of letters, digits, dots and dashes.`);
+    throw new UsageError(`${url.href} should end in a file name of letters, digits, dots and dashes.`);
   }
   const sha256 = /-(?!(?:19|20)\d{6}\.)([0-9a-f]{8,64})\.[\w.]+$/.exec(file)?.[1];
   return { url: url.href, file, ...(sha256 && !file.endsWith('.zip') && { sha256 }) };
 }
 
-/** As it is where it is no encoding of text. */
+/** Returns text that is not valid percent-encoding unchanged. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

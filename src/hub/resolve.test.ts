@@ -1,4 +1,4 @@
-/** What a person types for a model becomes a file: paths first, then names. */
+/** The model that a user names becomes a file: paths first, then names. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 const environment = (endpoint: string) => hubEnvironment({ HF_ENDPOINT: endpoint, HF_HOME: dir, TORCH_HOME: dir });
 
-it('takes an existing path as it is, with what is known of it', async () => {
+it('returns an existing path unchanged, with its catalog entry', async () => {
   const folder = join(dir, 'run');
   mkdirSync(folder);
   expect(await resolveModel(folder)).toEqual({ path: folder });
@@ -27,7 +27,7 @@ it('takes an existing path as it is, with what is known of it', async () => {
   expect(entry?.name).toBe('resnext50_32x4d.tv2_in1k');
 });
 
-it('pulls names, whose paths are known again', async () => {
+it('pulls names, and recognizes the resulting paths', async () => {
   const hub = await serveHub(new Uint8Array(10), new Uint8Array(5));
   const pulled = await resolveModel('resnext50_32x4d.a1h_in1k', { environment: environment(hub.hub.url) });
   hub.close();
@@ -35,7 +35,7 @@ it('pulls names, whose paths are known again', async () => {
   expect(await resolveModel(pulled.path)).toEqual(pulled);
 });
 
-it('says that a path or a name is not there', async () => {
+it('reports a path or a name that does not exist', async () => {
   await expect(resolveModel('./nothing')).rejects.toThrow('There is no file or folder "./nothing".');
   await expect(resolveModel('models/flowers.onnx')).rejects.toThrow(
     'There is no file or folder "models/flowers.onnx".',
@@ -44,7 +44,7 @@ it('says that a path or a name is not there', async () => {
   const hub = await serve((_, response) => response.writeHead(401).end());
   const failed = resolveModel('runs/flowers', { environment: environment(hub.url) });
   await expect(failed).rejects.toThrow(
-    /^"runs\/flowers" is no file or folder here, and taken for a name on the hub: .* 401 /,
+    /^There is no file or folder "runs\/flowers", and the hub does not have it: .* 401 /,
   );
   hub.close();
 });

@@ -1,4 +1,4 @@
-/** From what a person types for a model to a file: a path, published weights, a repository of the hub, an address. */
+/** Resolves the model that a user names to a file: a path, published weights, a repository on the hub, or a URL. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
@@ -7,10 +7,10 @@ import { Unreachable } from './http.ts';
 import { canPull, type Pulled, type PullOptions, pull } from './pull.ts';
 
 /**
- * Where a model is: an existing file or folder wins; else what `pull` makes of the name. Published weights are known by
- * their name, by torchvision's and timm's names of files, and by their place in the hub's cache.
+ * Resolves a model: an existing file or folder is used as it is; any other name is passed to `pull`. Published weights
+ * are recognized by their name, by torchvision's and timm's file names, and by their path in the hub's cache.
  *
- * @throws UsageError when there is neither, with the nearest name; and as `pull`.
+ * @throws UsageError if there is neither, with the closest name; and as `pull`.
  * @example const { path, entry } = await resolveModel('resnext50_32x4d');
  */
 export async function resolveModel(nameOrPath: string, options: PullOptions = {}): Promise<Pulled> {
@@ -21,19 +21,16 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".`);
   if (!canPull(nameOrPath)) {
     throw new UsageError(
-      `"${nameOrPath}" is neither a file or folder here nor published weights.${suggestWeights(nameOrPath)}`,
+      `There is no file, folder or published model named "${nameOrPath}".${suggestWeights(nameOrPath)}`,
     );
   }
   try {
     return await pull(nameOrPath, options);
   } catch (error) {
     if (!(error instanceof Unreachable) || isAddress || lookUpWeights(nameOrPath)) throw error;
-    throw new UsageError(
-      `"${nameOrPath}" is no file or folder here, and taken for a name on the hub: ${error.message}`,
-      {
-        cause: error,
-      },
-    );
+    throw new UsageError(`There is no file or folder "${nameOrPath}", and the hub does not have it: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 

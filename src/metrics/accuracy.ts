@@ -1,18 +1,18 @@
-/** Counts how often logits name the right class: top-1, top-5 (of all where there are fewer) and mean cross-entropy. */
+/** Top-1 and top-5 accuracy and mean cross-entropy of logits. With fewer than 5 classes, top-5 is 100 %. */
 export class Accuracy {
   readonly #classes: number;
-  readonly #right: Float64Array;
-  readonly #seen: Float64Array;
-  #among5 = 0;
+  readonly #correct: Float64Array;
+  readonly #images: Float64Array;
+  #correct5 = 0;
   #loss = 0;
 
   constructor(classes: number) {
     this.#classes = classes;
-    this.#right = new Float64Array(classes);
-    this.#seen = new Float64Array(classes);
+    this.#correct = new Float64Array(classes);
+    this.#images = new Float64Array(classes);
   }
 
-  /** logits [N, K] flat, labels [N]. A tie counts for the class that comes first; NaN is beaten by everything. */
+  /** Adds flat logits [N, K] and labels [N]. In a tie the first class wins; NaN loses to everything. */
   add(logits: Float32Array, labels: Int32Array): void {
     labels.forEach((label, n) => {
       const row = logits.subarray(n * this.#classes, (n + 1) * this.#classes);
@@ -21,29 +21,29 @@ export class Accuracy {
       const before = this.#classes - 1 - behind;
       const peak = row.reduce((a, b) => Math.max(a, b));
       this.#loss += Math.log(row.reduce((sum, value) => sum + Math.exp(value - peak), 0)) + peak - own;
-      this.#seen[label]! += 1;
-      if (before === 0) this.#right[label]! += 1;
-      if (before < 5) this.#among5 += 1;
+      this.#images[label]! += 1;
+      if (before === 0) this.#correct[label]! += 1;
+      if (before < 5) this.#correct5 += 1;
     });
   }
 
-  /** Images so far. */
+  /** Number of images. */
   get count(): number {
-    return this.#seen.reduce((a, b) => a + b, 0);
+    return this.#images.reduce((a, b) => a + b, 0);
   }
 
-  /** Images whose class is the likeliest. */
+  /** Number of images whose class has the largest logit. */
   get correct(): number {
-    return this.#right.reduce((a, b) => a + b, 0);
+    return this.#correct.reduce((a, b) => a + b, 0);
   }
 
-  /** In percent, as `top5` is. */
+  /** In percent. */
   get top1(): number {
     return percent(this.correct, this.count);
   }
 
   get top5(): number {
-    return percent(this.#among5, this.count);
+    return percent(this.#correct5, this.count);
   }
 
   /** Mean cross-entropy. */
@@ -51,9 +51,9 @@ export class Accuracy {
     return this.#loss / Math.max(1, this.count);
   }
 
-  /** top-1 of each class, in percent; 0 for a class without images. */
+  /** Top-1 accuracy of each class in percent; 0 for a class without images. */
   get perClass(): number[] {
-    return Array.from(this.#right, (right, k) => percent(right, this.#seen[k]!));
+    return Array.from(this.#correct, (correct, k) => percent(correct, this.#images[k]!));
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Confusion, likeliest, mostConfused, weakestFirst } from './confusion.ts';
+import { argmax, Confusion, mostConfused, weakestFirst } from './confusion.ts';
 
 const confusion = new Confusion(4);
 const counts = [
@@ -12,17 +12,17 @@ for (const [t, row] of counts.entries()) {
   for (const [p, count] of row.entries()) for (let i = 0; i < count; i++) confusion.add(t, p);
 }
 
-it('counts what was taken for what', () => expect(confusion.rows.map((row) => Array.from(row))).toEqual(counts));
+it('counts the predictions for each class', () => expect(confusion.rows.map((row) => Array.from(row))).toEqual(counts));
 
-it('gives recall, precision and F1 of each class, worked out by hand', () => {
+it('matches recall, precision and F1 computed by hand', () => {
   const [a, b, c, d] = confusion.scores(['a', 'b', 'c', 'd']);
   expect(a).toEqual({ label: 'a', images: 4, recall: 75, precision: 60, f1: 600 / 9 }); // 3 of 4, 3 of 5, 6 of 9
   expect(b).toEqual({ label: 'b', images: 4, recall: 25, precision: 50, f1: 200 / 6 }); // 1 of 4, 1 of 2, 2 of 6
-  expect(c).toEqual({ label: 'c', images: 0, recall: 0, precision: 0, f1: 0 }); // no images, 6 named so
+  expect(c).toEqual({ label: 'c', images: 0, recall: 0, precision: 0, f1: 0 }); // no images, 6 predictions
   expect(d).toEqual({ label: 'd', images: 5, recall: 0, precision: 0, f1: 0 });
 });
 
-it('tells the pairs that are confused most', () => {
+it('finds the most confused pairs', () => {
   expect(mostConfused(confusion.rows, 3)).toEqual([
     { label: 3, predicted: 2, images: 5 },
     { label: 1, predicted: 0, images: 2 },
@@ -31,7 +31,7 @@ it('tells the pairs that are confused most', () => {
   expect(mostConfused([Uint32Array.of(7)], 3)).toEqual([]);
 });
 
-it('an image that was taken for nothing counts as one of its class', () => {
+it('an image without a prediction still counts for its class', () => {
   const one = new Confusion(2);
   one.add(1, -1);
   expect(one.rows.map((row) => Array.from(row))).toEqual([
@@ -41,14 +41,14 @@ it('an image that was taken for nothing counts as one of its class', () => {
   expect(one.scores(['a', 'b'])[1]).toMatchObject({ images: 1, recall: 0 });
 });
 
-it('the likeliest is the first of equal ones, and never NaN', () => {
-  expect(likeliest(Float32Array.of(1, 3, 3))).toBe(1);
-  expect(likeliest(Float32Array.of(Number.NaN, -Infinity, -5))).toBe(2);
-  expect(likeliest(Float32Array.of(Number.NaN, -Infinity))).toBe(1);
-  expect(likeliest(Float32Array.of(Number.NaN))).toBe(-1);
+it('argmax is the first of equal values, and never NaN', () => {
+  expect(argmax(Float32Array.of(1, 3, 3))).toBe(1);
+  expect(argmax(Float32Array.of(Number.NaN, -Infinity, -5))).toBe(2);
+  expect(argmax(Float32Array.of(Number.NaN, -Infinity))).toBe(1);
+  expect(argmax(Float32Array.of(Number.NaN))).toBe(-1);
 });
 
-it('the weakest classes are among those that there are images of', () => {
+it('the weakest classes are among those that have images', () => {
   const labels = ['right', 'none', 'half', 'wrong'];
   const confusion = new Confusion(labels.length);
   confusion.add(0, 0);

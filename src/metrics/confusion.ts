@@ -1,66 +1,66 @@
-/** The confusion matrix: which class images are of, and which they were taken for. Precision and recall follow from it. */
+/** The confusion matrix of true and predicted classes, and the precision and recall of each class. */
 
-/** One class by itself; a share of nothing is 0. */
+/** The scores of one class. Ratios with a denominator of 0 are 0. */
 export interface ClassScore {
   readonly label: string;
   readonly images: number;
-  /** Percent of the class's images that are named right, which is the class's top-1. */
+  /** Percentage of the class's images that are predicted correctly: the class's top-1 accuracy. */
   readonly recall: number;
-  /** Percent of the images named so that are of the class. */
+  /** Percentage of the images predicted as this class that belong to it. */
   readonly precision: number;
-  /** The harmonic mean of the two, in percent. */
+  /** The harmonic mean of recall and precision, in percent. */
   readonly f1: number;
 }
 
-/** Two classes, and how many images of the one were taken for the other. */
+/** Two classes, and the number of images of `label` that were predicted as `predicted`. */
 export interface ConfusedPair {
-  /** Places in the list of classes. */
+  /** Class indices. */
   readonly label: number;
   readonly predicted: number;
   readonly images: number;
 }
 
 export class Confusion {
-  /** rows[t][p]: images of class t that were taken for class p. */
+  /** rows[t][p]: number of images of class t that were predicted as class p. */
   readonly rows: Uint32Array[];
-  readonly #seen: Uint32Array;
+  readonly #images: Uint32Array;
 
   constructor(classes: number) {
-    this.rows = new Array(classes).fill(new Uint32Array(classes)); // a row of its own with the first image
-    this.#seen = new Uint32Array(classes);
+    this.rows = new Array(classes).fill(new Uint32Array(classes)); // shared until a class has its first image
+    this.#images = new Uint32Array(classes);
   }
 
-  /** `predicted` is -1 for an image that was taken for no class. */
+  /** `predicted` is -1 for an image without a prediction. */
   add(label: number, predicted: number): void {
-    if (this.#seen[label] === 0) this.rows[label] = new Uint32Array(this.rows.length);
-    this.#seen[label]! += 1;
+    if (this.#images[label] === 0) this.rows[label] = new Uint32Array(this.rows.length);
+    this.#images[label]! += 1;
     if (predicted >= 0) this.rows[label]![predicted]! += 1;
   }
 
   scores(labels: readonly string[]): ClassScore[] {
-    const named = new Uint32Array(this.rows.length);
+    const predicted = new Uint32Array(this.rows.length);
     for (const row of this.rows) {
-      for (const [p, count] of row.entries()) named[p]! += count;
+      for (const [p, count] of row.entries()) predicted[p]! += count;
     }
     return this.rows.map((row, k) => {
-      const [right, images] = [row[k]!, this.#seen[k]!];
+      const [correct, images] = [row[k]!, this.#images[k]!];
       return {
         label: labels[k]!,
         images,
-        recall: percent(right, images),
-        precision: percent(right, named[k]!),
-        f1: percent(2 * right, images + named[k]!),
+        recall: percent(correct, images),
+        precision: percent(correct, predicted[k]!),
+        f1: percent(2 * correct, images + predicted[k]!),
       };
     });
   }
 }
 
-/** The classes that there are images of, those with the lowest F1 first. */
+/** The classes that have images, lowest F1 first. */
 export const weakestFirst = (scores: readonly ClassScore[]): ClassScore[] =>
   scores.filter(({ images }) => images > 0).sort((a, b) => a.f1 - b.f1);
 
-/** The place of the largest value, the first of equal ones; -1 where there is nothing but NaN. */
-export function likeliest(row: Float32Array): number {
+/** The index of the largest value, or the first of several; -1 if all are NaN. */
+export function argmax(row: Float32Array): number {
   let best = -1;
   row.forEach((value, k) => {
     if (!Number.isNaN(value) && (best < 0 || value > row[best]!)) best = k;
@@ -69,19 +69,19 @@ export function likeliest(row: Float32Array): number {
 }
 
 /**
- * The `most` pairs of classes that are confused most often, the most often first.
+ * The pairs of classes that are confused most often, in descending order.
  *
- * @param confusion rows of counts, as `Evaluation` has them.
+ * @param confusion rows of counts, as in `Evaluation`.
  * @example mostConfused(evaluation.confusion, 3).map(({ label, predicted }) => [classes[label], classes[predicted]])
  */
-export function mostConfused(confusion: readonly Uint32Array[], most: number): ConfusedPair[] {
+export function mostConfused(confusion: readonly Uint32Array[], limit: number): ConfusedPair[] {
   const pairs = confusion.flatMap((row, label) =>
     Array.from(row.keys()).flatMap((predicted) => {
       const images = row[predicted]!;
       return images > 0 && predicted !== label ? [{ label, predicted, images }] : [];
     }),
   );
-  return pairs.sort((a, b) => b.images - a.images || a.label - b.label).slice(0, most);
+  return pairs.sort((a, b) => b.images - a.images || a.label - b.label).slice(0, limit);
 }
 
 const percent = (part: number, whole: number): number => (whole === 0 ? 0 : (100 * part) / whole);

@@ -6,7 +6,7 @@ import { attend, slidingKernel, squeezedWidth } from './attention.ts';
 import { Layers } from './layers.ts';
 import { resnext } from './resnext.ts';
 
-test('SE squeezes to a 16th of the channels, in multiples of 8', () => {
+test('SE reduces to a 16th of the channels, rounded to a multiple of 8', () => {
   expect([16, 128, 191, 192, 256, 320, 2048].map(squeezedWidth)).toEqual([8, 8, 8, 16, 16, 24, 128]);
 });
 
@@ -14,7 +14,7 @@ test("ECA's kernel grows with the logarithm of the channels", () => {
   expect([1, 16, 64, 128, 256, 1024, 2048].map(slidingKernel)).toEqual([3, 3, 3, 5, 5, 5, 7]);
 });
 
-/** The weights of a map's channels: the map is all ones in channel 0, all twos in channel 1, and so on. */
+/** The weights for the channels of a map that is 1 in channel 0, 2 in channel 1, and so on. */
 function weightsOf(
   kind: 'se' | 'eca',
   channels: number,
@@ -33,7 +33,7 @@ function weightsOf(
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-test('ECA slides its filter along the means of the channels, with zeros beyond the ends', () => {
+test('ECA convolves the means of the channels, padded with zeros', () => {
   const weights = weightsOf('eca', 4, { 'se.conv.weight': [0.5, -1, 0.25] });
   const expected = [-1 + 0.5, 0.5 - 2 + 0.75, 1 - 3 + 1, 1.5 - 4].map(sigmoid);
   weights.forEach((weight, c) => {
@@ -41,7 +41,7 @@ test('ECA slides its filter along the means of the channels, with zeros beyond t
   });
 });
 
-test('SE passes the means through two layers, the first with a ReLU', () => {
+test('SE applies two layers to the means, the first with a ReLU', () => {
   const at = (size: number, entries: Readonly<Record<number, number>>) =>
     Array.from({ length: size }, (_, i) => entries[i] ?? 0);
   const weights = weightsOf('se', 2, {
@@ -54,7 +54,7 @@ test('SE passes the means through two layers, the first with a ReLU', () => {
   expect(weights[1]).toBeCloseTo(sigmoid(-2), 14);
 });
 
-test('an odd map is halved upwards where it is anti-aliased, as its shortcut is', () => {
+test('anti-aliasing rounds half of an odd size up, as does the shortcut', () => {
   const options = {
     depths: [1, 1, 1],
     cardinality: 2,

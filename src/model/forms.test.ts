@@ -9,7 +9,7 @@ import { forms } from './config.ts';
 import { resnext } from './resnext.ts';
 import { setWeights, weightSpecs } from './weights.ts';
 
-test('forms A, B and C compute the same and cost the same, whatever the config', () => {
+test('forms A, B and C compute the same function at the same cost, for any config', () => {
   fc.assert(
     fc.property(smallConfig, fc.nat(), (config, seed) => {
       const r = seeded(seed);
@@ -33,7 +33,7 @@ test('forms A, B and C compute the same and cost the same, whatever the config',
   );
 });
 
-/** Node counts by operator. */
+/** The number of nodes per operator. */
 const census = (form: 'A' | 'B' | 'C'): Record<string, number> => {
   const { graph } = resnext({ depths: [1], cardinality: 4, baseWidth: 16, width: 16, stem: 'cifar', form, classes: 0 });
   const counts: Record<string, number> = {};
@@ -41,9 +41,9 @@ const census = (form: 'A' | 'B' | 'C'): Record<string, number> => {
   return counts;
 };
 
-test('a block has the shape of its figure', () => {
+test('a block has the nodes of its figure', () => {
   const shared = { Add: 1, GlobalAveragePool: 1, Flatten: 1 };
-  // stem 1, projection 1; then per branch 1x1, 3x3, 1x1 in A, 1x1, 3x3 in B
+  // one in the stem, one in the projection; per branch 1x1, 3x3, 1x1 in form A and 1x1, 3x3 in form B
   expect(census('A')).toEqual({
     ...shared,
     Conv: 2 + 3 * 4,

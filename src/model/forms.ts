@@ -1,36 +1,36 @@
 /**
- * The residual branch of a ResNeXt block in the three forms of the paper's Figure 3, side by side. G is the
+ * The residual branch of a ResNeXt block in the three forms of the paper's Figure 3. G is the
  * cardinality, d the channels of one branch, 4n the output channels, s the stride.
  *
  *   A  G branches of 1x1 → 3x3 → 1x1, added
  *   B  G branches of 1x1 → 3x3, concatenated, then one 1x1
  *   C  one 1x1, one 3x3 in G groups, one 1x1
  *
- * A = B, since a sum of 1x1 convolutions of separate maps is one 1x1 convolution of their concatenation. B = C, since
- * a grouped convolution is separate convolutions of separate slices, and several 1x1 of one map are one wider 1x1.
- * Batch normalization and ReLU act per channel, so they may stand in the branches (A, B) or over them all (C). The last
- * normalization stands after the sum, before the shortcut is added, in every form; a branch of form A ends without one.
- * An average over pixels, which anti-aliased nets have after the 3x3, acts per channel as well.
+ * A = B, because a sum of 1x1 convolutions of separate maps is one 1x1 convolution of their concatenation. B = C,
+ * because a grouped convolution is separate convolutions of separate slices, and several 1x1 convolutions of one map
+ * are a wider one. Batch normalization and ReLU act per channel, so they can be in the branches (A, B) or across all of
+ * them (C). In every form, the last normalization comes after the sum and before the shortcut is added; a branch of
+ * form A ends without one. The average pooling after the 3x3 in anti-aliased networks also acts per channel.
  */
 import type { Value } from '../graph/graph.ts';
 import type { Form } from './config.ts';
 import type { LayerSlice, Layers } from './layers.ts';
 
 export interface BlockShape {
-  /** Path of the block, such as `layer2.1`. */
+  /** The block's path, such as `layer2.1`. */
   readonly name: string;
   /** G */
   readonly cardinality: number;
   /** d */
   readonly branchWidth: number;
-  /** Channels of a branch's first 1x1: d, or d/2 where the split is halved. */
+  /** Channels of a branch's first 1x1: d, or d/2 with `halvedSplit`. */
   readonly splitWidth: number;
   /** 4n */
   readonly output: number;
   /** s */
   readonly stride: number;
   readonly dilation: number;
-  /** Whether an average after the 3x3 has the stride, and not the 3x3. */
+  /** Whether the stride is in an average pooling after the 3x3 instead of in the 3x3. */
   readonly antialias: boolean;
 }
 
@@ -61,7 +61,7 @@ function formC(layers: Layers, x: Value, shape: BlockShape): Value {
   return layers.convolution(`${name}.conv3`, y, { filters: output }); // [N, 4n, H/s, W/s]
 }
 
-/** Split and transform of branch i, which forms A and B share: channels i·d … (i + 1)·d of form C. */
+/** The split and transform of branch i, the same in forms A and B: channels i·d … (i + 1)·d of form C. */
 function branch(layers: Layers, x: Value, shape: BlockShape, i: number): Value {
   const { name, branchWidth: filters, splitWidth: split } = shape;
   const slices = {
@@ -72,17 +72,17 @@ function branch(layers: Layers, x: Value, shape: BlockShape, i: number): Value {
 }
 
 interface Transformation {
-  /** Where its layers are named. */
+  /** The path of its layers. */
   readonly path: string;
   /** Channels of the 1x1 and of the 3x3. */
   readonly split: number;
   readonly filters: number;
   readonly groups: number;
-  /** The parts of form C's layers that these are; left out in form C. */
+  /** The corresponding slices of form C's layers; undefined in form C. */
   readonly slices?: Readonly<Record<'split' | 'filters', (layer: string) => LayerSlice>>;
 }
 
-/** 1x1 and 3x3, each with normalization and ReLU, of one branch or of all of them side by side. */
+/** 1x1 and 3x3, each with normalization and ReLU, of one branch or of all of them together. */
 function transformed(
   layers: Layers,
   x: Value,

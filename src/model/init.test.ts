@@ -10,7 +10,7 @@ const weights = (options: ResNeXtOptions, seed: number) => initialWeights(resnex
 const moment = ({ data }: Tensor, power: number): number =>
   (data as Float32Array).reduce((sum, value) => sum + value ** power, 0) / data.length;
 
-test('is the same whichever form is built', () => {
+test('is the same for every form', () => {
   const [a, b, c] = forms.map((form) => weights({ form }, 7));
   for (const [name, drawn] of c!) {
     expect(sameBits(a!.get(name)!, drawn), name).toBe(true);
@@ -18,7 +18,7 @@ test('is the same whichever form is built', () => {
   }
 });
 
-test("convolutions have He's deviation by the full fan-out, and the mean zero", () => {
+test("convolutions have He's standard deviation by the full fan-out, and mean zero", () => {
   let count = 0;
   for (const [name, weight] of weights({}, 3)) {
     if (weight.dims.length !== 4) continue;
@@ -51,7 +51,7 @@ test('normalizations start as the identity, the classifier uniform in ±1/√fea
 });
 
 test.each(['se', 'eca'] as const)(
-  'attention (%s) starts with convolutions as the others, and biases of zero',
+  'attention (%s) starts with convolutions like the others, and zero biases',
   (attention) => {
     const initial = weights({ attention }, 3);
     const own = [...initial].filter(([name]) => name.includes('.se.'));
@@ -72,7 +72,7 @@ test.each(['se', 'eca'] as const)(
   },
 );
 
-test('zeroInitLast starts the last normalization of each block at zero, and no other', () => {
+test('zeroInitLast starts only the last normalization of each block at zero', () => {
   const [plain, zero] = [weights({}, 3), weights({ zeroInitLast: true }, 3)];
   for (const [name, { data }] of zero) {
     if (name.endsWith('bn3.weight'))
@@ -84,7 +84,7 @@ test('zeroInitLast starts the last normalization of each block at zero, and no o
   }
 });
 
-test('a seed gives the same bits, another seed others', () => {
+test('the same seed gives the same bits, another seed different ones', () => {
   const [first, again, other] = [weights({}, 1), weights({}, 1), weights({}, 2)];
   for (const [name, drawn] of first) {
     expect(sameBits(again.get(name)!, drawn), name).toBe(true);
@@ -93,12 +93,12 @@ test('a seed gives the same bits, another seed others', () => {
   }
 });
 
-test('a tensor depends on its own name only: a deeper net starts with the same weights', () => {
+test('a tensor depends only on its name: a deeper network starts with the same weights', () => {
   const [shallow, deep] = [weights({}, 1), weights({ depths: [1, 2] }, 1)];
   for (const [name, drawn] of shallow) expect(sameBits(deep.get(name)!, drawn), name).toBe(true);
 });
 
-test('no two tensors are alike', () => {
+test('all tensors are different', () => {
   const drawn = [...weights({}, 1)].filter(([, { dims }]) => dims.length === 4);
   expect(new Set(drawn.map(([, { data, dims }]) => Number(data[0]) * Math.sqrt(dims[0]!))).size).toBe(drawn.length);
 });

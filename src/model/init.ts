@@ -1,10 +1,10 @@
 /**
- * Initial weights, drawn in form C and so the same whichever form is built. Convolutions are He's normal distribution
- * by fan-out, N(0, √(2 / (k·k·n_out))), with the full n_out even for a grouped convolution (paper, section 4; PyTorch's
- * fan_out); those of attention have biases, which start at zero. Normalizations start as the identity, the classifier
- * uniform in ±1/√n_in as PyTorch's Linear.
+ * Initial weights, drawn in form C and therefore the same for every form. Convolutions use He's normal distribution by
+ * fan-out, N(0, √(2 / (k·k·n_out))), with the full n_out even for a grouped convolution (paper, section 4; PyTorch's
+ * fan_out). Biases in attention start at zero, normalizations as the identity, and the classifier uniform in ±1/√n_in,
+ * as in PyTorch's Linear.
  *
- * Each tensor has a generator of its own, seeded by its name: adding a layer changes no other tensor.
+ * Each tensor has its own generator, seeded by its name, so adding a layer does not change the other tensors.
  */
 import { fillNormal, uniform } from '../random.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
@@ -38,7 +38,7 @@ function initialTensor({ name, dims }: WeightSpec, config: ResNeXtConfig, seed: 
 
 const startsAtZero = (name: string, { zeroInitLast }: ResNeXtConfig) => zeroInitLast && name.endsWith('.bn3.weight');
 
-/** FNV-1a over the name, from a seed. */
+/** The seeded FNV-1a hash of the name. */
 function hash(name: string, seed: number): number {
   let state = (2166136261 ^ seed) >>> 0;
   for (const character of name) state = Math.imul(state ^ character.codePointAt(0)!, 16777619) >>> 0;

@@ -1,19 +1,19 @@
 /**
- * The layers that a ResNeXt is made of, each declaring its parameters as it is added. A parameter remembers where
- * it stands in form C, the form that files hold: forms A and B keep a slice of a form C tensor in each branch.
+ * The layers of a ResNeXt. Adding a layer declares its parameters. Each parameter records its position in form C, the
+ * form in which files store weights: in forms A and B, each branch has a slice of a form C tensor.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
 
-/** Which part of a form C tensor a parameter is: `dims[axis]` entries from `start` on. */
+/** The slice of a form C tensor that a parameter is: `dims[axis]` entries from `start` on. */
 export interface Slice {
-  /** Name in torchvision's state_dict. */
+  /** The tensor's name in torchvision's state_dict. */
   readonly name: string;
   readonly axis: number;
   readonly start: number;
 }
 
-/** One tensor that a model needs: trained by gradient descent, or a running statistic. */
+/** A tensor of a model: trainable, or a running statistic. */
 export interface Parameter {
   readonly value: Value;
   readonly source: Slice;
@@ -26,11 +26,11 @@ export interface ConvolutionShape {
   readonly stride?: number;
   readonly dilation?: number;
   readonly groups?: number;
-  /** Whether it adds a number per filter; not unless said. */
+  /** Default: false. */
   readonly bias?: boolean;
 }
 
-/** The layer of form C that a branch's layer is cut from, and where. */
+/** The slice of a form C layer that a branch's layer is. */
 export interface LayerSlice {
   readonly layer: string;
   readonly axis?: number;
@@ -45,7 +45,7 @@ export class Layers {
     this.builder = builder;
   }
 
-  /** A convolution padded so that stride 1 keeps the map's size. */
+  /** A convolution with padding such that stride 1 preserves the map's size. */
   convolution(name: string, x: Value, shape: ConvolutionShape, slice?: LayerSlice): Value {
     const { filters, kernel = 1, stride = 1, dilation = 1, groups = 1, bias = false } = shape;
     const perGroup = (x.dims![1] as number) / groups;
@@ -63,8 +63,8 @@ export class Layers {
   }
 
   /**
-   * One filter of `kernel` taps that slides over the channels of maps of one pixel. Its weight is that of a
-   * one-dimensional convolution, [1, 1, k]; the channels are laid in a row, where it is a two-dimensional one.
+   * A one-dimensional convolution with `kernel` taps across the channels of 1x1 maps. Its weight is [1, 1, k]; the
+   * channels are reshaped to a row, so that it becomes a two-dimensional convolution.
    */
   alongChannels(name: string, x: Value, kernel: number): Value {
     const { builder } = this;
@@ -77,7 +77,7 @@ export class Layers {
     return builder.op('Reshape', [y, builder.ints([0, -1, 1, 1])], {}, `${name}.column`); // [N, C, 1, 1]
   }
 
-  /** Averages of 2x2 windows that hang over the edge where the size is odd; with stride 1 the map itself. */
+  /** 2x2 average pooling, with partial windows at the edge of odd sizes; with stride 1, returns the map itself. */
   average(name: string, x: Value, stride: number): Value {
     if (stride === 1) return x;
     const window = { kernel_shape: [2, 2], strides: [stride, stride], ceil_mode: 1 };

@@ -1,6 +1,6 @@
 /**
- * A ResNeXt as a graph: stem, stages of blocks, pooling, classifier (paper, Table 1). The three ways to write a block
- * stand in `forms.ts`. Parameters carry torchvision's names, so its weights fit as they are.
+ * Builds a ResNeXt as a graph: stem, stages of blocks, pooling, classifier (paper, Table 1). The three forms of a block
+ * are in `forms.ts`. Parameters have torchvision's names, so its weights can be used unchanged.
  */
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/graph.ts';
@@ -11,7 +11,7 @@ import { Layers, type Parameter } from './layers.ts';
 import { stem } from './stem.ts';
 import { stems } from './stems.ts';
 
-/** A block with what its shortcut needs to know. */
+/** A block, including its shortcut. */
 interface Block extends BlockShape {
   readonly shortcutKernel: 1 | 3;
 }
@@ -19,7 +19,7 @@ interface Block extends BlockShape {
 /** A graph, the config it was built from, and the tensors it needs. */
 export interface Model {
   readonly config: ResNeXtConfig;
-  /** `input` [N, C, H, W] → `logits` [N, K], or `features` [N, 4n] where there are no classes. */
+  /** `input` [N, C, H, W] → `logits` [N, K], or `features` [N, 4n] without classes. */
   readonly graph: Graph;
   readonly parameters: readonly Parameter[];
 }
@@ -55,8 +55,8 @@ export function resnext(options: ResNeXtOptions = {}): Model {
 }
 
 /**
- * Stride and dilation of each stage. A stage that would go below the output stride keeps its map's size and dilates
- * instead; its first block still has the dilation of the stage before, as its input has not been thinned out yet.
+ * The stride and dilation of each stage. A stage that would exceed the output stride keeps its map's size and dilates
+ * instead; its first block has the dilation of the previous stage, whose map it reads.
  */
 function stages({ depths, stem, outputStride }: ResNeXtConfig): Stage[] {
   let reached: number = stems[stem].stride;
@@ -110,13 +110,13 @@ function shortcut(layers: Layers, x: Value, config: ResNeXtConfig, shape: Block)
   return layers.normalization(`${path}.2`, y);
 }
 
-/** Every stride-th pixel: an average over windows of one. */
+/** Subsampling as average pooling with 1x1 windows. */
 function subsampled({ builder }: Layers, x: Value, stride: number, path: string): Value {
   if (stride === 1) return x;
   return builder.op('AveragePool', [x], { kernel_shape: [1, 1], strides: [stride, stride] }, `${path}.pool`);
 }
 
-/** Zero channels added at the end, up to `output`. */
+/** Appends zero channels, up to `output`. */
 function padded({ builder }: Layers, x: Value, output: number, path: string): Value {
   const missing = output - (x.dims![1] as number);
   if (missing === 0) return x;

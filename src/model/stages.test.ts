@@ -6,7 +6,7 @@ import { variant, variants } from './variants.ts';
 
 const names = variants.filter((name) => variant(name).stem !== 'cifar');
 
-it.each(names)('%s: each stage is a block’s last ReLU, of the stage’s size', (name) => {
+it.each(names)('%s: each stage is the output of its last ReLU, with the right size', (name) => {
   const { graph } = resnext({ ...variant(name), inputSize: 64, classes: 7 });
   const stages = stageNames(graph);
   expect(stages).toEqual(['stem', 'layer1', 'layer2', 'layer3', 'layer4', 'pooled', 'logits']);
@@ -22,7 +22,7 @@ it.each(names)('%s: each stage is a block’s last ReLU, of the stage’s size',
   for (const { producer } of outputs.slice(1, 5)) expect(producer!.op).toBe('Relu');
 });
 
-it.each(forms)('form %s: what no stage needs is left out, and the source stays as it was', (form) => {
+it.each(forms)('form %s: nodes that no stage needs are removed, and the source is unchanged', (form) => {
   const { graph } = resnext({ ...variant('resnext11_4x16d_w16'), form });
   const before = graph.nodes.size;
   const { graph: cut, outputs } = stageGraph(graph, ['stem', 'layer1']);
@@ -32,7 +32,7 @@ it.each(forms)('form %s: what no stage needs is left out, and the source stays a
   expect(graph.nodes.size).toBe(before);
 });
 
-it('a net without classes has its vector, and no logits', () => {
+it('a network without classes has a pooled vector, but no logits', () => {
   for (const name of ['resnext11_4x16d_w16', 'ecaresnext11_4x16d_w16', 'seresnext11_4x16d_w16']) {
     const { graph } = resnext({ ...variant(name), classes: 0 });
     expect(stageNames(graph)).toEqual(['stem', 'layer1', 'layer2', 'layer3', 'pooled']);
@@ -40,8 +40,10 @@ it('a net without classes has its vector, and no logits', () => {
   }
 });
 
-it('refuses a stage that there is not, and none at all', () => {
+it('refuses a stage that does not exist, and an empty list', () => {
   const { graph } = resnext(variant('resnext11_4x16d_w16'));
-  expect(() => stageGraph(graph, ['layer4'])).toThrow(/no stage "layer4"; it has stem, layer1, layer2, layer3, pooled/);
-  expect(() => stageGraph(graph, [])).toThrow('Name at least one stage of stem, layer1');
+  expect(() => stageGraph(graph, ['layer4'])).toThrow(
+    /no stage "layer4"\. Choose from stem, layer1, layer2, layer3, pooled/,
+  );
+  expect(() => stageGraph(graph, [])).toThrow('No stage was given, but expected at least one of stem, layer1');
 });

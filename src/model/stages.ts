@@ -1,7 +1,7 @@
 /**
- * The maps between a ResNeXt's stages, as outputs of its graph. They are found by structure: the stem's map is what the
- * first node of `layer1` reads, a stage's map is what its last node gives, and the pooled vector is what the classifier
- * reads. So they are torchvision's `maxpool`, `layer1` to `layer4`, and what its `flatten` gives, in every form.
+ * Makes the feature maps of a ResNeXt's stages outputs of its graph. They are found by structure: the stem's map is the
+ * input of the first node of `layer1`, a stage's map is the output of its last node, and the pooled vector is the input
+ * of the classifier. In every form, these are torchvision's `maxpool`, `layer1` to `layer4`, and flattened `avgpool`.
  */
 import { UsageError } from '../errors.ts';
 import type { Graph, Node, Value } from '../graph/graph.ts';
@@ -9,23 +9,23 @@ import type { Graph, Node, Value } from '../graph/graph.ts';
 /** `stem` is the map after the stem's pooling, `pooled` the vector before the classifier. */
 export type Stage = 'stem' | `layer${number}` | 'pooled' | 'logits';
 
-/** A graph whose outputs are stages, and which output is which. */
+/** A graph whose outputs are stages, and the names of the outputs. */
 export interface StageGraph {
   readonly graph: Graph;
   readonly outputs: ReadonlyMap<Stage, string>;
 }
 
 /**
- * The stages that a graph has, in order.
+ * The stages of a graph, in order.
  *
  * @example stageNames(resnext().graph) // ['stem', 'layer1', 'layer2', 'layer3', 'layer4', 'pooled', 'logits']
  */
 export const stageNames = (graph: Graph): Stage[] => [...stageValues(graph).keys()];
 
 /**
- * A copy of a model's graph that computes these stages and nothing else.
+ * A copy of a model's graph that computes only these stages.
  *
- * @throws UsageError naming a stage that the graph does not have, and those that it has.
+ * @throws UsageError if the graph does not have a stage, listing those that it has.
  * @example const { graph, outputs } = stageGraph(model.graph, ['layer3', 'pooled']);
  */
 export function stageGraph(source: Graph, stages: readonly Stage[]): StageGraph {
@@ -34,9 +34,10 @@ export function stageGraph(source: Graph, stages: readonly Stage[]): StageGraph 
   const chosen = stages.map((stage) => {
     const value = values.get(stage);
     if (value) return [stage, value] as const;
-    throw new UsageError(`The model has no stage "${stage}"; it has ${[...values.keys()].join(', ')}.`);
+    throw new UsageError(`The model has no stage "${stage}". Choose from ${[...values.keys()].join(', ')}.`);
   });
-  if (chosen.length === 0) throw new UsageError(`Name at least one stage of ${[...values.keys()].join(', ')}.`);
+  if (chosen.length === 0)
+    throw new UsageError(`No stage was given, but expected at least one of ${[...values.keys()].join(', ')}.`);
   graph.outputs.splice(0, graph.outputs.length, ...new Set(chosen.map(([, value]) => value)));
   graph.removeDead();
   return { graph, outputs: new Map(chosen.map(([stage, value]) => [stage, value.name])) };
@@ -62,5 +63,5 @@ function stageValues(graph: Graph): Map<Stage, Value> {
   ]);
 }
 
-/** The stage that a node belongs to, by its name, such as `layer2.0.conv1`. */
+/** The stage of a node, from its name, such as `layer2.0.conv1`. */
 const layerOf = ({ name }: Node): Stage | undefined => /^(layer\d+)\./.exec(name)?.[1] as Stage | undefined;

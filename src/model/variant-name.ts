@@ -1,20 +1,21 @@
-/** The variant that a config is: `variant` of the model folder, turned round. */
+/** The name of a config's variant: the inverse of `variant`. */
 
 import { UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from './config.ts';
 import { stems } from './stems.ts';
 import { variant, variants } from './variants.ts';
 
-/** What makes an architecture; the others are how it is used, started or written. */
+/** The properties that define an architecture; the others concern its use, initialization or form. */
 const architecture = [
   ...(['depths', 'cardinality', 'baseWidth', 'width', 'stem', 'stemWidth', 'stemPool', 'shortcut'] as const),
   ...(['shortcutKernel', 'attention', 'antialias', 'halvedSplit'] as const),
 ] satisfies (keyof ResNeXtConfig)[];
-const butPool = architecture.filter((key) => key !== 'stemPool');
+const exceptPool = architecture.filter((key) => key !== 'stemPool');
 
 /**
- * The name of the variant that a config is of, whatever its classes, channels and input size. A net that is one but for
- * the stem's pool goes by its name; one that nobody has named gets a name made in the same way, with its blocks per stage.
+ * The name of a config's variant, regardless of classes, channels and input size. A network that only differs from a
+ * variant in the stem's pooling has the same name; one without a standard name gets a systematic one, with its blocks
+ * per stage.
  *
  * @example variantName(resolveConfig({ depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64 })) // 'resnext29_8x64d'
  */
@@ -22,7 +23,7 @@ export function variantName(config: ResNeXtConfig): string {
   const depth = 3 * config.depths.reduce((sum, blocks) => sum + blocks, 0) + 2;
   return (
     [...variants, systematicName(config, `${depth}`)].find((name) => isVariant(name, config, architecture)) ??
-    variants.find((name) => isVariant(name, config, butPool)) ??
+    variants.find((name) => isVariant(name, config, exceptPool)) ??
     systematicName(config, `[${config.depths.join(',')}]`)
   );
 }
@@ -40,6 +41,6 @@ function isVariant(name: string, config: ResNeXtConfig, keys: readonly (keyof Re
 
 function systematicName(config: ResNeXtConfig, depth: string): string {
   const { attention, antialias, stem, stemPool, cardinality, baseWidth, width } = config;
-  const net = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
-  return `${net}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
+  const family = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
+  return `${family}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
 }

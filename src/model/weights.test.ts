@@ -20,7 +20,7 @@ const tiny = {
   inputSize: 8,
 } as const;
 
-/** Random contents for everything a model needs. */
+/** Random contents for every tensor of a model. */
 function randomWeights(model: Model, seed: number): Map<string, Tensor> {
   const r = seeded(seed);
   return new Map(weightSpecs(model).map(({ name, dims }) => [name, r.tensor(dims)]));
@@ -54,7 +54,7 @@ test("the names are torchvision's, in the order of its state_dict", () => {
   ]);
 });
 
-test("where torchvision has no name, it is timm's, in the order of its state_dict", () => {
+test("where torchvision has no names, they are timm's, in the order of its state_dict", () => {
   const vectors = ['weight', 'bias', 'running_mean', 'running_var'];
   const named = (options: ResNeXtOptions) =>
     weightSpecs(resnext({ ...tiny, depths: [1], stemWidth: 8, ...options })).map(
@@ -90,7 +90,7 @@ test("where torchvision has no name, it is timm's, in the order of its state_dic
   );
 });
 
-test('SENet-154 has half of the channels in the first 1x1, and 3x3 shortcuts from the second stage on', () => {
+test('SENet-154 has half the channels in the first 1x1, and 3x3 shortcuts from the second stage on', () => {
   const shapes = new Map(weightSpecs(resnext(variant('senet154'))).map(({ name, dims }) => [name, `${dims}`]));
   expect([...shapes.entries()].filter(([name]) => /^layer[12].0.(conv.|downsample.0).weight$/.test(name))).toEqual([
     ['layer1.0.conv1.weight', '128,128,1,1'],
@@ -104,7 +104,7 @@ test('SENet-154 has half of the channels in the first 1x1, and 3x3 shortcuts fro
   ]);
 });
 
-test('weights that are read when they are asked for are read once for all branches', () => {
+test('lazy weights are read once for all branches', () => {
   const model = resnext({ depths: [1], cardinality: 4, baseWidth: 16, width: 16, form: 'A', classes: 2 });
   const reads: string[] = [];
   const weights = new Map(
@@ -154,7 +154,7 @@ test('a branch gets its own channels', () => {
   expect(contents('layer1.0.branches.1.conv3.weight')).toEqual(odd);
 });
 
-test('gather leaves out what it is not given', () => {
+test('gathering skips parameters without a tensor', () => {
   const model = resnext({ ...tiny, form: 'B' });
   const gathered = gatherWeights(model, ({ value, trainable }) =>
     trainable ? seeded(1).tensor(value.dims as number[]) : undefined,
@@ -162,17 +162,17 @@ test('gather leaves out what it is not given', () => {
   expect([...gathered.keys()]).toEqual(weightSpecs(model).flatMap(({ name, trainable }) => (trainable ? name : [])));
 });
 
-test('setWeights refuses what is missing or has another shape, and then changes nothing', () => {
+test('setWeights refuses missing tensors and wrong shapes, and then changes nothing', () => {
   const model = resnext(tiny);
   const weights = randomWeights(model, 1);
   const without = new Map(weights);
   without.delete('fc.bias');
   expect(() => setWeights(model, without)).toThrow(
-    new UsageError('The weights have no "fc.bias", which this model needs as [3].'),
+    new UsageError('The weights have no "fc.bias", but the model needs it as [3].'),
   );
   const reshaped = new Map(weights).set('fc.weight', seeded(1).tensor([1000, 32]));
   expect(() => setWeights(model, reshaped)).toThrow(
-    new UsageError('"fc.weight" is [1000,32] in the weights, but this model needs [3,32].'),
+    new UsageError('"fc.weight" is [1000,32] in the weights, but the model needs [3,32].'),
   );
   expect(model.parameters.every(({ value }) => value.tensor === undefined)).toBe(true);
   setWeights(model, new Map(weights).set('num_batches_tracked', seeded(1).tensor([])));
@@ -183,10 +183,10 @@ test('a state_dict refuses what setWeights refuses', () => {
   const model = resnext(tiny);
   const weights = randomWeights(model, 1);
   weights.delete('fc.bias');
-  expect(() => stateDict(model, weights)).toThrow('The weights have no "fc.bias", which this model needs as [3].');
+  expect(() => stateDict(model, weights)).toThrow('The weights have no "fc.bias", but the model needs it as [3].');
 });
 
-test('a state_dict counts the batches of each normalization, in its place', () => {
+test('a state_dict has a batch count for each normalization, in its place', () => {
   const model = resnext({ ...tiny, depths: [1] });
   const state = stateDict(model, randomWeights(model, 1), 12);
   const names = [...state.keys()];

@@ -1,7 +1,7 @@
 /**
- * Weights go between a model and the names and shapes of form C, which is how a trained model's file holds them. A parameter of
- * forms A and B is a slice of a form C tensor along one axis; scattering cuts the slices, gathering puts them together.
- * Both only move numbers, so a round trip gives the same bits.
+ * Moves weights between a model and the names and shapes of form C, in which files store them. In forms A and B, a
+ * parameter is a slice of a form C tensor along one axis: scattering cuts tensors into slices, gathering concatenates
+ * them. Both only move numbers, so a round trip is bit-exact.
  */
 import { UsageError } from '../errors.ts';
 import { concatTensors, readOnce, sliceTensor, type Tensor, tensor } from '../tensor.ts';
@@ -10,7 +10,7 @@ import type { Model } from './resnext.ts';
 
 export type Weights = ReadonlyMap<string, Tensor>;
 
-/** A tensor of form C: what files call it, its shape, and whether it is trained. */
+/** A form C tensor: its name in files, its shape, and whether it is trained. */
 export interface WeightSpec {
   readonly name: string;
   readonly dims: readonly number[];
@@ -18,7 +18,7 @@ export interface WeightSpec {
 }
 
 /**
- * What a model needs, in form C, in the order of torchvision's state_dict (without `num_batches_tracked`).
+ * The form C tensors of a model, in the order of torchvision's state_dict (without `num_batches_tracked`).
  *
  * @example weightSpecs(resnext())[0] // { name: 'conv1.weight', dims: [64, 3, 7, 7], trainable: true }
  */
@@ -35,9 +35,9 @@ export function weightSpecs(model: Model): WeightSpec[] {
 }
 
 /**
- * Puts weights into the model's graph. Tensors that the model does not need are ignored.
+ * Sets the weights of a model's graph. Tensors that the model does not have are ignored.
  *
- * @throws UsageError when one is missing or has another shape; the model is left as it was.
+ * @throws UsageError if a tensor is missing or has the wrong shape. The model is then unchanged.
  * @example setWeights(model, initialWeights(model, 1));
  */
 export function setWeights(model: Model, weights: Weights): void {
@@ -46,21 +46,21 @@ export function setWeights(model: Model, weights: Weights): void {
   for (const { value } of model.parameters) value.tensor = parts.get(value.name);
 }
 
-/** Throws a UsageError naming the first tensor that is missing or has another shape than the model needs. */
+/** Throws a UsageError that names the first tensor that is missing or has the wrong shape. */
 export function checkWeights(model: Model, weights: Weights): void {
   for (const spec of weightSpecs(model)) tensorFor(spec, weights);
 }
 
 function tensorFor({ name, dims }: WeightSpec, weights: Weights): Tensor {
   const found = weights.get(name);
-  if (!found) throw new UsageError(`The weights have no "${name}", which this model needs as [${dims}].`);
+  if (!found) throw new UsageError(`The weights have no "${name}", but the model needs it as [${dims}].`);
   if (`${found.dims}` === `${dims}`) return found;
-  throw new UsageError(`"${name}" is [${found.dims}] in the weights, but this model needs [${dims}].`);
+  throw new UsageError(`"${name}" is [${found.dims}] in the weights, but the model needs [${dims}].`);
 }
 
 /**
- * The slice of its form C tensor for each parameter, by the parameter's name. A whole tensor is passed on, not copied;
- * parameters whose tensor is not among the weights are left out.
+ * The slice of the form C tensor for each parameter, by the parameter's name. Whole tensors are not copied; parameters
+ * whose tensor is not in `weights` are skipped.
  *
  * @example scatterWeights(resnext({ form: 'A' }), weights).get('layer1.0.branches.31.conv2.weight') // [4, 4, 3, 3]
  */
@@ -80,16 +80,16 @@ export function scatterWeights(model: Model, weights: Weights): Map<string, Tens
 }
 
 /**
- * Form C tensors from what `read` gives for each parameter; parameters for which it gives nothing are left out.
+ * Concatenates form C tensors from the result of `read` for each parameter. Parameters without a result are skipped.
  *
- * @example gatherWeights(model, ({ value }) => value.tensor) // the weights that `setWeights` put in
+ * @example gatherWeights(model, ({ value }) => value.tensor) // the weights set by `setWeights`
  */
 export function gatherWeights(model: Model, read: (parameter: Parameter) => Tensor | undefined): Map<string, Tensor> {
   const parts = new Map<string, { axis: number; tensors: Tensor[] }>();
   for (const parameter of model.parameters) {
     const part = read(parameter);
     if (!part) continue;
-    const { name, axis } = parameter.source; // a tensor's slices come in their order
+    const { name, axis } = parameter.source; // slices of a tensor come in order
     const known = parts.get(name);
     if (known) known.tensors.push(part);
     else parts.set(name, { axis, tensors: [part] });
@@ -98,10 +98,10 @@ export function gatherWeights(model: Model, read: (parameter: Parameter) => Tens
 }
 
 /**
- * The weights as torchvision's state_dict has them: in its order, each normalization with `num_batches_tracked`, the
- * number of training steps behind its statistics: the weights' own where they have it, else `batchesTracked`.
+ * The weights as a torchvision state_dict: in its order, with `num_batches_tracked` for each normalization, the number
+ * of training steps in its statistics, taken from the weights if present and `batchesTracked` otherwise.
  *
- * @throws UsageError when a tensor is missing or has another shape.
+ * @throws UsageError if a tensor is missing or has the wrong shape.
  * @example await writeSafetensorsFile('resnext.safetensors', stateDict(model, initialWeights(model, 1)));
  */
 export function stateDict(model: Model, weights: Weights, batchesTracked = 0): Map<string, Tensor> {
@@ -115,9 +115,9 @@ export function stateDict(model: Model, weights: Weights, batchesTracked = 0): M
   return new Map(entries);
 }
 
-/** What counts the batches behind a running variance; undefined for other tensors. */
+/** The name of the batch count for a running variance; undefined for other tensors. */
 const countOf = (name: string): string | undefined =>
   name.endsWith('.running_var') ? name.replace('running_var', 'num_batches_tracked') : undefined;
 
-/** The names of a model's counts of batches, one for each normalization: int64 scalars, which no graph reads. */
+/** The names of a model's batch counts, one for each normalization: int64 scalars that no graph reads. */
 export const countNames = (model: Model): string[] => weightSpecs(model).flatMap(({ name }) => countOf(name) ?? []);

@@ -1,8 +1,8 @@
 /**
- * Feature vectors and maps as files, one per stage: `.npy` is a float32 array [N, F] or [N, C, H, W] with the images'
- * names in a text file beside it; `.parquet` has the columns `path` (string) and `features` (list of float), which
- * pandas and pyarrow read; `.jsonl` is an object of the two per line. In the last two a map is one list, row by row, and
- * `dims` says its shape.
+ * Writes feature vectors and feature maps to files, one per stage: `.npy` is a float32 array [N, F] or [N, C, H, W]
+ * with the image paths in a separate text file; `.parquet`, for pandas and pyarrow, has the columns `path` (string) and
+ * `features` (list of float); `.jsonl` has one object with both per line. In the last two a map is a flat, row-major
+ * list, and `dims` is its shape.
  */
 import { dirname, extname } from 'node:path';
 import { UsageError } from '../errors.ts';
@@ -10,10 +10,10 @@ import { makeFolder, type StagedFile, stageFile } from '../files.ts';
 import { bytesOf, type Tensor } from '../tensor.ts';
 import { npyHeader } from './npy.ts';
 
-/** One stage of all images. */
+/** One stage's features of all images. */
 export interface Table {
   readonly paths: readonly string[];
-  /** [F] or [C, H, W] each, all the same. */
+  /** [F] or [C, H, W] each, all of the same shape. */
   readonly rows: readonly Tensor<'float32'>[];
 }
 
@@ -21,18 +21,18 @@ type Write = (table: Table) => Promise<Iterable<Uint8Array>> | Iterable<Uint8Arr
 
 const writers: Readonly<Record<string, Write>> = { '.npy': npy, '.parquet': parquet, '.jsonl': jsonLines };
 
-/** @throws UsageError unless the file's name ends in a format that can be written. */
+/** @throws UsageError unless the file extension is that of a supported format. */
 export function checkFeatureFile(file: string): void {
   if (extname(file) in writers) return;
   const known = Object.keys(writers).join(', ');
-  throw new UsageError(`-o "${file}" ends in "${extname(file)}", but features are written as ${known}.`);
+  throw new UsageError(`-o "${file}" ends in "${extname(file)}", but expected one of ${known}.`);
 }
 
 /**
- * Writes a file per stage, all of them or none, and `.paths.txt` where the format has no place for names.
+ * Writes one file per stage, either all or none, and a `.paths.txt` file if the format cannot contain paths.
  *
- * @param file for one stage the file itself; for several `out.npy` becomes `out.layer3.npy` and so on.
- * @returns the files, in the order of the stages.
+ * @param file the file for a single stage; with several stages, `out.npy` becomes `out.layer3.npy` and so on.
+ * @returns the paths of the files, in the order of the stages.
  */
 export async function writeFeatures(file: string, tables: ReadonlyMap<string, Table>): Promise<string[]> {
   const ending = extname(file);
@@ -83,7 +83,7 @@ async function parquet({ paths, rows }: Table): Promise<Iterable<Uint8Array>> {
   return [new Uint8Array(parquetWriteBuffer({ columnData, schema, statistics: false, codec: 'UNCOMPRESSED' }))];
 }
 
-/** A column of lists in the three levels that Parquet's format asks for. */
+/** A column of lists, in the three levels that Parquet requires. */
 const list = (name: string, type: 'FLOAT' | 'INT32') =>
   [
     { name, num_children: 1, converted_type: 'LIST', repetition_type: 'REQUIRED' },

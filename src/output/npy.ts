@@ -1,11 +1,11 @@
 /**
- * NumPy's file of one array: the magic number and version 1.0, the header's length, a Python dictionary padded with
- * spaces so that the numbers begin at a multiple of 64 bytes, and the numbers, little-endian, last axis fastest.
+ * NumPy's file format for one array: the magic number, version 1.0, the header's length, a Python dictionary padded
+ * with spaces so that the data is aligned to 64 bytes, and the data, little-endian and row-major.
  * Reference: the NEP "A Simple File Format for NumPy Arrays".
  */
 
 /**
- * The first bytes of a `.npy` file of float32 numbers, which follow as they lie in memory.
+ * The header of a `.npy` file of float32 numbers. The data follows, as it is in memory.
  *
  * @example await writeFileAtomically('a.npy', [npyHeader([2, 3]), bytesOf(matrix)]);
  */

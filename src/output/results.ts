@@ -1,4 +1,4 @@
-/** Results image by image as text, JSON, JSON lines or CSV: printed as they come, or kept for a file. */
+/** Per-image results as text, JSON, JSON lines or CSV, printed as they arrive or collected for a file. */
 import { extname } from 'node:path';
 import type { Prediction } from '../classifier/predictions.ts';
 import { writeFileAtomically } from '../files.ts';
@@ -13,24 +13,24 @@ export type Result =
 
 export interface Results {
   add(result: Result): void;
-  /** Prints or writes what has to wait for the last result. */
+  /** Prints or writes the remaining output after the last result. */
   end(): Promise<void>;
 }
 
-/** The format that was asked for, else the one that the file's name ends in, else text. */
+/** The requested format, or else that of the file's extension, or else text. */
 export function resultFormat(options: { json?: boolean; format?: ResultFormat; output?: string }): ResultFormat {
   if (options.json) return 'json';
   const ending = resultFormats.find((format) => options.output && extname(options.output) === `.${format}`);
   return options.format ?? ending ?? 'text';
 }
 
-/** Where results go that are not kept for a file. */
+/** Prints results that are not written to a file. */
 export interface Printer {
   line(text: string): void;
   document(value: unknown): void;
 }
 
-/** @param threshold what an image without predictions is told to be below, in text. */
+/** @param threshold the probability to mention in text for an image without predictions. */
 export function createResults(
   format: ResultFormat,
   file: string | undefined,
@@ -61,11 +61,11 @@ export function createResults(
 
 function textOf(image: string, predictions: readonly Prediction[], threshold: number): string {
   const rows = predictions.map(({ label, probability }) => [`${(100 * probability).toFixed(1)} %`, label]);
-  const none = `no class is as likely as ${100 * threshold} %`;
+  const none = `no class reaches ${100 * threshold} %`;
   return `${image}\n${(rows.length > 0 ? table(rows) : none).replace(/^/gm, '  ')}`;
 }
 
-/** A row for each class; a row with the image alone where there is none. */
+/** One row per class, or a row with only the image if there is none. */
 function csvRows(result: Result): string {
   if ('error' in result) return csvRow([result.image, '', '', '', result.error]);
   if (result.predictions.length === 0) return csvRow([result.image, '', '', '', '']);
@@ -75,6 +75,6 @@ function csvRows(result: Result): string {
   return rows.join('\n');
 }
 
-/** Quoted where RFC 4180 asks for it. */
+/** A row of cells, quoted as required by RFC 4180. */
 const csvRow = (cells: readonly (string | number)[]): string =>
   cells.map((cell) => (/[",\r\n]/.test(`${cell}`) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell)).join(',');

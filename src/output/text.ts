@@ -1,6 +1,6 @@
-/** Tables, large numbers and durations as people read them. */
+/** Formats tables, large numbers and durations. */
 
-/** Rows of cells as aligned columns, two spaces apart; numbers stand to the right. */
+/** Formats rows of cells as aligned columns, two spaces apart. Numbers are right-aligned. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => String(row[c] ?? '').length)));
   const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGMe+–-]*$/.test(String(row[c] ?? ''))));
@@ -10,14 +10,14 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');
 }
 
-/** 4.23 G, 33.4 M, 512. */
+/** Formats a number: 4.23 G, 33.4 M, 512. */
 export function short(value: number): string {
   if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
   if (value >= 1e6) return `${(value / 1e6).toFixed(1)} M`;
   return value >= 1e3 ? `${(value / 1e3).toFixed(1)} k` : String(value);
 }
 
-/** 1:05:09, 12:30, 0:07. */
+/** Formats a duration: 1:05:09, 12:30, 0:07. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];

@@ -137,6 +137,8 @@ export interface ImagePlatform {
    * @throws Error when the image cannot be read.
    */
   thumbnail(bytes: Uint8Array, side: number): Promise<string>;
+  /** Whether a text names a file for `readImageFile`, rather than a URL to fetch, as any text does in a page. */
+  isFile(source: string): boolean;
   /**
    * Reads a file at a path or a `file:` URL. A page has no files, and throws a UsageError.
    *

@@ -1,12 +1,12 @@
-/** Saved models from form to form. Numbers are moved, not computed: there and back gives the same bits. */
+/** Converts saved models between forms. Weights are moved, not computed, so a round trip is bit-exact. */
 import type { Form } from '../model/config.ts';
 import { convertWhole } from '../rewrite/convert.ts';
 import { assemble, type SavedModel } from './model.ts';
 
 /**
- * The same model with its blocks written in another form. An ONNX file's graph is rewritten by its structure.
+ * The same model with its blocks in another form. The graph of an ONNX file is rewritten by its structure.
  *
- * @throws UsageError naming the node at which a block of an ONNX file's graph has to stay as it is.
+ * @throws UsageError naming the node because of which a block in the graph of an ONNX file cannot be converted.
  * @example const inBranches = convert(await loadModel('runs/flowers'), 'A');
  */
 export function convert(model: SavedModel, form: Form): SavedModel {

@@ -1,6 +1,6 @@
 /**
- * What a saved model says about itself, so that using it needs nothing else: the net, its labels, how it wants its
- * images, and how well it did. It is the text of `model.json`, and travels inside the weights and ONNX files too.
+ * The description of a saved model, which has everything needed to use it: architecture, class names, preprocessing and
+ * validation metrics. It is stored as `model.json`, and in the metadata of weights files and ONNX files.
  */
 import * as z from 'zod';
 import { type Preprocessing, preprocessingFields } from '../data/presets.ts';
@@ -14,21 +14,21 @@ export interface ModelDescription {
   /** The variant's name, such as `resnext50_32x4d`. */
   readonly variant: string;
   readonly config: ResNeXtConfig;
-  /** Names of the classes, in the order of the outputs. */
+  /** Class names in the order of the outputs. */
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** The published weights that these are, untouched: a name that `findWeights` takes. */
+  /** The name, for `findWeights`, of the published weights that these are, if unchanged. */
   readonly weights?: string;
-  /** Such as `top1`, in percent, on the validation images. */
+  /** Metrics on the validation images, such as `top1` in percent. */
   readonly metrics: Readonly<Record<string, number>>;
-  /** In an ONNX file: what its graph does beside the net. A model that was loaded is the net alone, and has none. */
+  /** In an ONNX file: what its graph does in addition to the network. Loading removes these. */
   readonly wrappers?: readonly Wrapper[];
 }
 
-/** The key under which files keep the description among their metadata. */
+/** The metadata key of the description. */
 export const descriptionKey = 'resnext';
 
-/** Version 0.1 called the wrappers `builtIn`, and two of them by other names. */
+/** Version 0.1 called the wrappers `builtIn`, and two of them had other names. */
 const formerNames = { normalise: 'normalize', grey: 'grayscale', softmax: 'softmax' } as const;
 
 const schema = z.object({
@@ -45,8 +45,8 @@ const schema = z.object({
 export const writeDescription = (description: ModelDescription): string => JSON.stringify(description, null, 2);
 
 /**
- * @param source what the text is from, for the message.
- * @throws FormatError when the text is not a description.
+ * @param source where the text is from, for the error message.
+ * @throws FormatError if the text is not a description.
  */
 export function readDescription(text: string, source: string): ModelDescription {
   const { data, error } = schema.safeParse(parseJson(text, `${source}: the model's description`));

@@ -1,4 +1,4 @@
-/** Exported ONNX files in plain ONNX Runtime, with and without what can be built in, and read again. */
+/** Exported ONNX files in plain ONNX Runtime, with and without wrappers, and read back. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ import type { SavedModel } from './model.ts';
 
 const size = 12;
 
-/** A small net of three classes, or of none. */
+/** A small network with three classes, or none. */
 function saved({ channels = 3, classes = 3 }: { channels?: 1 | 3; classes?: number } = {}): SavedModel {
   const shape = { depths: [1, 1], cardinality: 4, baseWidth: 16, width: 8 } as const;
   const model = resnext({ ...shape, stem: 'cifar', inputSize: size, inputChannels: channels, classes });
@@ -41,7 +41,7 @@ function saved({ channels = 3, classes = 3 }: { channels?: 1 | 3; classes?: numb
   return { description, graph: model.graph, weights };
 }
 
-/** As many images of the net's size. */
+/** Random images of the network's input size. */
 function noiseImages(count: number, channels: 1 | 3 = 3): Image[] {
   const random = seeded(3);
   return Array.from({ length: count }, () => {
@@ -63,7 +63,7 @@ async function exported(model: SavedModel, options?: ExportOnnxOptions): Promise
   return path;
 }
 
-/** Runs a file on ONNX Runtime as it is: the names of its input and output, and what comes out. */
+/** Runs a file on ONNX Runtime directly, and returns the names of its input and output, and the output. */
 async function onOrt(path: string, feed: ort.Tensor): Promise<{ names: string[]; output: Tensor }> {
   const session = await ort.InferenceSession.create(path);
   const [input, output] = [session.inputNames[0]!, session.outputNames[0]!];
@@ -75,13 +75,13 @@ async function onOrt(path: string, feed: ort.Tensor): Promise<{ names: string[];
 
 const joined = (arrays: readonly ArrayLike<number>[]): number[] => arrays.flatMap((array) => Array.from(array));
 
-/** Images as decoded, [N, H, W, C]. */
+/** Decoded images, [N, H, W, C]. */
 const asBytes = (images: readonly Image[]): ort.Tensor =>
   new ort.Tensor('uint8', Uint8Array.from(joined(images.map(({ data }) => data))), [
     ...[images.length, size, size, images[0]!.channels],
   ]);
 
-/** Images as this package prepares them, [N, C, H, W]. */
+/** Images as this package preprocesses them, [N, C, H, W]. */
 function asFloats({ description }: SavedModel, images: readonly Image[]): ort.Tensor {
   const transforms = evaluationTransforms(description.preprocessing);
   const prepared = images.map((image) => applyTransforms(transforms, image, sampleRandom(0, 0, 0)));
@@ -102,7 +102,7 @@ function softmax(logits: Tensor): number[] {
 const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
 
-test.each([1, 3])('a batch of %d goes through a plain file', async (count) => {
+test.each([1, 3])('a plain file accepts a batch of %d', async (count) => {
   const model = saved();
   const { names, output } = await onOrt(await exported(model), asFloats(model, noiseImages(count)));
   expect(names).toEqual(['input', 'logits']);
@@ -113,17 +113,20 @@ test.each([
   [1, 3],
   [3, 3],
   [3, 1],
-] as const)('%d images of %d channels as bytes give the logits of prepared ones', async (count, channels) => {
-  const model = saved({ channels });
-  // A grayscale images's bytes are what the step "grayscale" makes of it, so it is prepared from RGB of equal channels.
-  const images = noiseImages(count, channels);
-  const rgb = images.map((image) => (channels === 3 ? image : threefold(image)));
-  const plain = await onOrt(await exported(model), asFloats(model, rgb));
-  const bytes = await onOrt(await exported(model, { normalize: true }), asBytes(images));
-  expect(bytes.names).toEqual(['pixels', 'logits']);
-  expect(bytes.output.dims).toEqual([count, 3]);
-  expect(relativeError(bytes.output, plain.output)).toBeLessThan(1e-6);
-});
+] as const)(
+  '%d images with %d channels as bytes give the same logits as preprocessed ones',
+  async (count, channels) => {
+    const model = saved({ channels });
+    // the transform "grayscale" starts from RGB, so the reference is preprocessed from three equal channels
+    const images = noiseImages(count, channels);
+    const rgb = images.map((image) => (channels === 3 ? image : threefold(image)));
+    const plain = await onOrt(await exported(model), asFloats(model, rgb));
+    const bytes = await onOrt(await exported(model, { normalize: true }), asBytes(images));
+    expect(bytes.names).toEqual(['pixels', 'logits']);
+    expect(bytes.output.dims).toEqual([count, 3]);
+    expect(relativeError(bytes.output, plain.output)).toBeLessThan(1e-6);
+  },
+);
 
 const threefold = (image: Image): Image => ({
   ...image,
@@ -131,7 +134,7 @@ const threefold = (image: Image): Image => ({
   data: Uint8Array.from(Array.from(image.data).flatMap((value) => [value, value, value])),
 });
 
-test('with softmax built in the probabilities of each image add up to 1', async () => {
+test('with softmax, the outputs are probabilities', async () => {
   const model = saved();
   const images = asFloats(model, noiseImages(3));
   const plain = await onOrt(await exported(model), images);
@@ -140,7 +143,7 @@ test('with softmax built in the probabilities of each image add up to 1', async 
   expect(difference(output.data as Float32Array, softmax(plain.output))).toBeLessThan(1e-6);
 });
 
-test('the graph says what is built in', async () => {
+test('the graph contains the operators of the wrappers', async () => {
   const text = toText(await readOnnxFile(await exported(saved(), { normalize: true, softmax: true })));
   expect(text).toMatch(/^resnext \(uint8\[N,12,12,3\] pixels\) => \(float32\[N,3\] probabilities\)/);
   expect(text).toContain('normalize.cast.output = Cast <to = 1> (pixels)');
@@ -150,7 +153,7 @@ test('the graph says what is built in', async () => {
   expect(text).toContain('probabilities = Softmax <axis = -1> (logits)');
 });
 
-test('a file read again is the net alone, and classifies as before', async () => {
+test('a file read back is just the network, and classifies as before', async () => {
   const model = saved();
   const [image] = noiseImages(1);
   const files = [await exported(model), await exported(model, { normalize: true, softmax: true })];
@@ -170,7 +173,7 @@ test('a file read again is the net alone, and classifies as before', async () =>
   expect(answers[2]).toEqual(answers[0]);
 });
 
-test('a file with everything built in is exported again without it, and in another form with it', async () => {
+test('a file with all wrappers can be exported again without them, and in another form with them', async () => {
   const model = saved();
   const images = noiseImages(2);
   const built = await loadModel(await exported(model, { normalize: true, softmax: true }));
@@ -182,20 +185,22 @@ test('a file with everything built in is exported again without it, and in anoth
   expect(relativeError(branches.output, expected.output)).toBeLessThan(1e-5);
 });
 
-test('a net without classes gives its features, and has no softmax', async () => {
+test('a network without classes outputs features, and has no softmax', async () => {
   const model = saved({ classes: 0 });
   const { names, output } = await onOrt(await exported(model, { normalize: true }), asBytes(noiseImages(2)));
   expect(names).toEqual(['pixels', 'features']);
   expect(output.dims).toEqual([2, 64]);
   const refused = exported(model, { softmax: true });
   await expect(refused).rejects.toThrow(UsageError);
-  await expect(refused).rejects.toThrow('softmax needs classes, but the net gives "features"; leave softmax out.');
+  await expect(refused).rejects.toThrow(
+    'softmax needs an output "logits", but the network outputs "features". Omit softmax.',
+  );
 });
 
 test.each([
-  ['normalize', 'its input does not go through Cast alone'],
+  ['normalize', 'its input is not only used by Cast'],
   ['softmax', 'its output does not come from Softmax'],
-])('a file that only claims to have %s built in is refused', async (claim, reason) => {
+])('a file that only claims to have the wrapper %s is refused', async (claim, reason) => {
   const path = await exported(saved());
   const graph = await readOnnxFile(path);
   const description = JSON.parse(graph.metadata.get('resnext')!);
@@ -203,11 +208,11 @@ test.each([
   await writeOnnxFile(path, graph);
   await expect(loadModel(path)).rejects.toThrow(FormatError);
   await expect(loadModel(path)).rejects.toThrow(
-    `${path}: the file says that ${claim} is built in, but ${reason}. Export the model again.`,
+    `${path} is described as having the wrapper "${claim}", but ${reason}. Export the model again.`,
   );
 });
 
-test('a file of version 0.1 opens: its wrappers had other names', async () => {
+test('a file from version 0.1, with other names for the wrappers, opens', async () => {
   const path = await exported(saved({ channels: 1 }), { normalize: true, softmax: true });
   const graph = await readOnnxFile(path);
   const { wrappers, ...description } = JSON.parse(graph.metadata.get('resnext')!);

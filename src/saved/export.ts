@@ -1,7 +1,7 @@
 /**
- * A model as one ONNX file for other programs: `input` [N, C, H, W] → `logits` [N, K], for as many images N at a time
- * as there are; or with the preparation of pixels and the softmax built in (`wrappers.ts`). The file carries the model's
- * description, so that this package opens it again.
+ * Exports a model as one ONNX file for other programs: `input` [N, C, H, W] → `logits` [N, K] for any batch size N,
+ * optionally with normalization and softmax in the graph (`wrappers.ts`). The file contains the model's description, so
+ * this package can open it again.
  */
 import { dirname } from 'node:path';
 import { makeFolder } from '../files.ts';
@@ -14,12 +14,12 @@ import { addWrappers, type Wrapper } from './wrappers.ts';
 
 export interface ExportOnnxOptions {
   /**
-   * The input is `pixels`, uint8 [N, H, W, C]: images as they are decoded, of the net's size, bytes from 0 to 255 in
-   * rows from the top, RGB or grayscale. Without it the input is `input`, float32 [N, C, H, W], scaled to [0, 1], less the
-   * mean, through the standard deviation.
+   * Take `pixels`, uint8 [N, H, W, C]: decoded images of the network's input size, bytes from 0 to 255, rows from top
+   * to bottom, RGB or grayscale. Without this option the input is `input`, float32 [N, C, H, W]: scaled to [0, 1],
+   * minus the mean, divided by the standard deviation.
    */
   readonly normalize?: boolean;
-  /** The output is `probabilities` [N, K], which add up to 1, in place of `logits` [N, K]. */
+  /** Return `probabilities` [N, K], which sum to 1, instead of `logits` [N, K]. */
   readonly softmax?: boolean;
   /** Height and width of the input are left open. The network ends in a global average pool, so that any size fits. */
   readonly dynamicSize?: boolean;
@@ -29,9 +29,9 @@ export interface ExportOnnxOptions {
 export const freeSize = ['H', 'W'] as const;
 
 /**
- * Writes an ONNX file that carries its description, as JSON under the metadata key `resnext`.
+ * Writes an ONNX file with its description as JSON under the metadata key `resnext`.
  *
- * @throws UsageError when the graph has no weights, softmax is asked of a net without classes, or the file system refuses.
+ * @throws UsageError if the graph has no weights, there are no classes for the softmax, or the file cannot be written.
  * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'), { normalize: true, softmax: true });
  */
 export async function exportOnnx(path: string, model: SavedModel, options: ExportOnnxOptions = {}): Promise<void> {
@@ -50,7 +50,7 @@ function withFreeSize(model: SavedModel): SavedModel {
   return { ...model, graph };
 }
 
-/** A copy of the model's graph with what is named built in, which says so. */
+/** A copy of the model's graph with these wrappers, and a description that lists them. */
 export function describedGraph({ description, graph }: SavedModel, wrappers: readonly Wrapper[]): Graph {
   const { graph: copy } = graph.clone();
   addWrappers(copy, description.preprocessing, wrappers);

@@ -18,7 +18,7 @@ import type { SavedModel } from './model.ts';
 
 let folder = '';
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'foreign-'));
+  folder = mkdtempSync(join(tmpdir(), 'external-'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -33,7 +33,7 @@ function seededModel(changes = {}): Model {
 const weightsOf = (model: Model): Map<string, Tensor> =>
   new Map(model.parameters.map(({ value }) => [value.name, value.tensor!]));
 
-/** The same tensors, bit by bit. */
+/** Expects the same tensors, bit for bit. */
 function expectSame(actual: Weights | undefined, expected: Weights): void {
   const names = [...actual!.keys()].filter((name) => !name.endsWith('.num_batches_tracked'));
   expect(names).toEqual([...expected.keys()]);
@@ -51,7 +51,7 @@ const saved = (model: Model): SavedModel => ({
   weights: weightsOf(model),
 });
 
-test('weights of others are opened as what is usual', async () => {
+test('external weights are opened with the defaults', async () => {
   const model = seededModel();
   const file = join(folder, 'cats.safetensors');
   await writeSafetensorsFile(file, writeStateDict(model, weightsOf(model), 'mmpretrain'));
@@ -60,11 +60,11 @@ test('weights of others are opened as what is usual', async () => {
   expect(description.config).toEqual(model.config);
   expect(description.preprocessing).toMatchObject({ size: 224, resize: 256, interpolation: 'bilinear' });
   expect(report).toMatchObject({ layout: 'mmpretrain', unexpected: [], missing: [] });
-  expect(report!.notes).toEqual(['Images are prepared as is usual: 224 x 224 pixels.']);
+  expect(report!.notes).toEqual(['Using the default preprocessing: 224 x 224 pixels.']);
   expectSame(weights, weightsOf(model));
 });
 
-test('the hub’s config.json beside weights says the rest', async () => {
+test('the hub’s config.json next to weights provides the rest', async () => {
   const model = seededModel({ attention: 'se', stem: 'deep', shortcut: 'D', antialias: true, stemPool: 'average' });
   const hub = join(folder, 'hub');
   await exportStateDict(join(hub, 'elsewhere.safetensors'), saved(seededModel()), 'torchvision');
@@ -89,50 +89,52 @@ test('the hub’s config.json beside weights says the rest', async () => {
   expect(report!.notes).toEqual([]);
 });
 
-test('what is no ResNeXt, or is for other images, is refused by the file’s name', async () => {
+test('a file that is not a ResNeXt, or not for images, is refused by name', async () => {
   const file = join(folder, 'other.safetensors');
   await writeSafetensorsFile(file, new Map([['cls_token', tensor('float32', [1, 1, 8])]]));
   await expect(loadModel(file)).rejects.toThrow(FormatError);
-  await expect(loadModel(file)).rejects.toThrow(`${file} is no ResNeXt: it has 1 tensors such as "cls_token"`);
+  await expect(loadModel(file)).rejects.toThrow(`${file} is not a ResNeXt: it has 1 tensors such as "cls_token"`);
   const satellite = seededModel({ inputChannels: 12 });
   await writeSafetensorsFile(file, weightsOf(satellite));
-  await expect(loadModel(file)).rejects.toThrow('has a stem for 12 channels, and images have 1 or 3');
+  await expect(loadModel(file)).rejects.toThrow('has a stem for 12 channels, but expected 1 or 3');
 });
 
 test.each(['[]', '{ // settings', '{"architecture": ["ResNet"]}'])(
-  'a config.json of %j is left aside',
+  'a config.json that contains %j is ignored',
   async (text) => {
     const other = join(folder, 'beside');
     await exportStateDict(join(other, 'x.safetensors'), saved(seededModel()), 'torchvision');
     writeFileSync(join(other, 'config.json'), text);
     await writeSafetensorsFile(join(other, 'cats.pth'), weightsOf(seededModel()));
     const { report } = await loadModel(join(other, 'cats.pth'));
-    expect(report!.notes[0]).toMatch(/^.*config\.json.*\. It was left aside\.$/);
+    expect(report!.notes[0]).toMatch(/^.*config\.json.*\. It was ignored\.$/);
   },
 );
 
-test('a file that is only called as published weights are is not taken for them', async () => {
+test('a file that only has the name of published weights is not mistaken for them', async () => {
   const file = join(folder, 'resnext50_32x4d-7cdf4587.pth');
   await writeSafetensorsFile(file, weightsOf(seededModel()));
   const { description, report } = await loadModel(file);
   expect(description.weights).toBeUndefined();
   expect(description.preprocessing.resize).toBe(256);
-  expect(report!.notes).toContain('It is not resnext50_32x4d.tv_in1k, as its name says: that has another net.');
+  expect(report!.notes).toContain(
+    'Despite its name, the file is not resnext50_32x4d.tv_in1k, which has another architecture.',
+  );
 });
 
-describe('taken for others', () => {
+describe('importing for another purpose', () => {
   const stored = async () => {
-    const file = join(folder, 'taken.safetensors');
+    const file = join(folder, 'imported.safetensors');
     await writeSafetensorsFile(file, weightsOf(seededModel()));
     return openStateDict(file);
   };
 
-  test('a new head for a thousand classes has none of ImageNet’s names', async () => {
+  test('does not give a new head for a thousand classes ImageNet’s names', async () => {
     const { description } = fromStateDict(await stored(), { classes: 1000 });
     expect(description.classes.slice(0, 2)).toEqual(['class 0', 'class 1']);
   });
 
-  test('grayscale images are prepared as the colored ones were', async () => {
+  test('keeps the preprocessing of color images for grayscale ones', async () => {
     const hub = { preprocessing: { ...findWeights('resnext50_32x4d').preprocessing, mean: [0.5, 0.5, 0.5] } };
     const { preprocessing } = fromStateDict(await stored(), { inputChannels: 1, hub }).description;
     expect(preprocessing).toMatchObject({ channels: 1, size: 224, resize: 232, interpolation: 'bilinear' });
@@ -142,7 +144,7 @@ describe('taken for others', () => {
 });
 
 describe('a model exported in a layout', () => {
-  test.each(['imagenet', 'deep'] as const)('legacy-se with a stem %s is opened as it was', async (stem) => {
+  test.each(['imagenet', 'deep'] as const)('legacy-se with a stem %s is restored exactly', async (stem) => {
     const model = seededModel({ attention: 'se', stem, stemPool: 'max-ceil' });
     const file = join(folder, `legacy-${stem}.safetensors`);
     await exportStateDict(file, saved(model), 'legacy-se');
@@ -151,7 +153,7 @@ describe('a model exported in a layout', () => {
     expectSame(weights, weightsOf(model));
   });
 
-  test.each(['torchvision', 'timm', 'mmpretrain', 'pytorchcv'])('%s is opened as it was', async (layout) => {
+  test.each(['torchvision', 'timm', 'mmpretrain', 'pytorchcv'])('%s is restored exactly', async (layout) => {
     const model = saved(seededModel({ form: 'A' }));
     const formC = { ...model, weights: weightsOf(seededModel()) };
     const file = join(folder, layout, 'model.safetensors');
@@ -168,7 +170,7 @@ describe('a model exported in a layout', () => {
     writeFileSync(join(folder, 'app', 'config.json'), '{"port": 80}');
     const attempt = exportStateDict(file, saved(seededModel()), 'timm');
     await expect(attempt).rejects.toThrow(UsageError);
-    await expect(attempt).rejects.toThrow('is in the way and is not timm’s'.replace('’', "'"));
+    await expect(attempt).rejects.toThrow("exists and is not timm's");
   });
 });
 
@@ -184,7 +186,7 @@ describe('other channels', () => {
   };
 
   test.each(['imagenet', 'deep'] as const)(
-    'a stem %s answers grayscale images as before, and is adapted back',
+    'a stem %s gives the same logits for grayscale images, and can be adapted back',
     async (stem) => {
       const before = saved(seededModel({ inputSize: 32, stem }));
       const grayscale = withChannels(before, 1);
@@ -204,21 +206,23 @@ describe('other channels', () => {
     },
   );
 
-  test('a model that reads them is given back; without weights, or with 2, it is refused', () => {
+  test('a model that has them is returned unchanged; one without weights, or 2 channels, is refused', () => {
     const model = saved(seededModel());
     const { weights: _, ...folded } = model;
     expect(withChannels(model, 3)).toBe(model);
-    expect(() => withChannels(folded, 1)).toThrow('The model has no weights of its own, as after folding');
+    expect(() => withChannels(folded, 1)).toThrow('The model has no separate weights');
     expect(() => withChannels(model, 2 as 1)).toThrow('inputChannels is 2, but expected 1 or 3.');
   });
 
-  test('are asked for as a file is loaded, whoever saved it', async () => {
+  test('can be requested when loading any file', async () => {
     const [others, own] = [join(folder, 'satellite.safetensors'), join(folder, 'own')];
     await writeSafetensorsFile(others, weightsOf(seededModel({ inputChannels: 4 })));
-    await expect(loadModel(others)).rejects.toThrow('take it with inputChannels: 3 (--input-channels 3');
+    await expect(loadModel(others)).rejects.toThrow('Adapt it with inputChannels: 3 (train --input-channels 3)');
     const adapted = await loadModel(others, { inputChannels: 3 });
     expect(adapted.description.config.inputChannels).toBe(3);
-    expect(notesOn(adapted)[1]).toMatch(/^The stem goes from 4 to 3 input channels/);
+    expect(notesOn(adapted)[1]).toMatch(
+      /^Adapted the stem from 4 to 3 input channels by repeating and scaling its filters\.$/,
+    );
     const { description, weights } = saved(seededModel());
     await saveModel(own, description, weights!);
     const grayscale = await loadModel(own, { inputChannels: 1, lazy: true });
@@ -228,7 +232,7 @@ describe('other channels', () => {
 });
 
 describe('other classes', () => {
-  test('have a new head, and the rest as it was', async () => {
+  test('get a new head and leave the rest unchanged', async () => {
     const before = saved(seededModel({ inputSize: 32 }));
     const { description, graph, weights } = withClasses(before, ['red', 'blue'], 9);
     expect(description).toMatchObject({ classes: ['red', 'blue'], config: { classes: 2 }, metrics: {} });
@@ -242,7 +246,7 @@ describe('other classes', () => {
     expect(head(8)).not.toEqual(head(9));
   });
 
-  test.each([0, 1.5, -1])('%d of them are refused', (count) => {
+  test.each([0, 1.5, -1])('%d is refused', (count) => {
     expect(() => withClasses(saved(seededModel()), count)).toThrow(UsageError);
   });
 });

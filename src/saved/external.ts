@@ -1,6 +1,7 @@
 /**
- * Models from files that were not saved by this package: a state dict in anybody's names is recognized by its tensors
- * (`zoo`), and what it does not say about classes and images comes from the hub's `config.json`, or is what is usual.
+ * Models from files that were not written by this package. A state dict in any naming scheme is recognized by its
+ * tensors (`checkpoints`). Class names and preprocessing come from the file, the catalog or the hub's `config.json`, or
+ * are the defaults.
  */
 
 import { defaultClassNames } from '../catalog/class-names.ts';
@@ -28,21 +29,21 @@ import type { ModelDescription } from './description.ts';
 import { assemble, type SavedModel } from './model.ts';
 
 export interface ImportStateDictOptions extends ImportOptions {
-  /** What the hub's `config.json` says. */
+  /** The contents of the hub's `config.json`. */
   readonly hub?: HubConfig;
-  /** Which published weights these are said to be; it overrules the hub's `config.json`, if it is that net. */
+  /** The catalog entry that the file's name refers to. If the architecture matches, it overrides `config.json`. */
   readonly entry?: PublishedWeights | undefined;
 }
 
 export interface ImportedModel extends SavedModel {
-  /** What was done to get the weights. */
+  /** How the weights were imported. */
   readonly report: ImportReport;
 }
 
 /**
- * The model that a state dict is, whoever named its tensors.
+ * Builds the model for a state dict in any naming scheme.
  *
- * @throws FormatError in one sentence for what is no ResNeXt, or has a stem for other images than grayscale or color.
+ * @throws FormatError if it is not a ResNeXt, or its input is neither grayscale nor color images.
  * @example fromStateDict(await openStateDict('cats.pth'), { source: 'cats.pth', hint: 'resnext50_32x4d' })
  */
 export function fromStateDict(
@@ -51,41 +52,44 @@ export function fromStateDict(
 ): ImportedModel {
   const { hub = {}, source = 'The state dict' } = options;
   const hint = [options.hint, hub.architecture, options.entry?.variant].filter((part) => part !== undefined).join(' ');
-  const net = importWeights(tensors, { ...options, hint });
-  const { config: taken, variant, weights, report } = net;
-  const entry = options.entry && isEntry(net, options.entry) ? options.entry : undefined;
+  const imported = importWeights(tensors, { ...options, hint });
+  const { config: inferred, variant, weights, report } = imported;
+  const entry = options.entry && matchesEntry(imported, options.entry) ? options.entry : undefined;
   const known = entry?.preprocessing ?? hub.preprocessing;
-  const preprocessing = preprocessingOf(taken.inputChannels, taken.stem, known, source);
-  const config = { ...taken, inputSize: [preprocessing.size, preprocessing.size] as const };
+  const preprocessing = preprocessingOf(inferred.inputChannels, inferred.stem, known, source);
+  const config = { ...inferred, inputSize: [preprocessing.size, preprocessing.size] as const };
   const description: ModelDescription = {
     variant,
     config,
-    classes: classNames(net, [classes, hub.classes], entry),
+    classes: classNames(imported, [classes, hub.classes], entry),
     preprocessing,
     ...(entry && report.adapted.length === 0 && { weights: entry.name }),
     metrics: {},
   };
   const other =
-    entry === options.entry ? [] : [`It is not ${options.entry!.name}, as its name says: that has another net.`];
-  const usual = known ? [] : [`Images are prepared as is usual: ${preprocessing.size} x ${preprocessing.size} pixels.`];
+    entry === options.entry
+      ? []
+      : [`Despite its name, the file is not ${options.entry!.name}, which has another architecture.`];
+  const { size } = preprocessing;
+  const defaults = known ? [] : [`Using the default preprocessing: ${size} x ${size} pixels.`];
   return {
     ...assemble(description, weights),
-    report: { ...report, notes: [...notes, ...report.notes, ...other, ...usual] },
+    report: { ...report, notes: [...notes, ...report.notes, ...other, ...defaults] },
   };
 }
 
-/** Whether a net is that of published weights: a file may be called as theirs is, and hold what was made of them. */
-const isEntry = ({ variant, config, report }: ImportedWeights, entry: PublishedWeights): boolean =>
+/** Whether the architecture is that of published weights: a file with their name may contain something else. */
+const matchesEntry = ({ variant, config, report }: ImportedWeights, entry: PublishedWeights): boolean =>
   variant === entry.variant && (report.adapted.length > 0 || config.classes === classesOf[entry.labels]);
 
-/** A thousand classes that nobody names are ImageNet's, unless the head is new. */
+/** A thousand classes without names are ImageNet's, unless the head is new. */
 function classNames(
   { config, newHead }: ImportedWeights,
-  said: readonly (readonly string[] | undefined)[],
+  named: readonly (readonly string[] | undefined)[],
   entry: PublishedWeights | undefined,
 ): readonly string[] {
   const trained = newHead ? [] : [entry && labelsOf(entry), imagenetClasses];
-  const given = [...(newHead ? [] : said), ...trained].find((names) => names?.length === config.classes);
+  const given = [...(newHead ? [] : named), ...trained].find((names) => names?.length === config.classes);
   return given ?? defaultClassNames(config.classes);
 }
 
@@ -97,7 +101,7 @@ function preprocessingOf(
 ): Preprocessing {
   if (channels !== 1 && channels !== 3) {
     throw new FormatError(
-      `${source} has a stem for ${channels} channels, and images have 1 or 3; take it with inputChannels: 3 (--input-channels 3 of train).`,
+      `${source} has a stem for ${channels} channels, but expected 1 or 3. Adapt it with inputChannels: 3 (train --input-channels 3).`,
     );
   }
   if (known) return forChannels(known, channels);
@@ -105,16 +109,16 @@ function preprocessingOf(
   return preprocessingFor({ images, size, channels });
 }
 
-/** Sentences for a person on how weights of others were taken; none for published ones, which are known. */
+/** Notes to show the user on how external weights were imported; none for published weights. */
 export const notesOn = ({ description, report }: SavedModel): readonly string[] =>
   report && description.weights === undefined ? describeReport(report) : [];
 
 /**
- * A model for other classes: everything is kept but the head, which is new and has to be trained.
+ * A model for other classes: everything is kept except the head, which is new and needs training.
  *
- * @param classes their names, or how many there are.
- * @param seed of the new head.
- * @throws UsageError for a model without weights of its own, or without classes to tell apart.
+ * @param classes the class names, or their number.
+ * @param seed the seed for the new head.
+ * @throws UsageError if the model has no separate weights, or for fewer than one class.
  * @example withClasses(await loadModel('resnext50_32x4d.safetensors'), ['cat', 'dog'])
  */
 export function withClasses(model: SavedModel, classes: readonly string[] | number, seed = 1): SavedModel {
@@ -129,10 +133,10 @@ export function withClasses(model: SavedModel, classes: readonly string[] | numb
 }
 
 /**
- * A model for grayscale images or for colored ones: its stem and its preprocessing are adapted, and the rest is kept. One
- * that reads such images already is given back as it is.
+ * A model for grayscale or color images: its stem and preprocessing are adapted, and the rest is kept. A model that
+ * already has that number of channels is returned unchanged.
  *
- * @throws UsageError for a model without weights of its own, or for other channels than 1 and 3.
+ * @throws UsageError if the model has no separate weights, or `channels` is neither 1 nor 3.
  * @example withChannels(await loadModel('runs/flowers'), 1) // conv1.weight [64, 3, 7, 7] → [64, 1, 7, 7]
  */
 export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
@@ -151,8 +155,10 @@ export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
   return assemble({ variant, config, classes, preprocessing, metrics: {} }, weights);
 }
 
-/** A model's weights in form C, or the UsageError that it has none. */
+/** A model's weights in form C. Throws a UsageError if it has none. */
 export function ownWeights({ weights }: Pick<SavedModel, 'weights'>): Weights {
   if (weights) return weights;
-  throw new UsageError('The model has no weights of its own, as after folding; load the one it was made of.');
+  throw new UsageError(
+    'The model has no separate weights, as they were folded into its graph. Load the original model instead.',
+  );
 }

@@ -1,7 +1,7 @@
 /**
- * Models as files. A trained model is `model.safetensors` (torchvision's names) with `model.json` beside it; the weights
- * file holds the same description, so it is enough by itself. An exported model is one ONNX file. Weights of others are
- * recognized by their tensors, with the help of the hub's `config.json` where one lies beside them.
+ * Models as files. A trained model is `model.safetensors` (torchvision's names) and `model.json`; the weights file
+ * contains the same description, so it is sufficient by itself. An exported model is one ONNX file. External weights
+ * are recognized by their tensors, and by the hub's `config.json` if there is one in the same folder.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
@@ -18,10 +18,10 @@ import type { SavedModel } from './model.ts';
 import { describedOnnx, describedWeights, type LoadOptions, pathHints } from './read.ts';
 
 /**
- * Reads a model: the folder of a training run or of the hub, a file of weights whoever saved it, or an `.onnx` file that
- * this package exported.
+ * Reads a model: the folder of a training run or from the hub, a weights file in any naming scheme, or an `.onnx` file
+ * exported by this package.
  *
- * @throws UsageError when there is no such file; FormatError when it is not sound, or no ResNeXt.
+ * @throws UsageError if there is no such file; FormatError if it is damaged or not a ResNeXt.
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<SavedModel> {
@@ -33,12 +33,12 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
 
 const modelFiles = [...folderFiles, 'onnx/model.onnx'];
 
-/** The file that a model's path leads to. */
+/** The model file at a path, which may be a folder. */
 export function modelFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
   if (!statSync(path).isDirectory()) return path;
   const file = modelFiles.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
-  if (!file) throw new UsageError(`The folder "${path}" has no model.safetensors; has its training finished an epoch?`);
+  if (!file) throw new UsageError(`The folder "${path}" has no model.safetensors. Has its training finished an epoch?`);
   return file;
 }
 
@@ -51,7 +51,7 @@ async function loadWeights(file: string, { lazy = false, ...changes }: LoadOptio
   return fromStateDict(noted, { ...pathHints(resolve(file)), ...changes, source: file, hub, lazy });
 }
 
-/** What the hub says beside a file of weights, if anything. Many programs have a `config.json`. */
+/** The hub's `config.json` next to a weights file, if any. Other programs also use that file name. */
 function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: readonly string[] } {
   const path = join(dirname(file), 'config.json');
   if (!existsSync(path)) return { hub: {}, notes: [] };
@@ -59,16 +59,16 @@ function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: rea
     return { hub: readHubConfig(readFileSync(path, 'utf8'), path), notes: [] };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return { hub: {}, notes: [`${error.message} It was left aside.`] };
+    return { hub: {}, notes: [`${error.message} It was ignored.`] };
   }
 }
 
 /**
- * Writes `model.safetensors` and `model.json` into a folder, which is made.
+ * Writes `model.safetensors` and `model.json` into a folder, creating it if necessary.
  *
  * @param weights in form C.
- * @param batchesTracked training steps behind the running statistics, for torchvision's `num_batches_tracked`.
- * @throws UsageError when a tensor is missing or has another shape, or the file system refuses.
+ * @param batchesTracked the number of training steps in the statistics, for torchvision's `num_batches_tracked`.
+ * @throws UsageError if a tensor is missing or has the wrong shape, or a file cannot be written.
  * @example await saveModel('runs/copy', description, weights);
  */
 export async function saveModel(
@@ -84,7 +84,7 @@ export async function saveModel(
   await writeFileAtomically(join(folder, 'model.json'), `${text}\n`);
 }
 
-/** Writes a weights file under the names of the model's own form, as `resnext` builds it: branches stay branches. */
+/** Writes a weights file with the names of the model's own form: in forms A and B, one tensor per branch. */
 export async function writeModelFile(path: string, { description, graph }: SavedModel): Promise<void> {
   await makeFolder(dirname(path));
   const tensors = [...graph.initializers].flatMap(({ name, tensor }) =>
@@ -93,7 +93,7 @@ export async function writeModelFile(path: string, { description, graph }: Saved
   await writeSafetensorsFile(path, new Map(tensors), metadataOf(description));
 }
 
-/** What a weights file says beside its tensors: whose layout it has, and what model it is. */
+/** The metadata of a weights file: its format and the model's description. */
 const metadataOf = (description: ModelDescription): Map<string, string> =>
   new Map([
     ['format', 'pt'],

@@ -1,6 +1,6 @@
 /**
- * A model's weights as one safetensors file under the names of another code base, and for timm the `config.json` of its
- * hub beside it. The file carries the model's description too, so that this package opens it again as it was.
+ * Exports a model's weights as one safetensors file in the naming scheme of another code base, with the hub's
+ * `config.json` for timm. The file also contains the model's description, so this package can restore it exactly.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -16,12 +16,12 @@ import { ownWeights } from './external.ts';
 import type { SavedModel } from './model.ts';
 
 /**
- * Writes a state dict in form C; with the layout `timm` also `config.json` in the same folder.
+ * Writes a state dict in form C and, for the layout `timm`, a `config.json` in the same folder.
  *
  * @param layout one of `layoutNames`.
- * @returns the path of the `config.json` that was written, if one was.
- * @throws UsageError for a model without weights of its own, a net that the code base has no names for or cannot make,
- *   a `config.json` in the way that is not the hub's, or when the file system refuses.
+ * @returns the path of the `config.json`, if one was written.
+ * @throws UsageError if the model has no separate weights, the code base has no names for the network or cannot build
+ *   it, another program's `config.json` exists, or a file cannot be written.
  * @example await exportStateDict('cats/model.safetensors', await loadModel('runs/cats'), 'timm');
  */
 export async function exportStateDict(path: string, model: SavedModel, layout: string): Promise<{ config?: string }> {
@@ -33,7 +33,7 @@ export async function exportStateDict(path: string, model: SavedModel, layout: s
   const hub = layout === 'timm' ? writeHubConfig(config, variant, preprocessing, named) : undefined;
   const hubPath = join(dirname(path), 'config.json');
   if (hub && existsSync(hubPath) && !readFileSync(hubPath, 'utf8').includes('"pretrained_cfg"')) {
-    throw new UsageError(`"${hubPath}" is in the way and is not timm's. Write into another folder.`);
+    throw new UsageError(`"${hubPath}" exists and is not timm's. Export to another folder.`);
   }
   await makeFolder(dirname(path));
   const metadata = new Map([

@@ -1,23 +1,23 @@
-/** A model in memory, as it was saved or can be. */
+/** A model in memory. */
 import type { ImportReport } from '../checkpoints/import.ts';
 import type { Graph } from '../graph/graph.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from './description.ts';
 
-/** A graph that is ready to run, and what it is. */
+/** A graph that is ready to run, and its description. */
 export interface SavedModel {
   readonly description: ModelDescription;
   readonly graph: Graph;
-  /** In form C; absent where an ONNX file's nodes no longer have their own weights, as after folding. */
+  /** In form C. Absent if the nodes of an ONNX file no longer have separate weights, as after folding. */
   readonly weights?: Weights;
-  /** What was done to get the weights, where the file was not saved by this package. */
+  /** How the weights were imported, if the file was not written by this package. */
   readonly report?: ImportReport;
 }
 
 /**
- * The model that a description and weights make: its graph is built from the config. Whatever changes a model's config or
- * weights goes through here.
+ * The model that a description and weights make: its graph is built from the config. Whatever changes a model's config
+ * or weights goes through here.
  *
  * @param weights in form C.
  * @throws UsageError when a tensor is missing or has another shape than the config gives it.

@@ -1,4 +1,4 @@
-/** Preprocessing changed after the fact: what goes with another size, what it costs, and what no net can be given. */
+/** Changed preprocessing: the resize for another size, warnings, and what is refused. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,19 +15,19 @@ import { loadModel } from './files.ts';
 import type { SavedModel } from './model.ts';
 import { preprocessingWarningFor, withPreprocessing } from './preprocessing.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'resnext-preparation-'));
+const folder = mkdtempSync(join(tmpdir(), 'resnext-preprocessing-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const net = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 32, width: 8, classes: 3, inputSize: 64 });
-const weights = initialWeights(net, 1);
-setWeights(net, weights);
+const network = resnext({ depths: [1, 1], cardinality: 4, baseWidth: 32, width: 8, classes: 3, inputSize: 64 });
+const weights = initialWeights(network, 1);
+setWeights(network, weights);
 const preprocessing = { ...imagenetPreprocessing, size: 64, resize: 73 };
 const model: SavedModel = {
-  description: { variant: 'small', config: net.config, classes: ['a', 'b', 'c'], preprocessing, metrics: {} },
-  ...{ graph: net.graph, weights },
+  description: { variant: 'small', config: network.config, classes: ['a', 'b', 'c'], preprocessing, metrics: {} },
+  ...{ graph: network.graph, weights },
 };
 
-test('another size rebuilds the net for it and keeps the ratio of the resize', () => {
+test('a new size rebuilds the network and keeps the ratio of the resize', () => {
   const { description, graph } = withPreprocessing(model, { size: 96 });
   expect(description.preprocessing).toEqual({ ...preprocessing, size: 96, resize: 110 });
   expect(description.config.inputSize).toEqual([96, 96]);
@@ -35,7 +35,7 @@ test('another size rebuilds the net for it and keeps the ratio of the resize', (
   expect(model.graph.inputs[0]!.dims).toEqual(['N', 3, 64, 64]);
 });
 
-test('what is given wins, and the graph stays where its size does', () => {
+test('given values take precedence, and the graph is kept if its size is', () => {
   const changed = withPreprocessing(model, { resize: 80, interpolation: 'bicubic' });
   expect(changed.description.preprocessing).toEqual({ ...preprocessing, resize: 80, interpolation: 'bicubic' });
   expect(changed.graph).toBe(model.graph);
@@ -51,14 +51,12 @@ test('published weights have a larger view with a resize of its own', () => {
   expect(preprocessingWarningFor(changed.description)).toBeUndefined();
 });
 
-test('published weights say what a wrong resize costs; those of nobody in particular do not', () => {
+test('published weights warn about a wrong resize; other weights do not', () => {
   const { name, preprocessing: usual } = findWeights('resnext101_64x4d.tv_in1k');
   const published = { ...model, description: { ...model.description, weights: name, preprocessing: usual } };
   expect(preprocessingWarningFor(published.description)).toBeUndefined();
   const { description } = withPreprocessing(published, { resize: 256 });
-  expect(preprocessingWarningFor(description)).toMatch(
-    /was evaluated with the shorter side at 232 .* the resize should be/,
-  );
+  expect(preprocessingWarningFor(description)).toMatch(/was evaluated with a resize to 232 .* use the same resize\.$/);
   expect(preprocessingWarningFor(withPreprocessing(model, { resize: 256 }).description)).toBeUndefined();
 });
 
@@ -83,8 +81,10 @@ test.each<[Partial<Preprocessing>, string]>([
 });
 
 test('an ONNX file whose weights are folded keeps its size', async () => {
-  const file = join(folder, 'net.onnx');
+  const file = join(folder, 'model.onnx');
   await exportOnnx(file, model);
   const { weights: _, ...folded } = await loadModel(file);
-  expect(() => withPreprocessing(folded, { size: 96 })).toThrow('takes images of its own size; leave out size = 96.');
+  expect(() => withPreprocessing(folded, { size: 96 })).toThrow(
+    'size is 96, but the input size of an ONNX file cannot change. Omit size.',
+  );
 });

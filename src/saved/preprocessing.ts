@@ -1,6 +1,6 @@
 /**
- * A model whose images are made ready in another way than it says, such as at a larger size, and what is to be said of
- * that: published weights were evaluated with one resize and crop, and lose accuracy with others.
+ * Changes a model's preprocessing, for instance to a larger size, and warns about it: published weights were evaluated
+ * with a certain resize and crop, and lose accuracy with others.
  */
 
 import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
@@ -11,11 +11,11 @@ import type { ModelDescription } from './description.ts';
 import { assemble, type SavedModel } from './model.ts';
 
 /**
- * The model with some of its preprocessing changed. Another size without a resize keeps their ratio, or is the larger
- * view that published weights were tested at.
+ * A model with changed preprocessing. If only the size changes, the resize keeps its ratio, or is that of the larger
+ * view at which published weights were evaluated.
  *
- * @throws UsageError for a number out of range, other channels than the net reads, or another size for an ONNX file,
- *   whose graph has its own.
+ * @throws UsageError for a number out of range, a different number of channels than the network has, or a new size for
+ *   an ONNX file without separate weights.
  * @example withPreprocessing(await loadModel('resnext50_32x4d_a1h-0146ab0a.pth'), { size: 288 })
  */
 export function withPreprocessing(model: SavedModel, changes: Partial<Preprocessing>): SavedModel {
@@ -25,7 +25,7 @@ export function withPreprocessing(model: SavedModel, changes: Partial<Preprocess
   const { size } = preprocessing;
   const changed = { ...description, preprocessing };
   if (size === description.preprocessing.size) return { ...model, description: changed };
-  if (!weights) throw new UsageError(`An ONNX file takes images of its own size; leave out size = ${size}.`);
+  if (!weights) throw new UsageError(`size is ${size}, but the input size of an ONNX file cannot change. Omit size.`);
   const config = { ...description.config, inputSize: [size, size] as const };
   return { ...model, ...assemble({ ...changed, config }, weights) };
 }
@@ -44,14 +44,14 @@ function checkPreprocessing(preprocessing: Preprocessing, inputChannels: number)
   }
 }
 
-/** The resize that goes with another size. */
+/** The resize for a new size. */
 function resizing({ weights, preprocessing }: ModelDescription, { size }: Partial<Preprocessing>) {
   if (size === undefined || size === preprocessing.size) return {};
   const { larger } = (weights !== undefined && lookUpWeights(weights)) || {};
   return larger?.size === size ? larger : atSize(preprocessing, size);
 }
 
-/** What is lost by the way images are made ready, where these are published weights and it is not theirs. */
+/** A warning if published weights are used with different preprocessing than they were evaluated with. */
 export function preprocessingWarningFor({ weights, preprocessing }: ModelDescription): string | undefined {
   const entry = weights === undefined ? undefined : lookUpWeights(weights);
   return entry && preprocessingWarning(entry, preprocessing);

@@ -1,6 +1,6 @@
 /**
- * Models from bytes, anywhere: files that this package wrote say which model they hold, in weights files and ONNX files
- * alike; weights of others are recognized by their tensors. `files.ts` reads paths, and what lies beside them.
+ * Models from bytes, in any environment. Weights files and ONNX files written by this package contain a description of
+ * the model; external weights are recognized by their tensors. `files.ts` reads paths and accompanying files.
  */
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
@@ -21,24 +21,24 @@ import { unwrap } from './wrappers.ts';
 
 export interface LoadOptions {
   /**
-   * Leave weights in their file and read each whenever its `data` is asked for, for callers that look at each once. The
-   * file must stay as it is. An ONNX file is read whole.
+   * Leave weights in their file and read each tensor whenever its `data` is accessed, for callers that use each once.
+   * The file must not change. ONNX files are always read completely.
    */
   readonly lazy?: boolean;
-  /** 1 for grayscale or 3 for color: a stem for other channels is adapted, and the preprocessing with it. */
+  /** 1 for grayscale or 3 for color. A model with other channels gets an adapted stem and preprocessing. */
   readonly inputChannels?: 1 | 3;
 }
 
 export interface ReadModelOptions extends LoadOptions {
-  /** What messages call the model; its name may also tell variants apart. By default the URL's path, or the file's name. */
+  /** Name in messages, which also helps to recognize the variant. Default: the URL's path or the file's name. */
   readonly name?: string;
 }
 
 /**
- * Reads a model from the bytes of its file: weights whoever saved them, or an ONNX file that this package exported.
+ * Reads a model from the bytes of its file: weights in any naming scheme, or an ONNX file exported by this package.
  *
- * @param source the bytes, a Blob of them (such as a File that a person chose), or a URL to fetch them from.
- * @throws UsageError when the URL cannot be fetched; FormatError when the bytes are not sound, or no ResNeXt.
+ * @param source the bytes, a Blob of them (such as a File that the user chose), or a URL to fetch them from.
+ * @throws UsageError if the URL cannot be fetched; FormatError if the bytes are damaged or not a ResNeXt.
  * @example const { description, graph, weights } = await readModel('/models/flowers/model.safetensors');
  */
 export async function readModel(
@@ -54,8 +54,9 @@ export async function readModel(
 }
 
 function nameOf(source: Uint8Array | Blob | string): string {
-  if (typeof source === 'string') return new URL(source, 'file:///').pathname;
-  return 'name' in source ? String(source.name) : 'The model';
+  if (typeof source !== 'string') return 'name' in source ? String(source.name) : 'The model';
+  const { protocol, pathname } = new URL(source, 'file:///');
+  return protocol === 'data:' ? 'The model' : pathname;
 }
 
 async function bytesOf(source: Uint8Array | Blob | string): Promise<Uint8Array> {
@@ -71,23 +72,23 @@ async function fetched(url: string): Promise<Response> {
     throw new UsageError(`The model ${url} cannot be fetched: ${cause.message}.`, { cause });
   });
   if (response.ok) return response;
-  throw new UsageError(`The model ${url} cannot be fetched: the server answers ${response.status}.`);
+  throw new UsageError(`The model ${url} cannot be fetched: the server responded ${response.status}.`);
 }
 
-/** Begins with the field `ir_version`; only a safetensors file can too, whose ninth byte opens its header. */
+/** Starts with the field `ir_version`. A safetensors file can start with the same byte, but its ninth is a brace. */
 const isOnnx = (bytes: Uint8Array): boolean => bytes[0] === 0x08 && bytes[8] !== 0x7b;
 
 const fromWeights = (stored: StateDict, name: string, options: LoadOptions): SavedModel =>
   describedWeights(stored, name, options) ?? fromStateDict(stored, { ...pathHints(name), ...options, source: name });
 
-/** What a path tells of the weights of others. The hub's cache keeps files two folders below a model's name. */
+/** What a path reveals about external weights. In the hub's cache, files are two folders below the model's name. */
 export function pathHints(path: string): { readonly hint: string; readonly entry: PublishedWeights | undefined } {
   return { hint: path.split(/[/\\]/).slice(-4).join('/'), entry: weightsOfPath(path) };
 }
 
 /**
- * The model that a weights file's description says it is; undefined for weights of others. The weights have our names,
- * in the model's own form or in form C, or those of a layout.
+ * The model in a weights file with a description; undefined for external weights. The tensors have this package's
+ * names, in the model's own form or in form C, or those of a layout.
  */
 export function describedWeights(stored: StateDict, source: string, options: LoadOptions): SavedModel | undefined {
   const { metadata, tensors } = stored.metadata.has('progress') ? modelInCheckpoint(stored) : stored;
@@ -124,18 +125,18 @@ function weightsUnder(model: Model, tensors: StateDict['tensors'], options: Impo
   return new Map([...formC.map(({ name }): [string, Tensor] => [name, read(name)]), ...counts]);
 }
 
-/** `describedModel`, or the FormatError that it is a graph of others. */
+/** Like `describedModel`, but throws a FormatError for an external graph. */
 export function describedOnnx(graph: Graph, file: string): SavedModel {
   const model = describedModel(graph, file);
   if (model) return model;
-  throw new FormatError(`${file}: the file does not say which model it is; it was not exported by this package.`);
+  throw new FormatError(`${file} has no description of its model, so it was not exported by this package.`);
 }
 
 /**
- * The model that an ONNX file's graph says it is; undefined for graphs of others. Wrappers around the network are taken
- * out of the graph, in place.
+ * The model in an ONNX graph with a description; undefined for external graphs. Wrappers around the network are removed
+ * from the graph, in place.
  *
- * @throws FormatError when the graph is not what its description says.
+ * @throws FormatError if the graph does not match its description.
  */
 export function describedModel(graph: Graph, file: string): SavedModel | undefined {
   const text = graph.metadata.get(descriptionKey);
@@ -147,7 +148,7 @@ export function describedModel(graph: Graph, file: string): SavedModel | undefin
   return { description, graph, ...(weights && { weights }) };
 }
 
-/** Form C weights from tensors under the names of the model's own form, if they are all there. */
+/** Form C weights from tensors with the names of the model's own form, if none is missing. */
 function weightsOf(model: Model, tensors: Weights): Map<string, Tensor> | undefined {
   if (!model.parameters.every(({ value }) => tensors.has(value.name))) return undefined;
   return gatherWeights(model, ({ value }) => tensors.get(value.name));

@@ -1,11 +1,11 @@
 /**
- * A model as the folder that transformers.js opens with its image-classification pipeline: `config.json` (what it is and
- * its labels), `preprocessor_config.json` (how it wants its images) and `onnx/model.onnx` with the input
- * `pixel_values`. Formats: https://huggingface.co/docs/transformers.js, "custom models".
+ * Exports a model as a folder for transformers.js's image-classification pipeline: `config.json` (architecture and
+ * labels), `preprocessor_config.json` (preprocessing) and `onnx/model.onnx` with the input `pixel_values`.
+ * Formats: https://huggingface.co/docs/transformers.js, "custom models".
  *
- * transformers.js 4.3 knows no ResNeXt. It picks a class by `model_type`, and its class for `resnet` does no more than
- * run the file and read `logits`, which is what any of these nets needs. Its BitImageProcessor is the one whose steps are
- * ours: shorter side, middle, scale, mean and standard deviation.
+ * transformers.js 4.3 has no ResNeXt. It chooses a class by `model_type`; the one for `resnet` simply runs the file and
+ * reads `logits`, which is all these networks need. Its BitImageProcessor has the same steps as this package: resize
+ * the shorter side, crop the center, rescale, normalize.
  */
 import { join } from 'node:path';
 import type { Preprocessing } from '../data/presets.ts';
@@ -20,7 +20,7 @@ import type { ModelDescription } from './description.ts';
 import { describedGraph } from './export.ts';
 import type { SavedModel } from './model.ts';
 
-/** Pillow's numbers. */
+/** Pillow's codes. */
 const resamples: { readonly [I in Interpolation]: number } = {
   nearest: 0,
   lanczos: 1,
@@ -29,13 +29,13 @@ const resamples: { readonly [I in Interpolation]: number } = {
   box: 4,
 };
 
-/** Above so many bytes of tensors they go to `onnx/model.onnx_data`, and the config says so. */
+/** With more bytes of tensors than this, they go to `onnx/model.onnx_data`, and the config refers to it. */
 export type ExportTransformersOptions = Pick<WriteFileOptions, 'externalAbove'>;
 
 /**
- * Writes the folder, which is made. A net that sees grayscale images gets its grayscale from RGB inside the graph.
+ * Writes the folder, creating it if necessary. For a grayscale network, the graph converts RGB to grayscale.
  *
- * @throws UsageError when the model has no classes or no weights, or the file system refuses.
+ * @throws UsageError if the model has no classes or no weights, or a file cannot be written.
  * @example
  * await exportTransformers('models/flowers', await loadModel('runs/flowers'));
  * // elsewhere: await (await pipeline('image-classification', 'flowers'))('rose.jpg')
@@ -47,12 +47,16 @@ export async function exportTransformers(
 ): Promise<void> {
   const { description } = model;
   if (description.config.classes === 0) {
-    throw new UsageError(`The model (${description.variant}) has no classes, so there is nothing to classify.`);
+    throw new UsageError(
+      `The model (${description.variant}) has no classes, but image classification needs at least 1.`,
+    );
   }
   const graph = describedGraph(model, description.preprocessing.channels === 1 ? ['grayscale'] : []);
   const [input] = graph.inputs;
   if (input?.dims?.[1] !== 3) {
-    throw new UsageError(`transformers.js gives images of 3 channels, but the net reads ${input?.dims?.[1]}.`);
+    throw new UsageError(
+      `The network has ${input?.dims?.[1]} input channels, but transformers.js provides images with 3.`,
+    );
   }
   input.name = 'pixel_values';
   await makeFolder(join(folder, 'onnx'));
@@ -61,7 +65,7 @@ export async function exportTransformers(
   await writeJson(join(folder, 'config.json'), configOf(description, tensorBytes(graph) > externalAbove));
 }
 
-/** Without a data type transformers.js looks in browsers for a quantized file, which is not there. */
+/** Without `dtype`, transformers.js looks for a quantized file in browsers, which does not exist. */
 function configOf({ variant, config, classes }: ModelDescription, isExternal: boolean): object {
   const labels = Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
   return {

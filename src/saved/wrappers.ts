@@ -1,12 +1,12 @@
 /**
- * What an exported graph does beside the net, so that a program without this package needs no more than a runtime:
+ * Wrappers: what an exported graph does in addition to the network, so that other programs need only a runtime.
  *
  *   normalize   pixels, uint8 [N, H, W, C] → input [N, C, H, W] = (pixels − 255·mean) / (255·std)
- *   grayscale   normalized RGB [N, 3, H, W] → input [N, 1, H, W], the luma; of a net that sees grayscale images
+ *   grayscale   normalized RGB [N, 3, H, W] → input [N, 1, H, W], the luma; for grayscale networks
  *   softmax     logits [N, K] → probabilities [N, K]
  *
- * The description in the file names them. When the file is read again they are found by their operators and taken out,
- * so that a model in memory is always the net alone.
+ * The description in the file lists them. When the file is read, they are found by their operators and removed, so a
+ * model in memory is always just the network.
  */
 import { luma, type Preprocessing } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
@@ -19,7 +19,7 @@ import { tensor } from '../tensor.ts';
 export const wrapperNames = ['normalize', 'grayscale', 'softmax'] as const;
 export type Wrapper = (typeof wrapperNames)[number];
 
-/** The operators of each, in the order of the data. */
+/** The operators of each wrapper, in the order of the data. */
 const operators: { readonly [B in Wrapper]: readonly OpType[] } = {
   normalize: ['Cast', 'Transpose', 'Sub', 'Div'],
   grayscale: ['Conv'],
@@ -27,9 +27,9 @@ const operators: { readonly [B in Wrapper]: readonly OpType[] } = {
 };
 
 /**
- * Puts what is named around a graph that is the net alone, in place: `input` [N, C, H, W] → `logits` [N, K].
+ * Adds wrappers to the graph of a network, `input` [N, C, H, W] → `logits` [N, K], in place.
  *
- * @throws UsageError when the graph does not fit: an input of other channels, or no classes to tell apart.
+ * @throws UsageError if the graph does not have the expected number of channels, or has no classes for a softmax.
  */
 export function addWrappers(graph: Graph, preprocessing: Preprocessing, which: readonly Wrapper[]): void {
   const b = new Builder(graph);
@@ -41,8 +41,8 @@ export function addWrappers(graph: Graph, preprocessing: Preprocessing, which: r
 function addNormalization(b: Builder, { mean, std }: Preprocessing): void {
   const [batch, channels, height, width] = inputDims(b.graph);
   if (mean.length !== channels) {
-    const statistics = `mean and std of ${mean.length} channels`;
-    throw new UsageError(`The net reads ${channels} channels, but its preprocessing has ${statistics}.`);
+    const statistics = `mean and std for ${mean.length}`;
+    throw new UsageError(`The network has ${channels} input channels, but its preprocessing has ${statistics}.`);
   }
   const constant = (name: string, values: readonly number[]): Value => {
     const contents = Float32Array.from(values, (value) => 255 * value);
@@ -55,10 +55,11 @@ function addNormalization(b: Builder, { mean, std }: Preprocessing): void {
   replaceInput(b.graph, pixels, b.op('Div', [x, constant('normalize.std', std)], {}, 'normalize.scale'));
 }
 
-/** Red, green and blue are normalized alike, so that the weighted sum of the normalized is the normalized luma. */
+/** All channels have the same mean and std, so the weighted sum of the normalized channels is the normalized luma. */
 function addGrayscale(b: Builder): void {
   const [batch, channels, height, width] = inputDims(b.graph);
-  if (channels !== 1) throw new UsageError(`A net that reads ${channels} channels takes no grayscale images.`);
+  if (channels !== 1)
+    throw new UsageError(`The network has ${channels} input channels, but the wrapper "grayscale" expects 1.`);
   const rgb = new Value('input', 'float32', [batch!, 3, height!, width!]);
   const weight = b.parameter(
     'grayscale.weight',
@@ -71,17 +72,17 @@ function addGrayscale(b: Builder): void {
 function addSoftmax(b: Builder): void {
   const [logits] = b.graph.outputs;
   if (logits?.name !== 'logits') {
-    throw new UsageError(`softmax needs classes, but the net gives "${logits?.name}"; leave softmax out.`);
+    throw new UsageError(`softmax needs an output "logits", but the network outputs "${logits?.name}". Omit softmax.`);
   }
   b.graph.outputs.length = 0;
   b.output(b.op('Softmax', [logits], { axis: -1 }, 'softmax'), 'probabilities'); // [N, K]
 }
 
 /**
- * Takes what is named out of a graph that was read from a file, in place, and gives input and output their usual names.
+ * Removes wrappers from a graph that was read from a file, in place, and restores the usual names of input and output.
  *
- * @param source the file, for the message.
- * @throws FormatError when the graph does not begin and end as the description says.
+ * @param source the file's name, for the error message.
+ * @throws FormatError if the graph does not begin and end with the operators of these wrappers.
  */
 export function unwrap(graph: Graph, which: readonly Wrapper[], source: string): void {
   for (const each of ['normalize', 'grayscale'] as const) {
@@ -92,12 +93,12 @@ export function unwrap(graph: Graph, which: readonly Wrapper[], source: string):
   if (graph.inputs.length === 1) graph.inputs[0]!.name = 'input';
 }
 
-/** The graph begins behind the operators that its input goes through first. */
+/** Removes a wrapper's operators at the input. */
 function skipInput(graph: Graph, which: Wrapper, source: string): void {
   let value = graph.inputs[0];
   for (const op of operators[which]) {
     const [user, ...others] = value?.users ?? [];
-    if (user?.op !== op || others.length > 0) throw unlike(source, which, `its input does not go through ${op} alone`);
+    if (user?.op !== op || others.length > 0) throw mismatch(source, which, `its input is not only used by ${op}`);
     value = user.outputs[0];
   }
   const input = new Value('input', 'float32', value!.dims);
@@ -107,14 +108,14 @@ function skipInput(graph: Graph, which: Wrapper, source: string): void {
 
 function skipOutput(graph: Graph, source: string): void {
   const softmax = graph.outputs[0]?.producer;
-  if (softmax?.op !== 'Softmax') throw unlike(source, 'softmax', 'its output does not come from Softmax');
+  if (softmax?.op !== 'Softmax') throw mismatch(source, 'softmax', 'its output does not come from Softmax');
   graph.outputs.splice(0, 1, softmax.inputs[0]!);
 }
 
-const unlike = (source: string, which: Wrapper, but: string): FormatError =>
-  new FormatError(`${source}: the file says that ${which} is built in, but ${but}. Export the model again.`);
+const mismatch = (source: string, which: Wrapper, but: string): FormatError =>
+  new FormatError(`${source} is described as having the wrapper "${which}", but ${but}. Export the model again.`);
 
-/** The graph reads `input` from now on, and what read its input before reads `made`. */
+/** Makes `input` the graph's input, and `made` what the users of the former input read. */
 function replaceInput(graph: Graph, input: Value, made: Value): void {
   graph.replaceAllUses(graph.inputs[0]!, made);
   graph.inputs.splice(0, 1, input);
@@ -123,5 +124,7 @@ function replaceInput(graph: Graph, input: Value, made: Value): void {
 function inputDims({ inputs }: Graph): readonly Dim[] {
   const [input, ...others] = inputs;
   if (input?.dims?.length === 4 && others.length === 0) return input.dims;
-  throw new UsageError(`The graph should have one input [N, C, H, W], but has ${inputs.length}: "${input?.name}".`);
+  throw new UsageError(
+    `The graph has ${inputs.length} inputs ("${input?.name}" first), but expected one [N, C, H, W].`,
+  );
 }

@@ -6,6 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve as absolute } from 'node:path';
 import { defaultCache } from '../data/loader.ts';
+import { augmentationNames } from '../data/presets.ts';
 import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
@@ -57,8 +58,8 @@ export const recipe = {
   }),
   freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
     default: [],
-    flag: '--freeze <parts>',
-    doc: 'parts to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
+    flag: '--freeze <groups>',
+    doc: 'parameter groups to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
   }),
   linearProbe: flag({
     default: false,
@@ -187,7 +188,7 @@ export const recipe = {
     flag: '--label-smoothing <s>',
     doc: 'share of the target probability spread evenly over all classes',
   }),
-  augmentation: oneOf(['auto', 'pad-and-crop', 'random-resized-crop'], {
+  augmentation: oneOf(['auto', ...augmentationNames], {
     default: 'auto',
     flag: '--augmentation <kind>',
     usual: 'auto, which is pad-and-crop with a cifar stem, else random-resized-crop',

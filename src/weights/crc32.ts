@@ -1,6 +1,6 @@
 /**
- * The checksum of zip archives: CRC-32 with the reflected polynomial 0xedb88320, eight bytes at a time by eight tables
- * (table k is table 0 after k more bytes of zero).
+ * CRC-32 as zip archives use it (reflected polynomial 0xedb88320), computed eight bytes at a time from eight tables
+ * (table k is table 0 advanced by k zero bytes).
  */
 const tables = makeTables();
 
@@ -22,7 +22,7 @@ function makeTables(): readonly Uint32Array[] {
 
 type Tables = [Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array];
 
-/** The CRC-32 of bytes, as zip archives store it. */
+/** The CRC-32 of `bytes`, as stored in zip archives. */
 export function crc32(bytes: Uint8Array): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as Tables;
   const { length } = bytes;

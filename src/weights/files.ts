@@ -1,4 +1,4 @@
-/** Files of weights on disk, in Node, one tensor at a time: neither direction holds the data twice. */
+/** Weights files on disk (Node only), read and written one tensor at a time so that no copy of the data is held. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FormatError, UsageError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { readSharded } from './sharded.ts';
 import type { Source } from './source.ts';
 import type { StateDict } from './state-dict.ts';
 
-/** What a folder of the Hugging Face hub's may hold, the first that is there is taken. */
+/** File names to look for in a folder downloaded from the Hugging Face hub, in order of preference. */
 export const folderFiles: readonly string[] = [
   'model.safetensors',
   'model.safetensors.index.json',
@@ -18,10 +18,10 @@ export const folderFiles: readonly string[] = [
 ];
 
 /**
- * The tensors in a file of weights, whatever container it is, in the shards of an index, or in a folder with
- * `model.safetensors`, `model.safetensors.index.json` or `pytorch_model.bin`. Elements are read when `read()` asks.
+ * Opens a weights file in any supported container, the shards listed in an index, or a folder with
+ * `model.safetensors`, `model.safetensors.index.json` or `pytorch_model.bin`. A tensor's elements are read by `read()`.
  *
- * @throws UsageError when there is no such file, FormatError when it is not sound or names what weights do not need.
+ * @throws UsageError if there is no such file, FormatError if it is damaged or refers to code that weights do not need.
  * @example
  * const { tensors, notes } = await openStateDict('resnext50_32x4d-7cdf4587.pth');
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
@@ -36,7 +36,7 @@ export async function openStateDict(path: string): Promise<StateDict> {
 function fileIn(folder: string): string {
   const found = folderFiles.find((file) => existsSync(join(folder, file)));
   if (found) return join(folder, found);
-  throw new UsageError(`The folder "${folder}" holds no weights: expected ${folderFiles.join(', ')} in it.`);
+  throw new UsageError(`The folder "${folder}" has no weights, but expected one of ${folderFiles.join(', ')} in it.`);
 }
 
 function isJson(source: Source): boolean {
@@ -48,17 +48,17 @@ function isJson(source: Source): boolean {
 }
 
 /**
- * A file as a source. It is opened for each reading and closed again, so that there is nothing to close; a file that
- * was changed in between is refused.
+ * A file as a source. Every read opens and closes the file, so the source needs no closing; a file that changes between
+ * two reads is refused.
  *
- * @throws UsageError when there is no such file, or it may not be read.
+ * @throws UsageError if the file does not exist or cannot be read.
  */
 export function fileSource(path: string): Source {
   const { size, modified } = withFile(path, (file) => file);
   const fill = (target: Uint8Array, offset: number): number =>
     withFile(path, (file) => {
       if (file.size !== size || file.modified !== modified) {
-        throw new FormatError(`${path} was changed while it was read. Open it again.`);
+        throw new FormatError(`${path} changed while it was being read. Open it again.`);
       }
       return file.fill(target, offset);
     });
@@ -66,9 +66,9 @@ export function fileSource(path: string): Source {
 }
 
 /**
- * The tensors of a safetensors file.
+ * Reads all tensors of a safetensors file.
  *
- * @throws UsageError when the file cannot be read, FormatError when it is not a whole safetensors file.
+ * @throws UsageError if the file cannot be read, FormatError if it is not a complete safetensors file.
  * @example const { tensors } = await readSafetensorsFile('runs/flowers/model.safetensors');
  */
 export async function readSafetensorsFile(path: string): Promise<Safetensors> {
@@ -76,9 +76,9 @@ export async function readSafetensorsFile(path: string): Promise<Safetensors> {
 }
 
 /**
- * Writes tensors as a safetensors file, in the order given. What was at `path` stays whole until the new file is.
+ * Writes tensors to a safetensors file, in the given order. An existing file at `path` is replaced atomically.
  *
- * @throws UsageError when the file system refuses, or the format does (`writeSafetensors`).
+ * @throws UsageError if the file cannot be written, or the tensors do not fit the format (see `writeSafetensors`).
  * @example await writeSafetensorsFile('model.safetensors', stateDict(model, weights));
  */
 export async function writeSafetensorsFile(

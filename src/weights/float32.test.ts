@@ -15,17 +15,17 @@ function value(bits: number, exponentBits: number, fractionBits: number): number
 
 const every = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
 
-test('every float16 is exact', () => {
+test('every float16 converts exactly', () => {
   const { data } = toFloat32(tensor('float16', [65536], every));
   expect([...data]).toEqual([...every].map((bits) => value(bits, 5, 10)));
 });
 
-test('every bfloat16 is exact', () => {
+test('every bfloat16 converts exactly', () => {
   const { data } = toFloat32(tensor('bfloat16', [65536], every));
   expect([...data]).toEqual([...every].map((bits) => value(bits, 8, 7)));
 });
 
-test('float32 is passed on, float64 rounded, and others refused', () => {
+test('float32 is returned unchanged, float64 is rounded, other types are refused', () => {
   const given = tensor('float32', [1]);
   expect(toFloat32(given)).toBe(given);
   expect(toFloat32(tensor('float64', [2], Float64Array.of(0.1, 1e300))).data).toEqual(Float32Array.of(0.1, Infinity));

@@ -1,15 +1,15 @@
 /**
- * Floating-point tensors as float32. bfloat16 is the upper half of a float32. float16 has 1 sign, 5 exponent and 10
- * fraction bits: (-1)^s 2^(e-15) (1 + f/1024), with e = 0 for subnormal numbers and e = 31 for infinities and NaN. Both
- * are exact in float32, NaNs keeping their bits; float64 is rounded to nearest.
+ * Converts floating-point tensors to float32. bfloat16 is the upper half of a float32. float16 has 1 sign, 5 exponent
+ * and 10 fraction bits: (-1)^s 2^(e-15) (1 + f/1024), with e = 0 for subnormal numbers and e = 31 for infinities and
+ * NaN. Both convert exactly (NaNs keep their bits); float64 is rounded to nearest.
  */
 import { UsageError } from '../errors.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 
 /**
- * The tensor in float32, of the same dimensions; a float32 tensor is passed on as it is.
+ * Converts a tensor to float32 with the same dimensions. A float32 tensor is returned unchanged.
  *
- * @throws UsageError when the elements are no floating-point numbers.
+ * @throws UsageError if the elements are not floating-point numbers.
  * @example const weight = toFloat32(stored.read());
  */
 export function toFloat32(source: Tensor): Tensor<'float32'> {
@@ -24,7 +24,7 @@ export function toFloat32(source: Tensor): Tensor<'float32'> {
     case 'float16':
       return fromBits(source.data, dims, float16Bits);
     default:
-      throw new UsageError(`A ${dtype} tensor of [${dims}] holds no floating-point numbers to be made float32.`);
+      throw new UsageError(`A tensor [${dims}] is ${dtype}, but expected a floating-point type to convert to float32.`);
   }
 }
 
@@ -35,7 +35,7 @@ function fromBits(data: Uint16Array, dims: readonly number[], widen: (bits: numb
   return made;
 }
 
-/** A float16's bits as a float32's. */
+/** The float32 bits of a float16. */
 function float16Bits(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >> 10) & 31;
@@ -43,6 +43,6 @@ function float16Bits(half: number): number {
   if (exponent === 31) return sign | 0x7f800000 | (fraction << 13);
   if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
   if (fraction === 0) return sign;
-  const shift = Math.clz32(fraction) - 21; // subnormal: moved up until its leading bit is the hidden one
+  const shift = Math.clz32(fraction) - 21; // subnormal: shifted until the leading bit becomes the implicit one
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 1023) << 13);
 }

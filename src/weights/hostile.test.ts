@@ -1,4 +1,4 @@
-/** Files made to do harm: each is refused with a sentence, soon, and without memory beyond what it has itself. */
+/** Malicious files: each is refused with a sentence, quickly, and without using more memory than its own size. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { int, ints, pth, raw, storage, streamHeader, tensorDict, text, uint, zip } from '../../test/hostile-files.ts';
@@ -16,12 +16,12 @@ async function refused(bytes: Uint8Array, message: string): Promise<void> {
   await expect(read(bytes)).rejects.toThrow(message);
 }
 
-test('the makers of these files make sound ones', async () => {
+test('the helpers below can make valid files', async () => {
   const { tensors } = await read(pth(tensorDict(storage(4), 0, ints(2, 2), ints(1, 2)), raw(...'abcdefghijklmnop')));
   expect(new TextDecoder().decode(tensors.get('w')!.read().data)).toBe('abcdijklefghmnop');
 });
 
-test('a tensor in another order is read piece by piece, and one that overlaps itself as a whole', async () => {
+test('a tensor in another order is read in pieces, and one that overlaps itself is read whole', async () => {
   const [a, b, c] = [50, 30, 400]; // 600,000 elements, more than two pieces
   const values = Float32Array.from({ length: a * b * c }, (_, i) => i);
   const valuesOf = async (dims: readonly number[], strides: readonly number[]) => {
@@ -37,7 +37,7 @@ test('a tensor in another order is read piece by piece, and one that overlaps it
   expect(await valuesOf([3, 1000], [2, 1])).toEqual(overlapping);
 });
 
-test('parts of storages, as files before PyTorch 0.4 have them, are read', async () => {
+test('parts of storages, as in files from before PyTorch 0.4, are read', async () => {
   const header = streamHeader();
   const part = raw('(', text('part'), int(1), int(3), 't');
   const place = raw('(', text('storage'), 'ctorch\nByteStorage\n', text('0'), text('cpu'), int(5), part, 'tQ');
@@ -48,16 +48,20 @@ test('parts of storages, as files before PyTorch 0.4 have them, are read', async
   await refused(file(tensorDict(place, 2, ints(2), ints(1))), 'its storage has 3 elements');
 });
 
-describe('a pickle that names what weights do not need', () => {
+describe('a pickle that refers to a name that weights do not need', () => {
   const cases: [string, Uint8Array, string][] = [
     ['os.system by GLOBAL', raw(`cposix\nsystem\n`, text('true'), '\x85R.'), '"posix.system"'],
     ['os.system by STACK_GLOBAL', raw(text('os'), text('system'), '\x93', text('true'), '\x85R.'), '"os.system"'],
     ['eval', raw('cbuiltins\neval\n', text('1'), '\x85R.'), '"builtins.eval"'],
-    ['eval of Python 2', raw('c__builtin__\neval\n', text('1'), '\x85R.'), '"__builtin__.eval"'],
+    ['eval in Python 2', raw('c__builtin__\neval\n', text('1'), '\x85R.'), '"__builtin__.eval"'],
     ['getattr', raw('cbuiltins\ngetattr\n.'), '"builtins.getattr"'],
-    ['a name that is only near', raw('ctorch._utils\n_rebuild_tensor_v2.__globals__\n.'), '__globals__"'],
-    ['a member of an object of ours', raw('c__proto__\nconstructor\n.'), '"__proto__.constructor"'],
-    ['a name without module', raw('c\ntoString\n.'), '".toString"'],
+    [
+      'a name that is similar to an allowed one',
+      raw('ctorch._utils\n_rebuild_tensor_v2.__globals__\n.'),
+      '__globals__"',
+    ],
+    ['a member of a JavaScript object', raw('c__proto__\nconstructor\n.'), '"__proto__.constructor"'],
+    ['a name without a module', raw('c\ntoString\n.'), '".toString"'],
     ['control characters', raw('cos\x1b[2J\nsystem\n.'), '"os\\u001b[2J.system"'],
     ['torch.load', raw('ctorch\nload\n.'), '"torch.load"'],
     [
@@ -68,58 +72,62 @@ describe('a pickle that names what weights do not need', () => {
   ];
   test.each(cases)('%s', async (_, pickle, name) => {
     await refused(pth(pickle), name);
-    await refused(pth(pickle), 'which weights do not need; nothing of it was run');
+    await refused(pth(pickle), 'which weights do not need; none of it was executed');
   });
 
-  test('in the older container, before and in its object', async () => {
-    await refused(raw('\x80\x02cposix\nsystem\n', text('true'), '\x85R.'), 'weights.pth names "posix.system"');
-    await refused(raw(streamHeader(), '\x80\x02cposix\nsystem\n.'), 'weights.pth names "posix.system"');
+  test('in the older container, before the object and inside it', async () => {
+    await refused(raw('\x80\x02cposix\nsystem\n', text('true'), '\x85R.'), 'weights.pth refers to "posix.system"');
+    await refused(raw(streamHeader(), '\x80\x02cposix\nsystem\n.'), 'weights.pth refers to "posix.system"');
   });
 });
 
-describe('a pickle that is not sound', () => {
+describe('an invalid pickle', () => {
   const bomb = (length: number, ...pickle: readonly (string | number)[]) =>
     joinBytes(Array.from({ length }, () => raw(...pickle)));
   const ten = Array.from({ length: 10 }, (_, i) => int(i));
   const pairs = ten.map((key) => raw(key, key, '\x86'));
   const cases: [string, Uint8Array | string, string][] = [
-    ['calls what is no function', 'ctorch\nfloat32\n)R.', 'calls torch.float32, which is no function'],
-    ['calls a value', 'K\x01)R.', 'calls a value that is no function'],
-    ['calls with no tuple', 'ccollections\nOrderedDict\n]R.', 'calls collections.OrderedDict with what is no tuple'],
+    ['calls a value type', 'ctorch\nfloat32\n)R.', 'calls torch.float32, which is not a function'],
+    ['calls a value', 'K\x01)R.', 'calls a value that is not a function'],
+    [
+      'calls without a tuple',
+      'ccollections\nOrderedDict\n]R.',
+      'calls collections.OrderedDict without a tuple of arguments',
+    ],
     [
       'sets the state of a function',
       raw('ccollections\nOrderedDict\n}', text('__setstate__'), 'Nsb.'),
       'sets the state',
     ],
     ['sets the state of a list', ']}b.', 'sets the state of an object that has none'],
-    ['takes from an empty stack', '0.', 'takes a value where there is none'],
-    ['takes below a mark', 'N(0.', 'takes a value where there is none'],
-    ['has no mark', 't.', 'takes values where none are marked'],
+    ['pops from an empty stack', '0.', 'pops a value from an empty stack'],
+    ['pops below a mark', 'N(0.', 'pops a value from an empty stack'],
+    ['has no mark', 't.', 'pops to a mark that was not set'],
     ['ends with two values', 'NN.', 'ends with more than one value'],
-    ['recalls what was never kept', 'h\x05.', 'recalls value 5'],
-    ['appends to a dict', '}Na.', 'appends to what is no list'],
-    ['sets in a list', ']NNs.', 'sets an entry of what is no dict'],
+    ['recalls a value that was never stored', 'h\x05.', 'recalls value 5'],
+    ['appends to a dict', '}Na.', 'appends to a value that is not a list'],
+    ['sets in a list', ']NNs.', 'sets an entry of a value that is not a dict'],
     ['has half an entry', '}(Nu.', 'has a key without a value'],
-    ['adds to a list', '](N\x90.', 'adds to what is no set'],
-    ['has a text that is no UTF-8', 'X\x01\0\0\0\xff.', 'has a text that is not UTF-8'],
-    ['has a text beyond its end', 'X\xff\xff\xff\x00.', 'is truncated or damaged'],
-    ['has a text of 4 GB', 'X\xff\xff\xff\xff.', 'has texts of more than'],
-    ['has a negative text', 'T\xff\xff\xff\xff.', 'has texts of more than'],
-    ['has a text of 2^63 bytes', '\x8d\0\0\0\0\0\0\0\x80.', 'which is no size'],
-    ['has an endless integer', '\x8b\xff\xff\xff\x7f.', 'has an integer of 2147483647 bytes'],
-    ['has an extension', '\x82\x01.', 'has the byte 0x82 in place of an instruction'],
+    ['adds to a list', '](N\x90.', 'adds to a value that is not a set'],
+    ['has a string that is not UTF-8', 'X\x01\0\0\0\xff.', 'has a string that is not UTF-8'],
+    ['has a string that extends past its end', 'X\xff\xff\xff\x00.', 'is truncated or damaged'],
+    ['has a string of 4 GB', 'X\xff\xff\xff\xff.', 'has more than 16777216 bytes of strings'],
+    ['has a string of negative length', 'T\xff\xff\xff\xff.', 'has more than 16777216 bytes of strings'],
+    ['has a string of 2^63 bytes', '\x8d\0\0\0\0\0\0\0\x80.', 'which is not a valid size'],
+    ['has an enormous integer', '\x8b\xff\xff\xff\x7f.', 'has an integer of 2147483647 bytes'],
+    ['has an extension', '\x82\x01.', 'has the byte 0x82 instead of an instruction'],
     ['has protocol 9', '\x80\x09.', 'has protocol 9'],
-    ['makes an object of a class', '(S"ls"\nios\nsystem\n.', 'has the byte 0x53'],
+    ['makes an instance of a class', '(S"ls"\nios\nsystem\n.', 'has the byte 0x53'],
     ['has a persistent id of its own', raw(text('0'), 'Q.'), 'refers to data in a way'],
     ['ends early', '}', 'is truncated or damaged'],
     [
-      'makes a dict of no pairs',
+      'makes a dict from something other than pairs',
       raw('ccollections\nOrderedDict\n', int(1), '\x85R.'),
-      'makes a dict of what are no pairs',
+      'builds a dict from something other than pairs',
     ],
-    ['fills the stack', bomb(200_000, 'N'), 'piles more than 100000 values up'],
+    ['fills the stack', bomb(200_000, 'N'), 'pushes more than 100000 values'],
     ['fills the memo', bomb(200_000, ']', 0x94, '0'), 'makes more than 100000 objects'],
-    ['nests lists', raw(bomb(90_000, ']'), bomb(89_999, 'a'), '.'), 'no dict'],
+    ['nests lists', raw(bomb(90_000, ']'), bomb(89_999, 'a'), '.'), 'does not contain a dict'],
     [
       'doubles lists',
       raw(']', 0x94, bomb(200, '(', 'h', 0, 'h', 0, 'l', 'q', 0), '.'),
@@ -135,62 +143,70 @@ describe('a pickle that is not sound', () => {
       raw('](', ...pairs, 'eq\0ccollections\nOrderedDict\nq\x01', bomb(20_000, 'h\x01h\0\x85R0'), '.'),
       'makes more than 100000 objects',
     ],
-    ['runs on', bomb(300_000, 'N', '0'), 'has more than 500000 instructions'],
-    ['holds itself', raw('}q\0', text('model'), 'h\0s', text('net'), 'h\0s.'), 'no tensors by name'],
-    ['holds a list only', '].', 'holds no dict'],
+    ['never ends', bomb(300_000, 'N', '0'), 'has more than 500000 instructions'],
+    ['contains itself', raw('}q\0', text('model'), 'h\0s', text('net'), 'h\0s.'), 'expected named tensors'],
+    ['contains only a list', '].', 'does not contain a dict'],
   ];
-  test.each(cases)('and %s', async (_, pickle, message) => {
+  test.each(cases)('%s', async (_, pickle, message) => {
     await refused(pth(pickle), message);
   });
 
-  test('or sets prototypes, which are keys like others', async () => {
+  test('sets prototypes, which are ordinary keys', async () => {
     const pickle = raw('}', text('__proto__'), '}', text('polluted'), '\x88ss.');
-    await refused(pth(pickle), 'a dict with __proto__');
+    await refused(pth(pickle), 'contains a dict with __proto__');
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });
 
-describe('a tensor that does not lie in its data', () => {
+describe('a tensor outside its data', () => {
   const cases: [string, Uint8Array, string][] = [
-    ['too large', tensorDict(storage(4), 0, ints(5), ints(1)), 'a tensor of [5] with offset 0'],
-    ['behind its data', tensorDict(storage(4), 3, ints(2), ints(1)), 'does not lie in its data'],
-    ['by its strides', tensorDict(storage(4), 0, ints(2, 2), ints(4, 1)), 'does not lie in its data'],
+    ['that is too large', tensorDict(storage(4), 0, ints(5), ints(1)), 'a tensor of [5] with offset 0'],
+    ['that ends past it', tensorDict(storage(4), 3, ints(2), ints(1)), 'lies outside its data'],
+    ['because of its strides', tensorDict(storage(4), 0, ints(2, 2), ints(4, 1)), 'lies outside its data'],
     [
-      'beyond all numbers',
+      'with more elements than numbers can count',
       tensorDict(storage(4), 0, ints(...Array(40).fill(2 ** 30)), ints(...Array(40).fill(0))),
-      'lie',
+      'lies outside its data',
     ],
-    ['at a negative offset', tensorDict(storage(4), -1, ints(2), ints(1)), 'of something else'],
-    ['with a negative stride', tensorDict(storage(4), 3, ints(2), ints(-1)), 'not as many whole numbers'],
-    ['with strides missing', tensorDict(storage(4), 0, ints(2), ints()), 'not as many whole numbers'],
+    ['at a negative offset', tensorDict(storage(4), -1, ints(2), ints(1)), 'from something other than'],
+    ['with a negative stride', tensorDict(storage(4), 3, ints(2), ints(-1)), 'not equally many non-negative integers'],
+    ['with missing strides', tensorDict(storage(4), 0, ints(2), ints()), 'not equally many non-negative integers'],
     [
-      'with sizes that are text',
+      'with sizes that are strings',
       tensorDict(storage(4), 0, raw(text('2'), '\x85'), ints(1)),
-      'not as many whole numbers',
+      'not equally many non-negative integers',
     ],
-    ['of no storage', tensorDict(int(4), 0, ints(2), ints(1)), 'of something else'],
-    ['with a storage too short', tensorDict(storage(5), 0, ints(2), ints(1)), 'storage "0" needs 20 bytes, found 16'],
-    ['with a storage missing', tensorDict(storage(4, 'FloatStorage', '../1'), 0, ints(2), ints(1)), 'found nothing'],
-    ['repeated a million times', tensorDict(storage(4), 0, ints(1e6, 4), ints(0, 1)), 'they repeat its data'],
+    ['without a storage', tensorDict(int(4), 0, ints(2), ints(1)), 'from something other than'],
+    [
+      'whose storage is too short',
+      tensorDict(storage(5), 0, ints(2), ints(1)),
+      'storage "0" needs 20 bytes, but found 16',
+    ],
+    [
+      'whose storage is missing',
+      tensorDict(storage(4, 'FloatStorage', '../1'), 0, ints(2), ints(1)),
+      'but found nothing',
+    ],
+    ['that repeats it a million times', tensorDict(storage(4), 0, ints(1e6, 4), ints(0, 1)), 'they repeat its data'],
   ];
-  test.each(cases)('%s', (_, pickle, message) => refused(pth(pickle), message));
+  test.each(cases)('%s, is refused', (_, pickle, message) => refused(pth(pickle), message));
 
-  test('and so are a thousand that stretch over all of it', async () => {
+  test('or a thousand tensors that each stretch over all of it, are refused', async () => {
     const one = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(16384), int(0), ints(2), ints(16383), '\x89}tRq\0');
     const others = Array.from({ length: 1000 }, (_, i) => raw(text(`w${i}`), 'h\0s'));
     await refused(pth(raw('}', text('w'), one, 's', ...others, '.'), new Uint8Array(65536)), 'stretch over');
   });
 
-  test('with other data than its checksum says', async () => {
+  test('and data that does not match its checksum are refused', async () => {
     const bytes = goldenBytes('protocol-2.pth');
     const at = String.fromCharCode(...bytes).indexOf('data/0') + 100;
     bytes[at]! ^= 4;
     const { tensors } = await read(bytes);
-    expect(() => tensors.get('conv1.weight')!.read()).toThrow('does not fit its checksum');
+    expect(() => tensors.get('conv1.weight')!.read()).toThrow('does not match its checksum');
   });
 });
 
-test('names in a file reach no terminal as they are, nor at any length', async () => {
+test('names from a file are escaped and shortened in messages', async () => {
   const header = (name: string) => {
     const entry = { dtype: 'F32', shape: [1], data_offsets: [0, 8] };
     const json = new TextEncoder().encode(JSON.stringify({ [name]: entry }));
@@ -206,35 +222,39 @@ describe('a zip archive', () => {
   const data = new Uint8Array(1 << 20);
   const pickle = { name: 'a/data.pkl', data: raw('\x80\x02}.') };
   const cases: [string, Uint8Array, string][] = [
-    ['that leads out of itself', zip({ name: '../data.pkl', data }), '"../data.pkl", which leads out'],
-    ['that leads out from within', zip(pickle, { name: 'a/data/../../0', data }), 'which leads out'],
+    ['with a path to its parent folder', zip({ name: '../data.pkl', data }), '"../data.pkl", which leads out'],
+    ['with a path that leaves it from within', zip(pickle, { name: 'a/data/../../0', data }), 'which leads out'],
     ['with an absolute name', zip(pickle, { name: '/etc/passwd', data }), 'which leads out'],
     ['with a drive', zip(pickle, { name: 'C:/data', data }), 'which leads out'],
     ['with a backslash', zip(pickle, { name: 'a\\..\\data', data }), 'which leads out'],
-    ['with a name twice', zip(pickle, pickle), 'twice'],
-    ['that unpacks to much', zip({ name: 'a.pth', data, deflate: true }), 'more than weights compress to'],
-    ['that lies about it', zip({ name: 'a.pth', data, deflate: true, size: 64 }), 'unpacks to more than the 64 bytes'],
+    ['with a duplicate name', zip(pickle, pickle), 'twice'],
+    ['that unpacks to a lot', zip({ name: 'a.pth', data, deflate: true }), 'but weights never compress that well'],
+    [
+      'that lies about its size',
+      zip({ name: 'a.pth', data, deflate: true, size: 64 }),
+      'unpacks to more than the 64 bytes',
+    ],
     [
       'that unpacks to less',
       zip({ name: 'a.pth', data: data.subarray(0, 9), deflate: true, size: 64 }),
       'unpacks to less than the 64 bytes',
     ],
     [
-      'with data beyond its end',
+      'with data past its end',
       zip(pickle, { name: 'a/data/0', data: data.subarray(0, 4), size: 1 << 30 }),
-      'overlap or end behind it',
+      'overlap or extend past its end',
     ],
+    ['with overlapping entries', zip(pickle, { ...pickle, name: 'a/data/0', offset: 0 }), 'is not where the archive'],
+    ['with a modified pickle', zip({ ...pickle, checksum: 5 }), 'data.pkl does not match its checksum'],
+    ['without entries', zip(), 'with no weights file, but expected one'],
+    ['of other files', zip({ name: 'a.txt', data }), 'with no weights file'],
+    ['of two files', zip({ name: 'a.pth', data }, { name: 'b.pth', data }), 'with 2 weights files'],
     [
-      'with entries upon each other',
-      zip(pickle, { ...pickle, name: 'a/data/0', offset: 0 }),
-      'is not where the archive',
+      'in a zip archive in a zip archive',
+      zip({ name: 'a.pth', data: zip({ name: 'a.pth', data: zip() }) }),
+      'inside a zip archive',
     ],
-    ['with a pickle changed', zip({ ...pickle, checksum: 5 }), 'data.pkl does not fit its checksum'],
-    ['of nothing', zip(), 'with no file of weights, expected one'],
-    ['of other files', zip({ name: 'a.txt', data }), 'with no file of weights'],
-    ['of two files', zip({ name: 'a.pth', data }, { name: 'b.pth', data }), 'with 2 files of weights'],
-    ['in itself', zip({ name: 'a.pth', data: zip({ name: 'a.pth', data: zip() }) }), 'in a zip archive'],
-    ['of another byte order', zip(pickle, { name: 'a/byteorder', data: raw('big') }), 'byte order "big"'],
+    ['with another byte order', zip(pickle, { name: 'a/byteorder', data: raw('big') }), 'byte order "big"'],
   ];
   test.each(cases)('%s', (_, bytes, message) => refused(bytes, message));
 });
@@ -259,7 +279,7 @@ describe('memory', () => {
     expect(await arraysOf(source, ({ tensors }) => tensors.get('w')!.read())).toBeLessThan(1.2 * length);
   });
 
-  test('is no matter of what a file claims', async () => {
+  test('does not depend on what a file claims', async () => {
     const claims: Source = { size: 1e12, fill: () => 0 };
     await expect(readStateDict(claims, 'w')).rejects.toThrow(FormatError);
     const t7 = raw(
@@ -284,7 +304,7 @@ describe('a Torch7 file', () => {
   const nested = Array.from({ length: 400 }, (_, i) => raw(table(i + 1, 1), key('modules')));
   const back = (index: number) => raw(uint(3, 4), uint(index, 4));
   const long = (value: number) => raw(uint(value, 4), uint(0, 4));
-  /** Each table holds the next one twice: 2^60 paths to the last. */
+  /** Each table contains the next one twice: 2^60 paths to the last. */
   const doubled = Array.from({ length: 60 }, (_, i) => {
     const children = raw(table(3 * i + 2, 2), uint(1, 4), raw('\0\0\0\0\0\0\xf0\x3f'));
     return raw(table(3 * i + 1, 1), key('modules'), children);
@@ -294,11 +314,11 @@ describe('a Torch7 file', () => {
   });
   const number = (value: number) => raw(uint(1, 4), new Uint8Array(Float64Array.of(value).buffer));
   const one = number(1);
-  /** The first table holds modules, of which each has the one before as its child. */
+  /** The first table contains modules, each of which has the previous one as its child. */
   const chain = Array.from({ length: 20_000 }, (_, i) =>
     raw(one, table(2 * i + 2, 1), key('modules'), table(2 * i + 3, 1), one, i === 0 ? uint(0, 4) : back(2 * i)),
   );
-  /** 20,000 modules, of which each would go through the same 50,000 children. */
+  /** 20,000 modules that share the same 50,000 children. */
   const children = raw(table(2, 50_000), ...Array.from({ length: 50_000 }, (_, i) => raw(number(i + 1), uint(0, 4))));
   const parents = Array.from({ length: 20_000 }, (_, i) =>
     raw(number(i + 1), table(i + 4, 1), key('modules'), back(2)),
@@ -307,39 +327,43 @@ describe('a Torch7 file', () => {
     [
       'whose modules share their children',
       raw(table(1, 2), key('a'), children, key('modules'), table(3, 20_000), ...parents),
-      'has no network',
+      'without a network',
     ],
     [
-      'whose modules lead back to each other',
+      'whose modules contain each other',
       raw(table(1, 20_001), ...chain, key('modules'), table(50_000, 1), one, back(40_000)),
-      'has modules in each other, more than 300 deep',
+      'has modules nested more than 300 levels deep',
     ],
     [
       'that claims a storage of 8 EB',
       raw(instance(1, 'torch.FloatStorage'), uint(0, 4), uint(2 ** 20, 4)),
       'truncated',
     ],
-    ['that claims a negative storage', raw(instance(1, 'torch.FloatStorage'), long(0).fill(255)), 'which is no size'],
-    ['that claims many axes', raw(instance(1, 'torch.FloatTensor'), uint(65, 4)), 'has a number of axes of 65'],
-    ['with a type that is none', raw(table(1, 1), uint(9, 4)), 'has an object of type 9'],
-    ['with elements that are none', instance(1, 'torch.StringTensor'), 'has a torch.StringTensor'],
     [
-      'with a tensor of no storage',
+      'that claims a negative storage',
+      raw(instance(1, 'torch.FloatStorage'), long(0).fill(255)),
+      'which is not a valid size',
+    ],
+    ['that claims many axes', raw(instance(1, 'torch.FloatTensor'), uint(65, 4)), 'has a number of axes of 65'],
+    ['with an unknown type', raw(table(1, 1), uint(9, 4)), 'has an object of type 9'],
+    ['with an unknown tensor class', instance(1, 'torch.StringTensor'), 'has a torch.StringTensor'],
+    [
+      'with a tensor without a storage',
       raw(instance(1, 'torch.FloatTensor'), uint(1, 4), long(2), long(1), long(1), uint(0, 4)),
-      'lie',
+      'lies outside its data',
     ],
     ['nested too deeply', raw(...nested), 'is nested too deeply'],
-    ['that holds itself', raw(table(1, 1), key('modules'), uint(3, 4), uint(1, 4)), 'has no network'],
-    ['that doubles itself', raw(...doubled, table(181, 0), ...second), 'has no network'],
-    ['of a table too long', table(1, 2 ** 31 - 1), 'has a table of 2147483647'],
+    ['that contains itself', raw(table(1, 1), key('modules'), uint(3, 4), uint(1, 4)), 'without a network'],
+    ['with 2^60 paths through it', raw(...doubled, table(181, 0), ...second), 'without a network'],
+    ['with an enormous table', table(1, 2 ** 31 - 1), 'has a table of 2147483647'],
   ];
   test.each(cases)('%s', (_, bytes, message) => refused(bytes, message));
 });
 
-describe('every golden file, damaged, is read or refused with a sentence', () => {
+describe('every golden file, when damaged, is either read or refused with a sentence', () => {
   const files = goldenFiles.map(([file]) => file).filter((file) => !file.endsWith('.json'));
 
-  /** Reads all that a file gives; only a FormatError may come of it. */
+  /** Reads everything in a file. Only a FormatError may be thrown. */
   async function survives(bytes: Uint8Array): Promise<void> {
     try {
       const { tensors } = await read(bytes);
@@ -349,7 +373,7 @@ describe('every golden file, damaged, is read or refused with a sentence', () =>
     }
   }
 
-  test.each(files)('%s cut short anywhere', async (file) => {
+  test.each(files)('%s truncated anywhere', async (file) => {
     const bytes = goldenBytes(file);
     for (let length = 0; length < bytes.length; length += 37) {
       const error = await read(bytes.subarray(0, length)).catch((reason: unknown) => reason);

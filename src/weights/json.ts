@@ -1,10 +1,9 @@
 /**
- * JSON from files that are not trusted. What `JSON.parse` makes of a text can take forty times its bytes (`[[[[…`), so
- * the text's objects, lists and members are counted first, byte by byte and without making any; what has more than
- * weights need is refused.
+ * JSON from untrusted files. The result of `JSON.parse` can take forty times as much memory as the text (`[[[[…`), so
+ * objects, arrays and members are counted first, byte by byte, and text with more of them than weights need is refused.
  */
 
-/** How much a text may hold, so that what is made of it takes some 50 MB. */
+/** With these limits the parsed value takes about 50 MB at most. */
 const depthLimit = 4;
 const nestedLimit = 200_000;
 const memberLimit = 600_000;
@@ -12,9 +11,9 @@ const memberLimit = 600_000;
 const codes = { quote: 0x22, comma: 0x2c, backslash: 0x5c, list: 0x5b, listEnd: 0x5d, object: 0x7b, objectEnd: 0x7d };
 
 /**
- * The text and the value of JSON in UTF-8.
+ * Decodes and parses UTF-8 JSON.
  *
- * @throws an Error whose message says what is wrong: no JSON, nested too deeply, or too much of it.
+ * @throws an Error whose message says what is wrong: not JSON, nested too deeply, or too large.
  */
 export function parseBoundedJson(bytes: Uint8Array): { readonly text: string; readonly value: unknown } {
   checkStructure(bytes);
@@ -32,14 +31,14 @@ function checkStructure(bytes: Uint8Array): void {
     else if (code === codes.object || code === codes.list) {
       depth += 1;
       nested += 1;
-      if (depth > depthLimit) throw new Error(`it is nested more than ${depthLimit} deep`);
+      if (depth > depthLimit) throw new Error(`it is nested more than ${depthLimit} levels deep`);
     }
   }
-  if (nested > nestedLimit) throw new Error(`it has ${nested} objects and lists, and at most ${nestedLimit} are read`);
-  if (members > memberLimit) throw new Error(`it has ${members} members, and at most ${memberLimit} are read`);
+  if (nested > nestedLimit) throw new Error(`it has ${nested} objects and arrays, but the limit is ${nestedLimit}`);
+  if (members > memberLimit) throw new Error(`it has ${members} members, but the limit is ${memberLimit}`);
 }
 
-/** The place of the quote that ends the string which begins at `begin`, or the end of the bytes. */
+/** The position of the quote that closes the string opened at `begin`, or the end of the bytes. */
 function endOfString(bytes: Uint8Array, begin: number): number {
   let i = begin + 1;
   while (i < bytes.length && bytes[i] !== codes.quote) i += bytes[i] === codes.backslash ? 2 : 1;

@@ -11,12 +11,12 @@ const classesIn = (around: readonly (readonly [string, unknown])[]) =>
   chooseWeights(new Map<string, unknown>([['state_dict', weights], ...around]), 8, 'weights.pth').classes;
 
 test.each<[string, string, unknown]>([
-  ['numbers by name', 'class_to_idx', new Map([['dog', 1], ['cat', 0]])], // biome-ignore format: a line a case
-  ['names by number', 'idx_to_class', new Map([[1, 'dog'], [0, 'cat']])], // biome-ignore format: a line a case
+  ['indices by name', 'class_to_idx', new Map([['dog', 1], ['cat', 0]])], // biome-ignore format: a line a case
+  ['names by index', 'idx_to_class', new Map([[1, 'dog'], [0, 'cat']])], // biome-ignore format: a line a case
   ['a list', 'classes', ['cat', 'dog']],
   ['a tuple', 'class_names', new Tuple(['cat', 'dog'])],
   ['mmpretrain’s dict', 'meta', new Map([['CLASSES', new Tuple(['cat', 'dog'])]])],
-])('classes are named by %s', (_, key, value) => {
+])('class names are read from %s', (_, key, value) => {
   expect(classesIn([[key, value]])).toEqual(['cat', 'dog']);
 });
 
@@ -25,6 +25,6 @@ test.each<[string, unknown]>([
   ['classes', 10],
   ['classes', ['cat', 1]],
   ['labels', []],
-])('%s is no list of names: %j', (key, value) => {
+])('%s is not a list of names: %j', (key, value) => {
   expect(classesIn([[key, value]])).toBeUndefined();
 });

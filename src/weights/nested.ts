@@ -1,8 +1,8 @@
 /**
- * Finding the weights in what a file of PyTorch's holds: a dict of tensors by name, or one inside others with whatever a
- * training script put beside it. Averaged weights are preferred, as timm does when it evaluates; then come the names
- * that timm, torchvision and mmpretrain save by. What wrappers put before every name (DataParallel's `module.`,
- * torch.compile's `_orig_mod.`) is taken off. Each choice is said in `notes`.
+ * Finds the weights in the object of a PyTorch file: a dict from names to tensors, possibly nested in other dicts among
+ * whatever else a training script saved. Averaged weights are preferred, as in timm's evaluation; then come the keys
+ * that timm, torchvision and mmpretrain save under. Prefixes added by wrappers (DataParallel's `module.`,
+ * torch.compile's `_orig_mod.`) are stripped. `notes` records each choice.
  */
 import { FormatError } from '../errors.ts';
 import { bytesPerElement, elements } from '../tensor.ts';
@@ -10,7 +10,7 @@ import { Tuple } from './pickle.ts';
 import type { StateDict } from './state-dict.ts';
 import { TensorView } from './torch-tensors.ts';
 
-/** The keys under which a dict of weights is looked for, the first that is there wins. */
+/** Keys that may hold the weights, in order of preference. */
 const nestedKeys = [
   'model_ema',
   'state_dict_ema',
@@ -29,9 +29,10 @@ const depthLimit = 4;
 type Dict = ReadonlyMap<unknown, unknown>;
 
 /**
- * The weights in an object: what it holds under one of the usual keys, over several levels, or itself. `size` is that of the file, unpacked.
+ * The weights in an object: the dict under one of the usual keys, several levels deep, or the object itself. `size` is
+ * the unpacked size of the file in bytes.
  *
- * @throws FormatError when there is no dict of tensors, or the tensors together are larger than the file.
+ * @throws FormatError if there is no dict of tensors, or the tensors together are larger than the file.
  */
 export function chooseWeights(object: unknown, size: number, name: string): StateDict {
   const { dict, path } = find(object, [], new Set()) ?? noWeights(object, name);
@@ -43,7 +44,7 @@ export function chooseWeights(object: unknown, size: number, name: string): Stat
     if (typeof key === 'string' && value instanceof TensorView) found.set(key, value);
     else others.push(shown(key));
   }
-  if (others.length > 0) notes.push(`Left out, as no tensors: ${list(others)}.`);
+  if (others.length > 0) notes.push(`Skipped entries that are not tensors: ${list(others)}.`);
   const tensors = withoutPrefixes(found, notes);
   checkTotal(tensors, size, name);
   const classes = classesAround(object as Dict, path);
@@ -55,7 +56,7 @@ interface Found {
   readonly path: readonly string[];
 }
 
-/** A dict may be met by several ways, or hold itself; it is looked into once. */
+/** A dict may be reachable by several paths, or contain itself, so each is searched once. */
 function find(object: unknown, path: readonly string[], seen: Set<unknown>): Found | undefined {
   if (!(object instanceof Map) || path.length > depthLimit || seen.has(object)) return undefined;
   seen.add(object);
@@ -69,21 +70,22 @@ function find(object: unknown, path: readonly string[], seen: Set<unknown>): Fou
 
 function noWeights(object: unknown, name: string): never {
   const looked = nestedKeys.join(', ');
-  const holds = object instanceof Map ? `a dict with ${list([...object.keys()].map(shown)) || 'no keys'}` : 'no dict';
-  throw new FormatError(`${name} holds ${holds}, and no tensors by name, neither there nor under ${looked}.`);
+  const keys = object instanceof Map ? list([...object.keys()].map(shown)) || 'no keys' : undefined;
+  const has = keys === undefined ? 'does not contain a dict' : `contains a dict with ${keys}`;
+  throw new FormatError(`${name} ${has}, but expected named tensors, in it or under one of ${looked}.`);
 }
 
 function chosenNote(object: Dict, path: readonly string[]): string {
   const beside = [...object.keys()].map(shown).filter((key) => key !== path[0]);
-  const also = beside.length > 0 ? `; beside it are ${list(beside)}` : '';
-  return `The weights are those under ${path.map((key) => `"${key}"`).join(', ')}${also}.`;
+  const also = beside.length > 0 ? `; the file also contains ${list(beside)}` : '';
+  return `Using the weights under ${path.map((key) => `"${key}"`).join(', ')}${also}.`;
 }
 
 const shownLimit = 8;
 
 const shown = (key: unknown): string => (typeof key === 'string' ? printable(key, 60) : typeof key);
 
-/** Without control characters, which would reach a terminal. */
+/** Escapes control characters, which a terminal would act on. */
 const printable = (text: string, length: number): string =>
   JSON.stringify(text.length > length ? `${text.slice(0, length)}…` : text).slice(1, -1);
 
@@ -92,7 +94,7 @@ const list = (names: readonly string[]): string =>
     ? `${names.slice(0, shownLimit).join(', ')} and ${names.length - shownLimit} more`
     : names.join(', ');
 
-/** torch.optim.swa_utils.AveragedModel counts in it how many it has averaged; it is no weight of the model. */
+/** The counter of torch.optim.swa_utils.AveragedModel, which is not a weight of the model. */
 const averageCounter = 'n_averaged';
 
 function withoutPrefixes(given: ReadonlyMap<string, TensorView>, notes: string[]): Map<string, TensorView> {
@@ -105,16 +107,16 @@ function withoutPrefixes(given: ReadonlyMap<string, TensorView>, notes: string[]
     tensors = new Map(Array.from(tensors, ([key, value]) => [key.slice(prefix.length), value]));
     taken.push(prefix);
   }
-  if (taken.length > 0) notes.push(`Every name began with "${taken.join('')}", which was taken off.`);
-  if (counted) notes.push(`Left out: "${averageCounter}", which counts averaged models.`);
+  if (taken.length > 0) notes.push(`Stripped the prefix "${taken.join('')}" from every name.`);
+  if (counted) notes.push(`Skipped "${averageCounter}", which counts averaged models.`);
   return tensors;
 }
 
 const spanLimit = 4;
 
 /**
- * Views of one storage, or with strides of 0, could be far larger than the file, and views with wide strides could go
- * over all of it for a few elements each.
+ * Views that share a storage, or have strides of 0, could be far larger than the file, and views with wide strides
+ * could read all of it for a few elements each.
  */
 export function checkTotal(tensors: ReadonlyMap<string, TensorView>, size: number, name: string): void {
   let total = 0;
@@ -124,13 +126,13 @@ export function checkTotal(tensors: ReadonlyMap<string, TensorView>, size: numbe
     span += view.span * bytesPerElement(view.dtype);
   }
   const has = `${name} has ${size} bytes, but its tensors`;
-  if (total > size) throw new FormatError(`${has} take ${total}: they repeat its data, which weights do not.`);
-  if (span > spanLimit * size) throw new FormatError(`${has} stretch over ${span}, which those of weights do not.`);
+  if (total > size) throw new FormatError(`${has} take ${total}: they repeat its data, which weights never do.`);
+  if (span > spanLimit * size) throw new FormatError(`${has} stretch over ${span}, which weights never do.`);
 }
 
 const textLimit = 1000;
 
-/** Words and numbers beside the weights, such as the name of the architecture or the epoch. */
+/** Strings and numbers saved next to the weights, such as the architecture's name or the epoch. */
 function textAround(object: Dict, path: readonly string[]): Map<string, string> {
   const metadata = new Map<string, string>();
   let dict: unknown = object;
@@ -146,7 +148,7 @@ function textAround(object: Dict, path: readonly string[]): Map<string, string> 
   return metadata;
 }
 
-/** What training scripts call the names of their classes; mmpretrain's stand in a dict of their own. */
+/** Keys under which training scripts save class names; mmpretrain puts them in a dict of their own. */
 const classKeys = ['class_to_idx', 'idx_to_class', 'classes', 'class_names', 'labels', 'CLASSES'];
 const classDicts = ['meta', 'dataset_meta'];
 
@@ -164,7 +166,7 @@ function classesAround(object: Dict, path: readonly string[]): string[] | undefi
   return undefined;
 }
 
-/** Names from a list, or from a dict of names and their numbers either way. */
+/** Class names from a list, or from a dict that maps names to indices or indices to names. */
 function classNames(value: unknown): string[] | undefined {
   const items = value instanceof Tuple ? value.items : value;
   if (!(items instanceof Map)) return isTexts(items) ? [...items] : undefined;

@@ -1,12 +1,12 @@
 /**
- * A pickle read as data. A pickle is a program for a stack machine; this machine has the instructions that protocols 2
- * to 5 write for plain values, and calls nothing but the functions of ours that the reader's `PickleNames` allow. A
- * name that is not allowed is refused where it stands, whether or not it would have been called.
+ * Reads a pickle as data. A pickle is a program for a stack machine. This machine implements the instructions that
+ * protocols 2 to 5 use for plain values, and can only call the TypeScript functions that `PickleNames` provides. A name
+ * that is not in that list is refused as soon as it appears, whether or not it would have been called.
  *
- * None, bool, str, float and bytes become null, boolean, string, number and Uint8Array; int a number, or a bigint
- * beyond 2^53; list an array, tuple a `Tuple`, dict a Map (so no key means anything to JavaScript), set a Set. What is
- * kept is in proportion to what was read: instructions, texts and the stack have limits, and so have copies, which the
- * calls that turn a list into a set or a dict make.
+ * None, bool, str, float and bytes become null, boolean, string, number and Uint8Array; int becomes a number, or a
+ * bigint beyond 2^53; list becomes an array, tuple a `Tuple`, dict a Map (so no key has a meaning in JavaScript), set a
+ * Set. Memory use stays proportional to the input: instructions, strings and the stack are limited, and so are the
+ * copies made by calls that turn a list into a set or a dict.
  * Reference: https://docs.python.org/3/library/pickletools.html
  */
 import { FormatError } from '../errors.ts';
@@ -19,7 +19,7 @@ export class Tuple {
   }
 }
 
-/** What a name of Python's stands for here: something inert, or a function of ours. */
+/** The stand-in for a Python name: inert, or a function implemented here. */
 export class Named {
   readonly name: string;
   readonly call: ((args: readonly unknown[]) => unknown) | undefined;
@@ -29,18 +29,18 @@ export class Named {
   }
 }
 
-/** An object of no interest to weights, such as a run's options; its contents are read and forgotten. */
+/** An object that has nothing to do with weights, such as a run's options. Its contents are discarded. */
 export class Inert {}
 
-/** What a pickle may refer to. */
+/** The names that a pickle may refer to. */
 export interface PickleNames {
-  /** The meaning of `module.name`, or undefined where it is not allowed. */
+  /** The stand-in for `module.name`, or undefined if it is not allowed. */
   named(name: string): Named | undefined;
-  /** The meaning of a persistent id, by which PyTorch refers to storages. */
+  /** The object for a persistent id, which PyTorch uses to refer to storages. */
   persistent(id: unknown): unknown;
 }
 
-/** About ten times what a checkpoint of 200 layers with two copies of its weights and an optimizer takes. */
+/** About ten times what a 200-layer checkpoint with two copies of its weights and an optimizer takes. */
 const instructionLimit = 500_000;
 const objectLimit = 100_000;
 const stackLimit = 100_000;
@@ -48,9 +48,9 @@ const textLimit = 1 << 24;
 const integerLimit = 1 << 10;
 
 /**
- * The value of the pickle at the cursor, which then stands behind it.
+ * Reads the pickle at the cursor and leaves the cursor after it.
  *
- * @throws FormatError when it is no sound pickle, names what is not allowed, or is too large to be one of weights.
+ * @throws FormatError if the pickle is damaged, uses a name that is not allowed, or is too large to hold weights.
  */
 export function unpickle(cursor: Cursor, names: PickleNames): unknown {
   return new Machine(cursor, names).run();
@@ -75,9 +75,9 @@ class Machine {
       const code = this.cursor.byte();
       if (code === stop) return this.result();
       const instruction = instructions[code];
-      if (!instruction) this.refuse(`has the byte 0x${code.toString(16).padStart(2, '0')} in place of an instruction`);
+      if (!instruction) this.refuse(`has the byte 0x${code.toString(16).padStart(2, '0')} instead of an instruction`);
       instruction(this);
-      if (this.stack.length > stackLimit) this.refuse(`piles more than ${stackLimit} values up`);
+      if (this.stack.length > stackLimit) this.refuse(`pushes more than ${stackLimit} values`);
     }
     return this.refuse(`has more than ${instructionLimit} instructions`);
   }
@@ -90,14 +90,16 @@ class Machine {
 
   refuse(fault: string): never {
     const { name, position } = this.cursor;
-    throw new FormatError(`${name}: its pickle ${fault}, before byte ${position}. It is damaged, or not of weights.`);
+    throw new FormatError(
+      `${name}: its pickle ${fault}, before byte ${position}. It is damaged, or does not hold weights.`,
+    );
   }
 
   push(value: unknown): void {
     this.stack.push(value);
   }
 
-  /** Pushes what takes memory of its own, with entries that no instructions put there. */
+  /** Pushes a value that takes memory of its own, and counts entries that no instruction added one by one. */
   make(value: unknown, entries = 0): void {
     this.objectsLeft -= 1 + entries;
     if (this.objectsLeft < 0) this.refuse(`makes more than ${objectLimit} objects`);
@@ -105,7 +107,7 @@ class Machine {
   }
 
   pop(): unknown {
-    if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.refuse('takes a value where there is none');
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) this.refuse('pops a value from an empty stack');
     return this.stack.pop();
   }
 
@@ -115,10 +117,10 @@ class Machine {
     return value;
   }
 
-  /** The values above the last mark, which are taken with it. */
+  /** Pops the last mark and the values above it. */
   popMark(): unknown[] {
     const mark = this.marks.pop();
-    if (mark === undefined) this.refuse('takes values where none are marked');
+    if (mark === undefined) this.refuse('pops to a mark that was not set');
     return this.stack.splice(mark);
   }
 
@@ -137,7 +139,7 @@ class Machine {
 
   counted(length: number): Uint8Array {
     this.textLeft -= length;
-    if (length < 0 || this.textLeft < 0) this.refuse(`has texts of more than ${textLimit} bytes`);
+    if (length < 0 || this.textLeft < 0) this.refuse(`has more than ${textLimit} bytes of strings`);
     return this.cursor.bytes(length);
   }
 
@@ -145,7 +147,7 @@ class Machine {
     try {
       return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch {
-      return this.refuse('has a text that is not UTF-8');
+      return this.refuse('has a string that is not UTF-8');
     }
   }
 
@@ -167,7 +169,7 @@ class Machine {
   }
 
   pushNamed(module: unknown, member: unknown): void {
-    if (typeof module !== 'string' || typeof member !== 'string') this.refuse('names something by what is no text');
+    if (typeof module !== 'string' || typeof member !== 'string') this.refuse('has a name that is not a string');
     const name = `${module}.${member}`;
     const named = this.names.named(name);
     if (!named) this.refuseName(name);
@@ -176,20 +178,20 @@ class Machine {
 
   refuseName(name: string): never {
     const shown = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
-    const advice =
-      'nothing of it was run. Where you trust it, save the weights alone, torch.save(model.state_dict(), …), and open that';
-    throw new FormatError(`${this.cursor.name} names ${shown}, which weights do not need; ${advice}.`);
+    const advice = 'If you trust it, save only its weights with torch.save(model.state_dict(), …) and open that file.';
+    const refused = `${this.cursor.name} refers to ${shown}, which weights do not need; none of it was executed`;
+    throw new FormatError(`${refused}. ${advice}`);
   }
 
   call(callee: unknown, args: unknown): void {
-    if (!(callee instanceof Named)) this.refuse('calls a value that is no function');
-    if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} with what is no tuple`);
-    if (!callee.call) this.refuse(`calls ${callee.name}, which is no function`);
+    if (!(callee instanceof Named)) this.refuse('calls a value that is not a function');
+    if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} without a tuple of arguments`);
+    if (!callee.call) this.refuse(`calls ${callee.name}, which is not a function`);
     const value = callee.call(args.items);
     this.make(value, value instanceof Map || value instanceof Set ? value.size : 0);
   }
 
-  /** Attributes of dicts, such as the version numbers of an OrderedDict, and the contents of inert objects are dropped. */
+  /** Drops attributes of dicts (such as the version numbers of an OrderedDict) and the contents of inert objects. */
   build(): void {
     const state = this.pop();
     const target = this.top();
@@ -199,31 +201,31 @@ class Machine {
 
   extend(items: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) this.refuse('appends to what is no list');
+    if (!Array.isArray(list)) this.refuse('appends to a value that is not a list');
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly unknown[]): void {
     const map = this.top();
-    if (!(map instanceof Map)) this.refuse('sets an entry of what is no dict');
+    if (!(map instanceof Map)) this.refuse('sets an entry of a value that is not a dict');
     if (items.length % 2 > 0) this.refuse('has a key without a value');
     for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
   }
 
   addItems(items: readonly unknown[]): void {
     const set = this.top();
-    if (!(set instanceof Set)) this.refuse('adds to what is no set');
+    if (!(set instanceof Set)) this.refuse('adds to a value that is not a set');
     for (const item of items) set.add(item);
   }
 
   recall(key: number): void {
-    if (!this.memo.has(key)) this.refuse(`recalls value ${key}, which it has not kept`);
+    if (!this.memo.has(key)) this.refuse(`recalls value ${key}, which was never stored`);
     this.push(this.memo.get(key));
   }
 
   protocol(): void {
     const version = this.cursor.byte();
-    if (version < 2 || version > 5) this.refuse(`has protocol ${version}, and 2 to 5 are read`);
+    if (version < 2 || version > 5) this.refuse(`has protocol ${version}, but expected 2 to 5`);
   }
 }
 
@@ -233,10 +235,10 @@ const uint16 = (vm: Machine): number => vm.cursor.view(2).getUint16(0, true);
 const uint32 = (vm: Machine): number => vm.cursor.view(4).getUint32(0, true);
 const uint64 = (vm: Machine): number => vm.cursor.count64('a length in its pickle');
 
-/** By the instruction's byte; the names are those of Python's `pickletools`. */
+/** By opcode. The comments give the names in Python's `pickletools`. */
 const instructions: Readonly<Record<number, (vm: Machine) => void>> = {
   128: (vm) => vm.protocol(), // PROTO
-  149: uint64, // FRAME: how far to read ahead, which is no matter
+  149: uint64, // FRAME: a read-ahead hint, ignored
   40: (vm) => vm.marks.push(vm.stack.length), // MARK
   48: (vm) => vm.pop(), // POP
   49: (vm) => vm.popMark(), // POP_MARK
@@ -250,7 +252,7 @@ const instructions: Readonly<Record<number, (vm: Machine) => void>> = {
   138: (vm) => vm.pushInteger(vm.cursor.byte()), // LONG1
   139: (vm) => vm.pushInteger(vm.cursor.int32()), // LONG4
   71: (vm) => vm.push(vm.cursor.view(8).getFloat64(0)), // BINFLOAT
-  85: (vm) => vm.pushText(vm.cursor.byte(), 'latin1'), // SHORT_BINSTRING: of Python 2
+  85: (vm) => vm.pushText(vm.cursor.byte(), 'latin1'), // SHORT_BINSTRING: Python 2
   84: (vm) => vm.pushText(vm.cursor.int32(), 'latin1'), // BINSTRING
   140: (vm) => vm.pushText(vm.cursor.byte(), 'utf-8'), // SHORT_BINUNICODE
   88: (vm) => vm.pushText(uint32(vm), 'utf-8'), // BINUNICODE

@@ -1,6 +1,6 @@
 /**
- * A file of weights in any container, told by its first bytes and not by its name. What a download often leaves in place
- * of weights (a web page, a Git LFS pointer, another format) is refused by what it seems to be.
+ * Reads a weights file in any container, detected from its first bytes rather than its name. What downloads often leave
+ * instead of weights (a web page, a Git LFS pointer, another format) is refused with a message that names it.
  */
 import { FormatError } from '../errors.ts';
 import { byteLength } from '../tensor.ts';
@@ -15,18 +15,18 @@ import { unpackedLimit } from './zip.ts';
 
 const headLength = 512;
 
-/** The beginning of a file, as bytes and as text of one byte per character. */
+/** The first bytes of a file, also as text with one character per byte. */
 interface Head {
   readonly bytes: Uint8Array;
   readonly text: string;
 }
 
 /**
- * The tensors in a file of weights: safetensors, PyTorch's `.pth` in both containers, either of them in a zip archive,
- * or a network of Torch7. Nothing in the file is run, and a tensor's elements are read when `read()` asks for them, so
- * `source` must stay what it is. `name` is what messages call the file.
+ * The tensors in a weights file: safetensors, PyTorch's `.pth` in both containers, either of them in a zip archive, or
+ * a Torch7 network. Nothing in the file is executed. A tensor's elements are read by `read()`, so `source` must not
+ * change. `name` identifies the file in messages.
  *
- * @throws FormatError when it is none of these, not whole, or names what weights do not need.
+ * @throws FormatError if it is none of these, is damaged, or refers to code that weights do not need.
  * @example
  * const { tensors, notes } = await readStateDict(bytesSource(bytes), 'resnext50_32x4d.pth');
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
@@ -41,7 +41,7 @@ async function readContainer(source: Source, name: string, mayWrap: boolean): Pr
   if (text.startsWith('PK')) {
     const found = await readTorchZip(source, name);
     if ('inner' in found && !mayWrap) {
-      throw new FormatError(`${name} is a zip archive in a zip archive. Unpack the outer one first.`);
+      throw new FormatError(`${name} is a zip archive inside a zip archive. Unpack the outer one first.`);
     }
     const opened =
       'object' in found
@@ -53,16 +53,16 @@ async function readContainer(source: Source, name: string, mayWrap: boolean): Pr
   if (bytes[0] === 0x80) return chooseWeights(readTorchStream(source, name), source.size, name);
   if (isTorch7(bytes)) return readTorch7(source, name);
   throw new FormatError(
-    `${name} ${seems({ bytes, text })}; expected safetensors, a .pth of PyTorch or a .t7 of Torch7.`,
+    `${name} ${appearance({ bytes, text })}; expected safetensors, a PyTorch .pth file or a Torch7 .t7 file.`,
   );
 }
 
-/** What was unpacked stays in memory while tensors are read from it. */
+/** Unpacked data stays in memory while tensors are read from it. */
 function checkReading({ tensors }: StateDict, inMemory: number, source: Source, name: string): void {
   const largest = Array.from(tensors.values(), byteLength).reduce((most, bytes) => Math.max(most, bytes), 0);
   if (inMemory === 0 || inMemory + largest <= unpackedLimit(source)) return;
-  const takes = `unpacks to ${inMemory} bytes and has a tensor of ${largest}`;
-  throw new FormatError(`${name} has ${source.size} bytes, ${takes}: too much to read it so. Unpack it first.`);
+  const takes = `unpacks to ${inMemory} bytes and contains a tensor of ${largest}`;
+  throw new FormatError(`${name} has ${source.size} bytes, ${takes}: too much to read in place. Unpack it first.`);
 }
 
 function headOf(source: Source): Head {
@@ -71,10 +71,10 @@ function headOf(source: Source): Head {
   return { bytes, text: String.fromCharCode(...bytes) };
 }
 
-/** A header of less than 4 GiB, and the brace that it begins with. */
+/** A header length below 4 GiB, then the header's opening brace. */
 const isSafetensors = (text: string): boolean => text.startsWith('\0\0\0\0{', 4);
 
-/** A table or an object of a class, the first of its file. */
+/** A table or an object, with index 1. */
 function isTorch7(bytes: Uint8Array): boolean {
   if (bytes.length < 12) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -82,32 +82,32 @@ function isTorch7(bytes: Uint8Array): boolean {
   return (type === 3 || type === 4) && view.getInt32(4, true) === 1;
 }
 
-/** What other files begin with. */
-const signatures: readonly (readonly [begins: (head: Head) => boolean, what: string])[] = [
+/** How other kinds of files begin. */
+const signatures: readonly (readonly [matches: (head: Head) => boolean, what: string])[] = [
   [({ bytes }) => bytes.length === 0, 'is empty'],
   [
     ({ text }) => /^(ï»¿)?\s*<(!doctype|html|head|\?xml|!--)/i.test(text),
-    'seems to be a web page, not what it links to',
+    'appears to be a web page, not the file it links to',
   ],
   [
     ({ text }) => text.startsWith('version https://git-lfs'),
     'is a Git LFS pointer: fetch the file with "git lfs pull"',
   ],
-  [({ text }) => text.startsWith('\x89HDF\r\n'), 'seems to be a Keras .h5, which is not read'],
-  [({ text }) => text.startsWith('\x1f\x8b'), 'seems to be compressed by gzip: unpack it first'],
-  [({ text }) => text.startsWith('\x93NUMPY'), 'seems to be one array of NumPy'],
-  [({ text }) => text.startsWith('ustar', 257), 'seems to be a tar archive: unpack it first'],
-  [({ text }) => /^[34]\r?\n1\r?\n/.test(text), 'seems to be a Torch7 file in ASCII: save it in binary'],
-  [({ text }) => /^\s*\{/.test(text), 'seems to be JSON: an index of shards is opened by its path'],
-  [({ bytes }) => isOnnx(bytes), 'seems to be an ONNX model, which is a network and not a file of weights'],
+  [({ text }) => text.startsWith('\x89HDF\r\n'), 'appears to be a Keras .h5 file, which is not supported'],
+  [({ text }) => text.startsWith('\x1f\x8b'), 'appears to be compressed with gzip: unpack it first'],
+  [({ text }) => text.startsWith('\x93NUMPY'), 'appears to be a NumPy array'],
+  [({ text }) => text.startsWith('ustar', 257), 'appears to be a tar archive: unpack it first'],
+  [({ text }) => /^[34]\r?\n1\r?\n/.test(text), 'appears to be a Torch7 file in ASCII: save it in binary'],
+  [({ text }) => /^\s*\{/.test(text), 'appears to be JSON: to read an index of shards, open it by its path'],
+  [({ bytes }) => isOnnx(bytes), 'appears to be an ONNX model, which is a whole network rather than a weights file'],
 ];
 
-/** A protobuf that begins with a small ir_version (field 1) and then a field of ModelProto's. */
+/** A protobuf that starts with a small ir_version (field 1) followed by another ModelProto field. */
 const isOnnx = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x08 &&
   bytes[1]! > 0 &&
   bytes[1]! < 32 &&
   [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42].includes(bytes[2]!);
 
-const seems = (head: Head): string =>
-  signatures.find(([begins]) => begins(head))?.[1] ?? 'begins like no file of weights, or is damaged';
+const appearance = (head: Head): string =>
+  signatures.find(([matches]) => matches(head))?.[1] ?? 'is not in a known format, or is damaged';

@@ -8,7 +8,7 @@ import { bytesPerElement, type DType, dtypes, elements, type Tensor, tensor } fr
 import { readSafetensorsFile, writeSafetensorsFile } from './files.ts';
 import { readSafetensors, readSafetensorsFrom, writeSafetensors } from './safetensors.ts';
 
-/** The bytes of a file with this header, as an object or as text, and so many bytes of data. */
+/** The bytes of a file with this header, as an object or as text, and `dataLength` bytes of data. */
 function fileOf(header: object | string, dataLength: number): Uint8Array {
   const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + json.length + dataLength);
@@ -20,7 +20,7 @@ function fileOf(header: object | string, dataLength: number): Uint8Array {
 const f32 = (begin: number, end: number) => ({ dtype: 'F32', shape: [(end - begin) / 4], data_offsets: [begin, end] });
 const read = (bytes: Uint8Array) => readSafetensors(bytes, 'w.safetensors');
 
-/** Random bits as a tensor, NaNs of every kind among them. */
+/** Random bits as a tensor, including NaNs of every kind. */
 const anyTensor: fc.Arbitrary<Tensor> = fc
   .tuple(fc.constantFrom(...dtypes), fc.array(fc.nat(3), { maxLength: 3 }))
   .chain(([dtype, dims]) => {
@@ -40,7 +40,7 @@ const bits = (tensors: ReadonlyMap<string, Tensor>) =>
     return { name, dtype, dims, bytes: [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)] };
   });
 
-describe('tensors written and read', () => {
+describe('tensors that are written and read', () => {
   test('keep their names, order, types and bits', () => {
     fc.assert(
       fc.property(anyTensors, anyText, (tensors, metadata) => {
@@ -54,7 +54,7 @@ describe('tensors written and read', () => {
     );
   });
 
-  test('give the documented bytes', () => {
+  test('produce the documented bytes', () => {
     const bytes = writeSafetensors(new Map([['a', tensor('uint16', [2], Uint16Array.of(1, 0x0203))]]));
     const header = '{"a":{"dtype":"U16","shape":[2],"data_offsets":[0,4]}}  ';
     expect(header.length % 8).toBe(0);
@@ -63,7 +63,7 @@ describe('tensors written and read', () => {
     expect([...bytes.subarray(-4)]).toEqual([1, 0, 3, 2]);
   });
 
-  test('come as copies from a file whose data is not aligned', () => {
+  test('are copies even if the data in the file is not aligned', () => {
     const bytes = fileOf('{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}} ', 8);
     expect((bytes.length - 8) % 8).not.toBe(0);
     new DataView(bytes.buffer).setFloat64(bytes.length - 8, 1.5, true);
@@ -72,45 +72,65 @@ describe('tensors written and read', () => {
     expect(tensors.get('a')?.data).toEqual(Float64Array.of(1.5));
   });
 
-  test('may view a part of a larger buffer', () => {
+  test('may be views of a larger buffer', () => {
     const view = new Float32Array(4).subarray(1, 3).fill(2);
     const back = read(writeSafetensors(new Map([['a', tensor('float32', [2], view)]])));
     expect(back.tensors.get('a')?.data).toEqual(Float32Array.of(2, 2));
   });
 
-  test('cannot be named as the metadata', () => {
+  test('cannot be named __metadata__', () => {
     expect(() => writeSafetensors(new Map([['__metadata__', tensor('int8', [0])]]))).toThrow(UsageError);
   });
 });
 
-describe('a file that is not sound is refused with a sentence', () => {
+describe('a damaged file is refused with a sentence', () => {
   const whole = fileOf({ a: f32(0, 8) }, 8);
   const cases: [string, Uint8Array, string][] = [
     ['shorter than its prefix', new Uint8Array(3), 'w.safetensors: not a safetensors file: it has 3 bytes'],
-    ['of something else', new Uint8Array(32).fill(0x50), 'a header of 5787213827046133840 bytes'],
-    ['with a cut header', whole.subarray(0, 20), `it has 20 bytes, and its header alone ends at ${whole.length - 8}`],
-    ['with cut data', whole.subarray(0, -3), `has ${whole.length - 3} bytes, and its header promises ${whole.length}`],
-    ['with data behind', fileOf({ a: f32(0, 8) }, 9), 'has 1 bytes after the last tensor'],
+    ['in another format', new Uint8Array(32).fill(0x50), 'a header of 5787213827046133840 bytes'],
+    [
+      'with a truncated header',
+      whole.subarray(0, 20),
+      `it has 20 bytes, but its header alone ends at ${whole.length - 8}`,
+    ],
+    [
+      'with truncated data',
+      whole.subarray(0, -3),
+      `has ${whole.length - 3} bytes, but its header promises ${whole.length}`,
+    ],
+    ['with trailing data', fileOf({ a: f32(0, 8) }, 9), 'has 1 bytes after the last tensor'],
     ['without JSON', fileOf('{"a":', 0), 'its header is not JSON'],
     ['with text that is not UTF-8', fileOf('{}', 0).with(9, 0xff), 'its header is not JSON'],
-    ['with a list as header', fileOf([], 0), 'its header is not a JSON object'],
-    ['with a hole', fileOf({ a: f32(0, 4), b: f32(8, 12) }, 12), '"b" begins at 8, expected 4: it leaves a hole'],
-    ['with a hole at its begin', fileOf({ a: f32(4, 8) }, 8), '"a" begins at 4, expected 0'],
+    ['with an array as header', fileOf([], 0), 'its header is not a JSON object'],
+    ['with a gap', fileOf({ a: f32(0, 4), b: f32(8, 12) }, 12), '"b" begins at 8, expected 4: it leaves a gap'],
+    ['with a gap at the start', fileOf({ a: f32(4, 8) }, 8), '"a" begins at 4, expected 0'],
     ['with an overlap', fileOf({ a: f32(0, 8), b: f32(4, 12) }, 12), '"b" begins at 4, expected 8: it overlaps'],
-    ['with data too short for a shape', fileOf({ a: { ...f32(0, 8), shape: [3] } }, 8), 'F32 [3] takes 12 bytes'],
+    ['with too little data for a shape', fileOf({ a: { ...f32(0, 8), shape: [3] } }, 8), 'F32 [3] takes 12 bytes'],
     [
-      'with a dtype unknown',
+      'with an unknown dtype',
       fileOf({ a: { ...f32(0, 8), dtype: 'F8_E5M2' } }, 8),
       'has dtype "F8_E5M2"; expected one of',
     ],
     ['without a dtype', fileOf({ a: 3 }, 0), 'has dtype undefined'],
-    ['with a negative size', fileOf({ a: { ...f32(0, 8), shape: [-2] } }, 8), 'has no shape that is a list of sizes'],
-    ['with a fraction', fileOf({ a: { ...f32(0, 8), data_offsets: [0, 8.5] } }, 8), 'a begin and an end'],
-    ['with an end before its begin', fileOf({ a: { ...f32(0, 8), data_offsets: [8, 0] } }, 8), 'a begin and an end'],
-    ['with sizes beyond measure', fileOf({ a: { ...f32(0, 8), shape: [2 ** 53 - 1, 2 ** 53 - 1] } }, 8), 'takes'],
-    ['with a name twice', fileOf('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061":1}', 0), '"a" twice'],
-    ['with metadata that is no text', fileOf({ __metadata__: { epoch: 3 } }, 0), '"epoch" is not text'],
-    ['with metadata that is no object', fileOf({ __metadata__: [] }, 0), '__metadata__ in its header is not an object'],
+    [
+      'with a negative size',
+      fileOf({ a: { ...f32(0, 8), shape: [-2] } }, 8),
+      'needs a shape that is an array of sizes',
+    ],
+    ['with a fractional offset', fileOf({ a: { ...f32(0, 8), data_offsets: [0, 8.5] } }, 8), 'a start and an end'],
+    ['with an end before its start', fileOf({ a: { ...f32(0, 8), data_offsets: [8, 0] } }, 8), 'a start and an end'],
+    ['with enormous sizes', fileOf({ a: { ...f32(0, 8), shape: [2 ** 53 - 1, 2 ** 53 - 1] } }, 8), 'takes'],
+    [
+      'with a duplicate name',
+      fileOf('{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"\\u0061":1}', 0),
+      '"a" twice',
+    ],
+    ['with metadata that is not text', fileOf({ __metadata__: { epoch: 3 } }, 0), '"epoch" is not a string'],
+    [
+      'with metadata that is not an object',
+      fileOf({ __metadata__: [] }, 0),
+      '__metadata__ in its header is not a JSON object',
+    ],
   ];
 
   test.each(cases)('%s', (_, bytes, message) => {
@@ -118,7 +138,7 @@ describe('a file that is not sound is refused with a sentence', () => {
     expect(() => read(bytes)).toThrow(message);
   });
 
-  test('whatever bytes change, and without allocating more than the file has', () => {
+  test('with any bytes changed, without allocating more than the size of the file', () => {
     const tensors = new Map<string, Tensor>([
       ['weight', tensor('float16', [2, 3])],
       ['none', tensor('int64', [0, 7])],
@@ -156,7 +176,7 @@ describe('on disk', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test('files hold the same bytes as in memory', async () => {
+  test('files contain the same bytes as in memory', async () => {
     const path = join(folder, 'w.safetensors');
     const tensors = new Map<string, Tensor>([
       ['b', tensor('float32', [2, 1], Float32Array.of(1, Number.NaN))],

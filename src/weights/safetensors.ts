@@ -1,10 +1,10 @@
 /**
- * The safetensors format: a header length (8 bytes, little-endian), a header in JSON, and the tensors' bytes back to
- * back, in the order that their offsets give. Each entry of the header is `name: { dtype, shape, data_offsets }`;
- * `__metadata__` holds text. Elements keep their bits, 16-bit floats too.
+ * The safetensors format: a header length (8 bytes, little-endian), a JSON header, and the tensors' bytes back to back
+ * in the order of their offsets. Each entry of the header is `name: { dtype, shape, data_offsets }`; `__metadata__`
+ * holds strings. Elements keep their bits, including 16-bit floats.
  *
- * A reader trusts nothing: entries must cover the data exactly, without holes, overlaps or a name given twice, and no
- * more is allocated than the file has bytes.
+ * The reader does not trust the file: entries must cover the data exactly, without gaps, overlaps or duplicate names,
+ * and no more memory is allocated than the file has bytes.
  * Reference: https://github.com/huggingface/safetensors#format
  */
 import { FormatError, UsageError } from '../errors.ts';
@@ -19,7 +19,7 @@ export interface Safetensors {
   readonly metadata: Map<string, string>;
 }
 
-/** The format allows 100 MB. A ResNeXt-101 64x4d with tensors of its own for each branch has 23,400, and 2.5 MB. */
+/** The format allows 100 MB. A form A ResNeXt-101 64x4d has 23,400 tensors and a header of 2.5 MB. */
 const headerLimit = 1 << 23;
 const tensorLimit = 40_000;
 const prefixLength = 8;
@@ -43,9 +43,9 @@ const dtypeNames: { readonly [D in DType]: string } = {
 const dtypeByName: ReadonlyMap<unknown, DType> = new Map(dtypes.map((dtype) => [dtypeNames[dtype], dtype]));
 
 /**
- * The tensors in the bytes of a safetensors file, as copies. `name` is what messages call it.
+ * Reads the tensors from the bytes of a safetensors file, as copies. `name` identifies the file in messages.
  *
- * @throws FormatError when the bytes are no safetensors file, or not all of one.
+ * @throws FormatError if the bytes are not a complete safetensors file.
  * @example const { tensors, metadata } = readSafetensors(new Uint8Array(await response.arrayBuffer()));
  */
 export function readSafetensors(bytes: Uint8Array, name = 'safetensors bytes'): Safetensors {
@@ -58,7 +58,7 @@ export function readSafetensorsFrom(source: Source, name: string): Safetensors {
   return { tensors: new Map(Array.from(tensors, ([key, stored]) => [key, stored.read()])), metadata };
 }
 
-/** What a safetensors file holds, its header checked and its tensors still in `source`. */
+/** Opens a safetensors file: checks the header and leaves the tensors in `source` until they are read. */
 export function openSafetensors(source: Source, name: string): StateDict & { readonly metadata: Map<string, string> } {
   const headerLength = readHeaderLength(source, name);
   const header = new Uint8Array(headerLength);
@@ -84,22 +84,22 @@ function readHeaderLength(source: Source, name: string): number {
   const prefix = new Uint8Array(prefixLength);
   if (source.fill(prefix, 0) < prefixLength) {
     throw new FormatError(
-      `${name}: not a safetensors file: it has ${size} bytes, fewer than the ${prefixLength} needed.`,
+      `${name}: not a safetensors file: it has ${size} bytes, but expected at least ${prefixLength}.`,
     );
   }
   const length = new DataView(prefix.buffer).getBigUint64(0, true);
   if (length > headerLimit) {
-    const claim = `a header of ${length} bytes, and at most ${headerLimit} are allowed`;
+    const claim = `a header of ${length} bytes, but at most ${headerLimit} are allowed`;
     throw new FormatError(`${name}: not a safetensors file: it claims ${claim}.`);
   }
   const needed = prefixLength + Number(length);
   if (needed > size) {
-    throw new FormatError(`${name} is truncated: it has ${size} bytes, and its header alone ends at ${needed}.`);
+    throw new FormatError(`${name} is truncated: it has ${size} bytes, but its header alone ends at ${needed}.`);
   }
   return Number(length);
 }
 
-/** Where a tensor lies, counted from the end of the header. */
+/** Where a tensor's bytes are, relative to the end of the header. */
 interface Entry {
   readonly name: string;
   readonly dtype: DType;
@@ -113,7 +113,7 @@ function parseHeader(header: Uint8Array, name: string): { entries: Entry[]; meta
   if (!isRecord(json)) throw new FormatError(`${name}: its header is not a JSON object.`);
   const metadata = new Map<string, string>();
   if (keys.length > tensorLimit) {
-    throw new FormatError(`${name}: its header has ${keys.length} tensors, and at most ${tensorLimit} are read.`);
+    throw new FormatError(`${name}: its header has ${keys.length} tensors, but the limit is ${tensorLimit}.`);
   }
   if (keys.includes(metadataKey)) readMetadata(json[metadataKey], metadata, name);
   const entries = keys.filter((key) => key !== metadataKey).map((key) => readEntry(key, json[key], name));
@@ -121,7 +121,7 @@ function parseHeader(header: Uint8Array, name: string): { entries: Entry[]; meta
   return { entries, metadata };
 }
 
-/** The header's value and its keys in the order of the text, which an object would not keep. */
+/** The header's value, and its keys in file order, which an object would not preserve. */
 function parseKeys(header: Uint8Array, name: string): { json: unknown; keys: string[] } {
   let text: string;
   let json: unknown;
@@ -136,7 +136,7 @@ function parseKeys(header: Uint8Array, name: string): { json: unknown; keys: str
   return { json, keys };
 }
 
-/** In valid JSON: the keys of the outermost object, and a key that any object has twice, which parsing would hide. */
+/** The keys of the outermost object in valid JSON, and any object's duplicate key, which `JSON.parse` would hide. */
 function scanKeys(json: string): { keys: string[]; duplicate?: string } {
   const outermost = new Set<string>();
   const open: Set<string>[] = [];
@@ -164,9 +164,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readMetadata(value: unknown, metadata: Map<string, string>, name: string): void {
-  if (!isRecord(value)) throw new FormatError(`${name}: ${metadataKey} in its header is not an object.`);
+  if (!isRecord(value)) throw new FormatError(`${name}: ${metadataKey} in its header is not a JSON object.`);
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw new FormatError(`${name}: ${metadataKey} in its header: "${key}" is not text.`);
+    if (typeof text !== 'string')
+      throw new FormatError(`${name}: ${metadataKey} in its header: "${key}" is not a string.`);
     metadata.set(key, text);
   }
 }
@@ -179,9 +180,9 @@ function readEntry(tensorName: string, value: unknown, name: string): Entry {
     const known = [...dtypeByName.keys()].join(', ');
     throw new FormatError(`${subject} has dtype ${JSON.stringify(dtypeName)}; expected one of ${known}.`);
   }
-  if (!isSizes(shape)) throw new FormatError(`${subject} has no shape that is a list of sizes.`);
+  if (!isSizes(shape)) throw new FormatError(`${subject} needs a shape that is an array of sizes.`);
   if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
-    throw new FormatError(`${subject} has no data_offsets that are a begin and an end.`);
+    throw new FormatError(`${subject} needs data_offsets that are a start and an end.`);
   }
   const [begin, end] = offsets as [number, number];
   const bytes = elements(shape) * bytesPerElement(dtype);
@@ -195,31 +196,31 @@ function readEntry(tensorName: string, value: unknown, name: string): Entry {
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 
-/** Entries, sorted, follow each other from the data's begin to its end. `start` is the data's place in the file. */
+/** Sorted entries must follow each other from the start of the data to its end. `start` is its position in the file. */
 function checkOffsets(entries: readonly Entry[], available: number, start: number, name: string): void {
   let end = 0;
   for (const entry of entries) {
     if (entry.begin !== end) {
-      const fault = entry.begin < end ? 'overlaps the tensor before it' : 'leaves a hole before it';
+      const fault = entry.begin < end ? 'overlaps the tensor before it' : 'leaves a gap before it';
       throw new FormatError(`${name}: tensor "${entry.name}" begins at ${entry.begin}, expected ${end}: it ${fault}.`);
     }
     end = entry.end;
   }
   if (end > available) {
     throw new FormatError(
-      `${name} is truncated: it has ${start + available} bytes, and its header promises ${start + end}.`,
+      `${name} is truncated: it has ${start + available} bytes, but its header promises ${start + end}.`,
     );
   }
   if (end < available) {
     const extra = available - end;
-    throw new FormatError(`${name} has ${extra} bytes after the last tensor, which its header does not speak of.`);
+    throw new FormatError(`${name} has ${extra} bytes after the last tensor that its header does not describe.`);
   }
 }
 
 /**
- * Tensors as the bytes of a safetensors file, in the order given.
+ * Writes tensors as the bytes of a safetensors file, in the given order.
  *
- * @throws UsageError for a tensor named `__metadata__`, or a header beyond what is read again.
+ * @throws UsageError for a tensor named `__metadata__`, or a header larger than this package reads.
  * @example writeSafetensors(initialWeights(model, 1), new Map([['format', 'pt']]))
  */
 export function writeSafetensors(
@@ -229,7 +230,7 @@ export function writeSafetensors(
   return joinBytes(safetensorsChunks(tensors, metadata));
 }
 
-/** The file as chunks: the header, then each tensor's own bytes, in place. */
+/** The file as chunks: the header, then each tensor's bytes, without copying. */
 export function safetensorsChunks(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
@@ -237,17 +238,17 @@ export function safetensorsChunks(
   return [writeHeader(tensors, metadata), ...Array.from(tensors.values(), bytesOf)];
 }
 
-/** An object's JSON from its members' JSON. An object itself would move names that look like numbers to the front. */
+/** An object's JSON from its members' JSON. A real object would move names that look like numbers to the front. */
 const toObject = (members: Iterable<readonly [string, string]>): string =>
   `{${Array.from(members, ([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
 
 function writeHeader(tensors: ReadonlyMap<string, Tensor>, metadata: ReadonlyMap<string, string>): Uint8Array {
   if (tensors.has(metadataKey)) {
-    throw new UsageError(`A tensor is named "${metadataKey}", which safetensors keeps for text. Rename it.`);
+    throw new UsageError(`A tensor is named "${metadataKey}", which safetensors reserves for text. Rename it.`);
   }
   if (tensors.size > tensorLimit) {
     throw new UsageError(
-      `${tensors.size} tensors are too many; at most ${tensorLimit} are read again. Split the file.`,
+      `A file of ${tensors.size} tensors could not be read again: the limit is ${tensorLimit}. Split the file.`,
     );
   }
   const text = [...metadata].map(([key, value]) => [key, JSON.stringify(value)] as const);
@@ -262,7 +263,7 @@ function writeHeader(tensors: ReadonlyMap<string, Tensor>, metadata: ReadonlyMap
   const length = Math.ceil(json.length / 8) * 8;
   if (length > headerLimit) {
     throw new UsageError(
-      `The header would take ${length} bytes, and at most ${headerLimit} are read again. Split the file.`,
+      `A header of ${length} bytes could not be read again: the limit is ${headerLimit}. Split the file.`,
     );
   }
   const header = new Uint8Array(prefixLength + length).fill(0x20);

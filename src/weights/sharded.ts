@@ -1,6 +1,6 @@
 /**
- * Weights in several safetensors files with an index: `{ metadata, weight_map: { tensor: file } }`. Shards are named by
- * plain file names, so that an index leads nowhere but to its own folder, and each tensor must lie where the map says.
+ * Weights split over several safetensors files with an index: `{ metadata, weight_map: { tensor: file } }`. Shards must
+ * be plain file names, so an index cannot point outside its own folder, and each tensor must be in the listed shard.
  */
 import { FormatError } from '../errors.ts';
 import { parseBoundedJson } from './json.ts';
@@ -12,9 +12,9 @@ const indexLimit = 1 << 23;
 const shardLimit = 1000;
 
 /**
- * The tensors of all shards, in the order of the map. `shard` opens a file by its name in the index.
+ * The tensors of all shards, in the order of `weight_map`. `shard` opens a file by its name in the index.
  *
- * @throws FormatError when the index or a shard is not sound, or they do not fit together.
+ * @throws FormatError if the index or a shard is damaged, or they do not match.
  * @example readSharded(bytesSource(index), 'model.safetensors.index.json', (file) => bytesSource(files.get(file)!))
  */
 export function readSharded(index: Source, name: string, shard: (file: string) => Source): StateDict {
@@ -27,27 +27,27 @@ export function readSharded(index: Source, name: string, shard: (file: string) =
     if (!shards.has(file)) for (const [entry, text] of opened.metadata) metadata.set(entry, text);
     shards.set(file, opened);
     const stored = opened.tensors.get(key);
-    if (!stored) throw new FormatError(`${name} says that "${key}" is in ${file}, where it is not.`);
+    if (!stored) throw new FormatError(`${name} lists "${key}" in ${file}, but that file does not contain it.`);
     tensors.set(key, stored);
   }
   const total = [...shards.values()].reduce((sum, { tensors: held }) => sum + held.size, 0);
   const rest = total - tensors.size;
-  const notes = rest > 0 ? [`Left out: ${rest} tensors in the shards that the index does not name.`] : [];
+  const notes = rest > 0 ? [`Skipped ${rest} tensors in the shards that the index does not list.`] : [];
   return { tensors, metadata, notes };
 }
 
 function readMap(index: Source, name: string): [tensor: string, file: string][] {
   if (index.size > indexLimit) {
-    throw new FormatError(`${name} has ${index.size} bytes, too many for an index; at most ${indexLimit} are read.`);
+    throw new FormatError(`${name} has ${index.size} bytes, but an index may have at most ${indexLimit}.`);
   }
   const bytes = new Uint8Array(index.size);
   fillWhole(index, bytes, 0, name);
   const map = weightMap(bytes);
   if (!map)
-    throw new FormatError(`${name} is no index of shards: it is not JSON with a weight_map from tensor to file.`);
+    throw new FormatError(`${name} is not an index of shards: expected JSON with a weight_map from tensors to files.`);
   const files = new Set(map.map(([, file]) => file));
   if (files.size > shardLimit)
-    throw new FormatError(`${name} names ${files.size} files; at most ${shardLimit} are read.`);
+    throw new FormatError(`${name} lists ${files.size} files, but the limit is ${shardLimit}.`);
   for (const file of files) checkFile(file, name);
   return map;
 }
@@ -68,6 +68,6 @@ function weightMap(bytes: Uint8Array): [string, string][] | undefined {
 function checkFile(file: string, name: string): void {
   if (/^[^/\\:\0]{1,255}$/.test(file) && file !== '.' && file !== '..') return;
   throw new FormatError(
-    `${name} names the shard ${JSON.stringify(file)}; expected a file beside it, without a folder.`,
+    `${name} lists the shard ${JSON.stringify(file)}, but expected the name of a file in the same folder.`,
   );
 }

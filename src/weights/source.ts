@@ -1,18 +1,18 @@
 /**
- * Bytes to read from: in memory, in a file, or a part of either. Reading is by region and synchronous, so that a
- * container's structure is followed without its data in memory.
+ * Random access to bytes in memory, in a file, or in a part of either. Reads are synchronous and by region, so a
+ * container's structure can be followed without loading its data.
  */
 import { FormatError } from '../errors.ts';
 
 /** Bytes to read from. */
 export interface Source {
   readonly size: number;
-  /** Fills `target` from `offset` on, as far as the bytes go, and gives the number of bytes read. */
+  /** Reads into `target` from `offset` on, and returns the number of bytes read: fewer than asked for at the end. */
   fill(target: Uint8Array, offset: number): number;
 }
 
 /**
- * Bytes in memory as a source; they are not copied.
+ * Bytes in memory as a source, without copying them.
  *
  * @example const weights = await readStateDict(bytesSource(new Uint8Array(await file.arrayBuffer())), file.name);
  */
@@ -27,7 +27,7 @@ export function bytesSource(bytes: Uint8Array): Source {
   };
 }
 
-/** A region of a source as one of its own; it lies within. */
+/** A region of a source as a source of its own. The caller checks that it lies within. */
 export function partOf(source: Source, begin: number, size: number): Source {
   return {
     size,
@@ -38,16 +38,16 @@ export function partOf(source: Source, begin: number, size: number): Source {
   };
 }
 
-/** Fills all of `target`, or refuses: the structure was checked before, so the file must have changed. */
+/** Fills all of `target`, or throws: the structure was checked before, so the file must have changed. */
 export function fillWhole(source: Source, target: Uint8Array, offset: number, subject: string): void {
   if (source.fill(target, offset) < target.length) {
-    throw new FormatError(`${subject} ends early. Did the file change while it was read?`);
+    throw new FormatError(`${subject} ends early. Did the file change while it was being read?`);
   }
 }
 
 const chunkLength = 1 << 16;
 
-/** All of a source, in pieces that share their memory: each is to be used before the next is asked for. */
+/** All of a source, in chunks that share one buffer: use each before requesting the next. */
 export function* chunksOf(source: Source, subject: string): Generator<Uint8Array> {
   const chunk = new Uint8Array(Math.min(chunkLength, source.size));
   for (let begin = 0; begin < source.size; begin += chunk.length) {
@@ -57,10 +57,10 @@ export function* chunksOf(source: Source, subject: string): Generator<Uint8Array
   }
 }
 
-/** Reads a source from its begin to its end, in small pieces; whoever wants more than there is gets a `FormatError`. */
+/** Reads a source from start to end in small pieces. Reading past the end throws a `FormatError`. */
 export class Cursor {
   readonly source: Source;
-  /** What messages call the source. */
+  /** Identifies the source in messages. */
   readonly name: string;
   position: number;
   #chunk = new Uint8Array(0);
@@ -76,7 +76,7 @@ export class Cursor {
     return this.source.size - this.position;
   }
 
-  /** The next `length` bytes, in memory of their own or of a buffer that is not written again. */
+  /** The next `length` bytes. Their memory is not written again. */
   bytes(length: number): Uint8Array {
     if (length > this.left) this.#truncated(length);
     const begin = this.position - this.#chunkBegin;
@@ -89,7 +89,7 @@ export class Cursor {
     return this.#chunk.subarray(0, length);
   }
 
-  /** Passes over `length` bytes and gives the place where they begin. */
+  /** Skips `length` bytes and returns the position where they begin. */
   skip(length: number): number {
     if (length > this.left) this.#truncated(length);
     this.position += length;
@@ -109,18 +109,18 @@ export class Cursor {
     return this.view(4).getInt32(0, true);
   }
 
-  /** A 64-bit integer that counts something; beyond 2^53 or below 0 it cannot. */
+  /** A 64-bit size or count, which must be between 0 and 2^53. */
   count64(what: string): number {
     const value = this.view(8).getBigInt64(0, true);
     if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new FormatError(`${this.name}: ${what} is ${value}, which is no size. The file is damaged.`);
+      throw new FormatError(`${this.name}: ${what} is ${value}, which is not a valid size. The file is damaged.`);
     }
     return Number(value);
   }
 
   #truncated(length: number): never {
     const { size } = this.source;
-    const asked = `${length} more are expected at ${this.position}`;
-    throw new FormatError(`${this.name} is truncated or damaged: it has ${size} bytes, and ${asked}.`);
+    const expected = `expected ${length} more at ${this.position}`;
+    throw new FormatError(`${this.name} is truncated or damaged: it has ${size} bytes, but ${expected}.`);
   }
 }

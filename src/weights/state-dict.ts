@@ -1,6 +1,6 @@
 /**
- * Named tensors as a file holds them. A reader checks a file's structure when it opens it and reads a tensor's elements
- * when they are asked for, so that a large file and what is made of it are never in memory twice.
+ * Named tensors stored in a file. A reader checks the file's structure when opening it and reads a tensor's elements on
+ * demand, so a large file never has to be in memory as a whole.
  */
 import { type DType, lazyTensor, type Tensor, tensor } from '../tensor.ts';
 import { toFloat32 } from './float32.ts';
@@ -9,26 +9,26 @@ import { toFloat32 } from './float32.ts';
 export interface StoredTensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** The elements, row-major, in memory of their own; 16-bit floats keep their bits. */
+  /** Reads the elements, row-major, into new memory. 16-bit floats keep their bits. */
   read(): Tensor;
 }
 
-/** What a file of weights holds. */
+/** The contents of a weights file. */
 export interface StateDict {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Text that the file keeps beside its tensors. */
+  /** Text that the file stores in addition to its tensors. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** Names of the classes in the order of the outputs, where the file says them. */
+  /** Class names in the order of the outputs, if the file has them. */
   readonly classes?: readonly string[];
-  /** What a person should know about how the file was read, such as which of several nested dicts was taken. */
+  /** Notes to show the user, such as which of several nested dicts was used. */
   readonly notes: readonly string[];
 }
 
 /**
- * A stored tensor as float32: read now, or, `lazy`, each time that its data is asked for.
+ * A stored tensor as float32: read now or, if `lazy`, each time its data is accessed.
  *
  * @param dims other dimensions for the same elements.
- * @throws UsageError when its elements are no floating-point numbers.
+ * @throws UsageError if its elements are not floating-point numbers.
  */
 export function floatTensor(stored: StoredTensor, lazy: boolean, dims = stored.dims): Tensor<'float32'> {
   const read = () => toFloat32(stored.read()).data;

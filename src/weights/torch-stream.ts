@@ -1,7 +1,7 @@
 /**
- * The container that PyTorch wrote before 1.6: pickles one after the other (a magic number, the protocol's version, what
- * machine wrote it, the object, the list of its storages' keys), then each storage in the list's order: the number of
- * its elements (int64) and the elements. A storage may be a view of another one, by offset and size.
+ * The container that PyTorch wrote before version 1.6: consecutive pickles (a magic number, the protocol version, a
+ * description of the machine, the object, the list of its storage keys), then the storages in the order of that list,
+ * each as its number of elements (int64) and the elements. A storage may be a view of another, by offset and size.
  */
 import { FormatError } from '../errors.ts';
 import { bytesPerElement } from '../tensor.ts';
@@ -20,9 +20,9 @@ interface View {
 }
 
 /**
- * The object in an older file of PyTorch's.
+ * The object in an older PyTorch file.
  *
- * @throws FormatError when it is not such a file, or not a sound one.
+ * @throws FormatError if it is not such a file, or is damaged.
  */
 export function readTorchStream(source: Source, name: string): unknown {
   const cursor = new Cursor(source, name);
@@ -35,9 +35,7 @@ export function readTorchStream(source: Source, name: string): unknown {
     torchNames(name, (key, dtype, length, part) => {
       const root = roots.get(key) ?? new Storage(dtype, length);
       if (root.dtype !== dtype || root.length !== length || length * bytesPerElement(dtype) > source.size) {
-        throw new FormatError(
-          `${name} is damaged: storage "${key}" is ${dtype} of ${length} elements, which is not so.`,
-        );
+        throw new FormatError(`${name} is damaged: storage "${key}" cannot be ${dtype} with ${length} elements.`);
       }
       roots.set(key, root);
       if (!(part instanceof Tuple)) return root;
@@ -59,23 +57,25 @@ function checkHeader(cursor: Cursor): void {
       torchNames(name, () => refuseData(name)),
     ) !== magicNumber
   ) {
-    throw new FormatError(`${name} is a pickle, but not one of PyTorch's: it does not begin with their magic number.`);
+    throw new FormatError(`${name} is a pickle, but not from PyTorch: it does not begin with PyTorch's magic number.`);
   }
   const version = unpickle(cursor, nothing);
   if (version !== protocolVersion) {
-    throw new FormatError(`${name} has PyTorch's protocol ${String(version)}, expected ${protocolVersion}.`);
+    throw new FormatError(`${name} has PyTorch protocol ${String(version)}, but expected ${protocolVersion}.`);
   }
   const machine = unpickle(cursor, nothing);
   if (!(machine instanceof Map) || machine.get('little_endian') !== true) {
-    throw new FormatError(`${name} was not written by a little-endian machine, and no other order is read.`);
+    throw new FormatError(
+      `${name} is not little-endian, and no other byte order is supported. Save it on a little-endian machine.`,
+    );
   }
 }
 
 function refuseData(name: string): never {
-  throw new FormatError(`${name} is a pickle with data, but without the beginning of PyTorch's files.`);
+  throw new FormatError(`${name} is a pickle with data, but without the header of a PyTorch file.`);
 }
 
-/** A part of a storage as a storage: (key, offset, number of elements). */
+/** Part of a storage as a storage: (key, offset, number of elements). */
 function viewOf(
   root: Storage,
   part: Tuple,
@@ -83,7 +83,7 @@ function viewOf(
 ): Storage {
   const [key, offset, length] = part.items;
   if (typeof key !== 'string' || !isSize(offset) || !isSize(length) || offset + length > root.length) {
-    throw new FormatError(`${name} is damaged: a part of a storage does not lie within it.`);
+    throw new FormatError(`${name} is damaged: part of a storage lies outside it.`);
   }
   const id = `${key} ${offset} ${length}`;
   const storage = known.get(id) ?? new Storage(root.dtype, length);
@@ -92,18 +92,18 @@ function viewOf(
   return storage;
 }
 
-/** Gives every storage its place in what follows the object. */
+/** Locates every storage in the data that follows the object. */
 function placeStorages(cursor: Cursor, roots: ReadonlyMap<string, Storage>): void {
   const { name, source } = cursor;
   const keys = unpickle(cursor, nothing);
-  if (!Array.isArray(keys)) throw new FormatError(`${name} is damaged: it has no list of its storages.`);
+  if (!Array.isArray(keys)) throw new FormatError(`${name} is damaged: it does not list its storages.`);
   for (const key of keys) {
     const storage = roots.get(key);
     const length = cursor.count64('the length of a storage');
     if (!storage || storage.place || storage.length !== length) {
       const expected = storage ? `${storage.length} elements` : 'no such storage';
       throw new FormatError(
-        `${name} is damaged: storage "${String(key)}" has ${length} elements, expected ${expected}.`,
+        `${name} is damaged: storage "${String(key)}" has ${length} elements, but expected ${expected}.`,
       );
     }
     storage.place = partOf(source, cursor.skip(storage.byteLength), storage.byteLength);

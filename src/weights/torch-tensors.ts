@@ -1,7 +1,7 @@
 /**
- * Tensors of PyTorch's pickles: a storage is a row of elements, a tensor is a view of one by offset and strides. The
- * table of names is the whole of what a pickle may refer to. Bounds are checked when the pickle is read, elements are
- * read when they are asked for; a view that is not row-major is gathered.
+ * Tensors in PyTorch's pickles. A storage is a flat array of elements; a tensor is a view of a storage by offset and
+ * strides. The table of names lists everything that a pickle may refer to. Bounds are checked when the pickle is read;
+ * elements are read on demand, and gathered if the view is not row-major.
  */
 import { FormatError } from '../errors.ts';
 import { bytesOf, bytesPerElement, type DType, elements, type Tensor, tensor } from '../tensor.ts';
@@ -10,13 +10,13 @@ import { Inert, Named, type PickleNames, Tuple } from './pickle.ts';
 import { fillWhole, type Source } from './source.ts';
 import type { StoredTensor } from './state-dict.ts';
 
-/** Elements in a file. Where they lie may become known only after the pickle. */
+/** A flat array of elements in a file. Its position may only become known after the pickle has been read. */
 export class Storage {
   readonly dtype: DType;
   readonly length: number;
   /** The elements' bytes. */
   place: Source | undefined;
-  /** The checksum of all bytes, where the file has one. */
+  /** The CRC-32 of all bytes, if the file has one. */
   checksum: number | undefined;
 
   constructor(dtype: DType, length: number) {
@@ -28,28 +28,28 @@ export class Storage {
     return this.length * bytesPerElement(this.dtype);
   }
 
-  /** Fills `target` from an element on. What is read whole is compared with its checksum. */
+  /** Fills `target` from an element on. The checksum is verified when the whole storage is read at once. */
   fill(target: Uint8Array, element: number, subject: string): void {
     if (!this.place) throw new FormatError(`${subject} has no data in the file.`);
     fillWhole(this.place, target, element * bytesPerElement(this.dtype), subject);
     const whole = this.checksum !== undefined && target.length === this.place.size;
     if (whole && crc32(target) !== this.checksum) {
-      throw new FormatError(`${subject} does not fit its checksum. The file is damaged; fetch it again.`);
+      throw new FormatError(`${subject} does not match its checksum. The file is damaged; download it again.`);
     }
   }
 }
 
-/** Elements of a storage that gathering has in memory, unless a slice has more. */
+/** The number of elements held in memory while gathering, unless one slice has more. */
 const pieceLength = 1 << 18;
 
-/** A run of slices of one axis. */
+/** Consecutive slices along one axis. */
 interface Slices {
   readonly axis: number;
   readonly begin: number;
   readonly size: number;
 }
 
-/** A view of a storage, in bounds. */
+/** A view of a storage, within its bounds. */
 export class TensorView implements StoredTensor {
   readonly dtype: DType;
   readonly dims: readonly number[];
@@ -69,11 +69,11 @@ export class TensorView implements StoredTensor {
     if (!Number.isSafeInteger(elements(dims)) || !Number.isSafeInteger(end) || end > storage.length) {
       const view = `offset ${offset}, strides [${strides}]`;
       const has = `its storage has ${storage.length} elements`;
-      throw new FormatError(`${name}: a tensor of [${dims}] with ${view} does not lie in its data: ${has}.`);
+      throw new FormatError(`${name}: a tensor of [${dims}] with ${view} lies outside its data: ${has}.`);
     }
   }
 
-  /** Elements of the storage from the first to behind the last, which reading goes over. */
+  /** The number of storage elements from the first to the last one of the view, inclusive. */
   get span(): number {
     if (elements(this.dims) === 0) return 0;
     return this.dims.reduce((last, dim, axis) => last + (dim - 1) * this.#strides[axis]!, 1);
@@ -97,12 +97,12 @@ export class TensorView implements StoredTensor {
     return whole;
   }
 
-  /** Slices of the slowest axis lie one after the other, so that the storage need not be in memory whole. */
+  /** Slices along the slowest axis follow each other, so the storage is read piece by piece. */
   #gather(target: Tensor, subject: string): void {
     const slowest = this.#slowestAxis();
     const [count, stride] = [this.dims[slowest]!, this.#strides[slowest]!];
     const inSlice = this.span - (count - 1) * stride;
-    const overlap = inSlice > 2 * stride; // slices would be read many times over
+    const overlap = inSlice > 2 * stride; // elements would be read many times
     const each = overlap ? count : Math.min(count, Math.max(1, Math.floor(pieceLength / stride)));
     const source = tensor(this.dtype, [inSlice + (each - 1) * stride]);
     for (let begin = 0; begin < count; begin += each) {
@@ -114,13 +114,13 @@ export class TensorView implements StoredTensor {
     }
   }
 
-  /** That of the largest stride, but for axes of 1, whose stride says nothing. */
+  /** The axis with the largest stride. The stride of an axis of size 1 is meaningless. */
   #slowestAxis(): number {
     const strides = this.#strides.map((stride, axis) => (this.dims[axis] === 1 ? -1 : stride));
     return strides.indexOf(Math.max(...strides));
   }
 
-  /** Puts slices of an axis, `source`, in their places in the whole, which is row-major. */
+  /** Copies `source`, slices along one axis, to their places in the row-major target. */
   #scatter(source: Tensor, target: Tensor, { axis: sliced, begin, size }: Slices): void {
     const sizes = this.dims.map((dim, axis) => (axis === sliced ? size : dim));
     const steps = this.dims.map((_, axis) => elements(this.dims.slice(axis + 1)));
@@ -155,7 +155,7 @@ const storageTypes: ReadonlyMap<string, DType> = new Map([
   ['torch.storage.UntypedStorage', 'uint8'],
 ]);
 
-/** Values that stand around weights and mean nothing to them. They can be made, and hold nothing. */
+/** Names that occur in checkpoints but have nothing to do with weights. Calling them makes an empty object. */
 const inertNames: ReadonlySet<string> = new Set([
   'argparse.Namespace',
   'numpy.dtype',
@@ -169,10 +169,10 @@ const inertNames: ReadonlySet<string> = new Set([
 ]);
 const dtypeNames = /^torch\.(float(16|32|64)|bfloat16|u?int8|int(16|32|64)|bool|half|float|double|long)$/;
 
-/** Finds the storage that a pickle refers to: the fields of its persistent id. */
+/** Finds the storage that a pickle refers to, by the fields of its persistent id. */
 export type FindStorage = (key: string, dtype: DType, length: number, view: unknown) => Storage;
 
-/** What a pickle of PyTorch's may name. `name` is what messages call the file. */
+/** The names that a PyTorch pickle may refer to. `name` identifies the file in messages. */
 export function torchNames(name: string, find: FindStorage): PickleNames {
   const functions = new Map<string, (args: readonly unknown[]) => unknown>([
     ['builtins.set', toSet],
@@ -197,7 +197,7 @@ export function torchNames(name: string, find: FindStorage): PickleNames {
       const [kind, type, key, , length, part] = id instanceof Tuple ? id.items : [];
       const dtype = type instanceof Named ? storageTypes.get(type.name) : undefined;
       if (kind !== 'storage' || !dtype || typeof key !== 'string' || !isSize(length)) {
-        throw new FormatError(`${name}: its pickle refers to data in a way that PyTorch does not write.`);
+        throw new FormatError(`${name}: its pickle refers to data in a way that PyTorch never does.`);
       }
       return find(key, dtype, length, part);
     },
@@ -213,26 +213,30 @@ const axesLimit = 64;
 function view(args: readonly unknown[], name: string): TensorView {
   const [storage, offset, dims, strides] = args;
   if (!(storage instanceof Storage) || !isSize(offset) || !(dims instanceof Tuple) || !(strides instanceof Tuple)) {
-    throw new FormatError(`${name}: its pickle makes a tensor of something else than storage, offset, sizes, strides.`);
+    throw new FormatError(
+      `${name}: its pickle builds a tensor from something other than a storage, offset, sizes and strides.`,
+    );
   }
   const [sizes, steps] = [dims.items, strides.items];
   if (!isSizes(sizes) || !isSizes(steps) || sizes.length !== steps.length || sizes.length > axesLimit) {
-    throw new FormatError(`${name}: its pickle has a tensor whose sizes and strides are not as many whole numbers.`);
+    throw new FormatError(
+      `${name}: its pickle has a tensor whose sizes and strides are not equally many non-negative integers.`,
+    );
   }
   return new TensorView(storage, offset, sizes, steps, name);
 }
 
-/** Protocols 2 and 3 have no instructions for sets. */
+/** Protocols 2 and 3 build sets by a call, as they lack an instruction for it. */
 const toSet = ([items]: readonly unknown[]): Set<unknown> => new Set(Array.isArray(items) ? items : []);
 
-/** Entries may come as a list of pairs, as Python 2 wrote them. */
+/** Python 2 wrote the entries as a list of pairs. */
 function orderedDict([entries]: readonly unknown[], name: string): Map<unknown, unknown> {
   const map = new Map<unknown, unknown>();
   if (entries === undefined) return map;
   for (const entry of Array.isArray(entries) ? entries : [undefined]) {
     const pair: unknown = entry instanceof Tuple ? entry.items : entry;
     if (!Array.isArray(pair) || pair.length !== 2) {
-      throw new FormatError(`${name}: its pickle makes a dict of what are no pairs.`);
+      throw new FormatError(`${name}: its pickle builds a dict from something other than pairs.`);
     }
     map.set(pair[0], pair[1]);
   }

@@ -1,7 +1,7 @@
 /**
- * The container that PyTorch writes since 1.6: a zip archive of stored entries in one folder. `data.pkl` is the object,
- * `data/<key>` the bytes of each storage, `byteorder` says how numbers lie. Also a zip archive around one file of
- * weights (`.pth.zip`), whose contents are read as if they were the file.
+ * The container that PyTorch has written since version 1.6: a zip archive of uncompressed entries in one folder.
+ * `data.pkl` is the object, `data/<key>` the bytes of each storage, `byteorder` the byte order. A zip archive that
+ * wraps one weights file (`.pth.zip`) is also accepted and read as if it were that file.
  */
 import { FormatError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
@@ -13,15 +13,15 @@ import { openZip, type ZipEntry } from './zip.ts';
 const pickleName = /^(?:[^/]+\/)?data\.pkl$/;
 const weightsName = /\.(pth|pt|bin|safetensors|t7|tar|pkl)$/i;
 
-/** An object of PyTorch's and the size of its entries unpacked, or the one file in a plain archive. */
+/** A PyTorch object and the unpacked size of its entries, or the one file in a plain archive. */
 export type Unzipped =
   | { readonly object: unknown; readonly size: number; readonly inMemory: number }
   | { readonly inner: Source; readonly innerName: string; readonly inMemory: number };
 
 /**
- * What a zip archive holds.
+ * Reads a zip archive with weights.
  *
- * @throws FormatError when it is no sound archive, or not of weights.
+ * @throws FormatError if the archive is damaged, or does not hold weights.
  */
 export async function readTorchZip(source: Source, name: string): Promise<Unzipped> {
   const archive = await openZip(source, name);
@@ -29,7 +29,7 @@ export async function readTorchZip(source: Source, name: string): Promise<Unzipp
   if (pickle === undefined) {
     const only = onlyFile(archive.names, name);
     const { source: inner, inMemory } = (await archive.open([only])).get(only)!;
-    return { inner, innerName: `${name}, in it ${only}`, inMemory };
+    return { inner, innerName: `${name}, entry ${only}`, inMemory };
   }
   const prefix = pickle.slice(0, -'data.pkl'.length);
   const parts = [pickle, `${prefix}byteorder`];
@@ -42,22 +42,24 @@ export async function readTorchZip(source: Source, name: string): Promise<Unzipp
 }
 
 /**
- * The file of weights in a plain zip archive, as `readStateDict` takes it.
+ * The weights file in a plain zip archive, the same one that `readStateDict` would read.
  *
- * @throws FormatError when it is no sound archive, or does not hold one such file.
+ * @throws FormatError if the archive is damaged, or does not hold exactly one weights file.
  */
 export async function weightsInZip(source: Source, name: string): Promise<Source> {
   const found = await readTorchZip(source, name);
   if ('inner' in found) return found.inner;
-  throw new FormatError(`${name} is a file of PyTorch's itself; expected a zip archive around one.`);
+  throw new FormatError(`${name} is itself a PyTorch file, but expected a zip archive that wraps one.`);
 }
 
-/** The one file of weights in a plain archive. */
+/** The only weights file in a plain archive. */
 function onlyFile(names: readonly string[], name: string): string {
   const found = names.filter((entry) => weightsName.test(entry) && !entry.startsWith('__MACOSX/'));
   if (found.length === 1) return found[0]!;
-  const has = found.length === 0 ? 'no file of weights' : `${found.length} files of weights`;
-  throw new FormatError(`${name} is a zip archive with ${has}, expected one; unpack it and open the one you mean.`);
+  const has = found.length === 0 ? 'no weights file' : `${found.length} weights files`;
+  throw new FormatError(
+    `${name} is a zip archive with ${has}, but expected one. Unpack it and open the file you want.`,
+  );
 }
 
 const textLimit = 1 << 26;
@@ -66,7 +68,7 @@ function readObject(entries: ReadonlyMap<string, ZipEntry>, prefix: string, name
   checkByteOrder(entries.get(`${prefix}byteorder`), name);
   const pickle = entries.get(`${prefix}data.pkl`)!;
   if (pickle.source.size > textLimit) {
-    throw new FormatError(`${name}: its pickle has ${pickle.source.size} bytes, and at most ${textLimit} are read.`);
+    throw new FormatError(`${name}: its pickle has ${pickle.source.size} bytes, but the limit is ${textLimit}.`);
   }
   checkPickle(pickle, name);
   const storages = new Map<string, Storage>();
@@ -77,7 +79,9 @@ function readObject(entries: ReadonlyMap<string, ZipEntry>, prefix: string, name
     const entry = entries.get(`${prefix}data/${key}`);
     if (!entry || entry.source.size < storage.byteLength) {
       const found = entry ? `${entry.source.size} bytes` : 'nothing';
-      throw new FormatError(`${name} is damaged: storage "${key}" needs ${storage.byteLength} bytes, found ${found}.`);
+      throw new FormatError(
+        `${name} is damaged: storage "${key}" needs ${storage.byteLength} bytes, but found ${found}.`,
+      );
     }
     storage.place = entry.source;
     storage.checksum = entry.checksum;
@@ -92,7 +96,7 @@ function checkPickle({ source, checksum }: ZipEntry, name: string): void {
   const bytes = new Uint8Array(source.size);
   fillWhole(source, bytes, 0, name);
   if (crc32(bytes) !== checksum) {
-    throw new FormatError(`${name}: its data.pkl does not fit its checksum. The file is damaged; fetch it again.`);
+    throw new FormatError(`${name}: its data.pkl does not match its checksum. The file is damaged; download it again.`);
   }
 }
 
@@ -102,5 +106,7 @@ function checkByteOrder(entry: ZipEntry | undefined, name: string): void {
   fillWhole(entry.source, bytes, 0, name);
   const order = new TextDecoder().decode(bytes);
   if (order === 'little') return;
-  throw new FormatError(`${name} has byte order ${JSON.stringify(order)}, and only "little" is read; save it anew.`);
+  throw new FormatError(
+    `${name} has byte order ${JSON.stringify(order)}, but expected "little". Save it on a little-endian machine.`,
+  );
 }

@@ -1,12 +1,12 @@
 /**
- * Networks of Torch7 (`.t7`, binary, little-endian, 64-bit longs), the format of the authors' own models. An object is
- * a type (int32) and its contents: 0 nil, 1 number (float64), 2 string (int32 length, bytes), 3 table, 4 object of a
- * class, 5 boolean (int32), 6 to 8 function. Tables, objects and functions begin with an index (int32), by which later
- * ones refer back. A table is a count (int32) and as many keys and values. An object is a version ("V 1"), the name of
- * its class, and what the class writes: a tensor its sizes, strides, offset from 1 and storage; a storage its elements;
- * a module of nn or cudnn one table. Functions are passed over.
+ * Torch7 networks (`.t7`, binary, little-endian, 64-bit longs), the format of the authors' own models. A value is a
+ * type (int32) and its contents: 0 nil, 1 number (float64), 2 string (int32 length, bytes), 3 table, 4 object, 5
+ * boolean (int32), 6 to 8 function. Tables, objects and functions begin with an index (int32) that later values refer
+ * back to. A table is a count (int32) followed by that many keys and values. An object is a version ("V 1"), a class
+ * name, and whatever the class writes: a tensor its sizes, strides, 1-based offset and storage; a storage its elements;
+ * an nn or cudnn module one table. Functions are skipped.
  *
- * Tensors are named by where their module stands in its parents, counted from 1: `8.1.1.2.weight`.
+ * Tensors are named by the 1-based positions of their module and its parents: `8.1.1.2.weight`.
  */
 import { FormatError } from '../errors.ts';
 import type { DType } from '../tensor.ts';
@@ -33,34 +33,38 @@ const elementTypes: ReadonlyMap<string, DType> = new Map([
   ['CudaChar', 'int8'],
   ['CudaByte', 'uint8'],
 ]);
-/** What a module keeps between batches, in the order in which it is listed. */
+/** The state of a module, in the order in which it is listed. */
 const weightFields = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 
 const depthLimit = 300;
-/** Ten times what a network of 101 layers takes. */
+/** Ten times what a 101-layer network takes. */
 const objectLimit = 250_000;
 const tableLimit = 50_000;
 const textLimit = 1 << 16;
 const allTextLimit = 1 << 22;
 const axesLimit = 64;
 
-/** A module, or any table: its fields by name, its children by number. */
+/** A module or any other table: fields by name, children by number. */
 type Table = ReadonlyMap<unknown, unknown>;
 
 /**
  * The weights of a Torch7 network, in the order of its modules.
  *
- * @throws FormatError when the file is not sound, or holds no network.
+ * @throws FormatError if the file is damaged, or does not hold a network.
  */
 export function readTorch7(source: Source, name: string): StateDict {
   const root = new Torch7Reader(source, name).object(0);
   const tensors = new Map<string, TensorView>();
   collect(root, '', 0, { tensors, seen: new Set(), name });
   if (tensors.size === 0) {
-    throw new FormatError(`${name} is a Torch7 file, but has no network: no table "modules" with weights in it.`);
+    throw new FormatError(`${name} is a Torch7 file without a network: expected a table "modules" with weights in it.`);
   }
   checkTotal(tensors, source.size, name);
-  return { tensors, metadata: new Map(), notes: ['Torch7: names are the places of modules, counted from 1.'] };
+  return {
+    tensors,
+    metadata: new Map(),
+    notes: ['Torch7: tensors are named by the positions of their modules, counted from 1.'],
+  };
 }
 
 interface Collection {
@@ -69,11 +73,11 @@ interface Collection {
   readonly name: string;
 }
 
-/** A module, or a table of modules, stands in one place; one that is met again is left out there. */
+/** Collects the tensors of a module and its children. A module that appears again is skipped. */
 function collect(value: unknown, path: string, depth: number, into: Collection): void {
   const { tensors, seen, name } = into;
   if (!(value instanceof Map) || seen.has(value)) return;
-  if (depth > depthLimit) throw new FormatError(`${name} has modules in each other, more than ${depthLimit} deep.`);
+  if (depth > depthLimit) throw new FormatError(`${name} has modules nested more than ${depthLimit} levels deep.`);
   seen.add(value);
   for (const field of weightFields) {
     const found: unknown = value.get(field);
@@ -92,7 +96,7 @@ function collect(value: unknown, path: string, depth: number, into: Collection):
 class Torch7Reader {
   readonly #cursor: Cursor;
   readonly #name: string;
-  /** What each index stands for. */
+  /** Values by index. */
   readonly #known = new Map<number, unknown>();
   #count = 0;
   #textLeft = allTextLimit;
@@ -130,7 +134,9 @@ class Torch7Reader {
   }
 
   #refuse(fault: string): never {
-    throw new FormatError(`${this.#name} ${fault}, before byte ${this.#cursor.position}: it is no sound Torch7 file.`);
+    throw new FormatError(
+      `${this.#name} ${fault}, before byte ${this.#cursor.position}: it is not a valid Torch7 file.`,
+    );
   }
 
   #length(what: string, limit: number): number {
@@ -140,14 +146,14 @@ class Torch7Reader {
   }
 
   #text(): string {
-    const length = this.#length('a text', textLimit);
+    const length = this.#length('a string', textLimit);
     this.#textLeft -= length;
-    if (this.#textLeft < 0) this.#refuse(`has texts of more than ${allTextLimit} bytes`);
+    if (this.#textLeft < 0) this.#refuse(`has more than ${allTextLimit} bytes of strings`);
     const bytes = this.#cursor.bytes(length);
     return new TextDecoder('latin1').decode(bytes);
   }
 
-  /** What the index that follows stands for, read by `read` where it is new. */
+  /** Reads an index and returns the value it refers to, calling `read` if the index is new. */
   #indexed(read: (index: number) => unknown): unknown {
     const index = this.#cursor.int32();
     if (this.#known.has(index)) return this.#known.get(index);
@@ -170,7 +176,7 @@ class Torch7Reader {
     return table;
   }
 
-  /** A function's code and the values that it closes over: read past, never run. */
+  /** Skips a function's code and the values it closes over. */
   #code(depth: number): undefined {
     this.#cursor.skip(this.#length('a function', objectLimit));
     this.object(depth + 1);
@@ -187,7 +193,7 @@ class Torch7Reader {
     return kind === 'Storage' ? this.#storage(index, dtype) : this.#tensor(index, dtype, depth);
   }
 
-  /** An object of any other class is what its table says. */
+  /** Reads an object of any other class as its table of fields. */
   #fields(index: number, depth: number): Table {
     const fields = this.#keep(index, new Map<unknown, unknown>());
     const table = this.object(depth + 1);
@@ -208,7 +214,7 @@ class Torch7Reader {
     const offset = this.#cursor.count64('an offset') - 1;
     const storage = this.object(depth + 1) ?? new Storage(dtype, 0);
     if (!(storage instanceof Storage) || storage.dtype !== dtype) this.#refuse('has a tensor without a storage');
-    const empty = axes === 0; // Torch7 has no scalars: no axes are no elements
+    const empty = axes === 0; // Torch7 has no scalars: zero axes mean zero elements
     const view = empty
       ? new TensorView(storage, 0, [0], [1], this.#name)
       : new TensorView(

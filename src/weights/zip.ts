@@ -1,7 +1,7 @@
 /**
- * The entries of a zip archive as sources. zip.js reads the directory; stored entries are then read where they lie,
- * compressed ones are inflated into memory, all of an archive's together to at most twice its size, so that no small
- * file becomes a large one. Names that would leave a folder, names given twice and places outside the file are refused.
+ * The entries of a zip archive as sources. zip.js reads the directory. Uncompressed entries are then read in place;
+ * compressed ones are inflated into memory, together to at most twice the size of the archive, so a small file cannot
+ * become a large one. Names that lead out of a folder, duplicate names and positions outside the file are refused.
  * Reference: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12
  */
 import type { FileEntry, Reader } from '@zip.js/zip.js/lib/zip-core-reader.js';
@@ -11,22 +11,22 @@ import { bytesSource, fillWhole, partOf, type Source } from './source.ts';
 
 export interface ZipEntry {
   readonly source: Source;
-  /** CRC-32 of the contents where it is known and not yet checked. */
+  /** CRC-32 of the contents, if known and not yet verified. */
   readonly checksum: number | undefined;
-  /** Bytes that it takes in memory, unpacked; 0 where it is read in place. */
+  /** Bytes of memory that the unpacked entry takes; 0 if it is read in place. */
   readonly inMemory: number;
 }
 
 const stored = 0;
 const deflated = 8;
-/** Twice what a ResNeXt of 200 layers has with its averages and an optimizer. */
+/** Twice what a 200-layer ResNeXt has with averaged weights and an optimizer. */
 const entryLimit = 6_000;
-/** Twice what the directory of so many entries of PyTorch's takes. */
+/** Twice what PyTorch's directory of that many entries takes. */
 const directoryLimit = 1 << 21;
-/** What an archive may take in memory: small ones more than twice their size, as their text compresses well. */
+/** Bytes of memory that an archive may take. The constant is for small archives, whose text compresses well. */
 export const unpackedLimit = ({ size }: Source): number => 2 * size + (1 << 16);
 
-/** What the directory says of an entry. */
+/** An entry as the directory describes it. */
 interface DirectoryEntry {
   readonly filename: string;
   readonly rawFilename: Uint8Array;
@@ -38,18 +38,18 @@ interface DirectoryEntry {
   readonly offset: number;
 }
 
-/** An archive whose directory was read. */
+/** An archive whose directory has been read. */
 export interface Archive {
   /** The names of its files. */
   readonly names: readonly string[];
-  /** The files of these names, the compressed ones unpacked. */
+  /** Opens the named files and unpacks compressed ones. */
   open(names: readonly string[]): Promise<Map<string, ZipEntry>>;
 }
 
 /**
- * The archive in a source.
+ * Opens the zip archive in a source.
  *
- * @throws FormatError when it is no sound archive, also from `open`.
+ * @throws FormatError if the archive is damaged; so does `open`.
  */
 export async function openZip(source: Source, name: string): Promise<Archive> {
   const files = await directory(source, name);
@@ -63,11 +63,11 @@ export async function openZip(source: Source, name: string): Promise<Archive> {
   return { names: [...files.keys()], open };
 }
 
-/** A source as zip.js reads a directory from it, which takes no more of a reader than this. */
+/** A source as a zip.js reader: the members here are all it needs to read a directory. */
 function readerOf(source: Source, name: string): Reader<Source> {
   const readUint8Array = async (index: number, length: number) => {
     if (length > directoryLimit) {
-      throw new FormatError(`${name} has a directory of ${length} bytes, and at most ${directoryLimit} are read.`);
+      throw new FormatError(`${name} has a directory of ${length} bytes, but the limit is ${directoryLimit}.`);
     }
     const bytes = new Uint8Array(Math.max(0, Math.min(length, source.size - index)));
     return bytes.subarray(0, source.fill(bytes, index));
@@ -78,7 +78,7 @@ function readerOf(source: Source, name: string): Reader<Source> {
 async function directory(source: Source, name: string): Promise<Map<string, DirectoryEntry>> {
   const { ZipReader } = await import('@zip.js/zip.js/lib/zip-core-reader.js');
   const files = new Map<string, DirectoryEntry>();
-  // names are checked here, with a sentence of our own
+  // checkName below gives a clearer error
   const reader = new ZipReader(readerOf(source, name), { filenameValidation: 'tolerant' });
   await asFormatError(name, async () => {
     for await (const entry of reader.getEntriesGenerator()) {
@@ -91,7 +91,7 @@ async function directory(source: Source, name: string): Promise<Map<string, Dire
   return files;
 }
 
-/** What is needed of an entry; all that zip.js says of it takes 10 kB. */
+/** The needed fields of an entry. The whole zip.js object takes 10 kB. */
 function needed(entry: FileEntry): DirectoryEntry {
   const { filename, encrypted, compressionMethod, compressedSize, uncompressedSize, offset } = entry;
   const [rawFilename, crc32] = [entry.rawFilename.slice(), entry.crc32];
@@ -104,7 +104,7 @@ async function asFormatError<T>(name: string, action: () => Promise<T>): Promise
   } catch (error) {
     if (error instanceof FormatError || error instanceof UsageError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new FormatError(`${name} is no sound zip archive: ${reason}. It may be truncated; fetch it again.`);
+    throw new FormatError(`${name} is not a valid zip archive: ${reason}. It may be truncated; download it again.`);
   }
 }
 
@@ -118,12 +118,13 @@ function checkName(entry: string, name: string): void {
 function checkExpansion(entries: readonly DirectoryEntry[], source: Source, name: string): void {
   const sizeOf = (some: readonly DirectoryEntry[]) => some.reduce((sum, entry) => sum + entry.uncompressedSize, 0);
   const inPlace = sizeOf(entries.filter((entry) => entry.compressionMethod === stored));
-  if (inPlace > source.size) throw new FormatError(`${name} has entries that overlap or end behind it. It is damaged.`);
+  if (inPlace > source.size)
+    throw new FormatError(`${name} has entries that overlap or extend past its end. It is damaged.`);
   const total = sizeOf(entries);
   const limit = unpackedLimit(source);
   if (inPlace < total && total > limit) {
-    const sizes = `${source.size} bytes and unpacks to ${total}`;
-    throw new FormatError(`${name} has ${sizes}, more than weights compress to; at most ${limit} are unpacked.`);
+    const sizes = `has ${source.size} bytes and unpacks to ${total}`;
+    throw new FormatError(`${name} ${sizes}, but weights never compress that well: the limit is ${limit}.`);
   }
 }
 
@@ -132,28 +133,29 @@ async function openEntry(entry: DirectoryEntry, source: Source, name: string): P
   const { compressedSize, uncompressedSize, compressionMethod: method } = entry;
   if (entry.encrypted) throw new FormatError(`${subject} is encrypted. Unpack it with its password first.`);
   if (method !== stored && method !== deflated) {
-    throw new FormatError(`${subject} is compressed by method ${method}; expected deflate (8). Unpack it first.`);
+    throw new FormatError(`${subject} is compressed with method ${method}, but expected deflate (8). Unpack it first.`);
   }
   if (method === stored && compressedSize !== uncompressedSize) {
-    throw new FormatError(`${subject} is stored as it is, yet has two sizes. The file is damaged.`);
+    throw new FormatError(`${subject} is stored uncompressed, but has two different sizes. The file is damaged.`);
   }
   const begin = dataBegin(entry, source, subject);
   if (begin + compressedSize > source.size) {
-    const end = `ends at ${begin + compressedSize}, and the file at ${source.size}`;
+    const end = `ends at ${begin + compressedSize}, but the file ends at ${source.size}`;
     throw new FormatError(`${subject} ${end}. The file is truncated or damaged.`);
   }
-  const checksum = entry.crc32 === 0 ? undefined : entry.crc32; // PyTorch writes 0 where it computes none
+  const checksum = entry.crc32 === 0 ? undefined : entry.crc32; // PyTorch writes 0 if it computes none
   const data = partOf(source, begin, compressedSize);
   if (method === stored) return { source: data, checksum, inMemory: 0 };
   const bytes = await asFormatError(subject, () => inflate(data, uncompressedSize, subject));
-  if (crc32(bytes) !== entry.crc32) throw new FormatError(`${subject} does not fit its checksum. The file is damaged.`);
+  if (crc32(bytes) !== entry.crc32)
+    throw new FormatError(`${subject} does not match its checksum. The file is damaged.`);
   return { source: bytesSource(bytes), checksum: undefined, inMemory: bytes.length };
 }
 
 const localHeaderLength = 30;
 const localSignature = 0x04034b50;
 
-/** Where an entry's data begins: behind its own header, which must agree with the directory. */
+/** The position of an entry's data: after its local header, which must match the directory. */
 function dataBegin(entry: DirectoryEntry, source: Source, subject: string): number {
   const header = new Uint8Array(localHeaderLength + entry.rawFilename.length);
   const filled = source.fill(header, entry.offset);
@@ -170,7 +172,7 @@ function dataBegin(entry: DirectoryEntry, source: Source, subject: string): numb
 
 const chunkLength = 1 << 16;
 
-/** The contents of compressed data, which must have the size that the directory says and was checked with it. */
+/** Inflates compressed data, which must have the size given in the directory. */
 async function inflate(data: Source, size: number, subject: string): Promise<Uint8Array> {
   let position = 0;
   const compressed = new ReadableStream<BufferSource>({
@@ -190,7 +192,7 @@ async function inflate(data: Source, size: number, subject: string): Promise<Uin
     const more = value?.length ?? 0;
     if (end + more > size || (done && end < size)) {
       await reader.cancel();
-      throw new FormatError(`${subject} unpacks to ${done ? 'less' : 'more'} than the ${size} bytes that it claims.`);
+      throw new FormatError(`${subject} unpacks to ${done ? 'less' : 'more'} than the ${size} bytes that it declares.`);
     }
     if (done) return bytes;
     bytes.set(value, end);

@@ -198,7 +198,7 @@ describe('outputDims', () => {
       /images of different sizes; add a crop at the end/,
     );
     refusal([{ kind: 'center-crop', size: 0 }, last]).toThrow(
-      'transforms[0].size (center-crop) is 0, but expected a whole number from 1.',
+      'transforms[0].size (center-crop) is 0, but expected a whole number of at least 1.',
     );
     refusal([sized, { kind: 'flip', probability: 2 }, last]).toThrow('transforms[1].probability (flip) is 2');
     refusal([{ kind: 'pad-and-crop', size: 4, padding: -1 }, last]).toThrow(/padding \(pad-and-crop\) is -1/);
@@ -209,7 +209,7 @@ describe('outputDims', () => {
       /ratio \(random-resized-crop\) is \[0,1\]/,
     );
     refusal([sized, { ...last, std: [1, 0, 1] }]).toThrow(
-      /std \(normalize\) is \[1,0,1\], but expected positive numbers/,
+      /std \(normalize\) is \[1,0,1\], but expected a non-empty list of numbers above 0/,
     );
     refusal([sized, { ...last, std: [1] }]).toThrow(/std has 1 values, but mean has 3/);
     refusal([last, sized, last]).toThrow(/transforms\[1\] \(center-crop\) stands after "normalize"/);

@@ -1,6 +1,7 @@
 /** Steps on normalized values, after `normalize`. */
-import { probability, range } from './checks.ts';
+
 import { between, logBetween, roundToEven } from './draw.ts';
+import { probability, range } from './fields.ts';
 import { type Planes, tensorStep } from './row.ts';
 
 export const erasing = {
@@ -10,7 +11,7 @@ export const erasing = {
    * Reference: Zhong et al., "Random Erasing Data Augmentation" (2017), algorithm 1.
    */
   'random-erasing': tensorStep({
-    options: { probability, scale: range, ratio: range },
+    options: { probability, scale: range('share of the area'), ratio: range('height / width') },
     deterministic: false,
     apply: (planes, step, random) => {
       if (random.float() >= step.probability) return;

@@ -5,11 +5,12 @@
 
 import type { Image } from '#platform/images';
 import { FormatError } from '../../errors.ts';
+import { whole } from '../../options.ts';
 import { crop, mirror, type Region } from '../pixels.ts';
 import type { Random } from '../random.ts';
-import { type Interpolation, interpolations, resize } from '../resize.ts';
-import { oneOf, probability, range, wholeFrom } from './checks.ts';
+import { type Interpolation, resize } from '../resize.ts';
 import { between, logBetween, roundToEven } from './draw.ts';
+import { interpolation, probability, range, size } from './fields.ts';
 import { imageStep, type Size } from './row.ts';
 
 const toSquare = (before: Size, { size }: { readonly size: number }): Size => ({ ...before, size });
@@ -17,7 +18,7 @@ const toSquare = (before: Size, { size }: { readonly size: number }): Size => ({
 export const geometry = {
   /** Brings the shorter side to `size`; the longer one follows, rounded down. */
   resize: imageStep({
-    options: { size: wholeFrom(1), interpolation: oneOf(interpolations) },
+    options: { size: whole({ from: 1, doc: 'length of the shorter side' }), interpolation },
     deterministic: true,
     sizeAfter: (before) => ({ ...before, size: undefined }),
     apply: (image, { size, interpolation }) => resizeShorterSide(image, size, interpolation),
@@ -25,7 +26,7 @@ export const geometry = {
 
   /** The `size` × `size` pixels in the middle, with zeros around a smaller image. */
   'center-crop': imageStep({
-    options: { size: wholeFrom(1) },
+    options: { size },
     deterministic: true,
     sizeAfter: toSquare,
     apply: (image, { size }) => cropCenter(image, size),
@@ -33,7 +34,7 @@ export const geometry = {
 
   /** A crop of random area (`scale`, a fraction) and aspect (`ratio`, width / height), resized to `size` × `size`. */
   'random-resized-crop': imageStep({
-    options: { size: wholeFrom(1), scale: range, ratio: range, interpolation: oneOf(interpolations) },
+    options: { size, scale: range('share of the area'), ratio: range('width / height'), interpolation },
     deterministic: false,
     sizeAfter: toSquare,
     apply: (image, { size, scale, ratio, interpolation }, random) =>
@@ -42,7 +43,7 @@ export const geometry = {
 
   /** `padding` zeros on each side, then a random window of `size` × `size`. A smaller image is centered. */
   'pad-and-crop': imageStep({
-    options: { size: wholeFrom(1), padding: wholeFrom(0) },
+    options: { size, padding: whole({ from: 0, doc: 'zeros added on each side' }) },
     deterministic: false,
     sizeAfter: toSquare,
     apply: (image, { size, padding }, random) => padAndCrop(image, size, padding, random),

@@ -5,7 +5,7 @@
 
 import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
-import { numbers, positiveNumbers } from './checks.ts';
+import { list, real } from '../../options.ts';
 import type { NormalizeRow } from './row.ts';
 
 export interface Statistics {
@@ -17,7 +17,13 @@ export interface Statistics {
 const normalize: NormalizeRow<Statistics> = {
   from: 'image',
   to: 'tensor',
-  options: { mean: numbers, std: positiveNumbers },
+  options: {
+    mean: list(real({ doc: 'mean of a channel' }), { nonEmpty: true, doc: 'mean per channel' }),
+    std: list(real({ above: 0, doc: 'spread of a channel' }), {
+      nonEmpty: true,
+      doc: 'standard deviation per channel',
+    }),
+  },
   deterministic: true,
   sizeAfter: (before) => before,
   misfit: ({ channels }, { mean, std }) => {

@@ -1,6 +1,6 @@
 /** What follows from transforms before any image is seen: their checks, the size they leave, where they are cut in two. */
 import { UsageError } from '../../errors.ts';
-import type { Check } from './checks.ts';
+import { type Field, refusal } from '../../options.ts';
 import type { Size } from './row.ts';
 import { rowOf, type Transform, type Transforms, transforms } from './table.ts';
 
@@ -62,10 +62,9 @@ function check(step: Transform, i: number, at: 'image' | 'tensor', before: Size)
     );
   }
   const given = new Map<string, unknown>(Object.entries(step));
-  for (const [option, { is, expected }] of Object.entries<Check<unknown>>(row.options)) {
-    if (is(given.get(option))) continue;
-    const got = JSON.stringify(given.get(option));
-    throw new UsageError(`transforms[${i}].${option} (${kind}) is ${got}, but expected ${expected}.`);
+  for (const [option, field] of Object.entries<Field<unknown>>(row.options)) {
+    const refused = refusal(field, given.get(option));
+    if (refused !== undefined) throw new UsageError(`transforms[${i}].${option} (${kind}) ${refused}`);
   }
   const misfit = row.misfit?.(before, step);
   if (misfit !== undefined) throw new UsageError(`transforms[${i}] (${kind}): ${misfit}`);

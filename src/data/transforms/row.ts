@@ -1,5 +1,5 @@
 /**
- * The contract of one kind of transform. A row says which options its steps have and what each may be, whether a step does
+ * The contract of one kind of transform. A row states the options of its steps and the values of each, whether a step does
  * the same to an image every time, which size it leaves, and what it does. The types of steps follow from the rows, so a
  * new augmentation is one entry in the table of its family, such as `geometry.ts`.
  *
@@ -7,8 +7,8 @@
  * float32 in place (what comes after `normalize`).
  */
 import type { Image } from '#platform/images';
+import type { Kind } from '../../options.ts';
 import type { Random } from '../random.ts';
-import type { Check } from './checks.ts';
 
 /** What the image of a sample has become after some steps. */
 export interface Size {
@@ -29,7 +29,7 @@ export interface Planes {
 
 /** `T` is the type of a step's options. */
 interface Common<T> {
-  readonly options: { readonly [O in keyof T]: Check<T[O]> };
+  readonly options: { readonly [O in keyof T]: Kind<T[O]> };
   /** Whether a step does the same to an image every time. Then it never asks for a random number. */
   readonly deterministic: boolean;
   sizeAfter(before: Size, step: NoInfer<T>): Size;
@@ -60,7 +60,7 @@ export interface TensorRow<T> extends Common<T> {
 
 export type Row<T> = ImageRow<T> | NormalizeRow<T> | TensorRow<T>;
 
-/** A row of a step from bytes to bytes; the options' types come from their checks. */
+/** A row of a step from bytes to bytes; the types of its options follow from their entries. */
 export const imageStep = <T>(row: Omit<ImageRow<T>, 'from' | 'to'>): ImageRow<T> => ({
   from: 'image',
   to: 'image',

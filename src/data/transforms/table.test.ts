@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
+import type { Kind } from '../../options.ts';
 import { type Random, sampleRandom } from '../random.ts';
 import { interpolations } from '../resize.ts';
 import { applyTransforms } from './apply.ts';
-import type { Check } from './checks.ts';
 import { outputDims, sizeAfter, splitTransforms } from './plan.ts';
 import type { Planes, Size } from './row.ts';
 import { rowOf, type Transform, type TransformKind, type Transforms, transforms } from './table.ts';
@@ -108,8 +108,8 @@ describe.each(kinds)('%s', (kind) => {
     repeat(kind, (step) => {
       expect(JSON.parse(JSON.stringify(step))).toEqual(step);
       expect(Object.keys(step).sort()).toEqual(['kind', ...Object.keys(rowOf(step).options)].sort());
-      for (const [option, { is }] of Object.entries<Check<unknown>>(rowOf(step).options)) {
-        expect(is(Object.entries(step).find(([name]) => name === option)?.[1]), option).toBe(true);
+      for (const [option, { accepts }] of Object.entries<Kind<unknown>>(rowOf(step).options)) {
+        expect(accepts(Object.entries(step).find(([name]) => name === option)?.[1]), option).toBe(true);
       }
     });
   });
@@ -119,7 +119,7 @@ describe.each(kinds)('%s', (kind) => {
     for (const wrong of [undefined, null, Number.NaN, -1, 'wrong', {}, []]) {
       const steps = placed({ ...step, [option]: wrong } as Transform);
       expect(() => outputDims(steps)).toThrow(UsageError);
-      const named = `transforms[${steps.findIndex((each) => each.kind === kind)}].${option} (${kind}) is `;
+      const named = `transforms[${steps.findIndex((each) => each.kind === kind)}].${option} (${kind}) is ${wrong === undefined ? 'missing' : ''}`;
       expect(() => outputDims(steps)).toThrow(named);
     }
   });

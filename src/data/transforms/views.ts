@@ -1,7 +1,8 @@
 /** Steps that make several images of one, for a model that averages its logits over them. */
 import type { Image } from '#platform/images';
+import { oneOf } from '../../options.ts';
 import { crop, mirror } from '../pixels.ts';
-import { oneOf, wholeFrom } from './checks.ts';
+import { size } from './fields.ts';
 import { cropCenter } from './geometry.ts';
 import { imageStep } from './row.ts';
 
@@ -34,7 +35,7 @@ export const views = {
    * the top left, top right, bottom left and bottom right corner and the middle, then the same five of the mirrored image.
    */
   'multi-crop': imageStep({
-    options: { views: oneOf(multiCropViews), size: wholeFrom(1) },
+    options: { views: oneOf(multiCropViews, { doc: 'which crops' }), size },
     deterministic: true,
     sizeAfter: (before, { views, size }) => ({ ...before, size, views: before.views * multiCrops[views].count }),
     apply: (image, { views, size }) => multiCrops[views].crops(image, size),

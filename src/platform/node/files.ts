@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { FormatError } from '../../errors.ts';
 import { firstLine, unreadable } from '../image-errors.ts';
 
+export const isFile = (source: string): boolean => !/^(https?:\/\/|data:|blob:)/i.test(source);
+
 /** Blocks: for small files that is quicker than four trips through libuv's threads, which decode meanwhile. */
 export function readImageFile(path: string, name = path): Uint8Array {
   const local = /^file:/i.test(path) ? pathOf(path) : path;

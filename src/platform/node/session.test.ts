@@ -102,3 +102,7 @@ test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', as
     `threads is ${threads}, but expected a whole number of at least 1.`,
   );
 });
+
+test.each([[['nonsense', 'cpu']], [[]]])('providers %j are refused', async (providers) => {
+  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/; choose from cpu, /);
+});

@@ -57,6 +57,8 @@ export async function thumbnail(bytes: Uint8Array, side: number): Promise<string
   return `data:image/jpeg;base64,${btoa(Array.from(jpeg, (byte) => String.fromCharCode(byte)).join(''))}`;
 }
 
+export const isFile = (): boolean => false;
+
 export function readImageFile(path: string): Uint8Array {
   throw new UsageError(`A page cannot read the path "${path}"; give a URL, a File, a Blob or bytes.`);
 }
