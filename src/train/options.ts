@@ -56,8 +56,8 @@ export const recipe = {
   }),
   freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
     default: [],
-    flag: '--freeze <parts>',
-    doc: 'parts to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
+    flag: '--freeze <groups>',
+    doc: 'parameter groups to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
   }),
   linearProbe: flag({
     default: false,
