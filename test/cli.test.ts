@@ -383,7 +383,7 @@ describe('a trained model', () => {
     expect(await classify(copy)).toEqual(expected);
   });
 
-  it.each(['A', 'B', 'C'])('says the same as ONNX in form %s', async (form) => {
+  it.each(['A', 'B', 'C'])('classifies the same as ONNX in form %s', async (form) => {
     const file = join(dir, `${form}.onnx`);
     expect(await json('export', trained, '-o', file, '--form', form)).toMatchObject({ file, form });
     for (const [i, { predictions }] of (await classify(file)).entries()) {
