@@ -222,7 +222,7 @@ type Values = Readonly<Record<string, unknown>>;
 const hasDefault = (field: Field<unknown>): boolean => field.default !== undefined || field.defaultOf !== undefined;
 
 /** What is given of a table's options, and the defaults of the rest. */
-export function withDefaults(table: Table, given: object): Values {
+function withDefaults(table: Table, given: object): Values {
   const values: Record<string, unknown> = { ...given };
   for (const [name, field] of Object.entries(table)) {
     if (values[name] === undefined && hasDefault(field)) values[name] = field.default ?? field.defaultOf?.(values);
@@ -245,7 +245,9 @@ export function resolve<T extends Table>(table: T, given: object): OptionsOf<T> 
 
 /** The options that belong to a table. */
 export const pick = (table: Table, options: object): Values =>
-  Object.fromEntries(Object.entries(options).filter(([name, value]) => name in table && value !== undefined));
+  Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined),
+  );
 
 /** Whether an option is as if nobody had given it. */
 export const isDefault = ({ default: standard }: Field<unknown>, value: unknown): boolean =>

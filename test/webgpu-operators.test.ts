@@ -10,7 +10,7 @@ import { lowerStandard } from '../src/lower/standard.ts';
 import { forms } from '../src/model/config.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { lossNames } from '../src/step/losses.ts';
-import { defaultOptimizer, optimizerNames } from '../src/step/optimizers.ts';
+import { optimizerNames, optimizerOf } from '../src/step/optimizers.ts';
 import { trainingStep } from '../src/step/step.ts';
 import { tensor } from '../src/tensor.ts';
 import { relativeError, seeded } from './tensors.ts';
@@ -33,9 +33,9 @@ const models = {
 
 test.each(Object.keys(models) as (keyof typeof models)[])('%s', (name) => {
   const used = forms.flatMap((form) =>
-    optimizerNames.flatMap((optimizer) =>
+    optimizerNames.flatMap((optimizerName) =>
       lossNames.flatMap((loss) => {
-        const options = { batch: 2, loss, optimizer: defaultOptimizer(optimizer), decayOf: () => 0.1, average: 0.9 };
+        const options = { batch: 2, loss, optimizer: optimizerOf(optimizerName), decayOf: () => 0.1, average: 0.9 };
         const { graph } = trainingStep(resnext({ ...models[name], form }).graph, options);
         const { nodes } = lowerStandard(graph, { poolIndices: false });
         return [...nodes].map(

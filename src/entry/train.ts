@@ -6,11 +6,11 @@
 
 export { type Loss, lossNames } from '../step/losses.ts';
 export {
-  defaultOptimizer,
   type Optimizer,
   type OptimizerName,
   type OptimizerSettings,
   optimizerNames,
+  optimizerOf,
 } from '../step/optimizers.ts';
 export type { Schedule } from '../step/schedule.ts';
 export type { StateSpec } from '../step/state.ts';

@@ -11,7 +11,7 @@ import { lowerStandard } from '../lower/standard.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { type Tensor, tensor } from '../tensor.ts';
-import { defaultOptimizer, optimizerNames } from './optimizers.ts';
+import { optimizerNames, optimizerOf } from './optimizers.ts';
 import { weightsOfGroups } from './parameter-groups.ts';
 import { trainingStep } from './step.ts';
 
@@ -91,8 +91,14 @@ async function disagreement(lower: (graph: Graph) => Graph): Promise<string | un
   const frozen = weightsOfGroups(weights, ['layer2']); // its convolutions have constant weights, biases, ReLU and sums
   const steps = optimizerNames.map((name) => {
     const decayOf = (_: string, isVector: boolean) => (isVector ? 0 : 0.1);
-    const optimizer = defaultOptimizer(name);
-    return trainingStep(model.graph, { batch: 2, optimizer, decayOf, frozen, average: 0.9, split: true });
+    return trainingStep(model.graph, {
+      batch: 2,
+      optimizer: optimizerOf(name),
+      decayOf,
+      frozen,
+      average: 0.9,
+      split: true,
+    });
   });
   const pixels = tensor('float32', [2, 3, 32, 32]);
   pixels.data.forEach((_, i) => {

@@ -4,18 +4,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
-
-export interface OptimizerSettings {
-  readonly sgd: { readonly momentum: number; readonly nesterov: boolean };
-  readonly adamw: { readonly beta1: number; readonly beta2: number; readonly epsilon: number };
-}
-
-export type OptimizerName = keyof OptimizerSettings;
-
-/** An optimizer with its settings, as plain data: `{ name: 'sgd', momentum: 0.9, nesterov: true }`. */
-export type Optimizer = {
-  readonly [O in OptimizerName]: { readonly name: O } & OptimizerSettings[O];
-}[OptimizerName];
+import { flag, type OptionsOf, pick, real, resolve, type Table } from '../options.ts';
 
 /** What an update reads. All vectors are flat, [n]. */
 export interface UpdateSite {
@@ -31,28 +20,67 @@ export interface UpdateSite {
   readonly decay: number;
 }
 
-interface OptimizerRow<S> {
-  readonly defaults: S;
-  /** Names of the vectors that it keeps for each parameter; they are zero at first. */
+/** `T` is the table of its settings. */
+interface OptimizerRow<T extends Table> {
+  /** Its settings: of `Optimizer` in a program, and as flags of `resnext train`. */
+  readonly settings: T;
+  readonly usual: UsualRates;
+  /** Names of the vectors that it keeps for each parameter, all zero at first. */
   readonly slots: readonly string[];
-  /** The step's inputs beside the learning rate, for the update number t, from 1. */
-  readonly scalars: (settings: S, t: number) => Readonly<Record<string, number>>;
+  /** The inputs of the step beside the learning rate, for update number t, from 1. */
+  scalars(settings: OptionsOf<T>, t: number): Readonly<Record<string, number>>;
   /** The next parameter, then its next slots. */
-  readonly update: (b: Builder, site: UpdateSite, settings: S) => readonly Value[];
+  update(b: Builder, site: UpdateSite, settings: OptionsOf<T>): readonly Value[];
 }
 
-export const optimizers: { readonly [O in OptimizerName]: OptimizerRow<OptimizerSettings[O]> } = {
-  sgd: {
-    defaults: { momentum: 0.9, nesterov: true },
+/** The usual learning rate for the reference batch of a stem, and how it follows the batch; the usual weight decay. */
+interface UsualRates {
+  readonly learningRate: number;
+  readonly scale: 'linear' | 'square root';
+  readonly weightDecay: number;
+  /** Of biases and normalization parameters. */
+  readonly normWeightDecay: number;
+}
+
+const row = <T extends Table>(entry: OptimizerRow<T>): OptimizerRow<T> => entry;
+
+const rows = {
+  sgd: row({
+    settings: {
+      momentum: real({ from: 0, below: 1, default: 0.9, flag: '--momentum <m>', doc: 'momentum of sgd' }),
+      nesterov: flag({
+        default: true,
+        flag: '--no-nesterov',
+        doc: 'use plain momentum instead of Nesterov momentum in sgd',
+      }),
+    },
+    usual: { learningRate: 0.1, scale: 'linear', weightDecay: 5e-4, normWeightDecay: 5e-4 },
     slots: ['momentum'],
     scalars: () => ({}),
     update: (b, { name, w, gradient, slots, rate, decay }, { momentum, nesterov }) => {
       const attributes = { momentum, nesterov: nesterov ? 1 : 0, weight_decay: decay };
       return b.node('SgdUpdate', [w, gradient, ...slots, rate], attributes, 2, `${name}.update`).outputs;
     },
-  },
-  adamw: {
-    defaults: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+  }),
+  adamw: row({
+    settings: {
+      beta1: real({
+        from: 0,
+        below: 1,
+        default: 0.9,
+        flag: '--beta1 <b>',
+        doc: 'decay of the mean of the gradients in adamw',
+      }),
+      beta2: real({
+        from: 0,
+        below: 1,
+        default: 0.999,
+        flag: '--beta2 <b>',
+        doc: 'decay of the mean of the squared gradients in adamw',
+      }),
+      epsilon: real({ above: 0, default: 1e-8, flag: '--epsilon <e>', doc: 'number added to the divisor in adamw' }),
+    },
+    usual: { learningRate: 0.001, scale: 'square root', weightDecay: 0.01, normWeightDecay: 0 },
     slots: ['m', 'v'],
     scalars: ({ beta1, beta2 }, t) => ({
       firstCorrection: 1 / (1 - beta1 ** t),
@@ -63,14 +91,38 @@ export const optimizers: { readonly [O in OptimizerName]: OptimizerRow<Optimizer
       const attributes = { beta1, beta2, epsilon, weight_decay: decay };
       return b.node('AdamWUpdate', inputs, attributes, 3, `${name}.update`).outputs;
     },
-  },
+  }),
 };
 
-export const optimizerNames: readonly OptimizerName[] = Object.keys(optimizers) as OptimizerName[];
+export type OptimizerName = keyof typeof rows;
 
-/** An optimizer with the settings that it has where none are given. */
-export const defaultOptimizer = (name: OptimizerName): Optimizer =>
-  ({ name, ...optimizers[name].defaults }) as Optimizer;
+export type OptimizerSettings = { readonly [O in OptimizerName]: OptionsOf<(typeof rows)[O]['settings']> };
+
+/** An optimizer with its settings, as plain data: `{ name: 'sgd', momentum: 0.9, nesterov: true }`. */
+export type Optimizer = {
+  readonly [O in OptimizerName]: { readonly name: O } & OptimizerSettings[O];
+}[OptimizerName];
+
+export const optimizers: { readonly [O in OptimizerName]: OptimizerRow<(typeof rows)[O]['settings']> } = rows;
+
+export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[];
+
+/** The settings of all optimizers as one table of options. */
+export const optimizerSettings = { ...rows.sgd.settings, ...rows.adamw.settings };
+
+/**
+ * An optimizer with its settings; those that are not given have their defaults.
+ *
+ * @param given may hold options of others, which are left out.
+ * @throws OptionError for a setting that cannot be used.
+ * @example optimizerOf('adamw', { beta2: 0.99 }) // { name: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
+ */
+export const optimizerOf = (name: OptimizerName, given: object = {}): Optimizer =>
+  ({ name, ...resolve(optimizers[name].settings, pick(optimizers[name].settings, given)) }) as Optimizer;
+
+/** What a learning rate is multiplied by when the batch becomes so many times as large. */
+export const rateScale = (name: OptimizerName, ratio: number): number =>
+  optimizers[name].usual.scale === 'linear' ? ratio : Math.sqrt(ratio);
 
 /** A row of the table with its settings filled in. */
 export interface BoundOptimizer {
@@ -80,12 +132,12 @@ export interface BoundOptimizer {
 }
 
 export function bindOptimizer<O extends OptimizerName>(
-  optimizer: { readonly name: O } & OptimizerSettings[O],
+  settings: { readonly name: O } & OptimizerSettings[O],
 ): BoundOptimizer {
-  const { slots, scalars, update }: OptimizerRow<OptimizerSettings[O]> = optimizers[optimizer.name];
+  const { slots, scalars, update }: OptimizerRow<(typeof rows)[O]['settings']> = optimizers[settings.name];
   return {
     slots,
-    scalars: (t) => scalars(optimizer, t),
-    update: (b, site) => update(b, site, optimizer),
+    scalars: (t) => scalars(settings, t),
+    update: (b, site) => update(b, site, settings),
   };
 }

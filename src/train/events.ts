@@ -1,11 +1,11 @@
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
 
-/** What a training run tells as it goes, for a progress bar, a log or a chart. Percentages are 0 to 100. */
+/** The events of a training run, for a progress bar, a log or a chart. Percentages are 0 to 100. */
 export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
 
 export interface TrainHooks {
-  /** Told how far the download of the model to start from is. */
+  /** Called as the pretrained model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
   readonly onEvent?: (event: TrainEvent) => void;
   /** When it aborts, the run ends after the step it is in and leaves a checkpoint. */
@@ -17,13 +17,13 @@ export interface StartEvent {
   readonly variant: string;
   readonly parameters: number;
   readonly macs: number;
-  /** The model that training started from, its parts that stay as they are, and how many parameters are trained. */
+  /** The pretrained model, the frozen parameter groups, and how many parameters are trained. */
   readonly from?: string;
   readonly frozen: readonly string[];
   readonly trained: number;
-  /** Whether the classifier was replaced by an initial one; told at the start of a run from a model. */
+  /** Whether the classifier was replaced by an initial one; only at the start of a run from a pretrained model. */
   readonly newHead?: boolean;
-  /** Sentences on how weights of others were taken, unless published ones; told at the start of a run from them. */
+  /** Sentences on how external weights were imported, unless they are published ones; only at the start of a run. */
   readonly notes?: readonly string[];
   /** Whether the classifier is trained on features that are computed once. */
   readonly linearProbe: boolean;
@@ -38,15 +38,15 @@ export interface StartEvent {
   /** Where a resumed run goes on; 0 for a new one. */
   readonly epoch: number;
   readonly step: number;
-  /** How the step is lowered, and why not to the CPU's own layout where that was not to be had. */
+  /** How the step is lowered, and why not to the CPU's own layout where that does not work. */
   readonly lowering: Lowering;
   readonly loweringReason?: string;
 }
 
-/** How far the features of a linear probe are computed. */
+/** Progress of computing the features of a linear probe. */
 export interface FeaturesEvent {
   readonly event: 'features';
-  /** Images, of those to train and to validate on. */
+  /** Images, out of those to train and to validate on. */
   readonly done: number;
   readonly total: number;
   readonly imagesPerSecond: number;
@@ -68,7 +68,7 @@ export interface StepEvent {
   readonly secondsLeft: number;
 }
 
-/** An image that cannot be read and is left out. */
+/** An image that cannot be read and is skipped. */
 export interface CorruptEvent {
   readonly event: 'corrupt';
   readonly path: string;
@@ -84,11 +84,11 @@ export interface EpochEvent {
   readonly top1: number;
   /** On the validation images; absent where there are none. */
   readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
-  /** Where the schedule stands at the epoch's end. */
+  /** The schedule's learning rate at the end of the epoch. */
   readonly learningRate: number;
   readonly seconds: number;
   readonly corrupt: number;
-  /** Whether this epoch's model is the best so far, and so is the saved one. */
+  /** Whether this epoch's model is the best so far and was saved. */
   readonly best: boolean;
 }
 

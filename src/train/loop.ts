@@ -7,7 +7,7 @@ import type { Weights } from '../model/weights.ts';
 import { saveModel } from '../saved/files.ts';
 import { learningRateAt } from '../step/schedule.ts';
 import type { Trainer } from '../step/trainer.ts';
-import type { EpochEvent, TrainHooks } from './events.ts';
+import type { EpochEvent, StepEvent, TrainHooks } from './events.ts';
 import { Meter } from './meter.ts';
 import type { TrainOptions } from './options.ts';
 import { afterEpoch, afterStep, meansOf, type Progress } from './progress.ts';
@@ -36,11 +36,10 @@ export interface Run {
 export async function runEpochs(run: Run): Promise<TrainResult> {
   const { options, start, folder, data, trainer, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
-  const { epochs, batch: batchSize, checkpointEvery, strict } = options;
-  const { stepsPerEpoch } = data;
+  const { epochs, checkpointEvery, strict } = options;
   const meter = new Meter();
   let { progress } = start;
-  const learningRate = () => learningRateAt(options, progress.epoch + progress.step / stepsPerEpoch);
+  const learningRate = () => learningRateAt(options, progress.epoch + progress.step / data.stepsPerEpoch);
   const save = (name: 'last' | 'best') => folder.saveCheckpoint(name, checkpointOf(run, progress));
   const onCorrupt = (path: string, message: string) => {
     if (strict) return; // the error that ends the run names the image
@@ -61,20 +60,7 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
       checkLoss(loss, progress, options);
       progress = afterStep(progress, loss, trainer.logits, labels);
       meter.step();
-      onEvent({
-        event: 'step',
-        epoch: progress.epoch + 1,
-        epochs,
-        step: progress.step,
-        stepsPerEpoch,
-        ...meansOf(progress),
-        learningRate: rate,
-        imagesPerSecond: meter.imagesPerSecond(batchSize),
-        secondsLeft: meter.secondsFor(
-          (epochs - progress.epoch) * stepsPerEpoch - progress.step,
-          epochs - progress.epoch,
-        ),
-      });
+      onEvent(stepEvent(progress, rate, run, meter));
       if (signal?.aborted || folder.secondsSinceCheckpoint > checkpointEvery) await save('last');
       if (signal?.aborted) break training;
     }
@@ -112,8 +98,27 @@ function checkLoss(loss: number, { steps }: Progress, { learningRate, from }: Tr
 }
 
 /** The weights to validate and to save: their average where one is kept. */
-function weightsToUse({ average, weights }: Trainer): Weights {
-  return average.size > 0 ? average : weights;
+function weightsToUse(trainer: Trainer): Weights {
+  const { average } = trainer;
+  return average.size > 0 ? average : trainer.weights;
+}
+
+function stepEvent(progress: Progress, learningRate: number, { options, data }: Run, meter: Meter): StepEvent {
+  const { epochs, batch } = options;
+  const { epoch, step } = progress;
+  const { stepsPerEpoch } = data;
+  const epochsLeft = epochs - epoch;
+  return {
+    event: 'step',
+    epoch: epoch + 1,
+    epochs,
+    step,
+    stepsPerEpoch,
+    ...meansOf(progress),
+    learningRate,
+    imagesPerSecond: meter.imagesPerSecond(batch),
+    secondsLeft: meter.secondsFor(epochsLeft * stepsPerEpoch - step, epochsLeft),
+  };
 }
 
 function epochEvent(

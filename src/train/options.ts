@@ -26,14 +26,8 @@ import {
   whole,
 } from '../options.ts';
 import { lossNames } from '../step/losses.ts';
-import { type Optimizer, type OptimizerName, optimizerNames } from '../step/optimizers.ts';
+import { type OptimizerName, optimizerNames, optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
 import { schedules } from '../step/schedule.ts';
-
-/** What is usual for an optimizer: its learning rate for a batch of 256 large images, and how that follows the batch. */
-const usual = {
-  sgd: { rate: 0.1, scale: (ratio: number) => ratio, weightDecay: 5e-4, normWeightDecay: 5e-4 },
-  adamw: { rate: 0.001, scale: Math.sqrt, weightDecay: 0.01, normWeightDecay: 0 },
-} as const satisfies { readonly [O in OptimizerName]: object };
 
 export interface RateFactors {
   readonly batch: number;
@@ -42,6 +36,10 @@ export interface RateFactors {
   /** Of the model to start from, if there is one. */
   readonly stem?: Stem;
 }
+
+/** A default that each optimizer has of its own, in words. */
+const perOptimizer = (of: (usual: (typeof optimizers)[OptimizerName]['usual']) => number): string =>
+  optimizerNames.map((name, i) => `${of(optimizers[name].usual)}${i === 0 ? '' : ` for ${name}`}`).join('; ');
 
 export const recipe = {
   data: text({
@@ -58,8 +56,8 @@ export const recipe = {
   }),
   freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
     default: [],
-    flag: '--freeze <parts>',
-    doc: 'parts to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
+    flag: '--freeze <groups>',
+    doc: 'parameter groups to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
   }),
   linearProbe: flag({
     default: false,
@@ -118,8 +116,7 @@ export const recipe = {
     above: 0,
     defaultOf: ({ batch, optimizer, stem, variant: name }: RateFactors) => {
       const { referenceBatch } = stems[stem ?? variant(name).stem ?? 'imagenet'];
-      const { rate, scale } = usual[optimizer];
-      return rate * scale(batch / referenceBatch);
+      return optimizers[optimizer].usual.learningRate * rateScale(optimizer, batch / referenceBatch);
     },
     flag: '--lr, --learning-rate <rate>',
     usual: '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw 0.001 × the square root of that ratio',
@@ -138,39 +135,19 @@ export const recipe = {
     flag: '--warmup <epochs>',
     doc: 'epochs over which the learning rate rises to its peak',
   }),
-  momentum: real({ from: 0, below: 1, default: 0.9, flag: '--momentum <m>', doc: 'momentum of sgd' }),
-  nesterov: flag({
-    default: true,
-    flag: '--no-nesterov',
-    doc: 'use plain momentum instead of Nesterov momentum in sgd',
-  }),
-  beta1: real({
-    from: 0,
-    below: 1,
-    default: 0.9,
-    flag: '--beta1 <b>',
-    doc: 'decay of the mean of the gradients in adamw',
-  }),
-  beta2: real({
-    from: 0,
-    below: 1,
-    default: 0.999,
-    flag: '--beta2 <b>',
-    doc: 'decay of the mean of the squared gradients in adamw',
-  }),
-  epsilon: real({ above: 0, default: 1e-8, flag: '--epsilon <e>', doc: 'number added to the divisor in adamw' }),
+  ...optimizerSettings,
   weightDecay: real({
     from: 0,
-    defaultOf: ({ optimizer }: RateFactors) => usual[optimizer].weightDecay,
+    defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.weightDecay,
     flag: '--weight-decay <d>',
-    usual: `${usual.sgd.weightDecay}; ${usual.adamw.weightDecay} for adamw`,
+    usual: perOptimizer(({ weightDecay }) => weightDecay),
     doc: 'weight decay',
   }),
   normWeightDecay: real({
     from: 0,
-    defaultOf: ({ optimizer }: RateFactors) => usual[optimizer].normWeightDecay,
+    defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.normWeightDecay,
     flag: '--norm-weight-decay <d>',
-    usual: `${usual.sgd.normWeightDecay}; ${usual.adamw.normWeightDecay} for adamw`,
+    usual: perOptimizer(({ normWeightDecay }) => normWeightDecay),
     doc: 'weight decay of biases and normalization parameters',
   }),
   averageDecay: real({
@@ -275,10 +252,13 @@ const idleInProbe = (name: Name): Contradiction => ({
     `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
 });
 
-const idleFor = (optimizer: OptimizerName, name: Name): Contradiction => ({
-  holds: (options) => options.optimizer === optimizer && isChosen(options, name),
-  why: (say) => `${say(name)} has no effect on ${optimizer}. Remove it, or choose another ${say('optimizer')}.`,
-});
+/** A setting of one optimizer, where another is chosen. */
+const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
+  (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
+    holds: (options) => !(name in optimizers[options.optimizer].settings) && isChosen(options, name),
+    why: (say) => `${say(name)} has no effect without ${say('optimizer', owner)}. Remove it, or choose that optimizer.`,
+  })),
+);
 
 const contradictions: readonly Contradiction[] = [
   needsModel('freeze'),
@@ -287,11 +267,7 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('freeze'),
   idleInProbe('backboneLearningRate'),
   idleInProbe('augmentation'),
-  idleFor('adamw', 'momentum'),
-  idleFor('adamw', 'nesterov'),
-  idleFor('sgd', 'beta1'),
-  idleFor('sgd', 'beta2'),
-  idleFor('sgd', 'epsilon'),
+  ...idleSettings,
   {
     holds: ({ optimizer, nesterov, momentum }) => optimizer === 'sgd' && nesterov && momentum === 0,
     why: (say) =>
@@ -361,12 +337,9 @@ export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, im
         `${say('batch')} is ${batch}, but there are only ${images} images to train on. Choose a smaller batch, such as ${images}.`,
     );
   }
-  const scaled = learningRate * usual[optimizer].scale(images / batch);
+  const scaled = learningRate * rateScale(optimizer, images / batch);
   return { ...options, batch: images, learningRate: given.learningRate ?? scaled };
 }
-
-export const optimizerOf = ({ optimizer, momentum, nesterov, beta1, beta2, epsilon }: TrainOptions): Optimizer =>
-  optimizer === 'sgd' ? { name: optimizer, momentum, nesterov } : { name: optimizer, beta1, beta2, epsilon };
 
 /** The factor on the learning rate of everything but the classifier. */
 export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {

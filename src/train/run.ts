@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { resnext } from '../model/resnext.ts';
 import { loadModel } from '../saved/files.ts';
+import { optimizerOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
@@ -15,7 +16,6 @@ import {
   checkSettled,
   fitBatch,
   type GivenOptions,
-  optimizerOf,
   resolveTrainOptions,
   type TrainOptions,
 } from './options.ts';
@@ -117,7 +117,7 @@ async function openData(
 const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
   batch: options.batch,
   loss: options.loss,
-  optimizer: optimizerOf(options),
+  optimizer: optimizerOf(options.optimizer, options),
   ...(options.averageDecay > 0 && { average: options.averageDecay }),
   decayOf: (_, isVector) => (isVector ? options.normWeightDecay : options.weightDecay),
   freeze,
