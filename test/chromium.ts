@@ -105,7 +105,7 @@ export async function packagePages(): Promise<Pages> {
   };
 }
 
-/** Loads the package that `packagePages` gives into the page. */
+/** Loads the package from `packagePages` into the page. */
 export async function loadPackage(page: Page): Promise<void> {
   await page.addScriptTag({ type: 'module', url: '/page.js' });
   await page.waitForFunction('globalThis.pledges');

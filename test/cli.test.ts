@@ -288,7 +288,7 @@ describe('train', () => {
   it('an existing or impossible run, a batch larger than the images, and an excessive learning rate', async () => {
     expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already holds a training run/);
     const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
-    expectError(await run(...trainArgs(images, below)), /Cannot make the folder "[^"]*0\.png\/run"/);
+    expectError(await run(...trainArgs(images, below)), /Cannot create the folder "[^"]*0\.png\/run"/);
     expectError(await run(...trainArgs(images, none, '--batch', '55')), /--batch is 55, but there are only 54 images/);
     const refused = await run(...trainArgs(images, join(dir, 'wild'), '--lr', '1e30'));
     expectError(refused, /The loss became .* choose a smaller learning rate/);
@@ -397,7 +397,7 @@ describe('a trained model', () => {
     expect(await classify(copy)).toEqual(expected);
   });
 
-  it.each(['A', 'B', 'C'])('says the same as ONNX in form %s', async (form) => {
+  it.each(['A', 'B', 'C'])('classifies the same as ONNX in form %s', async (form) => {
     const file = join(dir, `${form}.onnx`);
     expect(await json('export', trained, '-o', file, '--form', form)).toMatchObject({ file, form });
     for (const [i, { predictions }] of (await classify(file)).entries()) {

@@ -1,5 +1,5 @@
 /**
- * Drawings show what the graph computes, whoever made it and in whichever form. Nothing overlaps or is cut off, in any
+ * Drawings show what the graph computes, wherever it comes from and in any form. Nothing overlaps or is cut off, in any
  * theme. A graph that cannot be drawn is refused with a message.
  */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';

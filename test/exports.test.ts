@@ -1,4 +1,4 @@
-/** What each entry point gives, by name, in Node and in browsers, and that browsers get nothing of Node's. */
+/** The exports of each entry point, in Node and in browsers, and that the browser builds do not need Node. */
 import { readFileSync } from 'node:fs';
 import { expect, it, test } from 'vitest';
 

@@ -53,7 +53,7 @@ interface Run {
 
 let runs = 0;
 
-/** What a run from the source tells. With `stopAt`, it is interrupted after that step. */
+/** The events of a run from the source. With `stopAt`, it is interrupted after that step. */
 async function tune(given: Partial<TrainOptions>, stopAt = Number.POSITIVE_INFINITY): Promise<Run> {
   const out = join(dir, `run-${runs++}`);
   const events: TrainEvent[] = [];
@@ -81,7 +81,7 @@ const distance = (a: Tensor, b: Tensor): number => {
   return Math.max(...numbers(a).map((value, i) => Math.abs(value - others[i]!)));
 };
 
-/** The first words of the names of the tensors that two runs have alike, to the bit. */
+/** The modules (first part of the name) whose tensors are bit-identical in two runs. */
 async function alike(a: string, b: string): Promise<Set<string>> {
   const [left, right] = [await weightsIn(a), await weightsIn(b)];
   const names = [...left.keys()].filter((name) => same(left.get(name), right.get(name)));

@@ -66,7 +66,7 @@ let runs = 0;
 const small = { variant: 'resnext11_4x16d_w16', size: 16 };
 const base = { ...small, epochs: 3, batch: 8, learningRate: 0.005, workers: 2, threads: 1 };
 
-/** What a run tells, sorted by kind. With `stopAt`, it is interrupted after that step. */
+/** The events of a run, grouped by kind. With `stopAt`, it is interrupted after that step. */
 async function trainRun(given: Partial<TrainOptions> = {}, stopAt = Number.POSITIVE_INFINITY): Promise<Run> {
   const out = join(dir, `run-${runs++}`);
   const stop = new AbortController();

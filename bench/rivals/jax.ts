@@ -1,5 +1,5 @@
 /**
- * jax-js trains a small ResNeXt on its WebAssembly backend, the only one that it has in Node besides plain JavaScript.
+ * jax-js trains a small ResNeXt on its WebAssembly backend, the only one in Node other than plain JavaScript.
  * The step is one jitted function: loss, gradients, SGD. It keeps no running statistics, which is a little less work.
  *
  * Started by `children.ts`. An array is used up by the operation that takes it, unless it is passed as `.ref`.

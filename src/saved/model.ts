@@ -16,11 +16,11 @@ export interface SavedModel {
 }
 
 /**
- * The model that a description and weights make: its graph is built from the config. Whatever changes a model's config
- * or weights goes through here.
+ * Builds the model for a description and weights: its graph follows from the config. All changes to a model's config
+ * or weights go through here.
  *
  * @param weights in form C.
- * @throws UsageError when a tensor is missing or has another shape than the config gives it.
+ * @throws UsageError if a tensor is missing or does not have the shape that the config requires.
  */
 export function assemble(description: ModelDescription, weights: Weights): SavedModel & { readonly weights: Weights } {
   const model = resnext(description.config);
