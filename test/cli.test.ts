@@ -319,7 +319,10 @@ it('a run resumes with its own classes and architecture', async () => {
   for (const name of ['cat', 'dog', 'owl'])
     cpSync(join(images, 'train', 'red'), join(others, name), { recursive: true });
   const resume = (...args: string[]) => run('train', ...args, '--resume', trained, '--epochs', '4');
-  expectError(await resume(others), /The run was trained on the classes blue, green, red, but .*others" has cat, dog, owl/);
+  expectError(
+    await resume(others),
+    /The run was trained on the classes blue, green, red, but .*others" has cat, dog, owl/,
+  );
   expectError(
     await resume('--variant', 'resnext29_8x64d'),
     /--variant is resnext29_8x64d, but the run in ".*" has resnext11_4x16d_w16 and cannot change it\. Remove --variant\./,
