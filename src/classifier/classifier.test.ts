@@ -108,7 +108,9 @@ describe('classify', () => {
   it('refuses batches of nothing, images prepared in several ways, and an image that is not there', async () => {
     await expect(classifier.classify(paths, { batchSize: 0 })).rejects.toThrow('batchSize is 0');
     const mixed = [await classifier.prepare(paths[0]!), await classifier.prepare(paths[0]!, 'flip')];
-    await expect(classifier.classify(mixed)).rejects.toThrow('Image 1 was prepared as [2,3,24,24], but the first as');
+    await expect(classifier.classify(mixed)).rejects.toThrow(
+      'Image 1 was prepared as [2,3,24,24], but the first one as',
+    );
     await expect(classifier.classify([paths[0]!, 'nowhere.png'])).rejects.toThrow('There is no image "nowhere.png".');
   });
 });

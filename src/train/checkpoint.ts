@@ -1,7 +1,7 @@
 /**
- * A training run as it stands, in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*` where
- * one is kept, and as metadata what is being trained, how, and how far it has come. Together with the seeded order of the
- * images that is all it takes to go on to the bit.
+ * The current state of a training run in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*`
+ * if one is kept, and in the metadata the options, the model's description and the progress. Because the order of the
+ * images is seeded, this is enough to continue bit-exactly.
  */
 import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
@@ -19,14 +19,14 @@ import { noProgress, type Progress } from './progress.ts';
 export interface Checkpoint {
   readonly options: Recipe;
   readonly classes: readonly string[];
-  /** The model and its preprocessing; absent where a new model's follow from the options. */
+  /** The model and its preprocessing; absent in old checkpoints of new models, where they follow from the options. */
   readonly description?: ModelDescription;
   readonly progress: Progress;
-  /** All of them, frozen ones too. */
+  /** All weights, including frozen ones. */
   readonly weights: Weights;
   /** By the names of the optimizer's slots. */
   readonly slots: ReadonlyMap<string, Weights>;
-  /** Empty where no average is kept. */
+  /** Empty if no average is kept. */
   readonly average: Weights;
 }
 
@@ -49,7 +49,7 @@ export async function writeCheckpoint(
   await writeSafetensorsFile(path, tensors, metadata);
 }
 
-/** @throws FormatError when the file is no checkpoint. */
+/** @throws FormatError if the file is not a checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensorsFile(path);
   const [options, classes, progress] = ['options', 'classes', 'progress'].map((key) => metadata.get(key));
@@ -69,7 +69,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 
 const recipeSchema = schemaOf(recipe);
 
-/** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
+/** Older checkpoints contain settings, which are dropped, and call the backbone `all but fc`. */
 function readRecipe(text: string, path: string): Recipe {
   const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
   const { data, error } = recipeSchema.safeParse(json);
@@ -81,7 +81,7 @@ function parsed<T>(text: string, path: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new FormatError(`${path}: the checkpoint's own description is not JSON.`, { cause });
+    throw new FormatError(`${path}: the checkpoint's metadata is not valid JSON.`, { cause });
   }
 }
 
@@ -93,7 +93,7 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
 
-/** The names under `slots.`; before there was more than one optimizer, SGD's momentum was `velocity.*`. */
+/** The slots by name. Older checkpoints have SGD's momentum as `velocity.*`. */
 function slotsIn(tensors: Weights): Map<string, Weights> {
   const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
   const velocity = stripped('velocity.', tensors);
@@ -101,7 +101,7 @@ function slotsIn(tensors: Weights): Map<string, Weights> {
   return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
 }
 
-/** What older checkpoints call `correct` and `count`. */
+/** The names of `correct` and `count` in older checkpoints. */
 interface OldProgress {
   readonly right?: number;
   readonly seen?: number;

@@ -1,4 +1,4 @@
-/** `resnext summary`: a net stage by stage, as the paper's Table 1 has it, and what was found in a file of others. */
+/** `resnext summary`: describes a network stage by stage, as in the paper's Table 1, and how a file of weights was read. */
 
 import { describeReport, type ImportReport } from '../../checkpoints/import.ts';
 import { UsageError } from '../../errors.ts';
@@ -23,8 +23,8 @@ type SummaryOptions = OptionsOf<typeof summaryOptions>;
 
 export async function run(options: SummaryOptions, output: Output): Promise<number> {
   const { model: name, form } = options;
-  const { net, description, report } = await subjectOf(options, output);
-  const model = resnext(net);
+  const { network, description, report } = await subjectOf(options, output);
+  const model = resnext(network);
   const { parameters, macs, nodes } = cost(model.graph);
   const stages = summarize(model);
   const { config } = model;
@@ -48,22 +48,24 @@ export async function run(options: SummaryOptions, output: Output): Promise<numb
 }
 
 interface Subject {
-  readonly net: ResNeXtOptions;
+  readonly network: ResNeXtOptions;
   readonly description?: ModelDescription;
   readonly report?: ImportReport;
 }
 
-/** A variant as the options want it, or a saved model as it is, but for its form. */
+/** A variant with the options, or a saved model in the form asked for. */
 async function subjectOf(options: SummaryOptions, output: Output): Promise<Subject> {
   const { model: name } = options;
   const path = await modelPathUnlessVariant(name, output);
-  if (path === undefined) return { net: variantOptions(name, options) };
+  if (path === undefined) return { network: variantOptions(name, options) };
   const { shortcut, classes, size, form } = options;
   if (shortcut !== undefined || classes !== undefined || size !== undefined) {
-    throw new UsageError('--shortcut, --classes and --size are for a variant; a saved model has its own.');
+    throw new UsageError(
+      '--shortcut, --classes and --size apply to variants, but a saved model determines them. Remove them.',
+    );
   }
   const { description, report } = await loadModel(path, { lazy: true });
-  return { net: { ...description.config, form }, description, ...(report && { report }) };
+  return { network: { ...description.config, form }, description, ...(report && { report }) };
 }
 
 interface StageSummary {
@@ -75,7 +77,7 @@ interface StageSummary {
   readonly macs: number;
 }
 
-/** The stem, each stage and the classifier; nodes and parameters are told apart by the first part of their names. */
+/** The stem, each stage and the classifier. The first part of a node's or parameter's name tells which it belongs to. */
 function summarize({ config, graph, parameters }: Model): StageSummary[] {
   const part = (name: string) =>
     (/^(layer\d+|fc|avgpool|flatten)/.exec(name)?.[0] ?? 'stem').replace(/avgpool|flatten/, 'fc');

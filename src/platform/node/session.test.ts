@@ -104,5 +104,5 @@ test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', as
 });
 
 test.each([[['nonsense', 'cpu']], [[]]])('providers %j are refused', async (providers) => {
-  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/; choose from cpu, /);
+  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/\. Choose from cpu, /);
 });
