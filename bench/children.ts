@@ -36,7 +36,11 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
 /** A program in `contenders/`. */
-export function ourContender(name: string, program: 'net' | 'peak' | 'epoch' | 'plain', settings: Settings): Contender {
+export function ourContender(
+  name: string,
+  program: 'network' | 'peak' | 'epoch' | 'plain',
+  settings: Settings,
+): Contender {
   return { name, start: async () => startChild(name, process.execPath, [await compiled(program)], settings) };
 }
 

@@ -3,7 +3,7 @@
  * (read, decode, augment, step), compared with the bare step on data in memory, with the same network, batch and
  * threads.
  *
- *   npm run build && npx tsx bench/epoch.ts FOLDER [--net NAME] [--batch N] [--threads N] [--workers N] [--steps N]
+ *   npm run build && npx tsx bench/epoch.ts FOLDER [--network NAME] [--batch N] [--threads N] [--workers N] [--steps N]
  *                                                  [--rounds N] [--patience N] [--quick] [--json FILE]
  *
  * FOLDER has the layout of `resnext train`, such as FOLDER/train/CLASS/*.jpg, and enough images for 10 + N steps.
@@ -18,7 +18,7 @@ const before = 10;
 
 await main(async () => {
   const { values, positionals } = commandLine({
-    net: { type: 'string', default: 'resnext11_8x16d_w16' },
+    network: { type: 'string', default: 'resnext11_8x16d_w16' },
     batch: { type: 'string' },
     threads: { type: 'string' },
     workers: { type: 'string' },
@@ -33,13 +33,13 @@ await main(async () => {
   const threads = count('threads', values.threads, cores);
   const workers = count('workers', values.workers, Math.min(8, cores));
   const classes = await classesIn(data, batch * (before + steps));
-  await network(values.net);
+  await network(values.network);
   introduce();
-  const settings = { task: 'train', data, net: values.net, batch, threads, workers, steps, before, classes };
-  const contenders = [ourContender('epoch', 'epoch', settings), ourContender('bare step', 'net', settings)];
+  const settings = { task: 'train', data, network: values.network, batch, threads, workers, steps, before, classes };
+  const contenders = [ourContender('epoch', 'epoch', settings), ourContender('bare step', 'network', settings)];
   const [epoch, bare] = await alternate(contenders, { rounds, steps: 1, warmup: 0, patience });
   const share = ratio(bare!, epoch!);
-  const shown = { net: values.net, batch, threads, workers, steps, rounds };
+  const shown = { network: values.network, batch, threads, workers, steps, rounds };
   print(shown, batch, spread(epoch!.milliseconds), spread(bare!.milliseconds), share);
   const rates = { epoch: spread(epoch!.milliseconds), bare: spread(bare!.milliseconds) };
   sayDisturbed([epoch!, bare!].flatMap(({ disturbance }) => disturbance));

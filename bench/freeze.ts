@@ -1,11 +1,11 @@
 /**
- * A training step with frozen parts, compared with the same step without: what fine-tuning saves, and how close a step
+ * A training step with frozen parameter groups, compared with the same step without: what fine-tuning saves, and how close a step
  * with only the classifier unfrozen comes to inference. Steps alternate, and a ratio is the median over the rounds.
  *
- *   npm run build && npx tsx bench/freeze.ts [--net NAMES] [--batch N] [--threads N] [--rounds N] [--steps N]
+ *   npm run build && npx tsx bench/freeze.ts [--network NAMES] [--batch N] [--threads N] [--rounds N] [--steps N]
  *                                            [--patience N] [--quick] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8 and resnext20_8x16d_w16 at batch 64. Separate several networks by commas.
+ * Without --network: ResNeXt-50 at batch 8 and resnext20_8x16d_w16 at batch 64. Separate several networks by commas.
  */
 import { ourContender } from './children.ts';
 import { type AlternateOptions, alternate } from './harness.ts';
@@ -18,7 +18,11 @@ const usual = [
 ];
 
 await main(async () => {
-  const { values } = commandLine({ net: { type: 'string' }, batch: { type: 'string' }, threads: { type: 'string' } });
+  const { values } = commandLine({
+    network: { type: 'string' },
+    batch: { type: 'string' },
+    threads: { type: 'string' },
+  });
   const { quick } = values;
   const options = {
     rounds: count('rounds', values.rounds, quick ? 2 : 7),
@@ -27,7 +31,7 @@ await main(async () => {
   };
   const threads = count('threads', values.threads, 2);
   introduce();
-  const names = values.net?.split(',') ?? usual.map(({ name }) => name);
+  const names = values.network?.split(',') ?? usual.map(({ name }) => name);
   const cases: Case[] = [];
   for (const name of names) {
     const batch = count('batch', values.batch, usual.find((one) => one.name === name)?.batch ?? 8);
@@ -38,13 +42,13 @@ await main(async () => {
 
 async function withFrozen(name: string, batch: number, threads: number, options: AlternateOptions): Promise<Case> {
   const { config } = await network(name);
-  const training = { task: 'train', net: name, batch, threads };
+  const training = { task: 'train', network: name, batch, threads };
   const results = await alternate(
     [
-      ourContender('nothing frozen', 'net', training),
-      ourContender('stem, layer1 frozen', 'net', { ...training, freeze: ['stem', 'layer1'] }),
-      ourContender('all but fc frozen', 'net', { ...training, freeze: ['all but fc'] }),
-      ourContender('inference', 'net', { ...training, task: 'infer' }),
+      ourContender('nothing frozen', 'network', training),
+      ourContender('stem, layer1 frozen', 'network', { ...training, freeze: ['stem', 'layer1'] }),
+      ourContender('backbone frozen', 'network', { ...training, freeze: ['backbone'] }),
+      ourContender('inference', 'network', { ...training, task: 'infer' }),
     ],
     options,
   );

@@ -2,11 +2,11 @@
  * Inference with this package, plain ONNX Runtime on PyTorch's export, three kinds of PyTorch, and onnxruntime-web's
  * WebAssembly, in turn. All have the same float32 weights and images, and must give the same logits.
  *
- *   npm run build && npx tsx bench/infer.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
+ *   npm run build && npx tsx bench/infer.ts [--network NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--json FILE]
  *
  * Without options: ResNeXt-50 with one image and with eight, two threads. For the complete table, use
- * `--net resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. This package runs what
+ * `--network resnext50_32x4d,resnext101_32x8d,resnext29_8x64d --batch 1,8,32 --threads 1,2`. This package runs what
  * `Classifier` does, without results of `resnext bench --tune`. WebAssembly is installed with
  * `npm install --prefix bench/rivals`, and takes minutes for batches of large networks.
  */
@@ -37,7 +37,7 @@ const tolerance = 1e-5;
 
 await main(async () => {
   const { values } = commandLine({
-    net: { type: 'string', default: 'resnext50_32x4d' },
+    network: { type: 'string', default: 'resnext50_32x4d' },
     batch: { type: 'string' },
     threads: { type: 'string' },
   });
@@ -47,7 +47,7 @@ await main(async () => {
   const loads = counts('batch', values.batch, [1, 8]).flatMap((batch) =>
     counts('threads', values.threads, [2]).map((threads) => ({ batch, threads })),
   );
-  const networks = await Promise.all(values.net.split(',').map(network));
+  const networks = await Promise.all(values.network.split(',').map(network));
   introduce();
   if (!measuredPeak())
     console.log('The fraction of the peak is not shown: there is no bench/results/peak.json for this machine.');
@@ -80,17 +80,17 @@ async function compare(
 }
 
 function contendersOf({ name, config }: Network, files: WeightFiles, { batch, threads }: Load): Contender[] {
-  const settings = { task: 'infer', net: name, config, batch, threads };
+  const settings = { task: 'infer', network: name, config, batch, threads };
   const plain = { file: files.onnx, dims: [batch, config.inputChannels, ...config.inputSize], threads };
   const torch = (title: string, layout: string) =>
-    pythonContender(title, 'torch_net.py', { ...settings, weights: files.pt, layout });
+    pythonContender(title, 'torch_network.py', { ...settings, weights: files.pt, layout });
   const pytorch = [
     torch('PyTorch', 'nchw'),
     torch('PyTorch channels_last', 'channels_last'),
     torch('TorchScript, optimized', 'script'),
   ];
   return [
-    ourContender('resnext', 'net', { ...settings, weights: files.safetensors }),
+    ourContender('resnext', 'network', { ...settings, weights: files.safetensors }),
     ourContender('ONNX Runtime', 'plain', plain),
     ...(files.pt === undefined ? [] : pytorch),
     rivalContender('ONNX Runtime, WebAssembly', 'wasm.ts', plain),

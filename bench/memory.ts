@@ -2,10 +2,10 @@
  * Peak resident memory of a few training steps and of inference, for this package and PyTorch. Each round restarts
  * every contender; the peak is the kernel's count (VmHWM) for the process.
  *
- *   npm run build && npx tsx bench/memory.ts [--net NAMES] [--batch NS] [--threads N] [--task train,infer] [--rounds N]
+ *   npm run build && npx tsx bench/memory.ts [--network NAMES] [--batch NS] [--threads N] [--task train,infer] [--rounds N]
  *                                            [--steps N] [--quick] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8 and a small network at batch 64. The figure includes the runtime and the
+ * Without --network: ResNeXt-50 at batch 8 and a small network at batch 64. The figure includes the runtime and the
  * compiled code of the process.
  */
 import { ourContender, pythonContender } from './children.ts';
@@ -17,7 +17,7 @@ type Task = 'train' | 'infer';
 
 await main(async () => {
   const { values } = commandLine({
-    net: { type: 'string', default: 'resnext50_32x4d,resnext11_8x16d_w16' },
+    network: { type: 'string', default: 'resnext50_32x4d,resnext11_8x16d_w16' },
     batch: { type: 'string' },
     threads: { type: 'string' },
     task: { type: 'string', default: 'train,infer' },
@@ -27,7 +27,7 @@ await main(async () => {
   const threads = count('threads', values.threads, 2);
   introduce();
   const cases: Case[] = [];
-  for (const name of values.net.split(',')) {
+  for (const name of values.network.split(',')) {
     for (const batch of counts('batch', values.batch, [name.endsWith('_w16') ? 64 : 8])) {
       for (const task of tasks(values.task)) cases.push(await compare(name, task, { batch, threads, rounds, steps }));
     }
@@ -49,11 +49,11 @@ async function compare(
 ): Promise<Case> {
   const { batch, threads, rounds, steps } = options;
   const measured = await network(name);
-  const settings = { task, net: name, config: measured.config, batch, threads };
+  const settings = { task, network: name, config: measured.config, batch, threads };
   const contenders = [
-    ourContender('resnext', 'net', settings),
-    pythonContender('PyTorch', 'torch_net.py', { ...settings, layout: 'nchw' }),
-    pythonContender('PyTorch channels_last', 'torch_net.py', { ...settings, layout: 'channels_last' }),
+    ourContender('resnext', 'network', settings),
+    pythonContender('PyTorch', 'torch_network.py', { ...settings, layout: 'nchw' }),
+    pythonContender('PyTorch channels_last', 'torch_network.py', { ...settings, layout: 'channels_last' }),
   ];
   const results = await alternate(contenders, { rounds, steps, warmup: 0, restart: true });
   const title = `memory of ${task === 'train' ? 'training' : 'running'} ${name}`;

@@ -2,7 +2,7 @@
  * What all benchmarks share: the command line, a description of the machine, tables, and results in JSON.
  *
  *   main(async () => {
- *     const { quick, json } = commandLine({ net: { type: 'string' } });
+ *     const { quick, json } = commandLine({ network: { type: 'string' } });
  *     …
  *     await writeResults(json, 'train', cases);
  *   });

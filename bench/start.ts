@@ -3,10 +3,10 @@
  * this package and `resnext classify`, each with an empty cache and with a full one, and equivalent scripts with plain
  * ONNX Runtime (and sharp) and with PyTorch.
  *
- *   npm run build && npx tsx bench/start.ts [--net NAME] [--image FILE] [--exit] [--rounds N] [--patience N] [--quick]
+ *   npm run build && npx tsx bench/start.ts [--network NAME] [--image FILE] [--exit] [--rounds N] [--patience N] [--quick]
  *                                           [--json FILE]
  *
- * Without --net: ResNeXt-50, 100 MB of weights. --exit: until the process has ended. Every run is a new process, with
+ * Without --network: ResNeXt-50, 100 MB of weights. --exit: until the process has ended. Every run is a new process, with
  * its default number of threads; all files are already in the system's page cache.
  */
 import { spawn } from 'node:child_process';
@@ -32,17 +32,17 @@ interface Program {
 
 await main(async () => {
   const { values } = commandLine({
-    net: { type: 'string', default: 'resnext50_32x4d' },
+    network: { type: 'string', default: 'resnext50_32x4d' },
     image: { type: 'string', default: join(root, 'examples/images/unseen/airplane-1.jpg') },
     exit: { type: 'boolean', default: false },
   });
   const rounds = count('rounds', values.rounds, values.quick ? 2 : 7);
   const steps = count('steps', values.steps, 1);
   const patience = count('patience', values.patience, 0);
-  const started = await network(values.net);
+  const started = await network(values.network);
   if (started.config.inputSize.join() !== '224,224')
     throw new Error(
-      `--net ${values.net} takes images of ${started.config.inputSize.join(' x ')}, but expected 224 x 224.`,
+      `--network ${values.network} takes images of ${started.config.inputSize.join(' x ')}, but expected 224 x 224.`,
     );
   introduce();
   const folder = temporaryFolder();

@@ -2,10 +2,10 @@
  * A training step (forward, backward, SGD with Nesterov momentum and weight decay, batch statistics) of this package
  * and of PyTorch, in turn, on random images.
  *
- *   npm run build && npx tsx bench/train.ts [--net NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
+ *   npm run build && npx tsx bench/train.ts [--network NAMES] [--batch NS] [--threads NS] [--rounds N] [--steps N]
  *                                           [--patience N] [--quick] [--restart] [--js] [--json FILE]
  *
- * Without --net: ResNeXt-50 at batch 8, a small network at batch 64, and the small network in JavaScript frameworks.
+ * Without --network: ResNeXt-50 at batch 8, a small network at batch 64, and the small network in JavaScript frameworks.
  * Separate several networks, batches and numbers of threads by commas. --restart starts a contender for each turn, for
  * networks of which three copies do not fit in memory. --patience N repeats a turn that other programs disturbed, up to
  * N times. --js only compares with the JavaScript frameworks, installed with `npm install --prefix bench/rivals`.
@@ -44,7 +44,7 @@ const usual: readonly Chosen[] = [
 
 await main(async () => {
   const { values } = commandLine({
-    net: { type: 'string' },
+    network: { type: 'string' },
     batch: { type: 'string' },
     threads: { type: 'string' },
     restart: { type: 'boolean', default: false },
@@ -59,15 +59,15 @@ await main(async () => {
   const cases: Case[] = [];
   for (const chosen of values.js ? [] : choose(values))
     cases.push(await againstPyTorch(chosen, { rounds, steps, restart, patience }));
-  if (values.js || values.net === undefined)
+  if (values.js || values.network === undefined)
     cases.push(await againstJavaScript({ rounds: Math.min(rounds, 3), steps: 1, patience }));
   await writeResults(values.json, 'train', { cases });
 });
 
 /** Every network with every batch size and every number of threads. */
-function choose(values: { net?: string; batch?: string; threads?: string }): readonly Chosen[] {
-  const { net: names, batch, threads } = values;
-  if (names === undefined && batch !== undefined) throw new Error('--batch needs --net.');
+function choose(values: { network?: string; batch?: string; threads?: string }): readonly Chosen[] {
+  const { network: names, batch, threads } = values;
+  if (names === undefined && batch !== undefined) throw new Error('--batch needs --network.');
   if (names === undefined) {
     return usual.flatMap((one) => counts('threads', threads, [one.threads]).map((n) => ({ ...one, threads: n })));
   }
@@ -80,11 +80,11 @@ function choose(values: { net?: string; batch?: string; threads?: string }): rea
 async function againstPyTorch({ name, batch, threads }: Chosen, options: AlternateOptions): Promise<Case> {
   const trained = await network(name);
   if (threads === 1 && batch < 16) console.log(`\n${oneThreadRemark}`);
-  const settings = { task: 'train', net: name, config: trained.config, batch, threads };
+  const settings = { task: 'train', network: name, config: trained.config, batch, threads };
   return compare(trained, batch, threads, options, [
-    ourContender('resnext', 'net', settings),
-    pythonContender('PyTorch', 'torch_net.py', { ...settings, layout: 'nchw' }),
-    pythonContender('PyTorch channels_last', 'torch_net.py', { ...settings, layout: 'channels_last' }),
+    ourContender('resnext', 'network', settings),
+    pythonContender('PyTorch', 'torch_network.py', { ...settings, layout: 'nchw' }),
+    pythonContender('PyTorch channels_last', 'torch_network.py', { ...settings, layout: 'channels_last' }),
   ]);
 }
 
@@ -95,9 +95,9 @@ async function againstPyTorch({ name, batch, threads }: Chosen, options: Alterna
 async function againstJavaScript(options: AlternateOptions): Promise<Case> {
   const trained = await network(small);
   const [batch, threads] = [2, 1];
-  const settings = { task: 'train', net: small, config: trained.config, batch, threads };
+  const settings = { task: 'train', network: small, config: trained.config, batch, threads };
   return compare(trained, batch, threads, { ...options, warmup: 1 }, [
-    ourContender('resnext', 'net', settings),
+    ourContender('resnext', 'network', settings),
     rivalContender('jax-js (WebAssembly)', 'jax.ts', settings),
     rivalContender('TensorFlow.js (CPU)', 'tensorflow.ts', settings),
   ]);

@@ -26,10 +26,12 @@ export function temporaryFolder(): string {
 
 /** Writes the files into a folder, replacing those of another network. */
 export async function writeWeights(network: Network, folder: string): Promise<WeightFiles> {
-  const [onnx, safetensors, pt] = ['net.onnx', 'net.safetensors', 'net.pt'].map((name) => join(folder, name));
+  const [onnx, safetensors, pt] = ['network.onnx', 'network.safetensors', 'network.pt'].map((name) =>
+    join(folder, name),
+  );
   const files = { onnx: onnx!, safetensors: safetensors!, pt };
   try {
-    const settings = { net: network.name, config: network.config, ...files };
+    const settings = { network: network.name, config: network.config, ...files };
     const runner = await pythonContender("PyTorch's export", 'torch_export.py', settings).start();
     await runner.stop();
     return files;

@@ -36,8 +36,10 @@ export interface About<T> {
   readonly required?: true;
   /** A resumed run cannot change it. */
   readonly kept?: true;
-  /** It comes with the model that training starts from, and so cannot be chosen beside one. */
+  /** The model that training starts from determines it, so it cannot be combined with one. */
   readonly settled?: true;
+  /** Every file that holds these options states it: one without it is damaged. Others may lack it and get the default. */
+  readonly alwaysSaved?: true;
 }
 
 export type Field<T> = Kind<T> & About<T>;
@@ -254,7 +256,7 @@ export const isDefault = ({ default: standard }: Field<unknown>, value: unknown)
   value === undefined || `${value}` === `${standard}`;
 
 /** The options with a mark. */
-export const namesWith = <T extends Table>(table: T, mark: 'kept' | 'settled'): (keyof T & string)[] =>
+export const namesWith = <T extends Table>(table: T, mark: 'kept' | 'settled' | 'alwaysSaved'): (keyof T & string)[] =>
   Object.keys(table).filter((name) => table[name]?.[mark] === true);
 
 /** The line of help: what the option is for, its choices and its default. */

@@ -80,7 +80,22 @@ describe.skipIf(noChromium)('in Chromium', () => {
     });
     expect(refusals).toEqual([
       'FormatError: Image "/none.jpg" cannot be fetched: the server answers 404 Not Found.',
-      'UsageError: A page cannot read the path "rose.jpg"; give a URL, a File, a Blob or bytes.',
+      'UsageError: A page cannot read the file "rose.jpg". Pass its bytes, or its URL to readImage.',
+    ]);
+  });
+
+  test('a URL may be relative to the page', async () => {
+    const sizes = await withPage(pages, async (page) => {
+      await loadPackage(page);
+      return page.evaluate(async () => {
+        const { readImage } = (globalThis as unknown as { resnext: Package }).resnext;
+        const images = [await readImage('/noise.png'), await readImage('noise.png')];
+        return images.map(({ width, height }) => [width, height]);
+      });
+    });
+    expect(sizes).toEqual([
+      [40, 30],
+      [40, 30],
     ]);
   });
 });

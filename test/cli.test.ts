@@ -106,7 +106,7 @@ async function expectSameAsUninterrupted(out: string): Promise<void> {
 /** Expects exit code 1 and an error message on one line, without a stack. */
 function expectError({ code, stderr }: Ended, message: RegExp): void {
   expect(stderr).toMatch(message);
-  expect(stderr).toMatch(/^error .*[.?]\n$/);
+  expect(stderr).toMatch(/^error: .*[.?]\n$/);
   expect(code).toBe(1);
 }
 
@@ -174,6 +174,11 @@ describe('help and invalid arguments', () => {
       ['train', 'a', '--out', 'b', '--freeze', 'stem'],
       /--freeze needs pretrained weights\. Add --from MODEL\./,
     ],
+    [
+      'a parameter group that the published model does not have',
+      ['train', 'examples/images', '--from', 'resnext50_32x4d', '--out', 'b', '--freeze', 'layer7'],
+      /--freeze is "layer7", but expected parameter groups of this model: stem, layer1, layer2, layer3, layer4, fc/,
+    ],
     ['train without a folder', ['train'], /Name the folder of images/],
     ['train without --out', ['train', 'images'], /--out RUN/],
     [
@@ -192,7 +197,11 @@ describe('help and invalid arguments', () => {
       ['train', 'a', '--out', 'b', '--validation', '1.5'],
       /--validation is 1\.5, but expected a number of at least 0 and below 1\./,
     ],
-    ['no run to resume', ['train', '--resume', 'nowhere'], /"nowhere" holds no training run/],
+    [
+      'no run to resume',
+      ['train', '--resume', 'nowhere'],
+      /There is no training run to resume in "nowhere"\. Name the folder/,
+    ],
     [
       'no model',
       ['classify', 'a.png', '--model', 'nowhere'],
@@ -237,7 +246,7 @@ describe('train', () => {
       expect(step).toBeLessThan(stepsPerEpoch);
       const { code, stdout, stderr } = await run('train', '--resume', out);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      expect(stdout).toContain(`Going on in epoch ${epoch + 1} after step ${step}.`);
+      expect(stdout).toContain(`Continuing in epoch ${epoch + 1} after step ${step}.`);
       await expectSameAsUninterrupted(out);
     },
   );
@@ -246,8 +255,8 @@ describe('train', () => {
     const out = join(dir, 'interrupted');
     const { code, stdout, stderr } = await stopWithinEpoch(out, 'SIGINT', '--workers', '2');
     expect(code).toBe(130);
-    expect(stderr).toMatch(/^warning Interrupted: ending after this step\..*\n$/);
-    expect(stdout).toMatch(new RegExp(`Stopped in epoch [23]; go on with: resnext train --resume ${out}\n$`));
+    expect(stderr).toMatch(/^warning: Interrupted\. The run ends after this step\..*\n$/);
+    expect(stdout).toMatch(new RegExp(`Stopped in epoch [23]; continue with: resnext train --resume ${out}\n$`));
     expect((await run('train', '--resume', out, '--workers', '1')).code).toBe(0);
     await expectSameAsUninterrupted(out);
   });
@@ -261,7 +270,7 @@ describe('train', () => {
       run(...trainArgs(data, join(dir, 'strict'), '--strict')),
     ]);
     expect(skipped.code).toBe(0);
-    expect(skipped.stderr).toMatch(/^warning Image ".*train\/red\/5\.png" cannot be read: .*\n$/);
+    expect(skipped.stderr).toMatch(/^warning: Image ".*train\/red\/5\.png" cannot be read: .*\n$/);
     expect(skipped.stdout).toMatch(/\nepoch 1\/1 .* 1 unreadable /);
     expect(skipped.stdout).not.toContain('\u001b');
     expect(metrics(join(dir, 'skipped'))).toMatchObject([{ corrupt: 1 }]);
@@ -297,11 +306,11 @@ describe('train', () => {
     await stopWithinEpoch(out, 'SIGINT');
     expectError(
       await run('train', '--resume', out, '--batch', '3'),
-      /--batch is 3, but the run in ".*" has 2 and keeps it until its epoch ends/,
+      /--batch is 3, but the run in ".*" has 2 and cannot change it until its epoch ends\. Remove --batch\./,
     );
     const { code, stdout } = await run('train', '--resume', trained);
     expect(code).toBe(0);
-    expect(stdout).toContain('Its 3 epochs are done; --epochs with a larger number goes on.\n');
+    expect(stdout).toContain('All 3 epochs are done. To train longer, set --epochs to more than 3.\n');
   });
 });
 
@@ -310,14 +319,22 @@ it('a run resumes with its own classes and architecture', async () => {
   for (const name of ['cat', 'dog', 'owl'])
     cpSync(join(images, 'train', 'red'), join(others, name), { recursive: true });
   const resume = (...args: string[]) => run('train', ...args, '--resume', trained, '--epochs', '4');
-  expectError(await resume(others), /knows the classes blue, green, red, but .*others" has cat, dog, owl/);
   expectError(
-    await resume('--variant', 'resnext29_8x64d'),
-    /--variant is resnext29_8x64d, but the run in ".*" has resnext11_4x16d_w16 and keeps it to the end/,
+    await resume(others),
+    /The run was trained on the classes blue, green, red, but .*others" has cat, dog, owl/,
   );
   expectError(
+    await resume('--variant', 'resnext29_8x64d'),
+    /--variant is resnext29_8x64d, but the run in ".*" has resnext11_4x16d_w16 and cannot change it\. Remove --variant\./,
+  );
+  expectError(
+    await resume('--size', '48'),
+    /--size is 48, but the run in ".*" has 16 and cannot change it\. Remove --size\./,
+  );
+  expectError(await resume('--freeze', 'layer7'), /--freeze needs pretrained weights/);
+  expectError(
     await resume('--from', 'resnext50_32x4d'),
-    /--from is resnext50_32x4d, but the run in ".*" has none and keeps it to the end/,
+    /--from is resnext50_32x4d, but the run in ".*" has none and cannot change it\. Remove --from\./,
   );
 });
 
@@ -353,7 +370,7 @@ describe('a trained model', () => {
     const { code, stdout, stderr } = await run('evaluate', data, '--model', trained, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ images: 17, corrupt: [join(data, 'val/green/2.png')] });
-    expect(stderr).toMatch(/^warning Image ".*green\/2\.png" cannot be read: .*\n$/);
+    expect(stderr).toMatch(/^warning: Image ".*green\/2\.png" cannot be read: .*\n$/);
     expectError(await run('evaluate', data, '--model', trained, '--strict'), /green\/2\.png" cannot be read/);
   });
 
@@ -374,7 +391,7 @@ describe('a trained model', () => {
     const results = JSON.parse(stdout) as Classified[];
     expect(results.map(({ image }) => image)).toEqual([missing, photo('red'), corrupt]);
     expect(results.map(({ error }) => error !== undefined)).toEqual([true, false, true]);
-    expect(stderr).toMatch(/^warning There is no image ".*missing\.png"\.\nwarning Image ".*corrupt\.png" .*\n$/);
+    expect(stderr).toMatch(/^warning: There is no image ".*missing\.png"\.\nwarning: Image ".*corrupt\.png" .*\n$/);
   });
 
   it('needs nothing but its weights file', async () => {

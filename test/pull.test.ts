@@ -52,7 +52,7 @@ it('refuses a wrong hash, and leaves nothing', async () => {
   );
   const { code, stdout, stderr } = await run('pull', name);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(/^error timm\/\S+ is not the expected file: its SHA-256 is .*\n$/);
+  expect(stderr).toMatch(/^error: timm\/\S+ is not the expected file: its SHA-256 is .*\n$/);
   expect(readdirSync(blobs)).toEqual([]);
 });
 

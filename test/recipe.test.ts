@@ -132,7 +132,7 @@ describe('before a download', () => {
     [
       'another optimizer',
       (out) => [data, '--out', out, '--beta1', '0.8'],
-      '--beta1 has no effect on sgd. Remove it, or choose another --optimizer.',
+      '--beta1 has no effect without --optimizer adamw. Remove it, or choose that optimizer.',
     ],
     ['a run that is there', () => [data, '--out', join(dir, 'kept')], 'already holds a training run'],
   ])('%s is refused', async (_, args, sentence) => {

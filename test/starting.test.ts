@@ -88,7 +88,7 @@ describe('from external weights', () => {
 
   it('explains how to separate parts', async () => {
     const { stderr } = await tune(source, '--freeze', 'stem layer1');
-    expect(stderr).toContain('separate groups by commas, as in stem,layer1.');
+    expect(stderr).toContain('Separate groups by commas, as in stem,layer1.');
   });
 
   it('reports them in the start event with --json, but not for models of this package', async () => {
@@ -124,7 +124,7 @@ describe('from a stem for other images', () => {
     expectDone(resumed);
     const other = await run('train', '--resume', grayscale.out, '--epochs', '3', '--input-channels', '3');
     expect(other.stderr).toMatch(
-      /--input-channels is 3, but the run in ".*" has 1 and keeps it to the end\. Remove --input-channels\./,
+      /--input-channels is 3, but the run in ".*" has 1 and cannot change it\. Remove --input-channels\./,
     );
   }, 60_000);
 

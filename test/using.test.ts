@@ -53,7 +53,7 @@ const images = (results: readonly Classified[]): string[] => results.map(({ imag
 /** Expects exit code 1 and an error message on one line, without a stack. */
 function expectError({ code, stdout, stderr }: Ended, message: RegExp): void {
   expect(stderr).toMatch(message);
-  expect(stderr).toMatch(/^error .*\.\n$/);
+  expect(stderr).toMatch(/^error: .*\.\n$/);
   expect([code, stdout]).toEqual([1, '']);
 }
 
@@ -104,7 +104,7 @@ describe('sources of images', () => {
     expect(results[0]!.predictions).toEqual(results[1]!.predictions);
     expect(results[2]!.predictions).toEqual(results[1]!.predictions);
     expect(results[3]!.error).toMatch(/cannot be fetched: the server answers 404/);
-    expect([code, stderr]).toEqual([1, `warning ${results[3]!.error}\n`]);
+    expect([code, stderr]).toEqual([1, `warning: ${results[3]!.error}\n`]);
   });
 
   it('class names from a labels file', async () => {
@@ -124,7 +124,7 @@ describe('sources of images', () => {
   it('standard input without an image', async () => {
     const { code, stdout, stderr } = await withInput(new Uint8Array(0), 'classify', '-', '--model', model);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^warning Image "standard input" cannot be read: the file is empty\. /);
+    expect(stderr).toMatch(/^warning: Image "standard input" cannot be read: the file is empty\. /);
   });
 
   it('refuse a folder or pattern without images, standard input twice, and an empty batch', async () => {
@@ -156,7 +156,7 @@ describe('the output of classify', () => {
       classify(...args, '--format', 'csv'),
     ]);
     for (const { code, stderr } of [text, document, lines, csv]) {
-      expect([code, stderr]).toEqual([1, `warning There is no image "${missing()}".\n`]);
+      expect([code, stderr]).toEqual([1, `warning: There is no image "${missing()}".\n`]);
     }
     const results = JSON.parse(document.stdout) as Classified[];
     const [first, second] = results[0]!.predictions!;
@@ -285,7 +285,7 @@ describe('features', () => {
     writeFileSync(bad, 'no image');
     const { code, stderr } = await features(bad, '-o', file);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^warning Image ".*bad\.png" cannot be read: .*\n$/);
+    expect(stderr).toMatch(/^warning: Image ".*bad\.png" cannot be read: .*\n$/);
     expect(readNpy(file).dims).toEqual([12, 256]);
     const none = await run('features', bad, '--model', model, '-o', join(dir, 'none.npy'));
     expect(none.stderr).toMatch(/\nerror None of the images can be read; no file is written\.\n$/);

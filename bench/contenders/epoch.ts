@@ -12,7 +12,7 @@ import { serve } from './serve.ts';
 
 interface Settings {
   readonly data: string;
-  readonly net: string;
+  readonly network: string;
   readonly batch: number;
   readonly threads: number;
   readonly workers: number;
@@ -25,7 +25,7 @@ interface Settings {
 await serve(async (settings: Settings) => ({ facts: {}, step: () => run(settings) }));
 
 /** Mean milliseconds per step. */
-async function run({ data, net, batch, threads, workers, steps, before }: Settings): Promise<number> {
+async function run({ data, network, batch, threads, workers, steps, before }: Settings): Promise<number> {
   const out = join(tmpdir(), `resnext-bench-${randomUUID()}`);
   const stop = new AbortController();
   let [began, ended, done] = [0, 0, 0];
@@ -37,7 +37,17 @@ async function run({ data, net, batch, threads, workers, steps, before }: Settin
     ended = performance.now();
     stop.abort();
   };
-  const options = { data, out, variant: net, batch, threads, workers, epochs: 1, learningRate: 0.01, validation: 0.01 };
+  const options = {
+    data,
+    out,
+    variant: network,
+    batch,
+    threads,
+    workers,
+    epochs: 1,
+    learningRate: 0.01,
+    validation: 0.01,
+  };
   try {
     await train(options, { onEvent, signal: stop.signal });
   } finally {

@@ -5,7 +5,7 @@
  * Started by `children.ts`. An array is used up by the operation that takes it, unless it is passed as `.ref`.
  */
 import { serve } from '../contenders/serve.ts';
-import type { Settings } from './net.ts';
+import type { Settings } from './network.ts';
 import {
   forward,
   initial,
@@ -15,7 +15,7 @@ import {
   parameterDims,
   pinned,
   randomImages,
-} from './net.ts';
+} from './network.ts';
 
 /** What of jax-js is used here; it need not be installed for this file to be checked. */
 interface JaxArray {

@@ -7,7 +7,7 @@ import sys
 def network(settings):
     import torchvision
 
-    make = getattr(torchvision.models, settings["net"], None)
+    make = getattr(torchvision.models, settings["network"], None)
     if make:
         return make(weights=None)
     sys.path.append(os.path.join(os.path.dirname(__file__), "../../test/golden"))

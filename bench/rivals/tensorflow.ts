@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { serve } from '../contenders/serve.ts';
-import type { Settings } from './net.ts';
+import type { Settings } from './network.ts';
 import {
   forward,
   initial,
@@ -15,7 +15,7 @@ import {
   parameterDims,
   pinned,
   randomImages,
-} from './net.ts';
+} from './network.ts';
 
 interface Tensor {
   dispose(): void;

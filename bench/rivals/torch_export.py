@@ -1,6 +1,6 @@
 """One set of weights in the formats that the contenders of a benchmark read. Started by bench/weights.ts.
 
-Settings: net, config, onnx, safetensors, pt (paths to write). Weights are random. Statistics are computed from a few images
+Settings: network, config, onnx, safetensors, pt (paths to write). Weights are random. Statistics are computed from a few images
 of random patches, so that values keep their magnitude from layer to layer. With noise, which a deep network can hardly
 distinguish, they would be so small that rounding would affect the logits.
 """

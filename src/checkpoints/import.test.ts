@@ -132,6 +132,7 @@ describe('a layout is refused', () => {
     const smooth = resnext({ ...model.config, antialias: true, stemPool: 'average' });
     expect(() => writeStateDict(smooth, weights, 'mmpretrain')).toThrow('has no names for an anti-aliased network');
     expect(writeStateDict(smooth, weights, 'timm').size).toBeGreaterThan(0);
+    expect(writeStateDict(smooth.config, weights, 'timm')).toEqual(writeStateDict(smooth, weights, 'timm'));
     const attentive = resnext({ ...model.config, attention: 'eca' });
     const write = (layout: string) => writeStateDict(attentive, initialWeights(attentive, 1), layout);
     expect(() => write('torchvision')).toThrow('torchvision has no name for "layer1.0.se.conv.weight"');

@@ -1,8 +1,8 @@
 /** Writes a model's weights in the naming scheme of another code base: the tables of `layouts.ts` in reverse. */
 
 import { UsageError } from '../errors.ts';
-import type { ResNeXtConfig } from '../model/config.ts';
-import type { Model } from '../model/resnext.ts';
+import type { ResNeXtConfig, ResNeXtOptions } from '../model/config.ts';
+import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import { checkGiven, oneOf } from '../options.ts';
@@ -19,24 +19,26 @@ export const layoutNames: readonly string[] = [...new Set(layouts.map(({ name })
 /**
  * A model's weights as a state dict in a code base's naming scheme, with `num_batches_tracked`.
  *
+ * @param network a model or its config.
  * @param weights in form C.
  * @throws UsageError if the layout is unknown or has no names for such a network.
  * @example await writeSafetensorsFile('cats.safetensors', writeStateDict(model, weights, 'mmpretrain'));
  */
 export function writeStateDict(
-  model: Model,
+  network: Model | ResNeXtOptions,
   weights: Weights,
   layout: string,
   batchesTracked = 0,
 ): Map<string, Tensor> {
+  const model = 'parameters' in network ? network : resnext(network);
   checkGiven({ layout: oneOf(layoutNames, { doc: 'naming scheme' }) }, { layout });
   const fitting = layouts.find(
     (known) => known.name === layout && appliesTo(known, model.config) && impliesPooling(known, model.config),
   );
   if (!fitting) {
     const { stem, shortcut, stemPool, antialias } = model.config;
-    const network = `${antialias ? 'an anti-aliased' : 'a'} network with stem "${stem}", stemPool "${stemPool}"`;
-    throw new UsageError(`${layout} has no names for ${network} and shortcut "${shortcut}". Choose another layout.`);
+    const kind = `${antialias ? 'an anti-aliased' : 'a'} network with stem "${stem}", stemPool "${stemPool}"`;
+    throw new UsageError(`${layout} has no names for ${kind} and shortcut "${shortcut}". Choose another layout.`);
   }
   const translate = translator(reversed(fitting.rules));
   const named = [...stateDict(model, weights, batchesTracked)].map(([name, tensor]): [string, Tensor] => {

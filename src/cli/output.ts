@@ -55,7 +55,7 @@ export function createOutput(json: boolean): Output {
     note: (text) => {
       if (!json) write(process.stderr, pc.dim(text));
     },
-    warn: (text) => write(process.stderr, `${pc.yellow('warning')} ${text}`),
+    warn: (text) => write(process.stderr, `${pc.yellow('warning:')} ${text}`),
     progress: (share, text) => {
       const now = Date.now();
       if (json || now - last < (terminal ? drawEvery : plainEvery)) return;

@@ -43,7 +43,7 @@ test.each<[ResNeXtOptions, string]>([
   [wrong({ shortcutKernel: 2 }), 'shortcutKernel is 2, but expected 1 or 3.'],
   [
     { halvedSplit: true, baseWidth: 5 },
-    'halvedSplit is true, but needs branches with an even number of channels: baseWidth 5 and width 64 make some of 5.',
+    'halvedSplit is true, but needs an even number of channels per branch: baseWidth 5 and width 64 make 5.',
   ],
   [
     { stem: 'tiered', stemWidth: 3 },
@@ -60,7 +60,7 @@ test.each<[ResNeXtOptions, string]>([
   ],
   [
     { stem: 'deep', width: 8, baseWidth: 8, shortcut: 'A' },
-    'stemWidth is 32, which makes 64 features, but shortcut A can only pad to the 32 of the first stage.',
+    'stemWidth is 32, so the stem has 64 features, but shortcut A can only pad, and the first stage has 32. Use another shortcut, or a smaller stemWidth.',
   ],
   [{ outputStride: 12 }, 'outputStride is 12, but expected 0, 4, 8, 16 or 32 for this network.'],
   [{ stem: 'cifar', depths: [1, 1], outputStride: 4 }, 'outputStride is 4, but expected 0, 1 or 2 for this network.'],

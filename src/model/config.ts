@@ -1,8 +1,10 @@
 /**
- * What defines a ResNeXt: one flat object. Depth, cardinality C and base width b are the paper's; a stage of n features
- * has branches of d = ⌊n·b/64⌋ channels, a transform of C·d channels and an output of 4n (paper, Table 1 and section 3).
- * An entry of `configFields` is all that a new option takes: its type, its check, its default, also for saved models that
- * are older than it, and its line in the documentation follow.
+ * The config that defines a ResNeXt: one flat object. Depth, cardinality C and base width b are the paper's. A stage of n
+ * features has branches of d = ⌊n·b/64⌋ channels, a transform of C·d channels and an output of 4n (paper, Table 1 and
+ * section 3).
+ *
+ * A new option needs one entry in `configFields`. Its type, check and default, its line in the documentation, and its
+ * value in models that were saved before it existed follow from the entry.
  */
 import { UsageError } from '../errors.ts';
 import { either, flag, list, type OptionsOf, oneOf, pair, resolve, whole } from '../options.ts';
@@ -16,33 +18,39 @@ export const shortcuts = ['A', 'B', 'C', 'D'] as const;
 export type Form = (typeof forms)[number];
 export type Shortcut = (typeof shortcuts)[number];
 
+const alwaysSaved = true;
+
 export const configFields = {
   depths: list(whole({ from: 1, doc: 'blocks of a stage' }), {
+    alwaysSaved,
     nonEmpty: true,
     default: [3, 4, 6, 3],
     doc: 'blocks per stage',
   }),
-  cardinality: whole({ from: 1, default: 32, doc: 'number of branches C' }),
-  baseWidth: whole({ from: 1, default: 4, doc: 'channels of a branch where the stage has 64 features' }),
+  cardinality: whole({ alwaysSaved, from: 1, default: 32, doc: 'number of branches C' }),
+  baseWidth: whole({ alwaysSaved, from: 1, default: 4, doc: 'channels of a branch in a stage of 64 features' }),
   width: whole({
+    alwaysSaved,
     from: 1,
     default: 64,
     doc: 'features n of the stem and the first stage; each later stage has twice as many',
   }),
   stem: oneOf(stemNames, {
+    alwaysSaved,
     default: 'imagenet',
-    doc: 'imagenet is a 7x7 convolution with stride 2 and a pool; deep, three 3x3 instead, of w, w and 2w features; tiered, of 3w/4, w and 2w; cifar, one 3x3 without a pool',
+    doc: 'imagenet is a 7x7 convolution with stride 2 and a pool; deep has three 3x3 convolutions instead, of w, w and 2w features; tiered has 3w/4, w and 2w; cifar is one 3x3 convolution without a pool',
   }),
   stemWidth: whole({
     from: 1,
     default: 32,
-    doc: 'features w of the second convolution of a deep or tiered stem; the first stage then sees 2w',
+    doc: 'features w of the second convolution of a deep or tiered stem; the stem’s output has 2w',
   }),
   stemPool: oneOf(['max', 'max-ceil', 'average'], {
     default: 'max',
-    doc: 'max has 3x3 windows with stride 2, padded by 1; max-ceil, the same without padding, hanging over the far edge, as in the first SE networks; average, 2x2 windows, as in anti-aliased networks',
+    doc: 'max has 3x3 windows with stride 2, padded by 1; max-ceil has no padding and lets the last window overhang, as in the first SE networks; average has 2x2 windows, as in anti-aliased networks',
   }),
   shortcut: oneOf(shortcuts, {
+    alwaysSaved,
     default: 'B',
     doc: 'shortcut where shapes change: A subsamples and pads with zero channels; B is a 1x1 projection; D, an average pool and a 1x1 projection; C is a projection in every block',
   }),
@@ -53,30 +61,34 @@ export const configFields = {
   }),
   antialias: flag({
     default: false,
-    doc: 'replace the stride of a block by a 2x2 average pool after its 3x3 convolution',
+    doc: 'replace the stride of a block with a 2x2 average pool after its 3x3 convolution',
   }),
   halvedSplit: flag({
     default: false,
-    doc: 'give the first 1x1 of a block half of the 3x3’s channels, as in SENet-154',
+    doc: 'give the first 1x1 convolution of a block half as many channels as its 3x3, as in SENet-154',
   }),
-  form: oneOf(forms, { default: 'C', doc: 'how each block is built; all three compute the same' }),
+  form: oneOf(forms, { alwaysSaved, default: 'C', doc: 'how each block is built; all three compute the same' }),
   classes: whole({
+    alwaysSaved,
     from: 0,
     default: 1000,
     doc: 'number of classes; 0 leaves out the classifier, and the output is the pooled features',
   }),
-  inputChannels: whole({ from: 1, default: 3, doc: 'channels of the input' }),
+  inputChannels: whole({ alwaysSaved, from: 1, default: 3, doc: 'channels of the input' }),
   inputSize: pair(whole({ from: 1, doc: 'height or width' }), {
+    alwaysSaved,
     defaultOf: ({ stem }: { readonly stem: Stem }) => [stems[stem].inputSize, stems[stem].inputSize],
     usual: '224 x 224, or 32 x 32 with a cifar stem',
     doc: 'height and width of the input',
   }),
   outputStride: whole({
+    alwaysSaved,
     from: 0,
     default: 0,
     doc: 'largest ratio of the input’s size to the last map’s; stages that would exceed it are dilated instead; 0 for no limit',
   }),
   zeroInitLast: flag({
+    alwaysSaved,
     default: false,
     doc: 'initialize each block’s last normalization to 0, so that the block starts as its shortcut',
   }),
@@ -86,15 +98,16 @@ export type ResNeXtConfig = OptionsOf<typeof configFields>;
 export type StemPool = ResNeXtConfig['stemPool'];
 export type Attention = ResNeXtConfig['attention'];
 
-/** A config as people write it: what is left out is ResNeXt-50 32x4d, and a single number is a square. */
+/** A config as people write it. Options that are left out are those of ResNeXt-50 32x4d; a single number means a square. */
 export type ResNeXtOptions = Partial<Omit<ResNeXtConfig, 'inputSize'>> & {
   readonly inputSize?: number | readonly [number, number];
 };
 
 /**
- * The full config, checked.
+ * Fills in defaults and checks the config.
  *
- * @throws OptionError naming the option, its value and what was expected; UsageError for options that do not go together.
+ * @throws OptionError naming the option, its value and the expected values; UsageError for options that contradict each
+ *   other.
  * @example resolveConfig({ depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, inputSize: 32 })
  */
 export function resolveConfig({ inputSize, ...options }: ResNeXtOptions): ResNeXtConfig {
@@ -106,15 +119,15 @@ export function resolveConfig({ inputSize, ...options }: ResNeXtOptions): ResNeX
 
 function checkBranches({ width, baseWidth, depths, halvedSplit }: ResNeXtConfig): void {
   if (branchWidth(width, baseWidth) < 1) {
-    const least = Math.ceil(64 / width);
+    const min = Math.ceil(64 / width);
     throw new UsageError(
-      `baseWidth is ${baseWidth}, but width ${width} needs at least ${least}: branches would have ⌊${width}·${baseWidth}/64⌋ = 0 channels.`,
+      `baseWidth is ${baseWidth}, but width ${width} needs at least ${min}: branches would have ⌊${width}·${baseWidth}/64⌋ = 0 channels.`,
     );
   }
   const odd = depths.map((_, s) => branchWidth(width * 2 ** s, baseWidth)).find((d) => d % 2 === 1);
   if (halvedSplit && odd) {
     throw new UsageError(
-      `halvedSplit is true, but needs branches with an even number of channels: baseWidth ${baseWidth} and width ${width} make some of ${odd}.`,
+      `halvedSplit is true, but needs an even number of channels per branch: baseWidth ${baseWidth} and width ${width} make ${odd}.`,
     );
   }
 }
@@ -144,7 +157,7 @@ function checkShortcut(config: ResNeXtConfig): void {
   }
   if (shortcut === 'A' && stemFeatures(config) > 4 * width) {
     throw new UsageError(
-      `stemWidth is ${config.stemWidth}, which makes ${stemFeatures(config)} features, but shortcut A can only pad to the ${4 * width} of the first stage.`,
+      `stemWidth is ${config.stemWidth}, so the stem has ${stemFeatures(config)} features, but shortcut A can only pad, and the first stage has ${4 * width}. Use another shortcut, or a smaller stemWidth.`,
     );
   }
 }
@@ -161,7 +174,7 @@ function checkOutputStride(config: ResNeXtConfig): void {
   }
 }
 
-/** Features that the first stage sees: 2w of a deep or tiered stem, else n. */
+/** Features of the stem's output: 2w in a deep or tiered stem, else n. */
 const stemFeatures = ({ stem, stemWidth, width }: ResNeXtConfig): number =>
   stem === 'deep' || stem === 'tiered' ? 2 * stemWidth : width;
 

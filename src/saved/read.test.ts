@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { preprocessingFor } from '../data/presets.ts';
+import { FormatError } from '../errors.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
+import { readDescription, writeDescription } from './description.ts';
 import { exportOnnx } from './export.ts';
 import { loadModel, saveModel } from './files.ts';
 import type { SavedModel } from './model.ts';
@@ -40,6 +43,22 @@ test('bytes, a Blob and a URL give the model of the file', async () => {
     for (const source of [bytes, new Blob([bytes]), url]) {
       expect(facts(await readModel(source, { name: file }))).toEqual(expected);
     }
+  }
+});
+
+test('a description without an option that every version wrote is refused; newer options have their defaults', async () => {
+  const { description } = await loadModel(folder);
+  const without = (option: string) =>
+    writeDescription({ ...description, config: { ...description.config, [option]: undefined } as ResNeXtConfig });
+  for (const option of ['depths', 'cardinality', 'baseWidth', 'width', 'stem', 'shortcut', 'form', 'classes']) {
+    expect(() => readDescription(without(option), 'model.json')).toThrow(
+      new RegExp(`^model\\.json: "config" .* cannot be read: ${option} is missing, but expected .*[^.]\\.$`),
+    );
+  }
+  expect(() => readDescription(without('inputChannels'), 'model.json')).toThrow(FormatError);
+  expect(() => readDescription(without('inputSize'), 'model.json')).toThrow(FormatError);
+  for (const option of ['stemWidth', 'stemPool', 'attention', 'halvedSplit'] as const) {
+    expect(readDescription(without(option), 'model.json').config[option]).toBe(description.config[option]);
   }
 });
 

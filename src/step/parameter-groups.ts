@@ -13,8 +13,11 @@ export const head = 'fc';
 /** Stands for every group but the classifier. */
 export const backbone = 'backbone';
 
+/** The part of a config that determines the groups. */
+type Groups = Pick<ResNeXtConfig, 'depths' | 'classes'>;
+
 /** The groups of a model, from the input on. */
-export const parameterGroups = ({ depths, classes }: Pick<ResNeXtConfig, 'depths' | 'classes'>): string[] => [
+export const parameterGroups = ({ depths, classes }: Groups): string[] => [
   'stem',
   ...depths.map((_, stage) => `layer${stage + 1}`),
   ...(classes > 0 ? [head] : []),
@@ -27,29 +30,34 @@ export function groupOf(tensorName: string): string {
 }
 
 /**
- * The groups to freeze, in the model's order and each once; `backbone` stands for every group but the classifier.
+ * The groups to freeze, in the model's order and without duplicates. `backbone` stands for every group but the classifier.
  *
- * @throws UsageError naming a group that the model does not have, or when nothing is left to train.
+ * @throws UsageError naming a group that the model does not have, or if nothing is left to train.
  * @example frozenGroups(['layer1', 'stem'], config) // ['stem', 'layer1']
  */
-export function frozenGroups(freeze: readonly string[], config: Pick<ResNeXtConfig, 'depths' | 'classes'>): string[] {
-  const groups = parameterGroups(config);
-  const unknown = freeze.find((name) => name !== backbone && !groups.includes(name));
-  if (unknown !== undefined) throw new UsageError(refusal(unknown, groups));
-  const frozen = groups.filter((group) => freeze.includes(group) || (group !== head && freeze.includes(backbone)));
-  if (frozen.length === groups.length) {
-    throw new UsageError(
-      `freeze is "${freeze.join(',')}", which leaves nothing to train; leave out one of ${groups.join(', ')}.`,
-    );
-  }
-  return frozen;
+export function frozenGroups(freeze: readonly string[], config: Groups): string[] {
+  const reason = freezeRefusal(freeze, config);
+  if (reason !== undefined) throw new UsageError(`freeze is ${reason}`);
+  return groupsIn(freeze, parameterGroups(config));
 }
 
-function refusal(unknown: string, groups: readonly string[]): string {
+/** Why a network does not accept these groups, to follow the words "freeze is"; undefined if it does. */
+export function freezeRefusal(freeze: readonly string[], config: Groups): string | undefined {
+  const groups = parameterGroups(config);
+  const unknown = freeze.find((name) => name !== backbone && !groups.includes(name));
+  if (unknown !== undefined) return unknownGroup(unknown, groups);
+  if (groupsIn(freeze, groups).length < groups.length) return undefined;
+  return `"${freeze.join(',')}", which leaves nothing to train. Leave out one of ${groups.join(', ')}.`;
+}
+
+const groupsIn = (freeze: readonly string[], groups: readonly string[]): string[] =>
+  groups.filter((group) => freeze.includes(group) || (group !== head && freeze.includes(backbone)));
+
+function unknownGroup(unknown: string, groups: readonly string[]): string {
   const words = unknown.split(/[\s;]+/);
   const several = words.length > 1 && words.some((word) => groups.includes(word));
-  const hint = several ? `; separate groups by commas, as in ${words.join(',')}` : '';
-  return `freeze is "${unknown}", but expected parameter groups of this model: ${groups.join(', ')}, or "${backbone}" for all but the last${hint}.`;
+  const hint = several ? ` Separate groups by commas, as in ${words.join(',')}.` : '';
+  return `"${unknown}", but expected parameter groups of this model: ${groups.join(', ')}, or "${backbone}" for all but the last.${hint}`;
 }
 
 /** The weights that belong to some groups. */

@@ -74,7 +74,7 @@ function readRecipe(text: string, path: string): Recipe {
   const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
   const { data, error } = recipeSchema.safeParse(json);
   if (data) return data;
-  throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}`);
+  throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
 }
 
 function parsed<T>(text: string, path: string): T {

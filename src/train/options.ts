@@ -27,6 +27,7 @@ import {
 } from '../options.ts';
 import { lossNames } from '../step/losses.ts';
 import { type OptimizerName, optimizerNames, optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
+import { freezeRefusal } from '../step/parameter-groups.ts';
 import { schedules } from '../step/schedule.ts';
 
 export interface RateFactors {
@@ -301,10 +302,16 @@ export function checkSettled(given: GivenOptions): void {
   );
 }
 
+/** @throws OptionError naming a parameter group that the network does not have, or if nothing is left to train. */
+export function checkFreeze({ freeze }: TrainOptions, config: Pick<ResNeXtConfig, 'depths' | 'classes'>): void {
+  const reason = freezeRefusal(freeze, config);
+  if (reason !== undefined) throw new OptionError(trainOptions, (say) => `${say('freeze')} is ${reason}`);
+}
+
 /**
- * @param before the options that the run had so far.
- * @param step steps that it has done within an epoch.
- * @throws OptionError naming what a resumed run cannot change.
+ * @param before the run's options so far.
+ * @param step the number of steps it has done within an epoch.
+ * @throws OptionError naming an option that a resumed run cannot change.
  */
 export function checkKept(options: TrainOptions, before: Recipe, step: number): void {
   const { out } = options;
@@ -312,11 +319,11 @@ export function checkKept(options: TrainOptions, before: Recipe, step: number): 
   const changed = names.find((name) => options[name] !== before[name]);
   if (changed === undefined) return;
   const had = before[changed] === '' ? 'none' : before[changed];
-  const until = changed === 'batch' ? 'until its epoch ends' : 'to the end';
+  const until = changed === 'batch' ? ' until its epoch ends' : '';
   throw new OptionError(
     trainOptions,
     (say) =>
-      `${say(changed)} is ${options[changed]}, but the run in "${out}" has ${had} and keeps it ${until}. Remove ${say(changed)}.`,
+      `${say(changed)} is ${options[changed]}, but the run in "${out}" has ${had} and cannot change it${until}. Remove ${say(changed)}.`,
   );
 }
 
@@ -348,7 +355,7 @@ export function backboneRateOf({ from, learningRate, backboneLearningRate }: Tra
 }
 
 /** The network that these options train, for a number of classes. */
-export function trainConfig(options: TrainOptions, classes: number): ResNeXtConfig {
+export function trainConfig(options: Recipe, classes: number): ResNeXtConfig {
   const { form, shortcut, inputChannels, zeroInitLast, size } = options;
   const inputSize = size === 0 ? {} : { inputSize: size };
   return resolveConfig({

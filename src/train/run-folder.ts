@@ -36,8 +36,10 @@ export class RunFolder {
   /** @throws UsageError when the folder holds no run. */
   async lastCheckpoint(): Promise<Checkpoint> {
     const path = this.#checkpoint('last');
-    if (!existsSync(path)) throw new UsageError(`"${this.path}" holds no training run to resume.`);
-    return readCheckpoint(path);
+    if (existsSync(path)) return readCheckpoint(path);
+    throw new UsageError(
+      `There is no training run to resume in "${this.path}". Name the folder that the run was started with.`,
+    );
   }
 
   /** Makes the folder, and drops the metrics of epochs that a resumed run will repeat. */

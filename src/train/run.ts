@@ -1,23 +1,29 @@
-/** Training from a folder of images to a saved model: how a run is opened, new or resumed, and closed. */
+/** Training, from a folder of images to a saved model: opens a run, new or resumed, and closes it. */
+import { lookUpWeights } from '../catalog/published.ts';
 import { type Folder, openFolder } from '../data/folder.ts';
 import { UsageError } from '../errors.ts';
 import { resolveModel } from '../hub/resolve.ts';
+import { resolveConfig } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
+import { variant as configOf } from '../model/variants.ts';
 import { loadModel } from '../saved/files.ts';
 import { optimizerOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import type { TrainHooks } from './events.ts';
 import { runEpochs, type TrainResult } from './loop.ts';
 import {
   backboneRateOf,
+  checkFreeze,
   checkKept,
   checkSettled,
   fitBatch,
   type GivenOptions,
   resolveTrainOptions,
   type TrainOptions,
+  trainConfig,
 } from './options.ts';
 import { RunFolder } from './run-folder.ts';
 import { type RunStart, resumeFrom, startFrom, startNew } from './start.ts';
@@ -26,7 +32,7 @@ import { ImageFolderData, type TrainingData } from './training-data.ts';
 /**
  * Trains a new model, or fine-tunes a saved one on other images (`from`).
  *
- * @throws UsageError for an option or a folder that cannot be used, or where `out` already holds a run.
+ * @throws UsageError for an invalid option, an unusable folder, or if `out` already contains a run.
  * @example await train({ data: 'flowers', out: 'runs/flowers', variant: 'resnext20_8x16d_w16', epochs: 10 });
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
@@ -36,10 +42,14 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
   new RunFolder(asked.out).checkNew();
   const images = await openFolder(asked.data, asked);
   if (asked.from === '') return openRun(asked, given, images, startNew, hooks);
+  const classes = images.classes.length;
+  const published = lookUpWeights(asked.from);
+  if (published) checkFreeze(asked, resolveConfig({ ...configOf(published.variant), classes }));
   const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
   const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
   const { variant, config, preprocessing } = source.description;
   const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
+  checkFreeze(options, { ...config, classes });
   return openRun(options, given, images, (fitted, classes) => startFrom(fitted, classes, source), hooks);
 }
 
@@ -49,10 +59,10 @@ const downloadOptions = ({ signal, onDownload }: TrainHooks) => ({
 });
 
 /**
- * Goes on with a run from its last checkpoint. What is given beside `out` replaces the run's own options. Other parameter
- * groups may be frozen than before; the pretrained model is not read again.
+ * Continues a run from its last checkpoint. Options given here replace the run's own; a different set of parameter groups
+ * may be frozen. The pretrained model is not read again.
  *
- * @throws UsageError when `out` holds no run, or one that cannot go on with these options.
+ * @throws UsageError if `out` does not contain a run, or the run cannot continue with these options.
  * @example await resume('runs/flowers', { epochs: 60 });
  */
 export async function resume(
@@ -61,20 +71,26 @@ export async function resume(
   hooks: TrainHooks = {},
 ): Promise<TrainResult> {
   const checkpoint = await new RunFolder(out).lastCheckpoint();
-  const options = resolveTrainOptions({ ...checkpoint.options, ...given, out });
-  checkKept(options, checkpoint.options, checkpoint.progress.step);
+  const before = { ...checkpoint.options, size: sizeOf(checkpoint) };
+  const options = resolveTrainOptions({ ...before, ...given, out });
+  checkKept(options, before, checkpoint.progress.step);
+  if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
   const start: Start = (_, classes) => {
     if (`${checkpoint.classes}` === `${classes}`) return resumeFrom(options, checkpoint);
     throw new UsageError(
-      `The run knows the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}; resume it on the images it was trained on.`,
+      `The run was trained on the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}. Resume it on the images it was trained on.`,
     );
   };
   return openRun(options, options, await openFolder(options.data, options), start, hooks);
 }
 
+/** The size of a run's images, which its options may leave to the model. */
+const sizeOf = ({ options, description }: Checkpoint): number =>
+  description?.preprocessing.size ?? trainConfig(options, 2).inputSize[0];
+
 type Start = (options: TrainOptions, classes: readonly string[]) => RunStart;
 
-/** @param given the options that the user gave. */
+/** @param given the options as the user gave them. */
 async function openRun(
   resolved: TrainOptions,
   given: Partial<TrainOptions>,
@@ -113,7 +129,7 @@ async function openData(
     : new ImageFolderData(options, images, model, description);
 }
 
-/** The step that the options describe. */
+/** Options of the trainer for these options of the run. */
 const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
   batch: options.batch,
   loss: options.loss,

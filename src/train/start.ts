@@ -10,12 +10,13 @@ import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import type { Weights } from '../model/weights.ts';
+import { OptionError } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { frozenGroups, head } from '../step/parameter-groups.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { type TrainOptions, trainConfig } from './options.ts';
+import { type TrainOptions, trainConfig, trainOptions } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
 export interface RunStart {
@@ -68,8 +69,10 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
   const inputSize = [preprocessing.size, preprocessing.size] as const;
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
   if (newHead && frozenGroups(options.freeze, config).includes(head)) {
-    throw new UsageError(
-      `freeze is "${head}", but the classifier is new and has to be trained, because "${options.data}" has other classes than "${options.from}"; leave "${head}" out.`,
+    throw new OptionError(
+      trainOptions,
+      (say) =>
+        `${say('freeze')} is "${head}", but the classifier is new and has to be trained, because "${options.data}" has other classes than "${options.from}". Leave out "${head}".`,
     );
   }
   const description = { variant, config, classes, preprocessing, metrics: {} };

@@ -109,7 +109,7 @@ function classTable({ scores }: Evaluation): string[] {
 
 function confusionTable({ scores, confusion }: Evaluation): string[] {
   if (scores.length <= maxInMatrix) {
-    const head = ['taken for', ...scores.map((_, k) => k + 1)];
+    const head = ['predicted as', ...scores.map((_, k) => k + 1)];
     const rows = scores.map(({ label }, t) => [`${numbered(t)} ${label}`, ...confusion[t]!]);
     return [table([head, ...rows])];
   }
@@ -118,7 +118,7 @@ function confusionTable({ scores, confusion }: Evaluation): string[] {
   const rows = pairs.map(({ label, predicted, images }) => {
     return [scores[label]!.label, scores[predicted]!.label, images, `of ${scores[label]!.images}`];
   });
-  return ['Most confused:', table([['is', 'taken for', 'images', ''], ...rows])];
+  return ['Most confused:', table([['class', 'predicted as', 'images', ''], ...rows])];
 }
 
 /** A class's number in the matrix. */

@@ -24,7 +24,7 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
       process.exit(interruptedCode);
     }
     interrupted = Date.now();
-    output.warn('Interrupted: ending after this step. Press Ctrl-C again to stop at once.');
+    output.warn('Interrupted. The run ends after this step. Press Ctrl-C again to stop immediately.');
     stop.abort();
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
@@ -82,7 +82,7 @@ function showStart(event: StartEvent, output: Output): void {
 }
 
 function describeEnd({ interrupted, epochs, best, out }: EndEvent): string {
-  if (interrupted) return `Stopped in epoch ${epochs + 1}; go on with: resnext train --resume ${out}`;
+  if (interrupted) return `Stopped in epoch ${epochs + 1}; continue with: resnext train --resume ${out}`;
   const top1 = best === undefined ? '' : `: best top-1 ${best.toFixed(2)} %`;
   return `Done${top1}. The model is in ${pc.bold(out)}.`;
 }
@@ -109,9 +109,9 @@ function describeSource({ from, frozen, trained, parameters, newHead, linearProb
 }
 
 function describeFrom(epoch: number, epochs: number, step: number): string {
-  if (epoch >= epochs) return `\nIts ${epoch} epochs are done; --epochs with a larger number goes on.`;
-  if (step > 0) return `\nGoing on in epoch ${epoch + 1} after step ${step}.`;
-  return epoch > 0 ? `\nGoing on with epoch ${epoch + 1}.` : '';
+  if (epoch >= epochs) return `\nAll ${epoch} epochs are done. To train longer, set --epochs to more than ${epoch}.`;
+  if (step > 0) return `\nContinuing in epoch ${epoch + 1} after step ${step}.`;
+  return epoch > 0 ? `\nContinuing with epoch ${epoch + 1}.` : '';
 }
 
 const describeFeatures = ({ done, total, imagesPerSecond, secondsLeft }: FeaturesEvent): string =>

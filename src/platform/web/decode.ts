@@ -60,5 +60,5 @@ export async function thumbnail(bytes: Uint8Array, side: number): Promise<string
 export const isFile = (): boolean => false;
 
 export function readImageFile(path: string): Uint8Array {
-  throw new UsageError(`A page cannot read the path "${path}"; give a URL, a File, a Blob or bytes.`);
+  throw new UsageError(`A page cannot read the file "${path}". Pass its bytes, or its URL to readImage.`);
 }

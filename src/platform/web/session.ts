@@ -71,7 +71,7 @@ export const openBound = (graph: Graph, options?: SessionOptions): Promise<Bound
 async function openingOf(model: Graph | Uint8Array | string, options: SessionOptions): Promise<Opening> {
   const { providers = ['wasm'], optimization = 'all', wasmPaths } = options;
   checkThreads(options);
-  checkProviders(providers, await availableProviders());
+  if (providers.join() !== 'wasm') checkProviders(providers, await availableProviders()); // asking for a GPU may log
   const { cores } = await thisMachine();
   const { threads = cores } = options;
   if (threads > cores) throw new UsageError(tooMany(threads, cores));

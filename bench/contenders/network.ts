@@ -8,14 +8,14 @@ import { serve, type Task, version } from './serve.ts';
 
 interface Settings {
   readonly task: 'train' | 'infer';
-  readonly net: string;
+  readonly network: string;
   readonly batch: number;
   readonly threads: number;
   /** Number of classes. Default: the variant's. */
   readonly classes?: number;
   /** A safetensors file for inference, whose logits are then reported. */
   readonly weights?: string;
-  /** Parts to freeze. */
+  /** Parameter groups to freeze. */
   readonly freeze?: readonly string[];
   /** Steps per measurement, which is their mean. Default: 1. */
   readonly steps?: number;
@@ -24,8 +24,8 @@ interface Settings {
 }
 
 await serve(async (settings: Settings): Promise<Task> => {
-  const { net, classes, steps = 1, before = 0 } = settings;
-  const model = resnext({ ...variant(net), ...(classes !== undefined && { classes }) });
+  const { network, classes, steps = 1, before = 0 } = settings;
+  const model = resnext({ ...variant(network), ...(classes !== undefined && { classes }) });
   const { once, logits } =
     settings.task === 'train' ? await training(model, settings) : await inference(model, settings);
   const step = async () => {

@@ -1,6 +1,6 @@
 """PyTorch: training steps on random images, or inference. Started by bench/children.ts.
 
-Settings: task, net, config, batch, threads, layout ("nchw", "channels_last", or for inference "script": TorchScript,
+Settings: task, network, config, batch, threads, layout ("nchw", "channels_last", or for inference "script": TorchScript,
 frozen and optimized), weights (a file, for inference).
 """
 
@@ -23,7 +23,7 @@ def inference(torch, settings, model, images):
     with torch.no_grad():
         if settings["layout"] == "script":
             model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, images)))
-            model(images)  # it specialises in its first two runs
+            model(images)  # it specializes in its first two runs
 
     def logits():
         with torch.inference_mode():

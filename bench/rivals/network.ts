@@ -16,7 +16,7 @@ export interface Settings {
   readonly batch: number;
 }
 
-/** What the net is made of; weights have PyTorch's axes: [out, in per group, height, width]. */
+/** The layers of the network; weights have PyTorch's axes: [out, in per group, height, width]. */
 export interface Operations<T> {
   /** Padded so that stride 1 keeps the size. */
   conv(x: T, weight: T, options: { kernel: number; stride: number; groups: number }): T;
