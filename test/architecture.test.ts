@@ -8,8 +8,8 @@ import { expect, test } from 'vitest';
 
 interface Folder {
   readonly imports: ReadonlySet<string>;
-  /** Whether its files run in a browser unchanged. */
-  readonly anywhere: boolean;
+  /** `anywhere`, `both` or `Node`. */
+  readonly runsIn: string;
 }
 
 /** Rows `| folder | what it is | may import | runs |`; every folder may import these three files as well. */
@@ -31,7 +31,7 @@ function foldersOf(markdown: string): Map<string, Folder> {
         .split(',')
         .map((each) => each.trim())
         .filter((each) => each !== '');
-      return [name.replace(/^`(.*?)(\.ts)?`$/, '$1'), { imports: new Set(list), anywhere: runs === 'anywhere' }];
+      return [name.replace(/^`(.*?)(\.ts)?`$/, '$1'), { imports: new Set(list), runsIn: runs }];
     }),
   );
 }
@@ -55,28 +55,35 @@ interface Source {
   readonly text: string;
   /** Static and dynamic imports, and re-exports. */
   readonly specifiers: readonly string[];
+  /** Those that are left when the types are gone. */
+  readonly values: readonly string[];
 }
 
 const sources: readonly Source[] = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
   .map((path) => {
     const text = readFileSync(join(root, 'src', path), 'utf8');
-    const found = text.matchAll(/(?:\bfrom\s|\bimport\s|\bimport\()\s*['"]([^'"]+)['"]/g);
     const folder = path.includes('/') ? path.split('/')[0]! : path.replace(/\.ts$/, '');
-    return { path, folder, text, specifiers: [...found].map(([, specifier]) => specifier!) };
+    const values = specifiersIn(text.replaceAll(/^(import|export) type [^;]*? from '[^']+';$/gm, ''));
+    return { path, folder, text, specifiers: specifiersIn(text), values };
   });
 
-/** The file that a specifier resolves to in Node; undefined for a package. */
-function fileOf(path: string, specifier: string): string | undefined {
-  if (specifier === '#platform') return 'platform/node.ts';
-  if (specifier === '#platform/images') return 'platform/node/images.ts';
+function specifiersIn(text: string): string[] {
+  const found = text.matchAll(/(?:\bfrom\s|\bimport\s|\bimport\()\s*['"]([^'"]+)['"]/g);
+  return Array.from(found, ([, specifier]) => specifier!);
+}
+
+/** The file that a specifier resolves to; undefined for a package. */
+function fileOf(path: string, specifier: string, side: 'node' | 'web' = 'node'): string | undefined {
+  if (specifier === '#platform') return `platform/${side}.ts`;
+  if (specifier === '#platform/images') return `platform/${side}/images.ts`;
   return specifier.startsWith('.') ? join(path, '..', specifier) : undefined;
 }
 
 const folderOf = (path: string): string => path.replace(/\.ts$/, '').split('/')[0]!;
 
 function complaint({ path, folder }: Source, specifier: string): string | undefined {
-  const { imports, anywhere } = folders.get(folder)!;
+  const { imports } = folders.get(folder)!;
   const file = fileOf(path, specifier);
   if (file) {
     const target = folderOf(file);
@@ -84,9 +91,27 @@ function complaint({ path, folder }: Source, specifier: string): string | undefi
     return isAllowed ? undefined : `${folder} does not import ${target}`;
   }
   const owner = owners.find(([pattern]) => pattern.test(specifier))?.[1];
-  if (owner && owner !== folder) return `only ${owner} imports ${specifier}`;
-  return anywhere && specifier.startsWith('node:') ? `${folder} runs in browsers` : undefined;
+  return owner && owner !== folder ? `only ${owner} imports ${specifier}` : undefined;
 }
+
+/** Modules and packages that browsers lack. */
+const ofNode = /^(node:.*|commander|koffi|onnxruntime-node|piscina|sharp|tinyglobby|undici)$/;
+
+const byPath = new Map(sources.map((source) => [source.path, source]));
+
+/** A file and all that it imports in a browser, whose platform is the web's. */
+function filesFrom(path: string, found = new Set<string>()): Set<string> {
+  if (found.has(path)) return found;
+  found.add(path);
+  for (const specifier of byPath.get(path)?.values ?? []) {
+    const file = fileOf(path, specifier, 'web');
+    if (file) filesFrom(file, found);
+  }
+  return found;
+}
+
+const needsNode = (path: string): boolean =>
+  [...filesFrom(path)].some((file) => byPath.get(file)?.values.some((specifier) => ofNode.test(specifier)));
 
 test('folders import only what the table allows', () => {
   const complaints = sources
@@ -98,6 +123,20 @@ test('folders import only what the table allows', () => {
       }),
     );
   expect(complaints).toEqual([]);
+});
+
+test('folders run where the table says', () => {
+  const imported = new Set(
+    sources
+      .filter(({ path }) => /^entry\/\w+\.ts$/.test(path))
+      .flatMap(({ path }) => [...filesFrom(path)].map(folderOf)),
+  );
+  const expected = [...folders.keys()].map((name) => {
+    const isPure = sources.every(({ path, folder }) => folder !== name || !needsNode(path));
+    const elsewhere = imported.has(name) ? 'both' : 'Node';
+    return [name, isPure ? 'anywhere' : elsewhere];
+  });
+  expect([...folders].map(([name, { runsIn }]) => [name, runsIn])).toEqual(expected);
 });
 
 test('every folder has a row, and every row a folder', () => {

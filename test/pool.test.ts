@@ -109,6 +109,22 @@ describe('a pool', () => {
     await pool.close();
   });
 
+  it.each([0, 1])(
+    'fails an epoch that still runs when it is closed, and starts no thread again: %i workers',
+    async (workers) => {
+      const pool = new WorkerPool({ workers });
+      const loader = new Loader({ pool, cache: 0, prefetch: 1 });
+      const samples = paths.map((path) => ({ path, label: 1 }));
+      const reading = async () => {
+        for await (const { number } of loader.batches({ samples, transforms, batchSize: 9 })) {
+          if (number === 0) await pool.close();
+        }
+      };
+      await expect(reading()).rejects.toThrow('The worker threads were closed while images were read');
+      expect(pool.isStarted).toBe(false);
+    },
+  );
+
   it('refuses a number of workers that cannot be', () => {
     expect(() => new WorkerPool({ workers: 1.5 })).toThrow(
       'workers is 1.5, but expected a whole number of at least 0.',

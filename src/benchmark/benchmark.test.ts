@@ -7,6 +7,7 @@ import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
 import { benchmark, tune } from './benchmark.ts';
+import { compareGraphs } from './compare.ts';
 
 const model = resnext({
   depths: [1, 1],
@@ -65,4 +66,12 @@ test('a graph with byte inputs can be timed', async () => {
   const pixels = b.input('pixels', ['N', 8, 8, 3], 'uint8');
   b.output(b.op('Cast', [pixels], { to: dataTypeOf('float32') }));
   expect((await benchmark(b.graph, { runs: 1 })).milliseconds).toBeGreaterThan(0);
+});
+
+test('graphs whose outputs differ in shape are not compared', async () => {
+  const other = resnext({ ...model.config, classes: 2 });
+  setWeights(other, initialWeights(other, 1));
+  await expect(compareGraphs(model.graph, other.graph, { runs: 0 })).rejects.toThrow(
+    'The output "logits" is [2,3] in the first graph, but [2,2] in the second.',
+  );
 });

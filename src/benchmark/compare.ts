@@ -40,6 +40,11 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
     const differences = [...left].map(([name, value]) => {
       const other = right.get(name);
       if (!other) throw new UsageError(`The first graph has the output "${name}", but the second does not.`);
+      if (`${value.dims}` !== `${other.dims}`) {
+        throw new UsageError(
+          `The output "${name}" is [${value.dims}] in the first graph, but [${other.dims}] in the second.`,
+        );
+      }
       return relativeDifference(value, other);
     });
     const times = await timeInTurn(

@@ -52,6 +52,21 @@ it('is a path, a URL of four kinds, bytes, a Blob or pixels', async () => {
   expect(await readImage(expected)).toBe(expected);
 });
 
+it('makes RGB of grayscale pixels, as of grayscale files', async () => {
+  const image: Image = { width: 2, height: 1, channels: 1, data: Uint8Array.of(7, 250) };
+  expect(await readImage(image)).toEqual({ ...image, channels: 3, data: Uint8Array.of(7, 7, 7, 250, 250, 250) });
+});
+
+it.each([
+  [8, 3, 'has 8 bytes for 2 × 1 pixels of 3 channels, but expected'], // a canvas's RGBA
+  [8, 4, 'has 8 bytes for 2 × 1 pixels of 4 channels, but expected'],
+  [0, 3, 'has 0 bytes for 2 × 1 pixels of 3 channels, but expected'],
+])('refuses pixels of %i bytes as %i channels', async (bytes, channels, message) => {
+  const image = { width: 2, height: 1, channels: channels as 3, data: new Uint8Array(bytes) };
+  await expect(readImage(image, 'canvas')).rejects.toThrow(`Image "canvas" ${message}`);
+  await expect(readImage(image)).rejects.toBeInstanceOf(FormatError);
+});
+
 it.each([
   ['/missing', /^Image "http:.*\/missing" cannot be fetched: the server responded 404 Not Found\.$/],
   ['/text', /^Image "http:.*\/text" cannot be read: the file contains unsupported image format\. /],

@@ -7,7 +7,7 @@ import { decodeJobImage, type JobImage } from './job.ts';
 
 /**
  * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file, a Blob of
- * them, or decoded pixels.
+ * them, or decoded pixels in RGB or grayscale.
  */
 export type ImageSource = string | Uint8Array | Blob | Image;
 

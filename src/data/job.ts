@@ -5,6 +5,7 @@
 import { decodeImage, type Image, readImageFile } from '#platform/images';
 import { FormatError } from '../errors.ts';
 import { get, type ImageCache, put } from './cache.ts';
+import { toRgb } from './pixels.ts';
 import { sampleRandom } from './random.ts';
 import { applyPrefix, applyTransforms } from './transforms/apply.ts';
 import type { Transforms } from './transforms/table.ts';
@@ -79,8 +80,18 @@ async function prepare({ prefix, cache }: ImageJob, source: JobImage, index: num
   }
 }
 
+/** Decodes an image to RGB. Grayscale pixels are converted, as decoders do. */
 export async function decodeJobImage(image: JobImage): Promise<Image> {
   if ('failure' in image) throw new FormatError(image.failure);
-  if ('pixels' in image) return image.pixels;
+  if ('pixels' in image) return toRgb(checked(image.pixels, image.name));
   return decodeImage('bytes' in image ? image.bytes : readImageFile(image.path, image.name), image.name);
+}
+
+/** Checks pixels given by a program. The four channels of a canvas are a common mistake. */
+function checked(pixels: Image, name: string): Image {
+  const { width, height, channels, data } = pixels;
+  if ((channels === 1 || channels === 3) && data.length > 0 && data.length === width * height * channels) return pixels;
+  throw new FormatError(
+    `Image "${name}" has ${data.length} bytes for ${width} × ${height} pixels of ${channels} channels, but expected width × height × channels bytes, of 1 (grayscale) or 3 (RGB) channels.`,
+  );
 }

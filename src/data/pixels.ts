@@ -40,6 +40,15 @@ export function mirror(image: Image): Image {
   return { width, height, channels, data };
 }
 
+/** Grayscale to RGB, with three equal channels. `grayscale` reverses it exactly. */
+export function toRgb(image: Image): Image {
+  if (image.channels === 3) return image;
+  const { width, height } = image;
+  const data = new Uint8Array(3 * width * height); // [H, W, 3]
+  for (const [i, value] of image.data.entries()) data.fill(value, 3 * i, 3 * i + 3);
+  return { width, height, channels: 3, data };
+}
+
 /** RGB to grayscale by ITU-R 601's luma in 16-bit fixed point: Pillow's `convert('L')`, bit for bit. */
 export function grayscale(image: Image): Image {
   if (image.channels === 1) return image;

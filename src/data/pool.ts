@@ -3,6 +3,7 @@
  * pool does not keep the process alive.
  */
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
+import { UsageError } from '../errors.ts';
 import { checkGiven, whole } from '../options.ts';
 import { type Failure, type ImageJob, runJob } from './job.ts';
 
@@ -24,7 +25,7 @@ const fields = {
 
 export type ImageWorkers = Workers<ImageJob, Failure[]>;
 
-export const defaultWorkers = (): number => Math.min(8, availableCores());
+const defaultWorkers = (): number => Math.min(8, availableCores());
 
 /**
  * @example
@@ -57,7 +58,7 @@ export class WorkerPool {
     return this.#started;
   }
 
-  /** Ends the threads. Unfinished jobs fail; later jobs start new threads. */
+  /** Ends the threads. Queued jobs and those of a running epoch fail; later epochs start new threads. */
   async close(): Promise<void> {
     const started = this.#started;
     this.#started = undefined;
@@ -70,5 +71,29 @@ async function start(threads: number, queue: number): Promise<ImageWorkers> {
   await openDecoder();
   const options = { module: 'data/worker.js', name: 'run', threads, queue };
   const started = threads > 0 ? await startWorkers<ImageJob, Failure[]>(options) : undefined;
-  return started ?? { threads: 0, run: runJob, close: async () => {} };
+  return untilClosed(started ?? { threads: 0, run: runJob, close: async () => {} });
+}
+
+/** Workers that refuse jobs after `close`. Piscina would start threads for them that are never ended. */
+function untilClosed({ threads, run, close }: ImageWorkers): ImageWorkers {
+  let isClosed = false;
+  const refuse = (cause?: unknown): never => {
+    throw new UsageError(
+      'The worker threads were closed while images were being read. Finish reading before closing.',
+      {
+        cause,
+      },
+    );
+  };
+  return {
+    threads,
+    run: async (job) => {
+      if (isClosed) refuse();
+      return run(job).catch((error: unknown) => (isClosed ? refuse(error) : Promise.reject(error)));
+    },
+    close: () => {
+      isClosed = true;
+      return close();
+    },
+  };
 }

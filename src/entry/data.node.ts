@@ -6,5 +6,4 @@
  */
 
 export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from '../data/folder.ts';
-export { type ClassScore, type ConfusedPair, mostConfused } from '../metrics/confusion.ts';
 export * from './data.ts';

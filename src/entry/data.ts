@@ -23,3 +23,4 @@ export { type Random, sampleRandom } from '../data/random.ts';
 export { type Interpolation, resize } from '../data/resize.ts';
 export { applyTransforms } from '../data/transforms/apply.ts';
 export { type Transform, type TransformKind, type Transforms, transforms } from '../data/transforms/table.ts';
+export { type ClassScore, type ConfusedPair, mostConfused } from '../metrics/confusion.ts';

@@ -14,6 +14,15 @@ export {
   type WasmPaths,
 } from '#platform';
 export {
+  type Benchmark,
+  type BenchmarkOptions,
+  benchmark,
+  type Trial,
+  type TuneResult,
+  tune,
+} from '../benchmark/benchmark.ts';
+export { type CompareOptions, type Comparison, compareGraphs } from '../benchmark/compare.ts';
+export {
   type ConvolutionGradient,
   type ConvolutionOptions,
   convolution,
@@ -41,3 +50,4 @@ export { writeOnnx } from '../onnx/write.ts';
 export { type Converted, convertGraph, optimizeGraph } from '../rewrite/convert.ts';
 export type { Remark, RewriteReport } from '../rewrite/rewriter.ts';
 export { type DType, type Tensor, tensor } from '../tensor.ts';
+export { verifyGraph } from '../verify/graph.ts';

@@ -8,7 +8,6 @@
 export { type LoadOptions, load } from '../classifier/load.ts';
 export type { DownloadProgress } from '../hub/download.ts';
 export { type Pulled, type PullOptions, pull } from '../hub/pull.ts';
-export { convert } from '../saved/convert.ts';
 export { type ExportOnnxOptions, exportOnnx } from '../saved/export.ts';
 export { loadModel, saveModel } from '../saved/files.ts';
 export { exportStateDict } from '../saved/layout.ts';
@@ -17,5 +16,4 @@ export type { TrainEvent, TrainHooks } from '../train/events.ts';
 export type { TrainResult } from '../train/loop.ts';
 export type { TrainOptions } from '../train/options.ts';
 export { resume, train } from '../train/run.ts';
-export { type FormResult, type Verification, type VerifyOptions, verify } from '../verify/verify.ts';
 export * from './resnext.ts';

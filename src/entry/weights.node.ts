@@ -5,9 +5,7 @@
  * @module resnext/weights
  */
 
-export { type HubConfig, readHubConfig, writeHubConfig } from '../checkpoints/hub-config.ts';
 export { type HubEnvironment, hubEnvironment } from '../hub/environment.ts';
 export { resolveModel } from '../hub/resolve.ts';
-export { fromStateDict, type ImportedModel, type ImportStateDictOptions } from '../saved/external.ts';
 export { fileSource, openStateDict, readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 export * from './weights.ts';

@@ -9,6 +9,7 @@ export { imagenetClasses } from '../catalog/imagenet.ts';
 export { cifar10Classes, cifar100Classes, labelsOf } from '../catalog/labels.ts';
 export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from '../catalog/published.ts';
 export { adaptStem, initialHead } from '../checkpoints/adapt.ts';
+export { type HubConfig, readHubConfig, writeHubConfig } from '../checkpoints/hub-config.ts';
 export {
   describeReport,
   type ImportedWeights,
@@ -19,6 +20,7 @@ export {
 export { type Recognition, type RecognizeOptions, recognize } from '../checkpoints/recognize.ts';
 export { layoutNames, writeStateDict } from '../checkpoints/write.ts';
 export { gatherWeights, scatterWeights, stateDict, type WeightSpec, weightSpecs } from '../model/weights.ts';
+export { fromStateDict, type ImportedModel, type ImportStateDictOptions } from '../saved/external.ts';
 export { toFloat32 } from '../weights/float32.ts';
 export { readStateDict } from '../weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from '../weights/safetensors.ts';

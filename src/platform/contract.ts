@@ -28,7 +28,7 @@ export type WasmPaths = string | { readonly mjs?: string; readonly wasm?: string
 export interface BoundSession {
   /** Returns a function that runs the graph, reading and writing these arrays in place. */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void>;
-  /** Waits for the current run and frees the session's memory. */
+  /** Waits for current runs and frees the session's memory. Later runs throw a UsageError. */
   dispose(): Promise<void>;
 }
 

@@ -44,6 +44,13 @@ const schema = z.object({
 
 export const writeDescription = (description: ModelDescription): string => JSON.stringify(description, null, 2);
 
+/** The metadata of a safetensors file of the model's weights: the format that PyTorch writes, and the description. */
+export const weightsMetadata = (description: ModelDescription): Map<string, string> =>
+  new Map([
+    ['format', 'pt'],
+    [descriptionKey, writeDescription(description)],
+  ]);
+
 /**
  * @param source where the text is from, for the error message.
  * @throws FormatError if the text is not a description.

@@ -12,7 +12,7 @@ import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
-import { descriptionKey, type ModelDescription, writeDescription } from './description.ts';
+import { type ModelDescription, weightsMetadata, writeDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import type { SavedModel } from './model.ts';
 import { describedOnnx, describedWeights, type LoadOptions, pathHints } from './read.ts';
@@ -79,7 +79,7 @@ export async function saveModel(
 ): Promise<void> {
   await makeFolder(folder);
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
-  await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, metadataOf(description));
+  await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, weightsMetadata(description));
   const text = writeDescription(description);
   await writeFileAtomically(join(folder, 'model.json'), `${text}\n`);
 }
@@ -90,12 +90,5 @@ export async function writeModelFile(path: string, { description, graph }: Saved
   const tensors = [...graph.initializers].flatMap(({ name, tensor }) =>
     tensor?.dtype === 'float32' ? [[name, tensor] as const] : [],
   );
-  await writeSafetensorsFile(path, new Map(tensors), metadataOf(description));
+  await writeSafetensorsFile(path, new Map(tensors), weightsMetadata(description));
 }
-
-/** The metadata of a weights file: its format and the model's description. */
-const metadataOf = (description: ModelDescription): Map<string, string> =>
-  new Map([
-    ['format', 'pt'],
-    [descriptionKey, writeDescription(description)],
-  ]);

@@ -11,7 +11,7 @@ import { UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
-import { descriptionKey, writeDescription } from './description.ts';
+import { weightsMetadata } from './description.ts';
 import { ownWeights } from './external.ts';
 import type { SavedModel } from './model.ts';
 
@@ -36,11 +36,7 @@ export async function exportStateDict(path: string, model: SavedModel, layout: s
     throw new UsageError(`"${hubPath}" exists and is not timm's. Export to another folder.`);
   }
   await makeFolder(dirname(path));
-  const metadata = new Map([
-    ['format', 'pt'],
-    [descriptionKey, writeDescription(description)],
-  ]);
-  await writeSafetensorsFile(path, tensors, metadata);
+  await writeSafetensorsFile(path, tensors, weightsMetadata(description));
   if (!hub) return {};
   await writeFileAtomically(hubPath, hub);
   return { config: hubPath };

@@ -83,7 +83,7 @@ async function writeReport(
   const notes =
     tta === 'center' ? [] : [`Logits are averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
   const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });
-  await writeFileAtomically(file, [new TextEncoder().encode(html)]);
+  await writeFileAtomically(file, html);
 }
 
 /** The confusion matrix and the table of classes are printed whole up to this many classes; beyond, only excerpts. */

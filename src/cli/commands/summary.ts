@@ -1,7 +1,6 @@
 /** `resnext summary`: describes a network stage by stage, as in the paper's Table 1, and how a file of weights was read. */
 
 import { describeReport, type ImportReport } from '../../checkpoints/import.ts';
-import { UsageError } from '../../errors.ts';
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
 import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
@@ -15,8 +14,9 @@ import type { ModelDescription } from '../../saved/description.ts';
 import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { summaryOptions } from '../options.ts';
+import { summaryOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type SummaryOptions = OptionsOf<typeof summaryOptions>;
@@ -58,14 +58,9 @@ async function subjectOf(options: SummaryOptions, output: Output): Promise<Subje
   const { model: name } = options;
   const path = await modelPathUnlessVariant(name, output);
   if (path === undefined) return { network: variantOptions(name, options) };
-  const { shortcut, classes, size, form } = options;
-  if (shortcut !== undefined || classes !== undefined || size !== undefined) {
-    throw new UsageError(
-      '--shortcut, --classes and --size apply to variants, but a saved model determines them. Remove them.',
-    );
-  }
+  refuseIdle(summaryOptions, options, ['shortcut', 'classes', 'size'], 'a saved model has its own');
   const { description, report } = await loadModel(path, { lazy: true });
-  return { network: { ...description.config, form }, description, ...(report && { report }) };
+  return { network: { ...description.config, form: options.form }, description, ...(report && { report }) };
 }
 
 interface StageSummary {
