@@ -1,5 +1,7 @@
 /** Converting, verifying and optimizing models, with the command line and the library. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +9,7 @@ import { convert, initialWeights, loadModel, resnext, saveModel, variant } from 
 import { preprocessingFor } from 'resnext/data';
 import { Builder, cost, readOnnxFile, tensor, writeOnnxFile } from 'resnext/graph';
 import { readSafetensorsFile } from 'resnext/weights';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { json, run } from './command.ts';
 
 let dir: string;
@@ -59,6 +61,25 @@ describe('convert', () => {
       new Map([...graph.initializers].map((value) => [value.name, value.tensor]));
     expect(contents(after)).toEqual(contents(before));
     expect(cost(await readOnnxFile(join(dir, 'a.onnx'))).nodes).toBeGreaterThan(cost(after).nodes);
+  });
+
+  it('an ONNX file is converted from its URL', async () => {
+    const env = {
+      HF_HOME: join(dir, 'hub'),
+      TORCH_HOME: join(dir, 'torch'),
+      NO_PROXY: '127.0.0.1',
+      HF_HUB_OFFLINE: '',
+    };
+    for (const [variable, value] of Object.entries(env)) vi.stubEnv(variable, value);
+    await json('export', model, '-o', join(dir, 'served.onnx'));
+    const server = createServer((_, response) => response.end(bytes('served.onnx')));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model.onnx`;
+    const target = join(dir, 'fetched.onnx');
+    expect(await json('convert', url, target, '--form', 'A')).toMatchObject({ input: url, output: target, form: 'A' });
+    expect((await loadModel(target)).description.config.form).toBe('A');
+    server.close();
+    vi.unstubAllEnvs();
   });
 
   it('the library converts a loaded model', async () => {

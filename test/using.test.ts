@@ -116,9 +116,11 @@ describe('sources of images', () => {
       const [{ predictions }] = (await json<Classified[]>(...args)) as [Classified];
       expect(predictions!.map(({ label }) => label).sort()).toEqual(names);
     }
-    writeFileSync(join(dir, 'wrong.json'), '{"cat": "0"}');
-    const { code, stderr } = await run('classify', paths[0]!, '--model', model, '--labels', join(dir, 'wrong.json'));
-    expect([code, stderr]).toEqual([1, expect.stringContaining('should be a name per line, or JSON')]);
+    for (const wrong of ['{"cat": "0"}', '{"a": 0, "b": 1, "c": 2, "d": 4}', '{"a": 0, "b": 0, "c": 1, "d": 2}']) {
+      writeFileSync(join(dir, 'wrong.json'), wrong);
+      const { code, stderr } = await run('classify', paths[0]!, '--model', model, '--labels', join(dir, 'wrong.json'));
+      expect([code, stderr]).toEqual([1, expect.stringContaining('should be a name per line, or JSON')]);
+    }
   });
 
   it('standard input without an image', async () => {

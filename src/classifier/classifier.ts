@@ -22,7 +22,7 @@ import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
 import { type ClassifierOptions, type OpenedModel, openModel } from './open.ts';
 import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
-import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
+import { averageViews, type Prediction, type PredictionOptions, predictionFields, predictions } from './predictions.ts';
 
 /** An image, or what `prepare` made of it. */
 export type ClassifierInput = ImageSource | Tensor<'float32'>;
@@ -59,6 +59,7 @@ export class Classifier {
   readonly #stages: StageSessions;
   readonly #transforms = new Map<Views, Transforms>();
   readonly #pool: WorkerPool;
+  #end: Promise<unknown> | undefined;
 
   private constructor({ description, notes, session, read }: OpenedModel, options: ClassifierOptions) {
     this.description = description;
@@ -103,7 +104,8 @@ export class Classifier {
   /**
    * The likeliest classes of one image, the likeliest first, or of each image of a list.
    *
-   * @throws FormatError naming the first image that cannot be read; UsageError when the model has no classes.
+   * @throws FormatError naming the first image that cannot be read; UsageError when the model has no classes, an option is
+   *   out of range, or an image was prepared for a model of another size.
    * @example
    * const [best] = await classifier.classify('rose.jpg', { views: 'ten-crop' });
    * const all = await classifier.classify(['rose.jpg', 'https://example.org/tulip.jpg'], { top: 3, threshold: 0.1 });
@@ -194,11 +196,12 @@ export class Classifier {
   /**
    * Measures the model on labeled images. Those that cannot be read are left out and reported.
    *
-   * @throws FormatError for an image that cannot be read under `corrupt: 'throw'`; UsageError when the model has no
-   *   classes.
+   * @throws FormatError for an image that cannot be read under `corrupt: 'throw'`; UsageError when there are no samples or
+   *   the model has no classes.
    * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
    */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
+    this.#checkOpen();
     const labels = this.#labels();
     const transforms = this.#transformsFor(options.views);
     const views = countViews(transforms);
@@ -220,9 +223,14 @@ export class Classifier {
 
   /** Frees the sessions and ends the worker threads. The classifier cannot be used afterwards. */
   async dispose(): Promise<void> {
-    if (!this.#options.pool) await this.#pool.close();
-    await this.#stages.dispose();
-    await this.#session.dispose();
+    const pool = this.#options.pool ? [] : [this.#pool];
+    this.#end ??= Promise.all([...pool.map((own) => own.close()), this.#stages.dispose(), this.#session.dispose()]);
+    await this.#end;
+  }
+
+  /** A disposed classifier would open sessions and threads that nobody ends. */
+  #checkOpen(): void {
+    if (this.#end) throw new UsageError('The classifier was disposed of; open another one.');
   }
 
   #transformsFor(views: Views = 'center'): Transforms {
@@ -242,9 +250,16 @@ export class Classifier {
 
   #predict(options: PredictionOptions): Run<Prediction[]> {
     const labels = this.#labels();
-    return async ({ data }, views) => {
+    const listed = resolve(predictionFields, pick(predictionFields, options));
+    const expected = outputDims(this.#transformsFor('center')); // [C, H, W]
+    return async ({ dims, data }, views) => {
+      if (`${dims.slice(1)}` !== `${expected}`) {
+        throw new UsageError(
+          `A prepared image is [${dims.slice(1).join(', ')}], but the model takes [${expected.join(', ')}]; prepare it with this classifier.`,
+        );
+      }
       const logits = averageViews(await this.logits(data), views, labels.length); // [N, K]
-      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, options));
+      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, listed));
     };
   }
 
@@ -258,6 +273,7 @@ export class Classifier {
     options: ReadOptions,
     run: Run<T>,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
+    this.#checkOpen();
     const here = images.length <= maxImagesHere && !this.#pool.isStarted;
     const loader = new Loader({ pool: here ? callingThread : this.#pool, prefetch: 1, cache: 0 });
     const transforms = this.#transformsFor(options.views);
@@ -266,6 +282,7 @@ export class Classifier {
 
   /** For lists of which some are prepared already. */
   async #runPrepared<T>(images: readonly ClassifierInput[], options: ReadOptions, run: Run<T>): Promise<T[]> {
+    this.#checkOpen();
     const results: T[] = [];
     const size = batchSizeOf(options);
     for (let start = 0; start < images.length; start += size) {

@@ -2,6 +2,7 @@
 import type { Sample } from '../data/folder.ts';
 import type { Batch, EpochOptions, Loader } from '../data/loader.ts';
 import type { Transforms } from '../data/transforms/table.ts';
+import { UsageError } from '../errors.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
 import { argmax, type ClassScore, Confusion } from '../metrics/confusion.ts';
 import { softmax } from './predictions.ts';
@@ -40,13 +41,14 @@ export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrup
   readonly onPrediction?: (index: number, predicted: number, probability: number) => void;
 }
 
-/** @throws FormatError for an image that cannot be read under `corrupt: 'throw'`. */
+/** @throws UsageError when there are no samples; FormatError for an image that cannot be read under `corrupt: 'throw'`. */
 export async function measure(
   samples: readonly Sample[],
   { transforms, labels, logits, loader }: Measured,
   options: MeasureOptions,
 ): Promise<Evaluation> {
   const { corrupt = 'skip', onCorrupt = () => {} } = options;
+  if (samples.length === 0) throw new UsageError('There are no images to evaluate; give at least one.');
   const batchSize = Math.min(options.batchSize ?? 64, samples.length);
   const [tally, confusion] = [new Accuracy(labels.length), new Confusion(labels.length)];
   let done = 0;

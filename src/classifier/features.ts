@@ -45,7 +45,7 @@ export class StageSessions {
   async dispose(): Promise<void> {
     const open = [...this.#open.values()];
     this.#open.clear();
-    for (const each of open) await (await each.catch(() => undefined))?.session.dispose();
+    await Promise.all(open.map(async (each) => (await each.catch(() => undefined))?.session.dispose()));
   }
 
   #sessionFor(stages: readonly Stage[]): Promise<StageSession> {

@@ -1,7 +1,7 @@
 /** From logits to the likeliest classes. */
 
 import { UsageError } from '../errors.ts';
-import { checkGiven, whole } from '../options.ts';
+import { type OptionsOf, real, whole } from '../options.ts';
 
 export interface Prediction {
   readonly label: string;
@@ -16,17 +16,29 @@ export interface PredictionOptions {
   readonly threshold?: number;
 }
 
+/** `PredictionOptions` with their checks and defaults. */
+export const predictionFields = {
+  top: whole({ from: 1, default: 5, flag: '--top <n>', doc: 'number of classes to list for each image' }),
+  threshold: real({
+    from: 0,
+    to: 1,
+    default: 0,
+    flag: '--threshold <p>',
+    doc: 'list only classes with at least this probability',
+  }),
+};
+
 /**
  * The likeliest classes of one image, the likeliest first.
  *
- * @throws UsageError for options out of range, or logits that are NaN, as those of a network whose training diverged.
+ * @param logits [K].
+ * @throws UsageError for logits that are NaN, as those of a network whose training diverged.
  */
 export function predictions(
   logits: Float32Array,
   labels: readonly string[],
-  { top = 5, threshold = 0 }: PredictionOptions,
+  { top, threshold }: OptionsOf<typeof predictionFields>,
 ): Prediction[] {
-  checkGiven({ top: whole({ from: 1, doc: 'number of classes' }) }, { top });
   if (logits.some(Number.isNaN)) {
     throw new UsageError(
       'The logits are NaN: the weights are broken, as after a training that diverged. Take an earlier checkpoint.',

@@ -14,6 +14,7 @@ import { refusal } from '../files.ts';
 import type { DownloadProgress } from '../hub/download.ts';
 import { canPull } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
+import { parseJson } from '../json.ts';
 import { variant } from '../model/variants.ts';
 import { duration } from '../output/text.ts';
 import type { ModelOptions } from './options.ts';
@@ -39,7 +40,13 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   return classifier;
 }
 
-const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z.int().min(0))]);
+/** Every number from 0 to that of the last class, once. */
+const isNumbering = (numbers: Readonly<Record<string, number>>): boolean =>
+  Object.values(numbers)
+    .sort((a, b) => a - b)
+    .every((number, k) => number === k);
+
+const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z.number()).refine(isNumbering)]);
 
 /** Names of classes from a file: a line each, a list in JSON, or torchvision's `class_to_idx` in JSON. */
 async function readLabels(path: string): Promise<string[]> {
@@ -47,21 +54,13 @@ async function readLabels(path: string): Promise<string[]> {
     throw refusal('read', path, cause);
   });
   if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const { data } = labelsSchema.safeParse(parsed(text));
+  const { data } = labelsSchema.safeParse(parseJson(text, `"${path}"`));
   if (!data) {
     throw new UsageError(
-      `The labels "${path}" should be a name per line, or JSON: a list of names, or numbers by name.`,
+      `The labels "${path}" should be a name per line, or JSON: a list of names, or numbers by name, from 0 on.`,
     );
   }
   return Array.isArray(data) ? data : Object.keys(data).sort((a, b) => data[a]! - data[b]!);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The file or folder that a text means, downloaded if need be. */

@@ -1,6 +1,7 @@
 /** The arguments and options of each command, as tables. Entries that several commands share come first. */
 
 import { layoutNames } from '../checkpoints/write.ts';
+import { predictionFields } from '../classifier/predictions.ts';
 import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
@@ -146,14 +147,7 @@ export const classifyOptions = {
   images,
   ...model,
   batch,
-  top: whole({ from: 1, default: 5, flag: '--top <n>', doc: 'number of classes to list for each image' }),
-  threshold: real({
-    from: 0,
-    to: 1,
-    default: 0,
-    flag: '--threshold <p>',
-    doc: 'list only classes with at least this probability',
-  }),
+  ...predictionFields,
   tta,
   format: oneOf(resultFormats, {
     flag: '--format <format>',

@@ -28,7 +28,7 @@ export type WasmPaths = string | { readonly mjs?: string; readonly wasm?: string
 export interface BoundSession {
   /** Each call of the returned function reads the inputs and writes the outputs where they are. */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void>;
-  /** Waits for a run that is under way, and frees what the runtime holds. */
+  /** Waits for runs that are under way, and frees what the runtime holds. Later runs throw a UsageError. */
   dispose(): Promise<void>;
 }
 

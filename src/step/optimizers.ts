@@ -7,7 +7,7 @@ import type { Value } from '../graph/graph.ts';
 import { flag, type OptionsOf, pick, real, resolve, type Table } from '../options.ts';
 
 /** What an update reads. All vectors are flat, [n]. */
-export interface UpdateSite {
+export interface UpdateInputs {
   readonly name: string;
   readonly w: Value;
   readonly gradient: Value;
@@ -30,7 +30,7 @@ interface OptimizerRow<T extends Table> {
   /** The inputs of the step beside the learning rate, for update number t, from 1. */
   scalars(settings: OptionsOf<T>, t: number): Readonly<Record<string, number>>;
   /** The next parameter, then its next slots. */
-  update(b: Builder, site: UpdateSite, settings: OptionsOf<T>): readonly Value[];
+  update(b: Builder, inputs: UpdateInputs, settings: OptionsOf<T>): readonly Value[];
 }
 
 /** The usual learning rate for the reference batch of a stem, and how it follows the batch; the usual weight decay. */
@@ -128,7 +128,7 @@ export const rateScale = (name: OptimizerName, ratio: number): number =>
 export interface BoundOptimizer {
   readonly slots: readonly string[];
   readonly scalars: (t: number) => Readonly<Record<string, number>>;
-  readonly update: (b: Builder, site: UpdateSite) => readonly Value[];
+  readonly update: (b: Builder, inputs: UpdateInputs) => readonly Value[];
 }
 
 export function bindOptimizer<O extends OptimizerName>(
@@ -138,6 +138,6 @@ export function bindOptimizer<O extends OptimizerName>(
   return {
     slots,
     scalars: (t) => scalars(settings, t),
-    update: (b, site) => update(b, site, settings),
+    update: (b, inputs) => update(b, inputs, settings),
   };
 }

@@ -67,7 +67,7 @@ export class Trainer {
   readonly #runs: [Run, Run];
   readonly #still: Still;
   #steps = 0;
-  #isWhole = true;
+  #condition: Condition = 'ready';
 
   private constructor(model: Model, opened: Opened, still: Still, { optimizer, reduce }: TrainerOptions) {
     const { step, sessions } = opened;
@@ -101,7 +101,7 @@ export class Trainer {
    *
    * @param weights the start, in form C.
    * @param state what else training goes on from, in form C; a start unless given.
-   * @throws UsageError when the weights do not fit the model, or it does not have a group that should be frozen.
+   * @throws UsageError when weights or state do not fit the model, or it does not have a group that should be frozen.
    * @example
    * const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
    * const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, optimizer });
@@ -123,10 +123,16 @@ export class Trainer {
     const step = trainingStep(model.graph, { ...rest, frozen: still.parameters, rateOf, split: reduce !== undefined });
     const { lower, optimization } = await chooseLowering(options, options.lowering);
     const graphs = [step.graph, ...(step.update ? [step.update] : [])];
-    const sessions = await Promise.all(graphs.map((graph) => openBound(lower(graph), { ...options, optimization })));
-    const trainer = new Trainer(model, { step, sessions }, still, options);
-    trainer.setState({ ...state, weights });
-    return trainer;
+    const sessions: BoundSession[] = [];
+    try {
+      for (const graph of graphs) sessions.push(await openBound(lower(graph), { ...options, optimization }));
+      const trainer = new Trainer(model, { step, sessions }, still, options);
+      trainer.setState({ ...state, weights });
+      return trainer;
+    } catch (error) {
+      await disposeOf(sessions);
+      throw error;
+    }
   }
 
   /**
@@ -136,12 +142,17 @@ export class Trainer {
    * @throws UsageError while another step is under way, and after one that failed until `setState`.
    */
   async step(learningRate: number): Promise<void> {
-    this.#checkWhole();
+    this.#checkReady();
     const scalars = { learningRate, ...this.#optimizer.scalars(this.#steps + 1) };
     for (const [name, value] of Object.entries(scalars)) this.#scalars.get(name)!.data[0] = value;
-    this.#isWhole = false; // a step that fails half-way has changed some of the state
-    await this.#runs[0]();
-    this.#isWhole = true;
+    this.#condition = 'stepping';
+    try {
+      await this.#runs[0]();
+    } catch (error) {
+      this.#condition = 'broken'; // a step that fails has perhaps changed some of the state
+      throw error;
+    }
+    this.#condition = 'ready';
     this.#steps += 1;
     this.#runs.reverse();
     this.#buffers.reverse();
@@ -167,10 +178,16 @@ export class Trainer {
     return this.#steps;
   }
 
-  /** Goes on from this state. Frozen parameters stay as they are. */
+  /**
+   * Goes on from this state. Frozen parameters stay as they are.
+   *
+   * @throws UsageError while a step is under way, or when the state does not fit the model.
+   */
   setState({ weights, slots = new Map(), average = new Map(), steps = 0 }: StateToSet): void {
+    if (this.#condition === 'stepping') throw new UsageError(conditions.stepping);
+    for (const part of [weights, average, ...slots.values()]) checkWeights(this.#model, new Map([...weights, ...part]));
     const current = this.#buffers[0];
-    this.#isWhole = true;
+    this.#condition = 'ready';
     this.#steps = steps;
     for (const { name, role } of this.#state) if (role === 'slot') current.get(name)!.data.fill(0);
     const put = (contents: Weights, nameOf: (parameter: string) => string) => {
@@ -185,12 +202,11 @@ export class Trainer {
 
   /** Frees the sessions. The trainer cannot be used afterwards. */
   async dispose(): Promise<void> {
-    await Promise.all(this.#sessions.map((session) => session.dispose()));
+    await disposeOf(this.#sessions);
   }
 
-  #checkWhole(): void {
-    if (this.#isWhole) return;
-    throw new UsageError('A step is under way or has failed; wait for it, or set the state to go on from.');
+  #checkReady(): void {
+    if (this.#condition !== 'ready') throw new UsageError(conditions[this.#condition]);
   }
 
   /** What the state holds under the names, with the frozen parameters as they are. */
@@ -199,7 +215,7 @@ export class Trainer {
   }
 
   #gather(nameOf: (parameter: string) => string, still: Weights = new Map()): Map<string, Tensor> {
-    this.#checkWhole();
+    this.#checkReady();
     const current = this.#buffers[0];
     return gatherWeights(this.#model, ({ value: { name, dims } }) => {
       const flat = current.get(nameOf(name));
@@ -209,6 +225,18 @@ export class Trainer {
 }
 
 type Run = () => Promise<void>;
+
+type Condition = 'ready' | keyof typeof conditions;
+
+/** Why the state is not to be had. */
+const conditions = {
+  stepping: 'A step is under way; wait for it.',
+  broken: 'A step has failed, perhaps half-way; set the state to go on from.',
+};
+
+const disposeOf = (sessions: readonly BoundSession[]): Promise<unknown> =>
+  Promise.all(sessions.map((session) => session.dispose()));
+
 type StateToSet = Partial<TrainerState> & Pick<TrainerState, 'weights'>;
 
 /** What no step changes: frozen parameters and statistics by name, and the counts of batches of frozen normalizations. */

@@ -4,8 +4,10 @@
  * images that is all it takes to go on to the bit.
  */
 import { dirname } from 'node:path';
+import * as z from 'zod';
 import { FormatError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
+import { parseJson } from '../json.ts';
 import type { Weights } from '../model/weights.ts';
 import { pick } from '../options.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
@@ -52,37 +54,41 @@ export async function writeCheckpoint(
 /** @throws FormatError when the file is no checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensorsFile(path);
-  const [options, classes, progress] = ['options', 'classes', 'progress'].map((key) => metadata.get(key));
-  if (!options || !classes || !progress)
-    throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
+  const read = <T>(key: 'options' | 'classes' | 'progress', schema: z.ZodType<T>): T =>
+    readField(metadata.get(key), key, schema, path);
   const description = metadata.get('description');
   return {
-    options: readRecipe(options, path),
-    classes: parsed<string[]>(classes, path),
+    options: read('options', recipeSchema),
+    classes: read('classes', classesSchema),
     ...(description && { description: readDescription(description, path) }),
-    progress: progressIn(parsed<Partial<Progress> & OldProgress>(progress, path)),
+    progress: read('progress', progressSchema),
     weights: stripped('weights.', tensors),
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),
   };
 }
 
-const recipeSchema = schemaOf(recipe);
-
 /** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
-function readRecipe(text: string, path: string): Recipe {
-  const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
-  const { data, error } = recipeSchema.safeParse(json);
-  if (data) return data;
-  throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
-}
+const recipeSchema = z
+  .looseObject({ freeze: z.array(z.string()).optional() })
+  .transform(({ freeze, ...rest }) => ({
+    ...rest,
+    ...(freeze && { freeze: freeze.map((group) => (group === 'all but fc' ? backbone : group)) }),
+  }))
+  .pipe(schemaOf(recipe));
 
-function parsed<T>(text: string, path: string): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new FormatError(`${path}: the checkpoint's own description is not JSON.`, { cause });
-  }
+const classesSchema = z.array(z.string());
+
+/** What version 0.1 called `right` and `seen` is `correct` and `count`. */
+const progressSchema = z
+  .record(z.string(), z.number())
+  .transform(({ right = 0, seen = 0, ...rest }): Progress => ({ ...noProgress, correct: right, count: seen, ...rest }));
+
+function readField<T>(text: string | undefined, key: string, schema: z.ZodType<T>, path: string): T {
+  if (text === undefined) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
+  const { data, error } = schema.safeParse(parseJson(text, `${path}: the checkpoint's ${key}`));
+  if (error) throw new FormatError(`${path}: the ${key} in the checkpoint cannot be read: ${error.issues[0]!.message}`);
+  return data;
 }
 
 const prefixed = (prefix: string, tensors: Weights): [string, Tensor][] =>
@@ -100,16 +106,3 @@ function slotsIn(tensors: Weights): Map<string, Weights> {
   const slots = [...names].map((name) => [name, stripped(`slots.${name}.`, tensors)] as const);
   return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
 }
-
-/** What older checkpoints call `correct` and `count`. */
-interface OldProgress {
-  readonly right?: number;
-  readonly seen?: number;
-}
-
-const progressIn = ({ right = 0, seen = 0, ...progress }: Partial<Progress> & OldProgress): Progress => ({
-  ...noProgress,
-  correct: right,
-  count: seen,
-  ...progress,
-});

@@ -93,8 +93,9 @@ export class ImageFolderData implements TrainingData {
     if (!this.hasValidation) return undefined;
     setWeights(this.model, weights);
     const model = { description: this.#description, graph: this.model.graph };
-    const classifier = await Classifier.open(model, { threads: this.#options.threads });
-    const corrupt = this.#options.strict ? 'throw' : 'skip';
+    const { threads, providers, strict } = this.#options;
+    const classifier = await Classifier.open(model, { threads, providers });
+    const corrupt = strict ? 'throw' : 'skip';
     try {
       return await classifier.evaluate(this.#folder.validation, { loader: this.#loader, corrupt, onCorrupt });
     } finally {

@@ -14,8 +14,9 @@ import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { benchOptions } from '../options.ts';
+import { benchOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type BenchOptions = OptionsOf<typeof benchOptions>;
@@ -62,7 +63,10 @@ async function runTune(
 /** A file's graph, anybody's if it is ONNX, or that of a variant with seeded weights. */
 async function graphOf(source: string, options: BenchOptions, output: Output): Promise<Graph> {
   const path = await modelPathUnlessVariant(source, output);
-  if (path !== undefined) return extname(path) === '.onnx' ? readOnnxFile(path) : (await loadModel(path)).graph;
+  if (path !== undefined) {
+    refuseIdle(benchOptions, options, ['size'], 'a saved model has its own');
+    return extname(path) === '.onnx' ? readOnnxFile(path) : (await loadModel(path)).graph;
+  }
   const model = resnext(variantOptions(source, options));
   setWeights(model, initialWeights(model, 1));
   return model.graph;

@@ -15,17 +15,18 @@ import { modelPath } from '../model.ts';
 import type { convertOptions } from '../options.ts';
 import { type Output, remarks } from '../output.ts';
 
-export async function run(
-  { input, output: target, form }: OptionsOf<typeof convertOptions>,
-  output: Output,
-): Promise<number> {
-  const kinds = [extname(input), extname(target)];
-  if (kinds[1] !== '.onnx' && kinds[1] !== '.safetensors') {
+type ConvertOptions = OptionsOf<typeof convertOptions>;
+
+export async function run(options: ConvertOptions, output: Output): Promise<number> {
+  const { input, output: target, form } = options;
+  const ending = extname(target);
+  if (ending !== '.onnx' && ending !== '.safetensors') {
     throw new UsageError(`"${target}" should end in .onnx or .safetensors.`);
   }
-  if (kinds[0] === '.onnx') return convertOnnx(input, target, form, output);
-  const model = convert(await loadModel(await modelPath(input, output)), form);
-  if (kinds[1] === '.onnx') await exportOnnx(target, model);
+  const path = await modelPath(input, output);
+  if (extname(path) === '.onnx') return convertOnnx(path, options, output);
+  const model = convert(await loadModel(path), form);
+  if (ending === '.onnx') await exportOnnx(target, model);
   else await writeModelFile(target, model);
   output.document({ input, output: target, form });
   output.line(`Wrote ${target}: ${model.description.variant} in form ${form}.`);
@@ -33,10 +34,12 @@ export async function run(
 }
 
 /** Anybody's ONNX file, by its structure. */
-async function convertOnnx(input: string, target: string, form: Form, output: Output): Promise<number> {
-  if (extname(target) !== '.onnx')
+async function convertOnnx(path: string, options: ConvertOptions, output: Output): Promise<number> {
+  const { input, output: target, form } = options;
+  if (extname(target) !== '.onnx') {
     throw new UsageError(`"${input}" is an ONNX file; "${target}" should end in .onnx too.`);
-  const { graph, report } = convertGraph(await readOnnxFile(input), form);
+  }
+  const { graph, report } = convertGraph(await readOnnxFile(path), form);
   if (report.refusals.length === 0) restate(graph, form, input);
   await makeFolder(dirname(target));
   await writeOnnxFile(target, graph);

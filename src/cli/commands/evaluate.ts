@@ -81,7 +81,7 @@ async function writeReport(
   const notes =
     tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
   const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });
-  await writeFileAtomically(file, [new TextEncoder().encode(html)]);
+  await writeFileAtomically(file, html);
 }
 
 /** The most classes whose matrix, and whose table, are printed whole; of more, only the most striking are listed. */

@@ -10,7 +10,7 @@ import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { stems } from '../../model/stems.ts';
-import { isDefault, OptionError, type OptionsOf } from '../../options.ts';
+import type { OptionsOf } from '../../options.ts';
 import { convert } from '../../saved/convert.ts';
 import { exportOnnx } from '../../saved/export.ts';
 import { loadModel } from '../../saved/files.ts';
@@ -22,6 +22,7 @@ import { type ExportFormat, formatOf } from '../formats.ts';
 import { modelPathUnlessVariant } from '../model.ts';
 import { exportOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type ExportOptions = OptionsOf<typeof exportOptions>;
@@ -52,7 +53,7 @@ export async function run(options: ExportOptions, output: Output): Promise<numbe
   const { model: source, output: target } = options;
   const format = options.format ?? formatOf(target);
   const { write, idle, because } = writers[format];
-  refuse(options, idle, because);
+  refuseIdle(exportOptions, options, idle, because);
   const path = await modelPathUnlessVariant(source, output);
   const model = path === undefined ? untrained(options) : await trained(path, options);
   const use = await write(target, model, options);
@@ -64,14 +65,6 @@ export async function run(options: ExportOptions, output: Output): Promise<numbe
   );
   output.line(use);
   return 0;
-}
-
-/** Throws an OptionError naming the first of some options that is given. */
-function refuse(options: ExportOptions, names: readonly (keyof ExportOptions)[], because: string): void {
-  const given = names.find((name) => !isDefault(exportOptions[name], options[name]));
-  if (given !== undefined) {
-    throw new OptionError(exportOptions, (say) => `${say(given)} has no effect here: ${because}. Remove it.`);
-  }
 }
 
 async function writeOnnx(
@@ -106,7 +99,7 @@ async function writeTransformers(target: string, model: SavedModel): Promise<str
 }
 
 async function trained(path: string, options: ExportOptions): Promise<SavedModel> {
-  refuse(options, ['shortcut', 'classes', 'seed'], 'a trained model has its own');
+  refuseIdle(exportOptions, options, ['shortcut', 'classes', 'seed'], 'a trained model has its own');
   const { form, size } = options;
   const saved = await loadModel(path);
   const sized = size === undefined ? saved : withPreprocessing(saved, { size });

@@ -1,7 +1,6 @@
 /** `resnext summary`: a net stage by stage, as the paper's Table 1 has it, and what was found in a file of others. */
 
 import { describeReport, type ImportReport } from '../../checkpoints/import.ts';
-import { UsageError } from '../../errors.ts';
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
 import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
@@ -15,8 +14,9 @@ import type { ModelDescription } from '../../saved/description.ts';
 import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { summaryOptions } from '../options.ts';
+import { summaryOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type SummaryOptions = OptionsOf<typeof summaryOptions>;
@@ -58,12 +58,9 @@ async function subjectOf(options: SummaryOptions, output: Output): Promise<Subje
   const { model: name } = options;
   const path = await modelPathUnlessVariant(name, output);
   if (path === undefined) return { net: variantOptions(name, options) };
-  const { shortcut, classes, size, form } = options;
-  if (shortcut !== undefined || classes !== undefined || size !== undefined) {
-    throw new UsageError('--shortcut, --classes and --size are for a variant; a saved model has its own.');
-  }
+  refuseIdle(summaryOptions, options, ['shortcut', 'classes', 'size'], 'a saved model has its own');
   const { description, report } = await loadModel(path, { lazy: true });
-  return { net: { ...description.config, form }, description, ...(report && { report }) };
+  return { net: { ...description.config, form: options.form }, description, ...(report && { report }) };
 }
 
 interface StageSummary {

@@ -29,10 +29,13 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
   const hooks = { onEvent: listener(output), onDownload: progressOn(output), signal: stop.signal };
-  const result =
-    resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
-  process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
-  return result.interrupted ? interruptedCode : 0;
+  try {
+    const result =
+      resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
+    return result.interrupted ? interruptedCode : 0;
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  }
 }
 
 type Chosen = Omit<Typed, 'resume' | 'json'>;

@@ -16,6 +16,7 @@ import { encodeOnnx, inlineLimit } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkThreads, named } from '../checks.ts';
 import type { BoundSession, SessionOptions } from '../contract.ts';
+import { Lifetime } from '../lifetime.ts';
 import { Session } from './session.ts';
 
 /** Indices into the table of version 1, and the function at each. A returned pointer is a status, null on success. */
@@ -131,10 +132,9 @@ function created(api: Api, create: (out: unknown[]) => unknown): unknown {
 
 class NativeSession implements BoundSession {
   readonly #native: Native;
-  /** undefined once it is disposed of. */
-  #session: unknown;
+  readonly #session: unknown;
   readonly #values: unknown[] = [];
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #lifetime = new Lifetime();
 
   constructor(native: Native, model: Uint8Array, { threads, optimization = 'all' }: SessionOptions) {
     const { api, env } = native;
@@ -153,37 +153,25 @@ class NativeSession implements BoundSession {
   }
 
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
-    this.#opened();
+    this.#lifetime.check();
     const [feeds, fetches] = [this.#bound(inputs), this.#bound(outputs)];
     const held = { inputs, outputs }; // the values point into their arrays
-    return async () => {
-      const run = this.#run([...held.inputs.keys()], feeds, [...held.outputs.keys()], fetches);
-      this.#running = run.catch(() => {});
-      await run;
-    };
+    return () => this.#lifetime.run(() => this.#run([...held.inputs.keys()], feeds, [...held.outputs.keys()], fetches));
   }
 
-  /** Waits for a run that is under way. */
-  async dispose(): Promise<void> {
-    await this.#running;
-    if (this.#session === undefined) return;
-    const { api } = this.#native;
-    for (const value of this.#values.splice(0)) api.ReleaseValue(value);
-    api.ReleaseSession(this.#session);
-    this.#session = undefined;
-  }
-
-  #opened(): unknown {
-    if (this.#session === undefined) throw new UsageError('The session was disposed of; open another one.');
-    return this.#session;
+  dispose(): Promise<void> {
+    return this.#lifetime.end(() => {
+      const { api } = this.#native;
+      for (const value of this.#values) api.ReleaseValue(value);
+      api.ReleaseSession(this.#session);
+    });
   }
 
   async #run(inputs: string[], feeds: unknown[], outputs: string[], fetches: unknown[]): Promise<void> {
     const { api } = this.#native;
-    const session = this.#opened();
     const status = await new Promise<unknown>((resolve, reject) => {
       const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result));
-      api.Run.async(session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches, done);
+      api.Run.async(this.#session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches, done);
     });
     try {
       check(api, status);

@@ -10,6 +10,7 @@ import { encodeOnnx } from '../../onnx/write.ts';
 import { byteLength, type Tensor } from '../../tensor.ts';
 import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
 import type { Session as SessionContract, SessionOptions } from '../contract.ts';
+import { Lifetime } from '../lifetime.ts';
 import { trimMallocThreshold } from './memory.ts';
 import { availableProviders, loadRuntime } from './runtime.ts';
 
@@ -30,6 +31,7 @@ export class Session implements SessionContract {
   readonly outputNames: readonly string[];
   readonly #ort: typeof Ort;
   readonly #session: Ort.InferenceSession;
+  readonly #lifetime = new Lifetime();
 
   private constructor(ort: typeof Ort, session: Ort.InferenceSession) {
     this.#ort = ort;
@@ -51,22 +53,28 @@ export class Session implements SessionContract {
     feeds: ReadonlyMap<string, Tensor>,
     fetches: readonly string[] = this.outputNames,
   ): Promise<Map<string, Tensor>> {
-    const results = await withNodeName(() => this.#session.run(this.#toOrt(feeds), [...fetches]));
+    const results = await this.#run(() => this.#session.run(this.#toOrt(feeds), [...fetches]));
     return new Map(fetches.map((name) => [name, fromOrt(results[name]!)]));
   }
 
   /** Nothing is copied in JavaScript: the runtime reads and writes the arrays. */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    this.#lifetime.check();
     for (const name of outputs.keys()) {
       if (!this.outputNames.includes(name)) throw new UsageError(`The graph has no output "${name}".`);
     }
     const feeds = this.#toOrt(inputs);
     const fetches = this.#toOrt(outputs);
-    return () => withNodeName(async () => void (await this.#session.run(feeds, fetches)));
+    return async () => void (await this.#run(() => this.#session.run(feeds, fetches)));
   }
 
-  async dispose(): Promise<void> {
-    await this.#session.release();
+  dispose(): Promise<void> {
+    return this.#lifetime.end(() => this.#session.release());
+  }
+
+  /** onnxruntime-node starts a run in a later turn of the event loop, by when the session must still be there. */
+  #run<T>(action: () => Promise<T>): Promise<T> {
+    return this.#lifetime.run(() => withNodeName(async () => action()));
   }
 
   #toOrt(tensors: ReadonlyMap<string, Tensor>): Record<string, Ort.Tensor> {

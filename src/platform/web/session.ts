@@ -8,6 +8,7 @@ import { encodeOnnx } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
 import type { BoundSession, Session as SessionContract, SessionOptions, WasmPaths } from '../contract.ts';
+import { Lifetime } from '../lifetime.ts';
 import { availableProviders, thisMachine } from './machine.ts';
 import { dataLocation, type NamedTensor, type Opening } from './protocol.ts';
 import { WorkerClient } from './worker-client.ts';
@@ -16,7 +17,7 @@ export class Session implements SessionContract {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #client: WorkerClient;
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #lifetime = new Lifetime();
 
   private constructor(client: WorkerClient, names: Pick<SessionContract, 'inputNames' | 'outputNames'>) {
     this.#client = client;
@@ -37,19 +38,20 @@ export class Session implements SessionContract {
   }
 
   run(feeds: ReadonlyMap<string, Tensor>, fetches: readonly string[] = this.outputNames): Promise<Map<string, Tensor>> {
-    const moved = [...feeds].map(
-      ([name, tensor]): NamedTensor => [name, { ...tensor, data: tensor.data.slice() } as Tensor],
+    return this.#lifetime.run(() =>
+      withNodeName(async () => {
+        const moved = [...feeds].map(
+          ([name, tensor]): NamedTensor => [name, { ...tensor, data: tensor.data.slice() } as Tensor],
+        );
+        const transfer = buffersOf(moved.map(([, { data }]) => data));
+        return new Map(await this.#client.request('run', { feeds: moved, fetches }, transfer));
+      }),
     );
-    const transfer = buffersOf(moved.map(([, { data }]) => data));
-    const run = withNodeName(
-      async () => new Map(await this.#client.request('run', { feeds: moved, fetches }, transfer)),
-    );
-    this.#running = run.catch(() => {});
-    return run;
   }
 
   /** onnxruntime-web never writes outputs that it is given in the CPU's memory, so results are copied to their arrays. */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    this.#lifetime.check();
     const missing = [...outputs.keys()].find((name) => !this.outputNames.includes(name));
     if (missing !== undefined) throw new UsageError(`The graph has no output "${missing}".`);
     return async () => {
@@ -58,9 +60,8 @@ export class Session implements SessionContract {
     };
   }
 
-  async dispose(): Promise<void> {
-    await this.#running;
-    this.#client.close();
+  dispose(): Promise<void> {
+    return this.#lifetime.end(() => this.#client.close());
   }
 }
 
