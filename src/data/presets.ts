@@ -23,7 +23,8 @@ export const preprocessingFields = {
   }),
 };
 
-export type Preprocessing = OptionsOf<typeof preprocessingFields>;
+/** What a network wants its images to be, as `model.json` has it. */
+export interface Preprocessing extends OptionsOf<typeof preprocessingFields> {}
 
 /** For ImageNet's images: 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {

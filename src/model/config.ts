@@ -94,14 +94,15 @@ export const configFields = {
   }),
 };
 
-export type ResNeXtConfig = OptionsOf<typeof configFields>;
+/** A full config: every field of `configFields`. docs/options.md lists them, with their defaults. */
+export interface ResNeXtConfig extends OptionsOf<typeof configFields> {}
 export type StemPool = ResNeXtConfig['stemPool'];
 export type Attention = ResNeXtConfig['attention'];
 
 /** A config as people write it. Options that are left out are those of ResNeXt-50 32x4d; a single number means a square. */
-export type ResNeXtOptions = Partial<Omit<ResNeXtConfig, 'inputSize'>> & {
+export interface ResNeXtOptions extends Partial<Omit<ResNeXtConfig, 'inputSize'>> {
   readonly inputSize?: number | readonly [number, number];
-};
+}
 
 /**
  * Fills in defaults and checks the config.
