@@ -21,6 +21,7 @@ import type { Transforms } from './transforms/table.ts';
 
 export type { Batch } from './batch.ts';
 
+/** How a loader uses the machine. The images do not depend on it. */
 export interface LoaderOptions {
   /** As for `WorkerPool`. */
   readonly workers?: number;
@@ -53,6 +54,7 @@ const largestArray = 2 ** 32 - 1;
 /** Default of `LoaderOptions.cache`. */
 export const defaultCache = (): number => Math.min(1024, Math.floor(availableMemory() / 4 / 2 ** 20));
 
+/** One pass over a list of samples. */
 export interface EpochOptions {
   readonly samples: readonly (Sample | NamedImage)[];
   readonly transforms: Transforms;

@@ -23,7 +23,8 @@ export const preprocessingFields = {
   }),
 };
 
-export type Preprocessing = OptionsOf<typeof preprocessingFields>;
+/** How images are prepared for a network, as saved in `model.json`. */
+export interface Preprocessing extends OptionsOf<typeof preprocessingFields> {}
 
 /** The preprocessing of ImageNet's images: the center 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {
@@ -134,6 +135,7 @@ export const augmentations = {
   ],
 } satisfies Readonly<Record<string, (preprocessing: Preprocessing) => Transforms>>;
 
+/** The name of a list of training transforms. */
 export type Augmentation = keyof typeof augmentations;
 export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
 

@@ -16,6 +16,7 @@ interface StemRow {
 
 const large = { images: 'large', inputSize: 224, stride: 4, hasPool: true, referenceBatch: 256 } as const;
 
+/** All stems by their names in a config, and the values that depend on them. */
 export const stems = {
   /** One 7x7 with stride 2, and a pool. */
   imagenet: { ...large, mark: '' },

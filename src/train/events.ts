@@ -8,7 +8,10 @@ export interface TrainHooks {
   /** Called while the pretrained model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
   readonly onEvent?: (event: TrainEvent) => void;
-  /** When aborted, the run ends after the current step and saves a checkpoint. */
+  /**
+   * When aborted, the run ends after the current step and saves a checkpoint. If the pretrained model is being downloaded,
+   * the signal's reason is thrown.
+   */
   readonly signal?: AbortSignal;
 }
 
