@@ -14,12 +14,14 @@ import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { permutation } from './random.ts';
 
+/** An image file and its class. */
 export interface Sample {
   readonly path: string;
   /** Index of the class. */
   readonly label: number;
 }
 
+/** The samples of a folder for training. */
 export interface Folder {
   /** Names of the class folders in order; a label is a place in this list. */
   readonly classes: readonly string[];

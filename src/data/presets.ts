@@ -134,6 +134,7 @@ export const augmentations = {
   ],
 } satisfies Readonly<Record<string, (preprocessing: Preprocessing) => Transforms>>;
 
+/** The name of a list of training transforms. */
 export type Augmentation = keyof typeof augmentations;
 export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
 

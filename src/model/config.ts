@@ -12,9 +12,11 @@ import { type Stem, stemNames, stems } from './stems.ts';
 
 export type { Stem };
 
+/** The three forms of a block. They compute the same: `verify` shows it, `convert` goes from one to another. */
 export const forms = ['A', 'B', 'C'] as const;
 export const shortcuts = ['A', 'B', 'C', 'D'] as const;
 
+/** How the blocks of a network are built: as Figure 3 (a), (b) or (c) of the paper. */
 export type Form = (typeof forms)[number];
 export type Shortcut = (typeof shortcuts)[number];
 

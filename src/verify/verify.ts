@@ -33,6 +33,7 @@ export interface FormResult extends Readonly<Partial<Record<Measure, number>>> {
   readonly milliseconds: number;
 }
 
+/** The result of `verify`: a row per form, compared with form C. */
 export interface Verification {
   readonly equivalent: boolean;
   readonly tolerances: Readonly<Record<Measure, number>>;
