@@ -1,5 +1,5 @@
 /** Converting, verifying and optimizing models, with the command line and the library. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -180,5 +180,8 @@ describe('optimize', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/differs from .* more than the tolerance 0, so nothing was written/);
     expect(bytes('kept.onnx').toString()).toBe('kept');
+    const folder = join(dir, 'no-folder');
+    expect((await run('optimize', join(dir, 'a.onnx'), '-o', join(folder, 'b.onnx'), '--tolerance', '0')).code).toBe(1);
+    expect(existsSync(folder)).toBe(false);
   });
 });
