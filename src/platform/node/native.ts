@@ -133,6 +133,8 @@ class NativeSession implements BoundSession {
   readonly #native: Native;
   readonly #session: unknown;
   readonly #values: unknown[] = [];
+  /** What the values point into, kept as long as they are. */
+  readonly #arrays: Tensor['data'][] = [];
   readonly #lifetime = new Lifetime();
 
   constructor(native: Native, model: Uint8Array, { threads, optimization = 'all' }: SessionOptions) {
@@ -154,8 +156,8 @@ class NativeSession implements BoundSession {
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
     this.#lifetime.check();
     const [feeds, fetches] = [this.#bound(inputs), this.#bound(outputs)];
-    const held = { inputs, outputs }; // keeps the arrays alive, because values point into them
-    return () => this.#lifetime.run(() => this.#run([...held.inputs.keys()], feeds, [...held.outputs.keys()], fetches));
+    const [inputNames, outputNames] = [[...inputs.keys()], [...outputs.keys()]];
+    return () => this.#lifetime.run(() => this.#run(inputNames, feeds, outputNames, fetches));
   }
 
   dispose(): Promise<void> {
@@ -190,6 +192,7 @@ class NativeSession implements BoundSession {
         api.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, shape, dims.length, float32, out);
       const value = created(api, create);
       this.#values.push(value);
+      this.#arrays.push(data);
       return value;
     });
   }
