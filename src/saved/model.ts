@@ -29,13 +29,13 @@ export function assemble(description: ModelDescription, weights: Weights): Saved
   return { description, graph: model.graph, weights };
 }
 
-/** What height and width of the input are called where they are left open. */
+/** Names of the height and width of an input that accepts any size. */
 export const freeSize = ['H', 'W'] as const;
 
 export const hasFreeSize = ({ inputs: [input] }: Graph): boolean =>
   input?.dims?.slice(2).some((dim) => typeof dim !== 'number') ?? false;
 
-/** The model for images of any height and width: its network ends in a global average pool. */
+/** Makes the model accept images of any height and width, which works because it ends in a global average pool. */
 export function withFreeSize(model: SavedModel): SavedModel {
   const { graph } = model.graph.clone();
   const [input] = graph.inputs;

@@ -133,7 +133,7 @@ class NativeSession implements BoundSession {
   readonly #native: Native;
   readonly #session: unknown;
   readonly #values: unknown[] = [];
-  /** What the values point into, kept as long as they are. */
+  /** Keeps the arrays alive that values point into. */
   readonly #arrays: Tensor['data'][] = [];
   readonly #lifetime = new Lifetime();
 
