@@ -23,7 +23,10 @@ export interface StartEvent {
   readonly trained: number;
   /** Whether the classifier was replaced by an initial one; only at the start of a run from a pretrained model. */
   readonly newHead?: boolean;
-  /** Sentences on how external weights were imported, unless they are published ones; only at the start of a run. */
+  /**
+   * Sentences on how the folder of images was understood and which files were skipped, and at the start of a run, on how
+   * external weights were imported, unless they are published ones.
+   */
   readonly notes?: readonly string[];
   /** Whether the classifier is trained on features that are computed once. */
   readonly linearProbe: boolean;
