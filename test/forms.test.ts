@@ -1,7 +1,5 @@
 /** Converting, verifying and optimizing models, with the command line and the library. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +9,7 @@ import { Builder, cost, readOnnxFile, tensor, writeOnnxFile } from 'resnext/grap
 import { readSafetensorsFile } from 'resnext/weights';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { json, run } from './command.ts';
+import { send, serve } from './hub-server.ts';
 
 let dir: string;
 let model: string;
@@ -72,9 +71,8 @@ describe('convert', () => {
     };
     for (const [variable, value] of Object.entries(env)) vi.stubEnv(variable, value);
     await json('export', model, '-o', join(dir, 'served.onnx'));
-    const server = createServer((_, response) => response.end(bytes('served.onnx')));
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model.onnx`;
+    const server = await serve((request, response) => send(request, response, bytes('served.onnx')));
+    const url = `${server.url}/model.onnx`;
     const target = join(dir, 'fetched.onnx');
     expect(await json('convert', url, target, '--form', 'A')).toMatchObject({ input: url, output: target, form: 'A' });
     expect((await loadModel(target)).description.config.form).toBe('A');
@@ -182,5 +180,8 @@ describe('optimize', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/differs from .* more than 0; nothing was written/);
     expect(bytes('kept.onnx').toString()).toBe('kept');
+    const folder = join(dir, 'no-folder');
+    expect((await run('optimize', join(dir, 'a.onnx'), '-o', join(folder, 'b.onnx'), '--tolerance', '0')).code).toBe(1);
+    expect(existsSync(folder)).toBe(false);
   });
 });

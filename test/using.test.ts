@@ -290,7 +290,7 @@ describe('features', () => {
     expect(stderr).toMatch(/^warning: Image ".*bad\.png" cannot be read: .*\n$/);
     expect(readNpy(file).dims).toEqual([12, 256]);
     const none = await run('features', bad, '--model', model, '-o', join(dir, 'none.npy'));
-    expect(none.stderr).toMatch(/\nerror None of the images can be read; no file is written\.\n$/);
+    expect(none.stderr).toMatch(/\nerror: None of the images can be read; no file is written\.\n$/);
     expect(existsSync(join(dir, 'none.npy'))).toBe(false);
   });
 

@@ -3,7 +3,7 @@
 import { Session, type SessionOptions } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { relativeDifference } from './distance.ts';
+import { relativeDifference } from '../tensor.ts';
 import { randomInputs } from './inputs.ts';
 import { median, timeInTurn } from './timing.ts';
 

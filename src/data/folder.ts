@@ -14,12 +14,14 @@ import { checkClasses, layout, subfolders } from './layout.ts';
 import { describeSkipped, entries, isImage, type Listing, listFolder, usualExtensions } from './listing.ts';
 import { permutation } from './random.ts';
 
+/** An image file and its class. */
 export interface Sample {
   readonly path: string;
   /** Index of the class. */
   readonly label: number;
 }
 
+/** The samples of a folder for training. */
 export interface Folder {
   /** Names of the class folders in order. A label is an index into this list. */
   readonly classes: readonly string[];

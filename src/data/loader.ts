@@ -21,6 +21,7 @@ import type { Transforms } from './transforms/table.ts';
 
 export type { Batch } from './batch.ts';
 
+/** How a loader uses the machine; no image depends on it. */
 export interface LoaderOptions {
   /** As for `WorkerPool`. */
   readonly workers?: number;
@@ -54,6 +55,7 @@ const largestArray = 2 ** 32 - 1;
 /** `LoaderOptions.cache` unless given. */
 export const defaultCache = (): number => Math.min(1024, Math.floor(availableMemory() / 4 / 2 ** 20));
 
+/** One pass over a list of samples. */
 export interface EpochOptions {
   readonly samples: readonly (Sample | NamedImage)[];
   readonly transforms: Transforms;

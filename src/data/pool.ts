@@ -28,6 +28,8 @@ export type ImageWorkers = Workers<ImageJob, Failure[]>;
 const defaultWorkers = (): number => Math.min(8, availableCores());
 
 /**
+ * A pool of worker threads. They start with the first images to read, and `close` ends them.
+ *
  * @example
  * const pool = new WorkerPool({ workers: 4 });
  * const loaders = [new Loader({ pool }), new Loader({ pool, cache: 0 })];

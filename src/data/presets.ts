@@ -23,7 +23,8 @@ export const preprocessingFields = {
   }),
 };
 
-export type Preprocessing = OptionsOf<typeof preprocessingFields>;
+/** What a network wants its images to be, as `model.json` has it. */
+export interface Preprocessing extends OptionsOf<typeof preprocessingFields> {}
 
 /** For ImageNet's images: 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {
@@ -133,6 +134,7 @@ export const augmentations = {
   ],
 } satisfies Readonly<Record<string, (preprocessing: Preprocessing) => Transforms>>;
 
+/** The name of a list of training transforms. */
 export type Augmentation = keyof typeof augmentations;
 export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
 

@@ -9,6 +9,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
+/** A generator of random numbers, as `sampleRandom` makes it. */
 export interface Random {
   /** Uniform in [0, 1), with 53 bits. */
   float(): number;

@@ -16,6 +16,7 @@ interface StemRow {
 
 const large = { images: 'large', inputSize: 224, stride: 4, hasPool: true, referenceBatch: 256 } as const;
 
+/** Every stem, by its name in a config, and what goes with it. */
 export const stems = {
   /** One 7x7 with stride 2, and a pool. */
   imagenet: { ...large, mark: '' },

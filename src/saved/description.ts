@@ -10,6 +10,7 @@ import { configFields, type ResNeXtConfig } from '../model/config.ts';
 import { schemaOf } from './schema.ts';
 import { type Wrapper, wrapperNames } from './wrappers.ts';
 
+/** Everything about a model but its weights; plain JSON. */
 export interface ModelDescription {
   /** The variant's name, such as `resnext50_32x4d`. */
   readonly variant: string;

@@ -10,7 +10,7 @@ import { lowerBlocked } from '../lower/blocked.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { relativeDifference, type Tensor, tensor } from '../tensor.ts';
 import { optimizerNames, optimizerOf } from './optimizers.ts';
 import { weightsOfGroups } from './parameter-groups.ts';
 import { trainingStep } from './step.ts';
@@ -131,19 +131,9 @@ function firstDifference(
   expected: ReadonlyMap<string, Tensor>,
 ): string | undefined {
   for (const [name, contents] of expected) {
-    const error = distance(actual.get(name)!, contents);
+    const error = relativeDifference(contents, actual.get(name)!);
     const tolerance = name.endsWith('.gradient') ? tolerances.gradient : tolerances.other;
     if (!(error < tolerance)) return `"${name}" is off by ${error.toExponential(1)}`;
   }
   return undefined;
-}
-
-/** ||actual − expected|| / ||expected||; NaN where either holds one. */
-function distance({ data: actual }: Tensor, { data: expected }: Tensor): number {
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    difference += (Number(actual[i]) - Number(expected[i])) ** 2;
-    size += Number(expected[i]) ** 2;
-  }
-  return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
 }

@@ -17,7 +17,7 @@ export const backbone = 'backbone';
 type Groups = Pick<ResNeXtConfig, 'depths' | 'classes'>;
 
 /** The groups of a model, from the input on. */
-export const parameterGroups = ({ depths, classes }: Groups): string[] => [
+const parameterGroups = ({ depths, classes }: Groups): string[] => [
   'stem',
   ...depths.map((_, stage) => `layer${stage + 1}`),
   ...(classes > 0 ? [head] : []),

@@ -86,11 +86,7 @@ export class CachedFeatures implements TrainingData {
     };
     try {
       const [train, validation] = [await compute(folder.train), await compute(folder.validation)];
-      if (train.labels.length < options.batch && !signal?.aborted) {
-        throw new UsageError(
-          `${train.labels.length} images can be read, fewer than a batch of ${options.batch}; choose a smaller batch, such as ${train.labels.length}.`,
-        );
-      }
+      if (!signal?.aborted) checkCount(train.labels.length, options.batch);
       return new CachedFeatures(options, headModel(config, width), weights, train, validation);
     } finally {
       await session.dispose();
@@ -142,6 +138,15 @@ export class CachedFeatures implements TrainingData {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Throws a UsageError where the images that can be read are fewer than a batch. */
+function checkCount(images: number, batch: number): void {
+  if (images === 0) throw new UsageError('None of the training images can be read. Replace them.');
+  if (images >= batch) return;
+  throw new UsageError(
+    `${images} images can be read, fewer than a batch of ${batch}; choose a smaller batch, such as ${images}.`,
+  );
 }
 
 /** The classifier by itself: `input` [N, F] → `logits` [N, K]. */

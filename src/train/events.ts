@@ -8,7 +8,10 @@ export interface TrainHooks {
   /** Called as the pretrained model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
   readonly onEvent?: (event: TrainEvent) => void;
-  /** When it aborts, the run ends after the step it is in and leaves a checkpoint. */
+  /**
+   * When it aborts, the run ends after the step it is in and leaves a checkpoint; a download of the pretrained model ends
+   * with the signal's reason as the error.
+   */
   readonly signal?: AbortSignal;
 }
 

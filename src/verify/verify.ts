@@ -5,7 +5,6 @@
  */
 
 import { Session, type SessionOptions } from '#platform';
-import { relativeDifference } from '../benchmark/distance.ts';
 import { randomInputs } from '../benchmark/inputs.ts';
 import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
@@ -17,7 +16,7 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
 import { nextStatistic, withLoss } from '../step/step.ts';
-import { elements, type Tensor, tensor } from '../tensor.ts';
+import { elements, relativeDifference, type Tensor, tensor } from '../tensor.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
@@ -34,6 +33,7 @@ export interface FormResult extends Readonly<Partial<Record<Measure, number>>> {
   readonly milliseconds: number;
 }
 
+/** The result of `verify`: a row per form, compared with form C. */
 export interface Verification {
   readonly equivalent: boolean;
   readonly tolerances: Readonly<Record<Measure, number>>;

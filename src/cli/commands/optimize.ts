@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { compareGraphs } from '../../benchmark/compare.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
+import type { Graph } from '../../graph/graph.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { optimizeGraph } from '../../rewrite/convert.ts';
@@ -14,9 +15,8 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
   const { input } = options;
   const source = await readOnnxFile(input);
   const { graph, report } = optimizeGraph(source);
-  await makeFolder(dirname(options.output));
   if (report.changes.length === 0) {
-    await writeOnnxFile(options.output, graph);
+    await write(options.output, graph);
     output.document({ input, output: options.output, ...report });
     output.line(remarks(report));
     output.line(`Nothing to rewrite: ${options.output} holds what ${input} holds.`);
@@ -28,7 +28,7 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
       `The rewritten graph differs from "${input}" by ${difference.toExponential(1)}, more than ${options.tolerance}; nothing was written.`,
     );
   }
-  await writeOnnxFile(options.output, graph);
+  await write(options.output, graph);
   const [before, after] = milliseconds;
   output.document({ input, output: options.output, ...report, difference, milliseconds, speedup: before / after });
   output.line(remarks(report));
@@ -37,4 +37,9 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
   );
   output.line(`Wrote ${options.output}.`);
   return 0;
+}
+
+async function write(path: string, graph: Graph): Promise<void> {
+  await makeFolder(dirname(path));
+  await writeOnnxFile(path, graph);
 }

@@ -33,6 +33,9 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
     const result =
       resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
     return result.interrupted ? interruptedCode : 0;
+  } catch (error) {
+    if (error === stop.signal.reason) return interruptedCode; // while the model was downloaded
+    throw error;
   } finally {
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }

@@ -11,11 +11,21 @@ import { views } from './views.ts';
 
 const rows = { ...geometry, ...channels, ...views, ...normalization, ...erasing };
 
+/** The name of a transform. */
 export type TransformKind = keyof typeof rows;
 
 type Options<K extends TransformKind> = Parameters<(typeof rows)[K]['sizeAfter']>[1];
 
-/** One step of any kind, or of the kind `K`. */
+/**
+ * One step of any kind, or of the kind `K`: the kind and its options.
+ *
+ * @example
+ * const steps: Transform[] = [
+ *   { kind: 'resize', size: 256, interpolation: 'bicubic' }, // the shorter side
+ *   { kind: 'center-crop', size: 224 },
+ *   { kind: 'normalize', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+ * ];
+ */
 export type Transform<K extends TransformKind = TransformKind> = {
   readonly [P in K]: { readonly kind: P } & Readonly<Options<P>>;
 }[K];
@@ -23,6 +33,7 @@ export type Transform<K extends TransformKind = TransformKind> = {
 /** The steps from a decoded image to the network's input, one of them `normalize`. */
 export type Transforms = readonly Transform[];
 
+/** Every kind of transform: its options, the size it leaves, whether it is deterministic, and what it does. */
 export const transforms: { readonly [K in TransformKind]: Row<Options<K>> } = rows;
 
 export const rowOf = <K extends TransformKind>({ kind }: { readonly kind: K }): Row<Options<K>> => transforms[kind];
