@@ -81,6 +81,7 @@ describe('files that are skipped', () => {
     for (const name of ['a.bmp', 'b.BMP', 'sub/c.bmp']) write(name, bmp);
     write('d.heic', heic);
     write('README', 'text');
+    write('labels.csv', 'text');
     write('x.\u001b[31m', 'text');
     write('e.jfif');
     expect(describeSkipped([await listFolder(dir)])).toEqual([

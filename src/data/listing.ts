@@ -1,6 +1,6 @@
 /**
  * Lists the images in folders. A file is an image by its extension or, if that does not tell, by its first bytes. Other
- * files are counted by extension, so that none is left out silently.
+ * files that might be meant as images are counted by extension, so that none of them is left out silently.
  *
  * Links are followed. Names that begin with a dot, and names that systems add to folders by themselves, are hidden.
  */
@@ -10,7 +10,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { UsageError } from '../errors.ts';
 
-/** Images in order, and the number of other files by extension in lower case. */
+/** Images in order, and the number of files that might have been meant as such, by extension in lower case. */
 export interface Listing {
   readonly paths: readonly string[];
   readonly skipped: ReadonlyMap<string, number>;
@@ -29,7 +29,10 @@ const imageExtensions = new Set([...common, '.jpe', '.jfif', '.jfi', '.jif', '.p
 /** Extensions for error messages. */
 export const usualExtensions = common.join(' ');
 
-/** Files that often lie beside images, one for each. They are not opened, so that large folders are listed quickly. */
+/**
+ * Files that often lie beside images, even one for each. They are not opened, so that large folders are listed quickly, and
+ * not counted, since nobody takes them for images.
+ */
 const otherExtensions = new Set(
   '.txt .xml .json .jsonl .csv .tsv .md .html .yaml .yml .log .npy .npz .mat .pkl .pt .pth .zip .mp4 .mov .xmp'.split(
     ' ',
@@ -132,7 +135,7 @@ async function walk(dir: string, above: readonly string[], found: Found): Promis
 
 function addFile(path: string, found: Found): void {
   if (isImage(path)) found.paths.push(path);
-  else {
+  else if (!otherExtensions.has(extensionOf(path))) {
     const extension = shown(extensionOf(path));
     found.skipped.set(extension, (found.skipped.get(extension) ?? 0) + 1);
   }
