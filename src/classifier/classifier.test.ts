@@ -114,14 +114,16 @@ describe('classify', () => {
   it('refuses an image that was prepared for a model of another size', async () => {
     const image = tensor('float32', [1, 3, 48, 48]); // as many numbers as four of its own
     await expect(classifier.classify(image)).rejects.toThrow(
-      'A prepared image is [3, 48, 48], but the model takes [3, 24, 24]; prepare it with this classifier.',
+      'A prepared image is [3, 48, 48], but the model expects [3, 24, 24]. Prepare it with this classifier.',
     );
   });
 
   it('refuses batches of nothing, images prepared in several ways, and an image that is not there', async () => {
     await expect(classifier.classify(paths, { batchSize: 0 })).rejects.toThrow('batchSize is 0');
     const mixed = [await classifier.prepare(paths[0]!), await classifier.prepare(paths[0]!, 'flip')];
-    await expect(classifier.classify(mixed)).rejects.toThrow('Image 1 was prepared as [2,3,24,24], but the first as');
+    await expect(classifier.classify(mixed)).rejects.toThrow(
+      'Image 1 was prepared as [2,3,24,24], but the first one as',
+    );
     await expect(classifier.classify([paths[0]!, 'nowhere.png'])).rejects.toThrow('There is no image "nowhere.png".');
   });
 });
@@ -149,7 +151,7 @@ describe('evaluate', () => {
   });
 
   it('refuses no images', async () => {
-    await expect(classifier.evaluate([])).rejects.toThrow('There are no images to evaluate; give at least one.');
+    await expect(classifier.evaluate([])).rejects.toThrow('There are no images to evaluate. Give at least one.');
   });
 });
 
@@ -160,7 +162,7 @@ describe('dispose', () => {
     const other = await load(folder, { pool });
     await Promise.all([other.dispose(), other.dispose()]);
     await other.dispose();
-    const message = 'The classifier was disposed of; open another one.';
+    const message = 'The classifier is closed. Open another one.';
     const many = Array.from({ length: 20 }, () => paths[0]!);
     await expect(other.classify(many)).rejects.toThrow(message);
     await expect(other.features(paths[0]!)).rejects.toThrow(message);

@@ -1,18 +1,18 @@
-/** From logits to the likeliest classes. */
+/** Turns logits into the most likely classes. */
 
 import { UsageError } from '../errors.ts';
 import { type OptionsOf, real, whole } from '../options.ts';
 
 export interface Prediction {
   readonly label: string;
-  /** Between 0 and 1; over all classes they add up to 1. */
+  /** From 0 to 1. The probabilities of all classes add up to 1. */
   readonly probability: number;
 }
 
 export interface PredictionOptions {
-  /** The most classes to list; 5 by default. */
+  /** Maximum number of classes to list. Default: 5. */
   readonly top?: number;
-  /** The least probability of a listed class, between 0 and 1; 0 by default. */
+  /** Minimum probability of a listed class. Default: 0. */
   readonly threshold?: number;
 }
 
@@ -29,10 +29,10 @@ export const predictionFields = {
 };
 
 /**
- * The likeliest classes of one image, the likeliest first.
+ * The most likely classes of one image, most likely first.
  *
  * @param logits [K].
- * @throws UsageError for logits that are NaN, as those of a network whose training diverged.
+ * @throws UsageError if logits are NaN, for example because training diverged.
  */
 export function predictions(
   logits: Float32Array,
@@ -41,7 +41,7 @@ export function predictions(
 ): Prediction[] {
   if (logits.some(Number.isNaN)) {
     throw new UsageError(
-      'The logits are NaN: the weights are broken, as after a training that diverged. Take an earlier checkpoint.',
+      'The logits are NaN, so the weights are broken; training may have diverged. Use an earlier checkpoint.',
     );
   }
   const probabilities = softmax(logits);

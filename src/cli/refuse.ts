@@ -1,7 +1,7 @@
-/** Options that were typed and have no effect on the model or file at hand. */
+/** Refuses typed options that have no effect on this model or file. */
 import { isDefault, OptionError, type OptionsOf, type Table } from '../options.ts';
 
-/** @throws OptionError for the first of the options that is given. */
+/** @throws OptionError if one of these options is given. */
 export function refuseIdle<T extends Table>(
   table: T,
   options: OptionsOf<T>,

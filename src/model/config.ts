@@ -12,11 +12,11 @@ import { type Stem, stemNames, stems } from './stems.ts';
 
 export type { Stem };
 
-/** The three forms of a block. They compute the same: `verify` shows it, `convert` goes from one to another. */
+/** The three forms of a block. They compute the same, as `verify` shows, and `convert` converts between them. */
 export const forms = ['A', 'B', 'C'] as const;
 export const shortcuts = ['A', 'B', 'C', 'D'] as const;
 
-/** How the blocks of a network are built: as Figure 3 (a), (b) or (c) of the paper. */
+/** How the blocks of a network are built: as in Figure 3 (a), (b) or (c) of the paper. */
 export type Form = (typeof forms)[number];
 export type Shortcut = (typeof shortcuts)[number];
 
@@ -96,7 +96,7 @@ export const configFields = {
   }),
 };
 
-/** A full config: every field of `configFields`. docs/options.md lists them, with their defaults. */
+/** A full config, with all fields. docs/options.md lists them with their defaults. */
 export interface ResNeXtConfig extends OptionsOf<typeof configFields> {}
 export type StemPool = ResNeXtConfig['stemPool'];
 export type Attention = ResNeXtConfig['attention'];

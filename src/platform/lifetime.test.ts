@@ -31,6 +31,6 @@ test('a run that fails is waited for, and none begins after the end', async () =
   const run = lifetime.run(() => Promise.reject(new Error('no memory')));
   await expect(run).rejects.toThrow('no memory');
   await lifetime.end(() => {});
-  await expect(lifetime.run(async () => 1)).rejects.toThrow('The session was disposed of; open another one.');
-  expect(() => lifetime.check()).toThrow('The session was disposed of');
+  await expect(lifetime.run(async () => 1)).rejects.toThrow('The session is closed. Open another one.');
+  expect(() => lifetime.check()).toThrow('The session is closed');
 });

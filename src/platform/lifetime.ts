@@ -1,7 +1,7 @@
-/** The life of a session: its runs, and its end, which comes once and after the last run. */
+/** The lifetime of a session: its runs, and its end, which happens once, after the last run. */
 import { UsageError } from '../errors.ts';
 
-export const disposedOf = (): UsageError => new UsageError('The session was disposed of; open another one.');
+export const closedError = (): UsageError => new UsageError('The session is closed. Open another one.');
 
 export class Lifetime {
   readonly #running = new Set<Promise<unknown>>();
@@ -9,10 +9,10 @@ export class Lifetime {
 
   /** @throws UsageError after `end` was called. */
   check(): void {
-    if (this.#end) throw disposedOf();
+    if (this.#end) throw closedError();
   }
 
-  /** Does a run, which `end` waits for. Throws as `check` does. */
+  /** Runs `action`, which `end` waits for. Throws as `check`. */
   async run<T>(action: () => Promise<T>): Promise<T> {
     this.check();
     const run = action();
@@ -24,7 +24,7 @@ export class Lifetime {
     }
   }
 
-  /** Calls `free` when all runs have ended; a second call waits for the first. */
+  /** Calls `free` after all runs have ended. A second call waits for the first. */
   end(free: () => void | Promise<void>): Promise<void> {
     this.#end ??= Promise.allSettled(this.#running).then(free);
     return this.#end;

@@ -32,7 +32,7 @@ test('a step that fails leaves no state until another is set', async () => {
   };
   const trainer = await open({ reduce, average: 0.5 });
   await expect(trainer.step(0.1)).rejects.toThrow('the other machine is gone');
-  const broken = 'A step has failed, perhaps half-way; set the state to go on from.';
+  const broken = 'A step has failed and may have changed part of the state. Call setState to continue.';
   expect(() => trainer.weights).toThrow(broken);
   await expect(trainer.step(0.1)).rejects.toThrow(broken);
   fails = false;
@@ -44,10 +44,10 @@ test('a step that fails leaves no state until another is set', async () => {
   await trainer.dispose();
 });
 
-test('nothing reads or sets the state while a step is under way', async () => {
+test('nothing reads or sets the state while a step is running', async () => {
   const trainer = await open();
   const step = trainer.step(0.1);
-  const message = 'A step is under way; wait for it.';
+  const message = 'A step is running. Wait for it.';
   expect(() => trainer.setState({ weights })).toThrow(message);
   expect(() => trainer.slots).toThrow(message);
   await expect(trainer.step(0.1)).rejects.toThrow(message);

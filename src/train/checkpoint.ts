@@ -1,7 +1,7 @@
 /**
- * A training run as it stands, in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*` where
- * one is kept, and as metadata what is being trained, how, and how far it has come. Together with the seeded order of the
- * images that is all it takes to go on to the bit.
+ * The current state of a training run in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*`
+ * if one is kept, and in the metadata the options, the model's description and the progress. Because the order of the
+ * images is seeded, this is enough to continue bit-exactly.
  */
 import { dirname } from 'node:path';
 import * as z from 'zod';
@@ -21,14 +21,14 @@ import { noProgress, type Progress } from './progress.ts';
 export interface Checkpoint {
   readonly options: Recipe;
   readonly classes: readonly string[];
-  /** The model and its preprocessing; absent where a new model's follow from the options. */
+  /** The model and its preprocessing; absent in old checkpoints of new models, where they follow from the options. */
   readonly description?: ModelDescription;
   readonly progress: Progress;
-  /** All of them, frozen ones too. */
+  /** All weights, including frozen ones. */
   readonly weights: Weights;
   /** By the names of the optimizer's slots. */
   readonly slots: ReadonlyMap<string, Weights>;
-  /** Empty where no average is kept. */
+  /** Empty if no average is kept. */
   readonly average: Weights;
 }
 
@@ -51,7 +51,7 @@ export async function writeCheckpoint(
   await writeSafetensorsFile(path, tensors, metadata);
 }
 
-/** @throws FormatError when the file is no checkpoint. */
+/** @throws FormatError if the file is not a checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensorsFile(path);
   const read = <T>(key: 'options' | 'classes' | 'progress', schema: z.ZodType<T>): T =>
@@ -68,7 +68,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   };
 }
 
-/** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
+/** Older checkpoints contain settings, which are dropped, and call the backbone `all but fc`. */
 const recipeSchema = z
   .looseObject({ freeze: z.array(z.string()).optional() })
   .transform(({ freeze, ...rest }) => ({
@@ -79,7 +79,7 @@ const recipeSchema = z
 
 const classesSchema = z.array(z.string());
 
-/** What version 0.1 called `right` and `seen` is `correct` and `count`. */
+/** Older checkpoints call `correct` and `count` `right` and `seen`. */
 const progressSchema = z
   .record(z.string(), z.number())
   .transform(({ right = 0, seen = 0, ...rest }): Progress => ({ ...noProgress, correct: right, count: seen, ...rest }));
@@ -87,7 +87,8 @@ const progressSchema = z
 function readField<T>(text: string | undefined, key: string, schema: z.ZodType<T>, path: string): T {
   if (text === undefined) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
   const { data, error } = schema.safeParse(parseJson(text, `${path}: the checkpoint's ${key}`));
-  if (error) throw new FormatError(`${path}: the ${key} in the checkpoint cannot be read: ${error.issues[0]!.message}`);
+  if (error)
+    throw new FormatError(`${path}: the ${key} in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
   return data;
 }
 
@@ -99,7 +100,7 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
 
-/** The names under `slots.`; before there was more than one optimizer, SGD's momentum was `velocity.*`. */
+/** The slots by name. Older checkpoints have SGD's momentum as `velocity.*`. */
 function slotsIn(tensors: Weights): Map<string, Weights> {
   const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
   const velocity = stripped('velocity.', tensors);

@@ -1,4 +1,4 @@
-/** `resnext convert`: a model with its blocks written in another form, weights and all. */
+/** `resnext convert`: writes the blocks of a model in another form, weights included. */
 import { dirname, extname } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
@@ -13,7 +13,7 @@ import { exportOnnx } from '../../saved/export.ts';
 import { loadModel, writeModelFile } from '../../saved/files.ts';
 import { modelPath } from '../model.ts';
 import type { convertOptions } from '../options.ts';
-import { type Output, remarks } from '../output.ts';
+import { describeRewrite, type Output } from '../output.ts';
 
 type ConvertOptions = OptionsOf<typeof convertOptions>;
 
@@ -33,23 +33,23 @@ export async function run(options: ConvertOptions, output: Output): Promise<numb
   return 0;
 }
 
-/** Anybody's ONNX file, by its structure. */
+/** Converts any ONNX file by its structure. */
 async function convertOnnx(path: string, options: ConvertOptions, output: Output): Promise<number> {
   const { input, output: target, form } = options;
   if (extname(target) !== '.onnx') {
-    throw new UsageError(`"${input}" is an ONNX file; "${target}" should end in .onnx too.`);
+    throw new UsageError(`"${input}" is an ONNX file, so "${target}" should also end in .onnx.`);
   }
   const { graph, report } = convertGraph(await readOnnxFile(path), form);
   if (report.refusals.length === 0) restate(graph, form, input);
   await makeFolder(dirname(target));
   await writeOnnxFile(target, graph);
   output.document({ input, output: target, form, ...report });
-  output.line(remarks(report));
+  output.line(describeRewrite(report));
   output.line(`Wrote ${target}.`);
   return 0;
 }
 
-/** A model that this package exported says which form it is in. */
+/** Updates the form in the description, if this package exported the file. */
 function restate(graph: Graph, form: Form, source: string): void {
   const text = graph.metadata.get(descriptionKey);
   if (text === undefined) return;

@@ -1,4 +1,4 @@
-/** `resnext verify`: the proof that a net's three forms are one. */
+/** `resnext verify`: verifies that the three forms of a network compute the same. */
 import { extname } from 'node:path';
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
@@ -30,7 +30,7 @@ interface Subject {
   readonly weights: Weights;
 }
 
-/** Exit code 1 where the forms differ by more than the tolerances. */
+/** The exit code is 1 if the forms differ by more than the tolerances. */
 export async function run(options: VerifyOptions, output: Output): Promise<number> {
   const { model: source } = options;
   const settings = {
@@ -40,7 +40,9 @@ export async function run(options: VerifyOptions, output: Output): Promise<numbe
   const subject = await subjectOf(options, output);
   const isOurs = 'config' in subject;
   if (!isOurs && options.report !== undefined) {
-    throw new UsageError(`"${source}" was not made by this package; --report needs a variant or a model of its own.`);
+    throw new UsageError(
+      `--report needs a variant or a model of this package, but "${source}" was made by another program. Remove --report.`,
+    );
   }
   const result = isOurs
     ? await verify(subject.config, subject.weights, settings)
@@ -56,7 +58,7 @@ export async function run(options: VerifyOptions, output: Output): Promise<numbe
   return result.equivalent ? 0 : 1;
 }
 
-/** A variant or a model of this package, or the graph of anybody's ONNX file. */
+/** A variant or a model of this package, or the graph of any other ONNX file. */
 async function subjectOf(options: VerifyOptions, output: Output): Promise<Subject | Graph> {
   const { model: source, seed } = options;
   const path = await modelPathUnlessVariant(source, output);

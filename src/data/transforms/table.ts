@@ -1,6 +1,6 @@
 /**
- * All kinds of transforms, and the types of their steps, which follow from the rows. A step is plain JSON: its kind and
- * the options of its row.
+ * The table of all kinds of transforms, and the types of their steps, which follow from its rows. A step is plain JSON: its
+ * kind and the options of its row.
  */
 import { channels } from './channels.ts';
 import { erasing } from './erasing.ts';
@@ -30,10 +30,10 @@ export type Transform<K extends TransformKind = TransformKind> = {
   readonly [P in K]: { readonly kind: P } & Readonly<Options<P>>;
 }[K];
 
-/** The steps from a decoded image to the network's input, one of them `normalize`. */
+/** The steps from a decoded image to the network's input. One of them is `normalize`. */
 export type Transforms = readonly Transform[];
 
-/** Every kind of transform: its options, the size it leaves, whether it is deterministic, and what it does. */
+/** All kinds of transforms: their options, output size, determinism and implementation. */
 export const transforms: { readonly [K in TransformKind]: Row<Options<K>> } = rows;
 
 export const rowOf = <K extends TransformKind>({ kind }: { readonly kind: K }): Row<Options<K>> => transforms[kind];

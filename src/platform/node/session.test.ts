@@ -64,8 +64,8 @@ test('disposing waits for runs, twice is harmless, and afterwards nothing runs',
   await Promise.all([session.dispose(), session.dispose()]);
   expect((await running).get('y')!.dims).toEqual([1, 2, 2]);
   await session.dispose();
-  await expect(session.run(feeds)).rejects.toThrow('The session was disposed of; open another one.');
-  expect(() => session.bind(feeds, new Map())).toThrow('The session was disposed of; open another one.');
+  await expect(session.run(feeds)).rejects.toThrow('The session is closed. Open another one.');
+  expect(() => session.bind(feeds, new Map())).toThrow('The session is closed. Open another one.');
 });
 
 test('bytes that are no model are refused with the reason', async () => {
@@ -115,5 +115,5 @@ test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', as
 });
 
 test.each([[['nonsense', 'cpu']], [[]]])('providers %j are refused', async (providers) => {
-  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/; choose from cpu, /);
+  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/\. Choose from cpu, /);
 });

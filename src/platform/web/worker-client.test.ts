@@ -31,7 +31,7 @@ test('a worker whose script does not load says how to install it', async () => {
   worker.answers = false;
   const waiting = run(client);
   worker.fail('404');
-  await expect(waiting).rejects.toThrow(/^ONNX Runtime's worker failed to load \(404\)\. Install it with/);
+  await expect(waiting).rejects.toThrow(/^ONNX Runtime's worker failed to load \(404\)\. Run/);
   expect(worker.isTerminated).toBe(true);
 });
 
