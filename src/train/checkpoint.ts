@@ -4,16 +4,19 @@
  * images that is all it takes to go on to the bit.
  */
 import { dirname } from 'node:path';
-import { FormatError } from '../errors.ts';
+import * as z from 'zod';
+import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
 import type { Weights } from '../model/weights.ts';
 import { pick } from '../options.ts';
+import { checkShapes, checkTensorCount } from '../saved/described.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
 import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
-import { type Recipe, recipe } from './options.ts';
+import { type Recipe, recipe, trainConfig } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
 export interface Checkpoint {
@@ -55,13 +58,18 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const [options, classes, progress] = ['options', 'classes', 'progress'].map((key) => metadata.get(key));
   if (!options || !classes || !progress)
     throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
-  const description = metadata.get('description');
+  const described = metadata.get('description');
+  const description = described ? readDescription(described, path) : undefined;
+  const settings = { options: readRecipe(options, path), classes: readClasses(classes, path) };
+  const weights = stripped('weights.', tensors);
+  const config = description?.config ?? configOf(settings, path);
+  checkTensorCount(config, weights.size, path);
+  checkShapes(config, weights, path);
   return {
-    options: readRecipe(options, path),
-    classes: parsed<string[]>(classes, path),
-    ...(description && { description: readDescription(description, path) }),
+    ...settings,
+    ...(description && { description }),
     progress: progressIn(parsed<Partial<Progress> & OldProgress>(progress, path)),
-    weights: stripped('weights.', tensors),
+    weights,
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),
   };
@@ -72,9 +80,29 @@ const recipeSchema = schemaOf(recipe);
 /** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
 function readRecipe(text: string, path: string): Recipe {
   const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
-  const { data, error } = recipeSchema.safeParse(json);
+  const { data, error } = asFormat(path, () => recipeSchema.safeParse(json));
   if (data) return data;
   throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
+}
+
+function readClasses(text: string, path: string): readonly string[] {
+  const { data } = z.array(z.string()).safeParse(parsed<unknown>(text, path));
+  if (data) return data;
+  throw new FormatError(`${path}: the classes in the checkpoint are not a list of names.`);
+}
+
+/** The network of a checkpoint without a description, which follows from its options. */
+const configOf = ({ options, classes }: Pick<Checkpoint, 'options' | 'classes'>, path: string): ResNeXtConfig =>
+  asFormat(path, () => trainConfig(options, classes.length));
+
+/** Options of a network that cannot be built come from the file, not from the user. */
+function asFormat<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new FormatError(`${path}: the options in the checkpoint describe no network: ${error.message}`);
+  }
 }
 
 function parsed<T>(text: string, path: string): T {
