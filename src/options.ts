@@ -1,7 +1,7 @@
 /**
- * Options as tables. One entry states what an option accepts, its default and what it is for. The entry is the only place
- * that does: the option's TypeScript type, the check and the sentence that refuses a value, the flag of the command line,
- * the parsing of what was typed, the line of help and the row in the documentation all follow from it.
+ * Options as tables. An entry states an option's values, its default and its purpose, and everything else follows from it:
+ * the TypeScript type, the check and the sentence that refuses a value, the flag on the command line and its parsing, the
+ * line of help, and the row in the documentation.
  *
  *   const table = {
  *     epochs: whole({ from: 1, default: 30, flag: '--epochs <n>', doc: 'passes over the training images' }),
@@ -14,31 +14,31 @@ import { UsageError } from './errors.ts';
 
 /** The values that an option accepts. */
 export interface Kind<T> {
-  /** What an error says was expected, such as `a whole number of at least 1`. */
+  /** The expected values in words, for errors: `a whole number of at least 1`. */
   readonly expected: string;
   readonly accepts: (value: unknown) => value is T;
-  /** The value that a typed text stands for. Text that cannot be parsed is returned as it is, and then refused. */
+  /** Parses typed text. Text that cannot be parsed is returned unchanged, and then refused. */
   readonly parse: (text: string) => unknown;
   readonly choices?: readonly (string | number)[];
 }
 
-/** What an entry states beside the values. */
+/** The rest of an entry. */
 export interface About<T> {
   /** One line of help, without the default. */
   readonly doc: string;
-  /** As commander takes it: `-o, --output <file>` for an option, `<model>` or `[dir]` for an argument. */
+  /** In commander's notation: `-o, --output <file>` for an option, `<model>` or `[dir]` for an argument. */
   readonly flag?: string;
   readonly default?: T;
   /** A default that depends on the machine or on the options before this one in the table. */
   defaultOf?(options: object): T;
-  /** The default in words, where its value does not say enough. */
+  /** The default in words, if its value is not enough. */
   readonly usual?: string;
   readonly required?: true;
   /** A resumed run cannot change it. */
   readonly kept?: true;
   /** The model that training starts from determines it, so it cannot be combined with one. */
   readonly settled?: true;
-  /** Every file that holds these options states it: one without it is damaged. Others may lack it and get the default. */
+  /** Every version saved this option, so a file without it is damaged. Files may lack others, which get their defaults. */
   readonly alwaysSaved?: true;
 }
 
@@ -53,14 +53,14 @@ type Required = { readonly required: true };
 type Known = Required | { readonly default: unknown } | { defaultOf(options: object): unknown };
 type Flat<T> = { readonly [K in keyof T]: T[K] };
 
-/** All options: each that is required or has a default is there. */
+/** All options: those that are required or have a default are present. */
 export type OptionsOf<T extends Table> = Flat<
   { [K in keyof T as T[K] extends Known ? K : never]: ValueOf<T[K]> } & {
     [K in keyof T as T[K] extends Known ? never : K]?: ValueOf<T[K]>;
   }
 >;
 
-/** What a caller gives: each that is required is there. */
+/** Options as a caller gives them: only the required ones are always present. */
 export type GivenOf<T extends Table> = Flat<
   { [K in keyof T as T[K] extends Required ? K : never]: ValueOf<T[K]> } & {
     [K in keyof T as T[K] extends Required ? never : K]?: ValueOf<T[K]>;
@@ -80,7 +80,7 @@ export const whole = <const S extends About<number>>(spec: S & Range) => ({ ...s
 /** A finite number. */
 export const real = <const S extends About<number>>(spec: S & Range) => ({ ...spec, ...numeric(spec, false) });
 
-/** One of some words or numbers. */
+/** One of several words or numbers. */
 export const oneOf = <const C extends string | number, const S extends About<C>>(choices: readonly C[], spec: S) => ({
   ...spec,
   expected: either(choices),
@@ -89,7 +89,7 @@ export const oneOf = <const C extends string | number, const S extends About<C>>
   parse: (text: string): unknown => choices.find((choice) => String(choice) === text) ?? numberIn(text),
 });
 
-/** True or false; typed as a flag without a value. */
+/** True or false, typed as a flag without a value. */
 export const flag = <const S extends About<boolean>>(spec: S) => ({
   ...spec,
   expected: 'true or false',
@@ -97,7 +97,7 @@ export const flag = <const S extends About<boolean>>(spec: S) => ({
   parse: (text: string): unknown => text,
 });
 
-/** Text that is not empty, but for the default. `expected` tells what it should name. */
+/** Text. It cannot be empty unless that is the default. `expected` describes it in errors. */
 export const text = <const S extends About<string>>(spec: S & { readonly expected?: string }) => ({
   ...spec,
   expected: spec.expected ?? 'text',
@@ -105,7 +105,7 @@ export const text = <const S extends About<string>>(spec: S & { readonly expecte
   parse: (typed: string): unknown => typed,
 });
 
-/** Any number of values of one kind; typed with commas between them. */
+/** Any number of values of one kind, typed with commas between them. */
 export const list = <T, const S extends About<readonly T[]>>(
   item: Kind<T>,
   spec: S & { readonly nonEmpty?: true },
@@ -141,12 +141,12 @@ const numberIn = (text: string): unknown => (text.trim() === '' || Number.isNaN(
 
 function bounds({ from, above, to, below }: Range): string {
   if (from !== undefined && to !== undefined) return ` from ${from} to ${to}`;
-  const least = [
+  const lower = [
     ...(from === undefined ? [] : [`of at least ${from}`]),
     ...(above === undefined ? [] : [`above ${above}`]),
   ];
-  const most = [...(to === undefined ? [] : [`of at most ${to}`]), ...(below === undefined ? [] : [`below ${below}`])];
-  return [...least, ...most].map((bound, i) => `${i === 0 ? ' ' : ' and '}${bound}`).join('');
+  const upper = [...(to === undefined ? [] : [`of at most ${to}`]), ...(below === undefined ? [] : [`below ${below}`])];
+  return [...lower, ...upper].map((bound, i) => `${i === 0 ? ' ' : ' and '}${bound}`).join('');
 }
 
 /** `a whole number of at least 1` → `whole numbers of at least 1`. */
@@ -156,12 +156,12 @@ const plural = (expected: string): string => expected.replace(/^an? /, '').repla
 export const either = (choices: readonly (string | number)[]): string =>
   choices.length < 2 ? choices.join() : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 
-/** Names an option in an error, and with an example of its value where the error asks for one. */
+/** Names an option in an error, with an example of its value if the error asks for one. */
 export type Say = (name: string, example?: string) => string;
 
 /**
- * A value or a combination of options that cannot be used. The message names options as a program does; `typed` is the
- * same sentence for someone who typed flags.
+ * An invalid value or combination of options. The message names options as in a program; `typed` is the same sentence with
+ * the names of flags.
  */
 export class OptionError extends UsageError {
   readonly typed: string;
@@ -176,7 +176,7 @@ export class OptionError extends UsageError {
   }
 }
 
-/** Why a value cannot be used, or undefined if it can. */
+/** Why a value is invalid, or undefined if it is valid. */
 export function refusal(field: Field<unknown>, value: unknown): string | undefined {
   if (field.accepts(value)) return undefined;
   return `${value === undefined ? 'is missing' : `is ${shown(value)}`}, but expected ${field.expected}.`;
@@ -185,23 +185,23 @@ export function refusal(field: Field<unknown>, value: unknown): string | undefin
 const shown = (value: unknown): string =>
   typeof value === 'string' || (typeof value === 'object' && value !== null) ? JSON.stringify(value) : String(value);
 
-/** @throws OptionError for the first option of the table that is missing or cannot be used. */
+/** @throws OptionError for the first option of the table that is missing or invalid. */
 export function check<T extends Table>(table: T, options: object): asserts options is OptionsOf<T> {
   const refused = firstRefused(table, options, (field) => field.required === true || hasDefault(field));
   if (refused) throw refused;
 }
 
 /**
- * The same before defaults are filled in.
+ * The same, before defaults are filled in.
  *
- * @throws OptionError for the first option of the table that is required and missing, or cannot be used.
+ * @throws OptionError for the first option of the table that is invalid, or required and missing.
  */
 export function checkGiven<T extends Table>(table: T, given: object): asserts given is GivenOf<T> {
   const refused = refusedOption(table, given);
   if (refused) throw refused;
 }
 
-/** The first given option that cannot be used, as an error. */
+/** The error for the first option that is invalid, or required and missing. */
 export const refusedOption = (table: Table, given: object): OptionError | undefined =>
   firstRefused(table, given, (field) => field.required === true);
 
@@ -223,7 +223,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 const hasDefault = (field: Field<unknown>): boolean => field.default !== undefined || field.defaultOf !== undefined;
 
-/** What is given of a table's options, and the defaults of the rest. */
+/** The given options, with defaults for the rest of the table. */
 function withDefaults(table: Table, given: object): Values {
   const values: Record<string, unknown> = { ...given };
   for (const [name, field] of Object.entries(table)) {
@@ -233,9 +233,9 @@ function withDefaults(table: Table, given: object): Values {
 }
 
 /**
- * All options of a table, checked.
+ * Fills in defaults and checks all options of a table. Other names are dropped.
  *
- * @throws OptionError for the first that is missing or cannot be used.
+ * @throws OptionError for the first option that is missing or invalid.
  * @example resolve(table, { data: 'flowers' }) // { data: 'flowers', epochs: 30 }
  */
 export function resolve<T extends Table>(table: T, given: object): OptionsOf<T> {
@@ -251,23 +251,23 @@ export const pick = (table: Table, options: object): Values =>
     Object.entries(options).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined),
   );
 
-/** Whether an option is as if nobody had given it. */
+/** Whether an option has its default value. */
 export const isDefault = ({ default: standard }: Field<unknown>, value: unknown): boolean =>
   value === undefined || `${value}` === `${standard}`;
 
-/** The options with a mark. */
+/** The names of the options with a mark. */
 export const namesWith = <T extends Table>(table: T, mark: 'kept' | 'settled' | 'alwaysSaved'): (keyof T & string)[] =>
   Object.keys(table).filter((name) => table[name]?.[mark] === true);
 
-/** The line of help: what the option is for, its choices and its default. */
+/** The line of help: the option's purpose, choices and default. */
 export function helpOf(field: Field<unknown>): string {
   const standard = defaultInWords(field);
   return `${meaning(field)}${standard === '' ? '' : ` (default: ${standard})`}`;
 }
 
-/** What the option is for, with its choices. */
+/** The option's purpose and choices. */
 export const meaning = ({ doc, choices }: Field<unknown>): string => (choices ? `${doc}: ${either(choices)}` : doc);
 
-/** The default for a person; nothing for flags, empty text and empty lists. */
+/** The default in words; empty for flags, empty text and empty lists. */
 export const defaultInWords = ({ usual, default: value }: Field<unknown>): string =>
   usual ?? (value === undefined || typeof value === 'boolean' ? '' : `${value}`);

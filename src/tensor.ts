@@ -150,6 +150,16 @@ export function concatTensors(parts: readonly Tensor[], axis: number): Tensor {
   return whole;
 }
 
+/** ‖a − b‖ / ‖a‖, or 0 if the tensors are equal; NaN if one contains a NaN. */
+export function relativeDifference({ data: a }: Tensor, { data: b }: Tensor): number {
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    difference += (Number(a[i]) - Number(b[i])) ** 2;
+    size += Number(a[i]) ** 2;
+  }
+  return difference === 0 ? 0 : Math.sqrt(difference / size);
+}
+
 /** Both have the same type, which TypeScript cannot infer through the union. */
 function copyInto(target: Tensor, at: number, run: Tensor['data']): void {
   (target.data as { set(run: unknown, at: number): void }).set(run, at);

@@ -79,7 +79,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
       });
     });
     expect(refusals).toEqual([
-      'FormatError: Image "/none.jpg" cannot be fetched: the server answers 404 Not Found.',
+      'FormatError: Image "/none.jpg" cannot be fetched: the server responded 404 Not Found.',
       'UsageError: A page cannot read the file "rose.jpg". Pass its bytes, or its URL to readImage.',
     ]);
   });

@@ -25,14 +25,14 @@ test('by default, an ONNX file takes normalized images and returns logits', asyn
   const file = join(folder, 'plain.onnx');
   const [first, second] = (await said(...variant, '-o', file)).split('\n');
   expect(first).toMatch(/^Wrote .*plain\.onnx: resnext11_4x16d_w16, form C, [\d,]+ parameters, \d+ nodes\.$/);
-  expect(second).toBe('Its input is input, float32 [N, 3, 32, 32] normalized; its output is logits [N, 7].');
+  expect(second).toBe('Input: input, float32 [N, 3, 32, 32] normalized. Output: logits [N, 7].');
 });
 
 test('with bytes and softmax, it takes pixels, returns probabilities and classifies the same', async () => {
   const [plain, built] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
   await said(...variant, '-o', plain);
   const text = await said(...variant, '-o', built, '--input', 'bytes', '--softmax');
-  expect(text).toContain('\nIts input is pixels, uint8 [N, 32, 32, 3]; its output is probabilities [N, 7].\n');
+  expect(text).toContain('\nInput: pixels, uint8 [N, 32, 32, 3]. Output: probabilities [N, 7].\n');
   const answers = await Promise.all([plain, built].map((model) => json<object>('classify', frog, '--model', model)));
   expect(answers[1]).toEqual(answers[0]);
 });
@@ -40,7 +40,7 @@ test('with bytes and softmax, it takes pixels, returns probabilities and classif
 test('a target without an extension, or an existing folder, becomes a folder for transformers.js', async () => {
   const target = join(folder, 'model');
   expect(await said(...variant, '-o', target)).toContain(
-    "\ntransformers.js opens it: pipeline('image-classification', 'model').\n",
+    "\nOpen it in transformers.js with pipeline('image-classification', 'model').\n",
   );
   const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
   expect(files.sort()).toEqual(['config.json', 'onnx', 'onnx/model.onnx', 'preprocessor_config.json']);
@@ -61,7 +61,7 @@ test('--size exports a model at another size, and --dynamic-size leaves it open'
   const [fixed, open] = [join(folder, 'fixed.onnx'), join(folder, 'open.onnx')];
   await said(...variant, '-o', fixed);
   const text = await said(fixed, '-o', open, '--size', '48', '--dynamic-size');
-  expect(text).toContain('\nIts input is input, float32 [N, 3, H, W] normalized; its output is logits [N, 7].\n');
+  expect(text).toContain('\nInput: input, float32 [N, 3, H, W] normalized. Output: logits [N, 7].\n');
   const [atSize, again] = await Promise.all([
     json<object>('classify', frog, '--model', open),
     json<object>('classify', frog, '--model', fixed, '--size', '48'),
@@ -70,7 +70,7 @@ test('--size exports a model at another size, and --dynamic-size leaves it open'
 });
 
 test.each([
-  ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" does not tell what to write.'],
+  ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" has no known format.'],
   [
     'softmax in a folder for transformers.js',
     ['-o', 'model', '--softmax'],

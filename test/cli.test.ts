@@ -286,12 +286,12 @@ describe('train', () => {
   });
 
   it('an existing or impossible run, a batch larger than the images, and an excessive learning rate', async () => {
-    expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already holds a training run/);
+    expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already contains a training run/);
     const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
     expectError(await run(...trainArgs(images, below)), /Cannot create the folder "[^"]*0\.png\/run"/);
     expectError(await run(...trainArgs(images, none, '--batch', '55')), /--batch is 55, but there are only 54 images/);
     const refused = await run(...trainArgs(images, join(dir, 'wild'), '--lr', '1e30'));
-    expectError(refused, /The loss became .* choose a smaller learning rate/);
+    expectError(refused, /The loss became .* Choose a smaller learning rate/);
   });
 
   it('a loss that only becomes NaN in validation', async () => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import {
+  convert,
   exportOnnx,
   initialWeights,
   load,
@@ -78,6 +79,14 @@ test('pixels of any size become probabilities', async () => {
   await exportOnnx(fixed, small({}, 56), wrapped);
   const dims = [1, 56, 56, 3];
   expect(await outputOf(open, 'uint8', dims)).toEqual(await outputOf(fixed, 'uint8', dims));
+});
+
+test('a converted model still takes any size', async () => {
+  const [open, converted] = [join(folder, 'open.onnx'), join(folder, 'converted.onnx')];
+  await exportOnnx(open, small({}, 32), { dynamicSize: true });
+  await exportOnnx(converted, convert(await loadModel(open), 'A'));
+  expect((await loadModel(converted)).graph.inputs[0]!.dims).toEqual(['N', 3, 'H', 'W']);
+  expect(await outputOf(converted, 'float32', [1, 3, 48, 48])).toHaveLength(5);
 });
 
 test('the file is read, and classified with at two sizes', async () => {

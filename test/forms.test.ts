@@ -1,5 +1,5 @@
 /** Converting, verifying and optimizing models, with the command line and the library. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,8 +7,9 @@ import { convert, initialWeights, loadModel, resnext, saveModel, variant } from 
 import { preprocessingFor } from 'resnext/data';
 import { Builder, cost, readOnnxFile, tensor, writeOnnxFile } from 'resnext/graph';
 import { readSafetensorsFile } from 'resnext/weights';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { json, run } from './command.ts';
+import { send, serve } from './hub-server.ts';
 
 let dir: string;
 let model: string;
@@ -59,6 +60,24 @@ describe('convert', () => {
       new Map([...graph.initializers].map((value) => [value.name, value.tensor]));
     expect(contents(after)).toEqual(contents(before));
     expect(cost(await readOnnxFile(join(dir, 'a.onnx'))).nodes).toBeGreaterThan(cost(after).nodes);
+  });
+
+  it('an ONNX file is converted from its URL', async () => {
+    const env = {
+      HF_HOME: join(dir, 'hub'),
+      TORCH_HOME: join(dir, 'torch'),
+      NO_PROXY: '127.0.0.1',
+      HF_HUB_OFFLINE: '',
+    };
+    for (const [variable, value] of Object.entries(env)) vi.stubEnv(variable, value);
+    await json('export', model, '-o', join(dir, 'served.onnx'));
+    const server = await serve((request, response) => send(request, response, bytes('served.onnx')));
+    const url = `${server.url}/model.onnx`;
+    const target = join(dir, 'fetched.onnx');
+    expect(await json('convert', url, target, '--form', 'A')).toMatchObject({ input: url, output: target, form: 'A' });
+    expect((await loadModel(target)).description.config.form).toBe('A');
+    server.close();
+    vi.unstubAllEnvs();
   });
 
   it('the library converts a loaded model', async () => {
@@ -118,7 +137,7 @@ describe('verify', () => {
       expect(parameters).toBe(proof.forms[0]!.parameters);
     }
     const { code, stderr } = await run('verify', theirs, '--report', join(dir, 'theirs.html'));
-    expect([code, stderr]).toEqual([1, expect.stringContaining('was not made by this package')]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('was made by another program')]);
   });
 
   it('verifies a saved model, as a table', async () => {
@@ -159,7 +178,10 @@ describe('optimize', () => {
       ...['optimize', join(dir, 'a.onnx'), '-o', join(dir, 'kept.onnx'), '--tolerance', '0'],
     );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/differs from .* more than 0; nothing was written/);
+    expect(stderr).toMatch(/differs from .* more than the tolerance 0, so nothing was written/);
     expect(bytes('kept.onnx').toString()).toBe('kept');
+    const folder = join(dir, 'no-folder');
+    expect((await run('optimize', join(dir, 'a.onnx'), '-o', join(folder, 'b.onnx'), '--tolerance', '0')).code).toBe(1);
+    expect(existsSync(folder)).toBe(false);
   });
 });

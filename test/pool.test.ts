@@ -120,7 +120,7 @@ describe('a pool', () => {
           if (number === 0) await pool.close();
         }
       };
-      await expect(reading()).rejects.toThrow('The worker threads were closed while images were read');
+      await expect(reading()).rejects.toThrow('The worker threads were closed while images were being read');
       expect(pool.isStarted).toBe(false);
     },
   );

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { PublishedWeights } from 'resnext/weights';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { json, run, start } from './command.ts';
@@ -9,6 +10,8 @@ import { type FakeHub, serveHub, sha256 } from './hub-server.ts';
 
 const weights = Uint8Array.from({ length: 4_000_000 }, (_, i) => (i * i) >> 5);
 const name = 'resnext50_32x4d.fb_swsl_ig1b_ft_in1k';
+
+const images = fileURLToPath(new URL('../examples/images', import.meta.url));
 
 let dir: string;
 let fake: FakeHub;
@@ -24,6 +27,21 @@ afterEach(() => {
   vi.unstubAllEnvs();
   fake.close();
   rmSync(dir, { recursive: true });
+});
+
+it('training that is interrupted during the download ends as an interrupted run does', async () => {
+  fake.answers.push((_, response) => {
+    response.writeHead(200, { 'content-length': weights.length, etag: '"store"' });
+    response.write(weights.subarray(0, weights.length / 2));
+  });
+  const { child, ended } = start('train', images, '--from', name, '--out', join(dir, 'run'));
+  await vi.waitFor(() => expect(existsSync(join(blobs, `${sha256(weights)}.incomplete`))).toBe(true), {
+    timeout: 30_000,
+  });
+  child.kill('SIGINT');
+  const { code, stderr } = await ended;
+  expect(code).toBe(130);
+  expect(stderr).toMatch(/^warning: Interrupted\. .*\n$/);
 });
 
 it('goes on where a killed process stopped, and checks the hash', async () => {

@@ -134,7 +134,7 @@ describe('before a download', () => {
       (out) => [data, '--out', out, '--beta1', '0.8'],
       '--beta1 has no effect without --optimizer adamw. Remove it, or choose that optimizer.',
     ],
-    ['a run that is there', () => [data, '--out', join(dir, 'kept')], 'already holds a training run'],
+    ['a run that is there', () => [data, '--out', join(dir, 'kept')], 'already contains a training run'],
   ])('%s is refused', async (_, args, sentence) => {
     const out = join(dir, 'refused');
     const { code, stderr } = await run('train', ...args(out), ...from);

@@ -68,15 +68,13 @@ describe('from external weights', () => {
   });
 
   it('uses all of eight images as one batch', () => {
-    expect(tuned.stdout).toContain('8 images to train on in batches of 8, 2 to validate on\n');
+    expect(tuned.stdout).toContain('8 training images in batches of 8, 2 to validate on\n');
   });
 
   it('suggests a batch size if the requested one is too large', async () => {
     const { code, stderr } = await tune(source, '--batch', '32');
     expect(code).toBe(1);
-    expect(stderr).toContain(
-      '--batch is 32, but there are only 8 images to train on. Choose a smaller batch, such as 8.',
-    );
+    expect(stderr).toContain('--batch is 32, but there are only 8 training images. Choose a smaller batch, such as 8.');
   });
 
   it('probes without validation images', async () => {
@@ -137,7 +135,7 @@ describe('from a stem for other images', () => {
 test('a model that outputs NaN is distinguished from a learning rate that is too large', async () => {
   const { code, stderr } = await tune(await externalWeights('broken.safetensors', 3, Number.NaN));
   expect(code).toBe(1);
-  expect(stderr).toMatch(/broken\.safetensors", the model to start from, gives NaN for the first images/);
+  expect(stderr).toMatch(/The loss of ".*broken\.safetensors" on the first images is NaN/);
   expect(stderr).not.toContain('learning rate');
 });
 

@@ -103,7 +103,7 @@ describe('sources of images', () => {
     expect(images(results)).toEqual(['-', path, `${base}/moved`, `${base}/none`]);
     expect(results[0]!.predictions).toEqual(results[1]!.predictions);
     expect(results[2]!.predictions).toEqual(results[1]!.predictions);
-    expect(results[3]!.error).toMatch(/cannot be fetched: the server answers 404/);
+    expect(results[3]!.error).toMatch(/cannot be fetched: the server responded 404/);
     expect([code, stderr]).toEqual([1, `warning: ${results[3]!.error}\n`]);
   });
 
@@ -116,9 +116,11 @@ describe('sources of images', () => {
       const [{ predictions }] = (await json<Classified[]>(...args)) as [Classified];
       expect(predictions!.map(({ label }) => label).sort()).toEqual(names);
     }
-    writeFileSync(join(dir, 'wrong.json'), '{"cat": "0"}');
-    const { code, stderr } = await run('classify', paths[0]!, '--model', model, '--labels', join(dir, 'wrong.json'));
-    expect([code, stderr]).toEqual([1, expect.stringContaining('should be a name per line, or JSON')]);
+    for (const wrong of ['{"cat": "0"}', '{"a": 0, "b": 1, "c": 2, "d": 4}', '{"a": 0, "b": 0, "c": 1, "d": 2}']) {
+      writeFileSync(join(dir, 'wrong.json'), wrong);
+      const { code, stderr } = await run('classify', paths[0]!, '--model', model, '--labels', join(dir, 'wrong.json'));
+      expect([code, stderr]).toEqual([1, expect.stringContaining('should contain one name per line, or JSON')]);
+    }
   });
 
   it('standard input without an image', async () => {
@@ -130,9 +132,9 @@ describe('sources of images', () => {
   it('refuse a folder or pattern without images, standard input twice, and an empty batch', async () => {
     const empty = join(dir, 'empty');
     mkdirSync(empty);
-    expectError(await classify(empty), /Folder ".*empty" holds no images \(\.jpg /);
-    expectError(await classify(`${photos}/*`), /No image fits the pattern ".*photos\/\*"\./);
-    expectError(await classify('-', '-'), /Standard input holds one image/);
+    expectError(await classify(empty), /Folder ".*empty" contains no images \(\.jpg /);
+    expectError(await classify(`${photos}/*`), /No image matches the pattern ".*photos\/\*"\./);
+    expectError(await classify('-', '-'), /Standard input is one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number of at least 1\./);
     expectError(await classify(photos, '--threshold', '50'), /--threshold is 50, but expected a number from 0 to 1\./);
     expectError(await classify(photos, '--top', '2.5'), /--top is 2\.5, but expected a whole number of at least 1\./);
@@ -288,13 +290,16 @@ describe('features', () => {
     expect(stderr).toMatch(/^warning: Image ".*bad\.png" cannot be read: .*\n$/);
     expect(readNpy(file).dims).toEqual([12, 256]);
     const none = await run('features', bad, '--model', model, '-o', join(dir, 'none.npy'));
-    expect(none.stderr).toMatch(/\nerror None of the images can be read; no file is written\.\n$/);
+    expect(none.stderr).toMatch(/\nerror: None of the images can be read, so no file was written\.\n$/);
     expect(existsSync(join(dir, 'none.npy'))).toBe(false);
   });
 
   it('refuses unknown formats and stages', async () => {
     expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but expected one of \.npy, /);
-    expectError(await features('-o', 'a.npy', '--stages', 'conv1'), /--stages has "conv1", but expected stem, layer1/);
+    expectError(
+      await features('-o', 'a.npy', '--stages', 'conv1'),
+      /--stages contains "conv1", but expected stem, layer1/,
+    );
     expectError(
       await features('-o', 'a.npy', '--stages', 'layer4'),
       /no stage "layer4"\. Choose from stem, layer1, layer2, l/,
@@ -326,7 +331,7 @@ describe('evaluate', () => {
     const html = readFileSync(report, 'utf8');
     expect(html).toContain(`<dd>${found.top1.toFixed(2)} %</dd>`);
     expect(html.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(12 - right);
-    expect(html).toContain('Logits averaged over image and mirror image.');
+    expect(html).toContain('Logits are averaged over image and mirror image.');
   });
 
   it('with many classes, lists those that have images', async () => {
@@ -335,7 +340,7 @@ describe('evaluate', () => {
     const data = join(dir, 'two of many');
     for (const name of ['class 7', 'class 70']) cpSync(join(photos, 'b'), join(data, name), { recursive: true });
     const { stdout } = await run('evaluate', data, '--model', many);
-    const [, classTable] = stdout.split(/\n\nThe 2 classes with images, the weakest first:\n\n|\n\nMost confused/);
+    const [, classTable] = stdout.split(/\n\nThe 2 classes with images, least accurate first:\n\n|\n\nMost confused/);
     expect(
       classTable!
         .split('\n')
@@ -350,16 +355,16 @@ describe('evaluate', () => {
     await json('export', 'resnext11_4x16d_w16', '--classes', '0', '--size', '32', '-o', features);
     expectError(
       await run('evaluate', photos, '--model', features),
-      /features\.onnx" has no classes; ask it for features/,
+      /features\.onnx" has no classes\. Use resnext features instead/,
     );
   });
 
-  it('says how to name folders of WordNet numbers', async () => {
+  it('says how to name folders named by WordNet IDs', async () => {
     const data = join(dir, 'synsets');
     cpSync(join(photos, 'a'), join(data, 'n01440764'), { recursive: true });
     expectError(
       await run('evaluate', data, '--model', model),
-      /n01440764" is not one of the model's 4 classes .*WordNet numbers, but expected class names of the model, such as "class 0"; rename each folder\./,
+      /n01440764" is not one of the model's 4 classes .*WordNet IDs\. Rename each to the model's name for its class, such as "class 0"\./,
     );
   });
 });

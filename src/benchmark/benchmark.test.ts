@@ -68,6 +68,11 @@ test('a graph with byte inputs can be timed', async () => {
   expect((await benchmark(b.graph, { runs: 1 })).milliseconds).toBeGreaterThan(0);
 });
 
+test.each([{ batch: 0 }, { runs: 1.5 }, { seed: Number.NaN }])('a comparison with %o is refused', async (options) => {
+  const [name] = Object.keys(options);
+  await expect(compareGraphs(model.graph, model.graph, options)).rejects.toThrow(`${name} is `);
+});
+
 test('graphs whose outputs differ in shape are not compared', async () => {
   const other = resnext({ ...model.config, classes: 2 });
   setWeights(other, initialWeights(other, 1));

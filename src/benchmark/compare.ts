@@ -3,7 +3,8 @@
 import { Session, type SessionOptions } from '#platform';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { relativeDifference } from './distance.ts';
+import { checkGiven, whole } from '../options.ts';
+import { relativeDifference } from '../tensor.ts';
 import { randomInputs } from './inputs.ts';
 import { median, timeInTurn } from './timing.ts';
 
@@ -16,6 +17,12 @@ export interface CompareOptions extends SessionOptions {
   readonly seed?: number;
 }
 
+const fields = {
+  batch: whole({ from: 1, doc: 'size of a symbolic batch' }),
+  runs: whole({ from: 0, doc: 'number of timed runs' }),
+  seed: whole({ doc: 'seed for the random inputs' }),
+};
+
 export interface Comparison {
   /** The maximum of ‖a − b‖ / ‖a‖ over the outputs. */
   readonly difference: number;
@@ -26,10 +33,11 @@ export interface Comparison {
 /**
  * Compares two graphs with the same inputs and outputs.
  *
- * @throws UsageError if the graphs have different outputs, or an input's shape is unknown.
+ * @throws UsageError for an invalid number, if the graphs have different outputs, or an input's shape is unknown.
  * @example const { difference, milliseconds: [before, after] } = await compareGraphs(original, optimized);
  */
 export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions = {}): Promise<Comparison> {
+  checkGiven(fields, options);
   const { batch = 2, runs = 5, seed = 1 } = options;
   const opened: Session[] = [];
   try {

@@ -35,6 +35,7 @@ export interface Metric {
   readonly top5?: number;
 }
 
+/** An entry of the catalog. */
 export interface PublishedWeights {
   /** `{variant}.{tag}`, in timm's style. */
   readonly name: string;

@@ -3,11 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { relativeError } from '../../test/tensors.ts';
 import { listImages } from '../data/folder.ts';
 import { decode } from '../data/image-source.ts';
 import { Loader } from '../data/loader.ts';
+import { WorkerPool } from '../data/pool.ts';
 import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
@@ -105,24 +106,39 @@ describe('classify', () => {
     expect(await classifier.classify(paths[0]!, { threshold: 1 })).toEqual([]);
   });
 
+  it.each([{ top: 0 }, { threshold: 1.5 }, { threshold: Number.NaN }])('refuses %j', async (options) => {
+    const [[name, value]] = Object.entries(options) as [[string, number]];
+    await expect(classifier.classify(paths[0]!, options)).rejects.toThrow(`${name} is ${value}, but expected a`);
+  });
+
+  it('refuses an image that was prepared for a model of another size', async () => {
+    const image = tensor('float32', [1, 3, 48, 48]); // as many numbers as four of its own
+    await expect(classifier.classify(image)).rejects.toThrow(
+      'A prepared image is [3, 48, 48], but the model expects [3, 24, 24]. Prepare it with this classifier.',
+    );
+  });
+
   it('refuses batches of nothing, images prepared in several ways, and an image that is not there', async () => {
     await expect(classifier.classify(paths, { batchSize: 0 })).rejects.toThrow('batchSize is 0');
     const mixed = [await classifier.prepare(paths[0]!), await classifier.prepare(paths[0]!, 'flip')];
-    await expect(classifier.classify(mixed)).rejects.toThrow('Image 1 was prepared as [2,3,24,24], but the first as');
+    await expect(classifier.classify(mixed)).rejects.toThrow(
+      'Image 1 was prepared as [2,3,24,24], but the first one as',
+    );
     await expect(classifier.classify([paths[0]!, 'nowhere.png'])).rejects.toThrow('There is no image "nowhere.png".');
   });
 });
 
+const samplesOf = (paths: readonly string[]) => paths.map((path, i) => ({ path, label: Math.floor(i / 3) }));
+
 describe('evaluate', () => {
   const loader = new Loader({ workers: 0 });
-  const samples = () => paths.map((path, i) => ({ path, label: Math.floor(i / 3) }));
 
   it.each(['center', 'flip', 'ten-crop'] as const)('%s counts what classify names', async (views) => {
     const predicted: number[] = [];
     const onPrediction = (index: number, k: number) => {
       predicted[index] = k;
     };
-    const result = await classifier.evaluate(samples(), { loader, views, batchSize: 5, onPrediction });
+    const result = await classifier.evaluate(samplesOf(paths), { loader, views, batchSize: 5, onPrediction });
     const named = await classifier.classify(paths, { views, top: 1 });
     expect(predicted.map((k) => classes[k])).toEqual(named.map(([best]) => best!.label));
     const counts = classes.map((_, t) =>
@@ -132,6 +148,27 @@ describe('evaluate', () => {
     expect(result.top1).toBeCloseTo((100 * counts.reduce((sum, row, t) => sum + row[t]!, 0)) / 12, 10);
     expect(result).toMatchObject({ images: 12, top5: 100 });
     expect(result.scores.map(({ label, recall }) => [label, recall])).toEqual(Object.entries(result.classes));
+  });
+
+  it('refuses no images', async () => {
+    await expect(classifier.evaluate([])).rejects.toThrow('There are no images to evaluate. Give at least one.');
+  });
+});
+
+describe('dispose', () => {
+  it('ends everything once, after which nothing is opened', async () => {
+    const pool = new WorkerPool({ workers: 1 });
+    const start = vi.spyOn(pool, 'start');
+    const other = await load(folder, { pool });
+    await Promise.all([other.dispose(), other.dispose()]);
+    await other.dispose();
+    const message = 'The classifier is closed. Open another one.';
+    const many = Array.from({ length: 20 }, () => paths[0]!);
+    await expect(other.classify(many)).rejects.toThrow(message);
+    await expect(other.features(paths[0]!)).rejects.toThrow(message);
+    await expect(other.features(tensor('float32', [1, 3, 24, 24]))).rejects.toThrow(message);
+    await expect(other.evaluate(samplesOf(paths))).rejects.toThrow(message);
+    expect(start).not.toHaveBeenCalled();
   });
 });
 

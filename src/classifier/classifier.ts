@@ -1,4 +1,4 @@
-/** A model at work: images in, classes out. It prepares images the way the model was trained and names the results. */
+/** Runs a model on images, which it preprocesses as in training, and returns named classes, features or metrics. */
 
 import type { Session } from '#platform';
 import type { Sample } from '../data/folder.ts';
@@ -22,23 +22,23 @@ import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
 import { type ClassifierOptions, type OpenedModel, openModel } from './open.ts';
 import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
-import { averageViews, type Prediction, type PredictionOptions, predictions } from './predictions.ts';
+import { averageViews, type Prediction, type PredictionOptions, predictionFields, predictions } from './predictions.ts';
 
-/** An image, or what `prepare` made of it. */
+/** An image, or the result of `prepare`. */
 export type ClassifierInput = ImageSource | Tensor<'float32'>;
 
 interface BatchOptions {
-  /** Images of a list that are computed at a time, counting each view of an image; 32 by default. */
+  /** Number of images to run at a time, counting each view of an image. Default: 32. */
   readonly batchSize?: number;
 }
 
 export interface ClassifyOptions extends PredictionOptions, BatchOptions {
-  /** The middle of the image ('center', the default), or several views whose logits are averaged. */
+  /** The center crop of the image ('center', the default), or several views whose logits are averaged. */
   readonly views?: Views;
 }
 
 export interface FeatureOptions extends BatchOptions {
-  /** Which maps; without it the pooled vector alone. */
+  /** The stages whose maps to return. Default: the pooled vector only. */
   readonly stages?: readonly Stage[];
 }
 
@@ -51,7 +51,7 @@ export interface EvaluateOptions extends MeasureOptions {
 
 export class Classifier {
   readonly description: ModelDescription;
-  /** Sentences for a person: how weights of others were imported, and what their preprocessing costs. */
+  /** Sentences for the user on how external weights were imported, and what a different preprocessing costs. */
   readonly notes: readonly string[];
   readonly #read: () => Promise<SavedModel>;
   readonly #options: ClassifierOptions;
@@ -59,6 +59,7 @@ export class Classifier {
   readonly #stages: StageSessions;
   readonly #transforms = new Map<Views, Transforms>();
   readonly #pool: WorkerPool;
+  #end: Promise<unknown> | undefined;
 
   private constructor({ description, notes, session, read }: OpenedModel, options: ClassifierOptions) {
     this.description = description;
@@ -72,15 +73,15 @@ export class Classifier {
   }
 
   /**
-   * Opens a model that is in memory, the bytes of its file, or the file at a URL; in Node `load` opens paths. The graph
-   * is lowered for this machine (`lowerInference`).
+   * Opens a model in memory, the bytes of its file, or the file at a URL. In Node, `load` opens paths. The graph is lowered
+   * for this machine (`lowerInference`).
    *
-   * @param model the bytes, or a Blob of them, are of a file that `readModel` reads.
-   * @throws UsageError when a URL cannot be fetched, or labels are not as many as classes; FormatError when the bytes
-   *   are no model.
+   * @param model a model, a URL, or the contents of a file that `readModel` reads, as bytes or a Blob.
+   * @throws UsageError if a URL cannot be fetched, or the number of labels differs from that of classes; FormatError if
+   *   the bytes are not a model.
    * @example
    * const classifier = await Classifier.open('/models/flowers/model.safetensors'); // in a browser
-   * const [best] = await classifier.classify(input.files[0]); // a File that a person chose
+   * const [best] = await classifier.classify('/images/rose.jpg');
    */
   static async open(
     model: SavedModel | Uint8Array | Blob | string,
@@ -90,7 +91,7 @@ export class Classifier {
     return Classifier.of(await openModel(saved, options), options);
   }
 
-  /** The classifier that runs an opened model; `options` open its further sessions. */
+  /** A classifier for an opened model. `options` are also used for further sessions. */
   static async of(opened: OpenedModel, options: ClassifierOptions): Promise<Classifier> {
     try {
       return new Classifier({ ...opened, description: labeled(opened.description, options.labels) }, options);
@@ -101,9 +102,10 @@ export class Classifier {
   }
 
   /**
-   * The likeliest classes of one image, the likeliest first, or of each image of a list.
+   * Returns the most likely classes of one image, or of each image of a list, most likely first.
    *
-   * @throws FormatError naming the first image that cannot be read; UsageError when the model has no classes.
+   * @throws FormatError naming the first image that cannot be read; UsageError if the model has no classes, an option is
+   *   out of range, or an image was prepared for a model of another size.
    * @example
    * const [best] = await classifier.classify('rose.jpg', { views: 'ten-crop' });
    * const all = await classifier.classify(['rose.jpg', 'https://example.org/tulip.jpg'], { top: 3, threshold: 0.1 });
@@ -119,10 +121,10 @@ export class Classifier {
   }
 
   /**
-   * The likeliest classes of each image of a list of any length, one after the other as their batches are done. An image
-   * that cannot be read has its error in its place.
+   * Yields the most likely classes of each image of a list of any length, in order, as soon as its batch is done. For an
+   * image that cannot be read, it yields the error.
    *
-   * @throws UsageError when the model has no classes.
+   * @throws UsageError if the model has no classes.
    * @example
    * for await (const outcome of classifier.classifyEach(paths)) console.log('error' in outcome ? 'unread' : outcome.result[0]);
    */
@@ -134,9 +136,9 @@ export class Classifier {
   }
 
   /**
-   * What the network sees: the pooled vector [F] of one image or of each of a list, or the maps of its stages.
+   * Returns the pooled feature vector [F] of one image, or of each image of a list, or the feature maps of stages.
    *
-   * @returns without `stages` a vector, with them tensors by stage: [C, H, W], `pooled` [F], `logits` [K].
+   * @returns a vector, or with `stages` the tensors by stage: maps [C, H, W], `pooled` [F], `logits` [K].
    * @throws FormatError naming the first image that cannot be read; UsageError naming a stage that the model does not have.
    * @example
    * const vector = await classifier.features('rose.jpg');
@@ -160,7 +162,7 @@ export class Classifier {
     return isList(images) ? (results as Features[] | Float32Array[]) : results[0]!;
   }
 
-  /** As `classifyEach`, for the maps of `stages`. */
+  /** As `classifyEach`, but yields the maps of `stages`. */
   featuresEach(
     images: readonly (ImageSource | NamedImage)[],
     options: FeatureOptions & { stages: readonly Stage[] },
@@ -169,10 +171,10 @@ export class Classifier {
   }
 
   /**
-   * An image as the network takes it, for `classify` and `features`: read, resized, cropped and normalized.
+   * Reads an image and resizes, crops and normalizes it for the network. `classify` and `features` accept the result.
    *
    * @returns [V, C, H, W], with V views.
-   * @throws FormatError naming the image when it cannot be read.
+   * @throws FormatError naming the image if it cannot be read.
    */
   async prepare(source: ImageSource, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
     const transforms = this.#transformsFor(views);
@@ -192,37 +194,43 @@ export class Classifier {
   }
 
   /**
-   * Measures the model on labeled images. Those that cannot be read are left out and reported.
+   * Measures the model on labeled images. Images that cannot be read are reported and skipped.
    *
-   * @throws FormatError for an image that cannot be read under `corrupt: 'throw'`; UsageError when the model has no
-   *   classes.
+   * @throws FormatError for an image that cannot be read, with `corrupt: 'throw'`; UsageError if there are no samples, or
+   *   the model has no classes.
    * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
    */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
+    this.#checkOpen();
     const labels = this.#labels();
     const transforms = this.#transformsFor(options.views);
     const views = countViews(transforms);
     const logits = async (images: Float32Array) => averageViews(await this.logits(images), views, labels.length);
-    const loader = options.loader ?? new Loader({ pool: this.#pool, cache: 0 }); // every image is seen once
+    const loader = options.loader ?? new Loader({ pool: this.#pool, cache: 0 }); // reads each image once
     return measure(samples, { transforms, labels, logits, loader }, options);
   }
 
   /**
-   * The same network with a fresh, seeded head for other classes, opened anew; this one stays as it is.
+   * Opens the same network with a new, seeded head for other classes. This classifier does not change.
    *
-   * @param classes their names, or how many there are.
-   * @throws UsageError when there are none, or the model is an ONNX file whose weights are folded away.
+   * @param classes the names of the classes, or their number.
+   * @throws UsageError if there are no classes, or the model is an ONNX file with folded weights.
    */
   async withClasses(classes: readonly string[] | number, seed = 1): Promise<Classifier> {
-    const { preprocessing: _, labels: __, ...options } = this.#options; // the model has its own now
+    const { preprocessing: _, labels: __, ...options } = this.#options; // already applied to the model
     return Classifier.open(withClasses(await this.#read(), classes, seed), options);
   }
 
-  /** Frees the sessions and ends the worker threads. The classifier cannot be used afterwards. */
+  /** Closes the classifier: frees its memory and ends its worker threads. */
   async dispose(): Promise<void> {
-    if (!this.#options.pool) await this.#pool.close();
-    await this.#stages.dispose();
-    await this.#session.dispose();
+    const pool = this.#options.pool ? [] : [this.#pool];
+    this.#end ??= Promise.all([...pool.map((own) => own.close()), this.#stages.dispose(), this.#session.dispose()]);
+    await this.#end;
+  }
+
+  /** A closed classifier would open sessions and threads that are never closed. */
+  #checkOpen(): void {
+    if (this.#end) throw new UsageError('The classifier is closed. Open another one.');
   }
 
   #transformsFor(views: Views = 'center'): Transforms {
@@ -233,22 +241,29 @@ export class Classifier {
     return transforms;
   }
 
-  /** A class by its name, or its number where it has none. */
+  /** The names of all classes; a class without a name gets its number. */
   #labels(): string[] {
     const { classes, config, variant } = this.description;
     if (config.classes > 0) return Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
-    throw new UsageError(`The model (${variant}) has no classes; ask it for features.`);
+    throw new UsageError(`The model (${variant}) has no classes. Use features() instead.`);
   }
 
   #predict(options: PredictionOptions): Run<Prediction[]> {
     const labels = this.#labels();
-    return async ({ data }, views) => {
+    const listed = resolve(predictionFields, pick(predictionFields, options));
+    const expected = outputDims(this.#transformsFor('center')); // [C, H, W]
+    return async ({ dims, data }, views) => {
+      if (`${dims.slice(1)}` !== `${expected}`) {
+        throw new UsageError(
+          `A prepared image is [${dims.slice(1).join(', ')}], but the model expects [${expected.join(', ')}]. Prepare it with this classifier.`,
+        );
+      }
       const logits = averageViews(await this.logits(data), views, labels.length); // [N, K]
-      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, options));
+      return rowsOf(logits, labels.length).map((row) => predictions(row, labels, listed));
     };
   }
 
-  /** Reads images and runs them in batches; the first that cannot be read is thrown. */
+  /** Reads images and runs them in batches. Throws for the first that cannot be read. */
   #results<T>(images: readonly ClassifierInput[], options: ReadOptions, run: Run<T>): Promise<T[]> {
     return isPlain(images) ? resultsOf(this.#outcomes(images, options, run)) : this.#runPrepared(images, options, run);
   }
@@ -258,14 +273,16 @@ export class Classifier {
     options: ReadOptions,
     run: Run<T>,
   ): AsyncGenerator<Outcome<T>, void, undefined> {
+    this.#checkOpen();
     const here = images.length <= maxImagesHere && !this.#pool.isStarted;
     const loader = new Loader({ pool: here ? callingThread : this.#pool, prefetch: 1, cache: 0 });
     const transforms = this.#transformsFor(options.views);
     return outcomesOf(images, { loader, transforms, batchSize: batchSizeOf(options) }, run);
   }
 
-  /** For lists of which some are prepared already. */
+  /** Runs a list of which some images are already prepared. */
   async #runPrepared<T>(images: readonly ClassifierInput[], options: ReadOptions, run: Run<T>): Promise<T[]> {
+    this.#checkOpen();
     const results: T[] = [];
     const size = batchSizeOf(options);
     for (let start = 0; start < images.length; start += size) {
@@ -279,11 +296,11 @@ export class Classifier {
   }
 }
 
-/** A list of at most this many images is read in the calling thread, which saves the time that threads take to start. */
+/** Lists of at most this many images are read in the calling thread, to save the time to start threads. */
 const maxImagesHere = 16;
 const callingThread = new WorkerPool({ workers: 0 });
 
-const batchFields = { batchSize: whole({ from: 1, default: 32, doc: 'images computed at a time' }) };
+const batchFields = { batchSize: whole({ from: 1, default: 32, doc: 'images to run at a time' }) };
 
 const batchSizeOf = (options: BatchOptions): number => resolve(batchFields, pick(batchFields, options)).batchSize;
 
@@ -294,7 +311,9 @@ function labeled(description: ModelDescription, labels: readonly string[] | unde
   const { classes } = description.config;
   if (labels === undefined) return description;
   if (labels.length === classes) return { ...description, classes: labels };
-  throw new UsageError(`There are ${labels.length} labels, but the model has ${classes} classes.`);
+  throw new UsageError(
+    `There are ${labels.length} labels, but the model has ${classes} classes. Give one label per class.`,
+  );
 }
 
 const isList = (images: ClassifierInput | readonly ClassifierInput[]): images is readonly ClassifierInput[] =>
@@ -313,7 +332,11 @@ function stacked(images: readonly Tensor<'float32'>[]): Tensor<'float32'> {
   const whole = tensor('float32', [images.length * dims[0]!, ...dims.slice(1)]);
   for (const [n, image] of images.entries()) {
     if (`${image.dims}` === `${dims}`) whole.data.set(image.data, n * data.length);
-    else throw new UsageError(`Image ${n} was prepared as [${image.dims}], but the first as [${dims}].`);
+    else {
+      throw new UsageError(
+        `Image ${n} was prepared as [${image.dims}], but the first one as [${dims}]. Prepare all with the same views.`,
+      );
+    }
   }
   return whole;
 }

@@ -1,27 +1,28 @@
-/** Measuring a classifier on labeled images, as they come from the background. */
+/** Measures a classifier on labeled images, which are loaded in the background. */
 import type { Sample } from '../data/folder.ts';
 import type { Batch, EpochOptions, Loader } from '../data/loader.ts';
 import type { Transforms } from '../data/transforms/table.ts';
+import { UsageError } from '../errors.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
 import { argmax, type ClassScore, Confusion } from '../metrics/confusion.ts';
 import { softmax } from './predictions.ts';
 
 export interface Evaluation {
   readonly images: number;
-  /** Percent of images whose class is the likeliest, or among the five likeliest. */
+  /** Percentage of images whose class is the most likely one, or among the five most likely. */
   readonly top1: number;
   readonly top5: number;
   /** Mean cross-entropy. */
   readonly loss: number;
-  /** top1 of each class, in percent, by name. */
+  /** top1 of each class by name. */
   readonly classes: Readonly<Record<string, number>>;
-  /** Each class by itself, in the model's order. */
+  /** The scores of each class, in the model's order. */
   readonly scores: readonly ClassScore[];
-  /** confusion[t][p]: images of class t that were taken for class p. */
+  /** confusion[t][p]: number of images of class t that were predicted as class p. */
   readonly confusion: readonly Uint32Array[];
 }
 
-/** A model to measure: how its images are prepared, its classes and its network. */
+/** A model to measure: its transforms, classes and network. */
 export interface Measured {
   readonly transforms: Transforms;
   readonly labels: readonly string[];
@@ -31,35 +32,36 @@ export interface Measured {
 }
 
 export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrupt'> {
-  /** 64 unless given. */
+  /** Default: 64. */
   readonly batchSize?: number;
-  /** By default one on the classifier's worker threads. */
+  /** Default: a loader on the classifier's worker threads. */
   readonly loader?: Loader;
   readonly onProgress?: (done: number, total: number) => void;
-  /** Called for every image, by its place in `samples`, with the likeliest class and its probability. */
+  /** Called for each image with its index in `samples`, the most likely class and its probability. */
   readonly onPrediction?: (index: number, predicted: number, probability: number) => void;
 }
 
-/** @throws FormatError for an image that cannot be read under `corrupt: 'throw'`. */
+/** @throws UsageError if there are no samples; FormatError for an image that cannot be read, with `corrupt: 'throw'`. */
 export async function measure(
   samples: readonly Sample[],
   { transforms, labels, logits, loader }: Measured,
   options: MeasureOptions,
 ): Promise<Evaluation> {
   const { corrupt = 'skip', onCorrupt = () => {} } = options;
+  if (samples.length === 0) throw new UsageError('There are no images to evaluate. Give at least one.');
   const batchSize = Math.min(options.batchSize ?? 64, samples.length);
-  const [tally, confusion] = [new Accuracy(labels.length), new Confusion(labels.length)];
+  const [accuracy, confusion] = [new Accuracy(labels.length), new Confusion(labels.length)];
   let done = 0;
   for await (const batch of loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt })) {
     const { images, count } = batch;
     const rows = await logits(images.subarray(0, (images.length / batchSize) * count)); // [n, K]
-    tally.add(rows, batch.labels.subarray(0, count));
+    accuracy.add(rows, batch.labels.subarray(0, count));
     confuse(batch, rows, confusion, options);
     done += count;
     options.onProgress?.(done, samples.length);
   }
   const scores = confusion.scores(labels);
-  const { count: images, top1, top5, loss } = tally;
+  const { count: images, top1, top5, loss } = accuracy;
   const classes = Object.fromEntries(scores.map(({ label, recall }) => [label, recall]));
   return { images, top1, top5, loss, classes, scores, confusion: confusion.rows };
 }

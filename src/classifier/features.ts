@@ -1,6 +1,6 @@
 /**
- * Maps of a model's stages. A session that gives them is opened the first time that they are asked for, from the model's
- * graph with these outputs, and kept.
+ * Computes feature maps of a model's stages. For each combination of stages, a session with these outputs is opened when
+ * first needed, and kept.
  */
 import type { Session } from '#platform';
 import { type Stage, stageGraph } from '../model/stages.ts';
@@ -8,7 +8,7 @@ import type { SavedModel } from '../saved/model.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { type ClassifierOptions, openGraph } from './open.ts';
 
-/** What was asked for of one image, by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
+/** The features of one image by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
 export type Features = ReadonlyMap<Stage, Tensor<'float32'>>;
 
 interface StageSession {
@@ -21,17 +21,17 @@ export class StageSessions {
   readonly #options: ClassifierOptions;
   readonly #open = new Map<string, Promise<StageSession>>();
 
-  /** @param read gives the model when stages are asked for. */
+  /** @param read reads the model when stages are first needed. */
   constructor(read: () => Promise<SavedModel>, options: ClassifierOptions) {
     this.#read = read;
     this.#options = options;
   }
 
   /**
-   * Prepared images → the stages of each.
+   * Returns the stages of each prepared image.
    *
    * @param images [N, C, H, W].
-   * @throws UsageError naming a stage that the model does not have; FormatError when its file was changed.
+   * @throws UsageError naming a stage that the model does not have; FormatError if the model's file was changed.
    */
   async run(images: Tensor<'float32'>, stages: readonly Stage[]): Promise<Features[]> {
     const { session, outputs } = await this.#sessionFor(stages);
@@ -45,7 +45,7 @@ export class StageSessions {
   async dispose(): Promise<void> {
     const open = [...this.#open.values()];
     this.#open.clear();
-    for (const each of open) await (await each.catch(() => undefined))?.session.dispose();
+    await Promise.all(open.map(async (each) => (await each.catch(() => undefined))?.session.dispose()));
   }
 
   #sessionFor(stages: readonly Stage[]): Promise<StageSession> {

@@ -1,4 +1,4 @@
-/** Opens a model by whatever a person has of it. Only here are names and paths told apart. */
+/** Opens a model by its name, path or URL. */
 import type { PullOptions } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { Classifier } from './classifier.ts';
@@ -7,11 +7,11 @@ import { type FileOptions, openFile } from './open-file.ts';
 export interface LoadOptions extends FileOptions, PullOptions {}
 
 /**
- * Opens a model for classifying, features and evaluation. Published weights are downloaded first, unless a cache has them.
+ * Opens a model for classification, features and evaluation. Published weights are downloaded if they are not cached.
  *
- * @param nameOrFile a run folder; a file of weights, whoever saved it; an `.onnx` file of this package; published weights
- *   by name; a repository of the Hugging Face hub; an address.
- * @throws UsageError when there is no such model or it cannot be had, FormatError when the file is no model.
+ * @param nameOrFile a run folder; a file of weights from any supported program; an `.onnx` file of this package; the name of
+ *   published weights; a repository on the Hugging Face hub; or a URL.
+ * @throws UsageError if there is no such model or it cannot be downloaded, FormatError if the file is not a model.
  * @example
  * const model = await load('resnext50_32x4d.tv2_in1k');
  * const [best] = await model.classify('cat.jpg');

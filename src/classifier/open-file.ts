@@ -1,8 +1,8 @@
 /**
- * A model's file opened for inference, in Node: from its second start on without reading it. What ONNX Runtime makes of
- * the graph (weights in blocks, operators fused) is kept in the cache under a key of the file's fingerprint, the machine,
- * the runtime's and this package's version; there the weights lie as they are used, and are mapped into memory. A cache
- * that cannot be read or written costs time and nothing else.
+ * Opens a model's file for inference, in Node. The first time, ONNX Runtime's optimized graph (weights in blocks, operators
+ * fused) is cached under a key of the file's fingerprint, the machine, and the versions of the runtime and this package.
+ * After that, its weights are mapped into memory from the cache, and the file itself is not read. A cache that cannot be
+ * read or written only costs time.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -30,13 +30,13 @@ import {
 
 export interface FileOptions extends ClassifierOptions {
   /**
-   * Whether what ONNX Runtime makes of the file is kept for the next start; true unless given. It is kept where the
-   * environment's RESNEXT_CACHE says, or in the user's cache folder; RESNEXT_CACHE=off keeps nothing.
+   * Whether to cache ONNX Runtime's optimized graph, so that the file opens faster next time. Default: true. The cache is
+   * in the folder named by the environment variable RESNEXT_CACHE, or in the user's cache folder; `off` disables it.
    */
   readonly cache?: boolean;
 }
 
-/** A model's file and its place in the cache. */
+/** A model's entry in the cache, and how to read the model itself. */
 interface Cached {
   readonly folder: string;
   readonly key: string;
@@ -47,8 +47,8 @@ interface Cached {
 /**
  * Opens the model at a path.
  *
- * @throws what `loadModel`, `withPreprocessing` and `Session.open` throw; the result's `read` throws a FormatError where
- *   the file is no longer the one that was opened, whose features and logits would be of two networks.
+ * @throws the errors of `loadModel`, `withPreprocessing` and `Session.open`. The result's `read` throws a FormatError if
+ *   the file has changed since, because features and logits would come from different networks.
  */
 export async function openFile(path: string, { cache = true, ...options }: FileOptions): Promise<OpenedModel> {
   const file = modelFile(path);
@@ -67,7 +67,7 @@ const openRead = async (model: SavedModel, plan: Plan): Promise<Opened> => ({
   session: await openLowered(model.graph, plan),
 });
 
-/** The model of a file, whose weights stay there until they are looked at. */
+/** Reads a model whose weights stay in the file until they are needed. */
 const readLazily = async (file: string, options: ClassifierOptions): Promise<SavedModel> =>
   preprocessedAs(await loadModel(file, { lazy: true }), options);
 
@@ -83,16 +83,16 @@ function unlessChanged<T>(file: string, read: () => Promise<T>): () => Promise<T
   };
 }
 
-/** What the cache holds was optimized in full for the CPU. */
+/** Whether the options are those of cached graphs, which are fully optimized for the CPU. */
 const isUsual = ({ providers = ['cpu'], optimization = 'all' }: ClassifierOptions): boolean =>
   providers.join() === 'cpu' && optimization === 'all';
 
-/** To be raised whenever `lowerInference` makes something else of a graph. */
+/** Increase this whenever the result of `lowerInference` changes. */
 const loweringRevision = 2;
 
 function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing }: ClassifierOptions): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const hub = join(dirname(file), 'config.json'); // which says how weights of others want their images
+  const hub = join(dirname(file), 'config.json'); // has the preprocessing of external weights
   const { hint, entry } = pathHints(resolve(file));
   const parts = [
     fingerprint(file),
@@ -133,11 +133,11 @@ async function toCache(file: string, { folder, key, plan, read }: Cached): Promi
   } catch (error) {
     staged.discard();
     if (!(error instanceof UsageError)) throw error;
-    return openRead(model, plan); // says what is wrong, unless it was the disk
+    return openRead(model, plan); // reports what is wrong, unless it was the disk
   }
 }
 
-/** Whether a file holds its weights itself. Those beside an ONNX file or an index of shards may change without it. */
+/** Whether a file contains all of its weights. External data and shards may change while the file does not. */
 function isWhole(file: string, graph: Graph): boolean {
   if (file.endsWith('.onnx')) return statSync(file).size >= weightBytes(graph);
   return !file.endsWith('.json');

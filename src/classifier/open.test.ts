@@ -185,7 +185,7 @@ test('a model without classes names nothing, but has features', async () => {
   for (const _ of ['first', 'second']) {
     const classifier = await load(path);
     await expect(classifier.classify(image)).rejects.toThrow('(resnext8_8x16d_w16) has no classes');
-    await expect(classifier.evaluate([])).rejects.toThrow('has no classes; ask it for features.');
+    await expect(classifier.evaluate([])).rejects.toThrow('has no classes. Use features() instead.');
     const whole = await load(join(folder, 'run'));
     expect(await classifier.features(image)).toEqual(await whole.features(image));
     await Promise.all([classifier.dispose(), whole.dispose()]);

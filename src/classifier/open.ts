@@ -1,4 +1,4 @@
-/** A saved model opened for inference: its graph lowered for this machine and opened in ONNX Runtime. */
+/** Opens a saved model for inference: lowers its graph for this machine and opens it in ONNX Runtime. */
 import { type Machine, Session, type SessionOptions, thisMachine, tuning } from '#platform';
 import type { WorkerPool } from '../data/pool.ts';
 import type { Preprocessing } from '../data/presets.ts';
@@ -10,51 +10,51 @@ import type { SavedModel } from '../saved/model.ts';
 import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
 
 export interface ClassifierOptions extends SessionOptions {
-  /** Images are preprocessed in this respect otherwise than the model says; see `withPreprocessing`. */
+  /** Changes to the model's preprocessing; see `withPreprocessing`. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** What the classes are called, in the order of the outputs, where the model does not say. */
+  /** Class names in the order of the outputs. Default: the model's. */
   readonly labels?: readonly string[];
   /**
-   * Worker threads that read images for long lists, started when first needed; by default one per core, at most 8. 0 reads
-   * in the calling thread.
+   * Number of worker threads that read images for long lists, started when first needed; 0 uses the calling thread.
+   * Default: one per core, at most 8.
    */
   readonly workers?: number;
-  /** Threads shared with others, in place of `workers`; `dispose` leaves them running. */
+  /** A pool to share with others instead of `workers`. `dispose` does not end it. */
   readonly pool?: WorkerPool;
 }
 
-/** What is known of a model besides its graph. */
+/** The facts about a model other than its graph. */
 export interface ModelFacts {
   readonly description: ModelDescription;
-  /** Sentences for a person: how weights of others were imported, and what their preprocessing costs. */
+  /** Sentences for the user on how external weights were imported, and what a different preprocessing costs. */
   readonly notes: readonly string[];
 }
 
 export interface OpenedModel extends ModelFacts {
   readonly session: Session;
-  /** The model itself, for what is not in the session. */
+  /** Reads the model itself, for anything that is not in the session. */
   readonly read: () => Promise<SavedModel>;
 }
 
-/** How graphs are opened here: the caller's options, and what was measured on this machine. */
+/** How to open graphs: the caller's options, and what was measured on this machine. */
 export interface Plan {
   readonly settings: SessionOptions;
   readonly machine: Machine;
   readonly mergeGroups: Readonly<Record<number, boolean>>;
 }
 
-/** @throws what `withPreprocessing` and `Session.open` throw. */
+/** @throws the errors of `withPreprocessing` and `Session.open`. */
 export async function openModel(model: SavedModel, options: ClassifierOptions): Promise<OpenedModel> {
   const prepared = preprocessedAs(model, options);
   const session = await openGraph(prepared.graph, options);
   return { ...factsOf(prepared), session, read: async () => prepared };
 }
 
-/** A graph lowered for this machine and opened. */
+/** Lowers a graph for this machine and opens it. */
 export const openGraph = async (graph: Graph, options: ClassifierOptions): Promise<Session> =>
   openLowered(graph, await planFor(options));
 
-/** A model with the preprocessing that is asked for. */
+/** The model with the preprocessing of the options. */
 export const preprocessedAs = (model: SavedModel, { preprocessing }: ClassifierOptions): SavedModel =>
   preprocessing ? withPreprocessing(model, preprocessing) : model;
 
@@ -72,7 +72,7 @@ export async function planFor(options: ClassifierOptions): Promise<Plan> {
   return { settings: { threads: measured.threads, ...settings }, machine, mergeGroups: measured.mergeGroups };
 }
 
-/** @param saveTo as `Session.open` takes it in Node. */
+/** @param saveTo an option of `Session.open` in Node. */
 export function openLowered(
   graph: Graph,
   { settings, machine, mergeGroups }: Plan,

@@ -1,6 +1,6 @@
 /**
- * A list of images run through a network in batches: the next batch is read while one runs, and each image has its outcome
- * in the order of the list, a result or the error that kept it from being read.
+ * Runs a network on a list of images in batches. The next batch is read while one runs. Each image has an outcome, in the
+ * order of the list: a result, or the error if it cannot be read.
  */
 import { type ImageSource, type NamedImage, nameOf } from '../data/image-source.ts';
 import type { Loader } from '../data/loader.ts';
@@ -9,16 +9,16 @@ import type { Transforms } from '../data/transforms/table.ts';
 import { FormatError } from '../errors.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 
-/** What became of one image of a list. */
+/** The outcome for one image of a list. */
 export type Outcome<T> = { readonly result: T } | { readonly error: FormatError };
 
-/** Runs a batch [N·V, C, H, W] of N images in V views each: N results. */
+/** Runs a batch [N·V, C, H, W] of N images in V views each, and returns N results. */
 export type Run<T> = (images: Tensor<'float32'>, views: number) => Promise<T[]>;
 
 interface Reading {
   readonly loader: Loader;
   readonly transforms: Transforms;
-  /** Images of the network's input in a batch: V of each image of the list. */
+  /** Maximum number of views in a batch: V for each image of the list. */
   readonly batchSize: number;
 }
 

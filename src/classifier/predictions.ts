@@ -1,35 +1,47 @@
-/** From logits to the likeliest classes. */
+/** Turns logits into the most likely classes. */
 
 import { UsageError } from '../errors.ts';
-import { checkGiven, whole } from '../options.ts';
+import { type OptionsOf, real, whole } from '../options.ts';
 
 export interface Prediction {
   readonly label: string;
-  /** Between 0 and 1; over all classes they add up to 1. */
+  /** From 0 to 1. The probabilities of all classes add up to 1. */
   readonly probability: number;
 }
 
 export interface PredictionOptions {
-  /** The most classes to list; 5 by default. */
+  /** Maximum number of classes to list. Default: 5. */
   readonly top?: number;
-  /** The least probability of a listed class, between 0 and 1; 0 by default. */
+  /** Minimum probability of a listed class. Default: 0. */
   readonly threshold?: number;
 }
 
+/** `PredictionOptions` with their checks and defaults. */
+export const predictionFields = {
+  top: whole({ from: 1, default: 5, flag: '--top <n>', doc: 'number of classes to list for each image' }),
+  threshold: real({
+    from: 0,
+    to: 1,
+    default: 0,
+    flag: '--threshold <p>',
+    doc: 'list only classes with at least this probability',
+  }),
+};
+
 /**
- * The likeliest classes of one image, the likeliest first.
+ * The most likely classes of one image, most likely first.
  *
- * @throws UsageError for options out of range, or logits that are NaN, as those of a network whose training diverged.
+ * @param logits [K].
+ * @throws UsageError if logits are NaN, for example because training diverged.
  */
 export function predictions(
   logits: Float32Array,
   labels: readonly string[],
-  { top = 5, threshold = 0 }: PredictionOptions,
+  { top, threshold }: OptionsOf<typeof predictionFields>,
 ): Prediction[] {
-  checkGiven({ top: whole({ from: 1, doc: 'number of classes' }) }, { top });
   if (logits.some(Number.isNaN)) {
     throw new UsageError(
-      'The logits are NaN: the weights are broken, as after a training that diverged. Take an earlier checkpoint.',
+      'The logits are NaN, so the weights are broken; training may have diverged. Use an earlier checkpoint.',
     );
   }
   const probabilities = softmax(logits);

@@ -9,16 +9,16 @@ export interface CommandEntry<T extends Table, Options = OptionsOf<T>> {
   readonly examples: readonly string[];
   /** Arguments and options, in the order of the help. */
   readonly options: T;
-  /** The command takes its options and where to print, and returns the exit code. */
+  /** Runs the command and returns its exit code. */
   readonly load: () => Promise<{ run: (options: Options, output: Output) => Promise<number> }>;
 }
 
-/** A command whose options have their defaults. */
+/** Adds a command that gets its options with defaults filled in. */
 export function addCommand<T extends Table>(program: Command, entry: CommandEntry<T>): void {
   register(program, entry, (typed) => resolve(entry.options, typed));
 }
 
-/** A command that is told only what was typed, because the rest depends on more than the command line. */
+/** Adds a command that gets only the options that were typed, because its defaults depend on more than the command line. */
 export function addCommandAsTyped<T extends Table>(program: Command, entry: CommandEntry<T, GivenOf<T>>): void {
   register(program, entry, (typed) => {
     checkGiven(entry.options, typed);
@@ -47,7 +47,7 @@ function register<T extends Table, Options>(
   });
 }
 
-/** Descriptions begin in one column; below a term that is too long for it. */
+/** Aligns descriptions in one column. The description of a term that is too long for it starts on the next line. */
 export const helpLayout: HelpConfiguration = {
   padWidth: () => 24,
   formatItem(term, width, description, help) {
@@ -67,7 +67,7 @@ function declare(command: Command, field: Field<unknown>): void {
   else command.addOption(new Option(flag, helpOf(field)));
 }
 
-/** What was typed, by option. Defaults are not commander's business. */
+/** The typed values by option. Commander knows no defaults. */
 function typedOptions(command: Command, options: Table): Record<string, unknown> {
   const typed: Record<string, unknown> = {};
   const args: unknown[] = [...command.processedArgs];

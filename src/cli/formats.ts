@@ -1,4 +1,4 @@
-/** What `resnext export` can write, and how a target says which of it is meant. */
+/** The formats that `resnext export` writes, and how they are inferred from the output's name. */
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UsageError } from '../errors.ts';
@@ -13,14 +13,15 @@ const byEnding: Readonly<Record<string, ExportFormat>> = {
 };
 
 /**
- * The format of a target: by its ending, a folder's being none.
+ * Infers the format from the extension of a file. Anything without an extension is a folder.
  *
- * @throws UsageError when the ending is of no format.
+ * @throws UsageError if the extension is unknown.
  */
 export function formatOf(target: string): ExportFormat {
   const isFolder = target.endsWith('/') || statSync(target, { throwIfNoEntry: false })?.isDirectory();
   const format = byEnding[isFolder ? '' : extname(target)];
   if (format) return format;
-  const remedy = 'End it in .onnx or .safetensors, name a folder for transformers.js, or say --format';
-  throw new UsageError(`"${target}" does not tell what to write. ${remedy}.`);
+  throw new UsageError(
+    `"${target}" has no known format. End it in .onnx or .safetensors, name a folder for transformers.js, or set --format.`,
+  );
 }

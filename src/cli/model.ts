@@ -1,6 +1,6 @@
 /**
- * What is typed for a model: a path, published weights, a repository of the hub or an address; and where a command takes
- * new nets too, a variant's name, which wins over the weights that are published for it.
+ * Resolves a model that was typed: a path, the name of published weights, a repository on the hub, or a URL. Commands
+ * that also accept new networks take a variant's name, even if there are published weights with that name.
  */
 
 import { existsSync } from 'node:fs';
@@ -14,12 +14,13 @@ import { refusal } from '../files.ts';
 import type { DownloadProgress } from '../hub/download.ts';
 import { canPull } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
+import { parseJson } from '../json.ts';
 import { variant } from '../model/variants.ts';
 import { duration } from '../output/text.ts';
 import type { ModelOptions } from './options.ts';
 import type { Output } from './output.ts';
 
-/** Opens the model of `--model`, with what there is to be said of it on standard error. */
+/** Opens the model of `--model` and prints notes on it to standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
   const { model, threads, workers, size, resize, interpolation } = options;
   const preprocessing: Partial<Preprocessing> = {
@@ -39,42 +40,40 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   return classifier;
 }
 
-const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z.int().min(0))]);
+/** Whether the numbers are those from 0 to the last class, each once. */
+const isNumbering = (numbers: Readonly<Record<string, number>>): boolean =>
+  Object.values(numbers)
+    .sort((a, b) => a - b)
+    .every((number, k) => number === k);
 
-/** Names of classes from a file: a line each, a list in JSON, or torchvision's `class_to_idx` in JSON. */
+const labelsSchema = z.union([z.array(z.string()).min(1), z.record(z.string(), z.number()).refine(isNumbering)]);
+
+/** Reads class names: one per line, or in JSON a list or torchvision's `class_to_idx`. */
 async function readLabels(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw refusal('read', path, cause);
   });
   if (!/^\s*[[{]/.test(text)) return text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const { data } = labelsSchema.safeParse(parsed(text));
+  const { data } = labelsSchema.safeParse(parseJson(text, `"${path}"`));
   if (!data) {
     throw new UsageError(
-      `The labels "${path}" should be a name per line, or JSON: a list of names, or numbers by name.`,
+      `The file of labels "${path}" should contain one name per line, or JSON: a list of names, or an object from names to numbers from 0 on.`,
     );
   }
   return Array.isArray(data) ? data : Object.keys(data).sort((a, b) => data[a]! - data[b]!);
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The file or folder that a text means, downloaded if need be. */
+/** The path of a model, which is downloaded if necessary. */
 export async function modelPath(text: string, output: Output): Promise<string> {
   const { path } = await resolveModel(text, { onProgress: progressOn(output) });
   output.clear();
   return path;
 }
 
-/** `modelPath`, or undefined where a command should take the text for a variant, or say that it is none. */
+/** As `modelPath`, but undefined if the text should be treated as a variant's name, valid or not. */
 export async function modelPathUnlessVariant(text: string, output: Output): Promise<string | undefined> {
   if (!existsSync(text) && isVariant(text)) return undefined;
-  const isModel = existsSync(text) || canPull(text) || /[./\\]/.test(text); // a variant has none of these in its name
+  const isModel = existsSync(text) || canPull(text) || /[./\\]/.test(text); // names of variants contain none of these
   return isModel ? modelPath(text, output) : undefined;
 }
 
@@ -87,7 +86,7 @@ function isVariant(text: string): boolean {
   }
 }
 
-/** Draws how far a download is. */
+/** Shows the progress of a download. */
 export const progressOn =
   (output: Output) =>
   ({ name, done, total, rate }: DownloadProgress): void => {

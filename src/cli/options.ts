@@ -1,6 +1,7 @@
-/** The arguments and options of each command, as tables. Entries that several commands share come first. */
+/** The arguments and options of each command, as tables. Entries shared by several commands come first. */
 
 import { layoutNames } from '../checkpoints/write.ts';
+import { predictionFields } from '../classifier/predictions.ts';
 import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
@@ -23,13 +24,13 @@ const ownForm = oneOf(forms, {
 const shortcut = oneOf(shortcuts, {
   flag: '--shortcut <type>',
   usual: 'B, or D for a variant with a deep stem',
-  doc: 'shortcut of a variant where shapes change',
+  doc: 'a variant’s shortcut where shapes change',
 });
 const classes = whole({
   from: 0,
   flag: '--classes <n>',
   usual: 'the variant’s',
-  doc: 'number of classes of a variant; 0 for features',
+  doc: 'a variant’s number of classes; 0 leaves out the classifier',
 });
 const size = whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' });
 const seed = whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of a variant’s initial weights' });
@@ -49,7 +50,7 @@ const images = list(text({ doc: 'an image' }), {
   doc: 'files, folders, quoted patterns such as "**/*.jpg", URLs, or - for standard input',
 });
 
-/** Which model, and how images are preprocessed for it. */
+/** The model, and the preprocessing of its images. */
 const model = {
   model: text({ required: true, expected: 'a model', flag: '--model <model>', doc: modelDoc }),
   size,
@@ -102,7 +103,7 @@ export const pullOptions = {
 
 export const summaryOptions = { model: variantOrModel, form, shortcut, classes, size, json };
 
-// what a new run requires, a resumed one does not
+// required for a new run, but not to resume one
 const { data: _, ...recipeFlags } = recipe;
 const { out: __, ...settingFlags } = settings;
 
@@ -146,14 +147,7 @@ export const classifyOptions = {
   images,
   ...model,
   batch,
-  top: whole({ from: 1, default: 5, flag: '--top <n>', doc: 'number of classes to list for each image' }),
-  threshold: real({
-    from: 0,
-    to: 1,
-    default: 0,
-    flag: '--threshold <p>',
-    doc: 'list only classes with at least this probability',
-  }),
+  ...predictionFields,
   tta,
   format: oneOf(resultFormats, {
     flag: '--format <format>',
@@ -198,14 +192,14 @@ export const exportOptions = {
   input: oneOf(['float', 'bytes'], {
     flag: '--input <kind>',
     usual: 'float',
-    doc: 'input of an ONNX file, normalized numbers [N, C, H, W] or pixels [N, H, W, C]',
+    doc: 'input of an ONNX file, normalized floats [N, C, H, W] or pixels [N, H, W, C]',
   }),
   softmax: flag({ default: false, flag: '--softmax', doc: 'make an ONNX file return probabilities instead of logits' }),
   size: whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' }),
   dynamicSize: flag({
     default: false,
     flag: '--dynamic-size',
-    doc: 'leave height and width of an ONNX file’s input open',
+    doc: 'let an ONNX file accept images of any height and width',
   }),
   layout: oneOf(layoutNames, {
     flag: '--layout <name>',
@@ -235,7 +229,7 @@ export const optimizeOptions = {
     from: 0,
     default: 1e-4,
     flag: '--tolerance <difference>',
-    doc: 'largest relative difference of the outputs that is accepted',
+    doc: 'largest accepted relative difference of the outputs',
   }),
   json,
 };

@@ -1,28 +1,28 @@
-/** What commands print: text for people, JSON for programs, and one status line that is drawn over while work goes on. */
+/** The output of commands: text for people, JSON for programs, and a status line that is redrawn during long work. */
 import pc from 'picocolors';
 import type { RewriteReport } from '../rewrite/rewriter.ts';
 
 export interface Output {
   readonly json: boolean;
-  /** A line for people; nothing under --json. */
+  /** A line for people; not printed with --json. */
   line(text?: string): void;
-  /** A JSON document under --json, indented unless it is one of many; nothing for people. */
+  /** A JSON document; printed only with --json. Documents that are one of many are not indented. */
   document(value: unknown, indent?: boolean): void;
-  /** A line on standard error, under --json too. */
+  /** A line on standard error, also with --json. */
   warn(text: string): void;
-  /** A remark for people on standard error; nothing under --json. */
+  /** A remark for people on standard error; not printed with --json. */
   note(text: string): void;
   /**
-   * Progress: a bar that is drawn over on a terminal, a plain line every ten seconds elsewhere, nothing under --json.
+   * Progress: a bar that is redrawn on a terminal, or else a plain line every ten seconds; not printed with --json.
    *
-   * @param share done, between 0 and 1.
+   * @param share the share of the work that is done, from 0 to 1.
    */
   progress(share: number, text: string): void;
-  /** Takes the bar away. */
+  /** Removes the bar. */
   clear(): void;
 }
 
-/** JSON on many lines, a list of numbers on one. */
+/** JSON on several lines, except that lists of numbers stay on one. */
 const indented = (value: unknown): string =>
   JSON.stringify(value, null, 2).replace(/\[\n\s+(-?\d[^[\]{}"]*?)\n\s*\]/g, (_, numbers: string) => {
     return `[${numbers.replace(/\s+/g, ' ')}]`;
@@ -69,15 +69,15 @@ export function createOutput(json: boolean): Output {
 
 const barWidth = 24;
 
-/** One line of the terminal, with room for a ^C: the text, after as much of a bar as fits. */
+/** A line of the terminal: as much of a bar as fits, then the text. A ^C still fits at the end. */
 function withBar(share: number, text: string, columns: number): string {
   const width = Math.max(0, Math.min(barWidth, columns - text.length - 4));
   const full = Math.round(width * Math.min(1, Math.max(0, share)));
   return `${'━'.repeat(full)}${'╌'.repeat(width - full)} ${text}`.slice(0, columns - 3);
 }
 
-/** What a rewrite did and refused, alike changes counted together. */
-export function remarks({ changes, refusals, nodesBefore, nodesAfter }: RewriteReport): string {
+/** Describes the changes of a rewrite, counted by rule, and its refusals. */
+export function describeRewrite({ changes, refusals, nodesBefore, nodesAfter }: RewriteReport): string {
   const counts = new Map<string, number>();
   for (const { rule } of changes) counts.set(rule, (counts.get(rule) ?? 0) + 1);
   const done = [...counts].map(([rule, count]) => `${pc.green('rewrote')} ${count} x ${rule}`);

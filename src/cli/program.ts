@@ -1,4 +1,4 @@
-/** The commands that can be typed. */
+/** Defines all commands. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addCommand, addCommandAsTyped, helpLayout } from './command.ts';
@@ -23,7 +23,7 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-/** The command `resnext`; parsing throws a CommanderError for what cannot be parsed, after printing it. */
+/** The command `resnext`. Parsing an invalid command line prints the error and throws a CommanderError. */
 export function createProgram(): Command {
   const program = new Command('resnext').description('ResNeXt: build, train, evaluate, classify, export.');
   program
@@ -35,7 +35,7 @@ export function createProgram(): Command {
   return program;
 }
 
-/** What there is. */
+/** Commands that list, download and describe variants and published weights. */
 function addCatalog(program: Command): void {
   addCommand(program, {
     name: 'list',
@@ -81,7 +81,7 @@ function addTraining(program: Command): void {
   });
 }
 
-/** A model at work, here or elsewhere. */
+/** Commands that use a model, here or in other programs. */
 function addUse(program: Command): void {
   addCommand(program, {
     name: 'classify',
@@ -109,7 +109,7 @@ function addUse(program: Command): void {
   });
 }
 
-/** Networks as graphs. */
+/** Commands that work on graphs. */
 function addGraphs(program: Command): void {
   addCommand(program, {
     name: 'verify',

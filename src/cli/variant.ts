@@ -1,4 +1,4 @@
-/** A named variant with what the options `--form`, `--shortcut`, `--classes` and `--size` change in it. */
+/** A named variant, changed by the options `--form`, `--shortcut`, `--classes` and `--size`. */
 import type { Form, ResNeXtOptions, Shortcut } from '../model/config.ts';
 import { variant } from '../model/variants.ts';
 
@@ -11,9 +11,9 @@ export interface VariantOptions {
 }
 
 /**
- * The options of the net that a variant's name stands for, in form C unless said.
+ * The network's options for a variant's name and what was typed. The form is C by default.
  *
- * @throws UsageError for a name that is no variant.
+ * @throws UsageError if the name is not a variant.
  */
 export function variantOptions(name: string, options: VariantOptions = {}): ResNeXtOptions {
   const { form = 'C', shortcut, classes, size } = options;

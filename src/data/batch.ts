@@ -1,26 +1,26 @@
-/** A batch as its consumer gets it, made of the memory that jobs filled and the failures that they report. */
+/** Batches for the consumer, assembled from the memory that jobs filled and the failures that they reported. */
 import { FormatError } from '../errors.ts';
 import type { Failure } from './job.ts';
 
 /**
- * The first `count` of the B places are images; the rest, which only an incomplete batch has, are zeros with label and
- * index -1. The arrays are overwritten when the next batch is taken. Whatever works across a batch, such as mixing its
- * images, comes between this and the trainer.
+ * The first `count` of the B rows are images. The rest, which only an incomplete batch has, are zeros with label and index
+ * -1. Taking the next batch overwrites the arrays. Steps that mix the images of a batch belong between this and the
+ * trainer.
  */
 export interface Batch {
-  /** Its place in the epoch, from 0. */
+  /** Its index in the epoch. */
   readonly number: number;
   readonly count: number;
   readonly dims: readonly [number, number, number, number]; // [B, C, H, W]
   readonly images: Float32Array; // [B, C, H, W]
-  readonly labels: Int32Array; // [B]; -1 for samples without one
-  /** Places in `samples`. */
+  readonly labels: Int32Array; // [B]; -1 for samples without a label
+  /** Indices in `samples`. */
   readonly indices: Int32Array; // [B]
 }
 
 export type BatchArrays = Omit<Batch, 'number' | 'count'>;
 
-/** What becomes of an image that cannot be used; see `EpochOptions.corrupt`. */
+/** How to treat an image that cannot be read; see `EpochOptions.corrupt`. */
 export type Corrupt = 'replace' | 'skip' | 'throw';
 
 /** One sample of a batch. */
@@ -37,7 +37,7 @@ export const emptyBatch = (dims: Batch['dims']): BatchArrays => ({
 });
 
 /**
- * Copies a filled batch to where the consumer reads it, each failure replaced, left out or thrown; returns the count.
+ * Copies a filled batch to the consumer's arrays, replacing, skipping or throwing each failure. Returns the count.
  *
  * @param filled [B, C, H, W].
  */
@@ -63,7 +63,7 @@ export function copyBatch(
   return count;
 }
 
-/** For each place of the batch, the position of the image that goes there. */
+/** The position of the image for each row of the batch. */
 function sourcesOf(count: number, failures: readonly Failure[], corrupt: Corrupt, number: number): number[] {
   const positions = Array.from({ length: count }, (_, position) => position);
   const [first] = failures;

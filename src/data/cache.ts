@@ -1,25 +1,25 @@
 /**
- * Decoded images, kept in memory from one epoch to the next. What is kept are the pixels after `prefix`: the steps before
- * the first random one, which are the same in every epoch. For small images they are nearly all of the work.
+ * Keeps decoded images in memory from one epoch to the next: the pixels after `prefix`, the steps before the first random
+ * one, which are the same in every epoch. For small images they are nearly all of the work.
  *
- * Sample i owns slot i of a slab that all threads share, and each image makes the same bytes whoever decodes it, so
- * threads need not agree on anything: a slot is written first and declared full last. An image larger than its slot, or
- * one that cannot be read, is decoded again in every epoch. A file that changes is not noticed.
+ * Sample i has slot i of a slab that all threads share. Every thread decodes an image to the same bytes, so threads need
+ * no locks: a slot is first written, then marked as full. An image that is larger than its slot or cannot be read is
+ * decoded again in every epoch. Changes to a file during a run are not noticed.
  */
 import type { Image } from '#platform/images';
 import { sizeAfter } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
 
-/** Plain data over shared memory, as it is posted to a worker thread. */
+/** Plain data in shared memory, which can be posted to a worker thread. */
 export interface ImageCache {
   /** Bytes of a slot. */
   readonly slot: number;
   readonly pixels: Uint8Array; // [n, slot]
-  /** Width, height and channels of each image; 0 channels where there is none yet. */
+  /** Width, height and channels of each image; 0 channels if the slot is empty. */
   readonly shapes: Int32Array; // [n, 3]
 }
 
-/** The kept pixels of sample `index`, not to be written to. */
+/** The cached pixels of sample `index`. Do not write to them. */
 export function get({ slot, pixels, shapes }: ImageCache, index: number): Image | undefined {
   const channels = Atomics.load(shapes, 3 * index + 2) as 0 | 1 | 3;
   if (channels === 0) return undefined;
@@ -28,13 +28,13 @@ export function get({ slot, pixels, shapes }: ImageCache, index: number): Image 
   return { width, height, channels, data: pixels.subarray(start, start + width * height * channels) };
 }
 
-/** Keeps an image, if its slot can hold it. */
+/** Caches an image, if it fits in its slot. */
 export function put({ slot, pixels, shapes }: ImageCache, index: number, image: Image): void {
   if (image.data.length > slot) return;
   pixels.set(image.data, index * slot);
   shapes[3 * index] = image.width;
   shapes[3 * index + 1] = image.height;
-  Atomics.store(shapes, 3 * index + 2, image.channels); // last, because from now on others read the slot
+  Atomics.store(shapes, 3 * index + 2, image.channels); // last, because other threads may read the slot from now on
 }
 
 interface CachedList {
@@ -53,9 +53,9 @@ export class ImageCaches {
   }
 
   /**
-   * The cache for the images at these paths after these steps, the same one whenever both are the same. None where the
-   * steps settle the images' size and not all of them fit. Otherwise the slots share out half of the memory that is left:
-   * a list of larger images, few of which could be kept, takes none, because untouched pages of the slab take none.
+   * The cache for the images at these paths after these steps, the same one each time. If the steps determine the size of
+   * the images, there is a cache only if all of them fit. Otherwise the slots divide half of the remaining memory evenly.
+   * Slots that are too small for their images take no memory, because pages that are never written take none.
    *
    * @param shared whether other threads use it too.
    */

@@ -1,26 +1,26 @@
 /**
- * The bytes of an image behind a URL: http and https are fetched, `data:` holds them itself. At most 64 MiB are taken, and
- * decoding decides whether they are an image, whatever the server calls them.
+ * Fetches the bytes of an image at an http, https, data or blob URL, up to 64 MiB. Whether they are an image is left to the
+ * decoder; the server's content type is ignored.
  */
 import { FormatError } from '../errors.ts';
 import { joinBytes } from '../tensor.ts';
 
-/** The most bytes that are taken from a server or a stream. */
+/** Maximum number of bytes read from a server or a stream. */
 export const maxImageBytes = 64 * 2 ** 20;
 
 const timeout = 60_000;
 
-/** Whether a string is a URL, rather than a path. */
+/** Whether a string is a URL rather than a path. */
 export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:|blob:)/i.test(text);
 
-/** The name of an image's address in messages and tables: a `data:` URL is cut short. */
+/** The name of an image in messages and tables: its path or URL, truncated if it is a `data:` URL. */
 export const shortName = (source: string): string =>
   /^data:/i.test(source) && source.length > 48 ? `${source.slice(0, 47)}…` : source;
 
 /**
- * Gets the bytes behind a URL; redirects are followed.
+ * Fetches the bytes at a URL, following redirects.
  *
- * @throws FormatError when the server cannot be reached, does not answer within a minute, refuses, or sends more than
+ * @throws FormatError if the server cannot be reached, does not respond within a minute, refuses, or sends more than
  *   64 MiB.
  */
 export async function fetchBytes(url: string): Promise<Uint8Array> {
@@ -28,15 +28,15 @@ export async function fetchBytes(url: string): Promise<Uint8Array> {
   if (!response.ok) {
     await response.body?.cancel();
     const status = `${response.status} ${response.statusText}`.trim();
-    throw new FormatError(`Image "${shortName(url)}" cannot be fetched: the server answers ${status}.`);
+    throw new FormatError(`Image "${shortName(url)}" cannot be fetched: the server responded ${status}.`);
   }
   return readCapped(response.body ?? [], url);
 }
 
 /**
- * All bytes of a stream, such as standard input.
+ * Reads all bytes of a stream, such as standard input.
  *
- * @throws FormatError naming the source when there are more than 64 MiB, or the stream breaks off.
+ * @throws FormatError naming the source if there are more than 64 MiB, or the stream fails.
  */
 export async function readCapped(
   stream: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -52,7 +52,7 @@ export async function readCapped(
     }
   });
   if (length <= maxImageBytes) return joinBytes(chunks);
-  throw new FormatError(`Image "${shortName(name)}" is larger than ${maxImageBytes / 2 ** 20} MiB; make it smaller.`);
+  throw new FormatError(`Image "${shortName(name)}" is larger than ${maxImageBytes / 2 ** 20} MiB. Make it smaller.`);
 }
 
 async function refusing<T>(name: string, action: () => Promise<T>): Promise<T> {
@@ -63,11 +63,11 @@ async function refusing<T>(name: string, action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The reason in words: `fetch` itself only reports that it failed. */
+/** The cause of the error: `fetch` itself only reports that it failed. */
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return String(inner);
-  if (inner.name === 'TimeoutError') return `no answer within ${timeout / 1000} seconds`;
+  if (inner.name === 'TimeoutError') return `the server did not respond within ${timeout / 1000} seconds`;
   const { code } = inner as { code?: unknown };
   return (inner.message || String(code)).replace(/\.$/, '');
 }

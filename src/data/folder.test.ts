@@ -112,43 +112,45 @@ describe('refusals name the folder or the class', () => {
 
   it('a folder that does not exist', () =>
     refuses(
-      /Folder ".*nowhere" does not exist; expected a folder of class folders\./,
+      /Folder ".*nowhere" does not exist, but expected a folder with one subfolder per class\./,
       openFolder(join(dir, 'nowhere')),
     ));
 
   it('a file', () => {
     make('file');
-    return refuses(/Folder ".*file" is a file; expected/, openFolder(join(dir, 'file')));
+    return refuses(/Folder ".*file" is a file, but expected/, openFolder(join(dir, 'file')));
   });
 
   it('a folder without classes', async () => {
-    await refuses(/Folder ".*" holds no class folders; put the images of each class in a folder of its own\./);
+    await refuses(/Folder ".*" contains no class folders\. Put the images of each class in a subfolder\./);
     make('train/', 'val/a/1.jpg');
-    await refuses(/Folder ".*train" holds no class folders/);
+    await refuses(/Folder ".*train" contains no class folders/);
   });
 
   it('only one class', () => {
     make('cat/1.jpg');
-    return refuses(/holds one class, "cat"; a classifier needs two or more\./);
+    return refuses(/contains only the class "cat", but a classifier needs two or more\./);
   });
 
   it('an empty class', () => {
     make('cat/1.jpg', 'dog/readme.txt');
-    return refuses(/Class folder ".*dog" holds no images \(\.jpg .*\.avif\); add some, or remove it\./);
+    return refuses(/Class folder ".*dog" contains no images \(\.jpg .*\.avif\)\. Add some, or remove it\./);
   });
 
   it('a class for validation that training lacks', () => {
     make('train/a/1.jpg', 'train/b/1.jpg', 'val/c/1.jpg');
-    return refuses(/Class "c" is in ".*val" but not in ".*train"; add it there, or remove it here\./);
+    return refuses(
+      /Class "c" is in ".*val" but not in ".*train"\. Add it to the latter, or remove it from the former\./,
+    );
   });
 
   it('a fraction that is none', () =>
-    refuses(/validation is 1, but expected a fraction from 0 to below 1/, openFolder(dir, { validation: 1 })));
+    refuses(/validation is 1, but expected a number of at least 0 and below 1/, openFolder(dir, { validation: 1 })));
 
   it('a class that the model lacks', () => {
     make('a/1.jpg', 'z/1.jpg');
     return refuses(
-      /Folder ".*z" is not one of the model's 6 classes \(a, b, c, d, e, …\); rename or remove it\./,
+      /Folder ".*z" is not one of the model's 6 classes \(a, b, c, d, e, …\)\. Rename or remove it\./,
       openClasses(dir, ['a', 'b', 'c', 'd', 'e', 'f']),
     );
   });
@@ -171,13 +173,13 @@ describe('openClasses', () => {
   });
 });
 
-describe('folders of WordNet numbers', () => {
+describe('folders named by WordNet IDs', () => {
   it('get advice on their names, unless the model has the same', async () => {
     make('n01440764/1.jpg', 'n01443537/1.jpg');
     await expect(openClasses(dir, ['tench', 'goldfish'])).rejects.toThrow(
-      /n01440764" is not one of the model's 2 classes \(tench, goldfish\); the folders are named by WordNet numbers, but expected class names of the model, such as "tench"; rename each folder\.$/,
+      /n01440764" is not one of the model's 2 classes \(tench, goldfish\)\. The folders are named by WordNet IDs\. Rename each to the model's name for its class, such as "tench"\.$/,
     );
-    await expect(openClasses(dir, ['n01440764'])).rejects.toThrow(/n01443537" is not one .*; rename or remove it\.$/);
+    await expect(openClasses(dir, ['n01440764'])).rejects.toThrow(/n01443537" is not one .*\. Rename or remove it\.$/);
     expect(shown((await openClasses(dir, ['n01443537', 'n01440764'])).samples)).toEqual([
       'n01440764/1.jpg 1',
       'n01443537/1.jpg 0',
@@ -194,7 +196,7 @@ describe('listImages', () => {
 
   it('refuses a folder without images, or none', async () => {
     make('a/note.txt');
-    await expect(listImages(dir)).rejects.toThrow(/^Folder ".*" holds no images \(\.jpg /);
+    await expect(listImages(dir)).rejects.toThrow(/^Folder ".*" contains no images \(\.jpg /);
     await expect(listImages(join(dir, 'b'))).rejects.toThrow(/b" does not exist/);
   });
 });

@@ -1,11 +1,11 @@
 /**
- * Folders of images, one sub-folder per class, as training and validation samples.
+ * Reads folders of images, with one subfolder per class, as training and validation samples.
  *
- *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      the folder gives both; val may also be validation, valid or test
- *   DIR/CLASS/…        or   DIR/train/CLASS/…    every class is split by the seed
+ *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      both are given; val may also be validation, valid or test
+ *   DIR/CLASS/…        or   DIR/train/CLASS/…    each class is split by the seed
  *
- * Names are ordered by UTF-16 code unit, so labels and splits are the same on every machine. Sub-folders of a class
- * belong to it; links are followed; names that begin with a dot, and files of other kinds, are skipped.
+ * Names are ordered by UTF-16 code unit, so labels and splits are the same on every machine. Subfolders of a class belong
+ * to it. Links are followed. Names that begin with a dot and files that are not images are skipped.
  */
 
 import type { Dirent } from 'node:fs';
@@ -14,23 +14,25 @@ import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { permutation } from './random.ts';
 
+/** An image file and its class. */
 export interface Sample {
   readonly path: string;
   /** Index of the class. */
   readonly label: number;
 }
 
+/** The samples of a folder for training. */
 export interface Folder {
-  /** Names of the class folders in order; a label is a place in this list. */
+  /** Names of the class folders in order. A label is an index into this list. */
   readonly classes: readonly string[];
   readonly train: readonly Sample[];
   readonly validation: readonly Sample[];
 }
 
 export interface FolderOptions {
-  /** The fraction of every class that becomes validation if DIR has no folder for it; 0.2 by default. */
+  /** Fraction of each class to hold out for validation if DIR has no folder for it. Default: 0.2. */
   readonly validation?: number;
-  /** Decides the split; 0 by default. */
+  /** Seed of the split. Default: 0. */
   readonly seed?: number;
 }
 
@@ -38,21 +40,23 @@ const extensions = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '
 const validationNames = ['val', 'validation', 'valid', 'test'];
 
 /**
- * Finds the samples of a data set for training.
+ * Finds the samples of a dataset for training.
  *
- * @throws UsageError naming the folder that is missing, holds no classes or only one, holds an empty class, or holds a
- *   class for validation that training lacks.
+ * @throws UsageError naming a folder that does not exist, has fewer than two classes, has a class without images, or has a
+ *   validation class that is not in the training folder.
  * @example const { classes, train, validation } = await openFolder('flowers', { validation: 0.1 });
  */
 export async function openFolder(dir: string, options: FolderOptions = {}): Promise<Folder> {
   const { validation = 0.2, seed = 0 } = options;
   if (!(validation >= 0 && validation < 1)) {
-    throw new UsageError(`validation is ${validation}, but expected a fraction from 0 to below 1, such as 0.2.`);
+    throw new UsageError(`validation is ${validation}, but expected a number of at least 0 and below 1.`);
   }
   const { trainDir, validationDir } = await layout(dir);
   const classes = await classNames(trainDir);
   if (classes.length === 1) {
-    throw new UsageError(`Folder "${trainDir}" holds one class, "${classes[0]}"; a classifier needs two or more.`);
+    throw new UsageError(
+      `Folder "${trainDir}" contains only the class "${classes[0]}", but a classifier needs two or more. Add another.`,
+    );
   }
   const samples = await samplesOf(trainDir, classes, classes);
   if (validationDir === undefined) return { classes, ...split(samples, classes.length, validation, seed) };
@@ -60,17 +64,17 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
   const unknown = found.find((name) => !classes.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(
-      `Class "${unknown}" is in "${validationDir}" but not in "${trainDir}"; add it there, or remove it here.`,
+      `Class "${unknown}" is in "${validationDir}" but not in "${trainDir}". Add it to the latter, or remove it from the former.`,
     );
   }
   return { classes, train: samples, validation: await samplesOf(validationDir, found, classes) };
 }
 
 /**
- * Finds the samples to evaluate a model on. A folder with `train` and `val` gives those in `val`.
+ * Finds the samples to evaluate a model on: those in `val` if the folder has `train` and `val`.
  *
- * @param classes the model's classes, which labels refer to; by default the class folders' names.
- * @throws UsageError naming the folder that is missing, holds no classes, or is not one of `classes`.
+ * @param classes the model's classes, which labels refer to. Default: the names of the class folders.
+ * @throws UsageError naming a folder that does not exist, has no class folders, or is not one of `classes`.
  * @example const { samples } = await openClasses('flowers/val', classifier.description.classes);
  */
 export async function openClasses(
@@ -83,38 +87,37 @@ export async function openClasses(
   const unknown = found.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     const classes = `the model's ${known.length} classes (${listed(known)})`;
-    throw new UsageError(`Folder "${join(from, unknown)}" is not one of ${classes}; ${adviceFor(found, known)}.`);
+    throw new UsageError(`Folder "${join(from, unknown)}" is not one of ${classes}. ${adviceFor(found, known)}.`);
   }
   return { classes: known, samples: await samplesOf(from, found, known) };
 }
 
 /**
- * All images below a folder, in order; links are followed, hidden names skipped.
+ * Lists all images in a folder and its subfolders, in order. Links are followed, hidden names skipped.
  *
- * @throws UsageError when there are none, or no such folder.
+ * @throws UsageError if the folder does not exist or contains no images.
  */
 export async function listImages(dir: string): Promise<string[]> {
   await entries(dir);
   const paths = await images(dir, []);
   if (paths.length > 0) return paths;
-  throw new UsageError(`Folder "${dir}" holds no images (${extensions.join(' ')}).`);
+  throw new UsageError(`Folder "${dir}" contains no images (${extensions.join(' ')}).`);
 }
 
-/** Whether a file's name ends as an image's does. */
+/** Whether a file name has the extension of an image. */
 export const isImageName = (name: string): boolean =>
   extensions.some((extension) => name.toLowerCase().endsWith(extension));
 
-/** ImageNet's folders are named by WordNet numbers, which no model uses as class names. */
+/** ImageNet's folders are named by WordNet IDs, which no model uses as class names. */
 function adviceFor(found: readonly string[], known: readonly string[]): string {
   const isSynset = (name: string) => /^n\d{8}$/.test(name);
-  if (!found.every(isSynset) || known.some(isSynset)) return 'rename or remove it';
-  const example = `"${known[0]}"`;
-  return `the folders are named by WordNet numbers, but expected class names of the model, such as ${example}; rename each folder`;
+  if (!found.every(isSynset) || known.some(isSynset)) return 'Rename or remove it';
+  return `The folders are named by WordNet IDs. Rename each to the model's name for its class, such as "${known[0]}"`;
 }
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
 
-/** A `train` that holds images of its own is a class of trains, not one half of a split. */
+/** A folder `train` that directly contains images is a class of trains, not the training half of a split. */
 async function layout(dir: string): Promise<{ trainDir: string; validationDir?: string }> {
   const names = (await entries(dir)).filter((entry) => entry.folder).map((entry) => entry.name);
   const trainDir = join(dir, 'train');
@@ -126,10 +129,10 @@ async function layout(dir: string): Promise<{ trainDir: string; validationDir?: 
 async function classNames(dir: string): Promise<string[]> {
   const names = (await entries(dir)).filter((entry) => entry.folder).map((entry) => entry.name);
   if (names.length > 0) return names;
-  throw new UsageError(`Folder "${dir}" holds no class folders; put the images of each class in a folder of its own.`);
+  throw new UsageError(`Folder "${dir}" contains no class folders. Put the images of each class in a subfolder.`);
 }
 
-/** The images in the folders `names` of `dir`, labeled by their place in `classes`. */
+/** The images in the folders `names` of `dir`, labeled by their index in `classes`. */
 async function samplesOf(dir: string, names: readonly string[], classes: readonly string[]): Promise<Sample[]> {
   const samples: Sample[] = [];
   for (const name of names) {
@@ -137,7 +140,7 @@ async function samplesOf(dir: string, names: readonly string[], classes: readonl
     const paths = await images(join(dir, name), []);
     if (paths.length === 0) {
       throw new UsageError(
-        `Class folder "${join(dir, name)}" holds no images (${extensions.join(' ')}); add some, or remove it.`,
+        `Class folder "${join(dir, name)}" contains no images (${extensions.join(' ')}). Add some, or remove it.`,
       );
     }
     for (const path of paths) samples.push({ path, label });
@@ -145,7 +148,7 @@ async function samplesOf(dir: string, names: readonly string[], classes: readonl
   return samples;
 }
 
-/** All images below a folder. `above` holds the real paths that lead here: a link back to one of them is not followed. */
+/** All images in a folder and its subfolders. Links back to one of the real paths `above` are not followed. */
 async function images(dir: string, above: readonly string[]): Promise<string[]> {
   const real = await realpath(dir);
   if (above.includes(real)) return [];
@@ -165,10 +168,12 @@ interface Entry {
 
 const isImage = ({ name, folder }: Entry): boolean => !folder && isImageName(name);
 
-/** What a folder holds, in order, without hidden names and dangling links. */
+/** The entries of a folder in order, without hidden names and broken links. */
 async function entries(dir: string): Promise<Entry[]> {
   const found = await readdir(dir, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`Folder "${dir}" ${unusable(cause)}; expected a folder of class folders.`, { cause });
+    throw new UsageError(`Folder "${dir}" ${unusable(cause)}, but expected a folder with one subfolder per class.`, {
+      cause,
+    });
   });
   const visible = found.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
   const kept: Entry[] = [];
@@ -187,7 +192,7 @@ function unusable({ code, message }: NodeJS.ErrnoException): string {
   return code === 'ENOTDIR' ? 'is a file' : `cannot be read (${message})`;
 }
 
-/** Takes the same fraction of every class, at least one image and never all of them. */
+/** Holds out the same fraction of each class, at least one image but never all of them. */
 function split(
   samples: readonly Sample[],
   classCount: number,

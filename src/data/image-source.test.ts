@@ -68,10 +68,10 @@ it.each([
 });
 
 it.each([
-  ['/missing', /^Image "http:.*\/missing" cannot be fetched: the server answers 404 Not Found\.$/],
+  ['/missing', /^Image "http:.*\/missing" cannot be fetched: the server responded 404 Not Found\.$/],
   ['/text', /^Image "http:.*\/text" cannot be read: the file contains unsupported image format\. /],
   ['/cut', /^Image "http:.*\/cut" cannot be fetched: .+\.$/],
-  ['/endless', /^Image "http:.*\/endless" is larger than 64 MiB; make it smaller\.$/],
+  ['/endless', /^Image "http:.*\/endless" is larger than 64 MiB\. Make it smaller\.$/],
 ])('refuses %s', async (path, message) => {
   const refused = readImage(`${base}${path}`);
   await expect(refused).rejects.toThrow(FormatError);
@@ -82,7 +82,11 @@ it.each([
   ['a port nobody listens at', 'http://127.0.0.1:9/a.jpg', /a\.jpg" cannot be fetched: .+\.$/],
   ['no address', 'http://', /^Image "http:\/\/" cannot be fetched: Invalid URL\.$/],
   ['a file that is not there', 'file:///nowhere/a.jpg', /^There is no image "file:\/\/\/nowhere\/a\.jpg"\.$/],
-  ['a file of another machine', 'file://elsewhere/a.jpg', /^Image "file:.*" is not on this machine; expected file:/],
+  [
+    'a file of another machine',
+    'file://elsewhere/a.jpg',
+    /^"file:.*" is not a file on this machine\. Expected a URL like file:/,
+  ],
   ['data that is none', `data:image/png;base64,${'A'.repeat(100)}`, /^Image "data:image\/png;base64,A{25}…" cannot/],
 ])('refuses %s', async (_, address, message) => {
   await expect(readImage(address)).rejects.toThrow(message);

@@ -1,4 +1,4 @@
-/** All that an image may be given as, and how each becomes pixels. */
+/** The kinds of values that an image can be given as, and how each is read. */
 import { decodeImage, type Image, isFile, openDecoder, readImageFile } from '#platform/images';
 import { FormatError } from '../errors.ts';
 import { fetchBytes, shortName } from './fetch.ts';
@@ -7,11 +7,11 @@ import { decodeJobImage, type JobImage } from './job.ts';
 
 /**
  * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file, a Blob of
- * them, or decoded pixels, RGB or grayscale.
+ * them, or decoded pixels in RGB or grayscale.
  */
 export type ImageSource = string | Uint8Array | Blob | Image;
 
-/** An image, or how to get it, and the name that messages give it. */
+/** An image, or a function that gets it, with a name for messages. */
 export interface NamedImage {
   readonly name: string;
   readonly image: ImageSource | (() => Promise<ImageSource>);
@@ -20,9 +20,9 @@ export interface NamedImage {
 /**
  * Decodes an image file to RGB.
  *
- * @param input a path, or the bytes of an image file.
- * @param name what error messages call the image; the path by default.
- * @throws FormatError when it cannot be read, is cut short or is no image; UsageError when sharp is not installed.
+ * @param input a path (in Node), or the bytes of an image file.
+ * @param name the image's name in errors. Default: the path.
+ * @throws FormatError if the file cannot be read, is truncated or is not an image; UsageError if sharp is not installed.
  * @example const { width, height, data } = await decode('rose.jpg');
  */
 export async function decode(input: string | Uint8Array, name?: string): Promise<Image> {
@@ -32,20 +32,20 @@ export async function decode(input: string | Uint8Array, name?: string): Promise
 }
 
 /**
- * Decodes an image, wherever it is.
+ * Fetches or reads an image, and decodes it.
  *
- * @param name what messages call it; its path or address unless given.
- * @throws FormatError naming the image when it cannot be fetched, read or decoded.
+ * @param name the image's name in errors. Default: its path or URL.
+ * @throws FormatError naming the image if it cannot be fetched, read or decoded.
  * @example const image = await readImage('https://example.org/rose.jpg');
  */
 export async function readImage(image: ImageSource, name = nameOf(image)): Promise<Image> {
   return decodeJobImage(await resolve(image, name));
 }
 
-/** What messages call an image that was given without a name. */
+/** The name in messages of an image that was given without one. */
 export const nameOf = (image: ImageSource): string => (typeof image === 'string' ? shortName(image) : 'image');
 
-/** The image as a job takes it: at once where it is a path, after it was fetched where it is not here. */
+/** The image for a job: immediately if it is a path, otherwise after it was fetched. */
 export function toJobImage(sample: Sample | NamedImage): JobImage | Promise<JobImage> {
   const { name, image } = 'path' in sample ? { name: sample.path, image: sample.path } : sample;
   if (typeof image === 'string' && isFile(image)) return { name, path: image };

@@ -1,6 +1,6 @@
 /**
- * The work that is done in the background: some images of a batch are read, decoded, transformed and written to their
- * places. All that is random depends on (seed, epoch, index) of the image alone, so it does not matter who does what.
+ * The work done in the background: reads, decodes and transforms some images of a batch, and writes them to its memory.
+ * Randomness depends only on (seed, epoch, index) of the image, so the result does not depend on which thread does it.
  */
 import { decodeImage, type Image, readImageFile } from '#platform/images';
 import { FormatError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { sampleRandom } from './random.ts';
 import { applyPrefix, applyTransforms } from './transforms/apply.ts';
 import type { Transforms } from './transforms/table.ts';
 
-/** An image as it is posted to a worker thread, by the name that messages give it, or why there is none. */
+/** An image as it is posted to a worker thread, with its name for messages, or the reason why there is none. */
 export type JobImage =
   | { readonly name: string; readonly path: string }
   | { readonly name: string; readonly bytes: Uint8Array }
@@ -20,26 +20,26 @@ export type JobImage =
 /** Plain data. */
 export interface ImageJob {
   readonly images: readonly JobImage[];
-  /** The images' places in the data set. */
+  /** The images' indices in the dataset. */
   readonly indices: readonly number[];
-  /** The transforms in two parts, as `splitTransforms` cuts them. */
+  /** The transforms in two parts, as returned by `splitTransforms`. */
   readonly prefix: Transforms;
   readonly rest: Transforms;
-  /** Where images are kept as they are after `prefix`. */
+  /** Holds images after `prefix`. */
   readonly cache: ImageCache | undefined;
   readonly seed: number;
   readonly epoch: number;
-  /** Where the results are written; shared memory between threads. */
+  /** Receives the results; shared memory between threads. */
   readonly out: Float32Array; // [n, C, H, W]
 }
 
-/** An image of the job that cannot be used, and the sentence that says why. */
+/** An image of the job that cannot be used, and why, in a sentence. */
 export interface Failure {
   readonly position: number;
   readonly message: string;
 }
 
-/** Images at work at a time: libvips decodes some, on libuv's threads, while this thread resizes another. */
+/** Images in progress at a time: libvips decodes some on libuv's threads while this thread resizes another. */
 const concurrency = 4;
 
 export async function runJob(job: ImageJob): Promise<Failure[]> {
@@ -67,7 +67,7 @@ async function fill(job: ImageJob, position: number): Promise<void> {
   applyTransforms(rest, image, sampleRandom(seed, epoch, index), place);
 }
 
-/** An image after the steps that are not random; kept for the next epoch. */
+/** An image after the steps of `prefix`, which is then cached for the next epoch. */
 async function prepare({ prefix, cache }: ImageJob, source: JobImage, index: number): Promise<Image> {
   const decoded = await decodeJobImage(source);
   try {
@@ -80,14 +80,14 @@ async function prepare({ prefix, cache }: ImageJob, source: JobImage, index: num
   }
 }
 
-/** RGB, also of an image that is given as grayscale pixels, as decoders have it. */
+/** Decodes an image to RGB. Grayscale pixels are converted, as decoders do. */
 export async function decodeJobImage(image: JobImage): Promise<Image> {
   if ('failure' in image) throw new FormatError(image.failure);
   if ('pixels' in image) return toRgb(checked(image.pixels, image.name));
   return decodeImage('bytes' in image ? image.bytes : readImageFile(image.path, image.name), image.name);
 }
 
-/** Pixels that a program made, such as a canvas's, whose four channels are a common mistake. */
+/** Checks pixels given by a program. The four channels of a canvas are a common mistake. */
 function checked(pixels: Image, name: string): Image {
   const { width, height, channels, data } = pixels;
   if ((channels === 1 || channels === 3) && data.length > 0 && data.length === width * height * channels) return pixels;

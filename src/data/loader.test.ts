@@ -265,7 +265,7 @@ describe('an image that cannot be read', () => {
     expect(messages[0]).toMatch(/cut\.png" cannot be read: .+\. Replace or remove it\.$/);
     expect(messages[1]).toMatch(/^There is no image ".*missing\.png"\.$/);
     expect(messages[2]).toMatch(
-      /narrow\.png" cannot be used\. An image of 1 × 16000 pixels is too narrow to resize: .* 99 × 1584000\.$/,
+      /narrow\.png" cannot be used\. An image of 1 × 16000 pixels is too narrow to resize: it would become 99 × 1584000 pixels\.$/,
     );
   });
 });
@@ -281,8 +281,11 @@ describe('options that cannot be used', () => {
     refuses({ batchSize: 0 }, /^batchSize is 0, but expected a whole number of at least 1\.$/);
     refuses({ seed: 0.5 }, /^seed is 0\.5, but expected a whole number\.$/);
     refuses({ startBatch: 4 }, /^startBatch is 4, but an epoch has 3 batches\.$/);
-    refuses({ batchSize: 12, dropLast: true }, /^11 samples make no full batch of 12; choose a smaller batchSize/);
-    refuses({ samples: [] }, /^0 samples make no batch of 4/);
+    refuses(
+      { batchSize: 12, dropLast: true },
+      /^batchSize is 12, but there are 11 samples\. .*choose a smaller batchSize/,
+    );
+    refuses({ samples: [] }, /^There are no samples\. Add images\.$/);
     refuses({ transforms: [] }, /no step of kind "normalize"/);
     expect(() => new Loader({ workers: -1 })).toThrow(/^workers is -1/);
     for (const cache of [-1, Number.NaN]) {

@@ -1,10 +1,10 @@
 /**
- * Samples to batches, in the background: worker threads decode the next few batches while the calling thread works on this
- * one. Each batch is cut into one job per worker, and the jobs of `prefetch` batches wait at the workers, so they stay
- * busy without a word from the calling thread.
+ * Loads samples in batches, in the background: worker threads decode the next few batches while the calling thread works
+ * on the current one. Each batch is split into one job per worker, and the jobs of `prefetch` batches are queued at the
+ * workers, so they stay busy while the calling thread is.
  *
- * An epoch is the same to the bit whatever the number of workers, and an epoch that starts in its middle ends as the whole
- * one does: the order depends on (seed, epoch), and each image's randomness on (seed, epoch, its index).
+ * An epoch is bit-identical with any number of workers, and so is the rest of an epoch that is resumed in the middle: the
+ * order depends on (seed, epoch), and the randomness of each image on (seed, epoch, index).
  */
 import { availableMemory } from '#platform/images';
 import { UsageError } from '../errors.ts';
@@ -21,17 +21,17 @@ import type { Transforms } from './transforms/table.ts';
 
 export type { Batch } from './batch.ts';
 
+/** How a loader uses the machine. The images do not depend on it. */
 export interface LoaderOptions {
   /** As for `WorkerPool`. */
   readonly workers?: number;
-  /** Threads that are shared with others, and that `close` does not end, in place of `workers` of its own. */
+  /** A pool to share with others instead of `workers` of its own. `close` does not end it. */
   readonly pool?: WorkerPool;
-  /** Batches that are prepared ahead; 3 by default. */
+  /** Number of batches to prepare ahead. Default: 3. */
   readonly prefetch?: number;
   /**
-   * MiB of memory for decoded images, which later epochs over the same files take instead of decoding them; 0 decodes
-   * every image in every epoch. By default a quarter of the available memory, at most 1024; above 4095 is the same as
-   * 4095. No result depends on it.
+   * MiB of memory for decoded images, which later epochs over the same files reuse; with 0, every epoch decodes every
+   * image. Default: a quarter of the available memory, at most 1024. More than 4095 has no further effect. Results do not depend on it.
    */
   readonly cache?: number;
 }
@@ -43,37 +43,39 @@ const loaderFields = {
 
 const epochFields = {
   batchSize: whole({ from: 1, required: true, doc: 'images in a batch' }),
-  seed: whole({ doc: 'decides order and augmentation' }),
-  epoch: whole({ from: 0, doc: 'decides them too' }),
-  startBatch: whole({ from: 0, doc: 'the batch to begin with' }),
+  seed: whole({ doc: 'seed of order and augmentation' }),
+  epoch: whole({ from: 0, doc: 'number of the epoch' }),
+  startBatch: whole({ from: 0, doc: 'first batch' }),
 };
 
-/** Bytes in an array that every Node can make. */
+/** The largest array in bytes that every version of Node supports. */
 const largestArray = 2 ** 32 - 1;
 
-/** `LoaderOptions.cache` unless given. */
+/** Default of `LoaderOptions.cache`. */
 export const defaultCache = (): number => Math.min(1024, Math.floor(availableMemory() / 4 / 2 ** 20));
 
+/** One pass over a list of samples. */
 export interface EpochOptions {
   readonly samples: readonly (Sample | NamedImage)[];
   readonly transforms: Transforms;
   readonly batchSize: number;
-  /** 0 by default, like `epoch`. */
+  /** Seed of the order and of random transforms. Default: 0. */
   readonly seed?: number;
+  /** Number of the epoch, which also determines them. Default: 0. */
   readonly epoch?: number;
-  /** The batch to begin with, to go on within an epoch; 0 by default. */
+  /** First batch, to continue within an epoch. Default: 0. */
   readonly startBatch?: number;
-  /** Whether the samples come in a random order; false by default. */
+  /** Whether to shuffle the samples. Default: false. */
   readonly shuffle?: boolean;
-  /** Whether to leave out a last batch that is not full; false by default. */
+  /** Whether to skip the last batch if it is not full. Default: false. */
   readonly dropLast?: boolean;
   /**
-   * What becomes of an image that cannot be read. `replace` puts the next readable one of its batch in its place, so
-   * that training's batches stay full; `skip` leaves it out; `throw` ends the epoch with a FormatError. By default
-   * `replace` with `dropLast` and `skip` without.
+   * How to treat an image that cannot be read. `replace` uses the next readable image of the batch instead, so that the
+   * batches of training stay full; `skip` leaves the image out; `throw` ends the epoch with a FormatError. Default:
+   * `replace` with `dropLast`, otherwise `skip`.
    */
   readonly corrupt?: Corrupt;
-  /** Called for every image that cannot be read, once per epoch, in the order of the epoch. */
+  /** Called for each image that cannot be read, once per epoch, in the order of the epoch. */
   readonly onCorrupt?: (name: string, message: string, index: number) => void;
 }
 
@@ -81,7 +83,7 @@ export interface EpochOptions {
 export const countBatches = (samples: number, batchSize: number, dropLast = false): number =>
   dropLast ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
 
-/** Everything about an epoch that is settled before it starts. */
+/** The parameters of an epoch, determined before it starts. */
 interface Plan extends Required<Omit<EpochOptions, 'shuffle' | 'dropLast' | 'transforms'>> {
   readonly prefix: Transforms;
   readonly rest: Transforms;
@@ -90,14 +92,14 @@ interface Plan extends Required<Omit<EpochOptions, 'shuffle' | 'dropLast' | 'tra
   readonly dims: Batch['dims'];
 }
 
-/** One place of the ring of prefetched batches. ONNX Runtime takes no shared memory, hence the copy out of it. */
+/** A prefetched batch. Its memory is shared, which ONNX Runtime does not accept, so the consumer gets a copy. */
 interface PrefetchSlot {
   readonly memory: Float32Array; // [B, C, H, W]
   readonly failures: Promise<Failure[]>;
 }
 
 /**
- * Reads any number of epochs of any data sets; `close` ends its worker threads.
+ * Reads any number of epochs of any datasets. `close` ends its worker threads.
  *
  * @example
  * const loader = new Loader({ workers: 2 });
@@ -123,16 +125,16 @@ export class Loader {
   }
 
   /**
-   * The batches of one epoch.
+   * Loads the batches of one epoch.
    *
-   * @throws UsageError when an option cannot be used; while iterating, FormatError under `corrupt: 'throw'`, or when
-   *   `replace` finds no image to put in.
+   * @throws UsageError for an invalid option; while iterating, FormatError with `corrupt: 'throw'`, or if `replace` finds
+   *   no readable image in a batch.
    */
   batches(options: EpochOptions): AsyncGenerator<Batch, void, undefined> {
     return this.#run(plan(options));
   }
 
-  /** Ends the worker threads and frees the images. An epoch that still runs fails; a later one starts new threads. */
+  /** Ends the worker threads and frees cached images. A running epoch fails; a later one starts new threads. */
   async close(): Promise<void> {
     this.#caches = new ImageCaches(this.#cache);
     if (this.#ownsPool) await this.#pool.close();
@@ -144,7 +146,7 @@ export class Loader {
     const cache = this.#cacheFor(plan, isShared);
     const load = (number: number, memory: Float32Array): PrefetchSlot => {
       const failures = fillBatch(workers, plan, number, memory, cache);
-      failures.catch(() => {}); // it is awaited below, unless the consumer leaves early
+      failures.catch(() => {}); // awaited below, unless the consumer stops early
       return { memory, failures };
     };
     const bytes = plan.dims.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
@@ -162,7 +164,7 @@ export class Loader {
     }
   }
 
-  /** Only files are kept: other samples are not known again in a later epoch. */
+  /** Only files are cached: other samples cannot be recognized in a later epoch. */
   #cacheFor({ samples, prefix }: Plan, isShared: boolean): ImageCache | undefined {
     if (this.#cache === 0) return undefined;
     const paths = samples.flatMap((sample) => ('path' in sample ? [sample.path] : []));
@@ -176,8 +178,11 @@ function plan(options: EpochOptions): Plan {
   const { shuffle = false, dropLast = false } = options;
   const batches = countBatches(samples.length, batchSize, dropLast);
   if (batches === 0) {
-    const have = `${samples.length} samples make no ${dropLast ? 'full ' : ''}batch of ${batchSize}`;
-    throw new UsageError(`${have}; choose a smaller batchSize or add images.`);
+    const got =
+      samples.length === 0
+        ? 'There are no samples'
+        : `batchSize is ${batchSize}, but there are ${samples.length} samples`;
+    throw new UsageError(`${got}. Add images${samples.length === 0 ? '' : ' or choose a smaller batchSize'}.`);
   }
   if (startBatch > batches) {
     throw new UsageError(`startBatch is ${startBatch}, but an epoch has ${batches} batches.`);
@@ -198,13 +203,13 @@ function plan(options: EpochOptions): Plan {
   };
 }
 
-/** The places of a batch's samples in their list; fewer than B only in the last batch. */
+/** The indices of a batch's samples; fewer than B only in the last batch. */
 const indicesOf = ({ order, batchSize }: Plan, number: number): number[] =>
   Array.from(order.subarray(number * batchSize, (number + 1) * batchSize));
 
 /**
- * Has a batch decoded into `memory`, in one job per worker. Failures are numbered within the batch. Jobs for files are
- * posted at once, before the caller goes on and is perhaps busy for long.
+ * Starts decoding a batch into `memory`, with one job per worker. Failures have positions within the batch. Jobs for files
+ * are posted synchronously, because the caller may be busy for long afterwards.
  */
 async function fillBatch(
   workers: ImageWorkers,
@@ -232,7 +237,7 @@ async function fillBatch(
 
 const isHere = (image: JobImage | Promise<JobImage>): image is JobImage => !(image instanceof Promise);
 
-/** Reports a batch's failures and copies the rest to where the consumer reads it; returns the count. */
+/** Reports a batch's failures and copies its images to the consumer's arrays. Returns the count. */
 function takeBatch(
   plan: Plan,
   number: number,

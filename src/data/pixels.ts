@@ -1,4 +1,4 @@
-/** Steps that move or mix whole pixels: crop, mirror, grayscale. They are browser-safe and leave their input as it was. */
+/** Operations on whole pixels: crop, mirror, grayscale. They do not change their input. */
 
 import type { Image } from '#platform/images';
 
@@ -10,7 +10,7 @@ export interface Region {
   readonly height: number;
 }
 
-/** Cuts out a region, which may reach over the edges: what lies outside the image is 0. */
+/** Cuts out a region, which may extend beyond the image: pixels outside it are 0. */
 export function crop(image: Image, { left, top, width, height }: Region): Image {
   const { channels } = image;
   if (left === 0 && top === 0 && width === image.width && height === image.height) return image;
@@ -40,7 +40,7 @@ export function mirror(image: Image): Image {
   return { width, height, channels, data };
 }
 
-/** Grayscale to RGB, three times the same value; `grayscale` undoes it exactly. */
+/** Grayscale to RGB, with three equal channels. `grayscale` reverses it exactly. */
 export function toRgb(image: Image): Image {
   if (image.channels === 3) return image;
   const { width, height } = image;

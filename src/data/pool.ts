@@ -1,6 +1,6 @@
 /**
- * Worker threads that read images for whoever asks: loaders, classifiers, several of each. They start with the first job,
- * and an idle pool does not keep the process alive.
+ * Worker threads that read images, which several loaders and classifiers can share. They start with the first job. An idle
+ * pool does not keep the process alive.
  */
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
 import { UsageError } from '../errors.ts';
@@ -9,18 +9,18 @@ import { type Failure, type ImageJob, runJob } from './job.ts';
 
 export interface WorkerPoolOptions {
   /**
-   * Worker threads; 0 works in the calling thread, as a browser does in any case. By default one per core, at most 8.
-   * Decoding itself is done by libuv, which has four threads: to decode on more cores, start Node with
+   * Number of worker threads; 0 uses the calling thread, as browsers always do. Default: one per core, at most 8.
+   * Decoding runs on libuv's threads, of which there are four. To decode on more cores, start Node with
    * UV_THREADPOOL_SIZE set to their number.
    */
   readonly workers?: number;
-  /** Jobs that wait at each thread, rather than here, while the calling thread is busy; 6 by default. */
+  /** Maximum number of jobs queued at each thread, so that it stays busy while the calling thread is. Default: 6. */
   readonly queue?: number;
 }
 
 const fields = {
   workers: whole({ from: 0, doc: 'threads that read images' }),
-  queue: whole({ from: 1, doc: 'jobs that wait at each thread' }),
+  queue: whole({ from: 1, doc: 'jobs queued at each thread' }),
 };
 
 export type ImageWorkers = Workers<ImageJob, Failure[]>;
@@ -28,6 +28,8 @@ export type ImageWorkers = Workers<ImageJob, Failure[]>;
 const defaultWorkers = (): number => Math.min(8, availableCores());
 
 /**
+ * A pool of worker threads. They start with the first images to read, and `close` ends them.
+ *
  * @example
  * const pool = new WorkerPool({ workers: 4 });
  * const loaders = [new Loader({ pool }), new Loader({ pool, cache: 0 })];
@@ -49,24 +51,24 @@ export class WorkerPool {
   }
 
   /**
-   * The threads, started unless they run already.
+   * Returns the threads, after starting them if necessary.
    *
-   * @throws UsageError when the decoder is not installed.
+   * @throws UsageError if the decoder is not installed.
    */
   start(): Promise<ImageWorkers> {
     this.#started ??= start(this.workers, this.#queue);
     return this.#started;
   }
 
-  /** Ends the threads. Jobs that wait, and those of an epoch that still runs, fail; later epochs start new threads. */
+  /** Ends the threads. Queued jobs and those of a running epoch fail; later epochs start new threads. */
   async close(): Promise<void> {
     const started = this.#started;
     this.#started = undefined;
-    await (await started?.catch(() => undefined))?.close(); // whoever started it was told of its failure
+    await (await started?.catch(() => undefined))?.close(); // `start` has already reported a failure
   }
 }
 
-/** The decoder comes first: it must be loaded before threads are, and here its absence is reported. */
+/** Loads the decoder first: it must be loaded before threads start, and an error must be reported here. */
 async function start(threads: number, queue: number): Promise<ImageWorkers> {
   await openDecoder();
   const options = { module: 'data/worker.js', name: 'run', threads, queue };
@@ -74,13 +76,16 @@ async function start(threads: number, queue: number): Promise<ImageWorkers> {
   return untilClosed(started ?? { threads: 0, run: runJob, close: async () => {} });
 }
 
-/** Workers that refuse jobs once they are closed: piscina would start threads for them, which nobody ends. */
+/** Workers that refuse jobs after `close`. Piscina would start threads for them that are never ended. */
 function untilClosed({ threads, run, close }: ImageWorkers): ImageWorkers {
   let isClosed = false;
   const refuse = (cause?: unknown): never => {
-    throw new UsageError('The worker threads were closed while images were read; finish reading before closing.', {
-      cause,
-    });
+    throw new UsageError(
+      'The worker threads were closed while images were being read. Finish reading before closing.',
+      {
+        cause,
+      },
+    );
   };
   return {
     threads,

@@ -1,7 +1,7 @@
 /**
- * How a model wants its images: `Preprocessing` is what model.json keeps, and the transforms for evaluation and training
- * follow from it. The statistics are the usual ones: ImageNet's as everybody uses them, CIFAR-10's from the authors'
- * ResNeXt code, which gives them in bytes.
+ * The preprocessing that a model expects. `Preprocessing` is saved in model.json, and the transforms for evaluation and
+ * training follow from it. The statistics for ImageNet are the usual ones; those for CIFAR-10 are from the authors'
+ * ResNeXt code, which gives them in units of bytes.
  */
 import { list, type OptionsOf, oneOf, real, whole } from '../options.ts';
 import { interpolations } from './resize.ts';
@@ -15,17 +15,18 @@ export const preprocessingFields = {
   interpolation: oneOf(interpolations, { required: true, doc: 'how images are resized' }),
   mean: list(real({ doc: 'the mean of a channel' }), {
     required: true,
-    doc: 'one number per channel, in units in which bytes range over [0, 1]',
+    doc: 'one number per channel, with bytes scaled to [0, 1]',
   }),
   std: list(real({ above: 0, doc: 'the standard deviation of a channel' }), {
     required: true,
-    doc: 'one number per channel, in the same units',
+    doc: 'one number per channel, with bytes scaled to [0, 1]',
   }),
 };
 
-export type Preprocessing = OptionsOf<typeof preprocessingFields>;
+/** How images are prepared for a network, as saved in `model.json`. */
+export interface Preprocessing extends OptionsOf<typeof preprocessingFields> {}
 
-/** For ImageNet's images: 224 of 256 pixels. */
+/** The preprocessing of ImageNet's images: the center 224 of 256 pixels. */
 export const imagenetPreprocessing: Preprocessing = {
   channels: 3,
   size: 224,
@@ -37,7 +38,7 @@ export const imagenetPreprocessing: Preprocessing = {
 
 const bytes = (...values: number[]): number[] => values.map((value) => value / 255);
 
-/** For CIFAR's images: all 32 pixels. */
+/** The preprocessing of CIFAR's images: all 32 pixels. */
 export const cifarPreprocessing: Preprocessing = {
   channels: 3,
   size: 32,
@@ -49,12 +50,13 @@ export const cifarPreprocessing: Preprocessing = {
 
 const usualPreprocessing = { small: cifarPreprocessing, large: imagenetPreprocessing } as const;
 
-/** How images are varied in training, by what a network's stem was made for. */
+/** The default augmentation, by the images that the network's stem is meant for. */
 export const usualAugmentation = { small: 'pad-and-crop', large: 'random-resized-crop' } as const;
 
 /**
- * The usual preprocessing for a new model, by what its stem was made for: small images are used whole, large ones lose an eighth of the
- * shorter side. Grayscale takes the statistics of luma, whose spread is near the mean of the channels' spreads.
+ * The usual preprocessing for a new model, by the images that its stem is meant for: small images are used whole, large
+ * ones lose an eighth of the shorter side. For grayscale, the mean is that of luma, and the standard deviation, which is
+ * close to it, the mean over the color channels.
  *
  * @example preprocessingFor({ images: 'large', size: 160 }) // shorter side to 183, the middle 160 x 160
  */
@@ -67,14 +69,14 @@ export function preprocessingFor(options: {
   return forChannels(atSize(usualPreprocessing[images], size), channels);
 }
 
-/** Another size that keeps the same share of the image. */
+/** The preprocessing for another size, with the same share of the image cropped. */
 export const atSize = (preprocessing: Preprocessing, size: number): Preprocessing => ({
   ...preprocessing,
   size,
   resize: Math.round((size * preprocessing.resize) / preprocessing.size),
 });
 
-/** The same for grayscale or for color. Grayscale has the statistics of luma; each color has those of grayscale. */
+/** The preprocessing for grayscale or color. Grayscale gets the statistics of luma; each color gets those of grayscale. */
 export function forChannels(preprocessing: Preprocessing, channels: 1 | 3): Preprocessing {
   const { mean, std } = preprocessing;
   if (channels === preprocessing.channels) return preprocessing;
@@ -84,21 +86,21 @@ export function forChannels(preprocessing: Preprocessing, channels: 1 | 3): Prep
   return { ...preprocessing, channels, mean: [...mean, ...mean, ...mean], std: [...std, ...std, ...std] };
 }
 
-/** The shares of red, green and blue in luma (ITU-R 601), as Pillow has them. */
+/** The weights of red, green and blue in luma (ITU-R 601), as in Pillow. */
 export const luma: readonly number[] = [0.299, 0.587, 0.114];
 
 const weigh = (values: readonly number[], weights: readonly number[]): number =>
   values.reduce((sum, value, c) => sum + value * weights[c]!, 0);
 
 /**
- * The part of an image that a model sees: the middle, the middle and its mirror image, or the authors' ten crops. Logits
- * of several views are averaged.
+ * The views of an image that a model sees: the center crop, the center crop and its mirror image, or the authors' ten
+ * crops. The logits of several views are averaged.
  */
 export type Views = 'center' | MultiCropViews;
 export const viewNames: readonly Views[] = ['center', ...multiCropViews];
 
 /**
- * Shorter side to `resize`, the middle `size` × `size`, or several views of that size, normalized: nothing random.
+ * Deterministic transforms: resize the shorter side to `resize`, crop one or several views of `size` × `size`, normalize.
  *
  * @example evaluationTransforms(imagenetPreprocessing) // [C, H, W], or [10·C, H, W] with 'ten-crop'
  */
@@ -108,9 +110,9 @@ export function evaluationTransforms(preprocessing: Preprocessing, views: Views 
   return [...resized(preprocessing), { kind: 'multi-crop', views, size }, normalize(preprocessing)];
 }
 
-/** How images are varied in training, by the name that options give it. */
+/** The augmentations for training, by name. */
 export const augmentations = {
-  /** For small images: evaluation's view, shifted by up to an eighth of its size (4 pixels of 32), half of them mirrored. */
+  /** For small images: the center view, shifted by up to an eighth of its size (4 of 32 pixels), and mirrored half the time. */
   'pad-and-crop': (preprocessing) => [
     ...centerView(preprocessing),
     { kind: 'pad-and-crop', size: preprocessing.size, padding: Math.round(preprocessing.size / 8) },
@@ -118,7 +120,7 @@ export const augmentations = {
     normalize(preprocessing),
   ],
 
-  /** For large images: 8 to 100 % of the image, half of them mirrored. */
+  /** For large images: a crop of 8 to 100 % of the image, mirrored half the time. */
   'random-resized-crop': (preprocessing) => [
     ...channelSteps(preprocessing),
     {
@@ -133,6 +135,7 @@ export const augmentations = {
   ],
 } satisfies Readonly<Record<string, (preprocessing: Preprocessing) => Transforms>>;
 
+/** The name of a list of training transforms. */
 export type Augmentation = keyof typeof augmentations;
 export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
 

@@ -1,25 +1,26 @@
 /**
- * Seeded random numbers that depend on their purpose alone: not on the order of work, the number of threads or the
- * machine. With one generator per image and epoch, an epoch can be repeated, and entered in its middle.
+ * Seeded random numbers that depend only on their purpose, not on the order of work, the number of threads or the machine.
+ * Each image has its own generator in each epoch, so an epoch can be repeated, or resumed in the middle.
  *
- * The words (purpose, seed, epoch, index) are hashed four times over into the 128-bit state of xoroshiro128+
- * (pure-rand), so that neighboring images and epochs share nothing. The hash is MurmurHash3's mixing of 32-bit words.
+ * The words (purpose, seed, epoch, index) are hashed four times into the 128-bit state of xoroshiro128+ (pure-rand), so
+ * neighboring images and epochs are unrelated. The hash is MurmurHash3's mixing of 32-bit words.
  */
 
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
+/** A generator of random numbers, as returned by `sampleRandom`. */
 export interface Random {
   /** Uniform in [0, 1), with 53 bits. */
   float(): number;
-  /** A uniform integer in [lo, hi): `hi` is not among them. */
+  /** A uniform integer in [lo, hi), which excludes `hi`. */
   int(lo: number, hi: number): number;
 }
 
 const purposes = { sample: 1, permutation: 2 } as const;
 
 /**
- * The generator for one sample in one epoch; `index` is the sample's place in its list, not in the shuffled order.
+ * The generator for one sample in one epoch. `index` is the sample's index in the dataset, not in the shuffled order.
  *
  * @example applyTransforms(trainTransforms(cifarPreprocessing, 'pad-and-crop'), image, sampleRandom(1, 0, 0))
  */
@@ -39,7 +40,7 @@ export function permutation(n: number, seed: number, epoch: number): Uint32Array
   return order;
 }
 
-/** A seed may be any safe integer: both of its halves count. */
+/** A seed can be any safe integer: both halves are used. */
 const words = (seed: number): [number, number] => [seed | 0, Math.floor(seed / 2 ** 32) | 0];
 
 function generator(key: readonly number[]): Random {

@@ -1,10 +1,10 @@
 /**
- * Resampling that is bit for bit Pillow's `Image.resize`, so that a model sees the pixels it was trained on.
+ * Resampling that is bit-identical to Pillow's `Image.resize`, so that a model sees the pixels that it was trained on.
  *
  * Each output pixel is a weighted mean of the input pixels under a filter of half-width support · max(1, scale), where
- * scale is input size / output size: shrinking widens the filter (antialias). Weights are normalized, rounded to 22-bit
- * fixed point, and applied along the rows first, then along the columns, with a rounding to 8 bits after each pass.
- * Reference: Pillow's Resample.c, and Geometry.c for `nearest`; the test compares with what Pillow itself returned.
+ * scale is input size / output size: shrinking widens the filter (antialiasing). Weights are normalized, rounded to 22-bit
+ * fixed point, and applied first along rows, then along columns, rounding to 8 bits after each pass.
+ * Reference: Pillow's Resample.c, and Geometry.c for `nearest`. The test compares with output of Pillow.
  */
 
 import type { Image } from '#platform/images';
@@ -18,7 +18,7 @@ interface Filter {
   readonly weight: (x: number) => number;
 }
 
-/** Output pixel i is made of the input pixels from first[i], with weights[i · taps] and the count[i] - 1 after it. */
+/** Output pixel i is the sum of count[i] input pixels from first[i] on, weighted with weights[i · taps], … */
 interface Taps {
   readonly taps: number;
   readonly first: Int32Array;
@@ -37,10 +37,10 @@ const filters: { readonly [I in Exclude<Interpolation, 'nearest'>]: Filter } = {
 };
 
 /**
- * Resizes `region` of the image, by default all of it, to `width` × `height`. The result is that of cropping first:
- * pixels outside the region are not looked at.
+ * Resizes `region` of the image, by default all of it, to `width` × `height`. Pixels outside the region have no effect, as
+ * if the image were cropped first.
  *
- * @throws RangeError when a size is not a positive integer or the region leaves the image.
+ * @throws RangeError if a size is not a positive integer, or the region is not within the image.
  * @example resize(image, 224, 224, 'bilinear')
  */
 export function resize(
@@ -65,7 +65,7 @@ function check(image: Image, width: number, height: number, region: Region): voi
     throw new RangeError(`${what}: sizes must be positive integers.`);
   }
   if (region.left + region.width > image.width || region.top + region.height > image.height) {
-    throw new RangeError(`${what}: the region leaves the image of ${image.width} × ${image.height}.`);
+    throw new RangeError(`${what}: the region is not within the image of ${image.width} × ${image.height}.`);
   }
 }
 
@@ -91,7 +91,7 @@ function resampleGrayscaleRow(data: Uint8Array, start: number, taps: Taps, out: 
   }
 }
 
-/** The grayscale row's loop with three sums: a loop over channels inside would take twice the time. */
+/** As for grayscale, with three sums. An inner loop over channels would take twice as long. */
 function resampleRgbRow(data: Uint8Array, start: number, taps: Taps, out: Uint8ClampedArray, at: number): void {
   const { first, count, weights } = taps;
   for (let x = 0; x < first.length; x++) {
@@ -134,7 +134,7 @@ function resampleColumns(rows: Uint8Array, from: number, to: number, filter: Fil
   return new Uint8Array(out.buffer);
 }
 
-/** The weights of every output pixel along one axis of `from` pixels that becomes `to` pixels. */
+/** The weights for all output pixels along one axis, from `from` to `to` pixels. */
 function tapsFor(from: number, to: number, { support, weight }: Filter): Taps {
   const scale = from / to;
   const stretch = Math.max(1, scale);
@@ -159,7 +159,7 @@ function tapsFor(from: number, to: number, { support, weight }: Filter): Taps {
 
 const fixedPoint = (weight: number): number => Math.trunc(weight * (1 << precision) + (weight < 0 ? -0.5 : 0.5));
 
-/** Picks the pixel under each output pixel's center. The positions are summed up as Pillow does, rounding included. */
+/** Picks the pixel under each output pixel's center. Positions are accumulated as in Pillow, rounding included. */
 function nearest(image: Image, width: number, height: number, region: Region): Image {
   const { channels } = image;
   const xs = positions(region.width, width).map((x) => x + region.left);

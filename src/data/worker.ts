@@ -1,11 +1,11 @@
 /**
- * What runs in each thread of a pool. Jobs are done one after the other, in the order in which they were posted: the batch
- * that is wanted first is ready first.
+ * Runs in each thread of a pool. Jobs run one after the other, in the order in which they were posted, so that the batch
+ * that is needed first is ready first.
  */
 import { openDecoder } from '#platform/images';
 import { type Failure, type ImageJob, runJob } from './job.ts';
 
-await openDecoder({ oneThread: true }); // the workers are the concurrency
+await openDecoder({ oneThread: true }); // the workers already run in parallel
 
 let last: Promise<unknown> = Promise.resolve();
 

@@ -13,9 +13,11 @@ import { type Stem, stemNames, stems } from './stems.ts';
 
 export type { Stem };
 
+/** The three forms of a block. They compute the same, as `verify` shows, and `convert` converts between them. */
 export const forms = ['A', 'B', 'C'] as const;
 export const shortcuts = ['A', 'B', 'C', 'D'] as const;
 
+/** How the blocks of a network are built: as in Figure 3 (a), (b) or (c) of the paper. */
 export type Form = (typeof forms)[number];
 export type Shortcut = (typeof shortcuts)[number];
 
@@ -95,14 +97,15 @@ export const configFields = {
   }),
 };
 
-export type ResNeXtConfig = OptionsOf<typeof configFields>;
+/** A full config, with all fields. docs/options.md lists them with their defaults. */
+export interface ResNeXtConfig extends OptionsOf<typeof configFields> {}
 export type StemPool = ResNeXtConfig['stemPool'];
 export type Attention = ResNeXtConfig['attention'];
 
 /** A config as people write it. Options that are left out are those of ResNeXt-50 32x4d; a single number means a square. */
-export type ResNeXtOptions = Partial<Omit<ResNeXtConfig, 'inputSize'>> & {
+export interface ResNeXtOptions extends Partial<Omit<ResNeXtConfig, 'inputSize'>> {
   readonly inputSize?: number | readonly [number, number];
-};
+}
 
 /**
  * Fills in defaults and checks the config.

@@ -1,14 +1,14 @@
 /**
- * What stands before the first stage: one convolution, or three small ones in place of a large one (the "deep" stem of
- * ResNet-C and -D, He et al., Bag of Tricks, 2019; "tiered" where the first has fewer features), and a pool. The
- * layers of a deep stem have the places in `conv1` that timm gives them, the last normalization is `bn1` in all.
+ * The layers before the first stage: one convolution, or three small ones in its place (the "deep" stem of ResNet-C and
+ * -D, He et al., Bag of Tricks, 2019; "tiered" if the first has fewer features), and a pool. The layers of a deep stem
+ * have timm's indices in `conv1`; the last normalization is always `bn1`.
  */
 import type { Value } from '../graph/graph.ts';
 import type { ResNeXtConfig, StemPool } from './config.ts';
 import type { Layers } from './layers.ts';
 import { type Stem, stems } from './stems.ts';
 
-/** An image [N, C, H, W] → what the first stage sees: [N, n, H, W] for CIFAR, else [N, n or 2w, H/4, W/4]. */
+/** An image [N, C, H, W] → the first stage's input: [N, n, H, W] with a cifar stem, else [N, n or 2w, H/4, W/4]. */
 export function stem(layers: Layers, input: Value, config: ResNeXtConfig): Value {
   const x = layers.relu('relu', layers.normalization('bn1', convolutions[config.stem](layers, input, config)));
   return stems[config.stem].hasPool ? pool(layers, x, config.stemPool) : x;

@@ -1,21 +1,22 @@
-/** The stems as rows of data: whatever depends on a network's stem, but for its layers (`stem.ts`), reads it here. */
+/** The stems as rows of data: everything that depends on a network's stem, except its layers (`stem.ts`). */
 
 interface StemRow {
-  /** What it was made for. The usual preprocessing and augmentation go by it. */
+  /** The images that it is meant for, which determine the default preprocessing and augmentation. */
   readonly images: 'small' | 'large';
-  /** The usual height and width of the input. */
+  /** Default height and width of the input. */
   readonly inputSize: number;
-  /** The input's height over that of the map that the first stage sees. */
+  /** Ratio of the input's height to that of the stem's output. */
   readonly stride: 1 | 4;
   readonly hasPool: boolean;
-  /** The batch for which a learning rate of 0.1 is usual (paper, sections 4 and 5.3). */
+  /** The batch size that goes with a learning rate of 0.1 (paper, sections 4 and 5.3). */
   readonly referenceBatch: number;
-  /** What a variant's name has after the depth. */
+  /** The letter after the depth in a variant's name. */
   readonly mark: '' | 'd' | 't';
 }
 
 const large = { images: 'large', inputSize: 224, stride: 4, hasPool: true, referenceBatch: 256 } as const;
 
+/** All stems by their names in a config, and the values that depend on them. */
 export const stems = {
   /** One 7x7 with stride 2, and a pool. */
   imagenet: { ...large, mark: '' },

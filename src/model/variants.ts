@@ -1,17 +1,16 @@
 /**
- * Named variants, one line of data each: the blocks per stage of each depth, and for each family the C x d that somebody
- * has published. A name reads
+ * Named variants as data: the blocks per stage for each depth, and the published C x d of each family. A name has the form
  *
  *   [legacy_] [se|eca] resnext [aa] depth [d|t] _{cardinality}x{base width}d [_w{width}]
  *
  * d: deep stem and average-pooled shortcuts; t: the same with a tiered stem; se, eca: attention; aa: anti-aliased;
- * legacy_: the stem's pool as in the first SE nets; _w: features of the first stage where they are not 64. Any
- * combination can be named; `variants` has those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
+ * legacy_: the stem's pool is that of the first SE networks; _w: features of the first stage, if not 64. Any combination
+ * is a valid name; `variants` lists those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
 import { UsageError } from '../errors.ts';
 import type { ResNeXtOptions } from './config.ts';
 
-/** Blocks per stage; three stages are for CIFAR's small images. */
+/** Blocks per stage. Networks of three stages are for CIFAR's small images. */
 const depths: Readonly<Record<string, readonly number[]>> = {
   14: [1, 1, 1, 1],
   26: [2, 2, 2, 2],
@@ -27,7 +26,7 @@ const depths: Readonly<Record<string, readonly number[]>> = {
   272: [30, 30, 30],
 };
 
-/** What is published: families, and the C x d of each. */
+/** The published families, with the C x d of each. */
 const published: Readonly<Record<string, readonly string[]>> = {
   resnext14: ['16x4d', '32x2d', '32x4d'],
   resnext26: ['16x4d', '32x2d', '32x4d'],
@@ -62,9 +61,9 @@ const published: Readonly<Record<string, readonly string[]>> = {
   resnext272: ['1x64d', '2x32d'],
 };
 
-/** What a published net has other than its name says, or all of it where the name does not say. */
+/** Options of published networks that do not follow from their names. */
 const exceptions: Readonly<Record<string, ResNeXtOptions>> = {
-  ecaresnext50t_32x4d: { depths: depths[26]! }, // as in timm, whose entry has the blocks of its 26-layer net
+  ecaresnext50t_32x4d: { depths: depths[26]! }, // as in timm, whose entry has the blocks of the 26-layer network
   seresnextaa201d_32x8d: { stemWidth: 64 },
   // without the dropout before its classifier, which acts in training only
   senet154: {
@@ -85,10 +84,10 @@ const pattern =
 type Parts = Readonly<Record<string, string | undefined>>;
 
 /**
- * The config that a name stands for.
+ * The config of a named variant.
  *
- * @throws UsageError when the name cannot be read, with the nearest that can; when it asks for the stem of large images
- *   at a depth that is for small ones.
+ * @throws UsageError if the name is invalid, suggesting the closest valid one, or if it combines a stem for large images
+ *   with a depth for small ones.
  * @example variant('resnext29_8x64d') // { depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, … }
  */
 export function variant(name: string): ResNeXtOptions {
@@ -96,9 +95,9 @@ export function variant(name: string): ResNeXtOptions {
   const known = depths[parts.depth ?? ''];
   if (!known && Object.hasOwn(exceptions, name)) return exceptions[name]!;
   if (!known) {
-    const rule = 'a name reads resnext50_32x4d (depth, cardinality, base width)';
+    const rule = 'expected a name like resnext50_32x4d (depth, cardinality, base width)';
     throw new UsageError(
-      `"${name}" is not a variant: ${rule} with a depth of ${Object.keys(depths).join(', ')}.${suggestion(name)}`,
+      `"${name}" is not a variant: ${rule}, with one of the depths ${Object.keys(depths).join(', ')}.${suggestion(name)}`,
     );
   }
   const isSmall = known.length === 3;
@@ -117,7 +116,7 @@ export function variant(name: string): ResNeXtOptions {
   };
 }
 
-/** A deep stem has as many features as the first stage. */
+/** A deep stem's output has as many features as the first stage. */
 function largeStem({ legacy, deep, antialias }: Parts, width: number): ResNeXtOptions {
   return {
     ...(legacy && { stemPool: 'max-ceil' }),
@@ -130,7 +129,7 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
   if (!legacy && !deep) return {};
   const what = deep ? `"${deep}" after the depth` : '"legacy_"';
   throw new UsageError(
-    `"${name}" is not a variant: depth ${depth} is for small images, which a single 3x3 reads; leave out ${what}.`,
+    `"${name}" is not a variant: depth ${depth} is for small images, whose stem is a single 3x3. Leave out ${what}.`,
   );
 }
 
@@ -148,7 +147,7 @@ function suggestion(name: string): string {
 
 const depthIn = (name: string): string | undefined => /\d+/.exec(name)?.[0];
 
-/** How many letters to insert, remove or change to make one name of the other. */
+/** The number of letters to insert, remove or change to turn one name into the other. */
 export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -8,6 +8,7 @@ import { concatTensors, readOnce, sliceTensor, type Tensor, tensor } from '../te
 import type { Parameter } from './layers.ts';
 import type { Model } from './resnext.ts';
 
+/** Tensors by name: those of a network in form C, under torchvision’s names, unless a function says otherwise. */
 export type Weights = ReadonlyMap<string, Tensor>;
 
 /** A form C tensor: its name in files, its shape, and whether it is trained. */

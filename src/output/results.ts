@@ -61,7 +61,7 @@ export function createResults(
 
 function textOf(image: string, predictions: readonly Prediction[], threshold: number): string {
   const rows = predictions.map(({ label, probability }) => [`${(100 * probability).toFixed(1)} %`, label]);
-  const none = `no class reaches ${100 * threshold} %`;
+  const none = `no class reaches ${Number((100 * threshold).toPrecision(12))} %`;
   return `${image}\n${(rows.length > 0 ? table(rows) : none).replace(/^/gm, '  ')}`;
 }
 

@@ -1,23 +1,24 @@
-/** What both platforms check before they open a session, and how they report what ONNX Runtime refuses. */
+/** Checks that both platforms make before opening a session, and the errors for what ONNX Runtime refuses. */
 
 import { UsageError } from '../errors.ts';
 import { checkGiven, whole } from '../options.ts';
 import type { SessionOptions } from './contract.ts';
 
-/** Throws a UsageError for a number of threads that ONNX Runtime would refuse, or wait for forever. */
+/** Throws a UsageError for a number of threads that ONNX Runtime would refuse, or that would make it hang. */
 export function checkThreads({ threads }: SessionOptions): void {
   checkGiven({ threads: whole({ from: 1, doc: 'threads that compute' }) }, { threads });
 }
 
-/** Throws a UsageError for execution providers that are not among those there are. */
+/** Throws a UsageError for execution providers that are not available, or an empty list. */
 export function checkProviders(providers: readonly string[], available: readonly string[]): void {
   const unknown = providers.find((provider) => !available.includes(provider));
   if (providers.length > 0 && unknown === undefined) return;
-  const got = unknown === undefined ? 'providers is empty' : `There is no execution provider "${unknown}" here`;
-  throw new UsageError(`${got}; choose from ${available.join(', ')}.`);
+  const got =
+    unknown === undefined ? 'providers is empty' : `The execution provider "${unknown}" is not available here`;
+  throw new UsageError(`${got}. Choose from ${available.join(', ')}.`);
 }
 
-/** What `action` returns; an error of ONNX Runtime is led by the node that it is about. */
+/** Runs `action`. Errors of ONNX Runtime become UsageErrors that begin with the node's name. */
 export async function withNodeName<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
@@ -26,7 +27,7 @@ export async function withNodeName<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-/** ONNX Runtime's complaint, led by the node that it is about. */
+/** An error of ONNX Runtime as a UsageError that begins with the node's name, if ONNX Runtime gives one. */
 export function named(error: Error): UsageError {
   const { message } = error;
   const found = /running (\S+) node\. Name:'([^']*)' Status Message: (.*)/s.exec(message);
@@ -34,5 +35,5 @@ export function named(error: Error): UsageError {
   return new UsageError(`ONNX Runtime: ${message.trim()}`, { cause: error });
 }
 
-/** Without the place in ONNX Runtime's source and the condition that failed there. */
+/** The message without the position in ONNX Runtime's source and the condition that failed. */
 const reason = (status: string): string => status.replace(/^\/\S+:\d+ .* was false\. /s, '').trim();

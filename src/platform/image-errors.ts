@@ -1,4 +1,4 @@
-/** The error for an image that cannot be read: the same sentence wherever that is noticed. */
+/** The error for an image that cannot be read, with the same wording on both platforms. */
 import { FormatError } from '../errors.ts';
 
 export const unreadable = (name: string, reason: string, cause?: unknown): FormatError =>

@@ -1,4 +1,4 @@
-/** The platform in Node: onnxruntime-node, its C interface where koffi is there, and a cache in the user's folder. */
+/** The platform in Node: onnxruntime-node, its C interface if koffi is installed, and a cache in the user's folder. */
 
 import type { Platform } from './contract.ts';
 import { Session } from './node/session.ts';
@@ -8,7 +8,7 @@ export type * from './contract.ts';
 export { thisMachine, tuning } from './node/machine.ts';
 export { availableProviders } from './node/runtime.ts';
 export { optimizedFile, Session } from './node/session.ts';
-/** Loaded by whoever trains. */
+/** Loaded when first called, because only training needs it. */
 export const openBound: Platform['openBound'] = async (graph, options) =>
   (await import('./node/native.ts')).openBound(graph, options);
 export const runOnce = onceWith(Session);

@@ -1,9 +1,9 @@
-/** A graph that runs a single time. */
+/** Runs a graph a single time. */
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Platform, SessionOptions } from './contract.ts';
 
-/** `runOnce` of a platform, made of its sessions. */
+/** A platform's `runOnce`, given its sessions. */
 export const onceWith =
   ({ open }: Platform['Session']): Platform['runOnce'] =>
   async (graph: Graph, feeds: ReadonlyMap<string, Tensor>, options: SessionOptions = {}) => {

@@ -1,7 +1,7 @@
 /** Converts saved models between forms. Weights are moved, not computed, so a round trip is bit-exact. */
 import type { Form } from '../model/config.ts';
 import { convertWhole } from '../rewrite/convert.ts';
-import { assemble, type SavedModel } from './model.ts';
+import { assemble, hasFreeSize, type SavedModel, withFreeSize } from './model.ts';
 
 /**
  * The same model with its blocks in another form. The graph of an ONNX file is rewritten by its structure.
@@ -13,5 +13,6 @@ export function convert(model: SavedModel, form: Form): SavedModel {
   const config = { ...model.description.config, form };
   const description = { ...model.description, config };
   if (!model.weights) return { description, graph: convertWhole(model.graph, form) };
-  return assemble(description, model.weights);
+  const converted = assemble(description, model.weights);
+  return hasFreeSize(model.graph) ? withFreeSize(converted) : converted;
 }

@@ -11,6 +11,7 @@ import { parseBoundedJson } from '../weights/json.ts';
 import { schemaOf } from './schema.ts';
 import { type Wrapper, wrapperNames } from './wrappers.ts';
 
+/** Everything about a model but its weights; plain JSON. */
 export interface ModelDescription {
   /** The variant's name, such as `resnext50_32x4d`. */
   readonly variant: string;

@@ -6,10 +6,9 @@
 import { dirname } from 'node:path';
 import { makeFolder } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
-import { inferShapes } from '../graph/shapes.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
-import type { SavedModel } from './model.ts';
+import { type SavedModel, withFreeSize } from './model.ts';
 import { addWrappers, type Wrapper } from './wrappers.ts';
 
 export interface ExportOnnxOptions {
@@ -25,9 +24,6 @@ export interface ExportOnnxOptions {
   readonly dynamicSize?: boolean;
 }
 
-/** What height and width are called in an ONNX file that leaves them open. */
-export const freeSize = ['H', 'W'] as const;
-
 /**
  * Writes an ONNX file with its description as JSON under the metadata key `resnext`.
  *
@@ -40,14 +36,6 @@ export async function exportOnnx(path: string, model: SavedModel, options: Expor
   const graph = describedGraph(dynamicSize ? withFreeSize(model) : model, wrappers);
   await makeFolder(dirname(path));
   await writeOnnxFile(path, graph);
-}
-
-function withFreeSize(model: SavedModel): SavedModel {
-  const { graph } = model.graph.clone();
-  const [input] = graph.inputs;
-  if (input?.dims) input.dims = [...input.dims.slice(0, 2), ...freeSize];
-  inferShapes(graph);
-  return { ...model, graph };
 }
 
 /** A copy of the model's graph with these wrappers, and a description that lists them. */

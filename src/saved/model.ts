@@ -1,6 +1,7 @@
 /** A model in memory. */
 import type { ImportReport } from '../checkpoints/import.ts';
 import type { Graph } from '../graph/graph.ts';
+import { inferShapes } from '../graph/shapes.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from './description.ts';
@@ -26,4 +27,19 @@ export function assemble(description: ModelDescription, weights: Weights): Saved
   const model = resnext(description.config);
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
+}
+
+/** What height and width of the input are called where they are left open. */
+export const freeSize = ['H', 'W'] as const;
+
+export const hasFreeSize = ({ inputs: [input] }: Graph): boolean =>
+  input?.dims?.slice(2).some((dim) => typeof dim !== 'number') ?? false;
+
+/** The model for images of any height and width: its network ends in a global average pool. */
+export function withFreeSize(model: SavedModel): SavedModel {
+  const { graph } = model.graph.clone();
+  const [input] = graph.inputs;
+  if (input?.dims) input.dims = [...input.dims.slice(0, 2), ...freeSize];
+  inferShapes(graph);
+  return { ...model, graph };
 }

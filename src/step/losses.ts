@@ -1,6 +1,6 @@
 /**
- * The losses that training minimizes, by their logits [N, K] and the targets [N, K]: probabilities, which need not be 0
- * and 1. A row is one function, written in operators that have gradients.
+ * The losses for training, as functions of the logits [N, K] and the targets [N, K], which are probabilities and need not
+ * be 0 or 1. A row is one function, composed of operators that have gradients.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
@@ -14,8 +14,7 @@ export const losses: { readonly [L in Loss]: LossRow } = {
   'cross-entropy': (b, logits, targets) => b.op('SoftmaxCrossEntropy', [logits, targets]),
   /**
    * −t·log σ(z) − (1 − t)·log(1 − σ(z)) = log(1 + e^z) − t·z, averaged over images and classes: PyTorch's
-   * `binary_cross_entropy_with_logits`. With m = max(0, z) it is m + log(e^−m + e^(z − m)) − t·z, in which no power is
-   * above 1.
+   * `binary_cross_entropy_with_logits`. With m = max(0, z) it is m + log(e^−m + e^(z − m)) − t·z, where no power exceeds 1.
    */
   'binary-cross-entropy': (b, logits, targets) => {
     const m = b.op('Relu', [logits]); // [N, K]

@@ -1,6 +1,6 @@
 /**
- * Which lowering a training step takes on this machine. The blocked one needs operators that ONNX Runtime keeps for
- * itself and may change, so it is trusted only after a small step has given the same numbers both ways, once per process.
+ * Chooses the lowering of training steps on this machine. The blocked one needs internal operators of ONNX Runtime, which
+ * may change, so it is only used after a small step has given the same numbers in both lowerings, once per process.
  */
 
 import { runOnce, type SessionOptions, thisMachine } from '#platform';
@@ -10,17 +10,17 @@ import { lowerBlocked } from '../lower/blocked.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { relativeDifference, type Tensor, tensor } from '../tensor.ts';
 import { optimizerNames, optimizerOf } from './optimizers.ts';
 import { weightsOfGroups } from './parameter-groups.ts';
 import { trainingStep } from './step.ts';
 
-/** How training steps are lowered: for any provider, or in the CPU provider's own layout. */
+/** How training steps are lowered: to standard operators for any provider, or to the CPU provider's blocked layout. */
 export type Lowering = 'standard' | 'blocked';
 
 export interface ChosenLowering {
   readonly lowering: Lowering;
-  /** Why it is not the blocked one, in a sentence; absent where it is, or where nobody asked. */
+  /** Why it is not the blocked one; absent if it is, or if the caller asked for the standard one. */
   readonly reason?: string;
   readonly lower: (graph: Graph) => Graph;
   readonly optimization: NonNullable<SessionOptions['optimization']>;
@@ -38,10 +38,10 @@ const onWebGpu = {
 let found: Promise<ChosenLowering> | undefined;
 
 /**
- * The lowering with which steps run fastest on these providers.
+ * The fastest lowering for these providers.
  *
- * @param asked takes one without checking it; 'blocked' where it does not work is refused.
- * @throws UsageError when the blocked lowering is asked for and this runtime does not have it.
+ * @param asked chooses a lowering. Default: the fastest.
+ * @throws UsageError if `asked` is 'blocked' but this runtime does not support it.
  * @example const { lower } = await chooseLowering({ threads: 2 });
  */
 export async function chooseLowering(
@@ -53,7 +53,7 @@ export async function chooseLowering(
   found ??= findLowering();
   const best = providers.join() === 'cpu' ? await found : { ...standard, reason: 'only the CPU has a blocked layout' };
   if (asked !== undefined && best.lowering !== asked) {
-    throw new UsageError(`The blocked lowering does not work here: ${best.reason}. Leave the lowering open.`);
+    throw new UsageError(`lowering is "blocked", which does not work here: ${best.reason}. Remove it.`);
   }
   return best;
 }
@@ -64,31 +64,31 @@ async function findLowering(): Promise<ChosenLowering> {
   return checkBlocked(block);
 }
 
-/** The lowering to blocks of `block` channels, if it gives what standard operators give. */
+/** The lowering to blocks of `block` channels, if its results agree with standard operators. */
 export const checkBlocked = (block: number): Promise<ChosenLowering> =>
   checkLowering((graph) => lowerBlocked(graph, block));
 
-/** This lowering, if it gives what standard operators give, and else the standard one. */
+/** This lowering, if its results agree with standard operators; otherwise the standard one. */
 export async function checkLowering(lower: (graph: Graph) => Graph): Promise<ChosenLowering> {
   try {
     const wrong = await disagreement(lower);
     if (!wrong) return { lowering: 'blocked', lower, optimization: 'disabled' };
-    return { ...standard, reason: `this runtime's blocked layout computes something else (${wrong})` };
+    return { ...standard, reason: `this runtime's blocked layout gives different results (${wrong})` };
   } catch (error) {
     const { message } = error as Error;
-    return { ...standard, reason: `this runtime does not take graphs in its blocked layout (${message})` };
+    return { ...standard, reason: `this runtime does not accept graphs in its blocked layout (${message})` };
   }
 }
 
-/** How far rounding may take each kind of output: a value that it moves over a ReLU's kink changes gradients by a hundredth. */
+/** Tolerances for rounding. A value that rounding moves across the kink of a ReLU changes gradients by a hundredth. */
 const tolerances = { gradient: 5e-2, other: 1e-3 };
 
-/** The first output of a small step that comes out differently lowered this way and as standard, and by how much. */
+/** Describes the first output of a small step that differs between this lowering and the standard one, if any. */
 async function disagreement(lower: (graph: Graph) => Graph): Promise<string | undefined> {
   const config = { depths: [1, 1, 1], cardinality: 8, baseWidth: 16, width: 32, classes: 4, inputSize: 32 } as const;
   const model = resnext({ ...config, stem: 'imagenet' });
   const weights = initialWeights(model, 1);
-  const frozen = weightsOfGroups(weights, ['layer2']); // its convolutions have constant weights, biases, ReLU and sums
+  const frozen = weightsOfGroups(weights, ['layer2']); // covers convolutions with constant weights, biases, ReLU and sums
   const steps = optimizerNames.map((name) => {
     const decayOf = (_: string, isVector: boolean) => (isVector ? 0 : 0.1);
     return trainingStep(model.graph, {
@@ -102,7 +102,7 @@ async function disagreement(lower: (graph: Graph) => Graph): Promise<string | un
   });
   const pixels = tensor('float32', [2, 3, 32, 32]);
   pixels.data.forEach((_, i) => {
-    pixels.data[i] = Math.sin(i * i); // without a pattern
+    pixels.data[i] = Math.sin(i * i); // irregular
   });
   const targets = tensor('float32', [2, 4], Float32Array.of(1, 0, 0, 0, 0, 1, 0, 0));
   const known = new Map<string, Tensor>([...weights, ['input', pixels], ['targets', targets]]);
@@ -115,7 +115,7 @@ async function disagreement(lower: (graph: Graph) => Graph): Promise<string | un
   return undefined;
 }
 
-/** The known tensors, and positive numbers for every other input: gradients, slots, averages and scalars. */
+/** The known tensors, and positive numbers for all other inputs: gradients, slots, averages and scalars. */
 const feedsOf = (graph: Graph, known: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
   new Map(
     graph.inputs.map(({ name, dims }) => {
@@ -131,19 +131,9 @@ function firstDifference(
   expected: ReadonlyMap<string, Tensor>,
 ): string | undefined {
   for (const [name, contents] of expected) {
-    const error = distance(actual.get(name)!, contents);
+    const error = relativeDifference(contents, actual.get(name)!);
     const tolerance = name.endsWith('.gradient') ? tolerances.gradient : tolerances.other;
-    if (!(error < tolerance)) return `"${name}" is off by ${error.toExponential(1)}`;
+    if (!(error < tolerance)) return `"${name}" differs by ${error.toExponential(1)}`;
   }
   return undefined;
-}
-
-/** ||actual − expected|| / ||expected||; NaN where either holds one. */
-function distance({ data: actual }: Tensor, { data: expected }: Tensor): number {
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    difference += (Number(actual[i]) - Number(expected[i])) ** 2;
-    size += Number(expected[i]) ** 2;
-  }
-  return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
 }

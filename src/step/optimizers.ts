@@ -1,13 +1,13 @@
 /**
- * The optimizers: what each keeps for a parameter, which numbers change from step to step, and its update. The update is
- * an operator of `graph/updates.ts`, or any composition of standard ones.
+ * The optimizers. A row has the settings, the vectors kept for each parameter (slots), the numbers that change with each
+ * step (scalars), and the update: an operator of `graph/updates.ts`, or any composition of standard ones.
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
 import { flag, type OptionsOf, pick, real, resolve, type Table } from '../options.ts';
 
-/** What an update reads. All vectors are flat, [n]. */
-export interface UpdateSite {
+/** The inputs of an update. All vectors are flat, [n]. */
+export interface UpdateInputs {
   readonly name: string;
   readonly w: Value;
   readonly gradient: Value;
@@ -22,23 +22,23 @@ export interface UpdateSite {
 
 /** `T` is the table of its settings. */
 interface OptimizerRow<T extends Table> {
-  /** Its settings: of `Optimizer` in a program, and as flags of `resnext train`. */
+  /** Settings, which `Optimizer` holds in a program, and which are flags of `resnext train`. */
   readonly settings: T;
   readonly usual: UsualRates;
-  /** Names of the vectors that it keeps for each parameter, all zero at first. */
+  /** Names of the vectors kept for each parameter, which are initially zero. */
   readonly slots: readonly string[];
-  /** The inputs of the step beside the learning rate, for update number t, from 1. */
+  /** Inputs of the step besides the learning rate, for update number t, counted from 1. */
   scalars(settings: OptionsOf<T>, t: number): Readonly<Record<string, number>>;
   /** The next parameter, then its next slots. */
-  update(b: Builder, site: UpdateSite, settings: OptionsOf<T>): readonly Value[];
+  update(b: Builder, inputs: UpdateInputs, settings: OptionsOf<T>): readonly Value[];
 }
 
-/** The usual learning rate for the reference batch of a stem, and how it follows the batch; the usual weight decay. */
+/** Default learning rate for the reference batch of a stem, its scaling with the batch size, and default weight decay. */
 interface UsualRates {
   readonly learningRate: number;
   readonly scale: 'linear' | 'square root';
   readonly weightDecay: number;
-  /** Of biases and normalization parameters. */
+  /** Weight decay of biases and normalization parameters. */
   readonly normWeightDecay: number;
 }
 
@@ -111,24 +111,24 @@ export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[
 export const optimizerSettings = { ...rows.sgd.settings, ...rows.adamw.settings };
 
 /**
- * An optimizer with its settings; those that are not given have their defaults.
+ * An optimizer with its settings. Missing ones get their defaults.
  *
- * @param given may hold options of others, which are left out.
- * @throws OptionError for a setting that cannot be used.
+ * @param given settings; other options are ignored.
+ * @throws OptionError for an invalid setting.
  * @example optimizerOf('adamw', { beta2: 0.99 }) // { name: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
  */
 export const optimizerOf = (name: OptimizerName, given: object = {}): Optimizer =>
   ({ name, ...resolve(optimizers[name].settings, pick(optimizers[name].settings, given)) }) as Optimizer;
 
-/** What a learning rate is multiplied by when the batch becomes so many times as large. */
+/** The factor on the learning rate if the batch size is multiplied by `ratio`. */
 export const rateScale = (name: OptimizerName, ratio: number): number =>
   optimizers[name].usual.scale === 'linear' ? ratio : Math.sqrt(ratio);
 
-/** A row of the table with its settings filled in. */
+/** A row of the table with settings applied. */
 export interface BoundOptimizer {
   readonly slots: readonly string[];
   readonly scalars: (t: number) => Readonly<Record<string, number>>;
-  readonly update: (b: Builder, site: UpdateSite) => readonly Value[];
+  readonly update: (b: Builder, inputs: UpdateInputs) => readonly Value[];
 }
 
 export function bindOptimizer<O extends OptimizerName>(
@@ -138,6 +138,6 @@ export function bindOptimizer<O extends OptimizerName>(
   return {
     slots,
     scalars: (t) => scalars(settings, t),
-    update: (b, site) => update(b, site, settings),
+    update: (b, inputs) => update(b, inputs, settings),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The parameter groups of a model, which training can freeze: `stem` is everything before the first stage, `layer1` and
- * so on are the stages, `fc` is the classifier. The first word of a tensor's name tells its group.
+ * The parameter groups of a model, which training can freeze: `stem` is everything before the first stage, `layer1`,
+ * `layer2`, … are the stages, and `fc` is the classifier. The first part of a tensor's name determines its group.
  */
 import { UsageError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
@@ -17,7 +17,7 @@ export const backbone = 'backbone';
 type Groups = Pick<ResNeXtConfig, 'depths' | 'classes'>;
 
 /** The groups of a model, from the input on. */
-export const parameterGroups = ({ depths, classes }: Groups): string[] => [
+const parameterGroups = ({ depths, classes }: Groups): string[] => [
   'stem',
   ...depths.map((_, stage) => `layer${stage + 1}`),
   ...(classes > 0 ? [head] : []),
@@ -60,11 +60,11 @@ function unknownGroup(unknown: string, groups: readonly string[]): string {
   return `"${unknown}", but expected parameter groups of this model: ${groups.join(', ')}, or "${backbone}" for all but the last.${hint}`;
 }
 
-/** The weights that belong to some groups. */
+/** The weights in some groups. */
 export const weightsOfGroups = (weights: Weights, groups: readonly string[]): Weights =>
   new Map([...weights].filter(([name]) => groups.includes(groupOf(name))));
 
-/** How many numbers training changes where some groups are frozen. */
+/** The number of parameters that are trained if some groups are frozen. */
 export const trainedCount = (model: Model, frozen: readonly string[]): number =>
   weightSpecs(model)
     .filter(({ name, trainable }) => trainable && !frozen.includes(groupOf(name)))

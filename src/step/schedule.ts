@@ -1,11 +1,11 @@
 /**
- * The learning rate over time, set before every step.
+ * The learning rate over time, which is set before each step.
  *
  *   constant  base
  *   step      base · 0.1 for each milestone passed, at 1/2 and 3/4 of the epochs (paper, section 5.3)
- *   cosine    base · (1 + cos(π·t)) / 2, where t is the share of the training that is done
+ *   cosine    base · (1 + cos(π·t)) / 2, where t is the share of training that is done
  *
- * During the first `warmup` epochs it rises linearly from a hundredth of that to all of it.
+ * During the first `warmup` epochs, a factor that rises linearly from 0.01 to 1 is applied.
  */
 export type Schedule = 'constant' | 'step' | 'cosine';
 
@@ -17,7 +17,7 @@ export interface ScheduleOptions {
   readonly warmup: number;
 }
 
-/** @param time epochs done, with the share of the current one: 0 at the start, `epochs` at the end. */
+/** @param time epochs done, including a fraction for the current one: 0 at the start, `epochs` at the end. */
 export function learningRateAt({ schedule, learningRate, epochs, warmup }: ScheduleOptions, time: number): number {
   const rise = time < warmup ? 0.01 + 0.99 * (time / warmup) : 1;
   return learningRate * rise * decay[schedule](time / epochs);

@@ -1,6 +1,6 @@
 /**
- * The state that training steps hand on: parameters, what the optimizer keeps for each (its slots), running statistics,
- * and averages of parameters and statistics. In a step every tensor of it is flat, [n].
+ * The state passed from one training step to the next: parameters, the optimizer's vectors for each (slots), running
+ * statistics, and averages of parameters and statistics. In a step, each of its tensors is flat, [n].
  *
  *   input "w"              output "w.next"              the parameter, or the running statistic
  *   input "w.momentum"     output "w.momentum.next"     the slot "momentum" of the parameter "w"
@@ -11,13 +11,13 @@
 export interface StateSpec {
   /** Name of the graph input. */
   readonly name: string;
-  /** Name of the graph output that holds its next value. */
+  /** Name of the graph output with its next value. */
   readonly next: string;
   readonly length: number;
-  /** The parameter or statistic that this is, or that this is kept for. */
+  /** The parameter or statistic that this tensor is, or belongs to. */
   readonly parameter: string;
   readonly role: 'parameter' | 'slot' | 'statistic' | 'average';
-  /** The name of the optimizer's slot, where it is one. Slots are zero at first. */
+  /** The name of the optimizer's slot, if the role is 'slot'. Slots are initially zero. */
   readonly slot?: string;
 }
 

@@ -1,13 +1,13 @@
 /**
- * One training step as one graph: forward with batch statistics, loss, backward, update. It takes a batch, the scalars
- * of the optimizer and the state, and gives the loss and the next state; the caller feeds the one into the other.
- * `state.ts` says how the state's tensors are named.
+ * One training step as one graph: forward pass with batch statistics, loss, backward pass, update. Its inputs are a batch,
+ * the optimizer's scalars and the state; its outputs are the loss and the next state, which the caller feeds to the next
+ * step. `state.ts` defines the names of the state's tensors.
  *
- * With `split` it is two graphs: the first ends with the gradients, the second takes them and updates the state. In
- * between they may be summed over several batches or several machines.
+ * With `split`, there are two graphs: the first ends with the gradients, and the second uses them to update the state. In
+ * between, they can be summed over several batches or machines.
  *
- * Frozen parameters are constants of the graph and no state. A frozen normalization uses its running statistics, so it
- * is part of the convolution before it. The backward pass ends at the first parameter that is trained.
+ * Frozen parameters are constants of the graph and not part of the state. A frozen normalization uses its running
+ * statistics, so it is folded into the convolution before it. The backward pass ends at the first trained parameter.
  */
 import { gradient } from '../grad/gradient.ts';
 import { Builder } from '../graph/builder.ts';
@@ -25,32 +25,32 @@ import { averageName, gradientName, nextName, type StateSpec, slotName } from '.
 export interface StepOptions {
   /** Images per step. */
   readonly batch: number;
-  /** Cross-entropy unless given. */
+  /** Default: cross-entropy. */
   readonly loss?: Loss;
   readonly optimizer: Optimizer;
-  /** Weight decay of a parameter, by its name; none unless given. Vectors are biases and normalization parameters. */
+  /** Weight decay of a parameter by name. Vectors are biases and normalization parameters. Default: 0. */
   readonly decayOf?: (parameter: string, isVector: boolean) => number;
-  /** The factor on the learning rate for a parameter, by its name; 1 unless given. */
+  /** Factor on the learning rate of a parameter by name. Default: 1. */
   readonly rateOf?: (parameter: string) => number;
-  /** The share of the batch's statistics in the new running ones; 0.1 unless given, as in PyTorch. */
+  /** Weight of the batch's statistics in the new running statistics. Default: 0.1, as in PyTorch. */
   readonly batchNormMomentum?: number;
-  /** Contents of the parameters and running statistics that are frozen, by name; none unless given. */
+  /** Contents of the frozen parameters and running statistics by name. Default: nothing is frozen. */
   readonly frozen?: ReadonlyMap<string, Tensor>;
   /**
-   * Keep an exponential moving average of every parameter and running statistic:
-   * average ← average · `average` + value · (1 − `average`). None unless given.
+   * Keeps an exponential moving average of all parameters and running statistics:
+   * average ← average · `average` + value · (1 − `average`). Default: no average.
    */
   readonly average?: number;
-  /** Two graphs, one for the gradients and one for the update. */
+  /** Whether to make two graphs, one for the gradients and one for the update. Default: false. */
   readonly split?: boolean;
 }
 
 /**
- * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] probabilities, `learningRate` [], the optimizer's scalars [],
- * and every state tensor, flat. Outputs: `loss` [], `logits` [B, K], and every state tensor's next value.
+ * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] (probabilities), `learningRate` [], the optimizer's scalars [],
+ * and all tensors of the state, flat. Outputs: `loss` [], `logits` [B, K], and the next values of the state.
  *
  * With `split`, `graph` has the parameters and statistics as inputs, and `loss`, `logits`, the gradients `w.gradient`
- * and the next statistics as outputs; everything else is in `update`.
+ * and the next statistics as outputs. Everything else is in `update`.
  */
 export interface TrainingStep {
   readonly graph: Graph;
@@ -59,11 +59,11 @@ export interface TrainingStep {
 }
 
 /**
- * Makes the step that trains the classifier `source`, whose first input takes images [B, C, H, W] and whose first output
- * is logits [B, K].
+ * Builds the training step of the classifier `source`, whose first input is images [B, C, H, W] and whose first output is
+ * logits [B, K].
  *
- * @throws UsageError when a batch leaves a normalization one value per channel.
- * @throws UsageError when an operator between a parameter and the loss has no gradient.
+ * @throws UsageError if a normalization would have only one value per channel, or an operator between a parameter and the
+ *   loss has no gradient.
  * @example trainingStep(model.graph, { batch: 32, optimizer: { name: 'sgd', momentum: 0.9, nesterov: true } })
  */
 export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
@@ -93,18 +93,18 @@ export function trainingStep(source: Graph, options: StepOptions): TrainingStep 
 
 const inputLike = (b: Builder, { dims }: Value, name: string): Value => b.input(name, dims!);
 
-/** The forward pass of training, up to its loss. */
+/** The forward pass of training, up to the loss. */
 export interface TrainingPass {
   readonly graph: Graph;
   readonly logits: Value;
   readonly loss: Value;
-  /** The parameters that are trained. */
+  /** The trained parameters. */
   readonly parameters: readonly Value[];
 }
 
 /**
- * The forward pass of training with its loss against `targets`: a fixed batch, and batch normalization with the batch's
- * own statistics where it is not frozen.
+ * Builds the forward pass of training, with a fixed batch size and the loss against `targets`. Normalizations that are not
+ * frozen use the batch's statistics.
  */
 export function withLoss(
   source: Graph,
@@ -128,7 +128,7 @@ export function withLoss(
   return { graph, logits, loss, parameters };
 }
 
-/** Fills in what is frozen and makes frozen normalizations part of their convolutions. */
+/** Makes frozen parameters constants, and folds frozen normalizations into convolutions. */
 function foldFrozen(graph: Graph, frozen: ReadonlyMap<string, Tensor>): void {
   if (frozen.size === 0) return;
   for (const value of [...trainedParameters(graph), ...runningStatistics(graph)]) value.tensor = frozen.get(value.name);
@@ -150,7 +150,7 @@ function useBatchStatistics(graph: Graph, node: Node, momentum: number): void {
   graph.remove(node);
 }
 
-/** A parameter or statistic whose next value is known, with what the state holds for it. */
+/** A parameter or statistic with its next value and its tensors in the state. */
 interface Changed {
   readonly name: string;
   readonly next: Value;
@@ -170,17 +170,17 @@ function updateStatistics(b: Builder): Changed[] {
 
 const isTraining = (node: Node): boolean => opTypeOf(node) === 'BatchNormTraining';
 
-/** What a running statistic of `withLoss`'s graph becomes after the step: BatchNormTraining's inputs 3, 4 → outputs 1, 2. */
+/** The next value of a running statistic in `withLoss`'s graph: BatchNormTraining's inputs 3, 4 → outputs 1, 2. */
 export function nextStatistic(statistic: Value): Value {
   const [node] = statistic.users;
   return node!.outputs[node!.inputs.indexOf(statistic) - 2]!;
 }
 
-/** Where updates are written: the step's own graph, or one of their own. */
+/** Where updates are added: the step's graph, or a separate one. */
 interface UpdateSite {
   readonly b: Builder;
   readonly optimizer: BoundOptimizer;
-  /** The optimizer's inputs beside the learning rate. */
+  /** The optimizer's inputs besides the learning rate. */
   readonly scalars: readonly Value[];
   /** The learning rate of a parameter. */
   readonly rateOf: (parameter: string) => Value;
@@ -193,7 +193,7 @@ function updateSite(b: Builder, options: StepOptions): UpdateSite {
   return { b, optimizer, scalars, rateOf };
 }
 
-/** The graph's learning rate, times the parameter's factor. */
+/** The learning rate, multiplied by the parameter's factor. */
 function ratesOf(b: Builder, { rateOf = () => 1 }: StepOptions): (parameter: string) => Value {
   const rates = new Map([[1, b.input('learningRate', [])]]);
   return (parameter) => {
@@ -222,7 +222,7 @@ function updateParameter(
   return { name, next: next!, specs: [spec(name, length, { parameter: name, role: 'parameter' }), ...kept] };
 }
 
-/** Moves the average of everything that changed. */
+/** Updates the averages of everything that changed. */
 function updateAverages(b: Builder, changed: readonly Pick<Changed, 'name' | 'next'>[], decay: number): StateSpec[] {
   return changed.map(({ name: parameter, next }) => {
     const average = b.input(averageName(parameter), next.dims!);
@@ -241,8 +241,8 @@ const spec = (name: string, length: number, rest: Pick<StateSpec, 'parameter' | 
 });
 
 /**
- * Turns an initializer into a flat graph input, which keeps the name; its users get it in its own shape. (ONNX Runtime
- * scales a tensor with trailing axes of 1, such as a 1x1 filter, many times slower than the same numbers in a row.)
+ * Replaces an initializer with a flat graph input of the same name, reshaped for its users. (ONNX Runtime scales a tensor
+ * with trailing axes of 1, such as a 1x1 filter, many times slower than the same numbers in a vector.)
  */
 function flatInput(b: Builder, value: Value): Value {
   const flat = new Value(value.name, value.dtype, [lengthOf(value)]);

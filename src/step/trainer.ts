@@ -1,9 +1,9 @@
 /**
- * A model in training: the session that runs its step, and the state that goes from step to step. Parameters have two
- * sets of arrays; a step reads one and writes the other, and the next goes the other way, so nothing is copied. All other
- * state is written over itself: only its own update reads it, before it writes.
+ * A model in training: the session that runs its step, and the state passed between steps. There are two sets of arrays
+ * for parameters: a step reads one and writes the other, and the next step does the reverse, so nothing is copied. All
+ * other state is overwritten in place: only its own update reads it, before writing.
  *
- * With `reduce` the step is two graphs with the gradients in between, and then parameters are written over themselves too.
+ * With `reduce`, the step is two graphs with the gradients in between, and parameters are overwritten in place, too.
  */
 
 import { type BoundSession, openBound, type SessionOptions } from '#platform';
@@ -23,36 +23,36 @@ type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
 export interface TrainerOptions
   extends Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>,
     Pick<SessionOptions, 'threads' | 'providers' | 'wasmPaths'> {
-  /** Parameter groups to freeze, such as `stem` and `layer1`, or `backbone`; none unless given. */
+  /** Parameter groups to freeze, such as `stem` and `layer1`, or `backbone`. Default: none. */
   readonly freeze?: readonly string[];
-  /** The factor on the learning rate of everything but the classifier; 1 unless given. */
+  /** Factor on the learning rate of everything but the classifier. Default: 1. */
   readonly backboneRate?: number;
-  /** Overrides the choice of `chooseLowering`. */
+  /** Default: the fastest that works on this machine. */
   readonly lowering?: Lowering;
   /**
-   * Called in every step between gradients and update, with all gradients one after the other; the update uses what it
-   * leaves there, such as the mean over several machines.
+   * Called in each step between gradients and update, with all gradients in one array. It may replace them, for example
+   * with the mean over several machines.
    */
   readonly reduce?: (gradients: Float32Array) => Promise<void>;
 }
 
-/** Everything that a step changes, in form C. */
+/** Everything that a step changes. Weights are in form C. */
 export interface TrainerState {
   readonly weights: Weights;
-  /** By the names of the optimizer's slots. A tensor that is missing is zero. */
+  /** By the names of the optimizer's slots. Missing tensors are zero. */
   readonly slots: ReadonlyMap<string, Weights>;
-  /** A tensor that is missing starts as the weight's current value. */
+  /** Missing tensors equal the current weights. */
   readonly average: Weights;
-  /** Updates so far. */
+  /** Number of updates so far. */
   readonly steps: number;
 }
 
 export class Trainer {
-  /** The batch that the next step trains on, normalized: [B, C, H, W]. Write into it. */
+  /** The batch for the next step, to be filled with normalized images: [B, C, H, W]. */
   readonly images: Float32Array;
-  /** The probabilities that it should give: [B, K]. Write into it. */
+  /** Its targets, to be filled with probabilities: [B, K]. */
   readonly targets: Float32Array;
-  /** The last step's loss is `loss[0]`, measured before its update. */
+  /** `loss[0]` is the last step's loss, measured before its update. */
   readonly loss: Float32Array;
   /** The last step's logits: [B, K]. */
   readonly logits: Float32Array;
@@ -61,13 +61,13 @@ export class Trainer {
   readonly #optimizer: BoundOptimizer;
   readonly #scalars: Buffers;
   readonly #state: readonly StateSpec[];
-  /** The set that holds the current state comes first. */
+  /** The set with the current state comes first. */
   readonly #buffers: [Buffers, Buffers];
   /** From the first set to the second, and back. */
   readonly #runs: [Run, Run];
   readonly #still: Still;
   #steps = 0;
-  #isWhole = true;
+  #condition: Condition = 'ready';
 
   private constructor(model: Model, opened: Opened, still: Still, { optimizer, reduce }: TrainerOptions) {
     const { step, sessions } = opened;
@@ -97,11 +97,11 @@ export class Trainer {
   }
 
   /**
-   * Opens the model's training step on ONNX Runtime; `dispose` frees it.
+   * Opens the model's training step in ONNX Runtime. `dispose` frees it.
    *
-   * @param weights the start, in form C.
-   * @param state what else training goes on from, in form C; a start unless given.
-   * @throws UsageError when the weights do not fit the model, or it does not have a group that should be frozen.
+   * @param weights the weights to start from, in form C.
+   * @param state the rest of the state to continue from, in form C. Default: a new start.
+   * @throws UsageError if weights or state do not fit the model, or it does not have a group to freeze.
    * @example
    * const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
    * const trainer = await Trainer.open(model, initialWeights(model, 1), { batch: 32, optimizer });
@@ -123,54 +123,71 @@ export class Trainer {
     const step = trainingStep(model.graph, { ...rest, frozen: still.parameters, rateOf, split: reduce !== undefined });
     const { lower, optimization } = await chooseLowering(options, options.lowering);
     const graphs = [step.graph, ...(step.update ? [step.update] : [])];
-    const sessions = await Promise.all(graphs.map((graph) => openBound(lower(graph), { ...options, optimization })));
-    const trainer = new Trainer(model, { step, sessions }, still, options);
-    trainer.setState({ ...state, weights });
-    return trainer;
+    const sessions: BoundSession[] = [];
+    try {
+      for (const graph of graphs) sessions.push(await openBound(lower(graph), { ...options, optimization }));
+      const trainer = new Trainer(model, { step, sessions }, still, options);
+      trainer.setState({ ...state, weights });
+      return trainer;
+    } catch (error) {
+      await disposeOf(sessions);
+      throw error;
+    }
   }
 
   /**
-   * Trains on `images` and `targets` once; `loss` and `logits` then hold the results. Until then none of them may be
-   * touched.
+   * Trains once on `images` and `targets`, and writes the results to `loss` and `logits`. Do not access these arrays until
+   * the step is done.
    *
-   * @throws UsageError while another step is under way, and after one that failed until `setState`.
+   * @throws UsageError if another step is running, or after a failed step until `setState` is called.
    */
   async step(learningRate: number): Promise<void> {
-    this.#checkWhole();
+    this.#checkReady();
     const scalars = { learningRate, ...this.#optimizer.scalars(this.#steps + 1) };
     for (const [name, value] of Object.entries(scalars)) this.#scalars.get(name)!.data[0] = value;
-    this.#isWhole = false; // a step that fails half-way has changed some of the state
-    await this.#runs[0]();
-    this.#isWhole = true;
+    this.#condition = 'stepping';
+    try {
+      await this.#runs[0]();
+    } catch (error) {
+      this.#condition = 'broken'; // the failed step may have changed part of the state
+      throw error;
+    }
+    this.#condition = 'ready';
     this.#steps += 1;
     this.#runs.reverse();
     this.#buffers.reverse();
   }
 
-  /** The weights and running statistics as they are now, copied, in form C. */
+  /** A copy of the current weights and running statistics, in form C. */
   get weights(): Map<string, Tensor> {
     return this.#whole((name) => name);
   }
 
-  /** The average of the weights and running statistics, copied, in form C; empty unless one is kept. */
+  /** A copy of the average of weights and running statistics, in form C; empty if none is kept. */
   get average(): Map<string, Tensor> {
     return this.#state.some(({ role }) => role === 'average') ? this.#whole(averageName) : new Map();
   }
 
-  /** The optimizer's slots, copied, in form C, each under its parameters' names. */
+  /** A copy of the optimizer's slots, in form C, each by the names of the parameters. */
   get slots(): Map<string, Weights> {
     return new Map(this.#optimizer.slots.map((slot) => [slot, this.#gather((name) => slotName(name, slot))]));
   }
 
-  /** Updates so far. */
+  /** Number of updates so far. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Goes on from this state. Frozen parameters stay as they are. */
+  /**
+   * Sets the state to continue from. Frozen parameters do not change.
+   *
+   * @throws UsageError if a step is running, or the state does not fit the model.
+   */
   setState({ weights, slots = new Map(), average = new Map(), steps = 0 }: StateToSet): void {
+    if (this.#condition === 'stepping') throw new UsageError(conditions.stepping);
+    for (const part of [weights, average, ...slots.values()]) checkWeights(this.#model, new Map([...weights, ...part]));
     const current = this.#buffers[0];
-    this.#isWhole = true;
+    this.#condition = 'ready';
     this.#steps = steps;
     for (const { name, role } of this.#state) if (role === 'slot') current.get(name)!.data.fill(0);
     const put = (contents: Weights, nameOf: (parameter: string) => string) => {
@@ -183,23 +200,22 @@ export class Trainer {
     for (const [slot, contents] of slots) put(contents, (name) => slotName(name, slot));
   }
 
-  /** Frees the sessions. The trainer cannot be used afterwards. */
+  /** Closes the trainer and frees its memory. */
   async dispose(): Promise<void> {
-    await Promise.all(this.#sessions.map((session) => session.dispose()));
+    await disposeOf(this.#sessions);
   }
 
-  #checkWhole(): void {
-    if (this.#isWhole) return;
-    throw new UsageError('A step is under way or has failed; wait for it, or set the state to go on from.');
+  #checkReady(): void {
+    if (this.#condition !== 'ready') throw new UsageError(conditions[this.#condition]);
   }
 
-  /** What the state holds under the names, with the frozen parameters as they are. */
+  /** The state's tensors with these names, and the frozen parameters. */
   #whole(nameOf: (parameter: string) => string): Map<string, Tensor> {
     return new Map([...this.#gather(nameOf, this.#still.parameters), ...this.#still.counts]);
   }
 
   #gather(nameOf: (parameter: string) => string, still: Weights = new Map()): Map<string, Tensor> {
-    this.#checkWhole();
+    this.#checkReady();
     const current = this.#buffers[0];
     return gatherWeights(this.#model, ({ value: { name, dims } }) => {
       const flat = current.get(nameOf(name));
@@ -209,9 +225,21 @@ export class Trainer {
 }
 
 type Run = () => Promise<void>;
+
+type Condition = 'ready' | keyof typeof conditions;
+
+/** Why the state cannot be used. */
+const conditions = {
+  stepping: 'A step is running. Wait for it.',
+  broken: 'A step has failed and may have changed part of the state. Call setState to continue.',
+};
+
+const disposeOf = (sessions: readonly BoundSession[]): Promise<unknown> =>
+  Promise.all(sessions.map((session) => session.dispose()));
+
 type StateToSet = Partial<TrainerState> & Pick<TrainerState, 'weights'>;
 
-/** What no step changes: frozen parameters and statistics by name, and the counts of batches of frozen normalizations. */
+/** Tensors that steps do not change: frozen parameters and statistics, and the batch counts of frozen normalizations. */
 interface Still {
   readonly parameters: Weights;
   readonly counts: Weights;
@@ -234,14 +262,14 @@ function arraysOf(graph: Graph, names: readonly string[]): Buffers {
   );
 }
 
-/** Arrays for the state; all but the parameters are `shared`'s where it is given. */
+/** Arrays for the state. Those of `shared`, if given, are reused for everything but parameters. */
 function emptyBuffers(state: readonly StateSpec[], shared?: Buffers): Buffers {
   const array = ({ name, length, role }: StateSpec) =>
     (role !== 'parameter' && shared?.get(name)) || tensor('float32', [length]);
   return new Map(state.map((spec) => [spec.name, array(spec)]));
 }
 
-/** Binds one of the step's graphs to `shared` and to the state, which it reads from one set and writes to another. */
+/** Binds one of the step's graphs to `shared` and to the sets of state that it reads and writes. */
 function bind({ step, sessions }: Opened, index: 0 | 1, shared: Buffers, from: Buffers, to: Buffers): Run {
   const graph = index === 0 ? step.graph : step.update!;
   const next = new Map(step.state.map((spec) => [spec.next, to.get(spec.name)!]));
@@ -250,7 +278,7 @@ function bind({ step, sessions }: Opened, index: 0 | 1, shared: Buffers, from: B
   return sessions[index]!.bind(inputs, outputs);
 }
 
-/** Gradients, `reduce`, update: all gradients are views of one array, and the state is written over itself. */
+/** Binds gradients, `reduce` and update: all gradients are views of one array, and the state is overwritten in place. */
 function bindSplit(
   opened: Opened,
   shared: Buffers,

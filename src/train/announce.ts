@@ -1,4 +1,4 @@
-/** The event with which a run starts. */
+/** Builds the event at the start of a run. */
 import type { Folder } from '../data/folder.ts';
 import { countBatches } from '../data/loader.ts';
 import { cost } from '../graph/cost.ts';

@@ -1,8 +1,9 @@
 /**
- * The data of a linear probe: features of the frozen network, on which the classifier alone is trained. They are computed
- * once, from images preprocessed as for evaluation, so that an epoch takes hardly any time. A resumed run recomputes them.
+ * The data of a linear probe, which trains only the classifier on features of the frozen network. The features are
+ * computed once, from images preprocessed as for evaluation, so an epoch takes very little time. A resumed run recomputes
+ * them.
  *
- * Features take 4 bytes each: 2,048 of each of 100,000 images are 800 MB.
+ * A feature takes 4 bytes: 2,048 features of 100,000 images take 800 MB.
  */
 
 import { Session, thisMachine } from '#platform';
@@ -58,7 +59,7 @@ export class CachedFeatures implements TrainingData {
   /**
    * Computes the features of all images.
    *
-   * @throws UsageError when fewer images than a batch can be read; FormatError for the first that cannot be read, under
+   * @throws UsageError if fewer images than a batch can be read; FormatError for the first that cannot be read, with
    *   `strict`.
    */
   static async open(
@@ -72,7 +73,7 @@ export class CachedFeatures implements TrainingData {
     setWeights(network, weights);
     const width = network.graph.outputs[0]!.dims![1] as number;
     const session = await Session.open(lowerInference(network.graph, await thisMachine()).graph, options);
-    const loader = new Loader({ workers: options.workers, cache: 0 }); // every image is seen once
+    const loader = new Loader({ workers: options.workers, cache: 0 }); // reads each image once
     const total = folder.train.length + folder.validation.length;
     const counter = new Counter(total, onEvent);
     const transforms = evaluationTransforms(preprocessing);
@@ -86,11 +87,7 @@ export class CachedFeatures implements TrainingData {
     };
     try {
       const [train, validation] = [await compute(folder.train), await compute(folder.validation)];
-      if (train.labels.length < options.batch && !signal?.aborted) {
-        throw new UsageError(
-          `${train.labels.length} images can be read, fewer than a batch of ${options.batch}; choose a smaller batch, such as ${train.labels.length}.`,
-        );
-      }
+      if (!signal?.aborted) checkCount(train.labels.length, options.batch);
       return new CachedFeatures(options, headModel(config, width), weights, train, validation);
     } finally {
       await session.dispose();
@@ -144,6 +141,15 @@ export class CachedFeatures implements TrainingData {
   async close(): Promise<void> {}
 }
 
+/** Throws a UsageError where the images that can be read are fewer than a batch. */
+function checkCount(images: number, batch: number): void {
+  if (images === 0) throw new UsageError('None of the training images can be read. Replace them.');
+  if (images >= batch) return;
+  throw new UsageError(
+    `${images} images can be read, fewer than a batch of ${batch}; choose a smaller batch, such as ${images}.`,
+  );
+}
+
 /** The classifier by itself: `input` [N, F] → `logits` [N, K]. */
 function headModel(config: Model['config'], width: number): Model {
   const layers = new Layers(new Builder('classifier'));
@@ -175,7 +181,7 @@ async function featuresOf(
   return { features: features.subarray(0, done * width), labels: labels.subarray(0, done) };
 }
 
-/** Counts images and reports how fast they are computed. */
+/** Counts images and reports progress. */
 class Counter {
   readonly #total: number;
   readonly #onProgress: (event: FeaturesEvent) => void;

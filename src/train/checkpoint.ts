@@ -1,16 +1,15 @@
 /**
- * A training run as it stands, in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*` where
- * one is kept, and as metadata what is being trained, how, and how far it has come. Together with the seeded order of the
- * images that is all it takes to go on to the bit.
+ * The current state of a training run in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*`
+ * if one is kept, and in the metadata the options, the model's description and the progress. Because the order of the
+ * images is seeded, this is enough to continue bit-exactly.
  */
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
-import type { ResNeXtConfig } from '../model/config.ts';
+import { parseJson } from '../json.ts';
 import type { Weights } from '../model/weights.ts';
 import { pick } from '../options.ts';
-import { checkShapes, checkTensorCount } from '../saved/described.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
 import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
@@ -22,14 +21,14 @@ import { noProgress, type Progress } from './progress.ts';
 export interface Checkpoint {
   readonly options: Recipe;
   readonly classes: readonly string[];
-  /** The model and its preprocessing; absent where a new model's follow from the options. */
+  /** The model and its preprocessing; absent in old checkpoints of new models, where they follow from the options. */
   readonly description?: ModelDescription;
   readonly progress: Progress;
-  /** All of them, frozen ones too. */
+  /** All weights, including frozen ones. */
   readonly weights: Weights;
   /** By the names of the optimizer's slots. */
   readonly slots: ReadonlyMap<string, Weights>;
-  /** Empty where no average is kept. */
+  /** Empty if no average is kept. */
   readonly average: Weights;
 }
 
@@ -52,64 +51,58 @@ export async function writeCheckpoint(
   await writeSafetensorsFile(path, tensors, metadata);
 }
 
-/** @throws FormatError when the file is no checkpoint. */
+/** @throws FormatError if the file is not a checkpoint. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensorsFile(path);
-  const [options, classes, progress] = ['options', 'classes', 'progress'].map((key) => metadata.get(key));
-  if (!options || !classes || !progress)
-    throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
-  const described = metadata.get('description');
-  const description = described ? readDescription(described, path) : undefined;
-  const settings = { options: readRecipe(options, path), classes: readClasses(classes, path) };
-  const weights = stripped('weights.', tensors);
-  const config = description?.config ?? configOf(settings, path);
-  checkTensorCount(config, weights.size, path);
-  checkShapes(config, weights, path);
+  const read = <T>(key: 'options' | 'classes' | 'progress', schema: z.ZodType<T>): T =>
+    readField(metadata.get(key), key, schema, path);
+  const description = metadata.get('description');
+  const options = read('options', recipeSchema);
+  const classes = read('classes', classesSchema);
+  if (!description) fromFile(path, () => trainConfig(options, classes.length));
   return {
-    ...settings,
-    ...(description && { description }),
-    progress: progressIn(parsed<Partial<Progress> & OldProgress>(progress, path)),
-    weights,
+    options,
+    classes,
+    ...(description && { description: readDescription(description, path) }),
+    progress: read('progress', progressSchema),
+    weights: stripped('weights.', tensors),
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),
   };
 }
 
-const recipeSchema = schemaOf(recipe);
+/** Older checkpoints contain settings, which are dropped, and call the backbone `all but fc`. */
+const recipeSchema = z
+  .looseObject({ freeze: z.array(z.string()).optional() })
+  .transform(({ freeze, ...rest }) => ({
+    ...rest,
+    ...(freeze && { freeze: freeze.map((group) => (group === 'all but fc' ? backbone : group)) }),
+  }))
+  .pipe(schemaOf(recipe));
 
-/** Version 0.1 kept settings beside the recipe, which are dropped, and called the backbone `all but fc`. */
-function readRecipe(text: string, path: string): Recipe {
-  const json = parsed<unknown>(text.replaceAll('"all but fc"', `"${backbone}"`), path);
-  const { data, error } = asFormat(path, () => recipeSchema.safeParse(json));
-  if (data) return data;
-  throw new FormatError(`${path}: the options in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
+const classesSchema = z.array(z.string());
+
+/** Older checkpoints call `correct` and `count` `right` and `seen`. */
+const progressSchema = z
+  .record(z.string(), z.number())
+  .transform(({ right = 0, seen = 0, ...rest }): Progress => ({ ...noProgress, correct: right, count: seen, ...rest }));
+
+function readField<T>(text: string | undefined, key: string, schema: z.ZodType<T>, path: string): T {
+  if (text === undefined) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
+  const json = parseJson(text, `${path}: the checkpoint's ${key}`);
+  const { data, error } = fromFile(path, () => schema.safeParse(json));
+  if (error)
+    throw new FormatError(`${path}: the ${key} in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
+  return data;
 }
 
-function readClasses(text: string, path: string): readonly string[] {
-  const { data } = z.array(z.string()).safeParse(parsed<unknown>(text, path));
-  if (data) return data;
-  throw new FormatError(`${path}: the classes in the checkpoint are not a list of names.`);
-}
-
-/** The network of a checkpoint without a description, which follows from its options. */
-const configOf = ({ options, classes }: Pick<Checkpoint, 'options' | 'classes'>, path: string): ResNeXtConfig =>
-  asFormat(path, () => trainConfig(options, classes.length));
-
-/** Options of a network that cannot be built come from the file, not from the user. */
-function asFormat<T>(path: string, read: () => T): T {
+/** Options of a network that cannot be built are the file's, not the user's. */
+function fromFile<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new FormatError(`${path}: the options in the checkpoint describe no network: ${error.message}`);
-  }
-}
-
-function parsed<T>(text: string, path: string): T {
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new FormatError(`${path}: the checkpoint's own description is not JSON.`, { cause });
   }
 }
 
@@ -121,23 +114,10 @@ const stripped = (prefix: string, tensors: Weights): Map<string, Tensor> =>
     [...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [])),
   );
 
-/** The names under `slots.`; before there was more than one optimizer, SGD's momentum was `velocity.*`. */
+/** The slots by name. Older checkpoints have SGD's momentum as `velocity.*`. */
 function slotsIn(tensors: Weights): Map<string, Weights> {
   const names = new Set([...tensors.keys()].flatMap((name) => /^slots\.([^.]+)\./.exec(name)?.[1] ?? []));
   const velocity = stripped('velocity.', tensors);
   const slots = [...names].map((name) => [name, stripped(`slots.${name}.`, tensors)] as const);
   return new Map([...(velocity.size > 0 ? [['momentum', velocity] as const] : []), ...slots]);
 }
-
-/** What older checkpoints call `correct` and `count`. */
-interface OldProgress {
-  readonly right?: number;
-  readonly seen?: number;
-}
-
-const progressIn = ({ right = 0, seen = 0, ...progress }: Partial<Progress> & OldProgress): Progress => ({
-  ...noProgress,
-  correct: right,
-  count: seen,
-  ...progress,
-});

@@ -1,14 +1,17 @@
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
 
-/** The events of a training run, for a progress bar, a log or a chart. Percentages are 0 to 100. */
+/** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
 export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
 
 export interface TrainHooks {
-  /** Called as the pretrained model is downloaded. */
+  /** Called while the pretrained model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
   readonly onEvent?: (event: TrainEvent) => void;
-  /** When it aborts, the run ends after the step it is in and leaves a checkpoint. */
+  /**
+   * When aborted, the run ends after the current step and saves a checkpoint. If the pretrained model is being downloaded,
+   * the signal's reason is thrown.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -17,28 +20,28 @@ export interface StartEvent {
   readonly variant: string;
   readonly parameters: number;
   readonly macs: number;
-  /** The pretrained model, the frozen parameter groups, and how many parameters are trained. */
+  /** The pretrained model, the frozen parameter groups, and the number of trained parameters. */
   readonly from?: string;
   readonly frozen: readonly string[];
   readonly trained: number;
-  /** Whether the classifier was replaced by an initial one; only at the start of a run from a pretrained model. */
+  /** Whether the classifier was replaced by a new one; only when a run starts from a pretrained model. */
   readonly newHead?: boolean;
-  /** Sentences on how external weights were imported, unless they are published ones; only at the start of a run. */
+  /** How external weights were imported, in sentences; only when a run starts, and not for published weights. */
   readonly notes?: readonly string[];
-  /** Whether the classifier is trained on features that are computed once. */
+  /** Whether only the classifier is trained, on features that are computed once. */
   readonly linearProbe: boolean;
   readonly classes: readonly string[];
-  /** Images to train on and to validate on. */
+  /** Numbers of training and validation images. */
   readonly train: number;
   readonly validation: number;
   readonly epochs: number;
   /** Images per step. */
   readonly batch: number;
   readonly stepsPerEpoch: number;
-  /** Where a resumed run goes on; 0 for a new one. */
+  /** Where a resumed run continues; 0 in a new one. */
   readonly epoch: number;
   readonly step: number;
-  /** How the step is lowered, and why not to the CPU's own layout where that does not work. */
+  /** How the step is lowered, and if not to the CPU's blocked layout, why. */
   readonly lowering: Lowering;
   readonly loweringReason?: string;
 }
@@ -46,7 +49,7 @@ export interface StartEvent {
 /** Progress of computing the features of a linear probe. */
 export interface FeaturesEvent {
   readonly event: 'features';
-  /** Images, out of those to train and to validate on. */
+  /** Number of images done, of all training and validation images. */
   readonly done: number;
   readonly total: number;
   readonly imagesPerSecond: number;
@@ -55,7 +58,7 @@ export interface FeaturesEvent {
 
 export interface StepEvent {
   readonly event: 'step';
-  /** From 1. */
+  /** Counted from 1. */
   readonly epoch: number;
   readonly epochs: number;
   readonly step: number;
@@ -68,7 +71,7 @@ export interface StepEvent {
   readonly secondsLeft: number;
 }
 
-/** An image that cannot be read and is skipped. */
+/** An image that cannot be read and was skipped. */
 export interface CorruptEvent {
   readonly event: 'corrupt';
   readonly path: string;
@@ -82,13 +85,13 @@ export interface EpochEvent {
   readonly epochs: number;
   readonly loss: number;
   readonly top1: number;
-  /** On the validation images; absent where there are none. */
+  /** Metrics on the validation images; absent if there are none. */
   readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
   /** The schedule's learning rate at the end of the epoch. */
   readonly learningRate: number;
   readonly seconds: number;
   readonly corrupt: number;
-  /** Whether this epoch's model is the best so far and was saved. */
+  /** Whether the model is the best so far, and was saved. */
   readonly best: boolean;
 }
 
@@ -97,6 +100,6 @@ export interface EndEvent {
   readonly out: string;
   readonly interrupted: boolean;
   readonly epochs: number;
-  /** Best top-1 on the validation images; absent where there are none. */
+  /** Best top-1 on the validation images; absent if there are none. */
   readonly best?: number;
 }

@@ -1,6 +1,6 @@
 /**
- * The loop of a run: epochs of steps, a validation after each epoch, checkpoints in between. It goes on from the progress
- * of `start`, and ends early when the signal aborts, with a checkpoint to resume from.
+ * The training loop: epochs of steps, a validation after each epoch, and checkpoints. It continues from the progress of
+ * `start`. If the signal aborts, it saves a checkpoint to resume from and ends.
  */
 import { UsageError } from '../errors.ts';
 import type { Weights } from '../model/weights.ts';
@@ -18,11 +18,11 @@ import type { Score, TrainingData } from './training-data.ts';
 export interface TrainResult {
   readonly out: string;
   readonly interrupted: boolean;
-  /** Best top-1 on the validation images, in percent; absent where there are none. */
+  /** Best top-1 on the validation images, in percent; absent if there are none. */
   readonly best?: number;
 }
 
-/** What a run works with. */
+/** The parts of a run. */
 export interface Run {
   readonly options: TrainOptions;
   readonly start: RunStart;
@@ -32,7 +32,7 @@ export interface Run {
   readonly hooks: TrainHooks;
 }
 
-/** @throws UsageError when the loss is no longer finite. */
+/** @throws UsageError if the loss is no longer finite. */
 export async function runEpochs(run: Run): Promise<TrainResult> {
   const { options, start, folder, data, trainer, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
@@ -42,7 +42,7 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
   const learningRate = () => learningRateAt(options, progress.epoch + progress.step / data.stepsPerEpoch);
   const save = (name: 'last' | 'best') => folder.saveCheckpoint(name, checkpointOf(run, progress));
   const onCorrupt = (path: string, message: string) => {
-    if (strict) return; // the error that ends the run names the image
+    if (strict) return; // the run ends with an error that names the image
     progress = { ...progress, corrupt: progress.corrupt + 1 };
     onEvent({ event: 'corrupt', path, message });
   };
@@ -89,15 +89,15 @@ function checkLoss(loss: number, { steps }: Progress, { learningRate, from }: Tr
   if (Number.isFinite(loss)) return;
   if (steps === 0 && from !== '') {
     throw new UsageError(
-      `"${from}", the model to start from, gives ${loss} for the first images, before any training; check its weights, or start from another.`,
+      `The loss of "${from}" on the first images is ${loss}, before any training. Check its weights, or start from another model.`,
     );
   }
   throw new UsageError(
-    `The loss became ${loss} after ${steps} steps with learning rate ${learningRate}; choose a smaller learning rate.`,
+    `The loss became ${loss} after ${steps} steps with learning rate ${learningRate}. Choose a smaller learning rate.`,
   );
 }
 
-/** The weights to validate and to save: their average where one is kept. */
+/** The weights to validate and save: their average if one is kept. */
 function weightsToUse(trainer: Trainer): Weights {
   const { average } = trainer;
   return average.size > 0 ? average : trainer.weights;

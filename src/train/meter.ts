@@ -1,6 +1,6 @@
-/** Times a run: how fast its steps are, and how long the rest will take. */
+/** Measures the speed of a run and estimates the time left. */
 
-/** The weight of one step in the average of the latest. */
+/** Weight of the latest step in the moving average of step times. */
 const share = 0.05;
 
 export class Meter {
@@ -19,14 +19,14 @@ export class Meter {
     return secondsSince(this.#epochStart);
   }
 
-  /** A step has ended. */
+  /** Records the end of a step. */
   step(): void {
     const seconds = secondsSince(this.#lastStep);
     this.#lastStep = performance.now();
     this.#stepSeconds = this.#stepSeconds === 0 ? seconds : (1 - share) * this.#stepSeconds + share * seconds;
   }
 
-  /** Takes the time of a validation. */
+  /** Runs a validation and measures its time. */
   async validation<T>(validate: () => Promise<T>): Promise<T> {
     const start = performance.now();
     try {
@@ -40,7 +40,7 @@ export class Meter {
     return batch / this.#stepSeconds;
   }
 
-  /** How long so many steps and validations will take. */
+  /** Estimates the seconds for a number of steps and validations. */
   secondsFor(steps: number, validations: number): number {
     return steps * this.#stepSeconds + validations * this.#validationSeconds;
   }

@@ -21,6 +21,6 @@ test('a batch that was asked for is not made smaller', () => {
   expect(fitted({ batch: 8 }, 8).batch).toBe(8);
   expect(() => fitted({ batch: 32 }, 8)).toThrow(UsageError);
   expect(() => fitted({ batch: 32 }, 8)).toThrow(
-    /batch is 32, but there are only 8 images to train on\. Choose a smaller batch, such as 8\.$/,
+    /batch is 32, but there are only 8 training images\. Choose a smaller batch, such as 8\.$/,
   );
 });

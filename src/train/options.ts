@@ -1,7 +1,6 @@
 /**
- * The options of a training run, as two tables. The `recipe` decides what is trained and how: checkpoints keep it, and a
- * resumed run follows it. `settings` belong to the machine and to whoever starts the run there: a resumed run takes new
- * ones.
+ * The options of a training run, in two tables. The `recipe` determines what is trained and how; checkpoints save it, and
+ * a resumed run follows it. The `settings` depend on the machine and are not saved, so a resumed run gets new ones.
  */
 import { availableParallelism } from 'node:os';
 import { resolve as absolute } from 'node:path';
@@ -34,11 +33,11 @@ export interface RateFactors {
   readonly batch: number;
   readonly optimizer: OptimizerName;
   readonly variant: string;
-  /** Of the model to start from, if there is one. */
+  /** Stem of the model to start from, if any. */
   readonly stem?: Stem;
 }
 
-/** A default that each optimizer has of its own, in words. */
+/** Describes a default that depends on the optimizer. */
 const perOptimizer = (of: (usual: (typeof optimizers)[OptimizerName]['usual']) => number): string =>
   optimizerNames.map((name, i) => `${of(optimizers[name].usual)}${i === 0 ? '' : ` for ${name}`}`).join('; ');
 
@@ -95,7 +94,7 @@ export const recipe = {
     kept: true,
     flag: '--input-channels <n>',
     usual: 'as in the pretrained model, else 3',
-    doc: 'channels of the images, 1 for grayscale, 3 for color; the stem of a pretrained model is adapted',
+    doc: 'channels of the images, 1 for grayscale or 3 for color; a pretrained model’s stem is adapted',
   }),
   zeroInitLast: flag({
     default: false,
@@ -234,7 +233,7 @@ export type Recipe = OptionsOf<typeof recipe>;
 export type GivenOptions = GivenOf<typeof trainOptions>;
 type Name = keyof TrainOptions;
 
-/** Options that cannot be used together, with what to do. */
+/** Options that cannot be used together, and a sentence that says so. */
 interface Contradiction {
   readonly holds: (options: TrainOptions) => boolean;
   readonly why: (say: Say) => string;
@@ -253,7 +252,7 @@ const idleInProbe = (name: Name): Contradiction => ({
     `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
 });
 
-/** A setting of one optimizer, where another is chosen. */
+/** Settings of an optimizer other than the chosen one. */
 const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
   (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
     holds: (options) => !(name in optimizers[options.optimizer].settings) && isChosen(options, name),
@@ -277,10 +276,10 @@ const contradictions: readonly Contradiction[] = [
 ];
 
 /**
- * Full options from what a person gives.
+ * Fills in defaults and checks the options.
  *
- * @param stem that of the model to start from, if there is one.
- * @throws OptionError naming the option, its value and what was expected, or the options that contradict each other.
+ * @param stem the stem of the model to start from, if any.
+ * @throws OptionError naming the option, its value and the expected values, or options that contradict each other.
  */
 export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOptions {
   const resolved = resolve(trainOptions, { ...given, stem });
@@ -291,7 +290,7 @@ export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOpti
   return options;
 }
 
-/** @throws OptionError naming what is given although the model to start from determines it. */
+/** @throws OptionError naming a given option that the model to start from determines. */
 export function checkSettled(given: GivenOptions): void {
   const chosen = namesWith(trainOptions, 'settled').find((name) => given[name] !== undefined);
   if (chosen === undefined || !given.from) return;
@@ -328,11 +327,11 @@ export function checkKept(options: TrainOptions, before: Recipe, step: number): 
 }
 
 /**
- * The options for a number of training images. Fewer than the default batch are one batch, and the default learning rate
- * is scaled with it.
+ * Adapts the options to the number of training images. If there are fewer than the default batch, all of them are one
+ * batch, and the default learning rate is scaled accordingly.
  *
- * @param given what was asked for, and so stays as it is.
- * @throws OptionError for fewer images than a batch that was asked for.
+ * @param given the options that the user gave, which are not changed.
+ * @throws OptionError if the user gave a batch that is larger than the number of images.
  */
 export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
   const { batch, learningRate, optimizer } = options;
@@ -341,20 +340,20 @@ export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, im
     throw new OptionError(
       trainOptions,
       (say) =>
-        `${say('batch')} is ${batch}, but there are only ${images} images to train on. Choose a smaller batch, such as ${images}.`,
+        `${say('batch')} is ${batch}, but there are only ${images} training images. Choose a smaller batch, such as ${images}.`,
     );
   }
   const scaled = learningRate * rateScale(optimizer, images / batch);
   return { ...options, batch: images, learningRate: given.learningRate ?? scaled };
 }
 
-/** The factor on the learning rate of everything but the classifier. */
+/** Factor on the learning rate of everything but the classifier. */
 export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {
   if (backboneLearningRate !== undefined) return backboneLearningRate / learningRate;
   return from === '' ? 1 : 0.1;
 }
 
-/** The network that these options train, for a number of classes. */
+/** The config of the network for a number of classes. */
 export function trainConfig(options: Recipe, classes: number): ResNeXtConfig {
   const { form, shortcut, inputChannels, zeroInitLast, size } = options;
   const inputSize = size === 0 ? {} : { inputSize: size };

@@ -1,14 +1,14 @@
-/** Where a run stands, as its checkpoints hold it: in which epoch, after how many of its steps, with the epoch's sums. */
+/** The progress of a run, as saved in checkpoints: its epoch, its step within the epoch, and the epoch's sums. */
 import { Accuracy } from '../metrics/accuracy.ts';
 
 export interface Progress {
   readonly epoch: number;
   readonly step: number;
-  /** Steps since the beginning of the run. */
+  /** Steps since the start of the run. */
   readonly steps: number;
-  /** Loss times images, over the epoch so far. */
+  /** Sum over the epoch so far of loss times images. */
   readonly lossSum: number;
-  /** Images of the epoch whose class was the likeliest, and all of them. */
+  /** Images of the epoch so far that were classified correctly, and all images. */
   readonly correct: number;
   readonly count: number;
   /** Images that could not be read. */
@@ -17,7 +17,7 @@ export interface Progress {
   readonly best: number;
 }
 
-/** A run that has not begun. */
+/** The progress of a new run. */
 export const noProgress: Progress = {
   epoch: 0,
   step: 0,
@@ -29,7 +29,7 @@ export const noProgress: Progress = {
   best: 0,
 };
 
-/** After one more step: its loss, and the logits [B, K] that its update started from. */
+/** The progress after one more step with this loss and these logits [B, K]. */
 export function afterStep(progress: Progress, loss: number, logits: Float32Array, labels: Int32Array): Progress {
   const accuracy = new Accuracy(logits.length / labels.length);
   accuracy.add(logits, labels);
@@ -43,7 +43,7 @@ export function afterStep(progress: Progress, loss: number, logits: Float32Array
   };
 }
 
-/** At the start of the next epoch. */
+/** The progress at the start of the next epoch. */
 export const afterEpoch = ({ epoch, steps }: Progress, best: number): Progress => ({
   ...noProgress,
   epoch: epoch + 1,

@@ -1,9 +1,9 @@
 /**
  * The folder of a run.
  *
- * RUN/model.safetensors, model.json   the model that did best on the validation images, ready to use
- * RUN/metrics.jsonl                   a line per epoch
- * RUN/checkpoints/last, best          all that it takes to go on from there
+ * RUN/model.safetensors, model.json   the model with the best top-1 on the validation images, ready to use
+ * RUN/metrics.jsonl                   one line per epoch
+ * RUN/checkpoints/last, best          checkpoints to continue from
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
@@ -21,11 +21,11 @@ export class RunFolder {
     this.path = path;
   }
 
-  /** Throws a UsageError where the folder cannot be a new run's. */
+  /** Throws a UsageError if the folder cannot be used for a new run. */
   checkNew(): void {
     if (existsSync(this.#checkpoint('last'))) {
       throw new UsageError(
-        `"${this.path}" already holds a training run. Resume it, delete it or choose another folder.`,
+        `"${this.path}" already contains a training run. Resume it, delete it or choose another folder.`,
       );
     }
     if (existsSync(this.path) && !statSync(this.path).isDirectory()) {
@@ -33,7 +33,7 @@ export class RunFolder {
     }
   }
 
-  /** @throws UsageError when the folder holds no run. */
+  /** @throws UsageError if the folder does not contain a run. */
   async lastCheckpoint(): Promise<Checkpoint> {
     const path = this.#checkpoint('last');
     if (existsSync(path)) return readCheckpoint(path);
@@ -42,7 +42,7 @@ export class RunFolder {
     );
   }
 
-  /** Makes the folder, and drops the metrics of epochs that a resumed run will repeat. */
+  /** Creates the folder, and deletes the metrics of epochs that a resumed run will repeat. */
   async prepare(epoch: number): Promise<void> {
     await makeFolder(this.path);
     const text = existsSync(this.#metrics) ? readFileSync(this.#metrics, 'utf8') : '';

@@ -100,11 +100,15 @@ async function openRun(
 ): Promise<TrainResult> {
   const options = fitBatch(resolved, given, images.train.length);
   const start = startWith(options, images.classes);
-  const data = await openData(options, images, start, hooks);
+  const { description, weights, slots, average, progress } = start;
+  const model = resnext(description.config);
+  hooks.onEvent?.(await startEvent(options, images, model, start));
+  const data: TrainingData = options.linearProbe
+    ? await CachedFeatures.open(options, images, description, weights, hooks)
+    : new ImageFolderData(options, images, model, description);
   try {
-    const { slots, average, progress } = start;
     const state = { slots, average, steps: progress.steps };
-    const trainer = await Trainer.open(data.model, start.weights, trainerOptions(options, data.freeze), state);
+    const trainer = await Trainer.open(data.model, weights, trainerOptions(options, data.freeze), state);
     try {
       return await runEpochs({ options, start, folder: new RunFolder(options.out), data, trainer, hooks });
     } finally {
@@ -113,20 +117,6 @@ async function openRun(
   } finally {
     await data.close();
   }
-}
-
-async function openData(
-  options: TrainOptions,
-  images: Folder,
-  start: RunStart,
-  hooks: TrainHooks,
-): Promise<TrainingData> {
-  const { description, weights } = start;
-  const model = resnext(description.config);
-  hooks.onEvent?.(await startEvent(options, images, model, start));
-  return options.linearProbe
-    ? CachedFeatures.open(options, images, description, weights, hooks)
-    : new ImageFolderData(options, images, model, description);
 }
 
 /** Options of the trainer for these options of the run. */

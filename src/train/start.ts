@@ -1,6 +1,6 @@
 /**
- * How a run starts: from initial weights, from a saved model, or where a checkpoint left it. From there on the run knows
- * its model and preprocessing, and reads neither the variant nor the saved model again.
+ * The three ways to start a run: from initial weights, from a saved model, or from a checkpoint. Afterwards, the run has
+ * its model and preprocessing, and does not read the saved model again.
  */
 
 import { atSize, preprocessingFor } from '../data/presets.ts';
@@ -11,6 +11,7 @@ import { resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import type { Weights } from '../model/weights.ts';
 import { OptionError } from '../options.ts';
+import { checkShapes, checkTensorCount } from '../saved/described.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -20,19 +21,19 @@ import { type TrainOptions, trainConfig, trainOptions } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
 export interface RunStart {
-  /** The model, its classes and its preprocessing; no metrics yet. */
+  /** The model, its classes and its preprocessing, without metrics. */
   readonly description: ModelDescription;
   readonly weights: Weights;
   readonly slots: ReadonlyMap<string, Weights>;
   readonly average: Weights;
   readonly progress: Progress;
-  /** Whether the classifier of the pretrained model was replaced by an initial one; absent without a pretrained model. */
+  /** Whether the classifier of the pretrained model was replaced by a new one; absent without a pretrained model. */
   readonly newHead?: boolean;
-  /** Sentences for the user on how external weights were imported. */
+  /** How external weights were imported, in sentences for the user. */
   readonly notes?: readonly string[];
 }
 
-/** A new model with seeded initial weights. */
+/** Starts a new model with seeded initial weights. */
 export function startNew(options: TrainOptions, classes: readonly string[]): RunStart {
   const description = describeNew(options, classes);
   const weights = initialWeights(resnext(description.config), options.seed);
@@ -51,17 +52,16 @@ function describeNew(options: TrainOptions, classes: readonly string[]): ModelDe
 }
 
 /**
- * A saved model. It keeps its classifier if it has the same classes in the same order, and gets a seeded initial one if
- * not.
+ * Starts from a saved model. It keeps its classifier if it has the same classes in the same order; otherwise it gets a new
+ * one with seeded initial weights.
  *
- * @throws UsageError when the model no longer has the weights it was trained with, as after folding, or when a new
- *   classifier would be frozen.
+ * @throws UsageError if the model's weights are folded, as in an exported ONNX file, or a new classifier would be frozen.
  */
 export function startFrom(options: TrainOptions, classes: readonly string[], source: SavedModel): RunStart {
   const { variant, config: old, preprocessing: usual } = source.description;
   if (!source.weights) {
     throw new UsageError(
-      `"${options.from}" no longer has the weights it was trained with, as after folding; start from the model it was made from.`,
+      `The weights of "${options.from}" are folded and cannot be trained. Start from the model that it was exported from.`,
     );
   }
   const newHead = JSON.stringify(source.description.classes) !== JSON.stringify(classes);
@@ -88,10 +88,13 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
   return { ...known, weights: withClasses(source, classes, options.seed).weights! };
 }
 
-/** A run as its checkpoint holds it, possibly in another form. */
+/** Continues a run from its checkpoint, possibly in another form. */
 export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunStart {
   const { weights, slots, average, progress, classes } = checkpoint;
   const description = checkpoint.description ?? describeNew(options, classes);
+  const source = `The checkpoint in "${options.out}"`;
+  checkTensorCount(description.config, weights.size, source);
+  checkShapes(description.config, weights, source);
   const config = { ...description.config, form: options.form };
   return { description: { ...description, config }, weights, slots, average, progress };
 }

@@ -1,6 +1,6 @@
 /**
- * The data that a run trains on and is measured on: the images of a folder, augmented differently in every epoch. A linear
- * probe has their features instead (`cached-features.ts`).
+ * The training and validation data of a run: the images of a folder, augmented differently in each epoch. A linear probe
+ * uses their features instead (`cached-features.ts`).
  */
 import { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
@@ -14,12 +14,12 @@ import { setWeights, type Weights } from '../model/weights.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import type { TrainOptions } from './options.ts';
 
-/** Called with every image that cannot be read. */
+/** Called for each image that cannot be read. */
 export type OnCorrupt = (path: string, message: string) => void;
 
 export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5'>;
 
-/** Valid until the next batch is asked for. */
+/** Valid until the next batch is requested. */
 export interface TrainingBatch {
   /** [B, C, H, W], or features [B, F]. */
   readonly images: Float32Array;
@@ -30,17 +30,17 @@ export interface TrainingBatch {
 }
 
 export interface TrainingData {
-  /** What the trainer trains: the whole model, or its classifier alone. */
+  /** The model to train: the whole network, or only its classifier. */
   readonly model: Model;
-  /** The parameter groups of it that are frozen. */
+  /** The frozen parameter groups of `model`. */
   readonly freeze: readonly string[];
   readonly stepsPerEpoch: number;
   readonly hasValidation: boolean;
   /** The batches of an epoch from `startBatch` on, all full. */
   batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<TrainingBatch>;
-  /** How well these weights of `model` do on the validation images, if there are any. */
+  /** Measures these weights of `model` on the validation images, if there are any. */
   validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined>;
-  /** All weights of the whole model, from those of `model`. */
+  /** The weights of the whole network, given those of `model`. */
   allWeights(weights: Weights): Weights;
   close(): Promise<void>;
 }
@@ -93,8 +93,9 @@ export class ImageFolderData implements TrainingData {
     if (!this.hasValidation) return undefined;
     setWeights(this.model, weights);
     const model = { description: this.#description, graph: this.model.graph };
-    const classifier = await Classifier.open(model, { threads: this.#options.threads });
-    const corrupt = this.#options.strict ? 'throw' : 'skip';
+    const { threads, providers, strict } = this.#options;
+    const classifier = await Classifier.open(model, { threads, providers });
+    const corrupt = strict ? 'throw' : 'skip';
     try {
       return await classifier.evaluate(this.#folder.validation, { loader: this.#loader, corrupt, onCorrupt });
     } finally {
@@ -111,7 +112,7 @@ export class ImageFolderData implements TrainingData {
   }
 }
 
-/** Adds one-hot targets, or with smoothing s: s/K for every class, and 1 − s more for the label. */
+/** Adds one-hot targets. With smoothing s, each class gets s/K, and the label 1 − s more. */
 export async function* withTargets(
   batches: AsyncIterable<Pick<Batch, 'images' | 'labels'>>,
   classes: number,

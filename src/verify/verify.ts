@@ -5,7 +5,6 @@
  */
 
 import { Session, type SessionOptions } from '#platform';
-import { relativeDifference } from '../benchmark/distance.ts';
 import { randomInputs } from '../benchmark/inputs.ts';
 import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
@@ -16,8 +15,9 @@ import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
+import { checkGiven, whole } from '../options.ts';
 import { nextStatistic, withLoss } from '../step/step.ts';
-import { elements, type Tensor, tensor } from '../tensor.ts';
+import { elements, relativeDifference, type Tensor, tensor } from '../tensor.ts';
 
 /** Largest relative differences ‖a − b‖ / ‖a‖ from form C that count as equal. */
 export const tolerances = { output64: 1e-10, output32: 1e-4, gradient64: 1e-8, statistics64: 1e-10 } as const;
@@ -34,6 +34,7 @@ export interface FormResult extends Readonly<Partial<Record<Measure, number>>> {
   readonly milliseconds: number;
 }
 
+/** The result of `verify`: a row per form, compared with form C. */
 export interface Verification {
   readonly equivalent: boolean;
   readonly tolerances: Readonly<Record<Measure, number>>;
@@ -49,6 +50,8 @@ export interface VerifyOptions extends SessionOptions {
   readonly onProgress?: (share: number, text: string) => void;
 }
 
+const fields = { runs: whole({ from: 0, doc: 'number of timed runs' }) };
+
 interface Measured {
   readonly output64: Tensor;
   readonly output32: Tensor;
@@ -62,7 +65,7 @@ interface Measured {
  * Compares a network in forms A, B and C.
  *
  * @param weights in form C.
- * @throws UsageError if the weights do not fit the network.
+ * @throws UsageError for an invalid number of runs, or if the weights do not fit the network.
  * @example const { equivalent, forms } = await verify(model.config, initialWeights(model, 1));
  */
 export async function verify(
@@ -70,6 +73,7 @@ export async function verify(
   weights: Weights,
   options: VerifyOptions = {},
 ): Promise<Verification> {
+  checkGiven(fields, options);
   const small = smallImages(config);
   const measured = new Map<Form, Measured>();
   for (const [i, form] of forms.entries()) {

@@ -20,6 +20,7 @@ export const pledges = {
   'the logits of a network': { tolerance: 1e-5, compute: logits },
   'the probabilities of a classifier': { tolerance: 1e-5, compute: probabilities },
   'the feature maps of a stage': { tolerance: 1e-5, compute: features },
+  'the verification of a network': { tolerance: 0, compute: verification },
   'the losses of ten training steps': { tolerance: 1e-4, compute: losses(10) },
   'the losses of three training steps': { tolerance: 1e-4, compute: losses(3) },
 } as const satisfies Readonly<Record<string, Pledge>>;
@@ -76,6 +77,13 @@ async function features(resnext: Package, settings: Settings): Promise<number[]>
   const maps = await classifier.features(images(resnext, 1), { stages: ['layer1'] });
   await classifier.dispose();
   return [...maps.get('layer1')!.data];
+}
+
+/** Whether the forms are equivalent, and what each costs. */
+async function verification(resnext: Package, settings: Settings): Promise<number[]> {
+  const { model, weights } = network(resnext);
+  const { equivalent, forms } = await resnext.verify(model.config, weights, { ...settings, runs: 1 });
+  return [Number(equivalent), ...forms.flatMap(({ parameters, macs }) => [parameters, macs])];
 }
 
 function losses(steps: number): Pledge['compute'] {

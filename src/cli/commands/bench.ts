@@ -1,4 +1,7 @@
-/** `resnext bench`: how long a model takes on this machine, and what is fastest here, kept for later with `--tune`. */
+/**
+ * `resnext bench`: measures how long a model takes on this machine. `--tune` finds the fastest settings here and saves
+ * them.
+ */
 import { extname } from 'node:path';
 import { type Machine, thisMachine } from '#platform';
 import { type Benchmark, benchmark, tune } from '../../benchmark/benchmark.ts';
@@ -14,8 +17,9 @@ import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { benchOptions } from '../options.ts';
+import { benchOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type BenchOptions = OptionsOf<typeof benchOptions>;
@@ -32,7 +36,7 @@ export async function run(options: BenchOptions, output: Output): Promise<number
   const tuned = tuning && { threads: tuning.threads };
   const result = await benchmark(graph, { ...tuned, ...given, ...threads }, tuning?.mergeGroups);
   output.document({ model: source, machine, tuned: tuning !== undefined, ...result });
-  output.line(`${source} on ${describe(machine)}${tuning ? ', as tuned' : ''}\n`);
+  output.line(`${source} on ${describe(machine)}${tuning ? ', with tuned settings' : ''}\n`);
   output.line(table([['batch', 'threads', 'ms a run', 'fastest', 'images/s', 'GFLOP/s'], cells(result)]));
   return 0;
 }
@@ -49,20 +53,27 @@ async function runTune(
   { machine, folder }: Place,
   output: Output,
 ): Promise<number> {
-  if (folder === undefined) throw new UsageError('--tune keeps a table in the cache, and RESNEXT_CACHE is off.');
+  if (folder === undefined) {
+    throw new UsageError(
+      '--tune saves its results in the cache, but RESNEXT_CACHE is "off". Unset it or name a folder.',
+    );
+  }
   const { tuning, trials } = await tune(graph, options);
   const file = await writeTuning(folder, machine, tuning);
   output.document({ model: source, machine, batch: options.batch, ...tuning, trials, file });
   output.line(`${source}, batch ${options.batch}, on ${describe(machine)}\n`);
   output.line(table([['choice', 'fastest ms'], ...trials.map((t) => [t.choice, t.milliseconds.toFixed(1)])]));
-  output.line(`\nWrote ${file}, which models that are opened from now on heed.`);
+  output.line(`\nWrote ${file}. Models opened from now on use these settings.`);
   return 0;
 }
 
-/** A file's graph, anybody's if it is ONNX, or that of a variant with seeded weights. */
+/** The graph of any ONNX file, of a model, or of a variant with seeded weights. */
 async function graphOf(source: string, options: BenchOptions, output: Output): Promise<Graph> {
   const path = await modelPathUnlessVariant(source, output);
-  if (path !== undefined) return extname(path) === '.onnx' ? readOnnxFile(path) : (await loadModel(path)).graph;
+  if (path !== undefined) {
+    refuseIdle(benchOptions, options, ['size'], 'a saved model has its own');
+    return extname(path) === '.onnx' ? readOnnxFile(path) : (await loadModel(path)).graph;
+  }
   const model = resnext(variantOptions(source, options));
   setWeights(model, initialWeights(model, 1));
   return model.graph;

@@ -1,4 +1,4 @@
-/** `resnext classify`: the likeliest classes of each image. */
+/** `resnext classify`: prints the most likely classes of each image. */
 import { expandSources } from '../../data/sources.ts';
 import type { OptionsOf } from '../../options.ts';
 import { createResults, resultFormat } from '../../output/results.ts';
@@ -8,7 +8,7 @@ import type { Output } from '../output.ts';
 
 type ClassifyOptions = OptionsOf<typeof classifyOptions>;
 
-/** An image that cannot be read is reported and the others are classified all the same; the exit code is then 1. */
+/** Reports images that cannot be read, with exit code 1, but classifies the others. */
 export async function run(options: ClassifyOptions, output: Output): Promise<number> {
   const { images, top, threshold, batch, tta: views, output: file } = options;
   const sources = await expandSources(images);

@@ -1,4 +1,4 @@
-/** `resnext convert`: a model with its blocks written in another form, weights and all. */
+/** `resnext convert`: writes the blocks of a model in another form, weights included. */
 import { dirname, extname } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
@@ -13,40 +13,43 @@ import { exportOnnx } from '../../saved/export.ts';
 import { loadModel, writeModelFile } from '../../saved/files.ts';
 import { modelPath } from '../model.ts';
 import type { convertOptions } from '../options.ts';
-import { type Output, remarks } from '../output.ts';
+import { describeRewrite, type Output } from '../output.ts';
 
-export async function run(
-  { input, output: target, form }: OptionsOf<typeof convertOptions>,
-  output: Output,
-): Promise<number> {
-  const kinds = [extname(input), extname(target)];
-  if (kinds[1] !== '.onnx' && kinds[1] !== '.safetensors') {
+type ConvertOptions = OptionsOf<typeof convertOptions>;
+
+export async function run(options: ConvertOptions, output: Output): Promise<number> {
+  const { input, output: target, form } = options;
+  const ending = extname(target);
+  if (ending !== '.onnx' && ending !== '.safetensors') {
     throw new UsageError(`"${target}" should end in .onnx or .safetensors.`);
   }
-  if (kinds[0] === '.onnx') return convertOnnx(input, target, form, output);
-  const model = convert(await loadModel(await modelPath(input, output)), form);
-  if (kinds[1] === '.onnx') await exportOnnx(target, model);
+  const path = await modelPath(input, output);
+  if (extname(path) === '.onnx') return convertOnnx(path, options, output);
+  const model = convert(await loadModel(path), form);
+  if (ending === '.onnx') await exportOnnx(target, model);
   else await writeModelFile(target, model);
   output.document({ input, output: target, form });
   output.line(`Wrote ${target}: ${model.description.variant} in form ${form}.`);
   return 0;
 }
 
-/** Anybody's ONNX file, by its structure. */
-async function convertOnnx(input: string, target: string, form: Form, output: Output): Promise<number> {
-  if (extname(target) !== '.onnx')
-    throw new UsageError(`"${input}" is an ONNX file; "${target}" should end in .onnx too.`);
-  const { graph, report } = convertGraph(await readOnnxFile(input), form);
+/** Converts any ONNX file by its structure. */
+async function convertOnnx(path: string, options: ConvertOptions, output: Output): Promise<number> {
+  const { input, output: target, form } = options;
+  if (extname(target) !== '.onnx') {
+    throw new UsageError(`"${input}" is an ONNX file, so "${target}" should also end in .onnx.`);
+  }
+  const { graph, report } = convertGraph(await readOnnxFile(path), form);
   if (report.refusals.length === 0) restate(graph, form, input);
   await makeFolder(dirname(target));
   await writeOnnxFile(target, graph);
   output.document({ input, output: target, form, ...report });
-  output.line(remarks(report));
+  output.line(describeRewrite(report));
   output.line(`Wrote ${target}.`);
   return 0;
 }
 
-/** A model that this package exported says which form it is in. */
+/** Updates the form in the description, if this package exported the file. */
 function restate(graph: Graph, form: Form, source: string): void {
   const text = graph.metadata.get(descriptionKey);
   if (text === undefined) return;

@@ -1,4 +1,4 @@
-/** `resnext draw`: a block of a variant, a model or anybody's ONNX file, or a grouped convolution, as SVG. */
+/** `resnext draw`: draws a block of a variant, a model or any ONNX file, or a grouped convolution, as SVG. */
 import { extname } from 'node:path';
 import { drawBlock } from '../../draw/block.ts';
 import { drawGroupedConvolution } from '../../draw/grouped.ts';
@@ -33,13 +33,15 @@ async function drawing(options: DrawOptions, output: Output): Promise<string> {
   const { model, grouped, block, form, details, theme } = options;
   if (grouped !== undefined) {
     if (model !== undefined || block !== undefined || form !== undefined || details) {
-      throw new UsageError('--grouped is a drawing of its own; leave out the model, --block, --form and --details.');
+      throw new UsageError(
+        '--grouped makes a different drawing and cannot be combined with a model, --block, --form or --details. Remove them.',
+      );
     }
     return drawGroupedConvolution({ ...channels(grouped), theme });
   }
   if (model === undefined) {
     throw new UsageError(
-      'Name a variant or a model to draw a block of, or --grouped with channels in, out and groups.',
+      'Name a variant or a model whose block to draw, or use --grouped with channels in, channels out and groups.',
     );
   }
   return drawBlock(await graphOf(model, form, output), block, { details, theme });
@@ -64,15 +66,15 @@ async function graphOf(source: string, form: Form | undefined, output: Output): 
   return form === undefined ? graph : resnext({ ...description.config, form }).graph;
 }
 
-/** Anybody's graph: in another form as far as the rules know its blocks, with sizes as far as they can be told. */
+/** The graph of any ONNX file. Blocks that the rules recognize are converted to `form`; sizes are inferred if possible. */
 async function fileGraph(path: string, form: Form | undefined, output: Output): Promise<Graph> {
   const graph = await readOnnxFile(path);
   if (form !== undefined) {
     const { graph: converted, report } = convertGraph(graph, form);
     const [first, ...more] = report.refusals;
     if (first) {
-      const others = more.length > 0 ? ` So do ${more.length} other places.` : '';
-      output.warn(`${first.node} stays as it is: ${first.text}${others}`);
+      const others = more.length > 0 ? ` Nor were ${more.length} other places.` : '';
+      output.warn(`${first.node} was not converted: ${first.text}${others}`);
     }
     return converted;
   }
@@ -80,7 +82,7 @@ async function fileGraph(path: string, form: Form | undefined, output: Output): 
     inferShapes(graph);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    output.warn(`Sizes are left out: ${error.message}`);
+    output.warn(`The drawing has no sizes: ${error.message}`);
   }
   return graph;
 }

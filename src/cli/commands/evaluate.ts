@@ -1,4 +1,4 @@
-/** `resnext evaluate`: a model's accuracy on labeled images, class by class, as text, JSON and a page. */
+/** `resnext evaluate`: measures a model's accuracy on labeled images, per class, as text, JSON or an HTML report. */
 import { readImageFile, thumbnail } from '#platform/images';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
@@ -20,7 +20,9 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
   const classifier = await openClassifier(options, output);
   try {
     const { classes } = classifier.description;
-    if (classes.length === 0) throw new UsageError(`The model "${model}" has no classes; ask it for features.`);
+    if (classes.length === 0) {
+      throw new UsageError(`The model "${model}" has no classes. Use resnext features instead.`);
+    }
     const { samples } = await openClasses(dir, classes);
     const corrupt: string[] = [];
     const mistakes: Mistake[] = [];
@@ -79,31 +81,31 @@ async function writeReport(
     })),
   );
   const notes =
-    tta === 'center' ? [] : [`Logits averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
+    tta === 'center' ? [] : [`Logits are averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
   const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });
-  await writeFileAtomically(file, [new TextEncoder().encode(html)]);
+  await writeFileAtomically(file, html);
 }
 
-/** The most classes whose matrix, and whose table, are printed whole; of more, only the most striking are listed. */
+/** The confusion matrix and the table of classes are printed whole up to this many classes; beyond, only excerpts. */
 const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
 function describe(result: Evaluation, corrupt: number): string {
   const { images, top1, top5, loss, scores } = result;
-  const amongFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
-  const whole = `${images} images: top-1 ${percent(top1)}${amongFive}, loss ${loss.toFixed(4)}`;
+  const topFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
+  const total = `${images} images: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
   const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
-  return [`${whole}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
+  return [`${total}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }
 
-/** All classes; if there are many, the weakest of those with images. */
+/** All classes, or if there are many, the least accurate of those with images. */
 function classTable({ scores }: Evaluation): string[] {
   const weakest = weakestFirst(scores);
   const shown = scores.length <= maxInTable ? scores : weakest.slice(0, maxListed);
   const rows = shown.map(({ label, images, recall, precision, f1 }) => [
     ...[label, images, percent(recall), percent(precision), percent(f1)],
   ]);
-  const some = weakest.length > shown.length ? `The ${shown.length} weakest of the` : 'The';
-  const note = shown === scores ? [] : [`${some} ${weakest.length} classes with images, the weakest first:`];
+  const some = weakest.length > shown.length ? `The ${shown.length} least accurate of the` : 'The';
+  const note = shown === scores ? [] : [`${some} ${weakest.length} classes with images, least accurate first:`];
   return [...note, table([['class', 'images', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
 }
 
@@ -121,7 +123,7 @@ function confusionTable({ scores, confusion }: Evaluation): string[] {
   return ['Most confused:', table([['class', 'predicted as', 'images', ''], ...rows])];
 }
 
-/** A class's number in the matrix. */
+/** The number of a class in the matrix. */
 const numbered = (place: number): string => String(place + 1).padStart(2);
 
 const percent = (value: number): string => `${value.toFixed(2)} %`;

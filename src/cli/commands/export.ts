@@ -1,6 +1,6 @@
 /**
- * `resnext export`: a trained model, or a variant with seeded initial weights, written for other programs. Each kind of
- * output is a line of `writers`.
+ * `resnext export`: writes a trained model, or a variant with seeded initial weights, for other programs. `writers` has
+ * one row per format.
  */
 import { basename } from 'node:path';
 import { defaultClassNames } from '../../catalog/class-names.ts';
@@ -10,26 +10,28 @@ import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { stems } from '../../model/stems.ts';
-import { isDefault, OptionError, type OptionsOf } from '../../options.ts';
+import type { OptionsOf } from '../../options.ts';
 import { convert } from '../../saved/convert.ts';
-import { exportOnnx, freeSize } from '../../saved/export.ts';
+import { exportOnnx } from '../../saved/export.ts';
 import { loadModel } from '../../saved/files.ts';
 import { exportStateDict } from '../../saved/layout.ts';
-import { assemble, type SavedModel } from '../../saved/model.ts';
+import { assemble, freeSize, type SavedModel } from '../../saved/model.ts';
 import { withPreprocessing } from '../../saved/preprocessing.ts';
 import { exportTransformers } from '../../saved/transformers.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
 import { modelPathUnlessVariant } from '../model.ts';
 import { exportOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type ExportOptions = OptionsOf<typeof exportOptions>;
 
-/** How a kind of file is written, and the options that only other kinds have. */
+/** Writes one format. */
 interface Writer {
-  /** Returns a sentence on how to use what was written. */
+  /** Returns a sentence on how to use the result. */
   readonly write: (target: string, model: SavedModel, options: ExportOptions) => Promise<string>;
+  /** Options that have no effect on this format, and the reason. */
   readonly idle: readonly (keyof ExportOptions)[];
   readonly because: string;
 }
@@ -52,7 +54,7 @@ export async function run(options: ExportOptions, output: Output): Promise<numbe
   const { model: source, output: target } = options;
   const format = options.format ?? formatOf(target);
   const { write, idle, because } = writers[format];
-  refuse(options, idle, because);
+  refuseIdle(exportOptions, options, idle, because);
   const path = await modelPathUnlessVariant(source, output);
   const model = path === undefined ? untrained(options) : await trained(path, options);
   const use = await write(target, model, options);
@@ -64,14 +66,6 @@ export async function run(options: ExportOptions, output: Output): Promise<numbe
   );
   output.line(use);
   return 0;
-}
-
-/** Throws an OptionError naming the first of some options that is given. */
-function refuse(options: ExportOptions, names: readonly (keyof ExportOptions)[], because: string): void {
-  const given = names.find((name) => !isDefault(exportOptions[name], options[name]));
-  if (given !== undefined) {
-    throw new OptionError(exportOptions, (say) => `${say(given)} has no effect here: ${because}. Remove it.`);
-  }
 }
 
 async function writeOnnx(
@@ -88,7 +82,7 @@ async function writeOnnx(
     ? `pixels, uint8 [${[batch, ...map, channels].join(', ')}]`
     : `${inputs[0]!.name}, float32 [${[batch, channels, ...map].join(', ')}] normalized`;
   const gives = softmax ? 'probabilities' : outputs[0]!.name;
-  return `Its input is ${takes}; its output is ${gives} [${outputs[0]!.dims!.join(', ')}].`;
+  return `Input: ${takes}. Output: ${gives} [${outputs[0]!.dims!.join(', ')}].`;
 }
 
 async function writeWeights(
@@ -97,25 +91,26 @@ async function writeWeights(
   { layout = 'torchvision' }: ExportOptions,
 ): Promise<string> {
   const { config } = await exportStateDict(target, model, layout);
-  return `Its tensors have the names of ${layout}.${config ? ` timm reads it with ${config}.` : ''}`;
+  return `Tensors are named as in ${layout}.${config ? ` timm reads the file with ${config}.` : ''}`;
 }
 
 async function writeTransformers(target: string, model: SavedModel): Promise<string> {
   await exportTransformers(target, model);
-  return `transformers.js opens it: pipeline('image-classification', '${basename(target)}').`;
+  return `Open it in transformers.js with pipeline('image-classification', '${basename(target)}').`;
 }
 
 async function trained(path: string, options: ExportOptions): Promise<SavedModel> {
-  refuse(options, ['shortcut', 'classes', 'seed'], 'a trained model has its own');
+  refuseIdle(exportOptions, options, ['shortcut', 'classes', 'seed'], 'a trained model has its own');
   const { form, size } = options;
   const saved = await loadModel(path);
   const sized = size === undefined ? saved : withPreprocessing(saved, { size });
   if (form === undefined || form === sized.description.config.form) return sized;
-  if (!sized.weights) throw new UsageError(`"${path}" is an ONNX file. Write it in another form with resnext convert.`);
+  if (!sized.weights)
+    throw new UsageError(`"${path}" is an ONNX file. Convert it to another form with resnext convert.`);
   return convert(sized, form);
 }
 
-/** A variant with initial weights, and classes without names. */
+/** A variant with initial weights and default class names. */
 function untrained(options: ExportOptions): SavedModel {
   const variant = options.model;
   const model = resnext(variantOptions(variant, options));

@@ -1,4 +1,4 @@
-/** `resnext features`: feature vectors or feature maps of images, as files for other programs. */
+/** `resnext features`: writes feature vectors or feature maps of images to files for other programs. */
 import { expandSources } from '../../data/sources.ts';
 import { FormatError, UsageError } from '../../errors.ts';
 import type { Stage } from '../../model/stages.ts';
@@ -9,7 +9,7 @@ import { openClassifier } from '../model.ts';
 import type { featuresOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
-/** An image that cannot be read is reported and left out; the exit code is then 1. */
+/** Reports and skips images that cannot be read, with exit code 1. */
 export async function run(options: OptionsOf<typeof featuresOptions>, output: Output): Promise<number> {
   const { images, output: file, batch } = options;
   checkFeatureFile(file);
@@ -35,7 +35,7 @@ export async function run(options: OptionsOf<typeof featuresOptions>, output: Ou
   } finally {
     await classifier.dispose();
   }
-  if (paths.length === 0) throw new FormatError('None of the images can be read; no file is written.');
+  if (paths.length === 0) throw new FormatError('None of the images can be read, so no file was written.');
   await write(file, paths, rows, unread, output);
   return unread.length > 0 ? 1 : 0;
 }
@@ -43,7 +43,7 @@ export async function run(options: OptionsOf<typeof featuresOptions>, output: Ou
 function stagesOf(names: readonly string[]): Stage[] {
   const unknown = names.find((name) => !/^(stem|layer\d+|pooled|logits)$/.test(name));
   if (unknown === undefined) return [...new Set(names)] as Stage[];
-  throw new UsageError(`--stages has "${unknown}", but expected stem, layer1, layer2 and so on, pooled or logits.`);
+  throw new UsageError(`--stages contains "${unknown}", but expected stem, layer1, layer2, …, pooled or logits.`);
 }
 
 async function write(

@@ -1,4 +1,4 @@
-/** `resnext list`: every named variant with its parameters and multiply-adds; `--weights`: every published weights. */
+/** `resnext list`: prints all named variants with their size, or with `--weights` all published weights. */
 
 import type { PublishedWeights } from '../../catalog/entry.ts';
 import { lookUpWeights, mainMetric, publishedWeights, suggestWeights } from '../../catalog/published.ts';
@@ -20,7 +20,9 @@ export async function run(options: OptionsOf<typeof listOptions>, output: Output
 
 function listVariants(pattern: string | undefined, output: Output): void {
   const names = variants.filter((name) => matches(pattern, [name]));
-  if (names.length === 0) throw new UsageError(`No variant has "${pattern}" in its name; resnext list has all.`);
+  if (names.length === 0) {
+    throw new UsageError(`No variant has "${pattern}" in its name. Run "resnext list" to see all names.`);
+  }
   const rows = names.map((name) => {
     const { graph, config } = resnext(variant(name));
     const { parameters, macs } = cost(graph);
@@ -35,11 +37,12 @@ function listVariants(pattern: string | undefined, output: Output): void {
   ]);
   output.line(table([['variant', 'parameters', 'multiply-adds', 'input'], ...cells]));
   output.line(
-    '\nAny cardinality and width can be named: resnext50_16x8d; _w16 gives the first stage 16 features. So can any',
+    '\nOther names work too: any cardinality and width, as in resnext50_16x8d; _w16 for 16 features in the first',
   );
   output.line(
-    'combination of se or eca (attention), aa (anti-aliased) and d or t (deep or tiered stem): ecaresnextaa50d_8x14d.',
+    'stage; and any combination of se or eca (attention), aa (anti-aliased) and d or t (deep or tiered stem),',
   );
+  output.line('as in ecaresnextaa50d_8x14d.');
 }
 
 function listWeights(pattern: string | undefined, output: Output): void {
@@ -50,7 +53,7 @@ function listWeights(pattern: string | undefined, output: Output): void {
   output.document(rows);
   const titles = ['name', 'top-1', 'at', 'labels', 'MB', 'parameters', 'license', 'default of'];
   output.line(table([titles, ...rows.map(cellsOf)]));
-  output.line(`\n${rows.length} weights. resnext pull NAME fetches them; a variant’s name fetches its default.`);
+  output.line(`\n${rows.length} weights. Download with resnext pull NAME; a variant’s name stands for its default.`);
 }
 
 function cellsOf(entry: PublishedWeights): string[] {
@@ -68,7 +71,7 @@ function cellsOf(entry: PublishedWeights): string[] {
   ];
 }
 
-/** Whether one of the names has the text in it, large or small letters alike; `*` stands for anything. */
+/** Whether one of the names contains the pattern, ignoring case; `*` matches anything. */
 function matches(pattern: string | undefined, names: readonly string[]): boolean {
   if (pattern === undefined) return true;
   const parts = pattern.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));

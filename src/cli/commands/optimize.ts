@@ -1,40 +1,45 @@
-/** `resnext optimize`: an ONNX file of anybody's, with emulated grouped convolutions made real and normalization folded. */
+/** `resnext optimize`: replaces emulated grouped convolutions and folds normalization in any ONNX file. */
 import { dirname } from 'node:path';
 import { compareGraphs } from '../../benchmark/compare.ts';
 import { UsageError } from '../../errors.ts';
 import { makeFolder } from '../../files.ts';
+import type { Graph } from '../../graph/graph.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { optimizeGraph } from '../../rewrite/convert.ts';
 import type { optimizeOptions } from '../options.ts';
-import { type Output, remarks } from '../output.ts';
+import { describeRewrite, type Output } from '../output.ts';
 
-/** The result is compared with the original on random images before anything is written. */
+/** Before it writes anything, it compares the result with the original on random images. */
 export async function run(options: OptionsOf<typeof optimizeOptions>, output: Output): Promise<number> {
   const { input } = options;
   const source = await readOnnxFile(input);
   const { graph, report } = optimizeGraph(source);
-  await makeFolder(dirname(options.output));
   if (report.changes.length === 0) {
-    await writeOnnxFile(options.output, graph);
+    await write(options.output, graph);
     output.document({ input, output: options.output, ...report });
-    output.line(remarks(report));
-    output.line(`Nothing to rewrite: ${options.output} holds what ${input} holds.`);
+    output.line(describeRewrite(report));
+    output.line(`Nothing to rewrite: ${options.output} has the same contents as ${input}.`);
     return 0;
   }
   const { difference, milliseconds } = await compareGraphs(source, graph, { batch: 1 });
   if (!(difference <= options.tolerance)) {
     throw new UsageError(
-      `The rewritten graph differs from "${input}" by ${difference.toExponential(1)}, more than ${options.tolerance}; nothing was written.`,
+      `The rewritten graph differs from "${input}" by ${difference.toExponential(1)}, more than the tolerance ${options.tolerance}, so nothing was written.`,
     );
   }
-  await writeOnnxFile(options.output, graph);
+  await write(options.output, graph);
   const [before, after] = milliseconds;
   output.document({ input, output: options.output, ...report, difference, milliseconds, speedup: before / after });
-  output.line(remarks(report));
+  output.line(describeRewrite(report));
   output.line(
     `Largest difference ${difference.toExponential(1)}; ${before.toFixed(1)} ms before, ${after.toFixed(1)} ms after: ${(before / after).toFixed(2)} times as fast.`,
   );
   output.line(`Wrote ${options.output}.`);
   return 0;
+}
+
+async function write(path: string, graph: Graph): Promise<void> {
+  await makeFolder(dirname(path));
+  await writeOnnxFile(path, graph);
 }

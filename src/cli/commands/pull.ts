@@ -1,4 +1,4 @@
-/** `resnext pull`: brings weights into the cache and says where they are, how good they are and what may be done with them. */
+/** `resnext pull`: downloads weights into the cache and prints their path, accuracy and license. */
 import { stat } from 'node:fs/promises';
 import { isCommercial, type PublishedWeights } from '../../catalog/entry.ts';
 import { pull } from '../../hub/pull.ts';
@@ -9,7 +9,7 @@ import type { pullOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export async function run({ names, offline }: OptionsOf<typeof pullOptions>, output: Output): Promise<number> {
-  const drawn = process.stdout.isTTY === true; // elsewhere the first line is the path, for scripts
+  const drawn = process.stdout.isTTY === true; // scripts get the path on the first line
   for (const name of names) {
     const onProgress = drawn && { onProgress: progressOn(output) };
     const { path, config, entry } = await pull(name, { ...onProgress, ...(offline && { offline }) });
@@ -35,7 +35,7 @@ function remarksOn(entry: PublishedWeights): string[] {
   return [
     `${name}, ${short(parameters)} parameters, ${labels}`,
     ...measured,
-    `images: shorter side to ${resize} (${interpolation}), the middle ${size} x ${size}`,
+    `preprocessing: resize the shorter side to ${resize} (${interpolation}), crop the center ${size} x ${size}`,
     `license: ${terms}`,
     `recipe: ${recipe}`,
   ];

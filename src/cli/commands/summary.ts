@@ -1,7 +1,6 @@
-/** `resnext summary`: a net stage by stage, as the paper's Table 1 has it, and what was found in a file of others. */
+/** `resnext summary`: describes a network stage by stage, as in the paper's Table 1, and how a file of weights was read. */
 
 import { describeReport, type ImportReport } from '../../checkpoints/import.ts';
-import { UsageError } from '../../errors.ts';
 import { cost, nodeMacs } from '../../graph/cost.ts';
 import type { Value } from '../../graph/graph.ts';
 import { slidingKernel, squeezedWidth } from '../../model/attention.ts';
@@ -15,16 +14,17 @@ import type { ModelDescription } from '../../saved/description.ts';
 import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { summaryOptions } from '../options.ts';
+import { summaryOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type SummaryOptions = OptionsOf<typeof summaryOptions>;
 
 export async function run(options: SummaryOptions, output: Output): Promise<number> {
   const { model: name, form } = options;
-  const { net, description, report } = await subjectOf(options, output);
-  const model = resnext(net);
+  const { network, description, report } = await subjectOf(options, output);
+  const model = resnext(network);
   const { parameters, macs, nodes } = cost(model.graph);
   const stages = summarize(model);
   const { config } = model;
@@ -48,22 +48,19 @@ export async function run(options: SummaryOptions, output: Output): Promise<numb
 }
 
 interface Subject {
-  readonly net: ResNeXtOptions;
+  readonly network: ResNeXtOptions;
   readonly description?: ModelDescription;
   readonly report?: ImportReport;
 }
 
-/** A variant as the options want it, or a saved model as it is, but for its form. */
+/** A variant with the options, or a saved model in the form asked for. */
 async function subjectOf(options: SummaryOptions, output: Output): Promise<Subject> {
   const { model: name } = options;
   const path = await modelPathUnlessVariant(name, output);
-  if (path === undefined) return { net: variantOptions(name, options) };
-  const { shortcut, classes, size, form } = options;
-  if (shortcut !== undefined || classes !== undefined || size !== undefined) {
-    throw new UsageError('--shortcut, --classes and --size are for a variant; a saved model has its own.');
-  }
+  if (path === undefined) return { network: variantOptions(name, options) };
+  refuseIdle(summaryOptions, options, ['shortcut', 'classes', 'size'], 'a saved model has its own');
   const { description, report } = await loadModel(path, { lazy: true });
-  return { net: { ...description.config, form }, description, ...(report && { report }) };
+  return { network: { ...description.config, form: options.form }, description, ...(report && { report }) };
 }
 
 interface StageSummary {
@@ -75,7 +72,7 @@ interface StageSummary {
   readonly macs: number;
 }
 
-/** The stem, each stage and the classifier; nodes and parameters are told apart by the first part of their names. */
+/** The stem, each stage and the classifier. The first part of a node's or parameter's name tells which it belongs to. */
 function summarize({ config, graph, parameters }: Model): StageSummary[] {
   const part = (name: string) =>
     (/^(layer\d+|fc|avgpool|flatten)/.exec(name)?.[0] ?? 'stem').replace(/avgpool|flatten/, 'fc');

@@ -1,4 +1,4 @@
-/** `resnext train`: a training run with its progress. Ctrl-C ends it after the step and leaves a checkpoint. */
+/** `resnext train`: trains and shows progress. Ctrl-C ends the run after the current step and saves a checkpoint. */
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
 import type { GivenOf } from '../../options.ts';
@@ -18,7 +18,7 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
   const stop = new AbortController();
   let interrupted = 0;
   const onInterrupt = () => {
-    if (stop.signal.aborted && Date.now() - interrupted < 1000) return; // pressed again before the first could be answered
+    if (stop.signal.aborted && Date.now() - interrupted < 1000) return; // pressed twice before the warning could appear
     if (stop.signal.aborted) {
       output.clear();
       process.exit(interruptedCode);
@@ -29,10 +29,16 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
   const hooks = { onEvent: listener(output), onDownload: progressOn(output), signal: stop.signal };
-  const result =
-    resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
-  process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
-  return result.interrupted ? interruptedCode : 0;
+  try {
+    const result =
+      resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
+    return result.interrupted ? interruptedCode : 0;
+  } catch (error) {
+    if (error === stop.signal.reason) return interruptedCode; // while the model was downloaded
+    throw error;
+  } finally {
+    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+  }
 }
 
 type Chosen = Omit<Typed, 'resume' | 'json'>;
@@ -45,19 +51,19 @@ function newRun({ dir, out, ...options }: Chosen): GivenOptions {
   return { ...options, data: dir, out };
 }
 
-/** What a resumed run does differently from before. */
+/** The options that a resumed run changes. */
 function changes({ dir, out, ...options }: Chosen): Partial<TrainOptions> {
   if (out !== undefined) throw new UsageError('A resumed run continues in its own folder. Remove --out.');
   return { ...options, ...(dir !== undefined && { data: dir }) };
 }
 
-/** JSON lines with at most one step a second, or a bar with a line per epoch. */
+/** Prints JSON lines, at most one step per second, or a progress bar and a line per epoch. */
 function listener(output: Output): (event: TrainEvent) => void {
   let last = 0;
   const named = new Set<string>();
   return (event) => {
     const now = Date.now();
-    if (event.event === 'corrupt' && !output.json && named.has(event.path)) return; // once is enough for people
+    if (event.event === 'corrupt' && !output.json && named.has(event.path)) return; // people read it once
     if (event.event === 'corrupt') named.add(event.path);
     if (!output.json) return show(event, output);
     const isFrequent = event.event === 'step' || (event.event === 'features' && event.done < event.total);
@@ -92,17 +98,17 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
 
 function describeStart(event: StartEvent): string {
   const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, loweringReason } = event;
-  const net = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
+  const network = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on`;
-  const slower = loweringReason ? `\nTraining in standard operators, which is slower: ${loweringReason}.` : '';
-  return `${net}${describeSource(event)}\n${images}${slower}${describeFrom(epoch, epochs, step)}`;
+  const slower = loweringReason ? `\nTraining uses standard operators, which is slower: ${loweringReason}.` : '';
+  return `${network}${describeSource(event)}\n${images}${slower}${describeFrom(epoch, epochs, step)}`;
 }
 
-/** What training starts from, and what of it is trained. */
+/** The model that training starts from, and which of its parameters are trained. */
 function describeSource({ from, frozen, trained, parameters, newHead, linearProbe, classes }: StartEvent): string {
   if (from === undefined) return '';
   const known = newHead ? `a new classifier for ${classes.length} classes` : 'its own classifier';
-  const source = newHead === undefined ? '' : `, with ${known}`; // a resumed run has a classifier of its own
+  const source = newHead === undefined ? '' : `, with ${known}`; // undefined when a run is resumed
   const some = `${short(trained)} of ${short(parameters)} parameters are trained; frozen: ${frozen.join(', ')}`;
   const probe = linearProbe ? '\nLinear probe: the features of every image are computed once.' : '';
   return `\nFrom ${pc.bold(from)}${source}: ${frozen.length > 0 ? some : 'all parameters are trained'}${probe}`;

@@ -1,4 +1,4 @@
-/** `resnext verify`: the proof that a net's three forms are one. */
+/** `resnext verify`: verifies that the three forms of a network compute the same. */
 import { extname } from 'node:path';
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
@@ -18,26 +18,31 @@ import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { verifyOptions } from '../options.ts';
+import { verifyOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
+
+type VerifyOptions = OptionsOf<typeof verifyOptions>;
 
 interface Subject {
   readonly config: ResNeXtConfig;
   readonly weights: Weights;
 }
 
-/** Exit code 1 where the forms differ by more than the tolerances. */
-export async function run(options: OptionsOf<typeof verifyOptions>, output: Output): Promise<number> {
+/** The exit code is 1 if the forms differ by more than the tolerances. */
+export async function run(options: VerifyOptions, output: Output): Promise<number> {
   const { model: source } = options;
   const settings = {
     ...(options.threads !== undefined && { threads: options.threads }),
     onProgress: (share: number, text: string) => output.progress(share, text),
   };
-  const subject = await subjectOf(source, options.seed, output);
+  const subject = await subjectOf(options, output);
   const isOurs = 'config' in subject;
   if (!isOurs && options.report !== undefined) {
-    throw new UsageError(`"${source}" was not made by this package; --report needs a variant or a model of its own.`);
+    throw new UsageError(
+      `--report needs a variant or a model of this package, but "${source}" was made by another program. Remove --report.`,
+    );
   }
   const result = isOurs
     ? await verify(subject.config, subject.weights, settings)
@@ -53,10 +58,12 @@ export async function run(options: OptionsOf<typeof verifyOptions>, output: Outp
   return result.equivalent ? 0 : 1;
 }
 
-/** A variant or a model of this package, or the graph of anybody's ONNX file. */
-async function subjectOf(source: string, seed: number, output: Output): Promise<Subject | Graph> {
+/** A variant or a model of this package, or the graph of any other ONNX file. */
+async function subjectOf(options: VerifyOptions, output: Output): Promise<Subject | Graph> {
+  const { model: source, seed } = options;
   const path = await modelPathUnlessVariant(source, output);
   if (path === undefined) return fresh(source, seed);
+  refuseIdle(verifyOptions, options, ['seed'], 'a saved model has its own weights');
   const graph = extname(path) === '.onnx' ? await readOnnxFile(path) : undefined;
   const model = graph ? describedModel(graph, path) : await loadModel(path);
   return model?.weights ? { config: model.description.config, weights: model.weights } : graph!;

@@ -163,14 +163,16 @@ describe('normalize', () => {
     );
     expect([place[0], place[7]]).toEqual([0, 0]);
     expect(() => applyTransforms([normalize], image, scripted(), place)).toThrow(
-      /6 values \[3, 1, 2\], but its place 8/,
+      /6 values \[3, 1, 2\], but `out` has 8/,
     );
   });
 
   it('makes one channel after grayscale', () => {
     const one: Transform = { kind: 'normalize', mean: [0], std: [1 / 255] };
     expect([...applyTransforms([{ kind: 'grayscale' }, one], image, scripted())].map(Math.round)).toEqual([74, 38]);
-    expect(() => applyTransforms([one], image, scripted())).toThrow(/1 mean values for 3 channels; .*"grayscale"/);
+    expect(() => applyTransforms([one], image, scripted())).toThrow(
+      /1 mean values, but the image has 3 channels\. .*"grayscale"/,
+    );
   });
 
   it('is required', () => expect(() => applyTransforms([], image, scripted())).toThrow(/no step of kind "normalize"/));
@@ -195,7 +197,7 @@ describe('outputDims', () => {
     const sized = { kind: 'center-crop', size: 4 };
     refusal([sized]).toThrow(/no step of kind "normalize"/);
     refusal([{ kind: 'resize', size: 4, interpolation: 'box' }, last]).toThrow(
-      /images of different sizes; add a crop at the end/,
+      /images of different sizes\. Add a crop at the end/,
     );
     refusal([{ kind: 'center-crop', size: 0 }, last]).toThrow(
       'transforms[0].size (center-crop) is 0, but expected a whole number of at least 1.',
@@ -212,7 +214,7 @@ describe('outputDims', () => {
       /std \(normalize\) is \[1,0,1\], but expected a non-empty list of numbers above 0/,
     );
     refusal([sized, { ...last, std: [1] }]).toThrow(/std has 1 values, but mean has 3/);
-    refusal([last, sized, last]).toThrow(/transforms\[1\] \(center-crop\) stands after "normalize"/);
+    refusal([last, sized, last]).toThrow(/transforms\[1\] \(center-crop\) is after "normalize"/);
     refusal([sized, { kind: 'grayscale' }, last]).toThrow(/mean has 3 values, but the images have 1 channels/);
   });
 });

@@ -1,4 +1,4 @@
-/** Transforms at work: from a decoded image to the network's input, in one go or with the deterministic part kept. */
+/** Applies transforms to a decoded image, all at once or in two parts, so that the first can be cached. */
 
 import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
@@ -8,11 +8,11 @@ import type { Planes } from './row.ts';
 import { rowOf, type Transforms } from './table.ts';
 
 /**
- * Runs the steps on one image. All that is random comes from `random`.
+ * Applies the steps to one image, taking all randomness from `random`.
  *
- * @param out where the result is written, if it has a place already.
- * @returns float32 [C, H, W]; where steps make V images of one, they stand one after the other, [V·C, H, W].
- * @throws UsageError when no step normalizes; FormatError when the image is so narrow that it cannot be resized.
+ * @param out receives the result, if given.
+ * @returns float32 [C, H, W], or [V·C, H, W] if the steps make V views of the image.
+ * @throws UsageError if no step normalizes; FormatError if the image is too narrow to resize.
  * @example applyTransforms(evaluationTransforms(imagenetPreprocessing), image, sampleRandom(0, 0, 0)) // [3, 224, 224]
  */
 export function applyTransforms(steps: Transforms, image: Image, random: Random, out?: Float32Array): Float32Array {
@@ -35,7 +35,7 @@ export function applyTransforms(steps: Transforms, image: Image, random: Random,
   throw new UsageError(noNormalize);
 }
 
-/** Where each image, of which all have one size, comes to lie. */
+/** The part of the result for each image. All images have the same size. */
 function placesIn(result: Float32Array, images: readonly Image[]): Planes[] {
   const length = result.length / images.length;
   return images.map(({ channels, height, width }, v) => {
@@ -44,7 +44,7 @@ function placesIn(result: Float32Array, images: readonly Image[]): Planes[] {
   });
 }
 
-/** Runs the `prefix` of `splitTransforms`. */
+/** Applies the `prefix` of `splitTransforms`. */
 export function applyPrefix(prefix: Transforms, image: Image): Image {
   return prefix.reduce((current, step) => {
     const row = rowOf(step);
@@ -54,6 +54,6 @@ export function applyPrefix(prefix: Transforms, image: Image): Image {
 }
 
 const refuse = (): number => {
-  throw new Error('A transform that is declared deterministic asked for a random number.');
+  throw new Error('A transform declared as deterministic used a random number.');
 };
 const noRandom: Random = { float: refuse, int: refuse };

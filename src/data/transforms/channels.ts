@@ -3,7 +3,7 @@ import { grayscale } from '../pixels.ts';
 import { imageStep } from './row.ts';
 
 export const channels = {
-  /** One channel from three, by the luma that Pillow computes. */
+  /** Converts RGB to one channel, the luma as in Pillow. */
   grayscale: imageStep({
     options: {},
     deterministic: true,

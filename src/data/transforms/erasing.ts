@@ -7,7 +7,7 @@ import { type Planes, tensorStep } from './row.ts';
 export const erasing = {
   /**
    * With this probability, sets a region of random area (`scale`, a fraction) and aspect (`ratio`, height / width) to 0,
-   * which is the mean color after `normalize`; none where ten draws leave no region smaller than the image.
+   * the mean color after `normalize`. If ten draws give no region smaller than the image, the image stays unchanged.
    * Reference: Zhong et al., "Random Erasing Data Augmentation" (2017), algorithm 1.
    */
   'random-erasing': tensorStep({

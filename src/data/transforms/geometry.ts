@@ -1,6 +1,6 @@
 /**
- * Steps that resize, cut out and mirror. They are torchvision's on PIL images, to the pixel: which side is rounded how,
- * where a center crop starts, and how a random crop is drawn. Reference: torchvision.transforms, in our own words.
+ * Steps that resize, crop and mirror. They match torchvision's on PIL images to the pixel: the rounding of sides, the
+ * position of a center crop, and the distribution of random crops. Reference: torchvision.transforms.
  */
 
 import type { Image } from '#platform/images';
@@ -16,7 +16,7 @@ import { imageStep, type Size } from './row.ts';
 const toSquare = (before: Size, { size }: { readonly size: number }): Size => ({ ...before, size });
 
 export const geometry = {
-  /** Brings the shorter side to `size`; the longer one follows, rounded down. */
+  /** Resizes the shorter side to `size`, and the longer one in proportion, rounded down. */
   resize: imageStep({
     options: { size: whole({ from: 1, doc: 'length of the shorter side' }), interpolation },
     deterministic: true,
@@ -24,7 +24,7 @@ export const geometry = {
     apply: (image, { size, interpolation }) => resizeShorterSide(image, size, interpolation),
   }),
 
-  /** The `size` × `size` pixels in the middle, with zeros around a smaller image. */
+  /** Crops the center `size` × `size` pixels, with zeros around a smaller image. */
   'center-crop': imageStep({
     options: { size },
     deterministic: true,
@@ -32,7 +32,7 @@ export const geometry = {
     apply: (image, { size }) => cropCenter(image, size),
   }),
 
-  /** A crop of random area (`scale`, a fraction) and aspect (`ratio`, width / height), resized to `size` × `size`. */
+  /** Crops a random area (`scale`, a fraction) of random aspect (`ratio`, width / height), and resizes it to `size` × `size`. */
   'random-resized-crop': imageStep({
     options: { size, scale: range('share of the area'), ratio: range('width / height'), interpolation },
     deterministic: false,
@@ -41,7 +41,7 @@ export const geometry = {
       resize(image, size, size, interpolation, drawRegion(image, scale, ratio, random)),
   }),
 
-  /** `padding` zeros on each side, then a random window of `size` × `size`. A smaller image is centered. */
+  /** Pads each side with `padding` zeros, then crops a random window of `size` × `size`. A smaller image is centered. */
   'pad-and-crop': imageStep({
     options: { size, padding: whole({ from: 0, doc: 'zeros added on each side' }) },
     deterministic: false,
@@ -58,7 +58,7 @@ export const geometry = {
   }),
 };
 
-/** An image of 1 × 16000 pixels is a small file, but not after its shorter side is made 256. */
+/** An image of 1 × 16000 pixels is small, but not after resizing its shorter side to 256. */
 const maxPixels = 2 ** 26;
 
 function resizeShorterSide(image: Image, size: number, interpolation: Interpolation): Image {
@@ -66,19 +66,20 @@ function resizeShorterSide(image: Image, size: number, interpolation: Interpolat
   const longer = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
   const [w, h] = width <= height ? [size, longer] : [longer, size];
   if (w * h > maxPixels) {
-    const result = `with its shorter side at ${size} it would have ${w} × ${h}`;
-    throw new FormatError(`An image of ${width} × ${height} pixels is too narrow to resize: ${result}.`);
+    throw new FormatError(
+      `An image of ${width} × ${height} pixels is too narrow to resize: it would become ${w} × ${h} pixels.`,
+    );
   }
   return w === width && h === height ? image : resize(image, w, h, interpolation);
 }
 
-/** A larger image's odd pixel is rounded to even; a smaller one has the odd zero on its right or below. */
+/** An odd pixel of a larger image is rounded to even; an odd zero around a smaller one is on its right or below. */
 export function cropCenter(image: Image, size: number): Image {
   const start = (side: number) => (side < size ? -Math.floor((size - side) / 2) : roundToEven((side - size) / 2));
   return crop(image, { left: start(image.width), top: start(image.height), width: size, height: size });
 }
 
-/** Ten tries at an area and an aspect that fit; then the largest centered region whose aspect is within `ratio`. */
+/** Tries ten times to draw an area and an aspect that fit, then takes the largest centered region with a valid aspect. */
 function drawRegion(
   { width, height }: Image,
   scale: readonly [number, number],

@@ -1,6 +1,6 @@
 /**
- * From bytes to the network's input, (byte / 255 - mean) / std per channel, rounded in float32 as torchvision rounds. A
- * byte has 256 values, so each is computed once and then looked up.
+ * Converts bytes to the network's input, (byte / 255 - mean) / std per channel, with the same float32 rounding as
+ * torchvision. A byte has 256 values, so each is computed once and then looked up.
  */
 
 import type { Image } from '#platform/images';
@@ -9,7 +9,7 @@ import { list, real } from '../../options.ts';
 import type { NormalizeRow } from './row.ts';
 
 export interface Statistics {
-  /** One value per channel, in units where a byte's range is [0, 1]. */
+  /** One value per channel, with bytes scaled to [0, 1]. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
@@ -19,7 +19,7 @@ const normalize: NormalizeRow<Statistics> = {
   to: 'tensor',
   options: {
     mean: list(real({ doc: 'mean of a channel' }), { nonEmpty: true, doc: 'mean per channel' }),
-    std: list(real({ above: 0, doc: 'spread of a channel' }), {
+    std: list(real({ above: 0, doc: 'standard deviation of a channel' }), {
       nonEmpty: true,
       doc: 'standard deviation per channel',
     }),
@@ -40,12 +40,12 @@ function lookUp({ channels, width, height, data }: Image, step: Statistics, out:
   const plane = width * height;
   if (step.mean.length !== channels) {
     throw new UsageError(
-      `normalize has ${step.mean.length} mean values for ${channels} channels; give one per channel, or add the step "grayscale".`,
+      `normalize has ${step.mean.length} mean values, but the image has ${channels} channels. Give one value per channel, or add the step "grayscale".`,
     );
   }
   if (out.length !== data.length) {
     throw new RangeError(
-      `The result has ${data.length} values [${channels}, ${height}, ${width}], but its place ${out.length}.`,
+      `The result has ${data.length} values [${channels}, ${height}, ${width}], but \`out\` has ${out.length}.`,
     );
   }
   const table = tableFor(step);

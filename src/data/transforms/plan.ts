@@ -1,16 +1,15 @@
-/** What follows from transforms before any image is seen: their checks, the size they leave, where they are cut in two. */
+/** Properties of transforms that do not depend on an image: their validity, the output's size, and where to split them. */
 import { UsageError } from '../../errors.ts';
 import { type Field, refusal } from '../../options.ts';
 import type { Size } from './row.ts';
 import { rowOf, type Transform, type Transforms, transforms } from './table.ts';
 
-export const noNormalize = 'transforms has no step of kind "normalize"; add one behind the steps on images.';
+export const noNormalize = 'transforms has no step of kind "normalize". Add one after the steps on images.';
 
 /**
- * The dimensions [C, H, W] of every image after these steps, or [V·C, H, W] with V views; checks their options on the way.
+ * Checks the steps and returns the dimensions of their output: [C, H, W], or [V·C, H, W] with V views.
  *
- * @throws UsageError naming the first option that cannot be used, a step in the wrong place, or images whose sizes would
- *   differ.
+ * @throws UsageError naming an invalid option or a step in the wrong place, or if the output's size would vary.
  */
 export function outputDims(steps: Transforms): readonly [number, number, number] {
   let at: 'image' | 'tensor' = 'image';
@@ -23,21 +22,21 @@ export function outputDims(steps: Transforms): readonly [number, number, number]
   }
   if (at === 'image') throw new UsageError(noNormalize);
   if (size.size !== undefined) return [size.views * size.channels, size.size, size.size];
-  throw new UsageError('transforms leave images of different sizes; add a crop at the end, such as "center-crop".');
+  throw new UsageError('transforms result in images of different sizes. Add a crop at the end, such as "center-crop".');
 }
 
-/** What every image is after these steps. */
+/** The size of images after these steps. */
 export const sizeAfter = (steps: Transforms): Size =>
   steps.reduce((before, step) => rowOf(step).sizeAfter(before, step), decoded);
 
 const decoded: Size = { views: 1, channels: 3, size: undefined };
 
-/** V, the number of images that these steps make of one. */
+/** V, the number of views that these steps make of one image. */
 export const countViews = (steps: Transforms): number => sizeAfter(steps).views;
 
 /**
- * Steps in two parts: the prefix makes the same image of an image in every epoch, so that its result can be kept; the rest
- * starts at the first step that is random, makes several images, or normalizes.
+ * Splits steps in two parts. The prefix gives the same result in every epoch, so it can be cached. The rest starts at the
+ * first step that is random, makes several views, or normalizes.
  */
 export function splitTransforms(steps: Transforms): { readonly prefix: Transforms; readonly rest: Transforms } {
   const length = steps.findIndex((step, i) => {
@@ -56,9 +55,9 @@ function check(step: Transform, i: number, at: 'image' | 'tensor', before: Size)
   const row = rowOf(step);
   if (row.from !== at) {
     const [place, values] = at === 'image' ? ['before', 'normalized values'] : ['after', 'images'];
-    const move = at === 'image' ? 'behind it' : 'in front of it';
+    const move = at === 'image' ? 'after' : 'before';
     throw new UsageError(
-      `transforms[${i}] (${kind}) stands ${place} "normalize", but reads ${values}; put it ${move}.`,
+      `transforms[${i}] (${kind}) is ${place} "normalize", but works on ${values}. Move it ${move} "normalize".`,
     );
   }
   const given = new Map<string, unknown>(Object.entries(step));

@@ -1,21 +1,21 @@
 /**
- * The contract of one kind of transform. A row states the options of its steps and the values of each, whether a step does
- * the same to an image every time, which size it leaves, and what it does. The types of steps follow from the rows, so a
- * new augmentation is one entry in the table of its family, such as `geometry.ts`.
+ * The contract of one kind of transform. A row states the options of its steps, whether a step is deterministic, the size
+ * of its output, and how to apply it. The types of steps follow from the rows, so a new transform is one entry in the
+ * table of its family, such as `geometry.ts`.
  *
- * Rows differ in what their steps read and write: bytes to bytes (most), bytes to normalized float32 (`normalize`), or
- * float32 in place (what comes after `normalize`).
+ * There are three types of rows: from bytes to bytes (most), from bytes to normalized float32 (`normalize`), and on
+ * float32 in place (steps after `normalize`).
  */
 import type { Image } from '#platform/images';
 import type { Kind } from '../../options.ts';
 import type { Random } from '../random.ts';
 
-/** What the image of a sample has become after some steps. */
+/** The size of an image after some steps. */
 export interface Size {
-  /** Images made of one. */
+  /** Number of views made of the image. */
   readonly views: number;
   readonly channels: 1 | 3;
-  /** Height and width; undefined where images may differ in them, or are not square. */
+  /** Height and width; undefined if they depend on the image, or differ. */
   readonly size: number | undefined;
 }
 
@@ -30,28 +30,28 @@ export interface Planes {
 /** `T` is the type of a step's options. */
 interface Common<T> {
   readonly options: { readonly [O in keyof T]: Kind<T[O]> };
-  /** Whether a step does the same to an image every time. Then it never asks for a random number. */
+  /** Whether a step always gives the same result for an image. It must not use random numbers then. */
   readonly deterministic: boolean;
   sizeAfter(before: Size, step: NoInfer<T>): Size;
-  /** A sentence on options that do not fit each other, or the images that come in; undefined where all is well. */
+  /** Why options contradict each other or do not fit the input, in a sentence; undefined if they are valid. */
   misfit?(before: Size, step: NoInfer<T>): string | undefined;
 }
 
-/** Bytes to bytes, one image or several. The image that comes in stays as it is. */
+/** From bytes to bytes: one image or several views. Steps do not change their input. */
 export interface ImageRow<T> extends Common<T> {
   readonly from: 'image';
   readonly to: 'image';
   apply(image: Image, step: NoInfer<T>, random: Random): Image | readonly Image[];
 }
 
-/** Bytes [H, W, C] to float32 [C, H, W]. */
+/** From bytes [H, W, C] to float32 [C, H, W]. */
 export interface NormalizeRow<T> extends Common<T> {
   readonly from: 'image';
   readonly to: 'tensor';
   apply(image: Image, step: NoInfer<T>, out: Float32Array): void;
 }
 
-/** Float32 in place: the shape stays. */
+/** On float32 in place, without changing the shape. */
 export interface TensorRow<T> extends Common<T> {
   readonly from: 'tensor';
   readonly to: 'tensor';
@@ -60,14 +60,14 @@ export interface TensorRow<T> extends Common<T> {
 
 export type Row<T> = ImageRow<T> | NormalizeRow<T> | TensorRow<T>;
 
-/** A row of a step from bytes to bytes; the types of its options follow from their entries. */
+/** A row for steps from bytes to bytes. The types of its options follow from their entries. */
 export const imageStep = <T>(row: Omit<ImageRow<T>, 'from' | 'to'>): ImageRow<T> => ({
   from: 'image',
   to: 'image',
   ...row,
 });
 
-/** A row of a step that changes float32 values in place. */
+/** A row for steps that change float32 values in place. */
 export const tensorStep = <T>(row: Omit<TensorRow<T>, 'from' | 'to' | 'sizeAfter'>): TensorRow<T> => ({
   from: 'tensor',
   to: 'tensor',

@@ -209,11 +209,11 @@ describe('a list of steps', () => {
     const refusal = (steps: readonly unknown[]) => expect(() => outputDims(steps as Transforms));
     refusal([{ kind: 'blur' }, identity]).toThrow(/^transforms\[0\]\.kind is "blur", but expected one of resize, /);
     refusal([erase, identity]).toThrow(
-      'transforms[0] (random-erasing) stands before "normalize", but reads normalized values; put it behind it.',
+      'transforms[0] (random-erasing) is before "normalize", but works on normalized values. Move it after "normalize".',
     );
     refusal([identity, crop]).toThrow(
-      'transforms[1] (center-crop) stands after "normalize", but reads images; put it in front of it.',
+      'transforms[1] (center-crop) is after "normalize", but works on images. Move it before "normalize".',
     );
-    refusal([identity, identity]).toThrow(/^transforms\[1\] \(normalize\) stands after "normalize"/);
+    refusal([identity, identity]).toThrow(/^transforms\[1\] \(normalize\) is after "normalize"/);
   });
 });

@@ -1,4 +1,4 @@
-/** Steps that make several images of one, for a model that averages its logits over them. */
+/** Steps that make several views of an image, over which logits are averaged. */
 import type { Image } from '#platform/images';
 import { oneOf } from '../../options.ts';
 import { crop, mirror } from '../pixels.ts';
@@ -25,14 +25,14 @@ const multiCrops = {
   },
 } satisfies Readonly<Record<string, MultiCrop>>;
 
-/** How several images are made of one. */
+/** The ways to make several views of an image. */
 export type MultiCropViews = keyof typeof multiCrops;
 export const multiCropViews = Object.keys(multiCrops) as readonly MultiCropViews[];
 
 export const views = {
   /**
-   * Several images of `size` × `size` from one. `flip` is the pixels in the middle and their mirror image. `ten-crop` is
-   * the top left, top right, bottom left and bottom right corner and the middle, then the same five of the mirrored image.
+   * Makes several views of `size` × `size`. `flip` is the center crop and its mirror image. `ten-crop` is the top left, top
+   * right, bottom left, bottom right and center crop, then the same five of the mirrored image.
    */
   'multi-crop': imageStep({
     options: { views: oneOf(multiCropViews, { doc: 'which crops' }), size },

@@ -41,7 +41,7 @@ it('says what is wrong with bytes that are no image', async () => {
 it('names a file that is missing by its path, or as it is called', () => {
   expect(() => readImageFile('nowhere/a.jpg')).toThrow(/^There is no image "nowhere\/a.jpg"\.$/);
   expect(() => readImageFile('nowhere/a.jpg', 'a rose')).toThrow('There is no image "a rose".');
-  expect(() => readImageFile('src')).toThrow('"src" is a folder; name the images in it.');
+  expect(() => readImageFile('src')).toThrow('"src" is a folder. Name the images in it.');
 });
 
 it('asks for sharp where it is not installed', async () => {
@@ -52,5 +52,5 @@ it('asks for sharp where it is not installed', async () => {
   const { decodeImage } = await import('./decode.ts');
   const missing = await decodeImage(noise, 'a.jpg').catch((error: unknown) => error);
   expect(missing).toMatchObject({ name: UsageError.name });
-  expect(String(missing)).toMatch(/needs the package "sharp" \(.+\): run `npm install sharp`\./);
+  expect(String(missing)).toMatch(/needs the package "sharp" \(.+\)\. Run `npm install sharp`\./);
 });

@@ -1,9 +1,9 @@
 /**
- * Decoding by sharp (libvips). Small JPEG files take a shorter way to the same pixels.
+ * Decodes images with sharp (libvips), and small JPEG files with a faster decoder that gives the same pixels.
  *
- * Pixels equal Pillow's `Image.open(file).convert('RGB')` for JPEG, PNG, GIF, WebP and TIFF of 8 bits, CMYK apart: alpha
- * is dropped rather than blended, an embedded color profile is ignored, an EXIF orientation is not applied, and the first
- * frame of an animation is taken.
+ * Pixels equal those of Pillow's `Image.open(file).convert('RGB')` for 8-bit JPEG, PNG, GIF, WebP and TIFF files, except
+ * CMYK: alpha is dropped rather than blended, color profiles and EXIF orientation are ignored, and only the first frame of
+ * an animation is decoded.
  */
 import type { Image } from '../contract.ts';
 import { messageOf, unreadable } from '../image-errors.ts';
@@ -14,7 +14,7 @@ export async function openDecoder(options: { readonly oneThread?: boolean } = {}
   const sharp = await loadSharp();
   if (!options.oneThread) return;
   sharp.concurrency(1);
-  sharp.cache(false); // no image is read twice in an epoch
+  sharp.cache(false); // an epoch reads every image once
 }
 
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Image> {
@@ -22,7 +22,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Imag
   const small = await decodeSmallJpeg(bytes);
   if (small) return small;
   try {
-    // "error" and not "truncated": the latter lets a TIFF through that was cut short.
+    // "truncated" would accept a truncated TIFF.
     const { data, info } = await sharp(bytes, { failOn: 'error', ignoreIcc: true })
       .removeAlpha()
       .toColourspace('srgb')
@@ -39,7 +39,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Imag
   }
 }
 
-/** libvips' complaint in one line: its "bad seek" lines only say that the bytes ended early. */
+/** The error of libvips in one line. Its "bad seek" lines only mean that the bytes ended early. */
 function reasonOf(cause: unknown): string {
   const lines = messageOf(cause).split('\n');
   const line = lines.find((text) => text !== '' && !text.includes('bad seek to')) ?? 'the file ends too early';
@@ -48,7 +48,7 @@ function reasonOf(cause: unknown): string {
 
 export async function thumbnail(bytes: Uint8Array, side: number): Promise<string> {
   const sharp = await loadSharp();
-  const small = await sharp(bytes, { failOn: 'error' }) // shows whatever `decodeImage` reads
+  const small = await sharp(bytes, { failOn: 'error' }) // accepts the same files as `decodeImage`
     .flatten({ background: '#fff' })
     .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
     .jpeg({ quality: 80 })

@@ -1,13 +1,13 @@
 /**
- * Small JPEG files, decoded by libjpeg-turbo in WebAssembly: libvips takes ten times as long, nearly all of it to get
- * ready. libvips has the same decoder, so the pixels are the same bit for bit, except perhaps in a damaged file with
- * coefficients beyond any image's.
+ * Decodes small JPEG files with libjpeg-turbo in WebAssembly. libvips takes ten times as long, nearly all of it for setup.
+ * It uses the same decoder, so the pixels are bit-identical, except perhaps in damaged files with coefficients that no
+ * image has.
  */
 
 import type { JPEGDecoder } from '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs';
 import type { Image } from '../contract.ts';
 
-/** Larger images gain less, and would keep this thread from its work: libvips decodes on others. */
+/** Larger images gain less, and would block this thread, while libvips decodes on others. */
 const maxPixels = 96 * 96;
 
 let loaded: Promise<JPEGDecoder | undefined> | undefined;
@@ -17,11 +17,11 @@ async function load(): Promise<JPEGDecoder | undefined> {
     const { default: create } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs');
     return new (await create()).JPEGDecoder();
   } catch {
-    return undefined; // where WebAssembly is switched off, for one
+    return undefined; // for example because WebAssembly is disabled
   }
 }
 
-/** The image; undefined where it is left to libvips, which mends what it can and says what it cannot. */
+/** The image, or undefined to leave the file to libvips, which repairs some files and explains what is wrong with others. */
 export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefined> {
   if (!isSmallJpeg(bytes)) return undefined;
   loaded ??= load();
@@ -31,7 +31,7 @@ export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefi
     decoder.getEncodedBuffer(bytes.length).set(bytes);
     decoder.decode();
   } catch {
-    loaded = undefined; // after an error the decoder's stack stays taken, so the next image gets a new decoder
+    loaded = undefined; // an error leaks the decoder's stack, so the next image gets a new decoder
     return undefined;
   }
   const { width, height, componentCount } = decoder.getFrameInfo();
@@ -41,7 +41,7 @@ export async function decodeSmallJpeg(bytes: Uint8Array): Promise<Image | undefi
   return { width, height, channels: 3, data };
 }
 
-/** Whether a file's header is that of a baseline JPEG of few pixels, grayscale or of three colors (ITU-T T.81, B.2). */
+/** Whether the header is that of a small baseline JPEG, in grayscale or three colors (ITU-T T.81, B.2). */
 function isSmallJpeg(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 2 || view.getUint16(0) !== 0xffd8) return false;

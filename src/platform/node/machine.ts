@@ -1,7 +1,7 @@
 /**
- * What decides how a graph runs fastest here: the processor, the version of ONNX Runtime, and how many channels its CPU
- * convolutions compute at a time. The operator that brings maps into blocks pads channels to a whole block, so one node
- * on one pixel shows the block's size; where the operator is missing there are no blocks.
+ * Detects what determines the fastest way to run a graph here: the processor, the version of ONNX Runtime, and how many
+ * channels its CPU convolutions compute at a time. The operator that reorders a map into blocks pads its channels to a
+ * whole block, so running it on one pixel reveals the block's size. Without that operator there are no blocks.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { cacheFolder } from '../../cache/folder.ts';
@@ -18,11 +18,11 @@ const blockedDomain = 'com.microsoft.nchwc';
 let known: Promise<Machine> | undefined;
 
 export function thisMachine(): Promise<Machine> {
-  known ??= look();
+  known ??= detect();
   return known;
 }
 
-async function look(): Promise<Machine> {
+async function detect(): Promise<Machine> {
   const { env } = await loadRuntime();
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -43,7 +43,7 @@ async function block(): Promise<number | undefined> {
     const results = await onceWith(Session)(graph, new Map([['x', tensor('float32', [1, 4, 1, 1])]]), { threads: 1 });
     return results.get('y')?.dims[1]; // [1, block, 1, 1]
   } catch {
-    return undefined; // the operator is not there
+    return undefined; // this runtime lacks the operator
   }
 }
 

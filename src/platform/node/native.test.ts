@@ -56,7 +56,7 @@ test('names the node that fails, and refuses what it cannot bind', async () => {
   const { inputs, outputs } = arrays(3);
   await expect(session.bind(inputs, outputs)()).rejects.toThrow(/^Reshape "fold": The input tensor cannot be reshaped/);
   expect(() => session.bind(new Map([['x', tensor('float64', [4])]]), outputs)).toThrow(
-    '"x" is float64; bound tensors are float32.',
+    '"x" is float64, but bound tensors must be float32.',
   );
   await session.dispose();
   const b = new Builder('wrong');
@@ -73,8 +73,8 @@ test('what is disposed of does not run, and disposing twice or under a run is ha
   await running;
   expect([...y.data]).toEqual([1, 2, 3, 4]);
   await session.dispose();
-  await expect(run()).rejects.toThrow('The session was disposed of; open another one.');
-  expect(() => session.bind(inputs, outputs)).toThrow('The session was disposed of');
+  await expect(run()).rejects.toThrow('The session is closed. Open another one.');
+  expect(() => session.bind(inputs, outputs)).toThrow('The session is closed');
 });
 
 test('threads that cannot be are refused', async () => {

@@ -1,10 +1,10 @@
 /**
- * ONNX Runtime through its C interface, in the library that onnxruntime-node brings. onnxruntime-node copies every output
- * into new memory, even where it was given an array to write to, and runs on the main thread. For a training step, whose
- * outputs are the whole state, the copy costs as much memory again as the state and some percent of the time.
- * Here a run reads and writes the bound arrays where they are, on a thread of its own.
+ * ONNX Runtime through its C interface, in the library that onnxruntime-node contains. onnxruntime-node copies every
+ * output into new memory, even when given an array to write to, and runs on the main thread. The outputs of a training
+ * step are its whole state, so the copy doubles the memory of the state and costs a few percent of the time. Here, a run
+ * reads and writes the bound arrays in place, on its own thread.
  *
- * A function's index in the interface's table never changes: https://onnxruntime.ai/docs/api/c/struct_ort_api.html
+ * The index of a function in the interface's table never changes: https://onnxruntime.ai/docs/api/c/struct_ort_api.html
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,9 +16,10 @@ import { encodeOnnx, inlineLimit } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkThreads, named } from '../checks.ts';
 import type { BoundSession, SessionOptions } from '../contract.ts';
+import { Lifetime } from '../lifetime.ts';
 import { Session } from './session.ts';
 
-/** Indices into the table of version 1, and the function at each. A returned pointer is a status, null on success. */
+/** Indices into the table of version 1, and the prototype at each. A returned pointer is a status, null on success. */
 const apiIndex = {
   GetErrorMessage: [2, 'const char *(void *status)'],
   CreateEnv: [3, 'void *(int level, const char *name, _Out_ void **env)'],
@@ -48,7 +49,7 @@ const apiIndex = {
 type Api = { readonly [F in keyof typeof apiIndex]: KoffiFunc<(...values: unknown[]) => unknown> };
 
 interface Native {
-  /** Kept, because koffi unloads a library that nobody refers to. */
+  /** Kept because koffi unloads libraries without references. */
   readonly library: LibraryHandle;
   readonly api: Api;
   readonly env: unknown;
@@ -57,17 +58,16 @@ interface Native {
 
 const optimizationLevels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
 const float32 = 1;
-/** ONNX Runtime's kernels use more stack than koffi gives a call by default. */
+/** ONNX Runtime's kernels need more stack than koffi provides by default. */
 const stackBytes = 8 * 2 ** 20;
 
 let loaded: Promise<Native | undefined> | undefined;
 
 /**
- * Opens a graph whose inputs and outputs are bound to arrays: through the C interface where this machine lets it, and
- * else, more slowly, through onnxruntime-node.
+ * Opens a graph whose inputs and outputs are bound to arrays: through the C interface if possible, or else, more slowly,
+ * through onnxruntime-node.
  *
- * @throws UsageError for threads that are no whole number from 1; else with ONNX Runtime's reason, led by the node's name
- *   where it gives one.
+ * @throws UsageError for an invalid number of threads, or if ONNX Runtime refuses the graph, with its reason.
  * @example
  * const session = await openBound(graph, { threads: 2 });
  * const run = session.bind(inputs, outputs);
@@ -82,7 +82,7 @@ export async function openBound(graph: Graph, options: SessionOptions = {}): Pro
   return data.length > 0 ? Session.open(graph, options) : new NativeSession(native, model, options);
 }
 
-/** undefined where koffi or the library is missing. */
+/** Undefined if koffi or the library is missing. */
 async function load(): Promise<Native | undefined> {
   try {
     const { default: koffi } = await import('koffi');
@@ -115,7 +115,7 @@ function libraryPath(): string {
   return found;
 }
 
-/** Throws what a status says. */
+/** Throws the error of a status. */
 function check(api: Api, status: unknown): void {
   if (!status) return;
   const message = String(api.GetErrorMessage(status));
@@ -131,10 +131,11 @@ function created(api: Api, create: (out: unknown[]) => unknown): unknown {
 
 class NativeSession implements BoundSession {
   readonly #native: Native;
-  /** undefined once it is disposed of. */
-  #session: unknown;
+  readonly #session: unknown;
   readonly #values: unknown[] = [];
-  #running: Promise<unknown> = Promise.resolve();
+  /** What the values point into, kept as long as they are. */
+  readonly #arrays: Tensor['data'][] = [];
+  readonly #lifetime = new Lifetime();
 
   constructor(native: Native, model: Uint8Array, { threads, optimization = 'all' }: SessionOptions) {
     const { api, env } = native;
@@ -153,37 +154,25 @@ class NativeSession implements BoundSession {
   }
 
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
-    this.#opened();
+    this.#lifetime.check();
     const [feeds, fetches] = [this.#bound(inputs), this.#bound(outputs)];
-    const held = { inputs, outputs }; // the values point into their arrays
-    return async () => {
-      const run = this.#run([...held.inputs.keys()], feeds, [...held.outputs.keys()], fetches);
-      this.#running = run.catch(() => {});
-      await run;
-    };
+    const [inputNames, outputNames] = [[...inputs.keys()], [...outputs.keys()]];
+    return () => this.#lifetime.run(() => this.#run(inputNames, feeds, outputNames, fetches));
   }
 
-  /** Waits for a run that is under way. */
-  async dispose(): Promise<void> {
-    await this.#running;
-    if (this.#session === undefined) return;
-    const { api } = this.#native;
-    for (const value of this.#values.splice(0)) api.ReleaseValue(value);
-    api.ReleaseSession(this.#session);
-    this.#session = undefined;
-  }
-
-  #opened(): unknown {
-    if (this.#session === undefined) throw new UsageError('The session was disposed of; open another one.');
-    return this.#session;
+  dispose(): Promise<void> {
+    return this.#lifetime.end(() => {
+      const { api } = this.#native;
+      for (const value of this.#values) api.ReleaseValue(value);
+      api.ReleaseSession(this.#session);
+    });
   }
 
   async #run(inputs: string[], feeds: unknown[], outputs: string[], fetches: unknown[]): Promise<void> {
     const { api } = this.#native;
-    const session = this.#opened();
     const status = await new Promise<unknown>((resolve, reject) => {
       const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result));
-      api.Run.async(session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches, done);
+      api.Run.async(this.#session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches, done);
     });
     try {
       check(api, status);
@@ -195,14 +184,15 @@ class NativeSession implements BoundSession {
   #bound(tensors: ReadonlyMap<string, Tensor>): unknown[] {
     const { api, memory } = this.#native;
     return [...tensors].map(([name, { dtype, dims, data }]) => {
-      if (dtype !== 'float32') throw new UsageError(`"${name}" is ${dtype}; bound tensors are float32.`);
-      // To ask for the buffer moves a short array out of the memory that the collector shifts.
-      if (data.buffer.byteLength === 0) throw new UsageError(`"${name}" has no numbers to bind.`);
+      if (dtype !== 'float32') throw new UsageError(`"${name}" is ${dtype}, but bound tensors must be float32.`);
+      // Reading `buffer` moves a short array out of the heap, where the garbage collector could move it later.
+      if (data.buffer.byteLength === 0) throw new UsageError(`"${name}" is empty and cannot be bound.`);
       const shape = BigInt64Array.from(dims, BigInt);
       const create = (out: unknown[]) =>
         api.CreateTensorWithDataAsOrtValue(memory, data, data.byteLength, shape, dims.length, float32, out);
       const value = created(api, create);
       this.#values.push(value);
+      this.#arrays.push(data);
       return value;
     });
   }

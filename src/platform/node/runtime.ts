@@ -8,7 +8,7 @@ export async function loadRuntime(): Promise<typeof Ort> {
   return load();
 }
 
-/** Names of the execution providers that are built into the runtime's library, or lie beside it. */
+/** Names of the execution providers that are part of the runtime's library or installed next to it. */
 export async function availableProviders(): Promise<readonly string[]> {
   return (await load()).listSupportedBackends().map(({ name }) => name);
 }
@@ -16,10 +16,10 @@ export async function availableProviders(): Promise<readonly string[]> {
 async function load(): Promise<Runtime> {
   try {
     const ort: Runtime = await import('onnxruntime-node');
-    ort.env.logLevel = 'fatal'; // what goes wrong is thrown, not printed
+    ort.env.logLevel = 'fatal'; // errors are thrown, not printed
     return ort;
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new UsageError('onnxruntime-node is not installed; install it with `npm install onnxruntime-node`.');
+    throw new UsageError('onnxruntime-node is not installed. Run `npm install onnxruntime-node`.');
   }
 }

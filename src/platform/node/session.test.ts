@@ -57,6 +57,17 @@ test('a bound run reads and writes the arrays it was given', async () => {
   await session.dispose();
 });
 
+test('disposing waits for runs, twice is harmless, and afterwards nothing runs', async () => {
+  const session = await Session.open(reshapeGraph());
+  const feeds = new Map([['x', ones(1, 4)]]);
+  const running = session.run(feeds);
+  await Promise.all([session.dispose(), session.dispose()]);
+  expect((await running).get('y')!.dims).toEqual([1, 2, 2]);
+  await session.dispose();
+  await expect(session.run(feeds)).rejects.toThrow('The session is closed. Open another one.');
+  expect(() => session.bind(feeds, new Map())).toThrow('The session is closed. Open another one.');
+});
+
 test('bytes that are no model are refused with the reason', async () => {
   await expect(Session.open(Uint8Array.of(1, 2, 3))).rejects.toThrow(/^ONNX Runtime: /);
 });
@@ -104,5 +115,5 @@ test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', as
 });
 
 test.each([[['nonsense', 'cpu']], [[]]])('providers %j are refused', async (providers) => {
-  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/; choose from cpu, /);
+  await expect(Session.open(reshapeGraph(), { providers })).rejects.toThrow(/\. Choose from cpu, /);
 });

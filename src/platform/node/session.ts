@@ -10,18 +10,19 @@ import { encodeOnnx } from '../../onnx/write.ts';
 import { byteLength, type Tensor } from '../../tensor.ts';
 import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
 import type { Session as SessionContract, SessionOptions } from '../contract.ts';
+import { Lifetime } from '../lifetime.ts';
 import { trimMallocThreshold } from './memory.ts';
 import { availableProviders, loadRuntime } from './runtime.ts';
 
 export interface SavingOptions extends SessionOptions {
   /**
-   * A folder that is there, into which ONNX Runtime writes the graph as it rewrote it, `optimizedFile` with its weights
-   * beside it. Opened again with the optimization 'disabled', it is ready sooner; it is for machines like this one only.
+   * An existing folder in which ONNX Runtime saves its optimized graph as `optimizedFile`, with the weights next to it.
+   * With the optimization 'disabled', that file opens faster. It is only valid on machines like this one.
    */
   readonly saveTo?: string;
 }
 
-/** What the file of a graph that ONNX Runtime has rewritten is called, and that of its weights. */
+/** File names of a graph that ONNX Runtime has optimized, and of its weights. */
 export const optimizedFile = 'model.onnx';
 export const optimizedWeights = 'model.onnx.data';
 
@@ -30,6 +31,7 @@ export class Session implements SessionContract {
   readonly outputNames: readonly string[];
   readonly #ort: typeof Ort;
   readonly #session: Ort.InferenceSession;
+  readonly #lifetime = new Lifetime();
 
   private constructor(ort: typeof Ort, session: Ort.InferenceSession) {
     this.#ort = ort;
@@ -51,27 +53,33 @@ export class Session implements SessionContract {
     feeds: ReadonlyMap<string, Tensor>,
     fetches: readonly string[] = this.outputNames,
   ): Promise<Map<string, Tensor>> {
-    const results = await withNodeName(() => this.#session.run(this.#toOrt(feeds), [...fetches]));
+    const results = await this.#run(() => this.#session.run(this.#toOrt(feeds), [...fetches]));
     return new Map(fetches.map((name) => [name, fromOrt(results[name]!)]));
   }
 
-  /** Nothing is copied in JavaScript: the runtime reads and writes the arrays. */
+  /** The runtime reads and writes the arrays directly; JavaScript copies nothing. */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    this.#lifetime.check();
     for (const name of outputs.keys()) {
       if (!this.outputNames.includes(name)) throw new UsageError(`The graph has no output "${name}".`);
     }
     const feeds = this.#toOrt(inputs);
     const fetches = this.#toOrt(outputs);
-    return () => withNodeName(async () => void (await this.#session.run(feeds, fetches)));
+    return async () => void (await this.#run(() => this.#session.run(feeds, fetches)));
   }
 
-  async dispose(): Promise<void> {
-    await this.#session.release();
+  dispose(): Promise<void> {
+    return this.#lifetime.end(() => this.#session.release());
+  }
+
+  /** onnxruntime-node starts a run in a later turn of the event loop; the session must still exist then. */
+  #run<T>(action: () => Promise<T>): Promise<T> {
+    return this.#lifetime.run(() => withNodeName(async () => action()));
   }
 
   #toOrt(tensors: ReadonlyMap<string, Tensor>): Record<string, Ort.Tensor> {
     const entries = [...tensors].map(([name, { dtype, data, dims }]) => {
-      if (dtype === 'bfloat16') throw new UsageError(`"${name}" is bfloat16, which ONNX Runtime does not take here.`);
+      if (dtype === 'bfloat16') throw new UsageError(`"${name}" is bfloat16, which onnxruntime-node does not support.`);
       return [name, new this.#ort.Tensor(dtype, data, dims)] as const;
     });
     return Object.fromEntries(entries);
@@ -82,13 +90,13 @@ type Settings = Ort.InferenceSession.SessionOptions;
 
 const settingsOf = ({ providers = ['cpu'], optimization = 'all', threads, saveTo }: SavingOptions): Settings => ({
   executionProviders: [...providers],
-  enableMemPattern: false, // with it a training step is no faster and takes half as much memory again
+  enableMemPattern: false, // it makes a training step no faster, but takes half as much memory again
   graphOptimizationLevel: optimization,
   ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
   ...(saveTo === undefined ? {} : saving(saveTo)),
 });
 
-/** The weights go to a file of their own, which ONNX Runtime maps into memory instead of reading it. */
+/** Saves weights in a separate file, which ONNX Runtime maps into memory instead of reading it. */
 const saving = (folder: string): Settings => ({
   optimizedModelFilePath: `${folder}/${optimizedFile}`,
   extra: {
@@ -99,7 +107,7 @@ const saving = (folder: string): Settings => ({
   },
 });
 
-/** A graph's weights go beside its bytes: each where it lies, so that nothing is copied before ONNX Runtime does. */
+/** Passes a graph's weights as separate arrays, so that only ONNX Runtime copies them. */
 function create(
   ort: typeof Ort,
   model: Graph | Uint8Array | string,
@@ -113,15 +121,15 @@ function create(
   return ort.InferenceSession.create(bytes, data.length === 0 ? settings : { ...settings, externalData });
 }
 
-/** Weights of more bytes go to ONNX Runtime through a file. */
+/** Weights of more than this many bytes are passed to ONNX Runtime in a file. */
 const large = 2 ** 27;
 
 const weightBytes = ({ initializers }: Graph): number =>
   [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
 
 /**
- * ONNX Runtime maps weights that lie in a file into memory, and lets go of each when it has put it into blocks. Given as
- * arrays it copies them all first: at the peak that is twice the weights more.
+ * ONNX Runtime maps weights in a file into memory, and releases each after reordering it into blocks. Arrays are all
+ * copied first, which adds twice the size of the weights to the peak.
  */
 async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Session> {
   await trimMallocThreshold();
@@ -131,7 +139,7 @@ async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Se
     await writeOnnxFile(file, graph, { externalAbove: 0 });
     return await Session.open(file, options);
   } finally {
-    await rm(folder, { recursive: true, force: true }).catch(() => {}); // what is still mapped stays on some systems
+    await rm(folder, { recursive: true, force: true }).catch(() => {}); // some systems keep files that are still mapped
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Loads sharp, an optional peer, when the first image is decoded. It has a file of its own so that the types of the public
- * names, which are in others, can be read where sharp is not installed.
+ * Loads sharp, an optional peer dependency, when the first image is decoded. Its types stay in this file, so that the
+ * public types also work if sharp is not installed.
  */
 import { UsageError } from '../../errors.ts';
 
@@ -9,10 +9,10 @@ export type Sharp = typeof import('sharp')['default'];
 let loaded: Promise<Sharp> | undefined;
 
 /**
- * Loads sharp once per thread. Before worker threads decode, the main thread must have called this: libvips has to stay
- * in memory until the last of them has ended.
+ * Loads sharp once per thread. The main thread must call this before worker threads do, because libvips has to stay in
+ * memory until the last of them ends.
  *
- * @throws UsageError when it is not installed, or not for this platform.
+ * @throws UsageError if sharp is not installed for this platform.
  */
 export function loadSharp(): Promise<Sharp> {
   loaded ??= import('sharp').then(
@@ -20,7 +20,7 @@ export function loadSharp(): Promise<Sharp> {
     (cause: unknown) => {
       loaded = undefined;
       const reason = String(cause).split('\n')[0];
-      throw new UsageError(`Reading images needs the package "sharp" (${reason}): run \`npm install sharp\`.`, {
+      throw new UsageError(`Reading images needs the package "sharp" (${reason}). Run \`npm install sharp\`.`, {
         cause,
       });
     },

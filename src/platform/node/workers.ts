@@ -1,10 +1,10 @@
-/** Worker threads by piscina, each with a queue of its own. */
+/** Worker threads with piscina, each with its own queue. */
 import { availableParallelism } from 'node:os';
 import type { Workers, WorkersOptions } from '../contract.ts';
 import { openDecoder } from './decode.ts';
 
 export async function startWorkers<Job, Result>(options: WorkersOptions): Promise<Workers<Job, Result>> {
-  await openDecoder(); // sharp must be loaded here before it is loaded in threads
+  await openDecoder(); // sharp must be loaded here before threads load it
   const { Piscina } = await import('piscina');
   const pool = new Piscina<Job, Result>({
     filename: new URL(`../../${options.module}`, import.meta.url).href,

@@ -1,7 +1,7 @@
 /**
- * Decoding by the browser. Pixels of opaque JPEG and PNG files equal Node's in Chromium. A canvas multiplies colors by
- * alpha, so that those of transparent pixels come back rounded, or black; and some versions of Chromium apply an EXIF
- * orientation though they are asked not to.
+ * Decodes images with the browser. In Chromium, the pixels of opaque JPEG and PNG files equal Node's. A canvas
+ * premultiplies alpha, so the colors of transparent pixels come back rounded or black. Some versions of Chromium apply the
+ * EXIF orientation although they are told not to.
  */
 import { UsageError } from '../../errors.ts';
 import type { Image } from '../contract.ts';

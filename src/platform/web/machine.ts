@@ -1,8 +1,8 @@
-/** What a browser runs graphs with. Threads of WebAssembly need a page that is isolated from other origins. */
+/** The browser as a machine. WebAssembly has threads only in a page that is cross-origin isolated. */
 import type { Tuning } from '../../cache/tuning.ts';
 import type { Machine } from '../contract.ts';
 
-/** The operators of ONNX Runtime's blocked layout are not in its builds for browsers. */
+/** onnxruntime-web does not include the operators of the blocked layout. */
 const block = undefined;
 
 export async function thisMachine(): Promise<Machine> {

@@ -1,13 +1,13 @@
-/** What a page and the worker of one of its sessions send each other. */
+/** The messages between a page and the worker of a session. */
 import type { Tensor } from '../../tensor.ts';
 import type { SessionOptions, WasmPaths } from '../contract.ts';
 
-/** What a model calls the files of its large tensors, which are passed beside it: `weights.0` and so on. */
+/** The files of large tensors, which are passed next to the model, are called `weights.0` and so on. */
 export const dataLocation = 'weights';
 
 export type NamedTensor = readonly [name: string, tensor: Tensor];
 
-/** A model as ONNX Runtime takes it: the bytes of a file, or its URL, and the weights beside it. */
+/** A model for ONNX Runtime: the bytes of a file, or its URL, and separate weights. */
 export interface Opening {
   readonly model: Uint8Array | string;
   readonly data: readonly Uint8Array[];
@@ -17,14 +17,14 @@ export interface Opening {
   readonly wasmPaths: WasmPaths | undefined;
 }
 
-/** What a page may ask, with what it asks about and what it is answered. */
+/** The requests of a page, with their arguments and answers. */
 export interface Requests {
   readonly open: readonly [
-    asked: Opening,
+    argument: Opening,
     answer: { readonly inputNames: readonly string[]; readonly outputNames: readonly string[] },
   ];
   readonly run: readonly [
-    asked: { readonly feeds: readonly NamedTensor[]; readonly fetches: readonly string[] },
+    argument: { readonly feeds: readonly NamedTensor[]; readonly fetches: readonly string[] },
     answer: readonly NamedTensor[],
   ];
 }
@@ -32,7 +32,7 @@ export interface Requests {
 export type Kind = keyof Requests;
 
 export type Request = {
-  readonly [K in Kind]: { readonly id: number; readonly kind: K; readonly asked: Requests[K][0] };
+  readonly [K in Kind]: { readonly id: number; readonly kind: K; readonly argument: Requests[K][0] };
 }[Kind];
 
 export type Reply =

@@ -1,6 +1,6 @@
 /**
- * The side of a session that runs in its worker: one model, opened in ONNX Runtime, and its runs one after the other.
- * ONNX Runtime has a proxy of its own, which takes the arrays that it is given away from the page; hence this one.
+ * The worker's side of a session: opens one model in ONNX Runtime, and runs it, one run after the other. ONNX Runtime has
+ * its own proxy, but that one detaches the page's arrays.
  */
 import type * as Ort from 'onnxruntime-common';
 import type { Tensor } from '../../tensor.ts';
@@ -14,11 +14,11 @@ import {
   type Requests,
 } from './protocol.ts';
 
-type Answers = { readonly [K in Kind]: (asked: Requests[K][0]) => Promise<Requests[K][1]> };
+type Answers = { readonly [K in Kind]: (argument: Requests[K][0]) => Promise<Requests[K][1]> };
 
 /**
- * Answers the page's requests with this build of the runtime. ONNX Runtime starts its threads from the same script,
- * where there is nothing to serve.
+ * Answers the page's requests with this build of the runtime. ONNX Runtime also starts its threads from this script; they
+ * serve nothing.
  */
 export function serve(ort: typeof Ort): void {
   if (self.name.startsWith('em-pthread')) return;
@@ -45,8 +45,8 @@ function answersWith(ort: typeof Ort): Answers {
 
 function open(ort: typeof Ort, opening: Opening): Promise<Ort.InferenceSession> {
   const { model, data, threads, providers, optimization, wasmPaths } = opening;
-  ort.env.logLevel = 'fatal'; // what goes wrong is thrown, not printed
-  ort.env.wasm.numThreads = threads; // by default half of the cores, and 1 of 2
+  ort.env.logLevel = 'fatal'; // errors are thrown, not printed
+  ort.env.wasm.numThreads = threads; // the default is half of the cores
   if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
   const settings: Ort.InferenceSession.SessionOptions = {
     executionProviders: [...providers],
@@ -54,7 +54,7 @@ function open(ort: typeof Ort, opening: Opening): Promise<Ort.InferenceSession> 
     graphOptimizationLevel: optimization,
     externalData: data.map((bytes, i) => ({ path: `${dataLocation}.${i}`, data: bytes })),
   };
-  // Two signatures take the two kinds of model.
+  // Each kind of model has its own overload.
   if (typeof model === 'string') return ort.InferenceSession.create(model, settings);
   return ort.InferenceSession.create(model, settings);
 }
@@ -62,14 +62,14 @@ function open(ort: typeof Ort, opening: Opening): Promise<Ort.InferenceSession> 
 async function reply(request: Request, answers: Answers): Promise<void> {
   const { id } = request;
   try {
-    const answer = request.kind === 'open' ? await answers.open(request.asked) : await answers.run(request.asked);
+    const answer = request.kind === 'open' ? await answers.open(request.argument) : await answers.run(request.argument);
     send({ id, answer });
   } catch (error) {
     send({ id, error: error instanceof Error ? error.message : String(error) });
   }
 }
 
-/** Results are moved to the page, not copied. */
+/** Sends a reply, transferring the arrays of results instead of copying them. */
 function send(reply: Reply): void {
   const tensors = 'answer' in reply && Array.isArray(reply.answer) ? (reply.answer as readonly NamedTensor[]) : [];
   const transfer = tensors.map(([, { data }]) => data.buffer as ArrayBuffer);

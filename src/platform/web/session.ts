@@ -1,6 +1,6 @@
 /**
- * A graph opened in onnxruntime-web. Each session has a worker of its own: with several threads the runtime hangs on the
- * page's thread, and memory of WebAssembly is only freed with its worker.
+ * A graph opened in onnxruntime-web. Each session has its own worker: with several threads, the runtime hangs on the
+ * page's thread, and WebAssembly memory is only freed when its worker ends.
  */
 import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
@@ -8,6 +8,7 @@ import { encodeOnnx } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
 import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
 import type { BoundSession, Session as SessionContract, SessionOptions, WasmPaths } from '../contract.ts';
+import { Lifetime } from '../lifetime.ts';
 import { availableProviders, thisMachine } from './machine.ts';
 import { dataLocation, type NamedTensor, type Opening } from './protocol.ts';
 import { WorkerClient } from './worker-client.ts';
@@ -16,7 +17,7 @@ export class Session implements SessionContract {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #client: WorkerClient;
-  #running: Promise<unknown> = Promise.resolve();
+  readonly #lifetime = new Lifetime();
 
   private constructor(client: WorkerClient, names: Pick<SessionContract, 'inputNames' | 'outputNames'>) {
     this.#client = client;
@@ -37,19 +38,20 @@ export class Session implements SessionContract {
   }
 
   run(feeds: ReadonlyMap<string, Tensor>, fetches: readonly string[] = this.outputNames): Promise<Map<string, Tensor>> {
-    const moved = [...feeds].map(
-      ([name, tensor]): NamedTensor => [name, { ...tensor, data: tensor.data.slice() } as Tensor],
+    return this.#lifetime.run(() =>
+      withNodeName(async () => {
+        const moved = [...feeds].map(
+          ([name, tensor]): NamedTensor => [name, { ...tensor, data: tensor.data.slice() } as Tensor],
+        );
+        const transfer = buffersOf(moved.map(([, { data }]) => data));
+        return new Map(await this.#client.request('run', { feeds: moved, fetches }, transfer));
+      }),
     );
-    const transfer = buffersOf(moved.map(([, { data }]) => data));
-    const run = withNodeName(
-      async () => new Map(await this.#client.request('run', { feeds: moved, fetches }, transfer)),
-    );
-    this.#running = run.catch(() => {});
-    return run;
   }
 
-  /** onnxruntime-web never writes outputs that it is given in the CPU's memory, so results are copied to their arrays. */
+  /** onnxruntime-web never writes to preallocated outputs in CPU memory, so results are copied to the arrays. */
   bind(inputs: ReadonlyMap<string, Tensor>, outputs: ReadonlyMap<string, Tensor>): () => Promise<void> {
+    this.#lifetime.check();
     const missing = [...outputs.keys()].find((name) => !this.outputNames.includes(name));
     if (missing !== undefined) throw new UsageError(`The graph has no output "${missing}".`);
     return async () => {
@@ -58,9 +60,8 @@ export class Session implements SessionContract {
     };
   }
 
-  async dispose(): Promise<void> {
-    await this.#running;
-    this.#client.close();
+  dispose(): Promise<void> {
+    return this.#lifetime.end(() => this.#client.close());
   }
 }
 
@@ -80,9 +81,9 @@ async function openingOf(model: Graph | Uint8Array | string, options: SessionOpt
 const tooMany = (threads: number, cores: number): string =>
   globalThis.crossOriginIsolated
     ? `threads is ${threads}, but this machine has ${cores} cores.`
-    : `threads is ${threads}, but a page has 1 unless it is sent with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.`;
+    : `threads is ${threads}, but a page has 1 thread unless it is served with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.`;
 
-/** The bytes of a model, with its large weights beside it: copies, so that they can be moved to the worker. */
+/** The bytes of a model, with large weights separate. Weights are copied, so that they can be transferred to the worker. */
 function encoded(model: Graph | Uint8Array | string): Pick<Opening, 'model' | 'data'> {
   if (typeof model === 'string') return { model: new URL(model, globalThis.location.href).href, data: [] };
   if (model instanceof Uint8Array) return { model, data: [] };
@@ -90,21 +91,21 @@ function encoded(model: Graph | Uint8Array | string): Pick<Opening, 'model' | 'd
   return { model: bytes, data: data.map((chunk) => chunk.slice()) };
 }
 
-/** A worker resolves URLs against its own address. */
+/** Makes URLs absolute, because a worker would resolve them against its own. */
 function absolute(paths: WasmPaths): WasmPaths {
   const resolve = (url: string) => new URL(url, globalThis.location.href).href;
   if (typeof paths === 'string') return resolve(paths);
   return { ...(paths.mjs && { mjs: resolve(paths.mjs) }), ...(paths.wasm && { wasm: resolve(paths.wasm) }) };
 }
 
-/** A bundler may leave the runtime's WebAssembly behind; then the reason says only that no backend was found. */
+/** Explains the error "no available backend found", which means that the bundler did not emit the runtime's WebAssembly. */
 function explained(error: Error): never {
   if (!error.message.startsWith('no available backend found')) throw error;
-  const remedy = "Serve the ort-wasm-*.wasm files of onnxruntime-web's folder dist, and name their place as wasmPaths";
+  const remedy = "Serve the ort-wasm-*.wasm files from onnxruntime-web's dist folder, and set wasmPaths to their URL";
   throw new UsageError(`ONNX Runtime's WebAssembly did not load: ${error.message} ${remedy}.`, { cause: error });
 }
 
-/** Bundlers find a worker by this expression, so it is written out for each. */
+/** Bundlers recognize workers by this exact expression, so it is repeated for each. */
 function startWorker(providers: readonly string[]): Worker {
   return providers.includes('webgpu')
     ? new Worker(new URL('./webgpu-worker.js', import.meta.url), { type: 'module' })
@@ -114,5 +115,5 @@ function startWorker(providers: readonly string[]): Worker {
 const buffersOf = (arrays: readonly ArrayBufferView[]): ArrayBuffer[] =>
   arrays.map(({ buffer }) => buffer as ArrayBuffer);
 
-/** Both are of one type: that which the graph states for the output. */
+/** Both arrays have the type of the graph's output. */
 const copy = (from: Tensor['data'], to: Tensor['data']): void => (to as Float32Array).set(from as Float32Array);

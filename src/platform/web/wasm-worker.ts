@@ -1,4 +1,4 @@
-/** The worker of sessions on WebAssembly. */
+/** The worker for sessions on WebAssembly. */
 import * as ort from 'onnxruntime-web/wasm';
 import { serve } from './serve.ts';
 

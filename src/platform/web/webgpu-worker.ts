@@ -1,4 +1,4 @@
-/** The worker of sessions on WebGPU, whose build of the runtime is twice as large. */
+/** The worker for sessions on WebGPU, with a build of the runtime that is twice as large. */
 import * as ort from 'onnxruntime-web/webgpu';
 import { serve } from './serve.ts';
 
