@@ -281,7 +281,7 @@ describe('train', () => {
     const [empty, unknown] = [copyOfImages('empty'), copyOfImages('unknown')];
     mkdirSync(join(empty, 'train/white'));
     cpSync(join(images, 'val/red'), join(unknown, 'val/white'), { recursive: true });
-    expectError(await run(...trainArgs(empty, join(dir, 'a'))), /"[^"]*train\/white" holds no images/);
+    expectError(await run(...trainArgs(empty, join(dir, 'a'))), /"[^"]*train\/white" contains no images/);
     expectError(await run(...trainArgs(unknown, join(dir, 'b'))), /Class "white" is in "[^"]*val" but not in/);
   });
 
@@ -289,7 +289,10 @@ describe('train', () => {
     expectError(await run(...trainArgs(images, trained)), /"[^"]*trained" already contains a training run/);
     const [none, below] = [join(dir, 'none'), join(images, 'val/red/0.png/run')];
     expectError(await run(...trainArgs(images, below)), /Cannot create the folder "[^"]*0\.png\/run"/);
-    expectError(await run(...trainArgs(images, none, '--batch', '55')), /--batch is 55, but there are only 54 images/);
+    expectError(
+      await run(...trainArgs(images, none, '--batch', '55')),
+      /--batch is 55, but there are only 54 training images/,
+    );
     const refused = await run(...trainArgs(images, join(dir, 'wild'), '--lr', '1e30'));
     expectError(refused, /The loss became .* Choose a smaller learning rate/);
   });
@@ -460,7 +463,7 @@ describe('bench', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ mergeGroups, threads });
     expect(await json('bench', trained, '--runs', '1')).toMatchObject({ tuned: true, threads });
     vi.stubEnv('RESNEXT_CACHE', 'off');
-    expectError(await run('bench', trained, '--tune', ...runs), /RESNEXT_CACHE is off/);
+    expectError(await run('bench', trained, '--tune', ...runs), /RESNEXT_CACHE is "off"/);
     vi.unstubAllEnvs();
   });
 

@@ -78,6 +78,20 @@ describe.skipIf(noChromium)('in Chromium', () => {
     );
   });
 
+  test('a session on WebAssembly asks for no GPU, which Chromium would report if there is none', async () => {
+    await withPage(await packagePages(), async (page) => {
+      const printed: string[] = [];
+      page.on('console', (message) => printed.push(message.text()));
+      await loadPackage(page);
+      await page.evaluate(() => {
+        const requestAdapter = () => Promise.reject(new Error('asked for a GPU'));
+        Object.defineProperty(navigator, 'gpu', { value: { requestAdapter } });
+      });
+      await page.evaluate(inPage, ['the logits of a network', {}] as [Pledged, Settings]);
+      expect(printed).toEqual([]);
+    });
+  });
+
   const keep = async (which: readonly Pledged[], settings: Settings, threads: number, options: PageOptions) =>
     withPage(
       await packagePages(),

@@ -68,7 +68,7 @@ describe('from external weights', () => {
   });
 
   it('uses all of eight images as one batch', () => {
-    expect(tuned.stdout).toContain('8 training images in batches of 8, 2 to validate on\n');
+    expect(tuned.stdout).toContain('8 images to train on in batches of 8, 2 to validate on\n');
   });
 
   it('suggests a batch size if the requested one is too large', async () => {

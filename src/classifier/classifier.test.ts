@@ -40,7 +40,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'resnext-classifier-'));
   await saveModel(folder, description, initialWeights(model, 3));
   classifier = await load(folder);
-  paths = await listImages(unseen);
+  paths = [...(await listImages(unseen)).paths];
 });
 afterAll(async () => {
   await classifier.dispose();

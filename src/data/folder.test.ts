@@ -43,10 +43,13 @@ describe('openFolder', () => {
     expect(shown(validation)).toEqual(['val/dog/9.jpeg 2']);
   });
 
-  it.each(['val', 'validation', 'valid', 'test'])('knows "%s" as the folder for validation', async (name) => {
-    make('train/a/1.jpg', 'train/b/1.jpg', `${name}/b/2.jpg`);
-    expect(shown((await openFolder(dir)).validation)).toEqual([`${name}/b/2.jpg 1`]);
-  });
+  it.each(['val', 'validation', 'valid', 'dev', 'Val', 'VALIDATION'])(
+    'knows "%s" as the folder for validation',
+    async (name) => {
+      make('train/a/1.jpg', 'train/b/1.jpg', `${name}/b/2.jpg`);
+      expect(shown((await openFolder(dir)).validation)).toEqual([`${name}/b/2.jpg 1`]);
+    },
+  );
 
   it('splits every class where nothing is given', async () => {
     make(...many('a', 50), ...many('b', 10), ...many('c', 2), 'd/only.png');
@@ -100,16 +103,123 @@ describe('openFolder', () => {
   });
 });
 
-describe('refusals name the folder or the class', () => {
-  const refuses = async (message: RegExp, found: Promise<unknown> = openFolder(dir)) => {
-    const error = await found.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    expect(error).toBeInstanceOf(UsageError);
-    expect(String(error)).toMatch(message);
-  };
+const refuses = async (message: RegExp, found: Promise<unknown> = openFolder(dir)) => {
+  const error = await found.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(error).toBeInstanceOf(UsageError);
+  expect(String(error)).toMatch(message);
+};
 
+describe('splits', () => {
+  it.each(['train', 'Training', 'TR'])('knows "%s" as the folder to train on', async (name) => {
+    make(`${name}/a/1.jpg`, `${name}/b/1.jpg`, 'Valid/b/2.jpg', 'Test/a/3.jpg');
+    const { classes, train, validation, notes } = await openFolder(dir);
+    expect(classes).toEqual(['a', 'b']);
+    expect(shown(train)).toEqual([`${name}/a/1.jpg 0`, `${name}/b/1.jpg 1`]);
+    expect(shown(validation)).toEqual(['Valid/b/2.jpg 1']);
+    expect(notes).toBeUndefined();
+  });
+
+  it.each(['test', 'Testing', 'eval'])('does not validate on "%s", but evaluates on it', async (name) => {
+    make(...many('Training/a', 10), ...many('Training/b', 10), `${name}/a/1.jpg`, `${name}/b/2.jpg`);
+    const { train, validation, notes } = await openFolder(dir);
+    expect([train.length, validation.length]).toEqual([16, 4]);
+    expect(shown(validation).every((path) => path.startsWith('Training/'))).toBe(true);
+    expect(notes).toEqual([
+      `"${name}" is left for a final evaluation; 4 images of "Training" are held out for validation.`,
+    ]);
+    expect((await openFolder(dir, { validation: 0 })).notes).toEqual([
+      `"${name}" is left for a final evaluation; no images are held out for validation.`,
+    ]);
+    expect(shown((await openClasses(dir, ['a', 'b'])).samples)).toEqual([`${name}/a/1.jpg 0`, `${name}/b/2.jpg 1`]);
+  });
+
+  it('names folders beside them that are not used', async () => {
+    make('train/a/1.jpg', 'train/b/1.jpg', 'val/a/1.jpg', 'test/a/1.jpg', 'pred/1.jpg', 'valid/a/1.jpg');
+    expect((await openFolder(dir)).notes).toEqual(['Folders beside "train" that are not used: "pred" and "valid".']);
+  });
+
+  it('refuses two to train on', () => {
+    make('train/a/1.jpg', 'Training/b/1.jpg');
+    return refuses(
+      /contains both "train" and "Training", but expected one folder to train on\. Merge or rename them\./,
+    );
+  });
+
+  it('are not taken for classes if they contain images directly, or there is none to train on', async () => {
+    make('train/cat1.jpg', 'Test/1.jpg');
+    await refuses(/contains "Test" and "train", which are splits of a dataset and not classes; expected .*cat"\./);
+    make('other/val/a/1.jpg', 'other/test/a/1.jpg');
+    await refuses(/contains "test" and "val", which are splits/, openFolder(join(dir, 'other')));
+  });
+
+  it.each([
+    ['seg_train', 'seg_test'],
+    ['training_set', 'test_set'],
+    ['Trainset', 'Testset'],
+  ])('are recognized in the names %s and %s', (train, test) => {
+    make(`${train}/a/1.jpg`, `${train}/b/1.jpg`, `${test}/a/1.jpg`, 'pred/sub/1.jpg');
+    return refuses(
+      new RegExp(`Folders "${train}" and "${test}" in ".*" look like parts of a dataset, not classes; name`),
+    );
+  });
+
+  it.each([
+    ['fold1', 'fold2'],
+    ['Part A', 'Part B'],
+  ])('are recognized by subfolders of the same names in %s and %s', (one, two) => {
+    make(`${one}/cat/1.jpg`, `${one}/dog/1.jpg`, `${two}/Cat/1.jpg`, `${two}/Dog/1.jpg`);
+    return refuses(
+      /Folders ".*1|A" and ".*2|B" in ".*" each contain "cat" and "dog" and so look like parts of a dataset, not classes; name one of them, rename them to train, val or test, or if they are the classes, give their subfolders different names\./,
+    );
+  });
+
+  it('of any name are recognized if they share more names than they are', () => {
+    make(...['north', 'south'].flatMap((side) => ['a', 'b', 'c'].map((name) => `${side}/${name}/1.jpg`)));
+    return refuses(/"north" and "south" in ".*" each contain "a", "b" and "c" and so look like parts/);
+  });
+
+  it('below each class are refused', () => {
+    make('cat/train/1.jpg', 'cat/test/2.jpg', 'dog/train/1.jpg', 'dog/test/2.jpg');
+    return refuses(
+      /Each class in ".*" is split into "test" and "train"; expected the splits above the classes, such as/,
+    );
+  });
+
+  it('explain a folder that is not a class of the model', async () => {
+    make('fold1/a/1.jpg', 'fold1/b/1.jpg', 'fold2/a/1.jpg', 'fold2/b/1.jpg');
+    await refuses(/look like parts of a dataset/, openClasses(dir, ['a', 'b']));
+    await refuses(/look like parts of a dataset/, openClasses(dir));
+    expect((await openClasses(dir, ['fold1', 'fold2'])).samples).toHaveLength(4);
+  });
+});
+
+describe('classes with subfolders', () => {
+  it.each([
+    [['cat/indoor', 'dog/indoor']],
+    [['cat/indoor', 'cat/outdoor', 'dog/indoor']],
+    [['cat/in', 'cat/out', 'dog/in', 'dog/out', 'cow/in', 'cow/out']],
+    [['cat', 'cat/indoor', 'cat/outdoor', 'cat/garden', 'dog/indoor', 'dog/outdoor', 'dog/garden']],
+    [['solar_train/old', 'crash_test/new']],
+  ])('are trained on: %j', async (folders) => {
+    make(...folders.map((folder) => `${folder}/1.jpg`));
+    const { classes, train, notes } = await openFolder(dir, { validation: 0 });
+    expect(classes).toEqual([...new Set(folders.map((folder) => folder.split('/')[0]!))].sort());
+    expect(train).toHaveLength(folders.length);
+    expect(notes).toBeUndefined();
+  });
+
+  it('are named if they could be parts as well', async () => {
+    make('cat/indoor/1.jpg', 'cat/outdoor/1.jpg', 'dog/indoor/1.jpg', 'dog/outdoor/1.jpg');
+    const { classes, notes } = await openFolder(dir);
+    expect(classes).toEqual(['cat', 'dog']);
+    expect(notes).toEqual(['"cat" and "dog" are taken for the classes, though each contains "indoor" and "outdoor".']);
+  });
+});
+
+describe('refusals name the folder or the class', () => {
   it('a folder that does not exist', () =>
     refuses(
       /Folder ".*nowhere" does not exist, but expected a folder with one subfolder per class\./,
@@ -190,7 +300,7 @@ describe('folders named by WordNet IDs', () => {
 describe('listImages', () => {
   it('finds all below a folder, in order', async () => {
     make('b/2.png', 'b/1.jpg', 'a.webp', 'c/d/e.JPG', '.hidden/1.png', 'note.txt');
-    const found = (await listImages(dir)).map((path) => relative(dir, path).replaceAll('\\', '/'));
+    const found = (await listImages(dir)).paths.map((path) => relative(dir, path).replaceAll('\\', '/'));
     expect(found).toEqual(['a.webp', 'b/1.jpg', 'b/2.png', 'c/d/e.JPG']);
   });
 

@@ -1,17 +1,17 @@
 /**
  * Reads folders of images, with one subfolder per class, as training and validation samples.
  *
- *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      both are given; val may also be validation, valid or test
- *   DIR/CLASS/…        or   DIR/train/CLASS/…    each class is split by the seed
+ *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      both are given
+ *   DIR/CLASS/…        or   DIR/train/CLASS/…    each class is split by the seed, even if there is a DIR/test
  *
  * Names are ordered by UTF-16 code unit, so labels and splits are the same on every machine. Subfolders of a class belong
- * to it. Links are followed. Names that begin with a dot and files that are not images are skipped.
+ * to it. `layout.ts` has the names of splits, `listing.ts` the files that are images.
  */
 
-import type { Dirent } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { checkClasses, layout, subfolders } from './layout.ts';
+import { describeSkipped, entries, isImage, type Listing, listFolder, usualExtensions } from './listing.ts';
 import { permutation } from './random.ts';
 
 /** An image file and its class. */
@@ -27,6 +27,8 @@ export interface Folder {
   readonly classes: readonly string[];
   readonly train: readonly Sample[];
   readonly validation: readonly Sample[];
+  /** Sentences for the user: how the folders were understood, and how many files were skipped; absent if none. */
+  readonly notes?: readonly string[];
 }
 
 export interface FolderOptions {
@@ -35,9 +37,6 @@ export interface FolderOptions {
   /** Seed of the split. Default: 0. */
   readonly seed?: number;
 }
-
-const extensions = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
-const validationNames = ['val', 'validation', 'valid', 'test'];
 
 /**
  * Finds the samples of a dataset for training.
@@ -51,15 +50,20 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
   if (!(validation >= 0 && validation < 1)) {
     throw new UsageError(`validation is ${validation}, but expected a number of at least 0 and below 1.`);
   }
-  const { trainDir, validationDir } = await layout(dir);
+  const { trainDir, validationDir, testDir, notes } = await layout(dir);
   const classes = await classNames(trainDir);
   if (classes.length === 1) {
     throw new UsageError(
       `Folder "${trainDir}" contains only the class "${classes[0]}", but a classifier needs two or more. Add another.`,
     );
   }
-  const samples = await samplesOf(trainDir, classes, classes);
-  if (validationDir === undefined) return { classes, ...split(samples, classes.length, validation, seed) };
+  const remarks = [...notes, ...(await checkClasses(trainDir, classes)), ...(await looseImages(trainDir))];
+  const training = await samplesOf(trainDir, classes, classes);
+  if (validationDir === undefined) {
+    const halves = split(training.samples, classes.length, validation, seed);
+    const held = testDir === undefined ? [] : [heldOut(trainDir, testDir, halves.validation.length)];
+    return { classes, ...halves, ...withNotes([...remarks, ...held, ...describeSkipped(training.listings)]) };
+  }
   const found = await classNames(validationDir);
   const unknown = found.find((name) => !classes.includes(name));
   if (unknown !== undefined) {
@@ -67,29 +71,39 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
       `Class "${unknown}" is in "${validationDir}" but not in "${trainDir}". Add it to the latter, or remove it from the former.`,
     );
   }
-  return { classes, train: samples, validation: await samplesOf(validationDir, found, classes) };
+  const { samples, listings } = await samplesOf(validationDir, found, classes);
+  const skipped = describeSkipped([...training.listings, ...listings]);
+  return { classes, train: training.samples, validation: samples, ...withNotes([...remarks, ...skipped]) };
+}
+
+/** What `openClasses` finds. */
+export interface LabeledImages {
+  readonly classes: readonly string[];
+  readonly samples: readonly Sample[];
+  /** Sentences for the user, as on how many files were skipped; absent if none. */
+  readonly notes?: readonly string[];
 }
 
 /**
- * Finds the samples to evaluate a model on: those in `val` if the folder has `train` and `val`.
+ * Finds the samples to evaluate a model on: if the folder has `train`, those in `val`, or else in `test`.
  *
  * @param classes the model's classes, which labels refer to. Default: the names of the class folders.
  * @throws UsageError naming a folder that does not exist, has no class folders, or is not one of `classes`.
  * @example const { samples } = await openClasses('flowers/val', classifier.description.classes);
  */
-export async function openClasses(
-  dir: string,
-  classes?: readonly string[],
-): Promise<{ readonly classes: readonly string[]; readonly samples: readonly Sample[] }> {
-  const from = (await layout(dir)).validationDir ?? dir;
+export async function openClasses(dir: string, classes?: readonly string[]): Promise<LabeledImages> {
+  const { validationDir, testDir } = await layout(dir);
+  const from = validationDir ?? testDir ?? dir;
   const found = await classNames(from);
   const known = classes ?? found;
   const unknown = found.find((name) => !known.includes(name));
+  const notes = unknown !== undefined || classes === undefined ? await checkClasses(from, found) : [];
   if (unknown !== undefined) {
     const classes = `the model's ${known.length} classes (${listed(known)})`;
     throw new UsageError(`Folder "${join(from, unknown)}" is not one of ${classes}. ${adviceFor(found, known)}.`);
   }
-  return { classes: known, samples: await samplesOf(from, found, known) };
+  const { samples, listings } = await samplesOf(from, found, known);
+  return { classes: known, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
 }
 
 /**
@@ -97,16 +111,26 @@ export async function openClasses(
  *
  * @throws UsageError if the folder does not exist or contains no images.
  */
-export async function listImages(dir: string): Promise<string[]> {
+export async function listImages(dir: string): Promise<Listing> {
   await entries(dir);
-  const paths = await images(dir, []);
-  if (paths.length > 0) return paths;
-  throw new UsageError(`Folder "${dir}" contains no images (${extensions.join(' ')}).`);
+  const listing = await listFolder(dir);
+  if (listing.paths.length > 0) return listing;
+  throw new UsageError(`Folder "${dir}" contains no images (${usualExtensions}).`);
 }
 
-/** Whether a file name has the extension of an image. */
-export const isImageName = (name: string): boolean =>
-  extensions.some((extension) => name.toLowerCase().endsWith(extension));
+const withNotes = (notes: readonly string[]): Pick<Folder, 'notes'> => (notes.length > 0 ? { notes } : {});
+
+function heldOut(trainDir: string, testDir: string, images: number): string {
+  const held = images === 0 ? 'no images' : `${images} images of "${basename(trainDir)}"`;
+  return `"${basename(testDir)}" is left for a final evaluation; ${held} are held out for validation.`;
+}
+
+/** A sentence on images that lie beside the class folders, if there are any. */
+async function looseImages(dir: string): Promise<string[]> {
+  const loose = (await entries(dir)).filter(({ name, folder }) => !folder && isImage(join(dir, name))).length;
+  if (loose === 0) return [];
+  return [`Skipped ${loose === 1 ? '1 image' : `${loose} images`} directly in "${dir}", outside of the class folders.`];
+}
 
 /** ImageNet's folders are named by WordNet IDs, which no model uses as class names. */
 function adviceFor(found: readonly string[], known: readonly string[]): string {
@@ -117,79 +141,32 @@ function adviceFor(found: readonly string[], known: readonly string[]): string {
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
 
-/** A folder `train` that directly contains images is a class of trains, not the training half of a split. */
-async function layout(dir: string): Promise<{ trainDir: string; validationDir?: string }> {
-  const names = (await entries(dir)).filter((entry) => entry.folder).map((entry) => entry.name);
-  const trainDir = join(dir, 'train');
-  if (!names.includes('train') || (await entries(trainDir)).some((entry) => isImage(entry))) return { trainDir: dir };
-  const validation = validationNames.find((name) => names.includes(name));
-  return validation === undefined ? { trainDir } : { trainDir, validationDir: join(dir, validation) };
-}
-
 async function classNames(dir: string): Promise<string[]> {
-  const names = (await entries(dir)).filter((entry) => entry.folder).map((entry) => entry.name);
+  const names = await subfolders(dir);
   if (names.length > 0) return names;
   throw new UsageError(`Folder "${dir}" contains no class folders. Put the images of each class in a subfolder.`);
 }
 
 /** The images in the folders `names` of `dir`, labeled by their index in `classes`. */
-async function samplesOf(dir: string, names: readonly string[], classes: readonly string[]): Promise<Sample[]> {
+async function samplesOf(
+  dir: string,
+  names: readonly string[],
+  classes: readonly string[],
+): Promise<{ samples: Sample[]; listings: Listing[] }> {
   const samples: Sample[] = [];
+  const listings: Listing[] = [];
   for (const name of names) {
     const label = classes.indexOf(name);
-    const paths = await images(join(dir, name), []);
-    if (paths.length === 0) {
+    const listing = await listFolder(join(dir, name));
+    if (listing.paths.length === 0) {
       throw new UsageError(
-        `Class folder "${join(dir, name)}" contains no images (${extensions.join(' ')}). Add some, or remove it.`,
+        `Class folder "${join(dir, name)}" contains no images (${usualExtensions}). Add some, or remove it.`,
       );
     }
-    for (const path of paths) samples.push({ path, label });
+    for (const path of listing.paths) samples.push({ path, label });
+    listings.push(listing);
   }
-  return samples;
-}
-
-/** All images in a folder and its subfolders. Links back to one of the real paths `above` are not followed. */
-async function images(dir: string, above: readonly string[]): Promise<string[]> {
-  const real = await realpath(dir);
-  if (above.includes(real)) return [];
-  let paths: string[] = [];
-  for (const entry of await entries(dir)) {
-    const path = join(dir, entry.name);
-    if (entry.folder) paths = paths.concat(await images(path, [...above, real]));
-    else if (isImage(entry)) paths.push(path);
-  }
-  return paths;
-}
-
-interface Entry {
-  readonly name: string;
-  readonly folder: boolean;
-}
-
-const isImage = ({ name, folder }: Entry): boolean => !folder && isImageName(name);
-
-/** The entries of a folder in order, without hidden names and broken links. */
-async function entries(dir: string): Promise<Entry[]> {
-  const found = await readdir(dir, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`Folder "${dir}" ${unusable(cause)}, but expected a folder with one subfolder per class.`, {
-      cause,
-    });
-  });
-  const visible = found.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const kept: Entry[] = [];
-  for (const item of visible) {
-    const kind = item.isSymbolicLink() ? await target(join(dir, item.name)) : item;
-    if (kind?.isDirectory() || kind?.isFile()) kept.push({ name: item.name, folder: kind.isDirectory() });
-  }
-  return kept;
-}
-
-const target = (link: string): Promise<Pick<Dirent, 'isDirectory' | 'isFile'> | undefined> =>
-  stat(link).catch(() => undefined);
-
-function unusable({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT') return 'does not exist';
-  return code === 'ENOTDIR' ? 'is a file' : `cannot be read (${message})`;
+  return { samples, listings };
 }
 
 /** Holds out the same fraction of each class, at least one image but never all of them. */

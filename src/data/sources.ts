@@ -4,22 +4,35 @@ import { isAbsolute } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { UsageError } from '../errors.ts';
 import { isUrl, readCapped, shortName } from './fetch.ts';
-import { isImageName, listImages } from './folder.ts';
+import { listImages } from './folder.ts';
 import type { NamedImage } from './image-source.ts';
+import { describeSkipped, isHidden, type Listing, listFiles } from './listing.ts';
 
 export interface Source extends NamedImage {
   /** The image's name in results: the path or URL, or `-`. */
   readonly label: string;
 }
 
+export interface Sources {
+  readonly sources: readonly Source[];
+  /** Sentences for the user on files that were skipped. */
+  readonly notes: readonly string[];
+}
+
 /** @throws UsageError for a folder without images, or a pattern that matches none. */
-export async function expandSources(given: readonly string[]): Promise<Source[]> {
+export async function expandSources(given: readonly string[]): Promise<Sources> {
   const sources: Source[] = [];
-  for (const text of given) sources.push(...(await expand(text)));
+  const listings: Listing[] = [];
+  for (const text of given) {
+    const found = await expand(text);
+    const listed = 'paths' in found;
+    if (listed) listings.push(found);
+    for (const source of listed ? found.paths.map(fileOrUrl) : [found]) sources.push(source);
+  }
   if (sources.filter(({ label }) => label === standardInput.label).length > 1) {
     throw new UsageError('Standard input is one image, but "-" was given several times. Give it once.');
   }
-  return sources;
+  return { sources, notes: describeSkipped(listings) };
 }
 
 const standardInput: Source = {
@@ -28,16 +41,21 @@ const standardInput: Source = {
   image: () => readCapped(process.stdin, 'standard input'),
 };
 
-async function expand(text: string): Promise<Source[]> {
-  if (text === standardInput.label) return [standardInput];
-  if (isUrl(text)) return [fileOrUrl(text)];
+async function expand(text: string): Promise<Source | Listing> {
+  if (text === standardInput.label) return standardInput;
+  if (isUrl(text)) return fileOrUrl(text);
   const found = statSync(text, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return (await listImages(text)).map(fileOrUrl);
-  if (found || !isDynamicPattern(text)) return [fileOrUrl(text)]; // a missing file is reported when it is read
-  const paths = (await glob(text, { expandDirectories: false, absolute: isAbsolute(text) })).filter(isImageName).sort();
-  if (paths.length === 0) throw new UsageError(`No image matches the pattern "${text}".`);
-  return paths.map(fileOrUrl);
+  if (found?.isDirectory()) return listImages(text);
+  if (found || !isDynamicPattern(text)) return fileOrUrl(text); // a missing file is reported when it is read
+  const paths = await glob(text, { expandDirectories: false, absolute: isAbsolute(text) });
+  const listing = listFiles(paths.filter((path) => !isBelowHidden(path, text)).sort());
+  if (listing.paths.length === 0) throw new UsageError(`No image matches the pattern "${text}".`);
+  return listing;
 }
+
+/** Whether the path leads through a hidden folder that the pattern does not name. */
+const isBelowHidden = (path: string, pattern: string): boolean =>
+  path.split(/[\\/]/).some((name) => isHidden(name) && !/^\.+$/.test(name) && !pattern.includes(name));
 
 function fileOrUrl(image: string): Source {
   const name = shortName(image);

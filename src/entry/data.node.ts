@@ -5,5 +5,12 @@
  * @module resnext/data
  */
 
-export { type Folder, type FolderOptions, openClasses, openFolder, type Sample } from '../data/folder.ts';
+export {
+  type Folder,
+  type FolderOptions,
+  type LabeledImages,
+  openClasses,
+  openFolder,
+  type Sample,
+} from '../data/folder.ts';
 export * from './data.ts';

@@ -15,6 +15,7 @@ export async function startEvent(
   model: Model,
   { description, progress, newHead, notes = [] }: RunStart,
 ): Promise<StartEvent> {
+  const remarks = [...notes, ...(folder.notes ?? [])];
   const { parameters, macs } = cost(model.graph);
   const { lowering, reason } = await chooseLowering(options);
   const frozen = frozenGroups(options.linearProbe ? [backbone] : options.freeze, model.config);
@@ -27,7 +28,7 @@ export async function startEvent(
     frozen,
     trained: trainedCount(model, frozen),
     ...(newHead !== undefined && { newHead }),
-    ...(notes.length > 0 && { notes }),
+    ...(remarks.length > 0 && { notes: remarks }),
     linearProbe: options.linearProbe,
     classes: folder.classes,
     train: folder.train.length,

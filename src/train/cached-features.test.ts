@@ -45,7 +45,7 @@ function open(...names: string[]): Promise<CachedFeatures> {
 test('images that cannot be read leave fewer than a batch, or none', async () => {
   expect((await open('frog.jpg', 'broken.jpg', 'frog.jpg')).stepsPerEpoch).toBe(1);
   await expect(open('frog.jpg', 'broken.jpg')).rejects.toThrow(
-    'batch is 2, but only 1 images can be read. Choose a smaller batch, such as 1.',
+    'batch is 2, but only 1 training images can be read. Choose a smaller batch, such as 1.',
   );
   await expect(open('broken.jpg', 'broken.jpg')).rejects.toThrow(
     'None of the training images can be read. Replace them.',

@@ -146,7 +146,7 @@ function checkCount(images: number, batch: number): void {
   if (images === 0) throw new UsageError('None of the training images can be read. Replace them.');
   if (images >= batch) return;
   throw new UsageError(
-    `${images} images can be read, fewer than a batch of ${batch}; choose a smaller batch, such as ${images}.`,
+    `batch is ${batch}, but only ${images} training images can be read. Choose a smaller batch, such as ${images}.`,
   );
 }
 

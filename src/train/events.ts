@@ -26,7 +26,10 @@ export interface StartEvent {
   readonly trained: number;
   /** Whether the classifier was replaced by a new one; only when a run starts from a pretrained model. */
   readonly newHead?: boolean;
-  /** How external weights were imported, in sentences; only when a run starts, and not for published weights. */
+  /**
+   * Sentences on how the folder of images was understood and which files were skipped, and at the start of a run, on how
+   * external weights were imported, unless they are published ones.
+   */
   readonly notes?: readonly string[];
   /** Whether only the classifier is trained, on features that are computed once. */
   readonly linearProbe: boolean;

@@ -11,7 +11,8 @@ type ClassifyOptions = OptionsOf<typeof classifyOptions>;
 /** Reports images that cannot be read, with exit code 1, but classifies the others. */
 export async function run(options: ClassifyOptions, output: Output): Promise<number> {
   const { images, top, threshold, batch, tta: views, output: file } = options;
-  const sources = await expandSources(images);
+  const { sources, notes } = await expandSources(images);
+  for (const note of notes) output.warn(note);
   const classifier = await openClassifier(options, output);
   const results = createResults(resultFormat(options), file, threshold, output);
   let [done, failed] = [0, 0];

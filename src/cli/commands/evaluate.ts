@@ -23,7 +23,8 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     if (classes.length === 0) {
       throw new UsageError(`The model "${model}" has no classes. Use resnext features instead.`);
     }
-    const { samples } = await openClasses(dir, classes);
+    const { samples, notes = [] } = await openClasses(dir, classes);
+    for (const note of notes) output.warn(note);
     const corrupt: string[] = [];
     const mistakes: Mistake[] = [];
     const result = await measure(classifier, samples, options, output, corrupt, mistakes);

@@ -14,7 +14,8 @@ export async function run(options: OptionsOf<typeof featuresOptions>, output: Ou
   const { images, output: file, batch } = options;
   checkFeatureFile(file);
   const stages = stagesOf(options.stages);
-  const sources = await expandSources(images);
+  const { sources, notes } = await expandSources(images);
+  for (const note of notes) output.warn(note);
   const classifier = await openClassifier(options, output);
   const paths: string[] = [];
   const unread: string[] = [];
