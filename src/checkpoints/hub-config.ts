@@ -10,6 +10,7 @@ import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
+import { maxSide } from '../model/limits.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
 
@@ -61,6 +62,11 @@ export function readHubConfig(text: string, source: string): HubConfig {
   const { architecture, pretrained_cfg: cfg } = data;
   const classes = data.label_names ?? cfg?.label_names;
   const preprocessing = cfg && preprocessingOf(cfg);
+  if (preprocessing && preprocessing.resize > maxSide) {
+    throw new FormatError(
+      `${source} asks for images of ${preprocessing.resize} pixels before the crop, but expected at most ${maxSide}.`,
+    );
+  }
   return {
     ...(architecture !== undefined && { architecture }),
     ...(classes && { classes }),

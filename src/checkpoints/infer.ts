@@ -6,15 +6,13 @@
  */
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
+import { maxBlocks } from '../model/limits.ts';
 
 /** Everything about the architecture that tensors reveal, which excludes pooling. */
 export type InferredConfig = Omit<
   ResNeXtConfig,
   'form' | 'inputSize' | 'outputStride' | 'zeroInitLast' | 'stemPool' | 'antialias'
 >;
-
-/** More blocks than any network has, so that a malicious file cannot request an enormous graph. */
-const maxBlocks = 1000;
 
 /**
  * @param shapes dimensions by this package's names.

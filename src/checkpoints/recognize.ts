@@ -64,7 +64,7 @@ export function recognize(
           ambiguities: [
             ...antialiasNotes(config),
             ...headNotes(tensors, prefix, config),
-            ...otherNetworks(tensors, layout, prefix),
+            ...otherNetworks(tensors, layout, prefix, source),
           ],
         };
       }
@@ -91,7 +91,7 @@ const anchor = 'layer1.0.conv2.weight';
 /** The layouts and prefixes (from wrappers and trainers) that match the most names. */
 function candidates(tensors: Shapes, source: string): Candidate[] {
   const all = layouts.flatMap((layout) =>
-    prefixesFor(layout, tensors).map((prefix) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) })),
+    prefixesFor(layout, tensors, source).map((prefix) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) })),
   );
   const most = Math.max(...all.map(({ names }) => names.size));
   const best = all.filter(({ names }) => names.size === most);
@@ -99,13 +99,20 @@ function candidates(tensors: Shapes, source: string): Candidate[] {
   return best;
 }
 
+/** All names are compared with each prefix. An ensemble has a few, and a malicious file could have one per tensor. */
+const maxPrefixes = 64;
+
 /** The prefixes before a layout's name for the anchor. */
-function prefixesFor({ rules }: Layout, tensors: Shapes): string[] {
+function prefixesFor({ rules }: Layout, tensors: Shapes, source: string): string[] {
   const called = translator(reversed(rules))(anchor)!;
-  return [...tensors.keys()].flatMap((name) => {
+  const prefixes = [...tensors.keys()].flatMap((name) => {
     const prefix = name.endsWith(called) ? name.slice(0, -called.length) : undefined;
     return prefix === '' || prefix?.endsWith('.') ? prefix : [];
   });
+  if (prefixes.length <= maxPrefixes) return prefixes;
+  throw new FormatError(
+    `${source} has "${called}" for ${prefixes.length} networks, but expected at most ${maxPrefixes} in a file.`,
+  );
 }
 
 function namesIn({ rules }: Layout, tensors: Shapes, prefix: string): Map<string, string> {
@@ -209,8 +216,8 @@ function headNotes(tensors: Shapes, prefix: string, { classes }: ResNeXtConfig):
 }
 
 /** Self-supervised training saves two encoders, distillation a teacher. */
-function otherNetworks(tensors: Shapes, layout: Layout, prefix: string): string[] {
-  const others = prefixesFor(layout, tensors).filter((other) => other !== prefix);
+function otherNetworks(tensors: Shapes, layout: Layout, prefix: string, source: string): string[] {
+  const others = prefixesFor(layout, tensors, source).filter((other) => other !== prefix);
   return others.length > 0
     ? [`Found networks under "${prefix}" and "${others.join('", "')}", and used the first.`]
     : [];

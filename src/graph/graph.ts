@@ -206,7 +206,7 @@ export class Graph {
           throw new UsageError(`The graph has a cycle at ${describe(node)}.`);
         if (waits.length > 0) {
           open.add(node);
-          stack.push(...waits.reverse());
+          for (const producer of waits.reverse()) stack.push(producer);
           continue;
         }
         stack.pop();

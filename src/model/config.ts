@@ -8,6 +8,7 @@
  */
 import { UsageError } from '../errors.ts';
 import { either, flag, list, type OptionsOf, oneOf, pair, resolve, whole } from '../options.ts';
+import { checkLimits } from './limits.ts';
 import { type Stem, stemNames, stems } from './stems.ts';
 
 export type { Stem };
@@ -116,7 +117,7 @@ export interface ResNeXtOptions extends Partial<Omit<ResNeXtConfig, 'inputSize'>
 export function resolveConfig({ inputSize, ...options }: ResNeXtOptions): ResNeXtConfig {
   const size = typeof inputSize === 'number' ? [inputSize, inputSize] : inputSize;
   const config = resolve(configFields, { ...options, inputSize: size });
-  for (const check of [checkBranches, checkStem, checkShortcut, checkOutputStride]) check(config);
+  for (const check of [checkLimits, checkBranches, checkStem, checkShortcut, checkOutputStride]) check(config);
   return config;
 }
 

@@ -133,7 +133,11 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
   );
 }
 
+/** Longer than any name that could be meant. */
+const longest = 100;
+
 function suggestion(name: string): string {
+  if (name.length > longest) return '';
   const nearest = variants.map((known) => ({ known, distance: editDistance(name, known) }));
   const best = nearest.reduce((a, b) => (b.distance < a.distance ? b : a));
   const depth = depthIn(name);

@@ -9,6 +9,7 @@
  */
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, isOtherVersion, opTypeOf } from '../graph/ops.ts';
+import { type Kernels, kernelsFrom, meeting, pathsUp } from './paths.ts';
 import type { Refusal } from './rewriter.ts';
 import { isCutFrom, sliceProblem } from './slices.ts';
 
@@ -47,41 +48,21 @@ export interface Branches {
 /** The largest family among `ends`, if it has two members or more. */
 export function familyOf(graph: Graph, ends: readonly Value[]): Family | undefined {
   if (new Set(ends).size < ends.length) return undefined;
-  const paths = ends.map((end) => pathUp(graph, end));
-  const start = meeting(paths);
+  const up = pathsUp(graph, ends);
+  const start = meeting(up, ends);
   if (!start) return undefined;
-  const kernels = paths.map((path) => kernelsTo(path, start));
-  const count = (kernel: string) => kernels.filter((other) => other === kernel).length;
-  const common = kernels.filter((kernel) => kernel !== '').reduce((a, b) => (count(b) > count(a) ? b : a), '');
-  const alike = ends.filter((_, i) => kernels[i] === common && common !== '');
-  return alike.length > 1 ? { start, ends: alike, convolutions: common.split(' ').length } : undefined;
+  const kernels = kernelsFrom(start, up, ends);
+  const common = mostCommon(kernels);
+  const alike = ends.filter((_, i) => kernels[i] === common);
+  return common && alike.length > 1 ? { start, ends: alike, convolutions: common.count } : undefined;
 }
 
-/** The path up from a value, through nodes with a single non-constant input. */
-function pathUp(graph: Graph, end: Value): Value[] {
-  const path = [end];
-  for (let { producer } = end; producer; ) {
-    const inputs = producer.inputs.filter((value) => value && !graph.initializers.has(value)) as Value[];
-    if (inputs.length !== 1) break;
-    path.push(inputs[0]!);
-    producer = inputs[0]!.producer;
-  }
-  return path;
-}
-
-/** The value on most paths; if there are several, the one closest to the ends. */
-function meeting(paths: readonly (readonly Value[])[]): Value | undefined {
-  const counts = new Map<Value, number>();
-  for (const value of paths.flat()) counts.set(value, (counts.get(value) ?? 0) + 1);
-  const most = Math.max(...counts.values());
-  return most > 1 ? [...counts].find(([, count]) => count === most)![0] : undefined;
-}
-
-/** The kernels of the convolutions on the path up to `start`; empty if the path does not lead there. */
-function kernelsTo(path: readonly Value[], start: Value): string {
-  const nodes = path.slice(0, Math.max(0, path.indexOf(start))).map(({ producer }) => producer!);
-  const convolutions = nodes.filter((node) => opTypeOf(node) === 'Conv');
-  return convolutions.map((node) => node.inputs[1]?.dims?.slice(2).join('x') ?? '?').join(' ');
+/** The first of the kernels that most ends have; undefined if no more ends have them than have none. */
+function mostCommon(kernels: readonly (Kernels | undefined)[]): Kernels | undefined {
+  const counts = new Map<Kernels | undefined, number>();
+  for (const each of kernels) counts.set(each, (counts.get(each) ?? 0) + 1);
+  const among = (each: Kernels | undefined) => counts.get(each) ?? 0;
+  return [...counts.keys()].reduce((a, b) => (b && among(b) > among(a) ? b : a), undefined);
 }
 
 /** The branches of a family, operator by operator, or the reason why they differ. */

@@ -26,7 +26,9 @@ export const sumToConcat: Rule = {
   name: 'sum of convolutions to one convolution (A to B)',
   apply(b, node) {
     if (!isSum(node) || (isLink(b.graph, node) && [...node.outputs[0]!.users].some(isSum))) return undefined;
-    const operands = addends(b.graph, node).filter((value) => !isZero(b.graph, value));
+    const terms = addends(b.graph, node);
+    if (!terms.every((value) => value !== undefined)) return undefined;
+    const operands = terms.filter((value) => !isZero(b.graph, value));
     const family = familyOf(b.graph, operands.filter(endsBranch));
     if (!family || family.convolutions < 2) return undefined;
     const branches = findBranches(b.graph, family);
@@ -34,7 +36,8 @@ export const sumToConcat: Rule = {
     const parts = partsOfAll(b.graph, branches, 'channels');
     if ('refused' in parts) return parts;
     const sum = summed(b, branches, parts.at(-1)!);
-    const rest = operands.filter((value) => !family.ends.includes(value));
+    const merged = new Set(family.ends);
+    const rest = operands.filter((value) => !merged.has(value));
     const inputs = [sum, ...rest];
     const total = rest.length === 0 ? sum : b.op(rest.length === 1 ? 'Add' : 'Sum', inputs, {}, node.name || undefined);
     b.graph.replaceAllUses(node.outputs[0]!, total);
@@ -89,12 +92,27 @@ const isSum = (node: Node): boolean => opTypeOf(node) === 'Sum' || opTypeOf(node
 /** Whether a sum has a single reader and may thus be a link in a chain. A chain is matched at its last sum. */
 const isLink = (graph: Graph, { outputs: [y] }: Node): boolean => y!.users.size === 1 && !graph.outputs.includes(y!);
 
-/** The terms of a chain of sums. */
-function addends(graph: Graph, node: Node): Value[] {
-  return (node.inputs as Value[]).flatMap((value) => {
-    const { producer } = value;
-    return producer && isSum(producer) && isLink(graph, producer) ? addends(graph, producer) : [value];
-  });
+/** The terms of a chain of sums, in order. A sum that its reader adds several times is a term itself. */
+function addends(graph: Graph, node: Node): (Value | undefined)[] {
+  const terms: (Value | undefined)[] = [];
+  const open: (Value | undefined)[] = [];
+  const repeated = new Set<Value | undefined>();
+  const expand = ({ inputs }: Node) => {
+    const met = new Set<Value | undefined>();
+    for (const value of inputs.toReversed()) {
+      if (met.has(value)) repeated.add(value);
+      met.add(value);
+      open.push(value);
+    }
+  };
+  expand(node);
+  while (open.length > 0) {
+    const value = open.pop();
+    const producer = repeated.has(value) ? undefined : value?.producer;
+    if (producer && isSum(producer) && isLink(graph, producer)) expand(producer);
+    else terms.push(value);
+  }
+  return terms;
 }
 
 /** A scalar zero, which Python's `sum` starts from. */

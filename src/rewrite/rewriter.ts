@@ -47,7 +47,7 @@ export function rewrite(graph: Graph, rules: readonly Rule[]): RewriteReport {
   for (;;) {
     const { done, refusals } = sweep(b, rules);
     if (done.length === 0) return { changes, refusals, nodesBefore, nodesAfter: graph.nodes.size };
-    changes.push(...done);
+    for (const change of done) changes.push(change);
     graph.removeDead();
     separateNames(graph, known);
   }

@@ -4,9 +4,10 @@
  */
 import * as z from 'zod';
 import { type Preprocessing, preprocessingFields } from '../data/presets.ts';
-import { FormatError } from '../errors.ts';
-import { parseJson } from '../json.ts';
-import { configFields, type ResNeXtConfig } from '../model/config.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import { configFields, type ResNeXtConfig, resolveConfig } from '../model/config.ts';
+import { maxSide } from '../model/limits.ts';
+import { parseBoundedJson } from '../weights/json.ts';
 import { schemaOf } from './schema.ts';
 import { type Wrapper, wrapperNames } from './wrappers.ts';
 
@@ -57,11 +58,40 @@ export const weightsMetadata = (description: ModelDescription): Map<string, stri
  * @throws FormatError if the text is not a description.
  */
 export function readDescription(text: string, source: string): ModelDescription {
-  const { data, error } = schema.safeParse(parseJson(text, `${source}: the model's description`));
+  const { data, error } = schema.safeParse(parsed(text, source));
   if (!data) {
     const { path, message } = error.issues[0]!;
     throw new FormatError(`${source}: "${path.join('.')}" in the model's description cannot be read: ${message}.`);
   }
   const { builtIn, ...description } = data;
+  checkConfig(description.config, source);
+  checkSides(description.preprocessing, source);
   return builtIn ? { ...description, wrappers: builtIn.map((name) => formerNames[name]) } : description;
+}
+
+function parsed(text: string, source: string): unknown {
+  try {
+    return parseBoundedJson(new TextEncoder().encode(text)).value;
+  } catch (cause) {
+    const problem = cause instanceof SyntaxError ? 'is not JSON' : `cannot be read: ${(cause as Error).message}`;
+    throw new FormatError(`${source}: the model's description ${problem}.`, { cause });
+  }
+}
+
+/** The network is built from this config, so one that cannot be built is refused here, with the file's name. */
+function checkConfig(config: ResNeXtConfig, source: string): void {
+  try {
+    resolveConfig(config);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new FormatError(`${source}: "config" in the model's description cannot be read: ${error.message}`);
+  }
+}
+
+function checkSides({ size, resize }: Preprocessing, source: string): void {
+  const side = Math.max(size, resize);
+  if (side <= maxSide) return;
+  throw new FormatError(
+    `${source}: "preprocessing" in the model's description asks for images of ${side} pixels, but expected at most ${maxSide}.`,
+  );
 }

@@ -51,11 +51,18 @@ async function loadWeights(file: string, { lazy = false, ...changes }: LoadOptio
   return fromStateDict(noted, { ...pathHints(resolve(file)), ...changes, source: file, hub, lazy });
 }
 
+/** With descriptions of 22,000 classes, it takes 2 MB. */
+const maxHubConfig = 2 ** 22;
+
 /** The hub's `config.json` next to a weights file, if any. Other programs also use that file name. */
 function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: readonly string[] } {
   const path = join(dirname(file), 'config.json');
   if (!existsSync(path)) return { hub: {}, notes: [] };
   try {
+    const { size } = statSync(path);
+    if (size > maxHubConfig) {
+      throw new FormatError(`${path} has ${size} bytes, but expected at most ${maxHubConfig}.`);
+    }
     return { hub: readHubConfig(readFileSync(path, 'utf8'), path), notes: [] };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;

@@ -7,13 +7,16 @@ import { weightsOfPath } from '../catalog/published.ts';
 import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { type Model, resnext } from '../model/resnext.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
+import { leastTensors } from '../model/limits.ts';
+import { resnext } from '../model/resnext.ts';
 import { countNames, gatherWeights, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnx } from '../onnx/read.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from '../weights/read.ts';
 import { bytesSource } from '../weights/source.ts';
 import { floatTensor, type StateDict } from '../weights/state-dict.ts';
+import { checkNodeCount, checkShapes, checkTensorCount } from './described.ts';
 import { descriptionKey, readDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import { assemble, type SavedModel } from './model.ts';
@@ -96,7 +99,9 @@ export function describedWeights(stored: StateDict, source: string, options: Loa
   if (!text) return undefined;
   const description = readDescription(text, source);
   const lazy = options.lazy === true;
-  const weights = weightsUnder(resnext(description.config), tensors, { source, hint: description.variant, lazy });
+  checkTensorCount(description.config, tensors.size, source);
+  const weights = weightsUnder(description.config, tensors, { source, hint: description.variant, lazy });
+  checkShapes(description.config, weights, source);
   return assemble(description, weights);
 }
 
@@ -112,11 +117,18 @@ function modelInCheckpoint({ metadata, tensors }: StateDict): Pick<StateDict, 'm
   };
 }
 
-function weightsUnder(model: Model, tensors: StateDict['tensors'], options: ImportOptions & LoadOptions): Weights {
+function weightsUnder(
+  config: ResNeXtConfig,
+  tensors: StateDict['tensors'],
+  options: ImportOptions & LoadOptions,
+): Weights {
   const read = (name: string) => floatTensor(tensors.get(name)!, options.lazy === true);
+  const branches = config.form !== 'C' && tensors.size >= leastTensors(config) ? resnext(config) : undefined;
+  if (branches?.parameters.every(({ value }) => tensors.has(value.name))) {
+    return gatherWeights(branches, ({ value }) => read(value.name));
+  }
+  const model = resnext({ ...config, form: 'C' });
   const formC = weightSpecs(model);
-  const isInBranches = model.config.form !== 'C' && model.parameters.every(({ value }) => tensors.has(value.name));
-  if (isInBranches) return gatherWeights(model, ({ value }) => read(value.name));
   if (!formC.every(({ name }) => tensors.has(name))) return importWeights(tensors, options).weights;
   const counts = countNames(model).flatMap((name) => {
     const stored = tensors.get(name);
@@ -142,14 +154,17 @@ export function describedModel(graph: Graph, file: string): SavedModel | undefin
   const text = graph.metadata.get(descriptionKey);
   if (!text) return undefined;
   const { wrappers = [], ...description } = readDescription(text, file);
+  checkNodeCount(description.config, graph, file);
   unwrap(graph, wrappers, file);
   const contents = new Map([...graph.initializers].flatMap(({ name, tensor }) => (tensor ? [[name, tensor]] : [])));
-  const weights = weightsOf(resnext(description.config), contents);
+  const weights = weightsOf(description.config, contents);
   return { description, graph, ...(weights && { weights }) };
 }
 
 /** Form C weights from tensors with the names of the model's own form, if none is missing. */
-function weightsOf(model: Model, tensors: Weights): Map<string, Tensor> | undefined {
+function weightsOf(config: ResNeXtConfig, tensors: Weights): Map<string, Tensor> | undefined {
+  if (tensors.size < leastTensors(config)) return undefined;
+  const model = resnext(config);
   if (!model.parameters.every(({ value }) => tensors.has(value.name))) return undefined;
   return gatherWeights(model, ({ value }) => tensors.get(value.name));
 }

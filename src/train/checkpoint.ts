@@ -5,7 +5,7 @@
  */
 import { dirname } from 'node:path';
 import * as z from 'zod';
-import { FormatError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import { parseJson } from '../json.ts';
 import type { Weights } from '../model/weights.ts';
@@ -15,7 +15,7 @@ import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
-import { type Recipe, recipe } from './options.ts';
+import { type Recipe, recipe, trainConfig } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
 export interface Checkpoint {
@@ -57,9 +57,12 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const read = <T>(key: 'options' | 'classes' | 'progress', schema: z.ZodType<T>): T =>
     readField(metadata.get(key), key, schema, path);
   const description = metadata.get('description');
+  const options = read('options', recipeSchema);
+  const classes = read('classes', classesSchema);
+  if (!description) fromFile(path, () => trainConfig(options, classes.length));
   return {
-    options: read('options', recipeSchema),
-    classes: read('classes', classesSchema),
+    options,
+    classes,
     ...(description && { description: readDescription(description, path) }),
     progress: read('progress', progressSchema),
     weights: stripped('weights.', tensors),
@@ -86,10 +89,21 @@ const progressSchema = z
 
 function readField<T>(text: string | undefined, key: string, schema: z.ZodType<T>, path: string): T {
   if (text === undefined) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);
-  const { data, error } = schema.safeParse(parseJson(text, `${path}: the checkpoint's ${key}`));
+  const json = parseJson(text, `${path}: the checkpoint's ${key}`);
+  const { data, error } = fromFile(path, () => schema.safeParse(json));
   if (error)
     throw new FormatError(`${path}: the ${key} in the checkpoint cannot be read: ${error.issues[0]!.message}.`);
   return data;
+}
+
+/** Options of a network that cannot be built are the file's, not the user's. */
+function fromFile<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new FormatError(`${path}: the options in the checkpoint describe no network: ${error.message}`);
+  }
 }
 
 const prefixed = (prefix: string, tensors: Weights): [string, Tensor][] =>

@@ -11,6 +11,7 @@ import { resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import type { Weights } from '../model/weights.ts';
 import { OptionError } from '../options.ts';
+import { checkShapes, checkTensorCount } from '../saved/described.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -91,6 +92,9 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
 export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunStart {
   const { weights, slots, average, progress, classes } = checkpoint;
   const description = checkpoint.description ?? describeNew(options, classes);
+  const source = `The checkpoint in "${options.out}"`;
+  checkTensorCount(description.config, weights.size, source);
+  checkShapes(description.config, weights, source);
   const config = { ...description.config, form: options.form };
   return { description: { ...description, config }, weights, slots, average, progress };
 }
