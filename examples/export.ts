@@ -5,12 +5,18 @@
  *   npx tsx examples/train.ts
  *   npx tsx examples/export.ts [run folder] [ONNX file] [image]
  */
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { exportOnnx, load, loadModel } from 'resnext';
 import { readOnnxFile, Session, tensor } from 'resnext/graph';
 
 const bundled = fileURLToPath(new URL('images/unseen/frog-1.jpg', import.meta.url));
 const [run = 'runs/example', file = `${run}/model.onnx`, image = bundled] = process.argv.slice(2);
+
+if (!existsSync(run)) {
+  console.error(`There is no run "${run}". Run "npx tsx examples/train.ts" first.`);
+  process.exit(1);
+}
 
 await exportOnnx(file, await loadModel(run));
 

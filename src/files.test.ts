@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from './errors.ts';
-import { makeFolder, stageFile, withFile, writeFileAtomically } from './files.ts';
+import { makeFolder, stageFile, statIfPresent, withFile, writeFileAtomically } from './files.ts';
 
 let folder = '';
 let path = '';
@@ -46,6 +46,15 @@ test('an error of the file system is a sentence', async () => {
   await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(`Cannot write "${nowhere}": no such file or folder`);
   expect(() => withFile(nowhere, () => 0)).toThrow(`Cannot read "${nowhere}": no such file or folder (ENOENT).`);
   expect(() => withFile(folder, ({ fill }) => fill(new Uint8Array(1), 0))).toThrow('it is a folder');
+});
+
+test('a path through a file leads to nothing, and cannot be written', async () => {
+  await writeFile(path, 'abc');
+  const below = join(path, 'x.csv');
+  expect([statIfPresent(path)?.size, statIfPresent(below), statIfPresent(join(folder, 'none'))]).toEqual([3, undefined, undefined]);
+  await expect(writeFileAtomically(below, [])).rejects.toThrow(
+    new UsageError(`Cannot write "${below}": part of the path is a file (ENOTDIR).`),
+  );
 });
 
 test('a folder is created with its parents, unless a file is in the way', async () => {

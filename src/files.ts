@@ -4,7 +4,7 @@
  * file intact.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { UsageError } from './errors.ts';
 
@@ -30,7 +30,7 @@ export async function writeFileAtomically(path: string, contents: FileContents):
 /** The first half of `writeFileAtomically`, for files that belong together: stage all, then commit all. */
 export async function stageFile(path: string, contents: FileContents): Promise<StagedFile> {
   const temporary = `${path}.${randomUUID()}.tmp`;
-  const discard = () => rm(temporary, { force: true });
+  const discard = () => rm(temporary, { force: true }).catch(() => {}); // the error before this one is reported
   const attempt = async (action: () => Promise<void>): Promise<void> => {
     try {
       await action();
@@ -62,6 +62,22 @@ export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw refusal('create the folder', path, error);
   });
+}
+
+/**
+ * The file or folder at a path, following links, or undefined if there is none. `statSync` alone throws where part of the
+ * path is a file.
+ *
+ * @throws UsageError if the file system refuses.
+ */
+export function statIfPresent(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw refusal('read', path, error);
+  }
 }
 
 /** A file open for reading. */

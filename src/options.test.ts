@@ -67,7 +67,7 @@ test('defaults may follow from the options before them', () => {
 
 describe('a value that cannot be used is refused by option, and by flag where it was typed', () => {
   it.each<[object, string, string]>([
-    [{}, 'data is missing, but expected a folder.', 'data is missing, but expected a folder.'],
+    [{}, 'data is required: expected a folder.', 'data is required: expected a folder.'],
     [{ rate: 0 }, 'rate is 0, but expected a number above 0.', '--learning-rate is 0, but expected a number above 0.'],
     [{ rate: Number.NaN }, 'rate is NaN, but', '--learning-rate is NaN, but'],
     [
@@ -127,7 +127,7 @@ test('typed text becomes a value, or stays text', () => {
 test('help names choices and defaults', () => {
   expect(helpOf(table.epochs)).toBe('passes over the images (default: 30)');
   expect(helpOf(table.rate)).toBe('learning rate (default: 3 / epochs)');
-  expect(helpOf(table.schedule)).toBe('rate over time: constant, step or cosine (default: cosine)');
+  expect(helpOf(table.schedule)).toBe('rate over time (choices: constant, step, cosine; default: cosine)');
   expect(helpOf(table.strict)).toBe('stop at errors');
 });
 

@@ -179,7 +179,7 @@ export class OptionError extends UsageError {
 /** Why a value is invalid, or undefined if it is valid. */
 export function refusal(field: Field<unknown>, value: unknown): string | undefined {
   if (field.accepts(value)) return undefined;
-  return `${value === undefined ? 'is missing' : `is ${shown(value)}`}, but expected ${field.expected}.`;
+  return value === undefined ? `is required: expected ${field.expected}.` : `is ${shown(value)}, but expected ${field.expected}.`;
 }
 
 const shown = (value: unknown): string =>
@@ -262,11 +262,12 @@ export const namesWith = <T extends Table>(table: T, mark: 'kept' | 'settled' | 
 /** The line of help: the option's purpose, choices and default. */
 export function helpOf(field: Field<unknown>): string {
   const standard = defaultInWords(field);
-  return `${meaning(field)}${standard === '' ? '' : ` (default: ${standard})`}`;
+  const facts = [
+    ...(field.choices ? [`choices: ${field.choices.join(', ')}`] : []),
+    ...(standard === '' ? [] : [`default: ${standard}`]),
+  ];
+  return facts.length > 0 ? `${field.doc} (${facts.join('; ')})` : field.doc;
 }
-
-/** The option's purpose and choices. */
-export const meaning = ({ doc, choices }: Field<unknown>): string => (choices ? `${doc}: ${either(choices)}` : doc);
 
 /** The default in words; empty for flags, empty text and empty lists. */
 export const defaultInWords = ({ usual, default: value }: Field<unknown>): string =>

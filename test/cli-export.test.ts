@@ -40,7 +40,7 @@ test('with bytes and softmax, it takes pixels, returns probabilities and classif
 test('a target without an extension, or an existing folder, becomes a folder for transformers.js', async () => {
   const target = join(folder, 'model');
   expect(await said(...variant, '-o', target)).toContain(
-    "\nOpen it in transformers.js with pipeline('image-classification', 'model').\n",
+    `\nIn transformers.js, set env.localModelPath to '${folder}/' and open it with pipeline('image-classification', 'model').\n`,
   );
   const files = readdirSync(target, { recursive: true, encoding: 'utf8' });
   expect(files.sort()).toEqual(['config.json', 'onnx', 'onnx/model.onnx', 'preprocessor_config.json']);
@@ -70,7 +70,7 @@ test('--size exports a model at another size, and --dynamic-size leaves it open'
 });
 
 test.each([
-  ['a target with an unknown extension', ['-o', 'model.tflite'], '"model.tflite" has no known format.'],
+  ['a target with an unknown extension', ['-o', 'model.tflite'], 'The format of "model.tflite" is unknown.'],
   [
     'softmax in a folder for transformers.js',
     ['-o', 'model', '--softmax'],

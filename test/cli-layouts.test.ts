@@ -33,7 +33,7 @@ test('a variant is exported in other naming schemes and restored', async () => {
 test.each([
   [['-o', 'x.onnx', '--layout', 'timm'], '--layout has no effect here: an ONNX file has no naming scheme. Remove it.'],
   [['-o', 'x.safetensors', '--softmax'], '--softmax has no effect here: a file of weights has no graph. Remove it.'],
-  [['-o', 'x.safetensors', '--layout', 'timm'], 'timm cannot build a resnext11_8x16d_w16'],
+  [['-o', 'x.safetensors', '--layout', 'timm'], 'timm has no network like resnext11_8x16d_w16.'],
   [['-o', 'x.safetensors', '--layout', 'mmpretrain'], 'mmpretrain has no names for a network with stem "cifar"'],
 ])('export %j is refused', async (options, message) => {
   const { code, stderr } = await run('export', 'resnext11_8x16d_w16', ...options);

@@ -46,6 +46,15 @@ it('build: the three forms compute the same', async () => {
   expect(Number(/Largest difference: (\S+)/.exec(printed)![1])).toBeLessThan(1e-4);
 });
 
+it('classify and export ask for a trained run', async () => {
+  for (const name of ['classify', 'export']) {
+    await expect(run(name, join(dir, 'none'))).rejects.toMatchObject({
+      code: 1,
+      stderr: `There is no run "${join(dir, 'none')}". Run "npx tsx examples/train.ts" first.\n`,
+    });
+  }
+});
+
 it('train, classify and export, one after the other', async () => {
   const [model, file] = [join(dir, 'run'), join(dir, 'model.onnx')];
   const trained = await run('train', model, '2', join(dir, 'images'));

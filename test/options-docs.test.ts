@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createProgram } from '../src/cli/program.ts';
 import { configFields } from '../src/model/config.ts';
-import { defaultInWords, meaning, type Table } from '../src/options.ts';
+import { defaultInWords, either, type Field, type Table } from '../src/options.ts';
 import { recipe, settings } from '../src/train/options.ts';
 
 const page = new URL('../docs/options.md', import.meta.url);
+
+const meaning = ({ doc, choices }: Field<unknown>): string => (choices ? `${doc}: ${either(choices)}` : doc);
 
 function markdown(table: Table): string {
   const hasFlags = Object.values(table).some(({ flag }) => flag !== undefined);

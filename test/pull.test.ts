@@ -41,7 +41,7 @@ it('training that is interrupted during the download ends as an interrupted run 
   child.kill('SIGINT');
   const { code, stderr } = await ended;
   expect(code).toBe(130);
-  expect(stderr).toMatch(/^warning: Interrupted\. .*\n$/);
+  expect(stderr).toMatch(/^warning: Stopping after this step\. .*\n$/);
 });
 
 it('goes on where a killed process stopped, and checks the hash', async () => {
@@ -91,7 +91,7 @@ it('lists published weights', async () => {
   expect(rows.map((row) => row.name)).toEqual([name]);
   const { stdout } = await run('list', '--weights', 'SWSL_resnext50');
   expect(stdout).toMatch(
-    /resnext50_32x4d\.fb_swsl_ig1b_ft_in1k +82\.16 +224 +imagenet-1k +100 +25\.0 M +CC-BY-NC-4\.0/,
+    /resnext50_32x4d\.fb_swsl_ig1b_ft_in1k +82\.16 +224 +100 +CC-BY-NC-4\.0\n/,
   );
   const none = await run('list', '--weights', 'resnext50_32x5d');
   expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('Did you mean resnext50_32x4d?') });

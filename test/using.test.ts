@@ -126,7 +126,7 @@ describe('sources of images', () => {
   it('standard input without an image', async () => {
     const { code, stdout, stderr } = await withInput(new Uint8Array(0), 'classify', '-', '--model', model);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^warning: Image "standard input" cannot be read: the file is empty\. /);
+    expect(stderr).toBe('error: Standard input is empty, but expected the bytes of an image.\n');
   });
 
   it('refuse a folder or pattern without images, standard input twice, and an empty batch', async () => {
@@ -134,6 +134,9 @@ describe('sources of images', () => {
     mkdirSync(empty);
     expectError(await classify(empty), /Folder ".*empty" contains no images \(\.jpg /);
     expectError(await classify(`${photos}/*`), /No image matches the pattern ".*photos\/\*"\./);
+    expectError(await classify(join(dir, 'none.jpg')), /There is no image ".*none\.jpg"\./);
+    expectError(await classify(`${paths[0]}/x`), /There is no image ".*\.jpg\/x"\./);
+    expectError(await classify(photos, '-o', `${paths[0]}/x.csv`), /Cannot write ".*\/x\.csv": part of the path is a file/);
     expectError(await classify('-', '-'), /Standard input is one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number of at least 1\./);
     expectError(await classify(photos, '--threshold', '50'), /--threshold is 50, but expected a number from 0 to 1\./);

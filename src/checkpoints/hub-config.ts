@@ -155,7 +155,7 @@ function timmModel(config: ResNeXtConfig, name: string): { architecture: string;
   const dilates = !isDilated || (shortcut === 'B' && config.outputStride >= 8);
   if (!isPossible || !knowsPool || !dilates || config.halvedSplit || config.shortcutKernel !== 1) {
     throw new UsageError(
-      `timm cannot build a ${name}${isDilated ? ` with output stride ${config.outputStride}` : ''}: export it as ONNX, or convert it to .safetensors for this package.`,
+      `timm has no network like ${name}${isDilated ? ` with output stride ${config.outputStride}` : ''}. Export it as .onnx, or as .safetensors without --layout timm.`,
     );
   }
   const base = resolveConfig(variant('resnext50_32x4d'));

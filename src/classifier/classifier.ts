@@ -12,7 +12,7 @@ import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
-import { pick, resolve, whole } from '../options.ts';
+import { OptionError, pick, resolve, text, whole } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -307,14 +307,20 @@ const batchSizeOf = (options: BatchOptions): number => resolve(batchFields, pick
 const isSaved = (model: SavedModel | Uint8Array | Blob | string): model is SavedModel =>
   typeof model === 'object' && 'graph' in model;
 
+const labelsField = { labels: text({ flag: '--labels <file>', doc: 'class names' }) };
+
 function labeled(description: ModelDescription, labels: readonly string[] | undefined): ModelDescription {
   const { classes } = description.config;
   if (labels === undefined) return description;
   if (labels.length === classes) return { ...description, classes: labels };
-  throw new UsageError(
-    `There are ${labels.length} labels, but the model has ${classes} classes. Give one label per class.`,
+  const [given, expected] = [counted(labels.length, 'name', 'names'), counted(classes, 'class', 'classes')];
+  throw new OptionError(
+    labelsField,
+    (say) => `${say('labels')} has ${given}, but the model has ${expected}. Give one name per class.`,
   );
 }
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 const isList = (images: ClassifierInput | readonly ClassifierInput[]): images is readonly ClassifierInput[] =>
   Array.isArray(images);

@@ -12,6 +12,7 @@ import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
 import { FormatError, UsageError } from '../errors.ts';
+import { statIfPresent } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { loadModel, modelFile } from '../saved/files.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -73,7 +74,7 @@ const readLazily = async (file: string, options: ClassifierOptions): Promise<Sav
 
 function unlessChanged<T>(file: string, read: () => Promise<T>): () => Promise<T> {
   const state = () => {
-    const { size, mtimeMs, ino } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    const { size, mtimeMs, ino } = statIfPresent(file) ?? {};
     return [size, mtimeMs, ino].join();
   };
   const before = state();

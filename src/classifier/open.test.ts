@@ -163,7 +163,7 @@ test('labels name the classes, from the cache too, if they are as many', async (
     await classifier.dispose();
   }
   await expect(load(join(folder, 'run'), { labels: ['x'] })).rejects.toThrow(
-    'There are 1 labels, but the model has 3 classes.',
+    'labels has 1 name, but the model has 3 classes. Give one name per class.',
   );
 });
 

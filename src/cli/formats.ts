@@ -1,7 +1,7 @@
 /** The formats that `resnext export` writes, and how they are inferred from the output's name. */
-import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { statIfPresent } from '../files.ts';
 
 export const exportFormats = ['onnx', 'safetensors', 'transformers'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -18,10 +18,10 @@ const byEnding: Readonly<Record<string, ExportFormat>> = {
  * @throws UsageError if the extension is unknown.
  */
 export function formatOf(target: string): ExportFormat {
-  const isFolder = target.endsWith('/') || statSync(target, { throwIfNoEntry: false })?.isDirectory();
+  const isFolder = target.endsWith('/') || statIfPresent(target)?.isDirectory();
   const format = byEnding[isFolder ? '' : extname(target)];
   if (format) return format;
   throw new UsageError(
-    `"${target}" has no known format. End it in .onnx or .safetensors, name a folder for transformers.js, or set --format.`,
+    `The format of "${target}" is unknown. Use a name that ends in .onnx or .safetensors, a folder (for transformers.js), or --format.`,
   );
 }

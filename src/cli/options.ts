@@ -12,7 +12,7 @@ import { recipe, settings } from '../train/options.ts';
 import { exportFormats } from './formats.ts';
 
 const modelDoc =
-  'a run, a checkpoint or file of weights (.safetensors, .pth, .t7), an .onnx file of this package, the name of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
+  'a run, a checkpoint or weights file (.safetensors, .pth, .t7), an .onnx file of this package, the name of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
 const json = flag({ default: false, flag: '--json', doc: 'print one JSON document' });
 const jsonLines = flag({ default: false, flag: '--json', doc: 'print JSON lines' });
 const form = oneOf(forms, { default: 'C', flag: '--form <form>', doc: 'how blocks are built' });
@@ -35,7 +35,7 @@ const classes = whole({
 const size = whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' });
 const seed = whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of a variant’s initial weights' });
 const threads = whole({ from: 1, flag: '--threads <n>', usual: 'all cores', doc: 'threads that compute' });
-const batch = whole({ from: 1, default: 32, flag: '--batch <n>', doc: 'images per run' });
+const batch = whole({ from: 1, default: 32, flag: '--batch <n>', doc: 'images per batch' });
 const output = text({ required: true, expected: 'a file to write', flag: '-o, --output <file>', doc: 'file to write' });
 const report = text({ expected: 'an HTML file to write', flag: '--report <file>', doc: 'write an HTML report' });
 const variantOrModel = text({
@@ -44,6 +44,7 @@ const variantOrModel = text({
   flag: '<model>',
   doc: `a variant such as resnext50_32x4d, or a model: ${modelDoc}`,
 });
+const variantOrAny = `a variant, any ONNX file, or a model: ${modelDoc}`;
 const images = list(text({ doc: 'an image' }), {
   required: true,
   flag: '<image...>',
@@ -129,10 +130,10 @@ export const evaluateOptions = {
     required: true,
     expected: 'a folder of images',
     flag: '<dir>',
-    doc: 'folder with one subfolder per class',
+    doc: 'folder with one subfolder per class, or one that contains val/',
   }),
   ...model,
-  batch: whole({ from: 1, default: 64, flag: '--batch <n>', doc: 'images per run' }),
+  batch: whole({ from: 1, default: 64, flag: '--batch <n>', doc: 'images per batch' }),
   tta,
   strict: settings.strict,
   report: text({
@@ -199,7 +200,7 @@ export const exportOptions = {
   dynamicSize: flag({
     default: false,
     flag: '--dynamic-size',
-    doc: 'let an ONNX file accept images of any height and width',
+    doc: 'allow any height and width for the ONNX file’s input',
   }),
   layout: oneOf(layoutNames, {
     flag: '--layout <name>',
@@ -213,10 +214,16 @@ export const exportOptions = {
   json,
 };
 
-export const verifyOptions = { model: variantOrModel, threads, seed, report, json };
+export const verifyOptions = {
+  model: text({ required: true, expected: 'a variant or a model', flag: '<model>', doc: variantOrAny }),
+  threads,
+  seed,
+  report,
+  json,
+};
 
 export const convertOptions = {
-  input: text({ required: true, expected: 'a model', flag: '<input>', doc: modelDoc }),
+  input: text({ required: true, expected: 'a model', flag: '<input>', doc: `any ONNX file, or a model: ${modelDoc}` }),
   output: text({ required: true, expected: 'a file to write', flag: '<output>', doc: 'an .onnx or .safetensors file' }),
   form,
   json,
@@ -238,7 +245,7 @@ export const drawOptions = {
   model: text({
     expected: 'a variant or a model',
     flag: '[model]',
-    doc: `a variant, any ONNX file, or a model: ${modelDoc}`,
+    doc: variantOrAny,
   }),
   block: text({ flag: '--block <name>', usual: 'the first', doc: 'block to draw, such as layer2.0' }),
   form: ownForm,
@@ -257,8 +264,8 @@ export const drawOptions = {
 };
 
 export const benchOptions = {
-  model: variantOrModel,
-  batch: whole({ from: 1, default: 1, flag: '--batch <n>', doc: 'images per run' }),
+  model: text({ required: true, expected: 'a variant or a model', flag: '<model>', doc: variantOrAny }),
+  batch: whole({ from: 1, default: 1, flag: '--batch <n>', doc: 'images per batch' }),
   threads,
   runs: whole({ from: 1, default: 20, flag: '--runs <n>', doc: 'number of timed runs' }),
   size: whole({

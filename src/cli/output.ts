@@ -80,7 +80,7 @@ function withBar(share: number, text: string, columns: number): string {
 export function describeRewrite({ changes, refusals, nodesBefore, nodesAfter }: RewriteReport): string {
   const counts = new Map<string, number>();
   for (const { rule } of changes) counts.set(rule, (counts.get(rule) ?? 0) + 1);
-  const done = [...counts].map(([rule, count]) => `${pc.green('rewrote')} ${count} x ${rule}`);
-  const refused = refusals.map(({ node, text }) => `${pc.yellow('refused')} ${node}: ${text}`);
+  const done = [...counts].map(([rule, count]) => `${pc.green('Rewrote')} ${count} x ${rule}`);
+  const refused = refusals.map(({ node, text }) => `${pc.yellow('Refused')} ${node}: ${text}`);
   return [...done, ...refused, `${nodesBefore} nodes before, ${nodesAfter} after`].join('\n');
 }

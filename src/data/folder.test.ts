@@ -279,7 +279,8 @@ describe('openClasses', () => {
 
   it('takes the validation half of a data set that has one', async () => {
     make('train/a/1.jpg', 'train/b/1.jpg', 'val/b/1.jpg');
-    expect(shown((await openClasses(dir, ['a', 'b'])).samples)).toEqual(['val/b/1.jpg 1']);
+    const found = await openClasses(dir, ['a', 'b']);
+    expect([shown(found.samples), found.dir]).toEqual([['val/b/1.jpg 1'], join(dir, 'val')]);
   });
 });
 

@@ -79,6 +79,8 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
 /** What `openClasses` finds. */
 export interface LabeledImages {
   readonly classes: readonly string[];
+  /** The folder whose subfolders are the classes. */
+  readonly dir: string;
   readonly samples: readonly Sample[];
   /** Sentences for the user, as on how many files were skipped; absent if none. */
   readonly notes?: readonly string[];
@@ -103,7 +105,7 @@ export async function openClasses(dir: string, classes?: readonly string[]): Pro
     throw new UsageError(`Folder "${join(from, unknown)}" is not one of ${classes}. ${adviceFor(found, known)}.`);
   }
   const { samples, listings } = await samplesOf(from, found, known);
-  return { classes: known, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
+  return { classes: known, dir: from, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
 }
 
 /**

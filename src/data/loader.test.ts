@@ -214,7 +214,7 @@ describe('an image that cannot be read', () => {
       expect([...batches[0]!.images].map(Math.round)).toEqual([0, 20, 30, 0].flatMap((value) => Array(12).fill(value)));
       expect(reported).toHaveLength(4);
       expect(reported[0]).toMatch(
-        /broken-1\.jpg: Image ".*broken-1\.jpg" cannot be read: the file contains unsupported/,
+        /broken-1\.jpg: Image ".*broken-1\.jpg" cannot be read: its format is not supported/,
       );
     }));
 

@@ -1,8 +1,8 @@
 /** Expands arguments that name images (files, folders, patterns, URLs, `-` for standard input) to a list in order. */
-import { statSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { UsageError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import { statIfPresent } from '../files.ts';
 import { isUrl, readCapped, shortName } from './fetch.ts';
 import { listImages } from './folder.ts';
 import type { NamedImage } from './image-source.ts';
@@ -38,13 +38,17 @@ export async function expandSources(given: readonly string[]): Promise<Sources> 
 const standardInput: Source = {
   label: '-',
   name: 'standard input',
-  image: () => readCapped(process.stdin, 'standard input'),
+  image: async () => {
+    const bytes = await readCapped(process.stdin, 'standard input');
+    if (bytes.length > 0) return bytes;
+    throw new FormatError('Standard input is empty, but expected the bytes of an image.');
+  },
 };
 
 async function expand(text: string): Promise<Source | Listing> {
   if (text === standardInput.label) return standardInput;
   if (isUrl(text)) return fileOrUrl(text);
-  const found = statSync(text, { throwIfNoEntry: false });
+  const found = statIfPresent(text);
   if (found?.isDirectory()) return listImages(text);
   if (found || !isDynamicPattern(text)) return fileOrUrl(text); // a missing file is reported when it is read
   const paths = await glob(text, { expandDirectories: false, absolute: isAbsolute(text) });

@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from '../errors.ts';
-import { checkGiven, whole } from '../options.ts';
+import { checkGiven, either, whole } from '../options.ts';
 import { box, elide, ellipsis, line, type Point, type Shape, text, textWidth } from './scene.ts';
 import { type DrawingOptions, toSvg } from './svg.ts';
 
@@ -53,10 +53,8 @@ function check(convolution: Convolution): void {
   for (const [name, channels] of Object.entries({ input, output })) {
     if (channels % groups === 0) continue;
     const both = divisors(input).filter((divisor) => output % divisor === 0);
-    const choices = both.length > 12 ? `${both.slice(0, 11).join(', ')}, … ${both.at(-1)}` : both.join(', ');
-    throw new UsageError(
-      `groups is ${groups}, which does not divide ${name} = ${channels}; expected one of ${choices}.`,
-    );
+    const choices = both.length > 12 ? `${both.slice(0, 11).join(', ')}, … ${both.at(-1)}` : either(both);
+    throw new UsageError(`${groups} groups do not divide ${channels} ${name} channels; expected ${choices}.`);
   }
 }
 

@@ -225,7 +225,7 @@ async function* bodyOf({ body, url }: FileResponse, signal?: AbortSignal): Async
         throw connectionError(error, url, signal);
       });
       if (next.done) return;
-      yield next.value as Uint8Array;
+      yield next.value;
     }
   } finally {
     body.destroy();

@@ -2,7 +2,6 @@
  * HTTP requests for files. Redirects are followed here so that the hub's token is only sent to the hub. Failed requests
  * and broken connections become errors that tell whether a retry can help.
  */
-import type { Readable } from 'node:stream';
 import type { Dispatcher, request } from 'undici';
 import { UsageError } from '../errors.ts';
 import type { HubEnvironment } from './environment.ts';
@@ -29,12 +28,20 @@ export class Interrupted extends Unreachable {
   }
 }
 
+/** A response's bytes, to be read once. */
+export interface Body extends AsyncIterable<Uint8Array> {
+  /** Drops the bytes, so that the connection can be used again. */
+  resume(): unknown;
+  /** Closes the connection. */
+  destroy(): unknown;
+}
+
 export interface FileResponse {
   readonly status: number;
   /** The final URL, after redirects. */
   readonly url: URL;
   readonly header: (name: string) => string | undefined;
-  readonly body: Readable;
+  readonly body: Body;
 }
 
 export interface FileRequest {
@@ -184,11 +191,11 @@ function seconds(value: string | undefined): number | undefined {
 
 /** Error codes of permanent failures. */
 const permanent: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'the host is unknown, or there is no network',
-  EAI_AGAIN: 'the host name cannot be resolved, perhaps because there is no network',
-  ECONNREFUSED: 'the connection was refused',
-  ENETUNREACH: 'there is no network',
-  EHOSTUNREACH: 'there is no route to the host',
+  ENOTFOUND: 'unknown host or no network',
+  EAI_AGAIN: 'the host name was not resolved; perhaps there is no network',
+  ECONNREFUSED: 'connection refused',
+  ENETUNREACH: 'no network',
+  EHOSTUNREACH: 'no route to the host',
 };
 
 /**
@@ -202,7 +209,7 @@ export function connectionError(error: unknown, url: URL, signal?: AbortSignal):
   const cause = innermost(error);
   const code = 'code' in cause ? String(cause.code) : '';
   const known = permanent[code];
-  if (known) return new Unreachable(`${url.host} cannot be reached: ${known} (${code}).`, 0, { cause: error });
+  if (known) return new Unreachable(`${url.host} cannot be reached (${known}, ${code}).`, 0, { cause: error });
   if (/^(CERT_|CRL_|DEPTH_|HOSTNAME_|INVALID_|PATH_|SELF_|UNABLE_|ERR_TLS_)/.test(code)) {
     return new Unreachable(`${url.host} cannot be trusted: ${cause.message} (${code}).`, 0, { cause: error });
   }

@@ -120,9 +120,15 @@ class Puller {
   }
 
   async pull(target: Target): Promise<Pulled> {
-    if (target.kind === 'address') return { path: await this.#address(sourceOf(target.url)) };
-    if (target.kind === 'repository') return this.#repository(target.repository, target.revision);
-    return { ...(await this.#published(target.entry)), entry: target.entry };
+    if (target.kind === 'published') return { ...(await this.#published(target.entry)), entry: target.entry };
+    try {
+      if (target.kind === 'address') return { path: await this.#address(sourceOf(target.url)) };
+      return await this.#repository(target.repository, target.revision);
+    } catch (error) {
+      if (this.#offline || !isOutOfReach(error)) throw error;
+      const what = target.kind === 'address' ? target.url.href : target.repository;
+      throw new Unreachable(`${what} cannot be downloaded: ${error.message}`, error.status, { cause: error });
+    }
   }
 
   /** Uses the first source that is cached, or else downloads from the first that can be reached. */
@@ -264,7 +270,7 @@ class Puller {
 }
 
 /** Whether the hub cannot be reached, as opposed to a missing file. */
-const isOutOfReach = (error: unknown): boolean =>
+const isOutOfReach = (error: unknown): error is Unreachable =>
   error instanceof Unreachable && (error.status === 0 || error instanceof Interrupted);
 
 function checkOf({ sha256, sha1Inside }: UrlSource): Check | undefined {

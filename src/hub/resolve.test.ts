@@ -40,11 +40,15 @@ it('reports a path or a name that does not exist', async () => {
   await expect(resolveModel('models/flowers.onnx')).rejects.toThrow(
     'There is no file or folder "models/flowers.onnx".',
   );
+  await expect(resolveModel('runs/flowers')).rejects.toThrow('There is no file or folder "runs/flowers".');
   await expect(resolveModel('resnext50_32x4')).rejects.toThrow('Did you mean resnext50_32x4d?');
   const hub = await serve((_, response) => response.writeHead(401).end());
-  const failed = resolveModel('runs/flowers', { environment: environment(hub.url) });
+  const failed = resolveModel('models/flowers', { environment: environment(hub.url) });
   await expect(failed).rejects.toThrow(
-    /^There is no file or folder "runs\/flowers", and the hub does not have it: .* 401 /,
+    /^There is no file or folder "models\/flowers"\. It could not be looked up on the Hugging Face Hub either: .* 401 /,
   );
   hub.close();
+  await expect(resolveModel('models/flowers', { environment: environment('http://127.0.0.1:9') })).rejects.toThrow(
+    'Hugging Face Hub either: 127.0.0.1:9 cannot be reached (connection refused, ECONNREFUSED).',
+  );
 });

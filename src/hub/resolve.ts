@@ -17,7 +17,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   if (existsSync(nameOrPath)) return found(nameOrPath);
   const isAddress = /^https?:\/\//.test(nameOrPath);
   const looksLikePath =
-    !isAddress && /^(\.|~|[/\\]|[A-Za-z]:\\)|\.(onnx|pth|pt|t7|safetensors|bin|zip|tar)$/.test(nameOrPath);
+    !isAddress && /^(\.|~|[/\\]|[A-Za-z]:\\|runs[/\\])|\.(onnx|pth|pt|t7|safetensors|bin|zip|tar)$/.test(nameOrPath);
   if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".`);
   if (!canPull(nameOrPath)) {
     throw new UsageError(
@@ -28,9 +28,11 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
     return await pull(nameOrPath, options);
   } catch (error) {
     if (!(error instanceof Unreachable) || isAddress || lookUpWeights(nameOrPath)) throw error;
-    throw new UsageError(`There is no file or folder "${nameOrPath}", and the hub does not have it: ${error.message}`, {
-      cause: error,
-    });
+    const { message } = error.cause instanceof Unreachable ? error.cause : error;
+    throw new UsageError(
+      `There is no file or folder "${nameOrPath}". It could not be looked up on the Hugging Face Hub either: ${message}`,
+      { cause: error },
+    );
   }
 }
 

@@ -133,7 +133,7 @@ test.each([
   ['resnext29d_8x64d', '29', '"d" after the depth'],
   ['legacy_seresnext20_4x16d', '20', '"legacy_"'],
 ])('"%s" is refused, since small images have no such stem', (name, depth, what) => {
-  const reason = `depth ${depth} is for small images, whose stem is a single 3x3. Leave out ${what}.`;
+  const reason = `depth ${depth} is for small images, whose stem is one 3x3 convolution; leave out ${what}.`;
   expect(() => variant(name)).toThrow(new UsageError(`"${name}" is not a variant: ${reason}`));
 });
 
@@ -154,6 +154,6 @@ test.each([
   ['vgg', ''],
 ])('"%s" is refused with the nearest name', (name, suggestion) => {
   const depths = '11, 14, 20, 26, 29, 38, 50, 56, 101, 152, 201, 272';
-  const rule = 'expected a name like resnext50_32x4d (depth, cardinality, base width), with one of the depths';
-  expect(() => variant(name)).toThrow(new UsageError(`"${name}" is not a variant: ${rule} ${depths}.${suggestion}`));
+  const rule = 'Names look like resnext50_32x4d: depth, cardinality x base width. Depths:';
+  expect(() => variant(name)).toThrow(new UsageError(`"${name}" is not a variant. ${rule} ${depths}.${suggestion}`));
 });

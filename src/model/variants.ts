@@ -95,9 +95,9 @@ export function variant(name: string): ResNeXtOptions {
   const known = depths[parts.depth ?? ''];
   if (!known && Object.hasOwn(exceptions, name)) return exceptions[name]!;
   if (!known) {
-    const rule = 'expected a name like resnext50_32x4d (depth, cardinality, base width)';
+    const rule = 'Names look like resnext50_32x4d: depth, cardinality x base width';
     throw new UsageError(
-      `"${name}" is not a variant: ${rule}, with one of the depths ${Object.keys(depths).join(', ')}.${suggestion(name)}`,
+      `"${name}" is not a variant. ${rule}. Depths: ${Object.keys(depths).join(', ')}.${suggestion(name)}`,
     );
   }
   const isSmall = known.length === 3;
@@ -129,7 +129,7 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
   if (!legacy && !deep) return {};
   const what = deep ? `"${deep}" after the depth` : '"legacy_"';
   throw new UsageError(
-    `"${name}" is not a variant: depth ${depth} is for small images, whose stem is a single 3x3. Leave out ${what}.`,
+    `"${name}" is not a variant: depth ${depth} is for small images, whose stem is one 3x3 convolution; leave out ${what}.`,
   );
 }
 

@@ -38,8 +38,10 @@ export function modelFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
   if (!statSync(path).isDirectory()) return path;
   const file = modelFiles.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
-  if (!file) throw new UsageError(`The folder "${path}" has no model.safetensors. Has its training finished an epoch?`);
-  return file;
+  if (file) return file;
+  throw new UsageError(
+    `The folder "${path}" has no model.safetensors. If it is a training run, it has not finished its first epoch yet.`,
+  );
 }
 
 async function loadWeights(file: string, { lazy = false, ...changes }: LoadOptions): Promise<SavedModel> {

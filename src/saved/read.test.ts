@@ -52,7 +52,7 @@ test('a description without an option that every version wrote is refused; newer
     writeDescription({ ...description, config: { ...description.config, [option]: undefined } as ResNeXtConfig });
   for (const option of ['depths', 'cardinality', 'baseWidth', 'width', 'stem', 'shortcut', 'form', 'classes']) {
     expect(() => readDescription(without(option), 'model.json')).toThrow(
-      new RegExp(`^model\\.json: "config" .* cannot be read: ${option} is missing, but expected .*[^.]\\.$`),
+      new RegExp(`^model\\.json: "config" .* cannot be read: ${option} is required: expected .*[^.]\\.$`),
     );
   }
   expect(() => readDescription(without('inputChannels'), 'model.json')).toThrow(FormatError);

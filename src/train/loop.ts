@@ -2,6 +2,7 @@
  * The training loop: epochs of steps, a validation after each epoch, and checkpoints. It continues from the progress of
  * `start`. If the signal aborts, it saves a checkpoint to resume from and ends.
  */
+import { resolve as absolute } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Weights } from '../model/weights.ts';
 import { saveModel } from '../saved/files.ts';
@@ -92,8 +93,9 @@ function checkLoss(loss: number, { steps }: Progress, { learningRate, from }: Tr
       `The loss of "${from}" on the first images is ${loss}, before any training. Check its weights, or start from another model.`,
     );
   }
+  const rate = learningRate < 1e6 ? `${learningRate}` : learningRate.toExponential().replace('+', ''); // 1e9
   throw new UsageError(
-    `The loss became ${loss} after ${steps} steps with learning rate ${learningRate}. Choose a smaller learning rate.`,
+    `The loss became ${loss} after ${steps} steps with learning rate ${rate}. Choose a smaller learning rate.`,
   );
 }
 
@@ -152,8 +154,9 @@ async function saveBest(
   await saveModel(folder.path, description, data.allWeights(weights), steps);
 }
 
+/** The folder of images is saved as an absolute path, so that the run can be resumed from another folder. */
 const checkpointOf = ({ options, start: { description }, data, trainer }: Run, progress: Progress) => ({
-  options,
+  options: { ...options, data: absolute(options.data) },
   classes: description.classes,
   description,
   progress,

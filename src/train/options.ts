@@ -3,7 +3,6 @@
  * a resumed run follows it. The `settings` depend on the machine and are not saved, so a resumed run gets new ones.
  */
 import { availableParallelism } from 'node:os';
-import { resolve as absolute } from 'node:path';
 import { defaultCache } from '../data/loader.ts';
 import { augmentationNames } from '../data/presets.ts';
 import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
@@ -190,7 +189,7 @@ export const settings = {
   }),
   threads: whole({
     from: 1,
-    defaultOf: availableParallelism,
+    defaultOf: (): number => availableParallelism(),
     flag: '--threads <n>',
     usual: 'all cores',
     doc: 'threads that compute',
@@ -282,8 +281,7 @@ const contradictions: readonly Contradiction[] = [
  * @throws OptionError naming the option, its value and the expected values, or options that contradict each other.
  */
 export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOptions {
-  const resolved = resolve(trainOptions, { ...given, stem });
-  const options = { ...resolved, data: absolute(resolved.data) };
+  const options = resolve(trainOptions, { ...given, stem });
   const contradiction = contradictions.find(({ holds }) => holds(options));
   if (contradiction) throw new OptionError(trainOptions, contradiction.why);
   if (options.from === '') trainConfig(options, 2);

@@ -1,8 +1,8 @@
 /** Weights files on disk (Node only), read and written one tensor at a time so that no copy of the data is held. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FormatError, UsageError } from '../errors.ts';
-import { withFile, writeFileAtomically } from '../files.ts';
+import { statIfPresent, withFile, writeFileAtomically } from '../files.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from './read.ts';
 import { readSafetensorsFrom, type Safetensors, safetensorsChunks } from './safetensors.ts';
@@ -27,7 +27,7 @@ export const folderFiles: readonly string[] = [
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
  */
 export async function openStateDict(path: string): Promise<StateDict> {
-  const file = statSync(path, { throwIfNoEntry: false })?.isDirectory() ? fileIn(path) : path;
+  const file = statIfPresent(path)?.isDirectory() ? fileIn(path) : path;
   const source = fileSource(file);
   if (!isJson(source)) return readStateDict(source, file);
   return readSharded(source, file, (shard) => fileSource(join(dirname(file), shard)));

@@ -37,7 +37,7 @@ export async function run(options: BenchOptions, output: Output): Promise<number
   const result = await benchmark(graph, { ...tuned, ...given, ...threads }, tuning?.mergeGroups);
   output.document({ model: source, machine, tuned: tuning !== undefined, ...result });
   output.line(`${source} on ${describe(machine)}${tuning ? ', with tuned settings' : ''}\n`);
-  output.line(table([['batch', 'threads', 'ms a run', 'fastest', 'images/s', 'GFLOP/s'], cells(result)]));
+  output.line(table([['batch', 'threads', 'ms per run', 'fastest', 'images/s', 'GFLOP/s'], cells(result)]));
   return 0;
 }
 

@@ -8,18 +8,20 @@ import type { Output } from '../output.ts';
 
 type ClassifyOptions = OptionsOf<typeof classifyOptions>;
 
-/** Reports images that cannot be read, with exit code 1, but classifies the others. */
+/** Reports images that cannot be read, with exit code 1, but classifies the others. As text, a single one is an error. */
 export async function run(options: ClassifyOptions, output: Output): Promise<number> {
   const { images, top, threshold, batch, tta: views, output: file } = options;
   const { sources, notes } = await expandSources(images);
   for (const note of notes) output.warn(note);
   const classifier = await openClassifier(options, output);
-  const results = createResults(resultFormat(options), file, threshold, output);
+  const format = resultFormat(options);
+  const results = createResults(format, file, threshold, output);
   let [done, failed] = [0, 0];
   try {
     for await (const outcome of classifier.classifyEach(sources, { top, threshold, views, batchSize: batch })) {
       const { label: image } = sources[done++]!;
       if ('error' in outcome) {
+        if (sources.length === 1 && format === 'text') throw outcome.error;
         failed++;
         output.warn(outcome.error.message);
         results.add({ image, error: outcome.error.message });

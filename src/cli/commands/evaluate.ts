@@ -23,7 +23,7 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     if (classes.length === 0) {
       throw new UsageError(`The model "${model}" has no classes. Use resnext features instead.`);
     }
-    const { samples, notes = [] } = await openClasses(dir, classes);
+    const { dir: folder, samples, notes = [] } = await openClasses(dir, classes);
     for (const note of notes) output.warn(note);
     const corrupt: string[] = [];
     const mistakes: Mistake[] = [];
@@ -31,9 +31,9 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     const { scores, confusion, ...figures } = result;
     const rows = confusion.map((row) => Array.from(row));
     output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
-    output.line(describe(result, corrupt.length));
+    output.line(describe(result, folder, corrupt.length));
     if (report !== undefined) {
-      await writeReport(report, result, mistakes, options);
+      await writeReport(report, result, mistakes, { ...options, dir: folder });
       output.line(`\nWrote ${report}.`);
     }
   } finally {
@@ -90,10 +90,10 @@ async function writeReport(
 /** The confusion matrix and the table of classes are printed whole up to this many classes; beyond, only excerpts. */
 const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
-function describe(result: Evaluation, corrupt: number): string {
+function describe(result: Evaluation, folder: string, corrupt: number): string {
   const { images, top1, top5, loss, scores } = result;
   const topFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
-  const total = `${images} images: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
+  const total = `${images} images in ${folder}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
   const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
   return [`${total}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }

@@ -2,7 +2,7 @@
  * `resnext export`: writes a trained model, or a variant with seeded initial weights, for other programs. `writers` has
  * one row per format.
  */
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { defaultClassNames } from '../../catalog/class-names.ts';
 import { preprocessingFor } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
@@ -91,12 +91,12 @@ async function writeWeights(
   { layout = 'torchvision' }: ExportOptions,
 ): Promise<string> {
   const { config } = await exportStateDict(target, model, layout);
-  return `Tensors are named as in ${layout}.${config ? ` timm reads the file with ${config}.` : ''}`;
+  return `Its tensors are named as in ${layout}.${config ? ` timm reads the file with ${config}.` : ''}`;
 }
 
 async function writeTransformers(target: string, model: SavedModel): Promise<string> {
   await exportTransformers(target, model);
-  return `Open it in transformers.js with pipeline('image-classification', '${basename(target)}').`;
+  return `In transformers.js, set env.localModelPath to '${dirname(target)}/' and open it with pipeline('image-classification', '${basename(target)}').`;
 }
 
 async function trained(path: string, options: ExportOptions): Promise<SavedModel> {

@@ -21,7 +21,7 @@ export async function run(options: OptionsOf<typeof listOptions>, output: Output
 function listVariants(pattern: string | undefined, output: Output): void {
   const names = variants.filter((name) => matches(pattern, [name]));
   if (names.length === 0) {
-    throw new UsageError(`No variant has "${pattern}" in its name. Run "resnext list" to see all names.`);
+    throw new UsageError(`No variant has "${pattern}" in its name. Run "resnext list" to see all of them.`);
   }
   const rows = names.map((name) => {
     const { graph, config } = resnext(variant(name));
@@ -51,23 +51,24 @@ function listWeights(pattern: string | undefined, output: Output): void {
     throw new UsageError(`No published weights have "${pattern}" in their name.${suggestWeights(pattern ?? '')}`);
   }
   output.document(rows);
-  const titles = ['name', 'top-1', 'at', 'labels', 'MB', 'parameters', 'license', 'default of'];
+  const titles = ['name', 'top-1', 'at', 'MB', 'license', ''];
   output.line(table([titles, ...rows.map(cellsOf)]));
-  output.line(`\n${rows.length} weights. Download with resnext pull NAME; a variant’s name stands for its default.`);
+  const found = rows.length === 1 ? '1 set' : `${rows.length} sets`;
+  output.line(
+    `\n${found} of weights. "resnext pull NAME" downloads one; a variant’s name downloads its default (*).`,
+  );
 }
 
 function cellsOf(entry: PublishedWeights): string[] {
-  const { name, labels, preprocessing, megabytes, parameters, license } = entry;
+  const { name, preprocessing, megabytes, license } = entry;
   const metric = mainMetric(entry);
   return [
     name,
     metric ? metric.top1.toFixed(2) : '–',
     String(preprocessing.size),
-    labels,
     megabytes.toFixed(0),
-    short(parameters),
     license,
-    lookUpWeights(entry.variant) === entry ? entry.variant : '',
+    lookUpWeights(entry.variant) === entry ? '*' : '',
   ];
 }
 

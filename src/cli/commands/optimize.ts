@@ -33,7 +33,7 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
   output.document({ input, output: options.output, ...report, difference, milliseconds, speedup: before / after });
   output.line(describeRewrite(report));
   output.line(
-    `Largest difference ${difference.toExponential(1)}; ${before.toFixed(1)} ms before, ${after.toFixed(1)} ms after: ${(before / after).toFixed(2)} times as fast.`,
+    `Largest difference ${difference.toExponential(1)}; ${before.toFixed(1)} ms before, ${after.toFixed(1)} ms after: ${Number((before / after).toPrecision(3))} times as fast.`,
   );
   output.line(`Wrote ${options.output}.`);
   return 0;

@@ -24,7 +24,7 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
       process.exit(interruptedCode);
     }
     interrupted = Date.now();
-    output.warn('Interrupted. The run ends after this step. Press Ctrl-C again to stop immediately.');
+    output.warn('Stopping after this step. Press Ctrl-C again to stop now.');
     stop.abort();
   };
   process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
@@ -107,15 +107,16 @@ function describeStart(event: StartEvent): string {
 /** The model that training starts from, and which of its parameters are trained. */
 function describeSource({ from, frozen, trained, parameters, newHead, linearProbe, classes }: StartEvent): string {
   if (from === undefined) return '';
-  const known = newHead ? `a new classifier for ${classes.length} classes` : 'its own classifier';
-  const source = newHead === undefined ? '' : `, with ${known}`; // undefined when a run is resumed
+  const head = newHead ? `with a new classifier for ${classes.length} classes` : 'keeping its classifier (same classes)';
+  const source = newHead === undefined ? '' : `, ${head}`; // undefined when a run is resumed
   const some = `${short(trained)} of ${short(parameters)} parameters are trained; frozen: ${frozen.join(', ')}`;
   const probe = linearProbe ? '\nLinear probe: the features of every image are computed once.' : '';
   return `\nFrom ${pc.bold(from)}${source}: ${frozen.length > 0 ? some : 'all parameters are trained'}${probe}`;
 }
 
 function describeFrom(epoch: number, epochs: number, step: number): string {
-  if (epoch >= epochs) return `\nAll ${epoch} epochs are done. To train longer, set --epochs to more than ${epoch}.`;
+  const done = epoch === 1 ? 'The epoch is done' : `All ${epoch} epochs are done`;
+  if (epoch >= epochs) return `\n${done}. To train longer, set --epochs to more than ${epoch}.`;
   if (step > 0) return `\nContinuing in epoch ${epoch + 1} after step ${step}.`;
   return epoch > 0 ? `\nContinuing with epoch ${epoch + 1}.` : '';
 }

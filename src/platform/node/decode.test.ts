@@ -31,7 +31,7 @@ for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
 
 it('says what is wrong with bytes that are no image', async () => {
   await expect(decodeImage(Buffer.from('no image'), 'a.jpg')).rejects.toThrow(
-    'Image "a.jpg" cannot be read: the file contains unsupported image format. Replace or remove it.',
+    'Image "a.jpg" cannot be read: its format is not supported, or it is damaged. Replace or remove it.',
   );
   await expect(decodeImage(new Uint8Array(), 'none')).rejects.toThrow(
     'Image "none" cannot be read: the file is empty.',
@@ -41,6 +41,7 @@ it('says what is wrong with bytes that are no image', async () => {
 it('names a file that is missing by its path, or as it is called', () => {
   expect(() => readImageFile('nowhere/a.jpg')).toThrow(/^There is no image "nowhere\/a.jpg"\.$/);
   expect(() => readImageFile('nowhere/a.jpg', 'a rose')).toThrow('There is no image "a rose".');
+  expect(() => readImageFile('package.json/a.jpg')).toThrow('There is no image "package.json/a.jpg".');
   expect(() => readImageFile('src')).toThrow('"src" is a folder. Name the images in it.');
 });
 

@@ -43,6 +43,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Imag
 function reasonOf(cause: unknown): string {
   const lines = messageOf(cause).split('\n');
   const line = lines.find((text) => text !== '' && !text.includes('bad seek to')) ?? 'the file ends too early';
+  if (line.endsWith('contains unsupported image format')) return 'its format is not supported, or it is damaged';
   return line.replace(/^Input (buffer|bit array)/i, 'the file').replace(/\.$/, '');
 }
 

@@ -28,7 +28,7 @@ function pathOf(url: string): string {
 
 function absent(name: string, cause: unknown): FormatError {
   const { code } = cause as { code?: string };
-  if (code === 'ENOENT') return new FormatError(`There is no image "${name}".`, { cause });
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new FormatError(`There is no image "${name}".`, { cause });
   if (code === 'EISDIR') return new FormatError(`"${name}" is a folder. Name the images in it.`, { cause });
   return unreadable(name, firstLine(cause), cause);
 }
