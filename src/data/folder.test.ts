@@ -138,7 +138,7 @@ describe('splits', () => {
 
   it('names folders beside them that are not used', async () => {
     make('train/a/1.jpg', 'train/b/1.jpg', 'val/a/1.jpg', 'test/a/1.jpg', 'pred/1.jpg', 'valid/a/1.jpg');
-    expect((await openFolder(dir)).notes).toEqual(['Folders beside "train" that are not used: "pred" and "valid".']);
+    expect((await openFolder(dir)).notes).toEqual(['Folders next to "train" that are not used: "pred" and "valid".']);
   });
 
   it('refuses two to train on', () => {
@@ -215,7 +215,7 @@ describe('classes with subfolders', () => {
     make('cat/indoor/1.jpg', 'cat/outdoor/1.jpg', 'dog/indoor/1.jpg', 'dog/outdoor/1.jpg');
     const { classes, notes } = await openFolder(dir);
     expect(classes).toEqual(['cat', 'dog']);
-    expect(notes).toEqual(['"cat" and "dog" are taken for the classes, though each contains "indoor" and "outdoor".']);
+    expect(notes).toEqual(['"cat" and "dog" are used as classes, although each contains "indoor" and "outdoor".']);
   });
 });
 

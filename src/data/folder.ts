@@ -76,13 +76,13 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
   return { classes, train: training.samples, validation: samples, ...withNotes([...remarks, ...skipped]) };
 }
 
-/** What `openClasses` finds. */
+/** The result of `openClasses`. */
 export interface LabeledImages {
   readonly classes: readonly string[];
   /** The folder whose subfolders are the classes. */
   readonly dir: string;
   readonly samples: readonly Sample[];
-  /** Sentences for the user, as on how many files were skipped; absent if none. */
+  /** Sentences for the user, for example on skipped files; absent if none. */
   readonly notes?: readonly string[];
 }
 
@@ -127,7 +127,7 @@ function heldOut(trainDir: string, testDir: string, images: number): string {
   return `"${basename(testDir)}" is left for a final evaluation; ${held} are held out for validation.`;
 }
 
-/** A sentence on images that lie beside the class folders, if there are any. */
+/** A sentence on images next to the class folders, if there are any. */
 async function looseImages(dir: string): Promise<string[]> {
   const loose = (await entries(dir)).filter(({ name, folder }) => !folder && isImage(join(dir, name))).length;
   if (loose === 0) return [];

@@ -47,7 +47,7 @@ export async function layout(dir: string): Promise<Layout> {
     trainDir: join(dir, train),
     ...(validation !== undefined && { validationDir: join(dir, validation) }),
     ...(tests[0] !== undefined && { testDir: join(dir, tests[0]) }),
-    notes: unused.length > 0 ? [`Folders beside "${train}" that are not used: ${quoted(unused)}.`] : [],
+    notes: unused.length > 0 ? [`Folders next to "${train}" that are not used: ${quoted(unused)}.`] : [],
   };
 }
 
@@ -95,7 +95,7 @@ async function checkRepeated(dir: string, names: readonly string[]): Promise<str
     throw looksSplit(dir, names, ` each contain ${quoted(shared)} and so`, 'give their subfolders different names');
   }
   if (shared.length < names.length) return [];
-  return [`${quoted(names)} are taken for the classes, though each contains ${quoted(shared)}.`];
+  return [`${quoted(names)} are used as classes, although each contains ${quoted(shared)}.`];
 }
 
 const looksSplit = (dir: string, names: readonly string[], why: string, otherwise: string): UsageError =>
@@ -114,7 +114,7 @@ async function holdsImages(dir: string): Promise<boolean> {
 const isSplitName = (name: string): boolean =>
   Object.values(splitNames).some((known: readonly string[]) => known.includes(name.toLowerCase()));
 
-/** Those of the names that name a split, the most usual one first. */
+/** The names that denote a split, most common first. */
 const named = (names: readonly string[], split: Split): string[] =>
   splitNames[split].flatMap((known) => names.filter((name) => name.toLowerCase() === known));
 
@@ -126,7 +126,7 @@ function pattern(name: string, ...splits: readonly Split[]): string | undefined 
   return word.test(lower) ? lower.replace(word, '*') : undefined;
 }
 
-/** Two names that differ in the word for a split alone. */
+/** Two of the names that differ only in the word for a split, if there are such. */
 function halvesIn(names: readonly string[]): string[] | undefined {
   for (const train of names.filter((name) => pattern(name, 'train') !== undefined)) {
     const rest = pattern(train, 'train');
