@@ -95,7 +95,7 @@ function checkLoss(loss: number, { steps }: Progress, { learningRate, from }: Tr
   }
   const rate = learningRate < 1e6 ? `${learningRate}` : learningRate.toExponential().replace('+', ''); // 1e9
   throw new UsageError(
-    `The loss became ${loss} after ${steps} steps with learning rate ${rate}. Choose a smaller learning rate.`,
+    `The loss became ${loss} after ${steps === 1 ? '1 step' : `${steps} steps`} with learning rate ${rate}. Choose a smaller learning rate.`,
   );
 }
 
