@@ -51,7 +51,11 @@ test('an error of the file system is a sentence', async () => {
 test('a path through a file leads to nothing, and cannot be written', async () => {
   await writeFile(path, 'abc');
   const below = join(path, 'x.csv');
-  expect([statIfPresent(path)?.size, statIfPresent(below), statIfPresent(join(folder, 'none'))]).toEqual([3, undefined, undefined]);
+  expect([statIfPresent(path)?.size, statIfPresent(below), statIfPresent(join(folder, 'none'))]).toEqual([
+    3,
+    undefined,
+    undefined,
+  ]);
   await expect(writeFileAtomically(below, [])).rejects.toThrow(
     new UsageError(`Cannot write "${below}": part of the path is a file (ENOTDIR).`),
   );

@@ -179,7 +179,9 @@ export class OptionError extends UsageError {
 /** Why a value is invalid, or undefined if it is valid. */
 export function refusal(field: Field<unknown>, value: unknown): string | undefined {
   if (field.accepts(value)) return undefined;
-  return value === undefined ? `is required: expected ${field.expected}.` : `is ${shown(value)}, but expected ${field.expected}.`;
+  return value === undefined
+    ? `is required: expected ${field.expected}.`
+    : `is ${shown(value)}, but expected ${field.expected}.`;
 }
 
 const shown = (value: unknown): string =>

@@ -207,11 +207,7 @@ describe('help and invalid arguments', () => {
       ['classify', 'a.png', '--model', 'nowhere'],
       /There is no file, folder or published model named "nowhere"/,
     ],
-    [
-      'no model to export',
-      ['export', 'runs/none', '-o', 'a.onnx'],
-      /There is no file or folder "runs\/none"\.$/m,
-    ],
+    ['no model to export', ['export', 'runs/none', '-o', 'a.onnx'], /There is no file or folder "runs\/none"\.$/m],
     ['no folder', ['train', 'nowhere', '--out', 'b'], /Folder ".*nowhere" does not exist/],
   ])('%s', async (_, args, message) => {
     expectError(await run(...args), message);

@@ -400,10 +400,7 @@ test('refuses what cannot be drawn', () => {
       () => drawBlock(graph, 'layer1.0', { theme: 'pink' as 'dark' }),
       /theme is "pink", but expected one of auto, light, dark/,
     ],
-    [
-      () => drawGroupedConvolution({ groups: 3 }),
-      /^3 groups do not divide 8 input channels; expected 1, 2 or 4\.$/,
-    ],
+    [() => drawGroupedConvolution({ groups: 3 }), /^3 groups do not divide 8 input channels; expected 1, 2 or 4\.$/],
     [() => drawGroupedConvolution({ input: 12, output: 8, groups: 3 }), /^3 groups do not divide 8 output channels; /],
     [() => drawGroupedConvolution({ input: 0 }), /input is 0, but expected a whole number of at least 1/],
     [() => drawTwoVectors({ a: [1] }), /a has length 1 and x has length 4, but expected equal lengths of at least 1/],

@@ -90,9 +90,7 @@ it('lists published weights', async () => {
   const rows = await json<PublishedWeights[]>('list', '--weights', 'swsl*50');
   expect(rows.map((row) => row.name)).toEqual([name]);
   const { stdout } = await run('list', '--weights', 'SWSL_resnext50');
-  expect(stdout).toMatch(
-    /resnext50_32x4d\.fb_swsl_ig1b_ft_in1k +82\.16 +224 +100 +CC-BY-NC-4\.0\n/,
-  );
+  expect(stdout).toMatch(/resnext50_32x4d\.fb_swsl_ig1b_ft_in1k +82\.16 +224 +100 +CC-BY-NC-4\.0\n/);
   const none = await run('list', '--weights', 'resnext50_32x5d');
   expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('Did you mean resnext50_32x4d?') });
 });

@@ -136,7 +136,10 @@ describe('sources of images', () => {
     expectError(await classify(`${photos}/*`), /No image matches the pattern ".*photos\/\*"\./);
     expectError(await classify(join(dir, 'none.jpg')), /There is no image ".*none\.jpg"\./);
     expectError(await classify(`${paths[0]}/x`), /There is no image ".*\.jpg\/x"\./);
-    expectError(await classify(photos, '-o', `${paths[0]}/x.csv`), /Cannot write ".*\/x\.csv": part of the path is a file/);
+    expectError(
+      await classify(photos, '-o', `${paths[0]}/x.csv`),
+      /Cannot write ".*\/x\.csv": part of the path is a file/,
+    );
     expectError(await classify('-', '-'), /Standard input is one image/);
     expectError(await classify(photos, '--batch', '0'), /--batch is 0, but expected a whole number of at least 1\./);
     expectError(await classify(photos, '--threshold', '50'), /--threshold is 50, but expected a number from 0 to 1\./);

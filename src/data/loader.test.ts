@@ -213,9 +213,7 @@ describe('an image that cannot be read', () => {
       ]); // nothing is left of the third
       expect([...batches[0]!.images].map(Math.round)).toEqual([0, 20, 30, 0].flatMap((value) => Array(12).fill(value)));
       expect(reported).toHaveLength(4);
-      expect(reported[0]).toMatch(
-        /broken-1\.jpg: Image ".*broken-1\.jpg" cannot be read: its format is not supported/,
-      );
+      expect(reported[0]).toMatch(/broken-1\.jpg: Image ".*broken-1\.jpg" cannot be read: its format is not supported/);
     }));
 
   it('is replaced in training by the next of its batch', () =>

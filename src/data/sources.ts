@@ -1,8 +1,8 @@
 /** Expands arguments that name images (files, folders, patterns, URLs, `-` for standard input) to a list in order. */
+import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { FormatError, UsageError } from '../errors.ts';
-import { statIfPresent } from '../files.ts';
 import { isUrl, readCapped, shortName } from './fetch.ts';
 import { listImages } from './folder.ts';
 import type { NamedImage } from './image-source.ts';
@@ -48,7 +48,7 @@ const standardInput: Source = {
 async function expand(text: string): Promise<Source | Listing> {
   if (text === standardInput.label) return standardInput;
   if (isUrl(text)) return fileOrUrl(text);
-  const found = statIfPresent(text);
+  const found = await stat(text).catch(() => undefined);
   if (found?.isDirectory()) return listImages(text);
   if (found || !isDynamicPattern(text)) return fileOrUrl(text); // a missing file is reported when it is read
   const paths = await glob(text, { expandDirectories: false, absolute: isAbsolute(text) });

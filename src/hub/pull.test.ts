@@ -263,7 +263,8 @@ describe('connections', () => {
   it('that cannot be made are reported in one sentence', async () => {
     const failed = pull('somebody/flowers', options());
     await expect(failed).rejects.toThrow(UsageError);
-    await expect(failed).rejects.toThrow('somebody/flowers cannot be downloaded: 127.0.0.1:9 cannot be reached (connection refused, ECONNREFUSED).',
+    await expect(failed).rejects.toThrow(
+      'somebody/flowers cannot be downloaded: 127.0.0.1:9 cannot be reached (connection refused, ECONNREFUSED).',
     );
     expect(waits).toEqual([]);
   });

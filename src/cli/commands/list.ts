@@ -54,9 +54,7 @@ function listWeights(pattern: string | undefined, output: Output): void {
   const titles = ['name', 'top-1', 'at', 'MB', 'license', ''];
   output.line(table([titles, ...rows.map(cellsOf)]));
   const found = rows.length === 1 ? '1 set' : `${rows.length} sets`;
-  output.line(
-    `\n${found} of weights. "resnext pull NAME" downloads one; a variant’s name downloads its default (*).`,
-  );
+  output.line(`\n${found} of weights. "resnext pull NAME" downloads one; a variant’s name downloads its default (*).`);
 }
 
 function cellsOf(entry: PublishedWeights): string[] {

@@ -107,7 +107,9 @@ function describeStart(event: StartEvent): string {
 /** The model that training starts from, and which of its parameters are trained. */
 function describeSource({ from, frozen, trained, parameters, newHead, linearProbe, classes }: StartEvent): string {
   if (from === undefined) return '';
-  const head = newHead ? `with a new classifier for ${classes.length} classes` : 'keeping its classifier (same classes)';
+  const head = newHead
+    ? `with a new classifier for ${classes.length} classes`
+    : 'keeping its classifier (same classes)';
   const source = newHead === undefined ? '' : `, ${head}`; // undefined when a run is resumed
   const some = `${short(trained)} of ${short(parameters)} parameters are trained; frozen: ${frozen.join(', ')}`;
   const probe = linearProbe ? '\nLinear probe: the features of every image are computed once.' : '';

@@ -119,7 +119,7 @@ describe.each(kinds)('%s', (kind) => {
     for (const wrong of [undefined, null, Number.NaN, -1, 'wrong', {}, []]) {
       const steps = placed({ ...step, [option]: wrong } as Transform);
       expect(() => outputDims(steps)).toThrow(UsageError);
-      const named = `transforms[${steps.findIndex((each) => each.kind === kind)}].${option} (${kind}) is ${wrong === undefined ? 'missing' : ''}`;
+      const named = `transforms[${steps.findIndex((each) => each.kind === kind)}].${option} (${kind}) is ${wrong === undefined ? 'required: expected ' : ''}`;
       expect(() => outputDims(steps)).toThrow(named);
     }
   });
