@@ -8,7 +8,7 @@ from network import network
 from serve import serve
 
 
-def images(torch, dims):
+def common_images(torch, dims):
     """The same numbers as bench/contenders/images.ts."""
     i = torch.arange(torch.Size(dims).numel())
     return ((i * 40503 % 65536) / 32768 - 1).float().reshape(dims)
@@ -44,7 +44,7 @@ def start(settings):
     layout = torch.channels_last if settings["layout"] == "channels_last" else torch.contiguous_format
     model = network(settings).to(memory_format=layout)
     config, batch = settings["config"], settings["batch"]
-    images = images(torch, [batch, config["inputChannels"], *config["inputSize"]]).to(memory_format=layout)
+    images = common_images(torch, [batch, config["inputChannels"], *config["inputSize"]]).to(memory_format=layout)
     labels = torch.arange(batch) % config["classes"]
     parameters = sum(p.numel() for p in model.parameters())
     facts = {"parameters": parameters, "versions": {"torch": torch.__version__}}
