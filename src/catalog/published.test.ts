@@ -107,6 +107,10 @@ describe('the tables', () => {
 });
 
 describe('findWeights', () => {
+  it('refuses a megabyte of a name without comparing it to every known one', () => {
+    expect(() => findWeights('x'.repeat(2 ** 20))).toThrow(/^There are no published weights named "x/);
+  });
+
   test.each([
     ['resnext50_32x4d.tv2_in1k', 'resnext50_32x4d.tv2_in1k'],
     ['ResNeXt50_32X4D_Weights.IMAGENET1K_V2', 'resnext50_32x4d.tv2_in1k'],

@@ -4,7 +4,7 @@
  */
 import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
-import { editDistance } from '../model/variants.ts';
+import { closestName } from '../model/closest-name.ts';
 import { isCommercial, type Metric, type PublishedWeights } from './entry.ts';
 import { otherWeights } from './published-others.ts';
 import { timmWeights } from './published-timm.ts';
@@ -88,10 +88,9 @@ export function findWeights(name: string): PublishedWeights {
 
 /** A sentence, preceded by a space, that suggests the closest name or how to list all names. */
 export function suggestWeights(name: string): string {
-  const distances = [...byName.keys()].map((known) => ({ known, distance: editDistance(name, known) }));
-  const best = distances.reduce((a, b) => (b.distance < a.distance ? b : a));
-  const near = best.distance <= Math.max(2, name.length / 3);
-  return near ? ` Did you mean ${best.known}?` : ' Run "resnext list --weights" to see all names.';
+  const closest = closestName(name, [...byName.keys()]);
+  const isNear = closest && closest.distance <= Math.max(2, name.length / 3);
+  return isNear ? ` Did you mean ${closest.known}?` : ' Run "resnext list --weights" to see all names.';
 }
 
 /**

@@ -60,7 +60,7 @@ afterEach(() => {
 });
 
 describe.each(cases)('%s', (name, config) => {
-  it('a run folder, read anew and from the cache', async () => {
+  it('a run folder, without and with the cache', async () => {
     const { description, weights } = savedModel(name, config, golden);
     await saveModel(folder, description, weights!);
     for (const _ of ['first', 'second']) {

@@ -98,7 +98,7 @@ test('a file by another name, which tells another net, is another model', async 
   }
 });
 
-test('a file that was written anew is read anew', async () => {
+test('a rewritten file is read again', async () => {
   const before = await logits();
   await save(2);
   const after = await logits();
@@ -112,7 +112,7 @@ test.each<[string, (entry: string) => void]>([
   ['lost its weights', (entry) => rmSync(join(entry, 'model.onnx.data'))],
   ['has too few weights', (entry) => truncateSync(join(entry, 'model.onnx.data'), 100)],
   ['lost its list', (entry) => rmSync(join(entry, 'entry.json'))],
-])('an entry that %s is made anew', async (_, spoil) => {
+])('an entry that %s is replaced', async (_, spoil) => {
   const before = await logits();
   const entry = join(models(), entries()[0]!);
   spoil(entry);

@@ -158,8 +158,8 @@ describe('images kept for the next epoch', () => {
 
   for (const [name, transforms] of Object.entries({ varied, crops, grayscales, plain })) {
     it(`make no difference (${name})`, async () => {
-      const anew = await epochs(0, transforms);
-      for (const cache of [0.0001, 0.01, 16]) expect(await epochs(cache, transforms)).toEqual(anew);
+      const uncached = await epochs(0, transforms);
+      for (const cache of [0.0001, 0.01, 16]) expect(await epochs(cache, transforms)).toEqual(uncached);
     });
   }
 

@@ -1,6 +1,6 @@
 /**
  * One float64 kernel per operator, as defined in the ONNX specification or, for the semantic operators, in PyTorch.
- * Convolution and pooling share the loop over window taps.
+ * Convolution and pooling share the loop over window taps. The file is longer than others because it is one table.
  */
 import { UsageError } from '../errors.ts';
 import { type DType, elements } from '../tensor.ts';

@@ -8,6 +8,7 @@
  * is a valid name; `variants` lists those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
 import { UsageError } from '../errors.ts';
+import { closestName } from './closest-name.ts';
 import type { ResNeXtOptions } from './config.ts';
 
 /** Blocks per stage. Networks of three stages are for CIFAR's small images. */
@@ -133,29 +134,12 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
   );
 }
 
-/** Longer than any name that could be meant. */
-const longest = 100;
-
 function suggestion(name: string): string {
-  if (name.length > longest) return '';
-  const nearest = variants.map((known) => ({ known, distance: editDistance(name, known) }));
-  const best = nearest.reduce((a, b) => (b.distance < a.distance ? b : a));
+  const closest = closestName(name, variants);
+  if (!closest) return '';
   const depth = depthIn(name);
-  const meant = best.distance <= 4 ? best.known : variants.find((known) => depth && depthIn(known) === depth);
+  const meant = closest.distance <= 4 ? closest.known : variants.find((known) => depth && depthIn(known) === depth);
   return meant ? ` Did you mean ${meant}?` : '';
 }
 
 const depthIn = (name: string): string | undefined => /\d+/.exec(name)?.[0];
-
-/** The number of letters to insert, remove or change to turn one name into the other. */
-export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1)!;
-}
