@@ -109,6 +109,19 @@ export async function serveHub(
   return { hub, store, answers, close };
 }
 
+/** A hub with one repository, which has these files: JSON in git, all others as large files. */
+export const serveFiles = (files: Readonly<Record<string, Uint8Array>>): Promise<Served> =>
+  serve((request, response) => {
+    const [, name = ''] = /\/resolve\/[^/]+\/(.*)$/.exec(request.url!) ?? [];
+    const bytes = files[name];
+    if (!bytes) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.setHeader('x-repo-commit', commit);
+    send(request, response, bytes, `"${name.endsWith('.json') ? gitHash(bytes) : sha256(bytes)}"`);
+  });
+
 export interface Proxy {
   readonly url: string;
   /** Hosts and ports of the requested tunnels. */

@@ -12,7 +12,7 @@ import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
 import { refusal } from '../files.ts';
 import type { DownloadProgress } from '../hub/download.ts';
-import { canPull } from '../hub/pull.ts';
+import { canPull } from '../hub/names.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { parseJson } from '../json.ts';
 import { variant } from '../model/variants.ts';
@@ -22,13 +22,14 @@ import type { Output } from './output.ts';
 
 /** Opens the model of `--model` and prints notes on it to standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
-  const { model, threads, workers, size, resize, interpolation } = options;
+  const { model, threads, workers, size, resize, interpolation, verify } = options;
   const preprocessing: Partial<Preprocessing> = {
     ...(size !== undefined && { size }),
     ...(resize !== undefined && { resize }),
     ...(interpolation !== undefined && { interpolation }),
   };
   const classifier = await load(model, {
+    verify,
     ...(threads !== undefined && { threads }),
     ...(workers !== undefined && { workers }),
     ...(options.labels !== undefined && { labels: await readLabels(options.labels) }),

@@ -35,6 +35,7 @@ const classes = whole({
 const size = whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' });
 const seed = whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of a variant’s initial weights' });
 const threads = whole({ from: 1, flag: '--threads <n>', usual: 'all cores', doc: 'threads that compute' });
+const verify = flag({ default: false, flag: '--verify', doc: 'verify the hash of published weights' });
 const batch = whole({ from: 1, default: 32, flag: '--batch <n>', doc: 'images per batch' });
 const output = text({ required: true, expected: 'a file to write', flag: '-o, --output <file>', doc: 'file to write' });
 const report = text({ expected: 'an HTML file to write', flag: '--report <file>', doc: 'write an HTML report' });
@@ -78,6 +79,7 @@ const model = {
     usual: 'one per core, at most 8',
     doc: 'threads that decode images; 0 decodes in the main thread',
   }),
+  verify,
 };
 
 const tta = oneOf(viewNames, {

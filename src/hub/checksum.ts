@@ -18,6 +18,13 @@ export interface Check {
   readonly digest: string;
 }
 
+/** What is known about a file. */
+export interface Expected {
+  /** Size in bytes. */
+  readonly size?: number | undefined;
+  readonly check?: Check | undefined;
+}
+
 const names: Readonly<Record<Check['kind'], string>> = {
   sha256: 'SHA-256',
   'git-blob': 'git hash',
@@ -32,11 +39,36 @@ const names: Readonly<Record<Check['kind'], string>> = {
  * @throws FormatError if the hash differs.
  */
 export async function checkFile(path: string, check: Check, what: string, limit: number): Promise<void> {
-  const found = await digest(path, check.kind, what, limit);
-  if (found.startsWith(check.digest)) return;
+  const difference = await mismatch(path, check, what, limit);
+  if (difference === undefined) return;
   throw new FormatError(
-    `${what} is not the expected file: its ${names[check.kind]} is ${found.slice(0, check.digest.length)}, but expected ${check.digest}. It was deleted; pull it again, or from another source if this persists.`,
+    `${what} is not the expected file: ${difference}. It was deleted; pull it again, or from another source if this persists.`,
   );
+}
+
+/**
+ * What is wrong with an existing file, as the end of a sentence, or undefined if it is as expected. A file of unknown
+ * size is wrong if it is empty.
+ *
+ * @param limit as in `checkFile`.
+ */
+export async function damageOf(path: string, { size, check }: Expected, limit: number): Promise<string | undefined> {
+  const { size: found } = await stat(path);
+  if (found === 0 && size !== 0) return 'it is empty';
+  if (size !== undefined && found !== size) return `it has ${found} bytes, but expected ${size}`;
+  if (!check) return undefined;
+  try {
+    return await mismatch(path, check, 'the file', limit);
+  } catch (error) {
+    if (error instanceof FormatError) return error.message.replace(/\.$/, '');
+    throw error;
+  }
+}
+
+async function mismatch(path: string, check: Check, what: string, limit: number): Promise<string | undefined> {
+  const found = await digest(path, check.kind, what, limit);
+  if (found.startsWith(check.digest)) return undefined;
+  return `its ${names[check.kind]} is ${found.slice(0, check.digest.length)}, but expected ${check.digest}`;
 }
 
 async function digest(path: string, kind: Check['kind'], what: string, limit: number): Promise<string> {

@@ -10,11 +10,12 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } f
 import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { refusal } from '../files.ts';
-import { type Check, checkFile } from './checksum.ts';
+import { checkFile, damageOf, type Expected } from './checksum.ts';
 import { type Client, connectionError, type FileResponse, Interrupted } from './http.ts';
+import { isFile } from './hub-cache.ts';
 import { lock } from './lock.ts';
 
-export interface Download {
+export interface Download extends Expected {
   readonly url: string;
   /** Destination of the complete file. */
   readonly path: string;
@@ -22,9 +23,6 @@ export interface Download {
   readonly partial: string;
   /** Name shown in progress and error messages. */
   readonly name: string;
-  /** Size in bytes, if known in advance. */
-  readonly size?: number | undefined;
-  readonly check?: Check | undefined;
 }
 
 export interface DownloadProgress {
@@ -47,6 +45,8 @@ export interface RetryPolicy {
   readonly wait: (seconds: number) => Promise<void>;
   /** Maximum size of a file in bytes. */
   readonly limit: number;
+  /** Whether to compare the hash of a file that exists, not only its size. */
+  readonly verify: boolean;
 }
 
 /** Once an attempt gets this many bytes further than any before, the count of failures starts over. */
@@ -54,19 +54,20 @@ const headway = 2 ** 20;
 const longestWait = 120;
 
 /**
- * Downloads a file, unless `path` exists.
+ * Downloads a file, unless it exists at `path`. A damaged file there is replaced.
  *
  * @throws UsageError if the file cannot be fetched or written, FormatError if it is not the expected file.
  */
 export async function download(client: Client, wanted: Download, policy: RetryPolicy): Promise<void> {
   const { path, partial } = wanted;
+  if (await isThere(wanted, policy)) return;
   const refuse = (error: unknown) => {
     throw refusal('write', path, error);
   };
   await mkdir(dirname(partial), { recursive: true }).catch(refuse);
   const { release, renew } = await lock(`${partial}.lock`, partial, policy.wait);
   try {
-    if (await sizeOf(path)) return; // another process downloaded it
+    if (await isThere(wanted, policy)) return; // another process downloaded it
     await transferWithRetries(client, wanted, policy, renew);
     if (wanted.check) await checkFile(partial, wanted.check, wanted.name, policy.limit);
     await rename(partial, path).catch(refuse);
@@ -78,6 +79,11 @@ export async function download(client: Client, wanted: Download, policy: RetryPo
   } finally {
     await release();
   }
+}
+
+async function isThere({ path, size, check }: Download, { verify, limit }: RetryPolicy): Promise<boolean> {
+  if (!(await isFile(path))) return false;
+  return (await damageOf(path, { size, ...(verify && { check }) }, limit)) === undefined;
 }
 
 const sizeOf = (path: string): Promise<number> =>

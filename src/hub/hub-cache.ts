@@ -8,9 +8,10 @@
  * Etags and commits come from a server and become file names, so anything but a hash is refused.
  */
 import { copyFile, lstat, mkdir, readFile, realpath, rm, stat, symlink } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { refusal, writeFileAtomically } from '../files.ts';
+import type { Check } from './checksum.ts';
 
 /** The version of a repository's file. */
 export interface FileVersion {
@@ -39,6 +40,25 @@ const etagPattern = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 export const isCommit = (text: string): boolean => commitPattern.test(text);
 export const isEtag = (text: string): boolean => etagPattern.test(text);
 
+/** The hash that an etag is: SHA-256 for the hub's large files, git's for its small ones. */
+export const checkOfEtag = (etag: string): Check => ({
+  kind: etag.length === 64 ? 'sha256' : 'git-blob',
+  digest: etag,
+});
+
+/** The hash of a file in the cache, from the name of the blob that it links to. A copy has none. */
+export async function checkOfLink(path: string): Promise<Check | undefined> {
+  const blob = await realpath(path);
+  const etag = basename(blob);
+  return basename(dirname(blob)) === 'blobs' && isEtag(etag) ? checkOfEtag(etag) : undefined;
+}
+
+/** A cached file at a commit. */
+export interface CachedFile {
+  readonly path: string;
+  readonly commit: string;
+}
+
 export class HubCache {
   readonly folder: string;
 
@@ -54,8 +74,8 @@ export class HubCache {
     return join(this.folder, 'snapshots', commit, ...file.split('/'));
   }
 
-  /** The path and commit of a cached file at a revision, or undefined if it is not cached. */
-  async find(revision: string, file: string): Promise<{ path: string; commit: string } | undefined> {
+  /** A cached file at a revision, or undefined if it is not cached. */
+  async find(revision: string, file: string): Promise<CachedFile | undefined> {
     const commit = isCommit(revision) ? revision : await this.#ref(revision);
     if (commit === undefined) return undefined;
     const path = this.#snapshot(commit, file);
@@ -67,12 +87,16 @@ export class HubCache {
     return isCommit(text.trim()) ? text.trim() : undefined;
   }
 
-  /** Links a blob into a snapshot, records the revision's commit, and returns the path of the link. */
-  async place(revision: string, file: string, { commit, etag }: FileVersion): Promise<string> {
+  /**
+   * Links a blob into a snapshot, records the revision's commit, and returns the path of the link.
+   *
+   * @param renew whether to replace a copy of the same size too.
+   */
+  async place(revision: string, file: string, { commit, etag }: FileVersion, renew: boolean): Promise<string> {
     const path = this.#snapshot(commit, file);
     try {
       await mkdir(dirname(path), { recursive: true });
-      if (!(await isLinkTo(path, this.blob(etag)))) await link(this.blob(etag), path);
+      if (!(await isLinkTo(path, this.blob(etag), renew))) await link(this.blob(etag), path);
       if (!isCommit(revision) && (await this.#ref(revision)) !== commit) await this.#writeRef(revision, commit);
     } catch (error) {
       throw refusal('write', path, error);
@@ -93,11 +117,11 @@ export const isFile = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** Whether a snapshot's file is a link to the blob, or a copy of the same size. */
-async function isLinkTo(path: string, blob: string): Promise<boolean> {
+/** Whether a snapshot's file is a link to the blob or, unless copies are renewed, a copy of the same size. */
+async function isLinkTo(path: string, blob: string, renew: boolean): Promise<boolean> {
   if (!(await isFile(path))) return false;
   if ((await lstat(path)).isSymbolicLink()) return (await realpath(path)) === (await realpath(blob));
-  return (await stat(path)).size === (await stat(blob)).size;
+  return !renew && (await stat(path)).size === (await stat(blob)).size;
 }
 
 async function link(blob: string, path: string): Promise<void> {

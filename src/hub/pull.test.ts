@@ -171,7 +171,7 @@ describe('the hub', () => {
     const { url } = await server((_, response) => response.writeHead(404).end());
     const environment = hubEnvironment({ HF_ENDPOINT: url, HF_HOME: dir });
     await expect(pull('somebody/nothing', { environment })).rejects.toThrow(
-      'The hub\'s somebody/nothing has none of model.safetensors, pytorch_model.bin, model.onnx, onnx/model.onnx at "main".',
+      'The hub\'s somebody/nothing has none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json, model.onnx, onnx/model.onnx at "main".',
     );
   });
 

@@ -4,20 +4,29 @@
  * weights that are already in one of them are used without contacting a server.
  */
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { HubSource, PublishedWeights, UrlSource } from '../catalog/entry.ts';
-import { lookUpWeights, suggestWeights, weightsAt } from '../catalog/published.ts';
-import { UsageError } from '../errors.ts';
-import type { Check } from './checksum.ts';
+import { lookUpWeights, suggestWeights } from '../catalog/published.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import { fileSource } from '../weights/files.ts';
+import { shardsOf } from '../weights/sharded.ts';
+import { type Check, damageOf } from './checksum.ts';
 import { type DownloadProgress, download, type RetryPolicy, waitAndRetry } from './download.ts';
 import { type HubEnvironment, hubEnvironment } from './environment.ts';
 import { Client, type FileResponse, Interrupted, Unreachable } from './http.ts';
-import { checkRevision, HubCache, isCommit, isEtag, isFile, isRepository } from './hub-cache.ts';
+import { type CachedFile, checkOfEtag, checkOfLink, HubCache, isCommit, isEtag, isFile } from './hub-cache.ts';
+import { checkOf, parseName, sourceOf, type Target } from './names.ts';
 
 export interface PullOptions {
   /** Use only the caches and contact no server. Default: from HF_HUB_OFFLINE. */
   readonly offline?: boolean;
+  /**
+   * Whether to compare the hash of a cached file with the expected one, so that a damaged file is found and downloaded
+   * again. Sizes are always compared. Default: true for `pull`, false when a model is opened.
+   */
+  readonly verify?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Maximum number of consecutive retries after a broken connection or a busy server. Default: 5. */
@@ -39,14 +48,19 @@ export interface Pulled {
   readonly entry?: PublishedWeights;
 }
 
-/** A parsed name. */
-type Target =
-  | { readonly kind: 'published'; readonly entry: PublishedWeights }
-  | { readonly kind: 'repository'; readonly repository: string; readonly revision: string }
-  | { readonly kind: 'address'; readonly url: URL };
+/** Names of weights files in a repository, and of indexes of several, in order of preference. */
+const weightFiles = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+  'model.onnx',
+  'onnx/model.onnx',
+];
+const configFile = 'config.json';
 
-/** Names of weights files in a repository, in order of preference. */
-const weightFiles = ['model.safetensors', 'pytorch_model.bin', 'model.onnx', 'onnx/model.onnx'];
+/** Maximum size of a config.json and of an index of shards. */
+const maxJsonBytes = 8 * 2 ** 20;
 
 /**
  * Downloads weights into the cache, unless they are cached.
@@ -62,9 +76,9 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);
   const environment = options.environment ?? hubEnvironment();
   const offline = options.offline ?? environment.offline;
-  const { signal, onProgress, retries = 5, limit = 8 * 2 ** 30 } = options;
+  const { signal, onProgress, retries = 5, limit = 8 * 2 ** 30, verify = true } = options;
   const wait = options.wait ?? ((seconds) => setTimeout(1000 * seconds, undefined, signal && { signal }));
-  const policy = { signal, onProgress, retries, limit, wait };
+  const policy = { signal, onProgress, retries, limit, verify, wait };
   const client = new Client(environment);
   try {
     return await new Puller(client, environment, offline, policy).pull(target);
@@ -75,33 +89,8 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   }
 }
 
-/** Whether `name` has a form that `pull` accepts. */
-export const canPull = (name: string): boolean => parseName(name) !== undefined;
-
-function parseName(name: string): Target | undefined {
-  const entry = lookUpWeights(name) ?? weightsAt(name);
-  if (entry) return { kind: 'published', entry };
-  if (/^https?:\/\//.test(name)) return { kind: 'address', url: address(name) };
-  const [base = '', revision = 'main', ...rest] = name.split('@');
-  const published = lookUpWeights(base)?.sources.find((source) => 'repository' in source);
-  const repository = published?.repository ?? base;
-  if (rest.length > 0 || !isRepository(repository)) return undefined;
-  checkRevision(revision);
-  return { kind: 'repository', repository, revision };
-}
-
-function address(text: string): URL {
-  if (!URL.canParse(text)) throw new UsageError(`"${text}" is not a valid URL.`);
-  const url = new URL(text);
-  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  if (url.protocol === 'https:' || local) return url;
-  throw new UsageError(`"${text}" should begin with https://, so that nobody can tamper with the weights in transit.`);
-}
-
 /** A repository's file in the cache. */
-interface HubFile {
-  readonly path: string;
-  readonly commit: string;
+interface HubFile extends CachedFile {
   /** Whether the hub confirmed that it is current. */
   readonly fresh: boolean;
 }
@@ -111,6 +100,8 @@ class Puller {
   readonly #environment: HubEnvironment;
   readonly #offline: boolean;
   readonly #policy: RetryPolicy;
+  /** A sentence per damaged file in a cache. */
+  readonly #damaged = new Set<string>();
 
   constructor(client: Client, environment: HubEnvironment, offline: boolean, policy: RetryPolicy) {
     this.#client = client;
@@ -126,8 +117,7 @@ class Puller {
       return await this.#repository(target.repository, target.revision);
     } catch (error) {
       if (this.#offline || !isOutOfReach(error)) throw error;
-      const what = target.kind === 'address' ? target.url.href : target.repository;
-      throw new Unreachable(`${what} cannot be downloaded: ${error.message}`, error.status, { cause: error });
+      throw this.#unreachable(target.kind === 'address' ? target.url.href : target.repository, error);
     }
   }
 
@@ -148,19 +138,48 @@ class Puller {
         first ??= error;
       }
     }
-    throw new Unreachable(`${name} cannot be downloaded: ${first!.message}`, first!.status, { cause: first });
+    throw this.#unreachable(name, first!);
   }
 
   async #cached(source: HubSource | UrlSource): Promise<Pulled | undefined> {
     if ('url' in source) {
       const path = this.#pathOf(source);
-      return (await isFile(path)) ? { path } : undefined;
+      return (await this.#isUsable(path, checkOf(source))) ? { path } : undefined;
     }
     const cache = new HubCache(this.#environment.hubCache, source.repository);
-    const found = await cache.find('main', source.file);
+    const found = await this.#find(cache, 'main', source.file);
     if (!found) return undefined;
-    const config = await cache.find(found.commit, 'config.json');
-    return { path: found.path, ...(config && { config: config.path }) };
+    const hasConfig = (await cache.find(found.commit, configFile)) !== undefined;
+    const config = hasConfig ? await this.#find(cache, found.commit, configFile) : undefined;
+    return hasConfig && !config ? undefined : { path: found.path, ...(config && { config: config.path }) };
+  }
+
+  /** A cached file that can be used. */
+  async #find(cache: HubCache, revision: string, file: string): Promise<CachedFile | undefined> {
+    const found = await cache.find(revision, file);
+    const { verify } = this.#policyFor(file);
+    return found && (await this.#isUsable(found.path, await checkOfLink(found.path), verify)) ? found : undefined;
+  }
+
+  /** JSON has to be small, and is therefore always verified. */
+  #policyFor(file: string, limit = this.#policy.limit): RetryPolicy {
+    const isJson = file.endsWith('.json');
+    return { ...this.#policy, ...(isJson ? { limit: Math.min(limit, maxJsonBytes), verify: true } : { limit }) };
+  }
+
+  /**
+   * Whether there is a cached file and it is as expected, as far as that is known.
+   *
+   * @throws FormatError if it is damaged and cannot be replaced because this is offline.
+   */
+  async #isUsable(path: string, check: Check | undefined, verify = this.#policy.verify): Promise<boolean> {
+    if (!(await isFile(path))) return false;
+    const damage = await damageOf(path, verify ? { check } : {}, this.#policy.limit);
+    if (damage === undefined) return true;
+    const sentence = `"${path}" is damaged: ${damage}.`;
+    if (this.#offline) throw new FormatError(`${sentence} Pull it again while online.`);
+    this.#damaged.add(sentence);
+    return false;
   }
 
   #missing(name: string): UsageError {
@@ -168,6 +187,11 @@ class Puller {
     return new Unreachable(
       `${name} is neither in "${hubCache}" nor in "${checkpoints}", and cannot be downloaded offline. Pull it once while online.`,
     );
+  }
+
+  #unreachable(name: string, error: Unreachable): Unreachable {
+    const sentences = [...this.#damaged, `${name} cannot be downloaded: ${error.message}`];
+    return new Unreachable(sentences.join(' '), error.status, { cause: error });
   }
 
   /** A repository's weights, from the first of the usual file names that it has. */
@@ -184,11 +208,13 @@ class Puller {
     throw new UsageError(`The hub's ${repository} has none of ${weightFiles.join(', ')} at "${revision}".`);
   }
 
-  /** The weights and the config.json of the same commit. */
+  /** The weights, or the index of shards and the shards, and the config.json of the same commit. */
   async #fromHub(source: HubSource, revision: string): Promise<Pulled> {
+    const isIndex = source.file.endsWith('.json');
     const { path, commit, fresh } = await this.#hubFile(source, revision);
+    if (isIndex) await this.#shards({ ...source, file: path }, commit);
     try {
-      const config = await this.#hubFile({ ...source, file: 'config.json' }, commit);
+      const config = await this.#hubFile({ ...source, file: configFile }, commit);
       return { path, config: config.path };
     } catch (error) {
       const isMissing = error instanceof Unreachable && (error.status === 404 || (!fresh && isOutOfReach(error)));
@@ -197,20 +223,36 @@ class Puller {
     }
   }
 
+  /** Downloads the shards that an index lists. Together they may have as many bytes as one file. */
+  async #shards(index: HubSource, commit: string): Promise<void> {
+    let left = this.#policy.limit;
+    for (const file of shardsOf(fileSource(index.file), index.file)) {
+      const { path } = await this.#hubFile({ ...index, file }, commit, left).catch((error: unknown) => {
+        if (!(error instanceof Unreachable) || error.status !== 404 || this.#offline) throw error;
+        throw new FormatError(
+          `The index of ${index.repository} lists ${file}, but the repository does not contain it.`,
+        );
+      });
+      left -= (await stat(path)).size;
+    }
+  }
+
   /** A repository's file: the hub's current version, or the cached one if the hub cannot be reached. */
-  async #hubFile({ repository, file }: HubSource, revision: string): Promise<HubFile> {
+  async #hubFile({ repository, file }: HubSource, revision: string, limit?: number): Promise<HubFile> {
     const cache = new HubCache(this.#environment.hubCache, repository);
-    const there = await cache.find(revision, file);
+    const there = await this.#find(cache, revision, file);
     if (there && (this.#offline || isCommit(revision))) return { ...there, fresh: false };
-    if (this.#offline) throw new Unreachable(this.#missing(`${repository}/${file}`).message, 404);
+    const name = `${repository}/${file}`;
+    if (this.#offline) throw new Unreachable(this.#missing(name).message, 404);
     const url = `${this.#environment.endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${file}`;
     try {
-      const { commit, etag, size } = await this.#describe(url, `${repository}/${file}`);
+      const { commit, etag, size } = await this.#describe(url, name);
       const path = cache.blob(etag);
-      const check: Check = { kind: etag.length === 64 ? 'sha256' : 'git-blob', digest: etag };
-      const wanted = { url, path, partial: `${path}.incomplete`, name: `${repository}/${file}`, size, check };
-      if (!(await isFile(path))) await download(this.#client, wanted, this.#policy);
-      return { path: await cache.place(revision, file, { commit, etag }), commit, fresh: true };
+      const wanted = { url, path, partial: `${path}.incomplete`, name, size, check: checkOfEtag(etag) };
+      const policy = this.#policyFor(file, limit);
+      await download(this.#client, wanted, policy);
+      const placed = await cache.place(revision, file, { commit, etag }, policy.verify);
+      return { path: placed, commit, fresh: true };
     } catch (error) {
       if (there && isOutOfReach(error)) return { ...there, fresh: false };
       throw error;
@@ -260,10 +302,11 @@ class Puller {
   }
 
   async #file(source: UrlSource, path = this.#pathOf(source)): Promise<string> {
-    if (await isFile(path)) return path;
-    if (this.#offline) throw this.#missing(source.url);
     const { url, file: name } = source;
-    const wanted = { url, path, partial: `${path}.incomplete`, name, check: checkOf(source) };
+    const check = checkOf(source);
+    if (await this.#isUsable(path, check)) return path;
+    if (this.#offline) throw this.#missing(url);
+    const wanted = { url, path, partial: `${path}.incomplete`, name, check };
     await download(this.#client, wanted, this.#policy);
     return path;
   }
@@ -272,30 +315,3 @@ class Puller {
 /** Whether the hub cannot be reached, as opposed to a missing file. */
 const isOutOfReach = (error: unknown): error is Unreachable =>
   error instanceof Unreachable && (error.status === 0 || error instanceof Interrupted);
-
-function checkOf({ sha256, sha1Inside }: UrlSource): Check | undefined {
-  if (sha1Inside) return { kind: 'sha1-inside', digest: sha1Inside };
-  return sha256 ? { kind: 'sha256', digest: sha256 } : undefined;
-}
-
-/**
- * The source for a URL. torch.hub's file names end in `-{hash}.{extension}`, with 8 or more digits of a SHA-256. Eight
- * digits that read as a date are not a hash.
- */
-function sourceOf(url: URL): UrlSource {
-  const file = decoded(url.pathname.split('/').at(-1)!);
-  if (!/^\w[\w.+-]*$/.test(file)) {
-    throw new UsageError(`${url.href} should end in a file name of letters, digits, dots and dashes.`);
-  }
-  const sha256 = /-(?!(?:19|20)\d{6}\.)([0-9a-f]{8,64})\.[\w.]+$/.exec(file)?.[1];
-  return { url: url.href, file, ...(sha256 && !file.endsWith('.zip') && { sha256 }) };
-}
-
-/** Returns text that is not valid percent-encoding unchanged. */
-function decoded(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}

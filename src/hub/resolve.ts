@@ -1,20 +1,29 @@
 /** Resolves the model that a user names to a file: a path, published weights, a repository on the hub, or a URL. */
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
-import { UsageError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import { damageOf } from './checksum.ts';
 import { Unreachable } from './http.ts';
-import { canPull, type Pulled, type PullOptions, pull } from './pull.ts';
+import { checkOfLink } from './hub-cache.ts';
+import { canPull, checkOfName } from './names.ts';
+import { type Pulled, type PullOptions, pull } from './pull.ts';
 
 /**
  * Resolves a model: an existing file or folder is used as it is; any other name is passed to `pull`. Published weights
  * are recognized by their name, by torchvision's and timm's file names, and by their path in the hub's cache.
  *
- * @throws UsageError if there is neither, with the closest name; and as `pull`.
+ * @param options as for `pull`, except that hashes are only verified if `verify` is true.
+ * @throws UsageError if there is neither, with the closest name; FormatError if a file differs from its hash; and as
+ *   `pull`.
  * @example const { path, entry } = await resolveModel('resnext50_32x4d');
  */
 export async function resolveModel(nameOrPath: string, options: PullOptions = {}): Promise<Pulled> {
-  if (existsSync(nameOrPath)) return found(nameOrPath);
+  const { verify = false } = options;
+  if (existsSync(nameOrPath)) {
+    if (verify) await verifyFile(nameOrPath);
+    return found(nameOrPath);
+  }
   const isAddress = /^https?:\/\//.test(nameOrPath);
   const looksLikePath =
     !isAddress && /^(\.|~|[/\\]|[A-Za-z]:\\|runs[/\\])|\.(onnx|pth|pt|t7|safetensors|bin|zip|tar)$/.test(nameOrPath);
@@ -25,7 +34,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
     );
   }
   try {
-    return await pull(nameOrPath, options);
+    return await pull(nameOrPath, { ...options, verify });
   } catch (error) {
     if (!(error instanceof Unreachable) || isAddress || lookUpWeights(nameOrPath)) throw error;
     const { message } = error.cause instanceof Unreachable ? error.cause : error;
@@ -41,4 +50,16 @@ function found(path: string): Pulled {
   const entry = weightsOfPath(path);
   const hasConfig = statSync(path).isFile() && existsSync(config);
   return { path, ...(hasConfig && { config }), ...(entry && { entry }) };
+}
+
+/** Compares a file with the hash in its name, as torch.hub has it, or in the name of its blob in the hub's cache. */
+async function verifyFile(path: string): Promise<void> {
+  const check = (await checkOfLink(path)) ?? checkOfName(basename(path));
+  if (!check) {
+    throw new UsageError(
+      `"${path}" cannot be verified: its hash is not known. Leave out --verify, or name published weights.`,
+    );
+  }
+  const damage = await damageOf(path, { check }, Number.POSITIVE_INFINITY);
+  if (damage !== undefined) throw new FormatError(`"${path}" is damaged: ${damage}. Download it again.`);
 }

@@ -36,6 +36,16 @@ export function readSharded(index: Source, name: string, shard: (file: string) =
   return { tensors, metadata, notes };
 }
 
+/**
+ * The names of the files that an index lists.
+ *
+ * @throws FormatError if it is not an index of files in its own folder.
+ * @example shardsOf(bytesSource(index), 'model.safetensors.index.json') // ['model-00001-of-00002.safetensors', …]
+ */
+export const shardsOf = (index: Source, name: string): string[] => [
+  ...new Set(readMap(index, name).map(([, file]) => file)),
+];
+
 function readMap(index: Source, name: string): [tensor: string, file: string][] {
   if (index.size > indexLimit) {
     throw new FormatError(`${name} has ${index.size} bytes, but an index may have at most ${indexLimit}.`);
