@@ -16,16 +16,20 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 
   constructor(message: string, options?: ErrorOptions) {
-    super(printable(message), options);
+    super(printable(shortened(message)), options);
   }
 }
 
 const lengthLimit = 2000;
 
-const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-
-function printable(message: string): string {
+function shortened(message: string): string {
   const half = lengthLimit / 2;
-  const short = message.length > lengthLimit ? `${message.slice(0, half)} … ${message.slice(-half)}` : message;
-  return short.replace(/\p{Cc}/gu, escaped);
+  return message.length > lengthLimit ? `${message.slice(0, half)} … ${message.slice(-half)}` : message;
 }
+
+/** Characters that a terminal obeys, or that change the order or lines of the text around them. */
+const controls = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text that is safe to print on one line: control characters are escaped as in JSON. Names may contain anything. */
+export const printable = (text: string): string =>
+  text.replace(controls, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);

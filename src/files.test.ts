@@ -1,9 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from './errors.ts';
-import { makeFolder, stageFile, statIfPresent, withFile, writeFileAtomically } from './files.ts';
+import { checkWritable, makeFolder, stageFile, statIfPresent, withFile, writeFileAtomically } from './files.ts';
 
 let folder = '';
 let path = '';
@@ -42,10 +44,77 @@ test('a staged file can be discarded', async () => {
 
 test('an error of the file system is a sentence', async () => {
   const nowhere = join(folder, 'none', 'file');
-  await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(UsageError);
-  await expect(writeFileAtomically(nowhere, [])).rejects.toThrow(`Cannot write "${nowhere}": no such file or folder`);
+  expect(() => withFile(nowhere, () => 0)).toThrow(UsageError);
   expect(() => withFile(nowhere, () => 0)).toThrow(`Cannot read "${nowhere}": no such file or folder (ENOENT).`);
   expect(() => withFile(folder, ({ fill }) => fill(new Uint8Array(1), 0))).toThrow('it is a folder');
+});
+
+test('missing folders are created', async () => {
+  const below = join(folder, 'a', 'b', 'file');
+  await checkWritable(below);
+  expect(await readdir(folder)).toEqual([]);
+  await writeFileAtomically(below, 'text');
+  expect(await readFile(below, 'utf8')).toBe('text');
+});
+
+const isRoot = process.getuid?.() === 0;
+
+test('what cannot be written is refused in advance', async () => {
+  await writeFile(path, '');
+  const circle = join(folder, 'circle');
+  await symlink('circle', circle);
+  const refused: [string, string][] = [
+    [folder, 'it is a folder (EISDIR)'],
+    [join(folder, 'new', '/'), 'it is a folder (EISDIR)'],
+    [join(path, 'a', 'b'), 'part of the path is a file (ENOTDIR)'],
+    [join(folder, 'n'.repeat(256)), 'the name is too long (ENAMETOOLONG)'],
+    [circle, 'its links lead in a circle (ELOOP)'],
+  ];
+  if (!isRoot) {
+    await chmod(path, 0o444);
+    refused.push([path, 'permission denied (EACCES)'], ['/file', 'permission denied (EACCES)']);
+  }
+  for (const [target, reason] of refused) {
+    const error = new UsageError(`Cannot write "${target}": ${reason}.`);
+    await expect(checkWritable(target)).rejects.toThrow(error);
+    await expect(writeFileAtomically(target, [])).rejects.toThrow(error);
+  }
+  await writeFileAtomically(join(folder, 'n'.repeat(255)), 'longest');
+});
+
+test('a file keeps its mode, and links lead to the file that they name', async () => {
+  const [link, dangling, elsewhere] = [join(folder, 'link'), join(folder, 'dangling'), join(folder, 'else', 'where')];
+  await writeFile(path, 'before');
+  await chmod(path, 0o640);
+  await symlink('file', link);
+  await symlink('else/where', dangling);
+  await writeFileAtomically(link, 'after');
+  await writeFileAtomically(dangling, 'new');
+  expect(await readFile(path, 'utf8')).toBe('after');
+  expect(await readFile(elsewhere, 'utf8')).toBe('new');
+  expect((await stat(path)).mode & 0o777).toBe(0o640);
+  expect([(await lstat(link)).isSymbolicLink(), (await lstat(dangling)).isSymbolicLink()]).toEqual([true, true]);
+  expect(await readdir(folder)).toEqual(['dangling', 'else', 'file', 'link']);
+});
+
+test.skipIf(process.platform === 'win32')('a pipe is written to and stays a pipe', async () => {
+  execFileSync('mkfifo', [path]);
+  const received = readFile(path);
+  await checkWritable(path);
+  await writeFileAtomically(path, [new Uint8Array(100_000).fill(7)]);
+  expect([...new Set(await received)]).toEqual([7]);
+  expect((await stat(path)).isFIFO()).toBe(true);
+  expect(await readdir(folder)).toEqual(['file']);
+});
+
+test.runIf(existsSync('/dev/full'))('a device is written to and stays a device', async () => {
+  await symlink('/dev/null', path);
+  await writeFileAtomically(path, 'gone');
+  await expect(writeFileAtomically('/dev/full', 'text')).rejects.toThrow('"/dev/full": the disk is full (ENOSPC).');
+  expect([(await stat('/dev/null')).isCharacterDevice(), (await stat('/dev/full')).isCharacterDevice()]).toEqual([
+    true,
+    true,
+  ]);
 });
 
 test('a path through a file leads to nothing, and cannot be written', async () => {

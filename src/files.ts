@@ -1,14 +1,41 @@
 /**
- * Files and folders on disk (Node only). Files of any size can be read by region. Writes are atomic: a file is written
- * under a temporary name in the same folder, flushed to disk and renamed, so a crash or a full disk leaves the previous
- * file intact.
+ * Files and folders on disk (Node only). Files of any size can be read by region.
+ *
+ * Writes are atomic: a file is written under a temporary name in the same folder, flushed to disk and renamed, so a crash or
+ * a full disk leaves the previous file intact. Missing folders are created, links are followed to the file that they name,
+ * and a file keeps its mode and owner. What cannot be replaced by a file (a device, a pipe, standard output, a file in a
+ * folder that is read-only) is written in place, from a temporary file that is complete.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import {
+  access,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { UsageError } from './errors.ts';
 
-/** A complete file under a temporary name: `commit` renames it, `discard` deletes it. */
+/** A complete file under a temporary name: `commit` puts it in its place, `discard` deletes it. */
 export interface StagedFile {
   commit(): Promise<void>;
   discard(): Promise<void>;
@@ -29,7 +56,10 @@ export async function writeFileAtomically(path: string, contents: FileContents):
 
 /** The first half of `writeFileAtomically`, for files that belong together: stage all, then commit all. */
 export async function stageFile(path: string, contents: FileContents): Promise<StagedFile> {
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  const target = await destinationOf(path);
+  const folder = target.inPlace ? tmpdir() : dirname(target.path);
+  if (!target.inPlace) await checkFolder(folder, path);
+  const temporary = join(folder, `${basename(target.path).slice(0, maxStem)}.${randomUUID()}.tmp`);
   const discard = () => rm(temporary, { force: true }).catch(() => {}); // the error before this one is reported
   const attempt = async (action: () => Promise<void>): Promise<void> => {
     try {
@@ -39,18 +69,145 @@ export async function stageFile(path: string, contents: FileContents): Promise<S
       throw refusal('write', path, error);
     }
   };
-  await attempt(() => writeThrough(temporary, contents));
-  return { commit: () => attempt(() => rename(temporary, path)), discard };
+  await attempt(async () => {
+    if (!target.inPlace) await mkdir(folder, { recursive: true });
+    await writeThrough(temporary, contents, target);
+  });
+  return {
+    commit: () => attempt(() => (target.inPlace ? copyInto(target, temporary) : move(temporary, target))),
+    discard,
+  };
 }
 
-async function writeThrough(path: string, contents: FileContents): Promise<void> {
+/** Characters of a file's name in that of its temporary file. A name has at most 255 bytes, and a character at most 4. */
+const maxStem = 48;
+
+/**
+ * Checks that a file can be written at a path, before the work whose result it will contain. Nothing is created.
+ *
+ * @throws UsageError if it cannot, as far as can be told: a folder is there, or writing is not permitted.
+ */
+export async function checkWritable(path: string): Promise<void> {
+  const { path: file, found } = await destinationOf(path);
+  if (found === undefined) await checkFolder(dirname(file), path);
+}
+
+/** Checks that files can be written into the folder, or that it can be created. `path` is its name in errors. */
+export async function checkFolder(folder: string, path = folder): Promise<void> {
+  const found = refusing('write', path, () => statIfAny(folder));
+  const above = dirname(folder);
+  if (found === undefined && above !== folder) return checkFolder(above, path);
+  if (found && !found.isDirectory()) throw refusal('write', path, systemError('ENOTDIR'));
+  await access(folder, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw refusal('write', path, error);
+  });
+}
+
+/** Where a path leads, and how to write there. */
+interface Destination {
+  /** The path with links followed, or the one that was given if it leads to no regular file. */
+  readonly path: string;
+  /** What is there now. */
+  readonly found?: Stats | undefined;
+  /** Whether to write into what is there, instead of replacing it. */
+  readonly inPlace: boolean;
+  /** The file of this process that the path stands for: 1 for `/dev/stdout`. */
+  readonly descriptor?: number | undefined;
+}
+
+/** @throws UsageError if the path leads to a folder, or to what cannot be written. */
+async function destinationOf(path: string): Promise<Destination> {
+  try {
+    const file = await followLinks(path);
+    const found = statIfAny(path);
+    if (found?.isDirectory() || /[/\\]$/.test(path)) throw systemError('EISDIR');
+    const descriptor = descriptorOf(file);
+    if (descriptor !== undefined) return { path: file, found, inPlace: true, descriptor };
+    if (found === undefined) return { path: file, inPlace: false };
+    await access(file, constants.W_OK);
+    return { path: file, found, inPlace: !found.isFile() || !(await isWritable(dirname(file))) };
+  } catch (error) {
+    throw refusal('write', path, error);
+  }
+}
+
+/** As many links as Linux follows. */
+const maxLinks = 40;
+
+/** The path of the file that links lead to, which need not exist. Links of the system to open files are not followed. */
+async function followLinks(path: string): Promise<string> {
+  let file = path;
+  for (let followed = 0; followed <= maxLinks; followed++) {
+    const link = descriptorOf(file) === undefined && (await isLink(file)) ? await readlink(file) : undefined;
+    if (link === undefined) return file;
+    file = resolve(await realpath(dirname(file)), link);
+  }
+  throw systemError('ELOOP');
+}
+
+const isLink = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
+
+/** The number of the open file of this process that a path stands for. */
+function descriptorOf(path: string): number | undefined {
+  const [, owner, number] = /^\/(?:dev|proc\/(\w+))\/fd\/(\d+)$/.exec(path) ?? [];
+  const isOwn = owner === undefined || owner === 'self' || owner === String(process.pid);
+  return number !== undefined && isOwn ? Number(number) : undefined;
+}
+
+const isWritable = (folder: string): Promise<boolean> =>
+  access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+
+/** Whether a path leads to what this process prints to, so that nothing else may be printed there. */
+export function isStandardOutput(path: string): boolean {
+  try {
+    const [file, printed] = [statSync(path), fstatSync(1)];
+    return file.ino === printed.ino && file.dev === printed.dev && !file.isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+async function writeThrough(path: string, contents: FileContents, { found, inPlace }: Destination): Promise<void> {
   const file = await open(path, 'wx');
   try {
     await writeFile(file, contents);
+    if (found && !inPlace) await keepOwner(file, found);
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** Only root may give a file to its former owner. */
+async function keepOwner(file: FileHandle, { uid, gid, mode }: Stats): Promise<void> {
+  const own = await file.stat();
+  if (own.uid !== uid || own.gid !== gid) await file.chown(uid, gid).catch(() => {});
+  await file.chmod(mode & 0o7777);
+}
+
+async function move(temporary: string, target: Destination): Promise<void> {
+  try {
+    await rename(temporary, target.path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    await copyInto(target, temporary); // a file that is mounted by itself, as containers do
+  }
+}
+
+async function copyInto({ path, descriptor }: Destination, temporary: string): Promise<void> {
+  const printer = descriptor === 1 ? process.stdout : descriptor === 2 ? process.stderr : undefined;
+  const opened = descriptor === undefined ? {} : { fd: descriptor };
+  await pipeline(createReadStream(temporary), printer ?? createWriteStream(path, opened), {
+    end: printer === undefined,
+  });
+  await rm(temporary, { force: true });
 }
 
 /**
@@ -71,12 +228,16 @@ export async function makeFolder(path: string): Promise<void> {
  * @throws UsageError if the file system refuses.
  */
 export function statIfPresent(path: string): Stats | undefined {
+  return refusing('read', path, () => statIfAny(path));
+}
+
+function statIfAny(path: string): Stats | undefined {
   try {
     return statSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw refusal('read', path, error);
+    throw error;
   }
 }
 
@@ -131,15 +292,29 @@ function refusing<T>(verb: string, path: string, action: () => T): T {
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or folder',
   EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
   EEXIST: 'a file with that name exists',
   EISDIR: 'it is a folder',
   ENOTDIR: 'part of the path is a file',
   ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file would be too large',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links lead in a circle',
+  ENXIO: 'nothing can be written there',
+  EPIPE: 'its reader has ended',
 };
 
 /** Turns an error of the file system into a UsageError with a readable message. Other errors are returned unchanged. */
 export function refusal(verb: string, path: string, error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
-  const code = String(error.code);
-  return new UsageError(`Cannot ${verb} "${path}": ${reasons[code] ?? error.message} (${code}).`, { cause: error });
+  return new UsageError(`Cannot ${verb} "${path}": ${reasonOf(error as NodeJS.ErrnoException)}.`, { cause: error });
 }
+
+/** Why the file system refused, with the code of the error. */
+export const reasonOf = ({ code = '', message }: NodeJS.ErrnoException): string =>
+  `${reasons[code] ?? message} (${code})`;
+
+/** An error as those of the file system, for what is wrong before it is asked. */
+const systemError = (code: string): Error => Object.assign(new Error(code), { code });

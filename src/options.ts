@@ -34,6 +34,8 @@ export interface About<T> {
   /** The default in words, if its value is not enough. */
   readonly usual?: string;
   readonly required?: true;
+  /** A file to write. The command line checks that it can be written before it does anything else. */
+  readonly written?: true;
   /** A resumed run cannot change it. */
   readonly kept?: true;
   /** The model that training starts from determines it, so it cannot be combined with one. */

@@ -418,7 +418,7 @@ test('resnext draw draws variants, files and groups, and refuses conflicting arg
     const draw = async (model: string | undefined, options: Partial<DrawOptions>): Promise<string> => {
       await run(
         { theme: 'auto', details: false, ...(model !== undefined && { model }), ...options, output },
-        { ...createOutput(false), line: () => {}, warn: () => {} },
+        { ...createOutput({ json: false }), line: () => {}, warn: () => {} },
       );
       return readFile(output, 'utf8');
     };

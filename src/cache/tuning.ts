@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder, writeFileAtomically } from '../files.ts';
+import { writeFileAtomically } from '../files.ts';
 
 export interface Tuning {
   /** Whether merging groups is faster, by the number of channels per group. */
@@ -36,7 +36,6 @@ const isTuning = ({ mergeGroups, threads }: Tuning): boolean =>
  * @throws UsageError if the file cannot be written.
  */
 export async function writeTuning(folder: string, machine: object, tuning: Tuning): Promise<string> {
-  await makeFolder(folder);
   const path = join(folder, fileName);
   const text = `${JSON.stringify({ machine, ...tuning }, null, 2)}\n`;
   await writeFileAtomically(path, text);

@@ -1,5 +1,6 @@
 /** Registers a command from its table of options. Its code is imported when it runs. */
 import { type Command, type HelpConfiguration, Option } from 'commander';
+import { checkWritable, isStandardOutput } from '../files.ts';
 import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
 import { createOutput, type Output } from './output.ts';
 
@@ -9,6 +10,8 @@ export interface CommandEntry<T extends Table, Options = OptionsOf<T>> {
   readonly examples: readonly string[];
   /** Arguments and options, in the order of the help. */
   readonly options: T;
+  /** The result is in files, so the command goes on if nothing can be printed any more. */
+  readonly outlivesOutput?: boolean;
   /** Runs the command and returns its exit code. */
   readonly load: () => Promise<{ run: (options: Options, output: Output) => Promise<number> }>;
 }
@@ -28,7 +31,7 @@ export function addCommandAsTyped<T extends Table>(program: Command, entry: Comm
 
 function register<T extends Table, Options>(
   program: Command,
-  { name, summary, examples, options, load }: CommandEntry<T, Options>,
+  { name, summary, examples, options, outlivesOutput = false, load }: CommandEntry<T, Options>,
   read: (typed: object) => Options,
 ): void {
   const command = program.command(name).description(summary);
@@ -37,10 +40,17 @@ function register<T extends Table, Options>(
   command.addHelpText('after', `\n${label}:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);
   command.action(async () => {
     const typed = typedOptions(command, options);
-    const output = createOutput(typed.json === true || typed.format === 'json');
+    const files = writtenFiles(options, typed);
+    const output = createOutput({
+      json: typed.json === true || typed.format === 'json',
+      stream: files.some(isStandardOutput) ? process.stderr : process.stdout,
+      outlivesOutput,
+    });
     const { run } = await load();
     try {
-      process.exitCode = await run(read(typed), output);
+      const given = read(typed);
+      for (const file of files) await checkWritable(file);
+      process.exitCode = await run(given, output);
     } finally {
       output.clear();
     }
@@ -56,6 +66,13 @@ export const helpLayout: HelpConfiguration = {
     return term.length > width ? `  ${term}${indent}${text}` : `  ${term.padEnd(width)}  ${text}`;
   },
 };
+
+/** The files that the command is asked to write. */
+const writtenFiles = (options: Table, typed: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(options).flatMap(([name, { written }]) => {
+    const path = typed[name];
+    return written && typeof path === 'string' ? [path] : [];
+  });
 
 const isArgument = (flag: string): boolean => /^[<[]/.test(flag);
 

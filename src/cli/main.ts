@@ -5,7 +5,7 @@
  */
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
-import { FormatError, UsageError } from '../errors.ts';
+import { FormatError, printable, UsageError } from '../errors.ts';
 import { OptionError } from '../options.ts';
 import { createProgram } from './program.ts';
 
@@ -14,7 +14,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof UsageError || error instanceof FormatError) {
     const message = error instanceof OptionError ? error.typed : error.message;
-    process.stderr.write(`${pc.red('error:')} ${message}\n`);
+    process.stderr.write(`${pc.red('error:')} ${printable(message)}\n`);
     return 1;
   }
   process.stderr.write(
@@ -23,11 +23,7 @@ function report(error: unknown): number {
   return 1;
 }
 
-/** The reader of a pipe may stop early, as `head` does. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+process.stderr.on('error', () => {}); // there is nowhere left to report it
 
 try {
   await createProgram().parseAsync();

@@ -37,8 +37,19 @@ const seed = whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of a va
 const threads = whole({ from: 1, flag: '--threads <n>', usual: 'all cores', doc: 'threads that compute' });
 const verify = flag({ default: false, flag: '--verify', doc: 'verify the hash of published weights' });
 const batch = whole({ from: 1, default: 32, flag: '--batch <n>', doc: 'images per batch' });
-const output = text({ required: true, expected: 'a file to write', flag: '-o, --output <file>', doc: 'file to write' });
-const report = text({ expected: 'an HTML file to write', flag: '--report <file>', doc: 'write an HTML report' });
+const output = text({
+  required: true,
+  expected: 'a file to write',
+  flag: '-o, --output <file>',
+  doc: 'file to write',
+  written: true,
+});
+const report = text({
+  expected: 'an HTML file to write',
+  flag: '--report <file>',
+  doc: 'write an HTML report',
+  written: true,
+});
 const variantOrModel = text({
   required: true,
   expected: 'a variant or a model',
@@ -142,6 +153,7 @@ export const evaluateOptions = {
     expected: 'an HTML file to write',
     flag: '--report <file>',
     doc: 'write an HTML report: accuracy per class, confusion matrix, misclassified images',
+    written: true,
   }),
   json,
 };
@@ -157,7 +169,12 @@ export const classifyOptions = {
     usual: 'by the extension of the output file, else text',
     doc: 'format of the results',
   }),
-  output: text({ expected: 'a file to write', flag: '-o, --output <file>', doc: 'write the results to a file' }),
+  output: text({
+    expected: 'a file to write',
+    flag: '-o, --output <file>',
+    doc: 'write the results to a file',
+    written: true,
+  }),
   json: flag({ default: false, flag: '--json', doc: 'short for --format json' }),
 };
 
@@ -175,6 +192,7 @@ export const featuresOptions = {
     expected: 'a file to write',
     flag: '-o, --output <file>',
     doc: '.npy (with file names in .paths.txt), .parquet or .jsonl',
+    written: true,
   }),
   json,
 };
@@ -226,7 +244,13 @@ export const verifyOptions = {
 
 export const convertOptions = {
   input: text({ required: true, expected: 'a model', flag: '<input>', doc: `any ONNX file, or a model: ${modelDoc}` }),
-  output: text({ required: true, expected: 'a file to write', flag: '<output>', doc: 'an .onnx or .safetensors file' }),
+  output: text({
+    required: true,
+    expected: 'a file to write',
+    flag: '<output>',
+    doc: 'an .onnx or .safetensors file',
+    written: true,
+  }),
   form,
   json,
 };
@@ -262,6 +286,7 @@ export const drawOptions = {
     flag: '-o, --output <file>',
     usual: 'standard output',
     doc: 'SVG file to write',
+    written: true,
   }),
 };
 

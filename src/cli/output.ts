@@ -1,11 +1,15 @@
 /** The output of commands: text for people, JSON for programs, and a status line that is redrawn during long work. */
 import pc from 'picocolors';
+import { printable } from '../errors.ts';
+import { reasonOf } from '../files.ts';
 import type { RewriteReport } from '../rewrite/rewriter.ts';
 
 export interface Output {
   readonly json: boolean;
-  /** A line for people; not printed with --json. */
+  /** Lines for people; not printed with --json. Names in it are `printable`. */
   line(text?: string): void;
+  /** Text for programs, printed also with --json; control characters are escaped only for a terminal. */
+  data(text: string): void;
   /** A JSON document; printed only with --json. Documents that are one of many are not indented. */
   document(value: unknown, indent?: boolean): void;
   /** A line on standard error, also with --json. */
@@ -13,7 +17,7 @@ export interface Output {
   /** A remark for people on standard error; not printed with --json. */
   note(text: string): void;
   /**
-   * Progress: a bar that is redrawn on a terminal, or else a plain line every ten seconds; not printed with --json.
+   * Progress: a bar that is redrawn on a terminal, or else a plain line on standard error every ten seconds, not with --json.
    *
    * @param share the share of the work that is done, from 0 to 1.
    */
@@ -22,47 +26,100 @@ export interface Output {
   clear(): void;
 }
 
+export interface OutputOptions {
+  readonly json: boolean;
+  /** Where results are printed: standard error if standard output is a file that the command writes. */
+  readonly stream?: NodeJS.WriteStream;
+  /** Whether the command goes on if that is no longer possible. */
+  readonly outlivesOutput?: boolean;
+}
+
 /** JSON on several lines, except that lists of numbers stay on one. */
 const indented = (value: unknown): string =>
   JSON.stringify(value, null, 2).replace(/\[\n\s+(-?\d[^[\]{}"]*?)\n\s*\]/g, (_, numbers: string) => {
     return `[${numbers.replace(/\s+/g, ' ')}]`;
   });
 
+/** Escapes all control characters but those that the separator, which has one group, captures. */
+const escapedBetween = (separator: RegExp, text: string): string =>
+  text
+    .split(separator)
+    .map((part, k) => (k % 2 === 1 ? part : printable(part)))
+    .join('');
+
+const lineBreaks = /(\n)/;
+const styles = pc.isColorSupported ? new RegExp(`(\n|${String.fromCharCode(27)}\\[\\d+m)`) : lineBreaks;
+
 const plainEvery = 10_000;
 const drawEvery = 100;
 
-export function createOutput(json: boolean): Output {
-  const terminal = process.stdout.isTTY === true && !json;
+export function createOutput({ json, stream = process.stdout, outlivesOutput = false }: OutputOptions): Output {
+  const results = createPrinter(stream, outlivesOutput);
+  const terminal = terminalFor(json);
   let drawn = false;
   let last = terminal ? 0 : Date.now();
   const clear = () => {
-    if (drawn) process.stdout.write('\r\u001b[2K');
+    if (drawn) terminal?.write('\r\u001b[2K');
     drawn = false;
   };
-  const write = (stream: NodeJS.WriteStream, text: string) => {
+  const print = (text: string) => {
     clear();
-    stream.write(`${text}\n`);
+    results.write(text);
+  };
+  const remark = (text: string) => {
+    clear();
+    process.stderr.write(`${text}\n`);
   };
   return {
     json,
     clear,
     line: (text = '') => {
-      if (!json) write(process.stdout, text);
+      if (!json) print(`${escapedBetween(styles, text)}\n`);
     },
+    data: (text) => print(stream.isTTY ? escapedBetween(lineBreaks, text) : text),
     document: (value, indent = true) => {
-      if (json) write(process.stdout, indent ? indented(value) : JSON.stringify(value));
+      if (json) print(`${escapedBetween(lineBreaks, indent ? indented(value) : JSON.stringify(value))}\n`);
     },
     note: (text) => {
-      if (!json) write(process.stderr, pc.dim(text));
+      if (!json) remark(pc.dim(printable(text)));
     },
-    warn: (text) => write(process.stderr, `${pc.yellow('warning:')} ${text}`),
+    warn: (text) => remark(`${pc.yellow('warning:')} ${printable(text)}`),
     progress: (share, text) => {
       const now = Date.now();
-      if (json || now - last < (terminal ? drawEvery : plainEvery)) return;
+      if ((json && !terminal) || now - last < (terminal ? drawEvery : plainEvery)) return;
       last = now;
-      drawn = terminal;
-      const line = `${String(Math.floor(100 * share)).padStart(3)} %  ${text}`;
-      process.stdout.write(terminal ? `\r\u001b[2K${withBar(share, line, process.stdout.columns || 80)}` : `${line}\n`);
+      drawn = terminal !== undefined;
+      const line = `${String(Math.floor(100 * share)).padStart(3)} %  ${printable(text)}`;
+      if (terminal) terminal.write(`\r\u001b[2K${withBar(share, line, terminal.columns || 80)}`);
+      else process.stderr.write(`${line}\n`);
+    },
+  };
+}
+
+/** Where a bar can be drawn without getting into results. */
+function terminalFor(json: boolean): NodeJS.WriteStream | undefined {
+  if (process.stderr.isTTY) return process.stderr;
+  return process.stdout.isTTY && !json ? process.stdout : undefined;
+}
+
+/**
+ * Prints until it fails. The reader of a pipe may stop early, as `head` does, and then the command ends quietly; on a full
+ * disk it ends with an error. A command that outlives its output goes on in both cases.
+ */
+function createPrinter(stream: NodeJS.WriteStream, outlivesOutput: boolean): { write(text: string): void } {
+  let lost = false;
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (lost) return;
+    lost = true;
+    const isQuiet = error.code === 'EPIPE';
+    const message = `Cannot write to standard output: ${reasonOf(error)}.`;
+    if (outlivesOutput) process.stderr.write(`${pc.yellow('warning:')} ${message} The run goes on.\n`);
+    else if (!isQuiet) process.stderr.write(`${pc.red('error:')} ${message}\n`);
+    if (!outlivesOutput) process.exit(isQuiet ? 0 : 1);
+  });
+  return {
+    write: (text) => {
+      if (!lost) stream.write(text);
     },
   };
 }

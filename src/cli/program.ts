@@ -70,6 +70,7 @@ function addTraining(program: Command): void {
       'resnext train --resume runs/flowers --epochs 60',
     ],
     options: trainFlags,
+    outlivesOutput: true,
     load: () => import('./commands/train.ts'),
   });
   addCommand(program, {

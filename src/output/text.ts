@@ -1,13 +1,13 @@
 /** Formats tables, large numbers and durations. */
+import { printable } from '../errors.ts';
 
-/** Formats rows of cells as aligned columns, two spaces apart. Numbers are right-aligned. */
-export function table(rows: readonly (readonly (string | number)[])[]): string {
-  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => String(row[c] ?? '').length)));
-  const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGMe+–-]*$/.test(String(row[c] ?? ''))));
-  const cell = (value: string | number, c: number) => {
-    return numeric[c] ? String(value).padStart(widths[c]!) : String(value).padEnd(widths[c]!);
-  };
-  return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');
+/** Formats rows of cells as aligned columns, two spaces apart. Numbers are right-aligned, and names are `printable`. */
+export function table(cells: readonly (readonly (string | number)[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => printable(String(cell))));
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => (row[c] ?? '').length)));
+  const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGMe+–-]*$/.test(row[c] ?? '')));
+  const aligned = (text: string, c: number) => (numeric[c] ? text.padStart(widths[c]!) : text.padEnd(widths[c]!));
+  return rows.map((row) => row.map(aligned).join('  ').trimEnd()).join('\n');
 }
 
 /** Formats a number: 4.23 G, 33.4 M, 512. */

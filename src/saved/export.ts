@@ -3,8 +3,6 @@
  * optionally with normalization and softmax in the graph (`wrappers.ts`). The file contains the model's description, so
  * this package can open it again.
  */
-import { dirname } from 'node:path';
-import { makeFolder } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
@@ -34,7 +32,6 @@ export async function exportOnnx(path: string, model: SavedModel, options: Expor
   const { normalize = false, softmax = false, dynamicSize = false } = options;
   const wrappers: Wrapper[] = [...(normalize ? ['normalize' as const] : []), ...(softmax ? ['softmax' as const] : [])];
   const graph = describedGraph(dynamicSize ? withFreeSize(model) : model, wrappers);
-  await makeFolder(dirname(path));
   await writeOnnxFile(path, graph);
 }
 

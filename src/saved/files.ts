@@ -7,7 +7,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { type HubConfig, readHubConfig } from '../checkpoints/hub-config.ts';
 import { FormatError, UsageError } from '../errors.ts';
-import { makeFolder, writeFileAtomically } from '../files.ts';
+import { writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
@@ -86,7 +86,6 @@ export async function saveModel(
   weights: Weights,
   batchesTracked = 0,
 ): Promise<void> {
-  await makeFolder(folder);
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
   await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, weightsMetadata(description));
   const text = writeDescription(description);
@@ -95,7 +94,6 @@ export async function saveModel(
 
 /** Writes a weights file with the names of the model's own form: in forms A and B, one tensor per branch. */
 export async function writeModelFile(path: string, { description, graph }: SavedModel): Promise<void> {
-  await makeFolder(dirname(path));
   const tensors = [...graph.initializers].flatMap(({ name, tensor }) =>
     tensor?.dtype === 'float32' ? [[name, tensor] as const] : [],
   );

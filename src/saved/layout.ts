@@ -8,7 +8,7 @@ import { defaultClassNames } from '../catalog/class-names.ts';
 import { writeHubConfig } from '../checkpoints/hub-config.ts';
 import { writeStateDict } from '../checkpoints/write.ts';
 import { UsageError } from '../errors.ts';
-import { makeFolder, writeFileAtomically } from '../files.ts';
+import { writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { weightsMetadata } from './description.ts';
@@ -35,7 +35,6 @@ export async function exportStateDict(path: string, model: SavedModel, layout: s
   if (hub && existsSync(hubPath) && !readFileSync(hubPath, 'utf8').includes('"pretrained_cfg"')) {
     throw new UsageError(`"${hubPath}" exists and is not timm's. Export to another folder.`);
   }
-  await makeFolder(dirname(path));
   await writeSafetensorsFile(path, tensors, weightsMetadata(description));
   if (!hub) return {};
   await writeFileAtomically(hubPath, hub);

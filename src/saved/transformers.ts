@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
-import { makeFolder, writeFileAtomically } from '../files.ts';
+import { writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type WriteFileOptions, writeOnnxFile } from '../onnx/files.ts';
 import { inlineLimit } from '../onnx/write.ts';
@@ -59,7 +59,6 @@ export async function exportTransformers(
     );
   }
   input.name = 'pixel_values';
-  await makeFolder(join(folder, 'onnx'));
   await writeOnnxFile(join(folder, 'onnx', 'model.onnx'), graph, { externalAbove, externalSuffix: '_data' });
   await writeJson(join(folder, 'preprocessor_config.json'), processorOf(description.preprocessing));
   await writeJson(join(folder, 'config.json'), configOf(description, tensorBytes(graph) > externalAbove));

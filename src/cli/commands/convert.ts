@@ -1,7 +1,6 @@
 /** `resnext convert`: writes the blocks of a model in another form, weights included. */
-import { dirname, extname } from 'node:path';
+import { extname } from 'node:path';
 import { UsageError } from '../../errors.ts';
-import { makeFolder } from '../../files.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Form } from '../../model/config.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
@@ -41,7 +40,6 @@ async function convertOnnx(path: string, options: ConvertOptions, output: Output
   }
   const { graph, report } = convertGraph(await readOnnxFile(path), form);
   if (report.refusals.length === 0) restate(graph, form, input);
-  await makeFolder(dirname(target));
   await writeOnnxFile(target, graph);
   output.document({ input, output: target, form, ...report });
   output.line(describeRewrite(report));

@@ -21,7 +21,7 @@ export type DrawOptions = OptionsOf<typeof drawOptions>;
 
 export async function run(options: DrawOptions, output: Output): Promise<number> {
   const svg = await drawing(options, output);
-  if (options.output === undefined) output.line(svg.trimEnd());
+  if (options.output === undefined) output.data(`${svg.trimEnd()}\n`);
   else {
     await writeFileAtomically(options.output, svg);
     output.line(`Wrote ${options.output}.`);

@@ -3,7 +3,7 @@ import { readImageFile, thumbnail } from '#platform/images';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
-import { UsageError } from '../../errors.ts';
+import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
 import type { OptionsOf } from '../../options.ts';
@@ -30,12 +30,10 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     const result = await measure(classifier, samples, options, output, corrupt, mistakes);
     const { scores, confusion, ...figures } = result;
     const rows = confusion.map((row) => Array.from(row));
+    if (report !== undefined) await writeReport(report, result, mistakes, { ...options, dir: folder });
     output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
     output.line(describe(result, folder, corrupt.length));
-    if (report !== undefined) {
-      await writeReport(report, result, mistakes, { ...options, dir: folder });
-      output.line(`\nWrote ${report}.`);
-    }
+    if (report !== undefined) output.line(`\nWrote ${report}.`);
   } finally {
     await classifier.dispose();
   }
@@ -93,7 +91,7 @@ const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 function describe(result: Evaluation, folder: string, corrupt: number): string {
   const { images, top1, top5, loss, scores } = result;
   const topFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
-  const total = `${images} images in ${folder}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
+  const total = `${images} images in ${printable(folder)}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
   const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
   return [`${total}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
 }

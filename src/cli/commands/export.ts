@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import { defaultClassNames } from '../../catalog/class-names.ts';
 import { preprocessingFor } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
+import { checkFolder, checkWritable } from '../../files.ts';
 import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
@@ -55,6 +56,7 @@ export async function run(options: ExportOptions, output: Output): Promise<numbe
   const format = options.format ?? formatOf(target);
   const { write, idle, because } = writers[format];
   refuseIdle(exportOptions, options, idle, because);
+  await (format === 'transformers' ? checkFolder(target) : checkWritable(target));
   const path = await modelPathUnlessVariant(source, output);
   const model = path === undefined ? untrained(options) : await trained(path, options);
   const use = await write(target, model, options);

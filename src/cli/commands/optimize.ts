@@ -1,9 +1,6 @@
 /** `resnext optimize`: replaces emulated grouped convolutions and folds normalization in any ONNX file. */
-import { dirname } from 'node:path';
 import { compareGraphs } from '../../benchmark/compare.ts';
 import { UsageError } from '../../errors.ts';
-import { makeFolder } from '../../files.ts';
-import type { Graph } from '../../graph/graph.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { optimizeGraph } from '../../rewrite/convert.ts';
@@ -16,7 +13,7 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
   const source = await readOnnxFile(input);
   const { graph, report } = optimizeGraph(source);
   if (report.changes.length === 0) {
-    await write(options.output, graph);
+    await writeOnnxFile(options.output, graph);
     output.document({ input, output: options.output, ...report });
     output.line(describeRewrite(report));
     output.line(`Nothing to rewrite: ${options.output} has the same contents as ${input}.`);
@@ -28,7 +25,7 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
       `The rewritten graph differs from "${input}" by ${difference.toExponential(1)}, more than the tolerance ${options.tolerance}, so nothing was written.`,
     );
   }
-  await write(options.output, graph);
+  await writeOnnxFile(options.output, graph);
   const [before, after] = milliseconds;
   output.document({ input, output: options.output, ...report, difference, milliseconds, speedup: before / after });
   output.line(describeRewrite(report));
@@ -37,9 +34,4 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
   );
   output.line(`Wrote ${options.output}.`);
   return 0;
-}
-
-async function write(path: string, graph: Graph): Promise<void> {
-  await makeFolder(dirname(path));
-  await writeOnnxFile(path, graph);
 }

@@ -9,10 +9,8 @@ import type { pullOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export async function run({ names, offline }: OptionsOf<typeof pullOptions>, output: Output): Promise<number> {
-  const drawn = process.stdout.isTTY === true; // scripts get the path on the first line
   for (const name of names) {
-    const onProgress = drawn && { onProgress: progressOn(output) };
-    const { path, config, entry } = await pull(name, { ...onProgress, ...(offline && { offline }) });
+    const { path, config, entry } = await pull(name, { onProgress: progressOn(output), ...(offline && { offline }) });
     const { size: bytes } = await stat(path);
     output.document(
       { name: entry?.name ?? name, path, bytes, ...(config && { config }), ...(entry && { entry }) },

@@ -48,13 +48,12 @@ export async function run(options: VerifyOptions, output: Output): Promise<numbe
     ? await verify(subject.config, subject.weights, settings)
     : await verifyGraph(subject, settings);
   output.clear();
+  if (isOurs && options.report !== undefined) {
+    await writeFileAtomically(options.report, verificationReport(source, subject.config, result));
+  }
   output.document({ name: source, ...result });
   output.line(describe(source, result));
-  if (isOurs && options.report !== undefined) {
-    const html = verificationReport(source, subject.config, result);
-    await writeFileAtomically(options.report, html);
-    output.line(`\nWrote ${options.report}.`);
-  }
+  if (options.report !== undefined) output.line(`\nWrote ${options.report}.`);
   return result.equivalent ? 0 : 1;
 }
 
