@@ -33,6 +33,8 @@ export interface About<T> {
   defaultOf?(options: object): T;
   /** The default in words, if its value is not enough. */
   readonly usual?: string;
+  /** The heading above it in help and documentation, which group long tables. */
+  readonly group?: string;
   readonly required?: true;
   /** A file to write. The command line checks that it can be written before it does anything else. */
   readonly written?: true;

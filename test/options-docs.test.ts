@@ -1,6 +1,7 @@
 /** The tables of docs/options.md are those of the code, and the help of the command line is as it was read last. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { maxUngrouped } from '../src/cli/command.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { configFields } from '../src/model/config.ts';
 import { defaultInWords, either, type Field, type Table } from '../src/options.ts';
@@ -10,8 +11,23 @@ const page = new URL('../docs/options.md', import.meta.url);
 
 const meaning = ({ doc, choices }: Field<unknown>): string => (choices ? `${doc}: ${either(choices)}` : doc);
 
+/** One table, or if it is long, one with a heading for each group of options. */
 function markdown(table: Table): string {
-  const hasFlags = Object.values(table).some(({ flag }) => flag !== undefined);
+  const rows = Object.entries(table);
+  if (rows.length <= maxUngrouped) return markdownTable(rows);
+  const byGroup = new Map<string | undefined, [string, Field<unknown>][]>();
+  for (const entry of rows) {
+    const { group } = entry[1];
+    byGroup.set(group, [...(byGroup.get(group) ?? []), entry]);
+  }
+  const tables = [...byGroup].map(([group, entries]) => {
+    return `${group === undefined ? '' : `### ${group}\n\n`}${markdownTable(entries)}`;
+  });
+  return tables.join('\n\n');
+}
+
+function markdownTable(entries: readonly (readonly [string, Field<unknown>])[]): string {
+  const hasFlags = entries.some(([, { flag }]) => flag !== undefined);
   const row = (...cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const code = (text: string | undefined) => (text === undefined ? '' : `\`${text}\``);
   const columns = (name: string, flag: string, ...rest: string[]) =>
@@ -19,9 +35,7 @@ function markdown(table: Table): string {
   return [
     columns('option', 'flag', 'meaning', 'default'),
     columns('---', '---', '---', '---'),
-    ...Object.entries(table).map(([name, field]) =>
-      columns(code(name), code(field.flag), meaning(field), defaultInWords(field)),
-    ),
+    ...entries.map(([name, field]) => columns(code(name), code(field.flag), meaning(field), defaultInWords(field))),
   ].join('\n');
 }
 
@@ -40,10 +54,11 @@ test('the help of every command', async () => {
   const program = createProgram();
   let text = '';
   for (const command of [program, ...program.commands]) {
-    command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 100 });
+    command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 });
     command.outputHelp();
     text += '\n';
   }
+  expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
   await expect(text).toMatchFileSnapshot('./help.txt');
 });
 

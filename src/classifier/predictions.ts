@@ -18,12 +18,19 @@ export interface PredictionOptions {
 
 /** `PredictionOptions` with their checks and defaults. */
 export const predictionFields = {
-  top: whole({ from: 1, default: 5, flag: '--top <n>', doc: 'number of classes to list for each image' }),
+  top: whole({
+    from: 1,
+    default: 5,
+    flag: '--top <n>',
+    group: 'Output',
+    doc: 'number of classes to list for each image',
+  }),
   threshold: real({
     from: 0,
     to: 1,
     default: 0,
     flag: '--threshold <p>',
+    group: 'Output',
     doc: 'list only classes with at least this probability',
   }),
 };

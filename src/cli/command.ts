@@ -1,5 +1,5 @@
 /** Registers a command from its table of options. Its code is imported when it runs. */
-import { type Command, type HelpConfiguration, Option } from 'commander';
+import { type Argument, type Command, type HelpConfiguration, Option } from 'commander';
 import { checkWritable, isStandardOutput } from '../files.ts';
 import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
 import { createOutput, type Output } from './output.ts';
@@ -35,9 +35,14 @@ function register<T extends Table, Options>(
   read: (typed: object) => Options,
 ): void {
   const command = program.command(name).description(summary);
-  for (const field of Object.values(options)) declare(command, field);
+  const isLong = Object.values(options).length > maxUngrouped;
+  for (const field of Object.values(options)) declare(command, field, isLong);
+  if (isLong) command.optionsGroup('Other:').helpOption('-h, --help', 'display help for command');
   const label = examples.length > 1 ? 'Examples' : 'Example';
-  command.addHelpText('after', `\n${label}:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);
+  command.addHelpText('after', () => {
+    const width = command.configureOutput().getOutHelpWidth?.() ?? 80;
+    return `\n${label}:\n${examples.map((example) => wrapExample(example, width)).join('\n')}`;
+  });
   command.action(async () => {
     const typed = typedOptions(command, options);
     const files = writtenFiles(options, typed);
@@ -57,9 +62,15 @@ function register<T extends Table, Options>(
   });
 }
 
+const argumentTerm = (argument: Argument): string => {
+  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
+};
+
 /** Aligns descriptions in one column. The description of a term that is too long for it starts on the next line. */
 export const helpLayout: HelpConfiguration = {
   padWidth: () => 24,
+  subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
   formatItem(term, width, description, help) {
     const indent = `\n${' '.repeat(width + 4)}`;
     const text = help.boxWrap(description, (help.helpWidth ?? 80) - width - 4).replaceAll('\n', indent);
@@ -74,14 +85,34 @@ const writtenFiles = (options: Table, typed: Readonly<Record<string, unknown>>):
     return written && typeof path === 'string' ? [path] : [];
   });
 
+/** Longer tables of options are shown in groups. */
+export const maxUngrouped = 10;
+
+/** A command line to type. A long one continues on the next line after a backslash; an option stays with its value. */
+function wrapExample(example: string, width: number): string {
+  const lines = [''];
+  for (const part of example.split(/ (?=-)/)) {
+    const line = lines.at(-1)!;
+    const isFull = line !== '' && `  $ ${line} ${part} \\`.length > width;
+    if (isFull) lines.push(`  ${part}`);
+    else lines[lines.length - 1] = line === '' ? part : `${line} ${part}`;
+  }
+  return `  $ ${lines.join(' \\\n    ')}`;
+}
+
 const isArgument = (flag: string): boolean => /^[<[]/.test(flag);
 
-function declare(command: Command, field: Field<unknown>): void {
-  const { flag, parse } = field;
+function declare(command: Command, field: Field<unknown>, grouped: boolean): void {
+  const { flag, parse, group = 'Other' } = field;
   if (flag === undefined) return;
-  if (isArgument(flag)) command.argument(flag, helpOf(field));
-  else if (flag.includes('<')) command.addOption(new Option(flag, helpOf(field)).argParser(parse));
-  else command.addOption(new Option(flag, helpOf(field)));
+  if (isArgument(flag)) {
+    command.argument(flag, helpOf(field));
+    return;
+  }
+  const option = new Option(flag, helpOf(field));
+  if (flag.includes('<')) option.argParser(parse);
+  if (grouped) option.helpGroup(`${group}:`);
+  command.addOption(option);
 }
 
 /** The typed values by option. Commander knows no defaults. */

@@ -7,6 +7,7 @@ import { CommanderError } from 'commander';
 import pc from 'picocolors';
 import { FormatError, printable, UsageError } from '../errors.ts';
 import { OptionError } from '../options.ts';
+import { fitted } from './output.ts';
 import { createProgram } from './program.ts';
 
 /** Prints an error and returns the exit code. */
@@ -14,7 +15,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode;
   if (error instanceof UsageError || error instanceof FormatError) {
     const message = error instanceof OptionError ? error.typed : error.message;
-    process.stderr.write(`${pc.red('error:')} ${printable(message)}\n`);
+    process.stderr.write(`${fitted(process.stderr, `${pc.red('error:')} ${printable(message)}`)}\n`);
     return 1;
   }
   process.stderr.write(

@@ -92,9 +92,9 @@ export const progressOn =
   (output: Output) =>
   ({ name, done, total, rate }: DownloadProgress): void => {
     const speed = `${megabytes(rate)} MB/s`;
-    const left = total === undefined ? '' : `  ${duration((total - done) / Math.max(1, rate))} left`;
+    const left = total === undefined ? [] : [`${duration((total - done) / Math.max(1, rate))} left`];
     const size = total === undefined ? megabytes(done) : `${megabytes(done)} of ${megabytes(total)}`;
-    output.progress(total === undefined ? 0 : done / total, `${name}  ${size} MB  ${speed}${left}`);
+    output.progress(total === undefined ? 0 : done / total, name, `${size} MB`, ...left, speed);
   };
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -15,38 +15,61 @@ const modelDoc =
   'a run, a checkpoint or weights file (.safetensors, .pth, .t7), an .onnx file of this package, the name of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
 const json = flag({ default: false, flag: '--json', doc: 'print one JSON document' });
 const jsonLines = flag({ default: false, flag: '--json', doc: 'print JSON lines' });
-const form = oneOf(forms, { default: 'C', flag: '--form <form>', doc: 'how blocks are built' });
+const form = oneOf(forms, { default: 'C', flag: '--form <form>', group: 'Model', doc: 'how blocks are built' });
 const ownForm = oneOf(forms, {
   flag: '--form <form>',
   usual: 'the model’s own; C for a variant',
+  group: 'Model',
   doc: 'how blocks are built',
 });
 const shortcut = oneOf(shortcuts, {
   flag: '--shortcut <type>',
   usual: 'B, or D for a variant with a deep stem',
+  group: 'Model',
   doc: 'a variant’s shortcut where shapes change',
 });
 const classes = whole({
   from: 0,
   flag: '--classes <n>',
   usual: 'the variant’s',
+  group: 'Model',
   doc: 'a variant’s number of classes; 0 leaves out the classifier',
 });
-const size = whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' });
-const seed = whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of a variant’s initial weights' });
-const threads = whole({ from: 1, flag: '--threads <n>', usual: 'all cores', doc: 'threads that compute' });
-const verify = flag({ default: false, flag: '--verify', doc: 'verify the hash of published weights' });
-const batch = whole({ from: 1, default: 32, flag: '--batch <n>', doc: 'images per batch' });
+const size = whole({
+  from: 1,
+  flag: '--size <pixels>',
+  usual: 'the model’s',
+  group: 'Images',
+  doc: 'height and width of the input',
+});
+const seed = whole({
+  from: 0,
+  default: 1,
+  flag: '--seed <n>',
+  group: 'Model',
+  doc: 'seed of a variant’s initial weights',
+});
+const threads = whole({
+  from: 1,
+  flag: '--threads <n>',
+  usual: 'all cores',
+  group: 'Machine',
+  doc: 'threads that compute',
+});
+const batch = whole({ from: 1, default: 32, flag: '--batch <n>', group: 'Machine', doc: 'images per batch' });
+const verify = flag({ default: false, flag: '--verify', group: 'Model', doc: 'verify the hash of published weights' });
 const output = text({
   required: true,
   expected: 'a file to write',
   flag: '-o, --output <file>',
+  group: 'Output',
   doc: 'file to write',
   written: true,
 });
 const report = text({
   expected: 'an HTML file to write',
   flag: '--report <file>',
+  group: 'Output',
   doc: 'write an HTML report',
   written: true,
 });
@@ -65,22 +88,25 @@ const images = list(text({ doc: 'an image' }), {
 
 /** The model, and the preprocessing of its images. */
 const model = {
-  model: text({ required: true, expected: 'a model', flag: '--model <model>', doc: modelDoc }),
+  model: text({ required: true, expected: 'a model', flag: '--model <model>', group: 'Model', doc: modelDoc }),
   size,
   resize: whole({
     from: 1,
     flag: '--resize <pixels>',
     usual: 'the model’s',
+    group: 'Images',
     doc: 'length of an image’s shorter side before the center is cropped',
   }),
   interpolation: oneOf(interpolations, {
     flag: '--interpolation <kind>',
     usual: 'the model’s',
+    group: 'Images',
     doc: 'how images are resized',
   }),
   labels: text({
     expected: 'a file of class names',
     flag: '--labels <file>',
+    group: 'Model',
     doc: 'class names, one per line or as JSON, if the model has none',
   }),
   threads,
@@ -88,6 +114,7 @@ const model = {
     from: 0,
     flag: '--workers <n>',
     usual: 'one per core, at most 8',
+    group: 'Machine',
     doc: 'threads that decode images; 0 decodes in the main thread',
   }),
   verify,
@@ -96,6 +123,7 @@ const model = {
 const tta = oneOf(viewNames, {
   default: 'center',
   flag: '--tta <views>',
+  group: 'Images',
   doc: 'test-time augmentation: average the logits of the center crop, of it and its mirror image, or of ten crops',
 });
 
@@ -130,9 +158,15 @@ export const trainFlags = {
   out: text({
     expected: 'a folder for the results',
     flag: '--out <run>',
+    group: 'Run',
     doc: 'folder for the results; required for a new run',
   }),
-  resume: text({ expected: 'the folder of a run', flag: '--resume <run>', doc: 'continue an interrupted run' }),
+  resume: text({
+    expected: 'the folder of a run',
+    flag: '--resume <run>',
+    group: 'Run',
+    doc: 'continue an interrupted run',
+  }),
   ...recipeFlags,
   ...settingFlags,
   json: jsonLines,
@@ -146,12 +180,13 @@ export const evaluateOptions = {
     doc: 'folder with one subfolder per class, or one that contains val/',
   }),
   ...model,
-  batch: whole({ from: 1, default: 64, flag: '--batch <n>', doc: 'images per batch' }),
+  batch: whole({ from: 1, default: 64, flag: '--batch <n>', group: 'Machine', doc: 'images per batch' }),
   tta,
   strict: settings.strict,
   report: text({
     expected: 'an HTML file to write',
     flag: '--report <file>',
+    group: 'Output',
     doc: 'write an HTML report: accuracy per class, confusion matrix, misclassified images',
     written: true,
   }),
@@ -167,15 +202,17 @@ export const classifyOptions = {
   format: oneOf(resultFormats, {
     flag: '--format <format>',
     usual: 'by the extension of the output file, else text',
+    group: 'Output',
     doc: 'format of the results',
   }),
   output: text({
     expected: 'a file to write',
     flag: '-o, --output <file>',
+    group: 'Output',
     doc: 'write the results to a file',
     written: true,
   }),
-  json: flag({ default: false, flag: '--json', doc: 'short for --format json' }),
+  json: flag({ default: false, flag: '--json', group: 'Output', doc: 'short for --format json' }),
 };
 
 export const featuresOptions = {
@@ -185,12 +222,14 @@ export const featuresOptions = {
   stages: list(text({ doc: 'a stage' }), {
     default: ['pooled'],
     flag: '--stages <names>',
+    group: 'Output',
     doc: 'stages to extract, separated by commas: stem, layer1, layer2, …, pooled, logits; one file for each',
   }),
   output: text({
     required: true,
     expected: 'a file to write',
     flag: '-o, --output <file>',
+    group: 'Output',
     doc: '.npy (with file names in .paths.txt), .parquet or .jsonl',
     written: true,
   }),
@@ -203,28 +242,44 @@ export const exportOptions = {
     required: true,
     expected: 'a file or folder to write',
     flag: '-o, --output <target>',
+    group: 'Output',
     doc: 'an .onnx or .safetensors file, or a folder for transformers.js',
   }),
   format: oneOf(exportFormats, {
     flag: '--format <format>',
     usual: 'by the extension of the output',
+    group: 'Output',
     doc: 'what to write',
   }),
   input: oneOf(['float', 'bytes'], {
     flag: '--input <kind>',
     usual: 'float',
+    group: 'Output',
     doc: 'input of an ONNX file, normalized floats [N, C, H, W] or pixels [N, H, W, C]',
   }),
-  softmax: flag({ default: false, flag: '--softmax', doc: 'make an ONNX file return probabilities instead of logits' }),
-  size: whole({ from: 1, flag: '--size <pixels>', usual: 'the model’s', doc: 'height and width of the input' }),
+  softmax: flag({
+    default: false,
+    flag: '--softmax',
+    group: 'Output',
+    doc: 'make an ONNX file return probabilities instead of logits',
+  }),
+  size: whole({
+    from: 1,
+    flag: '--size <pixels>',
+    usual: 'the model’s',
+    group: 'Model',
+    doc: 'height and width of the input',
+  }),
   dynamicSize: flag({
     default: false,
     flag: '--dynamic-size',
+    group: 'Output',
     doc: 'allow any height and width for the ONNX file’s input',
   }),
   layout: oneOf(layoutNames, {
     flag: '--layout <name>',
     usual: 'torchvision',
+    group: 'Output',
     doc: 'naming scheme of a .safetensors file',
   }),
   form: ownForm,

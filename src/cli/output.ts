@@ -2,10 +2,13 @@
 import pc from 'picocolors';
 import { printable } from '../errors.ts';
 import { reasonOf } from '../files.ts';
+import { wrap } from '../output/text.ts';
 import type { RewriteReport } from '../rewrite/rewriter.ts';
 
 export interface Output {
   readonly json: boolean;
+  /** Number of columns: those of the terminal, or 80. */
+  readonly width: number;
   /** Lines for people; not printed with --json. Names in it are `printable`. */
   line(text?: string): void;
   /** Text for programs, printed also with --json; control characters are escaped only for a terminal. */
@@ -20,8 +23,9 @@ export interface Output {
    * Progress: a bar that is redrawn on a terminal, or else a plain line on standard error every ten seconds, not with --json.
    *
    * @param share the share of the work that is done, from 0 to 1.
+   * @param parts what to say beside it. The last ones are left out on a terminal too narrow for them and a bar.
    */
-  progress(share: number, text: string): void;
+  progress(share: number, ...parts: readonly string[]): void;
   /** Removes the bar. */
   clear(): void;
 }
@@ -50,6 +54,13 @@ const escapedBetween = (separator: RegExp, text: string): string =>
 const lineBreaks = /(\n)/;
 const styles = pc.isColorSupported ? new RegExp(`(\n|${String.fromCharCode(27)}\\[\\d+m)`) : lineBreaks;
 
+/** Text for a stream: on a terminal, long lines are broken between words. */
+export const fitted = (stream: NodeJS.WriteStream, text: string): string =>
+  stream.isTTY ? wrap(text, widthOf(stream)) : text;
+
+/** Number of columns: those of a terminal, or else 80. */
+const widthOf = (stream: NodeJS.WriteStream): number => stream.columns || 80;
+
 const plainEvery = 10_000;
 const drawEvery = 100;
 
@@ -68,13 +79,16 @@ export function createOutput({ json, stream = process.stdout, outlivesOutput = f
   };
   const remark = (text: string) => {
     clear();
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${fitted(process.stderr, text)}\n`);
   };
   return {
     json,
+    get width() {
+      return widthOf(stream);
+    },
     clear,
     line: (text = '') => {
-      if (!json) print(`${escapedBetween(styles, text)}\n`);
+      if (!json) print(`${fitted(stream, escapedBetween(styles, text))}\n`);
     },
     data: (text) => print(stream.isTTY ? escapedBetween(lineBreaks, text) : text),
     document: (value, indent = true) => {
@@ -84,14 +98,14 @@ export function createOutput({ json, stream = process.stdout, outlivesOutput = f
       if (!json) remark(pc.dim(printable(text)));
     },
     warn: (text) => remark(`${pc.yellow('warning:')} ${printable(text)}`),
-    progress: (share, text) => {
+    progress: (share, ...parts) => {
       const now = Date.now();
       if ((json && !terminal) || now - last < (terminal ? drawEvery : plainEvery)) return;
       last = now;
       drawn = terminal !== undefined;
-      const line = `${String(Math.floor(100 * share)).padStart(3)} %  ${printable(text)}`;
-      if (terminal) terminal.write(`\r\u001b[2K${withBar(share, line, terminal.columns || 80)}`);
-      else process.stderr.write(`${line}\n`);
+      const cells = [`${String(Math.floor(100 * share)).padStart(3)} %`, ...parts.map(printable)];
+      if (terminal) terminal.write(`\r\u001b[2K${withBar(share, cells, widthOf(terminal))}`);
+      else process.stderr.write(`${cells.join('  ')}\n`);
     },
   };
 }
@@ -124,11 +138,14 @@ function createPrinter(stream: NodeJS.WriteStream, outlivesOutput: boolean): { w
   };
 }
 
-const barWidth = 24;
+const [minBar, maxBar] = [16, 24];
 
-/** A line of the terminal: as much of a bar as fits, then the text. A ^C still fits at the end. */
-function withBar(share: number, text: string, columns: number): string {
-  const width = Math.max(0, Math.min(barWidth, columns - text.length - 4));
+/** A line of the terminal: a bar, then as many of the parts as fit. A ^C still fits at the end. */
+export function withBar(share: number, parts: readonly string[], columns: number): string {
+  const room = columns - '^C'.length - 2;
+  const fitting = parts.findLastIndex((_, i) => parts.slice(0, i + 1).join('  ').length + minBar <= room);
+  const text = parts.slice(0, Math.max(1, fitting + 1)).join('  ');
+  const width = Math.max(0, Math.min(maxBar, room - text.length));
   const full = Math.round(width * Math.min(1, Math.max(0, share)));
   return `${'━'.repeat(full)}${'╌'.repeat(width - full)} ${text}`.slice(0, columns - 3);
 }

@@ -1,13 +1,46 @@
-/** Formats tables, large numbers and durations. */
+/** Formats tables, paragraphs, large numbers and durations. */
+import { stripVTControlCharacters } from 'node:util';
 import { printable } from '../errors.ts';
 
-/** Formats rows of cells as aligned columns, two spaces apart. Numbers are right-aligned, and names are `printable`. */
-export function table(cells: readonly (readonly (string | number)[])[]): string {
+/**
+ * Formats rows of cells as aligned columns, two spaces apart. Numbers are right-aligned, and names are `printable`.
+ *
+ * @param width if the table is wider, the last column is wrapped, as far as that helps.
+ */
+export function table(cells: readonly (readonly (string | number)[])[], width = Infinity): string {
   const rows = cells.map((row) => row.map((cell) => printable(String(cell))));
   const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => (row[c] ?? '').length)));
   const numeric = rows[0]!.map((_, c) => rows.slice(1).every((row) => /^[\d., %kGMe+–-]*$/.test(row[c] ?? '')));
   const aligned = (text: string, c: number) => (numeric[c] ? text.padStart(widths[c]!) : text.padEnd(widths[c]!));
-  return rows.map((row) => row.map(aligned).join('  ').trimEnd()).join('\n');
+  const lines = rows.map((row) => row.map(aligned).join('  ').trimEnd());
+  if (lines.every((line) => line.length <= width)) return lines.join('\n');
+  const indent = widths.slice(0, -1).reduce((sum, own) => sum + own + 2, 0);
+  return lines.map((line) => wrap(line, Math.max(width, indent + minWrapped), indent)).join('\n');
+}
+
+/** The narrowest that a column is wrapped to. */
+const minWrapped = 20;
+
+/** Breaks lines that are too long between words. A word that is too long stays whole, and so does anything before `indent`. */
+export function wrap(text: string, width: number, indent = 0): string {
+  return text
+    .split('\n')
+    .map((line) => wrapLine(line, width, indent))
+    .join('\n');
+}
+
+function wrapLine(line: string, width: number, indent: number): string {
+  const length = (part: string) => stripVTControlCharacters(part).length;
+  if (length(line) <= width) return line;
+  const lines = [line.slice(0, indent)];
+  for (const word of line.slice(indent).split(/(?<=\S) /)) {
+    const last = lines.at(-1)!;
+    const isFirst = last.length <= indent;
+    if (isFirst) lines[lines.length - 1] = last + word;
+    else if (length(last) + 1 + length(word) <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(' '.repeat(indent) + word);
+  }
+  return lines.join('\n');
 }
 
 /** Formats a number: 4.23 G, 33.4 M, 512. */

@@ -47,10 +47,18 @@ const row = <T extends Table>(entry: OptimizerRow<T>): OptimizerRow<T> => entry;
 const rows = {
   sgd: row({
     settings: {
-      momentum: real({ from: 0, below: 1, default: 0.9, flag: '--momentum <m>', doc: 'momentum of sgd' }),
+      momentum: real({
+        from: 0,
+        below: 1,
+        default: 0.9,
+        flag: '--momentum <m>',
+        group: 'Optimization',
+        doc: 'momentum of sgd',
+      }),
       nesterov: flag({
         default: true,
         flag: '--no-nesterov',
+        group: 'Optimization',
         doc: 'use plain momentum instead of Nesterov momentum in sgd',
       }),
     },
@@ -69,6 +77,7 @@ const rows = {
         below: 1,
         default: 0.9,
         flag: '--beta1 <b>',
+        group: 'Optimization',
         doc: 'decay of the mean of the gradients in adamw',
       }),
       beta2: real({
@@ -76,9 +85,16 @@ const rows = {
         below: 1,
         default: 0.999,
         flag: '--beta2 <b>',
+        group: 'Optimization',
         doc: 'decay of the mean of the squared gradients in adamw',
       }),
-      epsilon: real({ above: 0, default: 1e-8, flag: '--epsilon <e>', doc: 'number added to the divisor in adamw' }),
+      epsilon: real({
+        above: 0,
+        default: 1e-8,
+        flag: '--epsilon <e>',
+        group: 'Optimization',
+        doc: 'number added to the divisor in adamw',
+      }),
     },
     usual: { learningRate: 0.001, scale: 'square root', weightDecay: 0.01, normWeightDecay: 0 },
     slots: ['m', 'v'],

@@ -44,6 +44,7 @@ export const recipe = {
   data: text({
     required: true,
     expected: 'a folder of images',
+    group: 'Images',
     doc: 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS',
   }),
   from: text({
@@ -51,17 +52,20 @@ export const recipe = {
     expected: 'a model',
     kept: true,
     flag: '--from <model>',
+    group: 'Model',
     doc: 'pretrained model to start from: its network, preprocessing and weights',
   }),
   freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
     default: [],
     flag: '--freeze <groups>',
+    group: 'Model',
     doc: 'parameter groups to leave unchanged, separated by commas: stem, layer1, …, fc, or backbone for all but fc',
   }),
   linearProbe: flag({
     default: false,
     kept: true,
     flag: '--linear-probe',
+    group: 'Model',
     doc: 'compute the features of each image once, then train only the classifier on them',
   }),
   variant: text({
@@ -70,14 +74,16 @@ export const recipe = {
     kept: true,
     settled: true,
     flag: '--variant <name>',
+    group: 'Model',
     doc: 'network to train from scratch',
   }),
-  form: oneOf(forms, { default: 'C', flag: '--form <form>', doc: 'how blocks are built' }),
+  form: oneOf(forms, { default: 'C', flag: '--form <form>', group: 'Model', doc: 'how blocks are built' }),
   shortcut: oneOf(shortcuts, {
     default: 'B',
     kept: true,
     settled: true,
     flag: '--shortcut <type>',
+    group: 'Model',
     doc: 'shortcut where shapes change',
   }),
   size: whole({
@@ -86,6 +92,7 @@ export const recipe = {
     kept: true,
     flag: '--size <pixels>',
     usual: 'as in the pretrained model, else 224, or 32 with a cifar stem',
+    group: 'Images',
     doc: 'height and width of the input',
   }),
   inputChannels: oneOf([1, 3], {
@@ -93,24 +100,45 @@ export const recipe = {
     kept: true,
     flag: '--input-channels <n>',
     usual: 'as in the pretrained model, else 3',
+    group: 'Images',
     doc: 'channels of the images, 1 for grayscale or 3 for color; a pretrained model’s stem is adapted',
   }),
   zeroInitLast: flag({
     default: false,
     settled: true,
     flag: '--zero-init-last',
+    group: 'Model',
     doc: 'start each block as its shortcut: initialize its last normalization to 0',
   }),
-  epochs: whole({ from: 1, default: 30, flag: '--epochs <n>', doc: 'passes over the training images' }),
+  epochs: whole({
+    from: 1,
+    default: 30,
+    flag: '--epochs <n>',
+    group: 'Optimization',
+    doc: 'passes over the training images',
+  }),
   batch: whole({
     from: 1,
     default: 32,
     flag: '--batch <n>',
     usual: '32, or all images if there are fewer',
+    group: 'Optimization',
     doc: 'images per step; an epoch skips its last batch if it is not full',
   }),
-  loss: oneOf(lossNames, { default: 'cross-entropy', kept: true, flag: '--loss <name>', doc: 'loss to minimize' }),
-  optimizer: oneOf(optimizerNames, { default: 'sgd', kept: true, flag: '--optimizer <name>', doc: 'optimizer' }),
+  loss: oneOf(lossNames, {
+    default: 'cross-entropy',
+    kept: true,
+    flag: '--loss <name>',
+    group: 'Optimization',
+    doc: 'loss to minimize',
+  }),
+  optimizer: oneOf(optimizerNames, {
+    default: 'sgd',
+    kept: true,
+    flag: '--optimizer <name>',
+    group: 'Optimization',
+    doc: 'optimizer',
+  }),
   learningRate: real({
     above: 0,
     defaultOf: ({ batch, optimizer, stem, variant: name }: RateFactors) => {
@@ -119,19 +147,27 @@ export const recipe = {
     },
     flag: '--lr, --learning-rate <rate>',
     usual: '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw 0.001 × the square root of that ratio',
+    group: 'Optimization',
     doc: 'peak learning rate',
   }),
   backboneLearningRate: real({
     above: 0,
     flag: '--backbone-lr, --backbone-learning-rate <rate>',
     usual: 'a tenth of the learning rate',
+    group: 'Optimization',
     doc: 'learning rate of everything but the classifier, when starting from a pretrained model',
   }),
-  schedule: oneOf(schedules, { default: 'cosine', flag: '--schedule <name>', doc: 'learning rate over time' }),
+  schedule: oneOf(schedules, {
+    default: 'cosine',
+    flag: '--schedule <name>',
+    group: 'Optimization',
+    doc: 'learning rate over time',
+  }),
   warmup: real({
     from: 0,
     default: 0,
     flag: '--warmup <epochs>',
+    group: 'Optimization',
     doc: 'epochs over which the learning rate rises to its peak',
   }),
   ...optimizerSettings,
@@ -140,6 +176,7 @@ export const recipe = {
     defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.weightDecay,
     flag: '--weight-decay <d>',
     usual: perOptimizer(({ weightDecay }) => weightDecay),
+    group: 'Optimization',
     doc: 'weight decay',
   }),
   normWeightDecay: real({
@@ -147,6 +184,7 @@ export const recipe = {
     defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.normWeightDecay,
     flag: '--norm-weight-decay <d>',
     usual: perOptimizer(({ normWeightDecay }) => normWeightDecay),
+    group: 'Optimization',
     doc: 'weight decay of biases and normalization parameters',
   }),
   averageDecay: real({
@@ -155,6 +193,7 @@ export const recipe = {
     default: 0,
     flag: '--average-decay <d>',
     usual: '0, which keeps none',
+    group: 'Optimization',
     doc: 'decay of an exponential moving average of the weights, which is validated and saved in their place',
   }),
   labelSmoothing: real({
@@ -162,12 +201,14 @@ export const recipe = {
     below: 1,
     default: 0,
     flag: '--label-smoothing <s>',
+    group: 'Optimization',
     doc: 'share of the target probability spread evenly over all classes',
   }),
   augmentation: oneOf(['auto', ...augmentationNames], {
     default: 'auto',
     flag: '--augmentation <kind>',
     usual: 'auto, which is pad-and-crop with a cifar stem, else random-resized-crop',
+    group: 'Images',
     doc: 'how training images are varied',
   }),
   validation: real({
@@ -175,9 +216,16 @@ export const recipe = {
     below: 1,
     default: 0.2,
     flag: '--validation <share>',
+    group: 'Images',
     doc: 'share of each class held out for validation if there is no val folder',
   }),
-  seed: whole({ from: 0, default: 1, flag: '--seed <n>', doc: 'seed of initial weights, order and augmentation' }),
+  seed: whole({
+    from: 0,
+    default: 1,
+    flag: '--seed <n>',
+    group: 'Run',
+    doc: 'seed of initial weights, order and augmentation',
+  }),
 };
 
 export const settings = {
@@ -185,6 +233,7 @@ export const settings = {
     required: true,
     expected: 'a folder for the results',
     flag: '--out <run>',
+    group: 'Run',
     doc: 'folder for the results',
   }),
   threads: whole({
@@ -192,6 +241,7 @@ export const settings = {
     defaultOf: (): number => availableParallelism(),
     flag: '--threads <n>',
     usual: 'all cores',
+    group: 'Machine',
     doc: 'threads that compute',
   }),
   workers: whole({
@@ -199,6 +249,7 @@ export const settings = {
     defaultOf: () => Math.min(8, availableParallelism()),
     flag: '--workers <n>',
     usual: 'one per core, at most 8',
+    group: 'Machine',
     doc: 'threads that decode images; 0 decodes in the main thread',
   }),
   cache: real({
@@ -206,21 +257,25 @@ export const settings = {
     defaultOf: defaultCache,
     flag: '--cache <MiB>',
     usual: 'a quarter of free memory, at most 1024',
+    group: 'Machine',
     doc: 'memory for decoded images; 0 for none',
   }),
   checkpointEvery: real({
     from: 0,
     default: 60,
     flag: '--checkpoint-every <seconds>',
+    group: 'Run',
     doc: 'time between checkpoints within an epoch',
   }),
   strict: flag({
     default: false,
     flag: '--strict',
+    group: 'Images',
     doc: 'stop at an image that cannot be read instead of skipping it',
   }),
   providers: list(text({ doc: 'a provider' }), {
     default: ['cpu'],
+    group: 'Machine',
     doc: 'execution providers of ONNX Runtime, in order of preference',
   }),
 };

@@ -32,7 +32,7 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     const rows = confusion.map((row) => Array.from(row));
     if (report !== undefined) await writeReport(report, result, mistakes, { ...options, dir: folder });
     output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
-    output.line(describe(result, folder, corrupt.length));
+    output.line(describe(result, folder, corrupt.length, output.width));
     if (report !== undefined) output.line(`\nWrote ${report}.`);
   } finally {
     await classifier.dispose();
@@ -88,12 +88,12 @@ async function writeReport(
 /** The confusion matrix and the table of classes are printed whole up to this many classes; beyond, only excerpts. */
 const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
-function describe(result: Evaluation, folder: string, corrupt: number): string {
+function describe(result: Evaluation, folder: string, corrupt: number, width: number): string {
   const { images, top1, top5, loss, scores } = result;
   const topFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
   const total = `${images} images in ${printable(folder)}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
   const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
-  return [`${total}${unread}`, ...classTable(result), ...confusionTable(result)].join('\n\n');
+  return [`${total}${unread}`, ...classTable(result), ...confusionTable(result, width)].join('\n\n');
 }
 
 /** All classes, or if there are many, the least accurate of those with images. */
@@ -108,11 +108,13 @@ function classTable({ scores }: Evaluation): string[] {
   return [...note, table([['class', 'images', 'top-1 (recall)', 'precision', 'F1'], ...rows])];
 }
 
-function confusionTable({ scores, confusion }: Evaluation): string[] {
+/** The whole matrix if it is small, or else the most confused pairs. */
+function confusionTable({ scores, confusion }: Evaluation, width: number): string[] {
   if (scores.length <= maxInMatrix) {
     const head = ['predicted as', ...scores.map((_, k) => k + 1)];
     const rows = scores.map(({ label }, t) => [`${numbered(t)} ${label}`, ...confusion[t]!]);
-    return [table([head, ...rows])];
+    const matrix = table([head, ...rows]);
+    if (matrix.split('\n').every((line) => line.length <= width)) return [matrix];
   }
   const pairs = mostConfused(confusion, maxListed);
   if (pairs.length === 0) return [];

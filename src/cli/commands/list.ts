@@ -7,7 +7,7 @@ import { cost } from '../../graph/cost.ts';
 import { resnext } from '../../model/resnext.ts';
 import { variant, variants } from '../../model/variants.ts';
 import type { OptionsOf } from '../../options.ts';
-import { short, table } from '../../output/text.ts';
+import { short, table, wrap } from '../../output/text.ts';
 import type { listOptions } from '../options.ts';
 import type { Output } from '../output.ts';
 
@@ -36,14 +36,11 @@ function listVariants(pattern: string | undefined, output: Output): void {
     `${h} x ${w}`,
   ]);
   output.line(table([['variant', 'parameters', 'multiply-adds', 'input'], ...cells]));
-  output.line(
-    '\nOther names work too: any cardinality and width, as in resnext50_16x8d; _w16 for 16 features in the first',
-  );
-  output.line(
-    'stage; and any combination of se or eca (attention), aa (anti-aliased) and d or t (deep or tiered stem),',
-  );
-  output.line('as in ecaresnextaa50d_8x14d.');
+  output.line(`\n${wrap(otherNames, output.width)}`);
 }
+
+const otherNames =
+  'Other names work too: any cardinality and width, as in resnext50_16x8d; _w16 for 16 features in the first stage; and any combination of se or eca (attention), aa (anti-aliased) and d or t (deep or tiered stem), as in ecaresnextaa50d_8x14d.';
 
 function listWeights(pattern: string | undefined, output: Output): void {
   const rows = publishedWeights.filter(({ name, aliases }) => matches(pattern, [name, ...aliases]));
@@ -54,7 +51,8 @@ function listWeights(pattern: string | undefined, output: Output): void {
   const titles = ['name', 'top-1', 'at', 'MB', 'license', ''];
   output.line(table([titles, ...rows.map(cellsOf)]));
   const found = rows.length === 1 ? '1 set' : `${rows.length} sets`;
-  output.line(`\n${found} of weights. "resnext pull NAME" downloads one; a variant’s name downloads its default (*).`);
+  const advice = `${found} of weights. "resnext pull NAME" downloads one; a variant’s name downloads its default (*).`;
+  output.line(`\n${wrap(advice, output.width)}`);
 }
 
 function cellsOf(entry: PublishedWeights): string[] {

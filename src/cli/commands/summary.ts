@@ -38,11 +38,11 @@ export async function run(options: SummaryOptions, output: Output): Promise<numb
   const rows = stages.map((stage) => [
     stage.name,
     stage.output,
-    stage.blocks,
     short(stage.parameters),
     short(stage.macs),
+    stage.blocks,
   ]);
-  output.line(table([['stage', 'output', '', 'parameters', 'multiply-adds'], ...rows]));
+  output.line(table([['stage', 'output', 'parameters', 'multiply-adds', 'layers'], ...rows], output.width));
   output.line(`\n${parameters.toLocaleString('en')} parameters, ${short(macs)} multiply-adds, ${nodes} nodes`);
   return 0;
 }

@@ -75,8 +75,8 @@ function listener(output: Output): (event: TrainEvent) => void {
 
 function show(event: TrainEvent, output: Output): void {
   if (event.event === 'start') showStart(event, output);
-  else if (event.event === 'features') output.progress(event.done / event.total, describeFeatures(event));
-  else if (event.event === 'step') output.progress(shareDone(event), describeStep(event));
+  else if (event.event === 'features') output.progress(event.done / event.total, ...describeFeatures(event));
+  else if (event.event === 'step') output.progress(shareDone(event), ...describeStep(event));
   else if (event.event === 'corrupt') output.warn(event.message);
   else if (event.event === 'epoch') output.line(describeEpoch(event));
   else output.line(describeEnd(event));
@@ -123,13 +123,19 @@ function describeFrom(epoch: number, epochs: number, step: number): string {
   return epoch > 0 ? `\nContinuing with epoch ${epoch + 1}.` : '';
 }
 
-const describeFeatures = ({ done, total, imagesPerSecond, secondsLeft }: FeaturesEvent): string =>
-  `features of ${done} of ${total} images  ${imagesPerSecond.toFixed(0)} images/s  ${duration(secondsLeft)} left`;
+const describeFeatures = ({ done, total, imagesPerSecond, secondsLeft }: FeaturesEvent): string[] => [
+  `features of ${done} of ${total} images`,
+  `${duration(secondsLeft)} left`,
+  `${imagesPerSecond.toFixed(0)} images/s`,
+];
 
-function describeStep({ epoch, epochs, loss, top1, imagesPerSecond, secondsLeft }: StepEvent): string {
-  const numbers = `loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %  ${imagesPerSecond.toFixed(0).padStart(3)} images/s`;
-  return `epoch ${epoch}/${epochs}  ${numbers}  ${duration(secondsLeft)} left`;
-}
+const describeStep = ({ epoch, epochs, loss, top1, imagesPerSecond, secondsLeft }: StepEvent): string[] => [
+  `epoch ${epoch}/${epochs}`,
+  `loss ${loss.toFixed(3)}`,
+  `top-1 ${top1.toFixed(1).padStart(4)} %`,
+  `${duration(secondsLeft)} left`,
+  `${imagesPerSecond.toFixed(0)} images/s`,
+];
 
 function describeEpoch({ epoch, epochs, loss, top1, validation, seconds, corrupt, best }: EpochEvent): string {
   const trained = `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}  loss ${loss.toFixed(3)}  top-1 ${top1.toFixed(1).padStart(4)} %`;

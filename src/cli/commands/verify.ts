@@ -10,7 +10,7 @@ import { resnext } from '../../model/resnext.ts';
 import type { Weights } from '../../model/weights.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
-import { table } from '../../output/text.ts';
+import { table, wrap } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { describedModel } from '../../saved/read.ts';
 import { verifyGraph } from '../../verify/graph.ts';
@@ -52,7 +52,7 @@ export async function run(options: VerifyOptions, output: Output): Promise<numbe
     await writeFileAtomically(options.report, verificationReport(source, subject.config, result));
   }
   output.document({ name: source, ...result });
-  output.line(describe(source, result));
+  output.line(describe(source, result, output.width));
   if (options.report !== undefined) output.line(`\nWrote ${options.report}.`);
   return result.equivalent ? 0 : 1;
 }
@@ -73,7 +73,7 @@ function fresh(name: string, seed: number): Subject {
   return { config: model.config, weights: initialWeights(model, seed) };
 }
 
-function describe(name: string, result: Verification): string {
+function describe(name: string, result: Verification, width: number): string {
   const verdict = result.equivalent ? pc.green('equivalent') : pc.red('not equivalent');
-  return `${name}: ${verdict}\n\n${table(verificationRows(result))}\n\n${verificationNote(result)}`;
+  return `${name}: ${verdict}\n\n${table(verificationRows(result))}\n\n${wrap(verificationNote(result), width)}`;
 }
