@@ -106,6 +106,13 @@ export const byteLength = ({ dtype, dims }: Pick<Tensor, 'dtype' | 'dims'>): num
 export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
   new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 
+/** The first element that is NaN or infinite; undefined if all are finite. */
+export function firstNonFinite({ data }: Tensor<'float32'>): number | undefined {
+  let sum = 0; // of zeros, unless an element is not finite
+  for (let i = 0; i < data.length; i++) sum += 0 * data[i]!;
+  return sum === 0 ? undefined : data.find((element) => !Number.isFinite(element));
+}
+
 /** Joins chunks of bytes. */
 export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));

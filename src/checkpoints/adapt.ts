@@ -2,10 +2,13 @@
  * Adapts weights to a different network: a stem for other input channels, and a head for other classes. The stem's
  * response to an image with identical channels does not change. For one channel, its filters are summed; otherwise,
  * going from m to n channels, they are repeated cyclically and scaled by m/n, as in timm.
+ *
+ * A head with one output z, trained with binary cross-entropy, gets a first output that is always 0: the softmax of (0, z)
+ * is (1 − σ(z), σ(z)), so the sigmoid of z stays the probability of the second class.
  */
 import { initialWeights } from '../model/init.ts';
 import type { Model } from '../model/resnext.ts';
-import { elements, type Tensor, tensor } from '../tensor.ts';
+import { concatTensors, elements, type Tensor, tensor } from '../tensor.ts';
 
 /**
  * Adapts the first convolution's weight [K, m, h, w] to n input channels: [K, n, h, w].
@@ -27,6 +30,10 @@ export function adaptStem(weight: Tensor<'float32'>, channels: number): Tensor<'
   }
   return adapted;
 }
+
+/** The head's weight [1, F] or bias [1] of a single output as that of two classes: [2, F] or [2], first zeros. */
+export const forTwoClasses = (single: Tensor<'float32'>): Tensor<'float32'> =>
+  concatTensors([tensor('float32', single.dims), single], 0) as Tensor<'float32'>;
 
 /**
  * The seeded initial weights of a model's head: `fc.weight` [K, 4n] and `fc.bias` [K]; empty without classes.

@@ -7,13 +7,16 @@ import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { countNames, type WeightSpec, weightSpecs } from '../model/weights.ts';
-import type { DType, Tensor } from '../tensor.ts';
+import { type DType, elements, type Tensor } from '../tensor.ts';
 import { floatTensor, type StoredTensor } from '../weights/state-dict.ts';
-import { adaptStem, initialHead } from './adapt.ts';
+import { adaptStem, forTwoClasses, initialHead } from './adapt.ts';
 import { type Recognition, type RecognizeOptions, recognize } from './recognize.ts';
 
 export interface ImportOptions extends RecognizeOptions {
-  /** Number of classes. If it differs from the weights', the head is initialized from scratch. */
+  /**
+   * Number of classes. If it differs from the weights', the head is initialized from scratch. By default, a head with one
+   * output becomes one of two classes, with its sigmoid as the probability of the second; 1 keeps it.
+   */
   readonly classes?: number;
   /** Number of input channels. If it differs from the weights', the stem is adapted. */
   readonly inputChannels?: number;
@@ -65,24 +68,22 @@ type Stored = ReadonlyMap<string, StoredTensor>;
  */
 export function importWeights(tensors: Stored, options: ImportOptions = {}): ImportedWeights {
   const found = recognize(tensors, options);
-  const { classes = found.config.classes, inputChannels = found.config.inputChannels } = options;
+  const read = found.config.classes === 1 ? 2 : found.config.classes;
+  const { classes = read, inputChannels = found.config.inputChannels } = options;
   const model = resnext({ ...found.config, classes, inputChannels });
-  const keepsHead = classes === found.config.classes;
+  const keepsHead = classes === read || classes === found.config.classes;
   const head = keepsHead ? new Map<string, Tensor>() : initialHead(model, options.seed ?? 1);
   const converted = new Map<DType, number>();
   const weights = new Map<string, Tensor>();
   for (const spec of weightSpecs(model)) {
-    const initial = head.get(spec.name);
-    weights.set(
-      spec.name,
-      initial ?? importOne(tensors.get(found.names.get(spec.name)!)!, spec, converted, options.lazy === true),
-    );
+    const name = found.names.get(spec.name)!;
+    weights.set(spec.name, head.get(spec.name) ?? importOne(tensors.get(name)!, name, spec, { ...options, converted }));
   }
   for (const name of countNames(model)) {
     const stored = tensors.get(found.names.get(name) ?? '');
     if (stored?.dtype === 'int64' && stored.dims.length === 0) weights.set(name, stored.read());
   }
-  const adapted = adaptations(found.config, model);
+  const adapted = adaptations(found.config, model, keepsHead);
   return {
     config: model.config,
     variant: found.variant,
@@ -94,29 +95,39 @@ export function importWeights(tensors: Stored, options: ImportOptions = {}): Imp
 
 const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16'];
 
+interface Importing extends Pick<ImportOptions, 'source' | 'lazy'> {
+  readonly converted: Map<DType, number>;
+}
+
+/** @param name the tensor's name in the file. */
 function importOne(
   stored: StoredTensor,
-  { name, dims }: WeightSpec,
-  converted: Map<DType, number>,
-  lazy: boolean,
+  name: string,
+  spec: WeightSpec,
+  { source = 'The state dict', lazy, converted }: Importing,
 ): Tensor {
   const { dtype } = stored;
+  const { dims } = spec;
   if (!floats.includes(dtype)) {
-    throw new FormatError(`"${name}" is ${dtype}, but expected floating-point numbers. Is the network quantized?`);
+    throw new FormatError(`"${spec.name}" is ${dtype}, but expected floating-point numbers. Is the network quantized?`);
   }
   if (dtype !== 'float32') converted.set(dtype, (converted.get(dtype) ?? 0) + 1);
   const isStem = dims.length === 4 && stored.dims[1] !== dims[1];
-  return isStem ? adaptStem(floatTensor(stored, false), dims[1]!) : floatTensor(stored, lazy, dims);
+  if (isStem) return adaptStem(floatTensor(stored, { name, source }), dims[1]!);
+  if (elements(stored.dims) === elements(dims)) return floatTensor(stored, { name, source, lazy, dims });
+  return forTwoClasses(floatTensor(stored, { name, source, dims: dims.with(0, 1) }));
 }
 
 /** Describes how the stem and the head were adapted. */
-function adaptations(from: ResNeXtConfig, { config }: Model): string[] {
+function adaptations(from: ResNeXtConfig, { config }: Model, keepsHead: boolean): string[] {
   const sentences: string[] = [];
   if (from.inputChannels !== config.inputChannels) {
     const how = config.inputChannels === 1 ? 'summing its filters' : 'repeating and scaling its filters';
     sentences.push(`Adapted the stem from ${from.inputChannels} to ${config.inputChannels} input channels by ${how}.`);
   }
-  if (from.classes !== config.classes) {
+  if (keepsHead && from.classes !== config.classes) {
+    sentences.push('Read the single output as that of two classes: its sigmoid is the probability of the second.');
+  } else if (from.classes !== config.classes) {
     if (from.classes > 0) sentences.push(`Dropped the head for ${from.classes} classes.`);
     if (config.classes > 0) sentences.push(`Added a new head for ${config.classes} classes, which needs training.`);
   }

@@ -20,6 +20,7 @@ import { readModel } from '../saved/read.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
+import { checkFinite } from './finite.ts';
 import { type ClassifierOptions, type OpenedModel, openModel } from './open.ts';
 import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictionFields, predictions } from './predictions.ts';
@@ -185,12 +186,18 @@ export class Classifier {
     return tensor('float32', [count, channels / count, height, width], pixels);
   }
 
-  /** Prepared images [N, C, H, W] → logits [N, K], both flat. */
+  /**
+   * Prepared images [N, C, H, W] → logits [N, K], both flat.
+   *
+   * @throws UsageError if a logit is NaN or infinite.
+   */
   async logits(images: Float32Array): Promise<Float32Array> {
     const dims = outputDims(this.#transformsFor('center'));
-    const feeds = new Map([['input', tensor('float32', [images.length / elements(dims), ...dims], images)]]);
+    const input = tensor('float32', [images.length / elements(dims), ...dims], images);
     const output = this.#session.outputNames[0]!;
-    return (await this.#session.run(feeds)).get(output)!.data as Float32Array;
+    const logits = (await this.#session.run(new Map([['input', input]]))).get(output) as Tensor<'float32'>;
+    checkFinite('The logits', logits, input);
+    return logits.data;
   }
 
   /**
@@ -244,8 +251,11 @@ export class Classifier {
   /** The names of all classes; a class without a name gets its number. */
   #labels(): string[] {
     const { classes, config, variant } = this.description;
-    if (config.classes > 0) return Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
-    throw new UsageError(`The model (${variant}) has no classes. Use features() instead.`);
+    if (config.classes === 0) throw new UsageError(`The model (${variant}) has no classes. Use features() instead.`);
+    if (config.classes > 1) return Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
+    throw new UsageError(
+      `The model (${variant}) has one output, but classes need two or more. Its value is features() of the stage "logits".`,
+    );
   }
 
   #predict(options: PredictionOptions): Run<Prediction[]> {

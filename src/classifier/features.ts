@@ -6,6 +6,7 @@ import type { Session } from '#platform';
 import { type Stage, stageGraph } from '../model/stages.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { type Tensor, tensor } from '../tensor.ts';
+import { checkFinite } from './finite.ts';
 import { type ClassifierOptions, openGraph } from './open.ts';
 
 /** The features of one image by stage: a map [C, H, W], or the vector [F] of `pooled` or [K] of `logits`. */
@@ -31,11 +32,13 @@ export class StageSessions {
    * Returns the stages of each prepared image.
    *
    * @param images [N, C, H, W].
-   * @throws UsageError naming a stage that the model does not have; FormatError if the model's file was changed.
+   * @throws UsageError naming a stage that the model does not have, or if a feature is NaN or infinite; FormatError if the
+   *   model's file was changed.
    */
   async run(images: Tensor<'float32'>, stages: readonly Stage[]): Promise<Features[]> {
     const { session, outputs } = await this.#sessionFor(stages);
     const results = await session.run(new Map([[session.inputNames[0]!, images]]), [...new Set(outputs.values())]);
+    for (const map of results.values()) checkFinite('The features', map as Tensor<'float32'>, images);
     return Array.from({ length: images.dims[0]! }, (_, n) => {
       const entries = [...outputs].map(([stage, name]) => [stage, imageOf(results.get(name)!, n)] as const);
       return new Map(entries);

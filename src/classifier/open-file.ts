@@ -88,8 +88,8 @@ function unlessChanged<T>(file: string, read: () => Promise<T>): () => Promise<T
 const isUsual = ({ providers = ['cpu'], optimization = 'all' }: ClassifierOptions): boolean =>
   providers.join() === 'cpu' && optimization === 'all';
 
-/** Increase this whenever the result of `lowerInference` changes. */
-const loweringRevision = 2;
+/** Increase this whenever a file is read or lowered differently. */
+const revision = 3;
 
 function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing }: ClassifierOptions): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -104,7 +104,7 @@ function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing }: 
     mergeGroups,
     preprocessing,
     version,
-    loweringRevision,
+    revision,
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

@@ -167,10 +167,12 @@ test('labels name the classes, from the cache too, if they are as many', async (
   );
 });
 
-test('a net that gives NaN, and numbers of classes that there cannot be, are told', async () => {
+test('an image of NaN, and numbers of classes that there cannot be, are refused', async () => {
   const image = tensor('float32', [1, 3, 8, 8], new Float32Array(3 * 8 * 8).fill(Number.NaN));
   const classifier = await load(join(folder, 'run'));
-  await expect(classifier.classify(image)).rejects.toThrow('The logits are NaN');
+  await expect(classifier.classify(image)).rejects.toThrow(
+    'A prepared image contains NaN, but expected finite numbers.',
+  );
   await expect(classifier.classify(image, { top: -1 })).rejects.toThrow(
     'top is -1, but expected a whole number of at least 1.',
   );

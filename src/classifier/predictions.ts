@@ -1,6 +1,5 @@
 /** Turns logits into the most likely classes. */
 
-import { UsageError } from '../errors.ts';
 import { type OptionsOf, real, whole } from '../options.ts';
 
 export interface Prediction {
@@ -38,19 +37,13 @@ export const predictionFields = {
 /**
  * The most likely classes of one image, most likely first.
  *
- * @param logits [K].
- * @throws UsageError if logits are NaN, for example because training diverged.
+ * @param logits [K], all finite.
  */
 export function predictions(
   logits: Float32Array,
   labels: readonly string[],
   { top, threshold }: OptionsOf<typeof predictionFields>,
 ): Prediction[] {
-  if (logits.some(Number.isNaN)) {
-    throw new UsageError(
-      'The logits are NaN, so the weights are broken; training may have diverged. Use an earlier checkpoint.',
-    );
-  }
   const probabilities = softmax(logits);
   const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!);
   const named = order.slice(0, top).map((k) => ({ label: labels[k]!, probability: probabilities[k]! }));

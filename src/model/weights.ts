@@ -4,7 +4,7 @@
  * them. Both only move numbers, so a round trip is bit-exact.
  */
 import { UsageError } from '../errors.ts';
-import { concatTensors, readOnce, sliceTensor, type Tensor, tensor } from '../tensor.ts';
+import { concatTensors, firstNonFinite, isLazy, readOnce, sliceTensor, type Tensor, tensor } from '../tensor.ts';
 import type { Parameter } from './layers.ts';
 import type { Model } from './resnext.ts';
 
@@ -59,6 +59,17 @@ function tensorFor({ name, dims }: WeightSpec, weights: Weights): Tensor {
   throw new UsageError(`"${name}" is [${found.dims}] in the weights, but the model needs [${dims}].`);
 }
 
+/** Throws a UsageError that names the first weight that is NaN or infinite. Lazy ones are checked when they are read. */
+export function checkFiniteWeights(weights: Iterable<readonly [name: string, weight: Tensor | undefined]>): void {
+  for (const [name, weight] of weights) {
+    const wrong = weight?.dtype === 'float32' && !isLazy(weight) ? firstNonFinite(weight) : undefined;
+    if (wrong === undefined) continue;
+    throw new UsageError(
+      `"${name}" contains ${wrong}, so nothing was written; training may have diverged. Use an earlier checkpoint.`,
+    );
+  }
+}
+
 /**
  * The slice of the form C tensor for each parameter, by the parameter's name. Whole tensors are not copied; parameters
  * whose tensor is not in `weights` are skipped.
@@ -102,11 +113,12 @@ export function gatherWeights(model: Model, read: (parameter: Parameter) => Tens
  * The weights as a torchvision state_dict: in its order, with `num_batches_tracked` for each normalization, the number
  * of training steps in its statistics, taken from the weights if present and `batchesTracked` otherwise.
  *
- * @throws UsageError if a tensor is missing or has the wrong shape.
+ * @throws UsageError if a tensor is missing, has the wrong shape, or has elements that are NaN or infinite.
  * @example await writeSafetensorsFile('resnext.safetensors', stateDict(model, initialWeights(model, 1)));
  */
 export function stateDict(model: Model, weights: Weights, batchesTracked = 0): Map<string, Tensor> {
   const tracked = tensor('int64', [], BigInt64Array.of(BigInt(batchesTracked)));
+  checkFiniteWeights(weights);
   const entries = weightSpecs(model).flatMap((spec): [string, Tensor][] => {
     const { name } = spec;
     const own: [string, Tensor] = [name, tensorFor(spec, weights)];

@@ -1,6 +1,6 @@
 /** Checks that both platforms make before opening a session, and the errors for what ONNX Runtime refuses. */
 
-import { UsageError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import { checkGiven, whole } from '../options.ts';
 import type { SessionOptions } from './contract.ts';
 
@@ -23,7 +23,7 @@ export async function withNodeName<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    throw error instanceof UsageError ? error : named(error as Error);
+    throw error instanceof UsageError || error instanceof FormatError ? error : named(error as Error);
   }
 }
 

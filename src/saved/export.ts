@@ -4,6 +4,7 @@
  * this package can open it again.
  */
 import type { Graph } from '../graph/graph.ts';
+import { checkFiniteWeights } from '../model/weights.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { descriptionKey, writeDescription } from './description.ts';
 import { type SavedModel, withFreeSize } from './model.ts';
@@ -25,7 +26,8 @@ export interface ExportOnnxOptions {
 /**
  * Writes an ONNX file with its description as JSON under the metadata key `resnext`.
  *
- * @throws UsageError if the graph has no weights, there are no classes for the softmax, or the file cannot be written.
+ * @throws UsageError if the graph has no weights or broken ones (NaN, infinite), there are no classes for the softmax, or
+ *   the file cannot be written.
  * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'), { normalize: true, softmax: true });
  */
 export async function exportOnnx(path: string, model: SavedModel, options: ExportOnnxOptions = {}): Promise<void> {
@@ -37,6 +39,7 @@ export async function exportOnnx(path: string, model: SavedModel, options: Expor
 
 /** A copy of the model's graph with these wrappers, and a description that lists them. */
 export function describedGraph({ description, graph }: SavedModel, wrappers: readonly Wrapper[]): Graph {
+  checkFiniteWeights([...graph.initializers].map(({ name, tensor }) => [name, tensor]));
   const { graph: copy } = graph.clone();
   addWrappers(copy, description.preprocessing, wrappers);
   const text = writeDescription(wrappers.length > 0 ? { ...description, wrappers } : description);

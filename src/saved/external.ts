@@ -82,15 +82,18 @@ export function fromStateDict(
 const matchesEntry = ({ variant, config, report }: ImportedWeights, entry: PublishedWeights): boolean =>
   variant === entry.variant && (report.adapted.length > 0 || config.classes === classesOf[entry.labels]);
 
-/** A thousand classes without names are ImageNet's, unless the head is new. */
+/**
+ * A thousand classes without names are ImageNet's, unless the head is new. A single name is that of the second of the two
+ * classes that a single output distinguishes.
+ */
 function classNames(
   { config, newHead }: ImportedWeights,
   named: readonly (readonly string[] | undefined)[],
   entry: PublishedWeights | undefined,
 ): readonly string[] {
   const trained = newHead ? [] : [entry && labelsOf(entry), imagenetClasses];
-  const given = [...(newHead ? [] : named), ...trained].find((names) => names?.length === config.classes);
-  return given ?? defaultClassNames(config.classes);
+  const own = newHead ? [] : named.map((names) => (names?.length === 1 ? [`not ${names[0]}`, names[0]!] : names));
+  return [...own, ...trained].find((names) => names?.length === config.classes) ?? defaultClassNames(config.classes);
 }
 
 function preprocessingOf(

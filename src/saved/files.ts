@@ -21,7 +21,8 @@ import { describedOnnx, describedWeights, type LoadOptions, pathHints } from './
  * Reads a model: the folder of a training run or from the hub, a weights file in any naming scheme, or an `.onnx` file
  * exported by this package.
  *
- * @throws UsageError if there is no such file; FormatError if it is damaged or not a ResNeXt.
+ * @throws UsageError if there is no such file; FormatError if it is damaged or not a ResNeXt, or a weight is NaN or
+ *   infinite.
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<SavedModel> {
@@ -77,7 +78,8 @@ function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: rea
  *
  * @param weights in form C.
  * @param batchesTracked the number of training steps in the statistics, for torchvision's `num_batches_tracked`.
- * @throws UsageError if a tensor is missing or has the wrong shape, or a file cannot be written.
+ * @throws UsageError if a tensor is missing, has the wrong shape, or has elements that are NaN or infinite, or a file
+ *   cannot be written.
  * @example await saveModel('runs/copy', description, weights);
  */
 export async function saveModel(

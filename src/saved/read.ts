@@ -15,7 +15,7 @@ import { readOnnx } from '../onnx/read.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from '../weights/read.ts';
 import { bytesSource } from '../weights/source.ts';
-import { floatTensor, type StateDict } from '../weights/state-dict.ts';
+import { checkFinite, floatTensor, type StateDict } from '../weights/state-dict.ts';
 import { checkNodeCount, checkShapes, checkTensorCount } from './described.ts';
 import { descriptionKey, readDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
@@ -41,7 +41,8 @@ export interface ReadModelOptions extends LoadOptions {
  * Reads a model from the bytes of its file: weights in any naming scheme, or an ONNX file exported by this package.
  *
  * @param source the bytes, a Blob of them (such as a File that the user chose), or a URL to fetch them from.
- * @throws UsageError if the URL cannot be fetched; FormatError if the bytes are damaged or not a ResNeXt.
+ * @throws UsageError if the URL cannot be fetched; FormatError if the bytes are damaged or not a ResNeXt, or a weight is
+ *   NaN or infinite.
  * @example const { description, graph, weights } = await readModel('/models/flowers/model.safetensors');
  */
 export async function readModel(
@@ -122,7 +123,8 @@ function weightsUnder(
   tensors: StateDict['tensors'],
   options: ImportOptions & LoadOptions,
 ): Weights {
-  const read = (name: string) => floatTensor(tensors.get(name)!, options.lazy === true);
+  const { source = 'The state dict', lazy } = options;
+  const read = (name: string) => floatTensor(tensors.get(name)!, { name, source, lazy });
   const branches = config.form !== 'C' && tensors.size >= leastTensors(config) ? resnext(config) : undefined;
   if (branches?.parameters.every(({ value }) => tensors.has(value.name))) {
     return gatherWeights(branches, ({ value }) => read(value.name));
@@ -148,7 +150,7 @@ export function describedOnnx(graph: Graph, file: string): SavedModel {
  * The model in an ONNX graph with a description; undefined for external graphs. Wrappers around the network are removed
  * from the graph, in place.
  *
- * @throws FormatError if the graph does not match its description.
+ * @throws FormatError if the graph does not match its description, or a weight is NaN or infinite.
  */
 export function describedModel(graph: Graph, file: string): SavedModel | undefined {
   const text = graph.metadata.get(descriptionKey);
@@ -157,6 +159,7 @@ export function describedModel(graph: Graph, file: string): SavedModel | undefin
   checkNodeCount(description.config, graph, file);
   unwrap(graph, wrappers, file);
   const contents = new Map([...graph.initializers].flatMap(({ name, tensor }) => (tensor ? [[name, tensor]] : [])));
+  for (const [name, weight] of contents) if (weight.dtype === 'float32') checkFinite(weight, name, file);
   const weights = weightsOf(description.config, contents);
   return { description, graph, ...(weights && { weights }) };
 }

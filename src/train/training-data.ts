@@ -4,6 +4,7 @@
  */
 import { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
+import { NotFiniteError } from '../classifier/finite.ts';
 import type { Folder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { trainTransforms, usualAugmentation } from '../data/presets.ts';
@@ -98,6 +99,9 @@ export class ImageFolderData implements TrainingData {
     const corrupt = strict ? 'throw' : 'skip';
     try {
       return await classifier.evaluate(this.#folder.validation, { loader: this.#loader, corrupt, onCorrupt });
+    } catch (error) {
+      if (error instanceof NotFiniteError) return { loss: error.value, top1: 0, top5: 0 }; // the loop ends the run
+      throw error;
     } finally {
       await classifier.dispose();
     }

@@ -2,7 +2,8 @@
  * Named tensors stored in a file. A reader checks the file's structure when opening it and reads a tensor's elements on
  * demand, so a large file never has to be in memory as a whole.
  */
-import { type DType, lazyTensor, type Tensor, tensor } from '../tensor.ts';
+import { FormatError } from '../errors.ts';
+import { type DType, firstNonFinite, lazyTensor, type Tensor, tensor } from '../tensor.ts';
 import { toFloat32 } from './float32.ts';
 
 /** A tensor in a file. */
@@ -24,13 +25,37 @@ export interface StateDict {
   readonly notes: readonly string[];
 }
 
+export interface FloatOptions {
+  /** The tensor's name and its file, in errors. */
+  readonly name: string;
+  readonly source: string;
+  /** Read the elements each time the tensor's data is accessed, instead of now. */
+  readonly lazy?: boolean | undefined;
+  /** Other dimensions for the same elements. */
+  readonly dims?: readonly number[];
+}
+
 /**
- * A stored tensor as float32: read now or, if `lazy`, each time its data is accessed.
+ * A stored tensor as float32.
  *
- * @param dims other dimensions for the same elements.
- * @throws UsageError if its elements are not floating-point numbers.
+ * @throws UsageError if its elements are not floating-point numbers; FormatError, when they are read, if one is NaN or
+ *   infinite.
  */
-export function floatTensor(stored: StoredTensor, lazy: boolean, dims = stored.dims): Tensor<'float32'> {
-  const read = () => toFloat32(stored.read()).data;
+export function floatTensor(stored: StoredTensor, options: FloatOptions): Tensor<'float32'> {
+  const { name, source, lazy = false, dims = stored.dims } = options;
+  const read = () => {
+    const floats = toFloat32(stored.read());
+    checkFinite(floats, name, source);
+    return floats.data;
+  };
   return lazy ? lazyTensor('float32', dims, read) : tensor('float32', dims, read());
+}
+
+/** @throws FormatError naming a weight that is NaN or infinite: a network with one returns no sensible number. */
+export function checkFinite(weight: Tensor<'float32'>, name: string, source: string): void {
+  const wrong = firstNonFinite(weight);
+  if (wrong === undefined) return;
+  throw new FormatError(
+    `${source}: "${name}" contains ${wrong}, so the weights are broken; training may have diverged. Use an earlier checkpoint.`,
+  );
 }
