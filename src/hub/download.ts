@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { refusal } from '../files.ts';
 import { checkFile, damageOf, type Expected } from './checksum.ts';
-import { type Client, connectionError, type FileResponse, Interrupted } from './http.ts';
+import { type Client, connectionError, type FileResponse, Interrupted, Stalled } from './http.ts';
 import { isFile } from './hub-cache.ts';
 import { lock } from './lock.ts';
 
@@ -43,6 +43,8 @@ export interface RetryPolicy {
   readonly retries: number;
   /** Waits for a number of seconds; rejects if the signal aborts. */
   readonly wait: (seconds: number) => Promise<void>;
+  /** Seconds to wait for a server that sends nothing, or less than a kilobyte per second. */
+  readonly timeout: number;
   /** Maximum size of a file in bytes. */
   readonly limit: number;
   /** Whether to compare the hash of a file that exists, not only its size. */
@@ -52,6 +54,12 @@ export interface RetryPolicy {
 /** Once an attempt gets this many bytes further than any before, the count of failures starts over. */
 const headway = 2 ** 20;
 const longestWait = 120;
+
+/** A server that sends fewer bytes per second than this is treated like one that sends nothing. */
+const slowest = 1000;
+
+/** How often a server that stalls is asked again. */
+const stallRetries = 1;
 
 /**
  * Downloads a file, unless it exists at `path`. A damaged file there is replaced.
@@ -121,7 +129,8 @@ async function transferWithRetries(
  * @throws the error if retrying cannot help, no retries are left, or the wait would be too long.
  */
 export async function waitAndRetry(error: unknown, failures: number, { retries, wait }: RetryPolicy): Promise<void> {
-  if (!(error instanceof Interrupted) || failures > retries) throw error;
+  const allowed = error instanceof Stalled ? Math.min(retries, stallRetries) : retries;
+  if (!(error instanceof Interrupted) || failures > allowed) throw error;
   const seconds = error.retryAfter ?? Math.min(30, 2 ** (failures - 2));
   if (seconds > longestWait) throw error;
   await wait(seconds);
@@ -204,7 +213,7 @@ async function writeBody(
   const { name, partial } = wanted;
   const began = performance.now();
   let done = start;
-  for await (const chunk of bodyOf(response, policy.signal)) {
+  for await (const chunk of bodyOf(response, policy)) {
     done += chunk.length;
     if (done > (total ?? policy.limit)) {
       throw new FormatError(
@@ -223,14 +232,23 @@ async function writeBody(
   });
 }
 
-async function* bodyOf({ body, url }: FileResponse, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+/** The pieces of a response's body, as long as they come fast enough. */
+async function* bodyOf({ body, url }: FileResponse, { signal, timeout }: RetryPolicy): AsyncGenerator<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
+  let [since, received] = [performance.now(), 0];
   try {
     for (;;) {
       const next = await chunks.next().catch((error: unknown) => {
         throw connectionError(error, url, signal);
       });
       if (next.done) return;
+      received += next.value.length;
+      if (performance.now() - since > 1000 * timeout) {
+        if (received < slowest * timeout) {
+          throw new Stalled(`${url.host} sent only ${received} bytes within ${timeout} seconds.`);
+        }
+        [since, received] = [performance.now(), 0];
+      }
       yield next.value;
     }
   } finally {

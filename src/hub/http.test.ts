@@ -45,7 +45,7 @@ it.each([
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const proxy = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = new Client(hubEnvironment({ HTTPS_PROXY: proxy }), status ? 60_000 : 100);
+  const client = new Client(hubEnvironment({ HTTPS_PROXY: proxy }), status ? 30 : 0.1);
   const error = await client.request({ url: url.href }).catch((reason: unknown) => reason);
   await client.close();
   for (const socket of sockets) socket.destroy();

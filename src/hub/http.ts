@@ -28,10 +28,13 @@ export class Interrupted extends Unreachable {
   }
 }
 
+/** The server sends nothing, or next to nothing. A retry rarely helps, and takes as long again. */
+export class Stalled extends Interrupted {}
+
 /** A response's bytes, to be read once. */
 export interface Body extends AsyncIterable<Uint8Array> {
-  /** Drops the bytes, so that the connection can be used again. */
-  resume(): unknown;
+  /** Drops the bytes, so that the connection can be used again, or closes it if there are many. */
+  dump(): Promise<void>;
   /** Closes the connection. */
   destroy(): unknown;
 }
@@ -68,12 +71,15 @@ interface Network {
 export class Client {
   readonly #environment: HubEnvironment;
   #network: Promise<Network> | undefined;
-  readonly #responseTimeout: number;
+  readonly #timeout: number;
 
-  /** @param responseTimeout milliseconds until the response's headers, including the connection to a proxy. */
-  constructor(environment: HubEnvironment, responseTimeout = 60_000) {
+  /**
+   * @param timeout seconds until the response's headers, including redirects and the connection to a proxy, and between
+   *   two pieces of its body.
+   */
+  constructor(environment: HubEnvironment, timeout: number) {
     this.#environment = environment;
-    this.#responseTimeout = responseTimeout;
+    this.#timeout = timeout;
   }
 
   async close(): Promise<void> {
@@ -84,7 +90,7 @@ export class Client {
     const { EnvHttpProxyAgent, request } = await import('undici');
     const { http, https, except } = this.#environment.proxies;
     const proxies = { httpProxy: http, httpsProxy: https, noProxy: except };
-    return { request, dispatcher: new EnvHttpProxyAgent({ ...proxies, bodyTimeout: 60_000 }) };
+    return { request, dispatcher: new EnvHttpProxyAgent({ ...proxies, bodyTimeout: 1000 * this.#timeout }) };
   }
 
   /**
@@ -94,28 +100,36 @@ export class Client {
    * @throws Interrupted if a retry may help, Unreachable if it will not.
    */
   async request(asked: FileRequest): Promise<FileResponse> {
+    const timeout = new AbortController();
+    const limit = setTimeout(() => timeout.abort(), 1000 * this.#timeout);
+    try {
+      return await this.#follow(asked, timeout.signal);
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  async #follow(asked: FileRequest, timeout: AbortSignal): Promise<FileResponse> {
     let url = new URL(asked.url);
     for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-      const response = await this.#send(url, asked);
+      const response = await this.#send(url, asked, timeout);
       const location = response.status >= 300 && response.status < 400 ? response.header('location') : undefined;
       if (location === undefined) return checkStatus(response);
       const next = redirectTarget(url, location);
       if (asked.stayOnHub && next.host !== url.host && !hubHosts.includes(next.host)) return response;
-      response.body.resume();
+      discard(response);
       url = next;
     }
     throw new Unreachable(`${asked.url} redirects more than ${maxRedirects} times.`);
   }
 
-  async #send(url: URL, { method = 'GET', headers, signal }: FileRequest): Promise<FileResponse> {
+  async #send(url: URL, { method = 'GET', headers, signal }: FileRequest, timeout: AbortSignal): Promise<FileResponse> {
     const { endpoint, token } = this.#environment;
     const authorization = token && url.origin === new URL(endpoint).origin ? { authorization: `Bearer ${token}` } : {};
     const all = { 'user-agent': 'resnext', 'accept-encoding': 'identity', ...headers, ...authorization };
     this.#network ??= this.#open();
     const { request, dispatcher } = await this.#network;
-    const timeout = new AbortController();
-    const limit = setTimeout(() => timeout.abort(), this.#responseTimeout);
-    const either = signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal;
+    const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
     try {
       const options = { method, headers: all, dispatcher, signal: either };
       const { statusCode, headers: found, body } = await Promise.race([request(url, options), aborted(either)]);
@@ -126,14 +140,17 @@ export class Client {
       };
       return { status: statusCode, url, header, body };
     } catch (error) {
-      if (timeout.signal.aborted && !signal?.aborted) {
-        throw new Interrupted(`${url.host} did not respond within ${this.#responseTimeout / 1000} seconds.`);
+      if (timeout.aborted && !signal?.aborted) {
+        throw new Stalled(`${url.host} did not respond within ${this.#timeout} seconds.`);
       }
       throw connectionError(error, url, signal);
-    } finally {
-      clearTimeout(limit);
     }
   }
+}
+
+/** Drops a response's body. */
+export function discard({ body }: FileResponse): void {
+  body.dump().catch(() => {}); // an unread body may fail silently
 }
 
 /** Rejects when the signal aborts, which undici does not do while it waits for a proxy's tunnel. */
@@ -163,7 +180,7 @@ export function redirectTarget(from: URL, location: string): URL {
 function checkStatus(response: FileResponse): FileResponse {
   const { status, url, header } = response;
   if (status === 200 || status === 206 || status === 416) return response;
-  response.body.resume();
+  discard(response);
   const text = `${url.host} responded ${status} to ${url.pathname}`;
   if (status === 429 || status === 408 || status >= 500) {
     throw new Interrupted(
@@ -215,6 +232,15 @@ export function connectionError(error: unknown, url: URL, signal?: AbortSignal):
   }
   if (code === 'EPROTO' || /^ERR_(SSL|OSSL)_/.test(code)) {
     return new Unreachable(`${url.host} does not support https correctly (${code}).`, 0, { cause: error });
+  }
+  if (cause.name === 'HTTPParserError' && code !== 'HPE_INVALID_EOF_STATE') {
+    return new Unreachable(`${url.host} does not speak HTTP.`, 0, { cause: error });
+  }
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') {
+    return new Unreachable(`${url.host} sends more headers than a response may have.`, 0, { cause: error });
+  }
+  if (/^UND_ERR_(CONNECT|BODY|HEADERS)_TIMEOUT$/.test(code)) {
+    return new Stalled(`${url.host} stopped responding (${code}).`, 0, undefined, { cause: error });
   }
   const status = /^Proxy response \((\d+)\)/.exec(cause.message)?.[1];
   if (status !== undefined) return proxyRefusal(Number(status), url, error);

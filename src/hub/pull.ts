@@ -15,7 +15,7 @@ import { shardsOf } from '../weights/sharded.ts';
 import { type Check, damageOf } from './checksum.ts';
 import { type DownloadProgress, download, type RetryPolicy, waitAndRetry } from './download.ts';
 import { type HubEnvironment, hubEnvironment } from './environment.ts';
-import { Client, type FileResponse, Interrupted, Unreachable } from './http.ts';
+import { Client, discard, type FileResponse, Interrupted, Unreachable } from './http.ts';
 import { type CachedFile, checkOfEtag, checkOfLink, HubCache, isCommit, isEtag, isFile } from './hub-cache.ts';
 import { checkOf, parseName, sourceOf, type Target } from './names.ts';
 
@@ -31,6 +31,8 @@ export interface PullOptions {
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Maximum number of consecutive retries after a broken connection or a busy server. Default: 5. */
   readonly retries?: number;
+  /** Seconds to wait for a server that sends nothing, or less than a kilobyte per second. Default: 30. */
+  readonly timeout?: number;
   /** Maximum size of a file in bytes. Default: 8 GiB. */
   readonly limit?: number;
   /** Default: from the environment variables of the process. */
@@ -76,10 +78,10 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);
   const environment = options.environment ?? hubEnvironment();
   const offline = options.offline ?? environment.offline;
-  const { signal, onProgress, retries = 5, limit = 8 * 2 ** 30, verify = true } = options;
+  const { signal, onProgress, retries = 5, limit = 8 * 2 ** 30, verify = true, timeout = 30 } = options;
   const wait = options.wait ?? ((seconds) => setTimeout(1000 * seconds, undefined, signal && { signal }));
-  const policy = { signal, onProgress, retries, limit, verify, wait };
-  const client = new Client(environment);
+  const policy = { signal, onProgress, retries, timeout, limit, verify, wait };
+  const client = new Client(environment, timeout);
   try {
     return await new Puller(client, environment, offline, policy).pull(target);
   } catch (error) {
@@ -264,7 +266,7 @@ class Puller {
     const response = await this.#retrying(() =>
       this.#client.request({ url, method: 'HEAD', stayOnHub: true, signal: this.#policy.signal }),
     );
-    response.body.resume();
+    discard(response);
     const commit = response.header('x-repo-commit') ?? '';
     const etag = (response.header('x-linked-etag') ?? response.header('etag') ?? '').replace(/^(?:W\/)?"(.*)"$/, '$1');
     if (!isCommit(commit) || !isEtag(etag)) {
