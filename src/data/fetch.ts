@@ -8,7 +8,7 @@ import { joinBytes } from '../tensor.ts';
 /** Maximum number of bytes read from a server or a stream. */
 export const maxImageBytes = 64 * 2 ** 20;
 
-const timeout = 60_000;
+const defaultTimeout = 60_000;
 
 /** Whether a string is a URL rather than a path. */
 export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:|blob:)/i.test(text);
@@ -20,10 +20,11 @@ export const shortName = (source: string): string =>
 /**
  * Fetches the bytes at a URL, following redirects.
  *
- * @throws FormatError if the server cannot be reached, does not respond within a minute, refuses, or sends more than
- *   64 MiB.
+ * @param timeout milliseconds for all of it.
+ * @throws FormatError if the server cannot be reached, does not speak HTTP, refuses, or sends more than 64 MiB or takes
+ *   longer than a minute.
  */
-export async function fetchBytes(url: string): Promise<Uint8Array> {
+export async function fetchBytes(url: string, timeout = defaultTimeout): Promise<Uint8Array> {
   const response = await refusing(url, () => fetch(url, { signal: AbortSignal.timeout(timeout) }));
   if (!response.ok) {
     await response.body?.cancel();
@@ -67,7 +68,8 @@ async function refusing<T>(name: string, action: () => Promise<T>): Promise<T> {
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return String(inner);
-  if (inner.name === 'TimeoutError') return `the server did not respond within ${timeout / 1000} seconds`;
+  if (inner.name === 'TimeoutError') return 'the server takes too long';
+  if (inner.name === 'HTTPParserError') return 'the server does not speak HTTP';
   const { code } = inner as { code?: unknown };
   return (inner.message || String(code)).replace(/\.$/, '');
 }
