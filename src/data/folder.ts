@@ -4,15 +4,15 @@
  *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      both are given
  *   DIR/CLASS/…        or   DIR/train/CLASS/…    each class is split by the seed, even if there is a DIR/test
  *
- * Names are ordered by UTF-16 code unit, so labels and splits are the same on every machine. Subfolders of a class belong
- * to it. `layout.ts` has the names of splits, `listing.ts` the files that are images.
+ * Names are ordered by UTF-16 code unit, so labels are the same on every machine. Subfolders of a class belong to it.
+ * `layout.ts` has the names of splits, `split.ts` how a class is split, `listing.ts` the files that are images.
  */
 
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { checkClasses, layout, subfolders } from './layout.ts';
+import { checkClasses, type Layout, layout, subfolders } from './layout.ts';
 import { describeSkipped, entries, isImage, type Listing, listFolder, usualExtensions } from './listing.ts';
-import { permutation } from './random.ts';
+import { byChance, type HoldOut, nameOf } from './split.ts';
 
 /** An image file and its class. */
 export interface Sample {
@@ -27,12 +27,16 @@ export interface Folder {
   readonly classes: readonly string[];
   readonly train: readonly Sample[];
   readonly validation: readonly Sample[];
+  /** The folder whose subfolders are the classes to train on. */
+  readonly trainDir: string;
+  /** The same for validation; absent if its images are held out of `trainDir`. */
+  readonly validationDir?: string;
   /** Sentences for the user: how the folders were understood, and how many files were skipped; absent if none. */
   readonly notes?: readonly string[];
 }
 
 export interface FolderOptions {
-  /** Fraction of each class to hold out for validation if DIR has no folder for it. Default: 0.2. */
+  /** Share of each class to hold out for validation if DIR has no folder for it. Default: 0.2. */
   readonly validation?: number;
   /** Seed of the split. Default: 0. */
   readonly seed?: number;
@@ -50,7 +54,24 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
   if (!(validation >= 0 && validation < 1)) {
     throw new UsageError(`validation is ${validation}, but expected a number of at least 0 and below 1.`);
   }
-  const { trainDir, validationDir, testDir, notes } = await layout(dir);
+  return readFolder(await layout(dir), { holdOut: byChance(validation, seed) });
+}
+
+export interface ReadOptions {
+  readonly holdOut: HoldOut;
+  /** The images to use of those that are listed. Default: all. */
+  readonly accepts?: (path: string) => boolean;
+}
+
+/**
+ * As `openFolder`, where the splits are known.
+ *
+ * @throws UsageError as `openFolder`.
+ */
+export async function readFolder(
+  { trainDir, validationDir, testDir, notes }: Layout,
+  { holdOut, accepts = () => true }: ReadOptions,
+): Promise<Folder> {
   const classes = await classNames(trainDir);
   if (classes.length === 1) {
     throw new UsageError(
@@ -58,11 +79,11 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
     );
   }
   const remarks = [...notes, ...(await checkClasses(trainDir, classes)), ...(await looseImages(trainDir))];
-  const training = await samplesOf(trainDir, classes, classes);
+  const training = await samplesOf(trainDir, classes, classes, accepts);
   if (validationDir === undefined) {
-    const halves = split(training.samples, classes.length, validation, seed);
+    const halves = split(training.samples, trainDir, classes, holdOut);
     const held = testDir === undefined ? [] : [heldOut(trainDir, testDir, halves.validation.length)];
-    return { classes, ...halves, ...withNotes([...remarks, ...held, ...describeSkipped(training.listings)]) };
+    return { classes, ...halves, trainDir, ...withNotes([...remarks, ...held, ...describeSkipped(training.listings)]) };
   }
   const found = await classNames(validationDir);
   const unknown = found.find((name) => !classes.includes(name));
@@ -71,9 +92,10 @@ export async function openFolder(dir: string, options: FolderOptions = {}): Prom
       `Class "${unknown}" is in "${validationDir}" but not in "${trainDir}". Add it to the latter, or remove it from the former.`,
     );
   }
-  const { samples, listings } = await samplesOf(validationDir, found, classes);
+  const { samples, listings } = await samplesOf(validationDir, found, classes, accepts);
   const skipped = describeSkipped([...training.listings, ...listings]);
-  return { classes, train: training.samples, validation: samples, ...withNotes([...remarks, ...skipped]) };
+  const halves = { train: training.samples, validation: samples };
+  return { classes, ...halves, trainDir, validationDir, ...withNotes([...remarks, ...skipped]) };
 }
 
 /** The result of `openClasses`. */
@@ -154,6 +176,7 @@ async function samplesOf(
   dir: string,
   names: readonly string[],
   classes: readonly string[],
+  accepts: (path: string) => boolean = () => true,
 ): Promise<{ samples: Sample[]; listings: Listing[] }> {
   const samples: Sample[] = [];
   const listings: Listing[] = [];
@@ -165,29 +188,25 @@ async function samplesOf(
         `Class folder "${join(dir, name)}" contains no images (${usualExtensions}). Add some, or remove it.`,
       );
     }
-    for (const path of listing.paths) samples.push({ path, label });
+    for (const path of listing.paths) if (accepts(path)) samples.push({ path, label });
     listings.push(listing);
   }
   return { samples, listings };
 }
 
-/** Holds out the same fraction of each class, at least one image but never all of them. */
+/** The path of a sample within its class folder in `dir`. */
+export const nameIn = (dir: string, classes: readonly string[], { path, label }: Sample): string =>
+  nameOf(relative(join(dir, classes[label]!), path));
+
 function split(
   samples: readonly Sample[],
-  classCount: number,
-  fraction: number,
-  seed: number,
+  dir: string,
+  classes: readonly string[],
+  holdOut: HoldOut,
 ): { train: Sample[]; validation: Sample[] } {
-  const held = new Set<Sample>();
-  const byClass = Array.from({ length: classCount }, (): Sample[] => []);
-  for (const sample of samples) byClass[sample.label]!.push(sample);
-  for (const [label, members] of byClass.entries()) {
-    const wanted = fraction === 0 ? 0 : Math.max(1, Math.round(members.length * fraction));
-    const order = permutation(members.length, seed, label);
-    for (const i of order.subarray(0, Math.min(wanted, members.length - 1))) held.add(members[i]!);
-  }
-  return {
-    train: samples.filter((sample) => !held.has(sample)),
-    validation: samples.filter((sample) => held.has(sample)),
-  };
+  const names = classes.map((): string[] => []);
+  for (const sample of samples) names[sample.label]!.push(nameIn(dir, classes, sample));
+  const held = names.map((own, label) => holdOut(own, classes[label]!, label));
+  const isHeld = (sample: Sample) => held[sample.label]!.has(nameIn(dir, classes, sample));
+  return { train: samples.filter((sample) => !isHeld(sample)), validation: samples.filter(isHeld) };
 }

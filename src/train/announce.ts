@@ -1,5 +1,4 @@
 /** Builds the event at the start of a run. */
-import type { Folder } from '../data/folder.ts';
 import { countBatches } from '../data/loader.ts';
 import { cost } from '../graph/cost.ts';
 import type { Model } from '../model/resnext.ts';
@@ -7,15 +6,16 @@ import { chooseLowering } from '../step/lowering.ts';
 import { backbone, frozenGroups, trainedCount } from '../step/parameter-groups.ts';
 import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
+import type { RunImages } from './run-images.ts';
 import type { RunStart } from './start.ts';
 
 export async function startEvent(
   options: TrainOptions,
-  folder: Folder,
+  { folder, notes: ofImages }: RunImages,
   model: Model,
   { description, progress, newHead, notes = [] }: RunStart,
 ): Promise<StartEvent> {
-  const remarks = [...notes, ...(folder.notes ?? [])];
+  const remarks = [...notes, ...ofImages];
   const { parameters, macs } = cost(model.graph);
   const { lowering, reason } = await chooseLowering(options);
   const frozen = frozenGroups(options.linearProbe ? [backbone] : options.freeze, model.config);

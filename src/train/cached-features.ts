@@ -7,7 +7,7 @@
  */
 
 import { Session, thisMachine } from '#platform';
-import type { Folder, Sample } from '../data/folder.ts';
+import type { Sample } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
 import { permutation } from '../data/random.ts';
@@ -23,7 +23,7 @@ import { head } from '../step/parameter-groups.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
 import type { TrainOptions } from './options.ts';
-import { type Score, type TrainingBatch, type TrainingData, withTargets } from './training-data.ts';
+import { type Samples, type Score, type TrainingBatch, type TrainingData, withTargets } from './training-data.ts';
 
 /** The features of N images, [N, F], and their labels. */
 interface Labeled {
@@ -64,7 +64,7 @@ export class CachedFeatures implements TrainingData {
    */
   static async open(
     options: TrainOptions,
-    folder: Folder,
+    folder: Samples,
     { config, preprocessing }: ModelDescription,
     weights: Weights,
     { onEvent = () => {}, signal }: TrainHooks,

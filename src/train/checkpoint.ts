@@ -1,7 +1,7 @@
 /**
  * The current state of a training run in one safetensors file: `weights.*`, the optimizer's `slots.<name>.*`, `average.*`
- * if one is kept, and in the metadata the options, the model's description and the progress. Because the order of the
- * images is seeded, this is enough to continue bit-exactly.
+ * if one is kept, and in the metadata the options, the model's description, the progress, and a digest of the training
+ * images. Because the order of the images is seeded, this is enough to continue bit-exactly on the same images.
  */
 import { dirname } from 'node:path';
 import * as z from 'zod';
@@ -24,6 +24,8 @@ export interface Checkpoint {
   /** The model and its preprocessing; absent in old checkpoints of new models, where they follow from the options. */
   readonly description?: ModelDescription;
   readonly progress: Progress;
+  /** Identifies the training images and their order (`trainingDigest`); absent in checkpoints of earlier versions. */
+  readonly images?: string;
   /** All weights, including frozen ones. */
   readonly weights: Weights;
   /** By the names of the optimizer's slots. */
@@ -34,7 +36,7 @@ export interface Checkpoint {
 
 export async function writeCheckpoint(
   path: string,
-  { options, classes, description, progress, weights, slots, average }: Checkpoint,
+  { options, classes, description, progress, images, weights, slots, average }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
   const tensors = new Map([
@@ -46,6 +48,7 @@ export async function writeCheckpoint(
     ['options', JSON.stringify(pick(recipe, options))],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
+    ...(images === undefined ? [] : [['images', images] as const]),
     ...(description ? [['description', writeDescription(description)] as const] : []),
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
@@ -57,6 +60,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const read = <T>(key: 'options' | 'classes' | 'progress', schema: z.ZodType<T>): T =>
     readField(metadata.get(key), key, schema, path);
   const description = metadata.get('description');
+  const images = metadata.get('images');
   const options = read('options', recipeSchema);
   const classes = read('classes', classesSchema);
   if (!description) fromFile(path, () => trainConfig(options, classes.length));
@@ -65,6 +69,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     classes,
     ...(description && { description: readDescription(description, path) }),
     progress: read('progress', progressSchema),
+    ...(images !== undefined && { images }),
     weights: stripped('weights.', tensors),
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),

@@ -13,6 +13,7 @@ import { Meter } from './meter.ts';
 import type { TrainOptions } from './options.ts';
 import { afterEpoch, afterStep, meansOf, type Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
+import type { RunImages } from './run-images.ts';
 import type { RunStart } from './start.ts';
 import type { Score, TrainingData } from './training-data.ts';
 
@@ -27,6 +28,7 @@ export interface TrainResult {
 export interface Run {
   readonly options: TrainOptions;
   readonly start: RunStart;
+  readonly images: RunImages;
   readonly folder: RunFolder;
   readonly data: TrainingData;
   readonly trainer: Trainer;
@@ -35,7 +37,7 @@ export interface Run {
 
 /** @throws UsageError if the loss is no longer finite. */
 export async function runEpochs(run: Run): Promise<TrainResult> {
-  const { options, start, folder, data, trainer, hooks } = run;
+  const { options, start, images, folder, data, trainer, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
   const { epochs, checkpointEvery, strict } = options;
   const meter = new Meter();
@@ -47,19 +49,19 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
     progress = { ...progress, corrupt: progress.corrupt + 1 };
     onEvent({ event: 'corrupt', path, message });
   };
-  await folder.prepare(progress.epoch);
+  await folder.prepare(progress.epoch, images.split);
   await save('last');
 
   training: while (progress.epoch < epochs && !signal?.aborted) {
     meter.startEpoch();
-    for await (const { images, targets, labels } of data.batches(progress.epoch, progress.step, onCorrupt)) {
+    for await (const batch of data.batches(progress.epoch, progress.step, onCorrupt)) {
       const rate = learningRate();
-      trainer.images.set(images);
-      trainer.targets.set(targets);
+      trainer.images.set(batch.images);
+      trainer.targets.set(batch.targets);
       await trainer.step(rate);
       const loss = trainer.loss[0]!;
       checkLoss(loss, progress, options);
-      progress = afterStep(progress, loss, trainer.logits, labels);
+      progress = afterStep(progress, loss, trainer.logits, batch.labels);
       meter.step();
       onEvent(stepEvent(progress, rate, run, meter));
       if (signal?.aborted || folder.secondsSinceCheckpoint > checkpointEvery) await save('last');
@@ -155,11 +157,12 @@ async function saveBest(
 }
 
 /** The folder of images is saved as an absolute path, so that the run can be resumed from another folder. */
-const checkpointOf = ({ options, start: { description }, data, trainer }: Run, progress: Progress) => ({
+const checkpointOf = ({ options, start: { description }, images, data, trainer }: Run, progress: Progress) => ({
   options: { ...options, data: absolute(options.data) },
   classes: description.classes,
   description,
   progress,
+  images: images.digest,
   weights: data.allWeights(trainer.weights),
   slots: trainer.slots,
   average: trainer.average,

@@ -215,6 +215,7 @@ export const recipe = {
     from: 0,
     below: 1,
     default: 0.2,
+    kept: true,
     flag: '--validation <share>',
     group: 'Images',
     doc: 'share of each class held out for validation if there is no val folder',
@@ -222,9 +223,10 @@ export const recipe = {
   seed: whole({
     from: 0,
     default: 1,
+    kept: true,
     flag: '--seed <n>',
     group: 'Run',
-    doc: 'seed of initial weights, order and augmentation',
+    doc: 'seed of initial weights, split, order and augmentation',
   }),
 };
 
@@ -362,20 +364,27 @@ export function checkFreeze({ freeze }: TrainOptions, config: Pick<ResNeXtConfig
 
 /**
  * @param before the run's options so far.
- * @param step the number of steps it has done within an epoch.
  * @throws OptionError naming an option that a resumed run cannot change.
  */
-export function checkKept(options: TrainOptions, before: Recipe, step: number): void {
-  const { out } = options;
-  const names = [...namesWith(recipe, 'kept'), ...(step > 0 ? (['batch'] as const) : [])];
-  const changed = names.find((name) => options[name] !== before[name]);
-  if (changed === undefined) return;
-  const had = before[changed] === '' ? 'none' : before[changed];
-  const until = changed === 'batch' ? ' until its epoch ends' : '';
-  throw new OptionError(
+export function checkKept(options: TrainOptions, before: Recipe): void {
+  const changed = namesWith(recipe, 'kept').find((name) => options[name] !== before[name]);
+  if (changed !== undefined) throw keptOption(changed, options, before);
+}
+
+/**
+ * @param before the run's options so far.
+ * @throws OptionError if the batch is another one. It cannot change within an epoch.
+ */
+export function checkKeptBatch(options: TrainOptions, before: Recipe): void {
+  if (options.batch !== before.batch) throw keptOption('batch', options, before, ' until its epoch ends');
+}
+
+function keptOption(name: keyof Recipe, options: TrainOptions, before: Recipe, until = ''): OptionError {
+  const had = before[name] === '' ? 'none' : before[name];
+  return new OptionError(
     trainOptions,
     (say) =>
-      `${say(changed)} is ${options[changed]}, but the run in "${out}" has ${had} and cannot change it${until}. Remove ${say(changed)}.`,
+      `${say(name)} is ${options[name]}, but the run in "${options.out}" has ${had} and cannot change it${until}. Remove ${say(name)}.`,
   );
 }
 

@@ -43,6 +43,9 @@ export function afterStep(progress: Progress, loss: number, logits: Float32Array
   };
 }
 
+/** The progress at the start of the same epoch, which is done again. */
+export const epochAgain = ({ epoch, steps, best }: Progress): Progress => ({ ...noProgress, epoch, steps, best });
+
 /** The progress at the start of the next epoch. */
 export const afterEpoch = ({ epoch, steps }: Progress, best: number): Progress => ({
   ...noProgress,

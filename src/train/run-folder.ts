@@ -3,6 +3,7 @@
  *
  * RUN/model.safetensors, model.json   the model with the best top-1 on the validation images, ready to use
  * RUN/metrics.jsonl                   one line per epoch
+ * RUN/split.json                      the images to train on and to validate on
  * RUN/checkpoints/last, best          checkpoints to continue from
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -12,6 +13,7 @@ import { UsageError } from '../errors.ts';
 import { makeFolder, writeFileAtomically } from '../files.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent } from './events.ts';
+import { readSplit, type Split, writeSplit } from './split.ts';
 
 export class RunFolder {
   readonly path: string;
@@ -42,9 +44,15 @@ export class RunFolder {
     );
   }
 
-  /** Creates the folder, and deletes the metrics of epochs that a resumed run will repeat. */
-  async prepare(epoch: number): Promise<void> {
+  /** The split that the run has kept; undefined in a run of an earlier version. */
+  split(): Split | undefined {
+    return existsSync(this.#split) ? readSplit(readFileSync(this.#split, 'utf8'), this.#split) : undefined;
+  }
+
+  /** Creates the folder, keeps the split, and deletes the metrics of epochs that a resumed run will repeat. */
+  async prepare(epoch: number, split: Split): Promise<void> {
     await makeFolder(this.path);
+    await writeFileAtomically(this.#split, writeSplit(split));
     const text = existsSync(this.#metrics) ? readFileSync(this.#metrics, 'utf8') : '';
     const kept = text
       .split('\n')
@@ -68,6 +76,10 @@ export class RunFolder {
 
   get #metrics(): string {
     return join(this.path, 'metrics.jsonl');
+  }
+
+  get #split(): string {
+    return join(this.path, 'split.json');
   }
 
   #checkpoint(name: 'last' | 'best'): string {

@@ -1,7 +1,5 @@
 /** Training, from a folder of images to a saved model: opens a run, new or resumed, and closes it. */
 import { lookUpWeights } from '../catalog/published.ts';
-import { type Folder, openFolder } from '../data/folder.ts';
-import { UsageError } from '../errors.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { resolveConfig } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
@@ -18,6 +16,7 @@ import {
   backboneRateOf,
   checkFreeze,
   checkKept,
+  checkKeptBatch,
   checkSettled,
   fitBatch,
   type GivenOptions,
@@ -25,7 +24,9 @@ import {
   type TrainOptions,
   trainConfig,
 } from './options.ts';
+import { epochAgain } from './progress.ts';
 import { RunFolder } from './run-folder.ts';
+import { openImages, type RunImages, reopenImages } from './run-images.ts';
 import { type RunStart, resumeFrom, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
 
@@ -40,9 +41,9 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
   const asked = resolveTrainOptions(given);
   checkSettled(given);
   new RunFolder(asked.out).checkNew();
-  const images = await openFolder(asked.data, asked);
+  const images = await openImages(asked);
   if (asked.from === '') return openRun(asked, given, images, startNew, hooks);
-  const classes = images.classes.length;
+  const classes = images.folder.classes.length;
   const published = lookUpWeights(asked.from);
   if (published) checkFreeze(asked, resolveConfig({ ...configOf(published.variant), classes }));
   const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
@@ -70,18 +71,16 @@ export async function resume(
   given: Partial<TrainOptions> = {},
   hooks: TrainHooks = {},
 ): Promise<TrainResult> {
-  const checkpoint = await new RunFolder(out).lastCheckpoint();
+  const folder = new RunFolder(out);
+  const checkpoint = await folder.lastCheckpoint();
   const before = { ...checkpoint.options, size: sizeOf(checkpoint) };
   const options = resolveTrainOptions({ ...before, ...given, out });
-  checkKept(options, before, checkpoint.progress.step);
+  checkKept(options, before);
   if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
-  const start: Start = (_, classes) => {
-    if (`${checkpoint.classes}` === `${classes}`) return resumeFrom(options, checkpoint);
-    throw new UsageError(
-      `The run was trained on the classes ${checkpoint.classes.join(', ')}, but "${options.data}" has ${classes.join(', ')}. Resume it on the images it was trained on.`,
-    );
-  };
-  return openRun(options, options, await openFolder(options.data, options), start, hooks);
+  const images = await reopenImages(options, checkpoint, folder.split());
+  const progress = images.epochAnew ? epochAgain(checkpoint.progress) : checkpoint.progress;
+  if (progress.step > 0) checkKeptBatch(options, before);
+  return openRun(options, given, images, (fitted) => resumeFrom(fitted, { ...checkpoint, progress }), hooks);
 }
 
 /** The size of a run's images, which its options may leave to the model. */
@@ -94,23 +93,24 @@ type Start = (options: TrainOptions, classes: readonly string[]) => RunStart;
 async function openRun(
   resolved: TrainOptions,
   given: Partial<TrainOptions>,
-  images: Folder,
+  images: RunImages,
   startWith: Start,
   hooks: TrainHooks,
 ): Promise<TrainResult> {
-  const options = fitBatch(resolved, given, images.train.length);
-  const start = startWith(options, images.classes);
+  const { folder } = images;
+  const options = fitBatch(resolved, given, folder.train.length);
+  const start = startWith(options, folder.classes);
   const { description, weights, slots, average, progress } = start;
   const model = resnext(description.config);
   hooks.onEvent?.(await startEvent(options, images, model, start));
   const data: TrainingData = options.linearProbe
-    ? await CachedFeatures.open(options, images, description, weights, hooks)
-    : new ImageFolderData(options, images, model, description);
+    ? await CachedFeatures.open(options, folder, description, weights, hooks)
+    : new ImageFolderData(options, folder, model, description);
   try {
     const state = { slots, average, steps: progress.steps };
     const trainer = await Trainer.open(data.model, weights, trainerOptions(options, data.freeze), state);
     try {
-      return await runEpochs({ options, start, folder: new RunFolder(options.out), data, trainer, hooks });
+      return await runEpochs({ options, start, images, folder: new RunFolder(options.out), data, trainer, hooks });
     } finally {
       await trainer.dispose();
     }

@@ -18,6 +18,9 @@ import type { TrainOptions } from './options.ts';
 /** Called for each image that cannot be read. */
 export type OnCorrupt = (path: string, message: string) => void;
 
+/** The images of a run. */
+export type Samples = Pick<Folder, 'classes' | 'train' | 'validation'>;
+
 export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5'>;
 
 /** Valid until the next batch is requested. */
@@ -52,12 +55,12 @@ export class ImageFolderData implements TrainingData {
   readonly stepsPerEpoch: number;
   readonly hasValidation: boolean;
   readonly #options: TrainOptions;
-  readonly #folder: Folder;
+  readonly #folder: Samples;
   readonly #description: ModelDescription;
   readonly #loader: Loader;
   readonly #transforms: Transforms;
 
-  constructor(options: TrainOptions, folder: Folder, model: Model, description: ModelDescription) {
+  constructor(options: TrainOptions, folder: Samples, model: Model, description: ModelDescription) {
     this.model = model;
     this.freeze = options.freeze;
     this.stepsPerEpoch = countBatches(folder.train.length, options.batch, true);

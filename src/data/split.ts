@@ -1,0 +1,35 @@
+/**
+ * Decides which images of a class are held out for validation. Chance decides for each image by itself: SHA-256 of
+ * `{seed}/{class}/{path}` as a fraction of its range is below the share to hold out. So it does not matter which other
+ * images there are, in what order, or on which machine. Where that would leave a class without images to train on or to
+ * validate on, the closest image changes sides.
+ */
+import { createHash } from 'node:crypto';
+import { sep } from 'node:path';
+
+/**
+ * The images to hold out of one class.
+ *
+ * @param names their paths in the class folder, as `nameOf` returns them.
+ */
+export type HoldOut = (names: readonly string[], className: string, label: number) => ReadonlySet<string>;
+
+/** A path in a class folder, the same on every machine: with slashes, and accents composed. */
+export const nameOf = (path: string): string => path.split(sep).join('/').normalize('NFC');
+
+/** Holds out about this share of each class: at least one image, but never all of them. */
+export const byChance =
+  (share: number, seed: number): HoldOut =>
+  (names, className) => {
+    if (share === 0 || names.length < 2) return new Set();
+    const draws = names.map((name) => ({ name, draw: drawFor(seed, className, name) })).sort((a, b) => a.draw - b.draw);
+    const below = draws.filter(({ draw }) => draw < share).length;
+    const count = Math.min(Math.max(1, below), names.length - 1);
+    return new Set(draws.slice(0, count).map(({ name }) => name));
+  };
+
+/** A number from 0 to 1 for an image, uniform over seeds, classes and names. */
+function drawFor(seed: number, className: string, name: string): number {
+  const text = `${seed}/${className.normalize('NFC')}/${name}`;
+  return createHash('sha256').update(text).digest().readUIntBE(0, 6) / 2 ** 48;
+}

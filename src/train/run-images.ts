@@ -1,0 +1,119 @@
+/**
+ * The images of a run. A resumed run finds each on the side where it was; what has changed since is said, and what would
+ * let it validate on images that it was trained on is refused.
+ */
+import { dirname, join } from 'node:path';
+import { type Folder, openFolder, readFolder } from '../data/folder.ts';
+import { type Layout, layout } from '../data/layout.ts';
+import { UsageError } from '../errors.ts';
+import { statIfPresent } from '../files.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { openFormer } from './former-split.ts';
+import type { TrainOptions } from './options.ts';
+import { asBefore, type Changes, changesBetween, type Split, splitOf, trainingDigest } from './split.ts';
+
+export interface RunImages {
+  readonly folder: Folder;
+  readonly split: Split;
+  /** Identifies the training images and their order. */
+  readonly digest: string;
+  /** Whether a resumed run has to begin its epoch anew, since the training images changed within it. */
+  readonly epochAnew: boolean;
+  /** Sentences for the user. */
+  readonly notes: readonly string[];
+}
+
+/** The images of a new run. */
+export async function openImages(options: TrainOptions): Promise<RunImages> {
+  return described(await openFolder(options.data, options));
+}
+
+function described(folder: Folder): RunImages {
+  const split = splitOf(folder);
+  return { folder, split, digest: trainingDigest(split), epochAnew: false, notes: folder.notes ?? [] };
+}
+
+/**
+ * The images of a resumed run.
+ *
+ * @param before the split that the run has kept, if any.
+ * @throws UsageError if the classes are others, or images that the run was trained on would validate it.
+ */
+export async function reopenImages(
+  options: TrainOptions,
+  checkpoint: Checkpoint,
+  before: Split | undefined,
+): Promise<RunImages> {
+  const images = described(await reopen(options, checkpoint, before));
+  const { folder, split, digest, notes } = images;
+  checkClasses(options, checkpoint, folder);
+  const { epoch, step } = checkpoint.progress;
+  const steps = Math.floor(folder.train.length / options.batch);
+  const isOther = checkpoint.images === undefined ? step > steps : checkpoint.images !== digest;
+  const epochAnew = step > 0 && isOther;
+  const changes = before && changesBetween(before, split);
+  if (changes) checkChanges(options, changes);
+  const said = changes ? describeChanges(changes, epoch) : [];
+  if (isOther && said.length === 0) said.push('The training images have changed since the run was saved.');
+  if (epochAnew) said.push(`Epoch ${epoch + 1} begins anew.`);
+  return { ...images, epochAnew, notes: said.length > 0 ? [...notes, said.join(' ')] : notes };
+}
+
+async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {
+  if (before)
+    return readFolder(layoutAsBefore(options, await layout(options.data), before), { holdOut: asBefore(before) });
+  return checkpoint.images === undefined ? openFormer(options, checkpoint) : openFolder(options.data, options);
+}
+
+/** @throws UsageError if there is a folder for validation now and was none, or the reverse. */
+function layoutAsBefore({ data, out }: TrainOptions, now: Layout, { validationFolder: name }: Split): Layout {
+  const { trainDir, validationDir } = now;
+  if (name === undefined) {
+    if (validationDir === undefined) return now;
+    throw new UsageError(
+      `The run in "${out}" validates on images held out of "${trainDir}", but now there is "${validationDir}". Rename or remove that folder, or start a new run.`,
+    );
+  }
+  const same = join(dirname(trainDir), name);
+  if (trainDir !== data && statIfPresent(same)?.isDirectory()) return { ...now, validationDir: same };
+  if (validationDir !== undefined) return now;
+  throw new UsageError(
+    `The run in "${out}" validates on the folder "${name}", but "${data}" has none now. Put it back, or start a new run.`,
+  );
+}
+
+function checkClasses({ data }: TrainOptions, { classes }: Checkpoint, folder: Folder): void {
+  if (JSON.stringify(classes) === JSON.stringify(folder.classes)) return;
+  throw new UsageError(
+    `The run was trained on the classes ${classes.join(', ')}, but "${data}" has ${folder.classes.join(', ')}. Resume it on the images it was trained on.`,
+  );
+}
+
+function checkChanges({ data, out }: TrainOptions, { kept, moved }: Changes): void {
+  if (kept === 0) {
+    throw new UsageError(
+      `"${data}" has none of the images of the run in "${out}". Resume it on the images it was trained on, or start a new run from it.`,
+    );
+  }
+  if (moved.length === 0) return;
+  const images = moved.length === 1 ? '1 image' : `${moved.length} images`;
+  throw new UsageError(
+    `The run in "${out}" was trained on ${images} that "${data}" has for validation now: ${listed(moved)}. Move them back, or start a new run.`,
+  );
+}
+
+/** Sentences on removed and added images. */
+function describeChanges({ removed, added, ofValidation }: Changes, epoch: number): string[] {
+  const counted = (names: readonly string[], verb: string) =>
+    names.length === 0
+      ? []
+      : [`${names.length === 1 ? '1 image was' : `${names.length} images were`} ${verb} (${listed(names)})`];
+  const parts = [...counted(removed, 'removed'), ...counted(added, 'added')];
+  if (parts.length === 0) return [];
+  return [
+    `Since the run was saved, ${parts.join(' and ')}.`,
+    ...(ofValidation && epoch > 0 ? ['The best top-1 until now was measured on the earlier validation images.'] : []),
+  ];
+}
+
+const listed = (names: readonly string[]): string => names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
