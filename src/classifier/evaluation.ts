@@ -4,10 +4,10 @@ import type { Batch, EpochOptions, Loader } from '../data/loader.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
-import { argmax, type ClassScore, Confusion } from '../metrics/confusion.ts';
+import { argmax, type ClassMeans, type ClassScore, Confusion } from '../metrics/confusion.ts';
 import { softmax } from './predictions.ts';
 
-export interface Evaluation {
+export interface Evaluation extends ClassMeans {
   readonly images: number;
   /** Percentage of images whose class is the most likely one, or among the five most likely. */
   readonly top1: number;
@@ -63,7 +63,7 @@ export async function measure(
   const scores = confusion.scores(labels);
   const { count: images, top1, top5, loss } = accuracy;
   const classes = Object.fromEntries(scores.map(({ label, recall }) => [label, recall]));
-  return { images, top1, top5, loss, classes, scores, confusion: confusion.rows };
+  return { images, top1, top5, ...confusion.means(), loss, classes, scores, confusion: confusion.rows };
 }
 
 function confuse(

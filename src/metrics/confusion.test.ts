@@ -22,6 +22,21 @@ it('matches recall, precision and F1 computed by hand', () => {
   expect(d).toEqual({ label: 'd', images: 5, recall: 0, precision: 0, f1: 0 });
 });
 
+it('matches the means of scikit-learn, by hand', () => {
+  const { balancedAccuracy, macroF1 } = confusion.means();
+  expect(balancedAccuracy).toBeCloseTo((75 + 25 + 0) / 3, 10); // class c has no images
+  expect(macroF1).toBeCloseTo((600 / 9 + 200 / 6 + 0 + 0) / 4, 10); // but it is predicted, so its F1 of 0 counts
+});
+
+it('is not deceived by uneven classes', () => {
+  const always = new Confusion(3); // 98 cats, 2 dogs, no birds; everything is called a cat
+  for (let i = 0; i < 98; i++) always.add(0, 0);
+  for (let i = 0; i < 2; i++) always.add(1, 0);
+  const { balancedAccuracy, macroF1 } = always.means();
+  expect(balancedAccuracy).toBe(50);
+  expect(macroF1).toBeCloseTo((100 * (2 * 98)) / (98 + 100) / 2, 10); // 49.49: birds neither occur nor are predicted
+});
+
 it('finds the most confused pairs', () => {
   expect(mostConfused(confusion.rows, 3)).toEqual([
     { label: 3, predicted: 2, images: 5 },

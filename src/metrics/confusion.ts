@@ -12,6 +12,14 @@ export interface ClassScore {
   readonly f1: number;
 }
 
+/** Accuracy as means over classes, in percent. */
+export interface ClassMeans {
+  /** The mean recall of the classes that have images. */
+  readonly balancedAccuracy: number;
+  /** The mean F1 of the classes that have images or are predicted. */
+  readonly macroF1: number;
+}
+
 /** Two classes, and the number of images of `label` that were predicted as `predicted`. */
 export interface ConfusedPair {
   /** Class indices. */
@@ -37,23 +45,49 @@ export class Confusion {
     if (predicted >= 0) this.rows[label]![predicted]! += 1;
   }
 
+  /** Adds flat logits [N, K] and labels [N]. */
+  addAll(logits: Float32Array, labels: Int32Array): void {
+    const classes = this.rows.length;
+    labels.forEach((label, n) => {
+      this.add(label, argmax(logits.subarray(n * classes, (n + 1) * classes)));
+    });
+  }
+
   scores(labels: readonly string[]): ClassScore[] {
+    return this.#counts().map(({ correct, images, predicted }, k) => ({
+      label: labels[k]!,
+      images,
+      recall: percent(correct, images),
+      precision: percent(correct, predicted),
+      f1: percent(2 * correct, images + predicted),
+    }));
+  }
+
+  /**
+   * Both means over classes, in percent. They weigh every class alike, however many images it has, and are defined as in
+   * scikit-learn: `balanced_accuracy_score`, and `f1_score` with `average='macro'`.
+   */
+  means(): ClassMeans {
+    const counts = this.#counts();
+    const present = counts.filter(({ images }) => images > 0);
+    const involved = counts.filter(({ images, predicted }) => images + predicted > 0);
+    return {
+      balancedAccuracy: mean(present.map(({ correct, images }) => percent(correct, images))),
+      macroF1: mean(involved.map(({ correct, images, predicted }) => percent(2 * correct, images + predicted))),
+    };
+  }
+
+  /** Of each class: images predicted correctly, its images, and images predicted as it. */
+  #counts(): { correct: number; images: number; predicted: number }[] {
     const predicted = new Uint32Array(this.rows.length);
     for (const row of this.rows) {
       for (const [p, count] of row.entries()) predicted[p]! += count;
     }
-    return this.rows.map((row, k) => {
-      const [correct, images] = [row[k]!, this.#images[k]!];
-      return {
-        label: labels[k]!,
-        images,
-        recall: percent(correct, images),
-        precision: percent(correct, predicted[k]!),
-        f1: percent(2 * correct, images + predicted[k]!),
-      };
-    });
+    return this.rows.map((row, k) => ({ correct: row[k]!, images: this.#images[k]!, predicted: predicted[k]! }));
   }
 }
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length);
 
 /** The classes that have images, lowest F1 first. */
 export const weakestFirst = (scores: readonly ClassScore[]): ClassScore[] =>

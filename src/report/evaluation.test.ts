@@ -9,7 +9,7 @@ function evaluation(labels: readonly string[], counts: readonly (readonly number
     for (const [p, count] of row.entries()) for (let i = 0; i < count; i++) confusion.add(t, p);
   }
   const figures = { images: 10, top1: 70, top5: 100, loss: 0.5, classes: {} };
-  return { ...figures, scores: confusion.scores(labels), confusion: confusion.rows };
+  return { ...figures, ...confusion.means(), scores: confusion.scores(labels), confusion: confusion.rows };
 }
 
 const result = evaluation(
@@ -35,6 +35,8 @@ it('has the figures, the matrix, the pairs and the classes on one page', () => {
   const shown = [{ ...mistake('x/"1".png', 0, 1, 0.7), thumbnail: 'data:image/jpeg;base64,AAAA' }];
   const html = evaluationReport(result, { model: 'm', folder: 'd', notes: ['ten crops'], mistakes: shown });
   expect(html).toContain('<dt>top-1</dt><dd>70.00 %</dd>');
+  expect(html).toContain('<dt>balanced accuracy</dt><dd>70.83 %</dd>'); // (4/6 + 3/4) / 2
+  expect(html).toContain('<dt>macro F1</dt><dd>48.89 %</dd>'); // (8/10 + 6/9 + 0) / 3
   expect(html).not.toContain('top-5'); // meaningless with three classes
   expect(html).toContain('<p class="about">ten crops</p>');
   expect(html).toContain('<title>a: 2 of 6 predicted as &lt;b></title>');

@@ -70,10 +70,12 @@ export function evaluationReport(evaluation: Evaluation, options: ReportOptions)
   return page(`${model} on ${folder}`, parts, style + matrixStyle);
 }
 
-function figures({ images, top1, top5, loss, scores }: Evaluation): string {
+function figures({ images, top1, top5, balancedAccuracy, macroF1, loss, scores }: Evaluation): string {
   const items = [
     [`${top1.toFixed(2)} %`, 'top-1'],
     ...(scores.length > 5 ? [[`${top5.toFixed(2)} %`, 'top-5']] : []),
+    [`${balancedAccuracy.toFixed(2)} %`, 'balanced accuracy'],
+    [`${macroF1.toFixed(2)} %`, 'macro F1'],
     [loss.toFixed(4), 'loss'],
     [images.toLocaleString('en'), 'images'],
     [scores.length.toLocaleString('en'), 'classes'],

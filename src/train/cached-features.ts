@@ -15,6 +15,7 @@ import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { lowerInference } from '../lower/inference.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
+import { Confusion } from '../metrics/confusion.ts';
 import { Layers } from '../model/layers.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
@@ -120,18 +121,21 @@ export class CachedFeatures implements TrainingData {
     setWeights(this.model, weights);
     const session = await Session.open(this.model.graph, this.#options);
     const width = features.length / labels.length;
-    const accuracy = new Accuracy(this.model.config.classes);
+    const { classes } = this.model.config;
+    const [accuracy, confusion] = [new Accuracy(classes), new Confusion(classes)];
     try {
       for (let first = 0; first < labels.length; first += rowsAtATime) {
         const part = labels.subarray(first, first + rowsAtATime);
         const rows = features.subarray(first * width, (first + part.length) * width);
         const results = await session.run(new Map([['input', tensor('float32', [part.length, width], rows)]]));
-        accuracy.add(results.get('logits')!.data as Float32Array, part);
+        const logits = results.get('logits')!.data as Float32Array;
+        accuracy.add(logits, part);
+        confusion.addAll(logits, part);
       }
     } finally {
       await session.dispose();
     }
-    return { loss: accuracy.loss, top1: accuracy.top1, top5: accuracy.top5 };
+    return { loss: accuracy.loss, top1: accuracy.top1, top5: accuracy.top5, ...confusion.means() };
   }
 
   allWeights(weights: Weights): Weights {

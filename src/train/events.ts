@@ -1,5 +1,6 @@
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
+import type { Score } from './training-data.ts';
 
 /** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
 export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
@@ -89,7 +90,7 @@ export interface EpochEvent {
   readonly loss: number;
   readonly top1: number;
   /** Metrics on the validation images; absent if there are none. */
-  readonly validation?: { readonly loss: number; readonly top1: number; readonly top5: number };
+  readonly validation?: Score;
   /** The schedule's learning rate at the end of the epoch. */
   readonly learningRate: number;
   readonly seconds: number;

@@ -137,13 +137,17 @@ function epochEvent(
     epoch: epoch + 1,
     epochs,
     ...meansOf(progress),
-    ...(validation && { validation: { loss: validation.loss, top1: validation.top1, top5: validation.top5 } }),
+    ...(validation && { validation: scoreOf(validation) }),
     learningRate,
     seconds,
     corrupt,
     best: !validation || epoch === 0 || validation.top1 > progress.best,
   };
 }
+
+const scoreOf = ({ loss, top1, top5, balancedAccuracy, macroF1 }: Score): Score => ({
+  ...{ loss, top1, top5, balancedAccuracy, macroF1 },
+});
 
 async function saveBest(
   { folder, start, data }: Run,

@@ -21,7 +21,7 @@ export type OnCorrupt = (path: string, message: string) => void;
 /** The images of a run. */
 export type Samples = Pick<Folder, 'classes' | 'train' | 'validation'>;
 
-export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5'>;
+export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5' | 'balancedAccuracy' | 'macroF1'>;
 
 /** Valid until the next batch is requested. */
 export interface TrainingBatch {

@@ -89,11 +89,12 @@ async function writeReport(
 const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 
 function describe(result: Evaluation, folder: string, corrupt: number, width: number): string {
-  const { images, top1, top5, loss, scores } = result;
+  const { images, top1, top5, balancedAccuracy, macroF1, loss, scores } = result;
   const topFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
   const total = `${images} images in ${printable(folder)}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
+  const means = `Over classes: balanced accuracy ${percent(balancedAccuracy)}, macro F1 ${percent(macroF1)}`;
   const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
-  return [`${total}${unread}`, ...classTable(result), ...confusionTable(result, width)].join('\n\n');
+  return [`${total}\n${means}${unread}`, ...classTable(result), ...confusionTable(result, width)].join('\n\n');
 }
 
 /** All classes, or if there are many, the least accurate of those with images. */
