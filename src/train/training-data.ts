@@ -103,7 +103,9 @@ export class ImageFolderData implements TrainingData {
     try {
       return await classifier.evaluate(this.#folder.validation, { loader: this.#loader, corrupt, onCorrupt });
     } catch (error) {
-      if (error instanceof NotFiniteError) return { loss: error.value, top1: 0, top5: 0 }; // the loop ends the run
+      if (error instanceof NotFiniteError) {
+        return { loss: error.value, top1: 0, top5: 0, balancedAccuracy: 0, macroF1: 0 }; // the loop ends the run
+      }
       throw error;
     } finally {
       await classifier.dispose();
