@@ -116,10 +116,15 @@ describe('sources of images', () => {
       const [{ predictions }] = (await json<Classified[]>(...args)) as [Classified];
       expect(predictions!.map(({ label }) => label).sort()).toEqual(names);
     }
-    for (const wrong of ['{"cat": "0"}', '{"a": 0, "b": 1, "c": 2, "d": 4}', '{"a": 0, "b": 0, "c": 1, "d": 2}']) {
-      writeFileSync(join(dir, 'wrong.json'), wrong);
+    const wrong = {
+      '{"cat": "0"}': '--labels has 1 name, but the model has 4 classes. Give one name per class.',
+      '{"a": 0, "b": 1, "c": 2, "d": 4}': 'wrong.json" has 4 classes numbered from 0 to 4, but none for output 3.',
+      '{"a": 0, "b": 0, "c": 1, "d": 2}': 'wrong.json" has two classes 0: "a" and "b".',
+    };
+    for (const [text, message] of Object.entries(wrong)) {
+      writeFileSync(join(dir, 'wrong.json'), text);
       const { code, stderr } = await run('classify', paths[0]!, '--model', model, '--labels', join(dir, 'wrong.json'));
-      expect([code, stderr]).toEqual([1, expect.stringContaining('should contain one name per line, or JSON')]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);
     }
   });
 

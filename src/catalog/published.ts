@@ -2,9 +2,10 @@
  * The catalog of published weights: every publicly available ResNeXt checkpoint that this package can read, and lookup
  * by name, file or variant.
  */
+
+import { closestName } from '../closest-name.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
-import { closestName } from '../model/closest-name.ts';
 import { isCommercial, type Metric, type PublishedWeights } from './entry.ts';
 import { otherWeights } from './published-others.ts';
 import { timmWeights } from './published-timm.ts';

@@ -107,7 +107,7 @@ const model = {
     expected: 'a file of class names',
     flag: '--labels <file>',
     group: 'Model',
-    doc: 'class names, one per line or as JSON, if the model has none',
+    doc: 'class names, if the model has none: one per line, numbered or not, or JSON',
   }),
   threads,
   workers: whole({

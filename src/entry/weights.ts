@@ -21,6 +21,7 @@ export { type Recognition, type RecognizeOptions, recognize } from '../checkpoin
 export { layoutNames, writeStateDict } from '../checkpoints/write.ts';
 export { gatherWeights, scatterWeights, stateDict, type WeightSpec, weightSpecs } from '../model/weights.ts';
 export { fromStateDict, type ImportedModel, type ImportStateDictOptions } from '../saved/external.ts';
+export { readLabels } from '../saved/label-file.ts';
 export { toFloat32 } from '../weights/float32.ts';
 export { readStateDict } from '../weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from '../weights/safetensors.ts';

@@ -7,8 +7,9 @@
  * legacy_: the stem's pool is that of the first SE networks; _w: features of the first stage, if not 64. Any combination
  * is a valid name; `variants` lists those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
+
+import { closestName } from '../closest-name.ts';
 import { UsageError } from '../errors.ts';
-import { closestName } from './closest-name.ts';
 import type { ResNeXtOptions } from './config.ts';
 
 /** Blocks per stage. Networks of three stages are for CIFAR's small images. */
