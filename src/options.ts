@@ -10,7 +10,7 @@
  *   type Options = OptionsOf<typeof table>; // { readonly epochs: number; readonly data: string }
  *   type Given = GivenOf<typeof table>; //     { readonly epochs?: number; readonly data: string }
  */
-import { closestName } from './closest-name.ts';
+import { didYouMean, meantName } from './closest-name.ts';
 import { UsageError } from './errors.ts';
 
 /** The values that an option accepts. */
@@ -268,20 +268,16 @@ const namesOf = (table: Table): string => {
   return names.length > maxListed ? `${listed}, …` : listed;
 };
 
-/** Compares with the names of options and of their flags, without regard to case and separators. */
+/** Compares with the names of options and of their flags. */
 function suggestOption(name: string, table: Table): string {
-  const plain = (text: string) => text.replaceAll(/[-_ ]/g, '').toLowerCase();
-  const spellings = Object.entries(table).flatMap(([option, { flag = '' }]) => {
-    const flags = Array.from(flag.matchAll(/--([\w-]+)/g), ([, long]) => long!);
-    return [option, ...flags].map((spelling) => [plain(spelling), option] as const);
-  });
-  const closest = closestName(
-    plain(name),
-    [...spellings.keys()].map((i) => spellings[i]![0]),
+  const options = new Map(
+    Object.entries(table).flatMap(([option, { flag = '' }]) => {
+      const flags = Array.from(flag.matchAll(/--([\w-]+)/g), ([, long]) => long!);
+      return [option, ...flags].map((spelling) => [spelling, option] as const);
+    }),
   );
-  const isNear = closest && closest.distance <= Math.max(1, Math.max(name.length, closest.known.length) / 3);
-  if (!isNear) return ` The options are ${namesOf(table)}.`;
-  return ` Did you mean ${spellings.find(([spelling]) => spelling === closest.known)![1]}?`;
+  const meant = meantName(name, [...options.keys()]);
+  return meant === undefined ? ` The options are ${namesOf(table)}.` : didYouMean(options.get(meant));
 }
 
 /** @throws OptionError for the first option of the table that is missing or invalid. */

@@ -2,10 +2,10 @@
  * The catalog of published weights: every publicly available ResNeXt checkpoint that this package can read, and lookup
  * by name, file or variant.
  */
-
-import { closestName } from '../closest-name.ts';
+import { didYouMean, meantName } from '../closest-name.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
+import { variants } from '../model/variants.ts';
 import { isCommercial, type Metric, type PublishedWeights } from './entry.ts';
 import { otherWeights } from './published-others.ts';
 import { timmWeights } from './published-timm.ts';
@@ -89,9 +89,9 @@ export function findWeights(name: string): PublishedWeights {
 
 /** A sentence, preceded by a space, that suggests the closest name or how to list all names. */
 export function suggestWeights(name: string): string {
-  const closest = closestName(name, [...byName.keys()]);
-  const isNear = closest && closest.distance <= Math.max(2, name.length / 3);
-  return isNear ? ` Did you mean ${closest.known}?` : ' Run "resnext list --weights" to see all names.';
+  const [withoutTag = ''] = name.split('.');
+  const meant = meantName(name, [...byName.keys()]) ?? meantName(withoutTag, variants);
+  return didYouMean(meant) || ' Run "resnext list --weights" to see all names.';
 }
 
 /**

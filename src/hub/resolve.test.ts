@@ -35,6 +35,28 @@ it('pulls names, and recognizes the resulting paths', async () => {
   expect(await resolveModel(pulled.path)).toEqual(pulled);
 });
 
+it('suggests the path that was probably meant', async () => {
+  const folder = join(dir, 'runs/flowers');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'model.safetensors'), '');
+  const before = process.cwd();
+  process.chdir(dir);
+  try {
+    const offline = { environment: environment('http://127.0.0.1:9') };
+    for (const name of ['runs/flowres', './rnus/flowers', 'flowers', 'Flowers', 'runs/flowers.onnx']) {
+      await expect(resolveModel(name)).rejects.toThrow(/" *\. Did you mean "runs\/flowers"\?$/);
+    }
+    await expect(resolveModel('rnus/flowers', offline)).rejects.toThrow(
+      'There is no file or folder "rnus/flowers". Did you mean "runs/flowers"? It could not be looked up',
+    );
+    await expect(resolveModel(join(dir, 'runs/flowers/model.safetensor'))).rejects.toThrow(
+      `Did you mean "${folder}/model.safetensors"?`,
+    );
+  } finally {
+    process.chdir(before);
+  }
+});
+
 it('reports a path or a name that does not exist', async () => {
   await expect(resolveModel('./nothing')).rejects.toThrow('There is no file or folder "./nothing".');
   await expect(resolveModel('models/flowers.onnx')).rejects.toThrow(

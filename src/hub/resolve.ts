@@ -2,7 +2,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
+import { didYouMean } from '../closest-name.ts';
 import { FormatError, UsageError } from '../errors.ts';
+import { nearPath } from '../near-path.ts';
 import { damageOf } from './checksum.ts';
 import { Unreachable } from './http.ts';
 import { checkOfLink } from './hub-cache.ts';
@@ -27,10 +29,11 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   const isAddress = /^https?:\/\//.test(nameOrPath);
   const looksLikePath =
     !isAddress && /^(\.|~|[/\\]|[A-Za-z]:\\|runs[/\\])|\.(onnx|pth|pt|t7|safetensors|bin|zip|tar)$/.test(nameOrPath);
-  if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".`);
+  const near = isAddress ? '' : suggestPath(nameOrPath);
+  if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".${near}`);
   if (!canPull(nameOrPath)) {
     throw new UsageError(
-      `There is no file, folder or published model named "${nameOrPath}".${suggestWeights(nameOrPath)}`,
+      `There is no file, folder or published model named "${nameOrPath}".${near || suggestWeights(nameOrPath)}`,
     );
   }
   try {
@@ -39,10 +42,15 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
     if (!(error instanceof Unreachable) || isAddress || lookUpWeights(nameOrPath)) throw error;
     const { message } = error.cause instanceof Unreachable ? error.cause : error;
     throw new UsageError(
-      `There is no file or folder "${nameOrPath}". It could not be looked up on the Hugging Face Hub either: ${message}`,
+      `There is no file or folder "${nameOrPath}".${near} It could not be looked up on the Hugging Face Hub either: ${message}`,
       { cause: error },
     );
   }
+}
+
+function suggestPath(path: string): string {
+  const near = nearPath(path);
+  return didYouMean(near && `"${near}"`);
 }
 
 function found(path: string): Pulled {

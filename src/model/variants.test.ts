@@ -143,6 +143,10 @@ test('seresnextaa201d_32x8d costs at 384 x 384 what timm counts', () => {
 });
 
 test.each([
+  ['resnet50', ' There is no ResNet here, only ResNeXt. Did you mean resnext50_32x4d?'],
+  ['resnet18', ' There is no ResNet here, only ResNeXt.'],
+  ['resnext50', ' Did you mean resnext50_32x4d?'],
+  ['ResNeXt-101', ' Did you mean resnext101_32x4d?'],
   ['resnext50_32x4', ' Did you mean resnext50_32x4d?'],
   ['resnetx50_32x4d', ' Did you mean resnext50_32x4d?'],
   ['resnext51_32x4d', ' Did you mean resnext50_32x4d?'],

@@ -7,8 +7,7 @@
  * legacy_: the stem's pool is that of the first SE networks; _w: features of the first stage, if not 64. Any combination
  * is a valid name; `variants` lists those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
-
-import { closestName } from '../closest-name.ts';
+import { didYouMean, meantName } from '../closest-name.ts';
 import { UsageError } from '../errors.ts';
 import type { ResNeXtOptions } from './config.ts';
 
@@ -136,11 +135,10 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
 }
 
 function suggestion(name: string): string {
-  const closest = closestName(name, variants);
-  if (!closest) return '';
   const depth = depthIn(name);
-  const meant = closest.distance <= 4 ? closest.known : variants.find((known) => depth && depthIn(known) === depth);
-  return meant ? ` Did you mean ${meant}?` : '';
+  const sameDepth = variants.find((known) => depth !== undefined && depthIn(known) === depth);
+  const family = /resnet[-_ ]?\d/i.test(name) ? ' There is no ResNet here, only ResNeXt.' : '';
+  return `${family}${didYouMean(meantName(name, variants) ?? sameDepth)}`;
 }
 
 const depthIn = (name: string): string | undefined => /\d+/.exec(name)?.[0];
