@@ -173,7 +173,7 @@ export const reducedAxes = (axes: readonly number[], dims: Dims, noop = 0): numb
   axes.length > 0 || noop ? axes.map((axis) => axisOf(axis, dims)) : dims.map((_, axis) => axis);
 
 /** ONNX broadcasting, aligned at the last axis: sizes must be equal, or one of them 1. */
-function broadcastDims(a: Dims, b: Dims): Dims {
+export function broadcastDims(a: Dims, b: Dims): Dims {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const left = a[i - rank + a.length] ?? 1;

@@ -146,16 +146,33 @@ describe('shapes', () => {
 
   test('stay unknown where they cannot be inferred, and unchanged where the file states them', () => {
     const n = new Network();
-    const [shape] = n.add('Shape', [n.x]);
-    const [reshaped] = n.add('Reshape', [n.x, shape!]);
-    const [mean] = n.add('ReduceMean', [n.x, n.b.ints([2])], { keepdims: int(0) });
     const [mystery] = n.add('Mystery', [n.x]);
+    const [shape] = n.add('Shape', [mystery!]);
+    const [reshaped] = n.add('Reshape', [n.x, shape!]);
     const [stated] = n.add('Relu', [mystery!]);
     stated!.dims = ['N', 9];
     const [after] = n.add('Relu', [stated!]);
-    for (const value of [reshaped, mean, mystery, stated, after]) n.output(value!);
+    for (const value of [reshaped, mystery, stated, after]) n.output(value!);
     const { graph } = prepared(n.graph);
-    expect(graph.outputs.map(({ dims }) => dims)).toEqual([undefined, undefined, undefined, ['N', 9], ['N', 9]]);
+    expect(graph.outputs.map(({ dims }) => dims)).toEqual([undefined, undefined, ['N', 9], ['N', 9]]);
+  });
+
+  test('are inferred where the graph computes them', () => {
+    const n = new Network();
+    n.x.dims = ['N', 4, 3, 3];
+    const [shape] = n.add('Shape', [n.x]);
+    const [reshaped] = n.add('Reshape', [n.x, shape!]);
+    const [mean] = n.add('ReduceMean', [n.x, n.b.ints([2])], { keepdims: int(0) });
+    const [channels] = n.add('Gather', [shape!, n.b.ints([1])], { axis: int(0) });
+    const [half] = n.add('Div', [channels!, n.b.ints([2])]);
+    const [slice] = n.add('Slice', [n.x, n.b.ints([0]), half!, n.b.ints([1])]);
+    const { graph } = prepared(n.output(reshaped!).output(mean!).output(slice!).graph);
+    expect(graph.outputs.map(({ dims }) => dims)).toEqual([
+      ['', 4, 3, 3],
+      ['N', 4, 3],
+      ['N', 2, 3, 3],
+    ]);
+    expect([...graph.nodes].map(({ op }) => op)).toEqual(['Reshape', 'ReduceMean', 'Slice']);
   });
 });
 

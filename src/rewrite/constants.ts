@@ -1,9 +1,10 @@
-/** What rules read from nodes: constant tensors, and attributes as the node states them. */
-import type { Graph, Node } from '../graph/graph.ts';
-import { describe } from '../graph/graph.ts';
+/** What rules read from nodes: constant tensors, and attributes as the node states them. Nodes like others. */
+import type { Builder } from '../graph/builder.ts';
+import { type Attribute, describe, type Graph, type Node, Value } from '../graph/graph.ts';
 import { type Attributes, attributesOf, type OpType } from '../graph/ops.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { bytesOf, type Tensor, tensor } from '../tensor.ts';
 import type { Refusal } from './rewriter.ts';
+import { inferOutputs } from './shapes.ts';
 
 /** The tensor of a constant input, or the reason why there is none. */
 export function constantAt(graph: Graph, node: Node, index: number): Tensor | Refusal {
@@ -41,4 +42,27 @@ export const rounded = (like: Tensor, dims: readonly number[], values: Float64Ar
 export function givenAttributes<O extends OpType>(node: Node, op: O): Partial<Attributes<O>> {
   const given = Object.entries(attributesOf(node, op)).filter(([name]) => node.attributes.has(name));
   return Object.fromEntries(given) as Partial<Attributes<O>>;
+}
+
+/** Whether two tensors are the same, bit for bit. */
+export function sameContents(a: Tensor, b: Tensor): boolean {
+  if (a === b) return true;
+  if (a.dtype !== b.dtype || `${a.dims}` !== `${b.dims}`) return false;
+  const [left, right] = [bytesOf(a), bytesOf(b)];
+  return left.every((byte, i) => byte === right[i]);
+}
+
+interface Changes {
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes?: ReadonlyMap<string, Attribute>;
+  readonly name?: string | undefined;
+}
+
+/** The output of a node like `from`, of any operator, with these inputs. */
+export function copyOf({ graph }: Builder, from: Node, { inputs, attributes = from.attributes, name }: Changes): Value {
+  const { op, domain } = from;
+  const own = name ?? graph.freshName(op);
+  const output = new Value(`${own}.output`, from.outputs[0]!.dtype);
+  inferOutputs(graph.add({ op, domain, name: own, inputs, outputs: [output], attributes }));
+  return output;
 }

@@ -5,11 +5,12 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
-import { attributesOf } from '../graph/ops.ts';
+import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { concatTensors, type Tensor, tensor } from '../tensor.ts';
 import type { Level } from './branches.ts';
-import { cannotCompute, constantAt, givenAttributes, ownWeight, rounded } from './constants.ts';
+import { cannotCompute, constantAt, copyOf, ownWeight, rounded, sameContents } from './constants.ts';
 import { biasName, mergedName } from './names.ts';
+import { type ConstantsOf, channelsOf, channelwiseConstants } from './operators.ts';
 import type { Refusal } from './rewriter.ts';
 
 /**
@@ -18,21 +19,20 @@ import type { Refusal } from './rewriter.ts';
  */
 export type Joint = 'filters' | 'groups' | 'channels';
 
-/** One input of all nodes in a level, such as their weights, in branch order. */
+/** One constant input of all nodes in a level, such as their weights, in branch order. */
 export interface Part {
+  /** Its place among the node's inputs. */
+  readonly index: number;
   readonly name: string;
   readonly tensors: readonly Tensor[];
+  /** The axis along which the tensors are joined; undefined if they are equal and one serves all. */
+  readonly axis: number | undefined;
 }
 
 /** The constant inputs of a level's nodes, or the reason why the nodes cannot be joined. */
 export function partsOf(graph: Graph, level: Level, joint: Joint): Part[] | Refusal {
-  const parts = constantParts(graph, level, joint);
+  const parts = level.op === 'Conv' ? convolutionParts(graph, level.nodes, joint) : channelwiseParts(graph, level);
   return 'refused' in parts ? parts : (attributesProblem(level) ?? parts);
-}
-
-function constantParts(graph: Graph, { op, nodes }: Level, joint: Joint): Part[] | Refusal {
-  if (op === 'Conv') return convolutionParts(graph, nodes, joint);
-  return op === 'BatchNormalization' ? vectorParts(graph, nodes) : [];
 }
 
 function convolutionParts(graph: Graph, nodes: readonly Node[], joint: Joint): Part[] | Refusal {
@@ -44,7 +44,8 @@ function convolutionParts(graph: Graph, nodes: readonly Node[], joint: Joint): P
   }
   const problem = filtersProblem(nodes, weights, joint);
   if (problem) return problem;
-  const weight = { name: mergedName(nodes.map((node) => node.inputs[1]!.name)), tensors: weights };
+  const name = mergedName(nodes.map((node) => node.inputs[1]!.name));
+  const weight = { index: 1, name, tensors: weights, axis: joint === 'channels' ? 1 : 0 };
   const bias = biasPart(graph, nodes, weights, joint);
   if (!bias) return [weight];
   return 'refused' in bias ? bias : [weight, bias];
@@ -67,33 +68,82 @@ function biasPart(
     if ('refused' in bias) return bias;
     tensors.push(bias);
   }
-  const problem = joint === 'channels' && tensors.length > 1 && cannotCompute(tensors[0]!, biased[0]!);
   const name = mergedName(biased.map((node) => node.inputs[2]!.name)) || biasName(nodes[0]!.inputs[1]!.name);
-  return problem || { name, tensors };
+  if (joint !== 'channels' || tensors.length === 1) return { index: 2, name, tensors, axis: 0 };
+  return cannotCompute(tensors[0]!, biased[0]!) ?? { index: 2, name, tensors: [added(tensors)], axis: 0 };
 }
 
-function vectorParts(graph: Graph, nodes: readonly Node[]): Part[] | Refusal {
+/** The constants of a channelwise operator, at whichever input they are. */
+function channelwiseParts(graph: Graph, { nodes, inputs }: Level): Part[] | Refusal {
+  const kind = channelwiseConstants(nodes[0]!);
   const parts: Part[] = [];
-  for (const index of [1, 2, 3, 4]) {
+  const channels = kind === 'broadcast' ? branchChannels(nodes, inputs) : [];
+  if ('refused' in channels) return channels;
+  for (const index of inputs.keys()) {
+    if (inputs[index] || nodes.every((node) => !node.inputs[index])) continue;
     const tensors: Tensor[] = [];
     for (const node of nodes) {
       const contents = constantAt(graph, node, index);
       if ('refused' in contents) return contents;
       tensors.push(contents);
     }
-    parts.push({ name: mergedName(nodes.map((node) => node.inputs[index]!.name)), tensors });
+    const name = mergedName(nodes.map((node) => node.inputs[index]!.name));
+    const joined = joinedConstants(nodes, tensors, kind, channels);
+    if ('refused' in joined) return joined;
+    parts.push({ index, name, ...joined });
   }
   return parts;
 }
 
+function joinedConstants(
+  nodes: readonly Node[],
+  tensors: readonly Tensor[],
+  kind: ConstantsOf | undefined,
+  channels: readonly number[],
+): Pick<Part, 'tensors' | 'axis'> | Refusal {
+  if (kind === 'each') return { tensors, axis: 0 };
+  const odd = tensors.findIndex((contents) => !sameContents(contents, tensors[0]!));
+  const rank = nodes[0]!.outputs[0]!.dims?.length ?? 0;
+  const isNarrow = tensors.every(({ dims }) => (dims[dims.length - rank + 1] ?? 1) === 1);
+  if (odd < 0 && (kind === 'same' || isNarrow)) return { tensors: [tensors[0]!], axis: undefined };
+  if (kind === 'same') {
+    return { refused: `${describe(nodes[odd]!)} differs from ${describe(nodes[0]!)} in its constants.` };
+  }
+  return { tensors: tensors.map((contents, i) => perChannel(contents, rank, channels[i]!)), axis: 0 };
+}
+
+/** The channels of each branch after an operator that broadcasts. All maps must have them. */
+function branchChannels(nodes: readonly Node[], inputs: Level['inputs']): number[] | Refusal {
+  const counts: number[] = [];
+  for (const node of nodes) {
+    const maps = [...node.inputs.filter((_, i) => inputs[i]), node.outputs[0]!] as Value[];
+    const [first] = maps;
+    const unknown = maps.find(({ dims }) => channelsOf(dims) === undefined);
+    if (unknown) return { refused: `"${unknown.name}" has an unknown number of channels.` };
+    const odd = maps.find(({ dims }) => dims!.length !== first!.dims!.length || dims![1] !== first!.dims![1]);
+    if (odd) return { refused: `${describe(node)} combines maps of shapes [${first!.dims}] and [${odd.dims}].` };
+    counts.push(channelsOf(first!.dims)!);
+  }
+  return counts;
+}
+
+/** A constant that is broadcast to [N, C, …], as [C, …]. */
+function perChannel(contents: Tensor, rank: number, channels: number): Tensor {
+  const { dims } = contents;
+  const padded = [...new Array<number>(Math.max(0, rank - dims.length)).fill(1), ...dims].slice(1);
+  const narrow = { ...contents, dims: padded, data: contents.data } as Tensor;
+  return padded[0] === channels ? narrow : concatTensors(new Array<Tensor>(channels).fill(narrow), 0);
+}
+
 /** The reason why attributes keep these nodes apart, if they do. A kernel's shape is that of its weight. */
 function attributesProblem({ op, nodes }: Level): Refusal | undefined {
-  const ofWeight = op === 'Conv' ? { kernel_shape: [] } : {};
-  const [first, ...others] = nodes.map((node) => Object.entries({ ...attributesOf(node, op), ...ofWeight }));
-  for (const [i, entries] of others.entries()) {
-    const differences = entries.flatMap(([name, value], k) => {
-      const expected = first![k]![1];
-      return `${value}` === `${expected}` ? [] : `${name} (${shown(value)}, not ${shown(expected)})`;
+  const [first, ...others] = nodes.map(comparedAttributes);
+  for (const [i, values] of others.entries()) {
+    const names = [...new Set([...Object.keys(first!), ...Object.keys(values)])];
+    const differences = names.flatMap((name) => {
+      const [found, expected] = [values[name], first![name]];
+      if (`${found}` === `${expected}` || (op === 'Conv' && name === 'kernel_shape')) return [];
+      return `${name} (${shown(found)}, not ${shown(expected)})`;
     });
     if (differences.length === 0) continue;
     return {
@@ -103,7 +153,17 @@ function attributesProblem({ op, nodes }: Level): Refusal | undefined {
   return undefined;
 }
 
-const shown = (value: unknown): string => (Array.isArray(value) ? `[${value}]` : String(value));
+/** The attributes that a node states, and the defaults of others if its operator is one of ours. */
+function comparedAttributes(node: Node): Readonly<Record<string, unknown>> {
+  const op = opTypeOf(node);
+  const stated = [...node.attributes].map(([name, { value }]) => [name, value] as const);
+  return { ...(op && attributesOf(node, op)), ...Object.fromEntries(stated) };
+}
+
+const shown = (value: unknown): string => {
+  if (value === undefined) return 'the default';
+  return Array.isArray(value) ? `[${value}]` : String(value);
+};
 
 /** The reason why filters of these shapes cannot be joined, if they cannot. */
 function filtersProblem(nodes: readonly Node[], weights: readonly Tensor[], joint: Joint): Refusal | undefined {
@@ -117,24 +177,31 @@ function filtersProblem(nodes: readonly Node[], weights: readonly Tensor[], join
   return { refused: `${describe(nodes[odd]!)} has weight shape [${weights[odd]!.dims}], ${expected}.` };
 }
 
-/** The single node that replaces a level, reading `x`. */
-export function joinLevel(b: Builder, { op, nodes }: Level, parts: readonly Part[], joint: Joint, x: Value): Value {
+/** The single node that replaces a level, reading what replaces the levels before. */
+export function joinLevel(
+  b: Builder,
+  { op, nodes }: Level,
+  parts: readonly Part[],
+  joint: Joint,
+  maps: readonly (Value | undefined)[],
+): Value {
   const [first] = nodes;
   const name = mergedName(nodes.map((node) => node.name)) || undefined;
-  const constants = parts.map((part, index) => {
-    const joined = joint === 'channels' && index > 0 ? added(part) : concatTensors(part.tensors, axisOf(joint));
-    return b.parameter(part.name, joined.dims, joined);
-  });
-  if (op !== 'Conv') return b.op(op, [x, ...constants], givenAttributes(first!, op), name);
-  const group = joint === 'groups' ? nodes.length * attributesOf(first!, op).group : 1;
-  return b.op(op, [x, ...constants], { ...givenAttributes(first!, op), group }, name);
+  const inputs = [...maps];
+  for (const { index, name, tensors, axis } of parts) {
+    const joined = axis === undefined ? tensors[0]! : concatTensors(tensors, axis);
+    inputs[index] = b.parameter(name, joined.dims, joined);
+  }
+  const attributes = new Map(first!.attributes);
+  if (op === 'Conv') {
+    const group = joint === 'groups' ? nodes.length * attributesOf(first!, op).group : 1;
+    attributes.set('group', { kind: 'int', value: group });
+  }
+  return copyOf(b, first!, { inputs, attributes, name });
 }
 
-const axisOf = (joint: Joint): number => (joint === 'channels' ? 1 : 0);
-
-function added({ tensors }: Part): Tensor {
-  const [first, ...others] = tensors;
-  if (others.length === 0) return first!;
+function added(tensors: readonly Tensor[]): Tensor {
+  const [first] = tensors;
   const summands = tensors.map(({ data }) => data);
   const sums = Float64Array.from({ length: summands[0]!.length }, (_, i) =>
     summands.reduce((sum, data) => sum + Number(data[i]), 0),

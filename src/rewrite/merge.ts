@@ -8,7 +8,7 @@
  *           concat(w₁ ⋆ z₁, w₂ ⋆ z₂, …)  =  [w₁; w₂; …] ⋆ concat(z₁, z₂, …) in groups
  *           the definition of groups
  *           concat(f(z₁), f(z₂), …)      =  f(concat(z₁, z₂, …))
- *           for BatchNormalization, Relu and AveragePool, which act per channel
+ *           for operators that treat each channel separately
  *
  * The same rules recognize grouped convolutions that a framework without them wrote as slices, convolutions and a
  * Concat, and the bridge between B and C: concatenated 1x1 convolutions before a grouped convolution.
@@ -16,7 +16,7 @@
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import { type Branches, type Family, familyOf, findBranches } from './branches.ts';
+import { type Branches, type Family, familyOf, findBranches, type Level } from './branches.ts';
 import { type Joint, joinLevel, type Part, partsOf } from './levels.ts';
 import { beside, mergedName } from './names.ts';
 import type { Outcome, Refusal, Rule } from './rewriter.ts';
@@ -131,7 +131,7 @@ export function partsOfAll(graph: Graph, branches: Branches, last: Joint): Part[
   const all: Part[][] = [];
   for (const [i, level] of levels.entries()) {
     const [first] = level.nodes;
-    if (i === 0 && branches.reads === 'all' && level.op !== 'Conv') {
+    if (branches.reads === 'all' && level.op !== 'Conv' && level.inputs.includes('start')) {
       return { refused: `${describe(first!)} comes before the first convolution of its branch.` };
     }
     if (last === 'channels' && i === levels.length - 1 && level.op !== 'Conv') {
@@ -139,16 +139,16 @@ export function partsOfAll(graph: Graph, branches: Branches, last: Joint): Part[
         refused: `${describe(first!)} ends its branch, but only sums of convolutions can be merged; fold it first.`,
       };
     }
-    const parts = partsOf(graph, level, jointOf(branches, i, last));
+    const parts = partsOf(graph, level, jointOf(branches, level, last));
     if ('refused' in parts) return parts;
     all.push(parts);
   }
   return all;
 }
 
-function jointOf({ levels, reads }: Branches, i: number, last: Joint): Joint {
-  if (i === levels.length - 1 && last === 'channels') return 'channels';
-  return i === 0 && reads === 'all' ? 'filters' : 'groups';
+function jointOf({ levels, reads }: Branches, level: Level, last: Joint): Joint {
+  if (level === levels.at(-1) && last === 'channels') return 'channels';
+  return level.inputs[0] === 'start' && reads === 'all' ? 'filters' : 'groups';
 }
 
 /** The added convolutions as one convolution of their concatenated inputs. */
@@ -157,7 +157,7 @@ function summed(b: Builder, { levels }: Branches, parts: readonly Part[]): Value
   const name = beside(mergedName(last.nodes.map((node) => node.name)), 'concat');
   const inputs = last.nodes.map((node) => node.inputs[0]);
   const joined = b.op('Concat', inputs, { axis: 1 }, name);
-  return joinLevel(b, last, parts, 'channels', joined);
+  return joinLevel(b, last, parts, 'channels', [joined]);
 }
 
 function merged(b: Builder, node: Node, family: Family): Outcome {
@@ -165,12 +165,15 @@ function merged(b: Builder, node: Node, family: Family): Outcome {
   if ('refused' in branches) return branches;
   const parts = partsOfAll(b.graph, branches, 'groups');
   if ('refused' in parts) return parts;
-  const y = branches.levels.reduce(
-    (x, level, i) => joinLevel(b, level, parts[i]!, jointOf(branches, i, 'groups'), x),
-    branches.start,
+  const joined = new Map<Level | 'start' | undefined, Value>([['start', branches.start]]);
+  for (const [i, level] of branches.levels.entries()) {
+    const maps = level.inputs.map((input) => joined.get(input));
+    joined.set(level, joinLevel(b, level, parts[i]!, jointOf(branches, level, 'groups'), maps));
+  }
+  b.graph.replaceAllUses(node.outputs[0]!, joined.get(branches.levels.at(-1))!);
+  const groups = branches.levels.some(
+    (level) => level.op === 'Conv' && jointOf(branches, level, 'groups') === 'groups',
   );
-  b.graph.replaceAllUses(node.outputs[0]!, y);
-  const groups = branches.levels.some(({ op }, i) => op === 'Conv' && jointOf(branches, i, 'groups') === 'groups');
   const result = groups ? 'one, with a grouped convolution' : 'one convolution with all their filters';
   return { done: `merged ${family.ends.length} branches into ${result}.` };
 }

@@ -1,9 +1,11 @@
 /**
- * Paths up from several values, through nodes with a single non-constant input. Together they are trees, and each value
- * is visited once, so files with long or many paths take time in proportion to their size.
+ * Paths up from several values, through nodes with a single non-constant input and through activations of several nodes
+ * that read one value, such as x · sigmoid(x). Together they are trees, and each value is visited once, so files with
+ * long or many paths take time in proportion to their size.
  */
-import type { Graph, Value } from '../graph/graph.ts';
+import type { Graph, Node, Value } from '../graph/graph.ts';
 import { opTypeOf } from '../graph/ops.ts';
+import { isElementwise } from './operators.ts';
 
 /** The next value on the path up from each; undefined where a path ends. */
 export type Paths = ReadonlyMap<Value, Value | undefined>;
@@ -25,15 +27,35 @@ export function pathsUp(graph: Graph, ends: readonly Value[]): Paths {
   return up;
 }
 
-/** The single non-constant input of the node that makes a value. */
+/** Activations have at most this many nodes. */
+const maxActivation = 16;
+
+/** The value that the node behind a value reads, if it is only one. */
 function onlyInput(graph: Graph, { producer }: Value): Value | undefined {
-  let only: Value | undefined;
-  for (const value of producer?.inputs ?? []) {
-    if (!value || graph.initializers.has(value)) continue;
-    if (only) return undefined;
-    only = value;
+  const inputs = producer ? mapsOf(graph, producer) : [];
+  if (inputs.length <= 1 || !isElementwise(producer!)) return inputs.length === 1 ? inputs[0] : undefined;
+  return inputs.length <= maxActivation ? activationInput(graph, inputs) : undefined;
+}
+
+/** The inputs of a node that are not constants, each once. */
+export function mapsOf(graph: Graph, { inputs }: Node): Value[] {
+  const maps = inputs.filter((value) => value && !graph.initializers.has(value)) as Value[];
+  return maps.length > 1 ? [...new Set(maps)] : maps;
+}
+
+/** The single value that elementwise nodes compute all of these from, if there is one. */
+function activationInput(graph: Graph, values: readonly Value[]): Value | undefined {
+  const open = new Set(values);
+  const inner = new Set<Value>();
+  for (const value of open) {
+    if (open.size - inner.size === 1) break;
+    if (!value.producer || !isElementwise(value.producer)) continue;
+    if (inner.size === maxActivation) return undefined;
+    inner.add(value);
+    for (const input of mapsOf(graph, value.producer)) open.add(input);
   }
-  return only;
+  const [input, ...others] = [...open].filter((value) => !inner.has(value));
+  return others.length === 0 ? input : undefined;
 }
 
 /** The value on most paths, if it is on several; of those, the one closest to the ends. */

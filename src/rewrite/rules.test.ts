@@ -48,8 +48,8 @@ class Block {
     const contents = tensor('float32', [data.length], data);
     this.graph.setInput(node, 2, this.b.parameter(`${node.name}.bias`, contents.dims, contents));
   }
-  /** Inserts a Relu, a Neg or a pool between a node and its input. */
-  insert(before: string, op: 'Relu' | 'Neg' | 'MaxPool' | 'AveragePool', name: string): void {
+  /** Inserts a node between another and its input. */
+  insert(before: string, op: 'Relu' | 'Softmax' | 'MaxPool' | 'AveragePool', name: string): void {
     const attributes = op.endsWith('Pool') ? { kernel_shape: [1, 1] } : {};
     this.graph.setInput(this.node(before), 0, this.b.op(op, [this.node(before).inputs[0]], attributes, name));
   }
@@ -136,6 +136,11 @@ const merged: readonly Success[] = [
     (n) => n.each('bn1').map((node) => n.graph.setInput(node, 1, n.each('bn2')[0]!.inputs[1])),
   ],
   ['B', 'without normalization', (n) => [...n.each('bn1'), ...n.each('bn2')].map((node) => n.skip(node))],
+  [
+    'B',
+    'with a pool in each branch',
+    (n) => n.each('conv2').map((_, i) => n.insert(`branches.${i}.conv2`, 'MaxPool', `p${i}`)),
+  ],
   ['B', 'with maps that are also an output', (n) => n.b.output(n.out('concat'))],
   ['B', 'with maps that are read twice', (n) => n.b.output(n.b.op('Neg', [n.out('concat')]))],
   ['B', 'with initializers listed as inputs', (n) => n.graph.inputs.push(...n.graph.initializers)],
@@ -245,9 +250,9 @@ const unmerged: readonly Failure[] = [
   ),
   refused(
     'B',
-    'with a pool in each branch',
-    (n) => n.each('conv2').map((_, i) => n.insert(`branches.${i}.conv2`, 'MaxPool', `p${i}`)),
-    'MaxPool "p0" in branch 1 is not a convolution, batch normalization, ReLU or average pool.',
+    'with a softmax in each branch',
+    (n) => n.each('conv2').map((_, i) => n.insert(`branches.${i}.conv2`, 'Softmax', `s${i}`)),
+    'Softmax "s0" in branch 1 is not a convolution, and does not treat each channel separately.',
   ),
   refused(
     'A',
@@ -293,6 +298,7 @@ const split: readonly Success[] = [
   ['C', 'with a weight listed as an input', (n) => n.graph.inputs.push(n.weight('conv2'))],
   ['C', 'with one vector in two normalizations', (n) => n.graph.setInput(n.node('bn1'), 1, n.node('bn2').inputs[1])],
   ['C', 'with nameless nodes', (n) => [...n.graph.nodes].map((node) => Object.assign(node, { name: '' }))],
+  ['C', 'with a pool before its grouped convolution', (n) => n.insert('conv2', 'MaxPool', 'pool')],
 ];
 
 const unsplit: readonly Failure[] = [
@@ -304,15 +310,15 @@ const unsplit: readonly Failure[] = [
   ),
   refused(
     'C',
-    'with a pool before its grouped convolution',
-    (n) => n.insert('conv2', 'MaxPool', 'pool'),
-    `Conv "${block}.conv2" follows MaxPool "pool" with no 1x1 convolution in between to split.`,
+    'with a softmax before its grouped convolution',
+    (n) => n.insert('conv2', 'Softmax', 'softmax'),
+    `Conv "${block}.conv2" follows Softmax "softmax" with no 1x1 convolution in between to split.`,
   ),
   refused(
     'C',
-    'with a pool after its grouped convolution',
-    (n) => n.insert('conv3', 'MaxPool', 'pool'),
-    'MaxPool "pool" comes before the next 1x1 convolution.',
+    'with a softmax after its grouped convolution',
+    (n) => n.insert('conv3', 'Softmax', 'softmax'),
+    'Softmax "softmax" comes before the next 1x1 convolution.',
   ),
   refused(
     'C',

@@ -1,6 +1,6 @@
 /**
  * From groups to branches, the inverse of `merge.ts`: a 1x1 convolution, a convolution in G groups and a 1x1
- * convolution, with BatchNormalization, Relu and AveragePool in between, become G branches.
+ * convolution, with operators that treat each channel separately in between, become G branches.
  *
  *   C → B   branch i takes the iᵗʰ share of the first convolution's filters, the iᵗʰ group of the second, and the iᵗʰ
  *           part of each per-channel vector; the branches are concatenated for the last convolution
@@ -12,10 +12,11 @@ import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { sliceTensor, type Tensor } from '../tensor.ts';
-import { findBranches, isTraining, perChannelOp } from './branches.ts';
-import { constantAt, givenAttributes, ownWeight } from './constants.ts';
+import { findBranches, isTraining } from './branches.ts';
+import { constantAt, copyOf, givenAttributes, ownWeight } from './constants.ts';
 import { concatenatedFamily, isFormB, isPointwise, partsOfAll } from './merge.ts';
 import { beside, branchConstant, branchNode } from './names.ts';
+import { channelwiseConstants } from './operators.ts';
 import type { Refusal, Rule } from './rewriter.ts';
 
 /** C → B at a grouped convolution. */
@@ -91,7 +92,7 @@ function chainAround(graph: Graph, grouped: Node): Node[] | Refusal {
     const [user, ...others] = node.outputs[0]!.users;
     if (!user || others.length > 0 || graph.outputs.includes(node.outputs[0]!)) return usedOutside(node);
     if (isPointwise(user)) return links;
-    if (!isLink(user)) return { refused: `${describe(user)} comes before the next 1x1 convolution.` };
+    if (!isLink(graph, user)) return { refused: `${describe(user)} comes before the next 1x1 convolution.` };
     links.push(user);
     node = user;
   }
@@ -102,7 +103,7 @@ function chainBefore(graph: Graph, grouped: Node): Node[] | Refusal {
   for (let node = grouped; node === grouped || !isPointwise(node); ) {
     const value = node.inputs[0]!;
     const { producer } = value;
-    if (!producer || !(isLink(producer) || isPointwise(producer))) {
+    if (!producer || !(isLink(graph, producer) || isPointwise(producer))) {
       const found = producer ? describe(producer) : `"${value.name}"`;
       return {
         refused: `${describe(grouped)} follows ${found} with no 1x1 convolution in between to split.`,
@@ -119,11 +120,11 @@ const usedOutside = (node: Node): Refusal => ({
   refused: `the output of ${describe(node)} is also used outside its block.`,
 });
 
-/** Whether a node treats each channel separately and has fixed statistics. */
-const isLink = (node: Node): boolean => {
-  const op = perChannelOp(node);
-  return op !== undefined && !(op === 'BatchNormalization' && isTraining(node));
-};
+/** Whether a node treats each channel of one map separately and has fixed statistics. */
+const isLink = (graph: Graph, node: Node): boolean =>
+  channelwiseConstants(node) !== undefined &&
+  node.inputs.every((value, i) => i === 0 || !value || graph.initializers.has(value)) &&
+  !(node.op === 'BatchNormalization' && isTraining(node));
 
 /** The constant inputs of a node. */
 function constantsOf(graph: Graph, node: Node): Tensor[] | Refusal {
@@ -141,13 +142,25 @@ function constantsOf(graph: Graph, node: Node): Tensor[] | Refusal {
 function branch(b: Builder, links: readonly Node[], constants: readonly Tensor[][], i: number, count: number): Value {
   return links.reduce((x, node, k) => {
     const name = branchNode(node.name || node.outputs[0]!.name, i);
-    const own = constants[k]!.map((whole, index) => {
-      const size = whole.dims[0]! / count;
-      const part = sliceTensor(whole, 0, i * size, size);
-      return b.parameter(branchConstant(node.inputs[index + 1]!.name, i), part.dims, part);
+    const places = [...node.inputs.keys()].filter((index) => index > 0 && node.inputs[index]);
+    const inputs = node.inputs.map((value, index) => {
+      if (index === 0 || !value) return index === 0 ? x : undefined;
+      const part = share(node, constants[k]![places.indexOf(index)]!, i, count);
+      return b.parameter(branchConstant(value.name, i), part.dims, part);
     });
-    const op = perChannelOp(node);
-    if (op) return b.op(op, [x, ...own], givenAttributes(node, op), name);
-    return b.op('Conv', [x, ...own], { ...givenAttributes(node, 'Conv'), group: 1 }, name);
+    const attributes = new Map(node.attributes);
+    if (opTypeOf(node) === 'Conv') attributes.set('group', { kind: 'int', value: 1 });
+    return copyOf(b, node, { inputs, attributes, name });
   }, links[0]!.inputs[0]!);
+}
+
+/** The share that branch i of `count` has in a constant: its channels, or all if there is nothing to share. */
+function share(node: Node, whole: Tensor, i: number, count: number): Tensor {
+  const kind = channelwiseConstants(node);
+  if (kind === 'same') return whole;
+  const rank = node.outputs[0]!.dims?.length ?? 0;
+  const axis = kind === 'broadcast' ? whole.dims.length - rank + 1 : 0;
+  if (kind === 'broadcast' && (whole.dims[axis] ?? 1) === 1) return whole;
+  const size = whole.dims[axis]! / count;
+  return sliceTensor(whole, axis, i * size, size);
 }
