@@ -158,13 +158,62 @@ export function concatTensors(parts: readonly Tensor[], axis: number): Tensor {
 }
 
 /** ‖a − b‖ / ‖a‖, or 0 if the tensors are equal; NaN if one contains a NaN. */
-export function relativeDifference({ data: a }: Tensor, { data: b }: Tensor): number {
+export function relativeDifference(left: Tensor, right: Tensor): number {
+  const [a, b] = [numbersOf(left), numbersOf(right)];
   let [difference, size] = [0, 0];
   for (let i = 0; i < a.length; i++) {
     difference += (Number(a[i]) - Number(b[i])) ** 2;
     size += Number(a[i]) ** 2;
   }
   return difference === 0 ? 0 : Math.sqrt(difference / size);
+}
+
+/** A tensor's elements as numbers (or as bigints, if it stores them): 16-bit floats are decoded. */
+export function numbersOf({ dtype, data }: Tensor): ArrayLike<number | bigint> {
+  if (dtype === 'float16') return Float64Array.from(data, fromHalf);
+  if (dtype !== 'bfloat16') return data;
+  return new Float32Array(Uint32Array.from(data, (bits) => bits << 16).buffer);
+}
+
+/** A tensor of numbers, each rounded to nearest. */
+export function fromNumbers(dtype: DType, dims: readonly number[], values: ArrayLike<number>): Tensor {
+  const made = tensor(dtype, dims) as Tensor;
+  if (made.dtype === 'float16') for (let i = 0; i < values.length; i++) made.data[i] = toHalf(values[i]!);
+  else if (made.dtype === 'bfloat16') made.data.set(upperHalves(Float32Array.from(values)));
+  else if (made.data instanceof BigInt64Array || made.data instanceof BigUint64Array)
+    for (let i = 0; i < values.length; i++) made.data[i] = BigInt(Math.trunc(values[i]!));
+  else made.data.set(values);
+  return made;
+}
+
+/** float16: a sign, 5 exponent and 10 fraction bits, (-1)^s 2^(e-15) (1 + f/1024); e = 0 for subnormal numbers. */
+function fromHalf(bits: number): number {
+  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : fraction * 2 ** -24);
+}
+
+function toHalf(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (size >= 65520) return sign | 0x7c00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const steps = toEven(size * 2 ** (10 - exponent)); // ulps, with the leading bit; may round up to the next power of two
+  return sign | (size === 0 ? 0 : steps + ((exponent + 14) << 10));
+}
+
+function toEven(value: number): number {
+  const down = Math.floor(value);
+  const rest = value - down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+}
+
+/** bfloat16 is the upper half of a float32, rounded to even. */
+function upperHalves(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer);
+  const round = (x: number, i: number) => (Number.isNaN(values[i]) ? 0x7fc0 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16);
+  return Uint16Array.from(bits, round);
 }
 
 /** Both have the same type, which TypeScript cannot infer through the union. */

@@ -57,7 +57,7 @@ test('refused: an unknown input size', async () => {
   const { graph } = model.graph.clone();
   graph.inputs[0]!.dims = ['N', 3, 'H', 'W'];
   await expect(benchmark(graph, { runs: 1 })).rejects.toThrow(
-    'The input "input" is float32 [N,3,H,W], but random inputs need float32 or uint8',
+    'The input "input" is float32 [N,3,H,W], but random inputs need known dimensions, except for the batch.',
   );
 });
 

@@ -315,7 +315,7 @@ export const optimizeOptions = {
   output,
   tolerance: real({
     from: 0,
-    default: 1e-4,
+    usual: '1e-4, or 1e-2 in float16',
     flag: '--tolerance <difference>',
     doc: 'largest accepted relative difference of the outputs',
   }),

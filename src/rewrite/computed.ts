@@ -88,7 +88,7 @@ const computations: { readonly [op: string]: Computation } = {
     const at = (i: number) => sizes[from + i];
     return { dims, data: zeros(dims).data.map((_, i) => (typeof at(i) === 'number' ? Number(at(i)) : Number.NaN)) };
   },
-  Size: ([], node, dims) => {
+  Size: (_, node, dims) => {
     const sizes = node.inputs[0]!.dims!.map((size) => (typeof size === 'number' ? size : Number.NaN));
     return { dims, data: Float64Array.of(sizes.reduce((a, b) => a * b, 1)) };
   },

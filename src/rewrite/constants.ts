@@ -2,7 +2,7 @@
 import type { Builder } from '../graph/builder.ts';
 import { type Attribute, describe, type Graph, type Node, Value } from '../graph/graph.ts';
 import { type Attributes, attributesOf, type OpType } from '../graph/ops.ts';
-import { bytesOf, type Tensor, tensor } from '../tensor.ts';
+import { bytesOf, fromNumbers, numbersOf, type Tensor, tensor } from '../tensor.ts';
 import type { Refusal } from './rewriter.ts';
 import { inferOutputs } from './shapes.ts';
 
@@ -30,13 +30,17 @@ const others = (readers: number): string => (readers === 2 ? 'another node' : `$
 
 /** A refusal if numbers of this type cannot be computed with. */
 export const cannotCompute = ({ dtype }: Tensor, node: Node): Refusal | undefined =>
-  dtype === 'float32' || dtype === 'float64'
+  dtype.includes('float')
     ? undefined
-    : { refused: `${describe(node)} has a ${dtype} weight; only float32 and float64 are supported.` };
+    : { refused: `${describe(node)} has a weight of ${dtype}; only floating-point types are supported.` };
 
 /** A tensor of the same type as `like` from float64 values, rounded once. */
 export const rounded = (like: Tensor, dims: readonly number[], values: Float64Array): Tensor =>
-  like.dtype === 'float64' ? tensor('float64', dims, values) : tensor('float32', dims, new Float32Array(values));
+  like.dtype === 'float64' ? tensor('float64', dims, values) : fromNumbers(like.dtype, dims, values);
+
+/** The elements of a tensor as float64 numbers. */
+export const toFloat64 = (contents: Tensor): Float64Array =>
+  Float64Array.from(numbersOf(contents) as ArrayLike<number>, Number);
 
 /** The attributes that a node states. Defaults are left out, since older operator sets do not know all of them. */
 export function givenAttributes<O extends OpType>(node: Node, op: O): Partial<Attributes<O>> {

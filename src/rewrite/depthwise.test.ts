@@ -63,7 +63,7 @@ test.each<[string, number, number, (s: Site) => void, number]>([
   change(s);
   const before = outputOf(s.b.graph);
   const { changes, refusals } = rewrite(s.b.graph, [depthwiseToGroups]);
-  const text = `merged a depthwise convolution and a 1x1 of zeros and ones into one with ${groups} groups.`;
+  const text = `merged a depthwise convolution and sums of its maps into one with ${groups} groups.`;
   expect([changes.map((change) => change.text), refusals]).toEqual([[text], []]);
   const [node, ...others] = s.b.graph.nodes;
   expect(others).toEqual([]);
@@ -87,11 +87,11 @@ test.each<[string, (s: Site) => void, string]>([
     'Conv "gather" sums channels across all groups.',
   ],
   [
-    'in float16',
+    'of integers',
     ({ depthwise }) => {
-      depthwise.inputs[1]!.tensor = tensor('float16', [12, 1, 3, 3]);
+      depthwise.inputs[1]!.tensor = tensor('int32', [12, 1, 3, 3]);
     },
-    'Conv "conv2" has a float16 weight; only float32 and float64 are supported.',
+    'Conv "conv2" has a weight of int32; only floating-point types are supported.',
   ],
 ])('refused: a depthwise convolution %s', (_, change, reason) => {
   const s = site(3, 2);

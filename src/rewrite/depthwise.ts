@@ -1,95 +1,108 @@
 /**
  * Grouped convolution as keras-applications writes it, for a framework that had none: a depthwise convolution makes c
- * maps from each channel, and a frozen 1x1 convolution of zeros and ones sums them. (With batch normalization folded
- * in, each filter holds zeros and one other factor.) The two are one convolution,
+ * maps from each channel, which are then summed within each group, by a frozen 1x1 convolution of zeros and ones or by
+ * a sum over an axis of a reshaped map. (With batch normalization folded in, each filter holds zeros and one other
+ * factor.) The two are one convolution,
  *
- *   w[m, i] = Σⱼ f[m, i·c + j] · v[i·c + j]      f the frozen 1x1 filter, v the depthwise one
+ *   w[m, i] = Σⱼ f[m, i·c + j] · v[i·c + j]      f the factors of the sum, v the depthwise filters
  *   b[m]    = Σₖ f[m, k] · bᵥ[k] + b_f[m]         where they have biases
  *
- * and, if each filter only reads the channels of its own group, a grouped one. Computed in float64, rounded once.
+ * and, if each sum only has channels of its own group, a grouped one. Computed in float64, rounded once.
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { elements, type Tensor } from '../tensor.ts';
-import { cannotCompute, constantAt, givenAttributes, ownWeight, rounded } from './constants.ts';
-import { isPointwise } from './merge.ts';
+import { type ChannelMap, channelMapOf, hasMultiplier, laterChannelMap, orderOf, type Terms } from './channel-map.ts';
+import { cannotCompute, constantAt, givenAttributes, ownWeight, rounded, toFloat64 } from './constants.ts';
 import { biasName } from './names.ts';
 import type { Refusal, Rule } from './rewriter.ts';
 
 export const depthwiseToGroups: Rule = {
-  name: 'depthwise and frozen 1x1 to groups',
+  name: 'depthwise and sums to groups',
   apply(b, node) {
-    const depthwise = node.inputs[0]?.producer;
-    if (!isPointwise(node) || !depthwise || !hasMultiplier(depthwise) || !isPlain(node)) return undefined;
-    const frozen = constantAt(b.graph, node, 1);
-    if ('refused' in frozen || !addsUp(frozen)) return undefined;
-    const pair = constantsOf(b.graph, depthwise, node, frozen);
+    const map = channelMapOf(b.graph, node);
+    const depthwise = map?.source.producer;
+    if (!map || !depthwise || !hasMultiplier(depthwise) || !isSum(map) || isContinued(b.graph, node, map))
+      return undefined;
+    const pair = constantsOf(b.graph, depthwise, node, map);
     if ('refused' in pair) return pair;
     const groups = groupsOf(pair);
     if (groups === 1) return { refused: `${describe(node)} sums channels across all groups.` };
-    b.graph.replaceAllUses(node.outputs[0]!, composed(b, depthwise, node, pair, groups));
-    return { done: `merged a depthwise convolution and a 1x1 of zeros and ones into one with ${groups} groups.` };
+    const y = composed(b, depthwise, pair, groups);
+    const order = orderOf(map)!;
+    const isMoved = order.some((axis, i) => axis !== i);
+    b.graph.replaceAllUses(node.outputs[0]!, isMoved ? b.op('Transpose', [y], { perm: order }) : y);
+    return { done: `merged a depthwise convolution and sums of its maps into one with ${groups} groups.` };
   },
 };
 
-/** The constants of the two convolutions. */
+/** The constants of a depthwise convolution and of the sums of its maps. */
 interface Pair {
   readonly channels: number;
   /** Maps per channel, c. */
   readonly multiplier: number;
   readonly depthwise: Tensor;
-  readonly frozen: Tensor;
+  /** The factors of each sum, by the map. */
+  readonly rows: readonly Terms[];
   readonly biases: readonly [depthwise: Tensor | undefined, frozen: Tensor | undefined];
+  readonly biasName: string;
 }
 
-/** Whether a convolution makes several maps from each channel separately. */
-function hasMultiplier(node: Node): boolean {
-  if (opTypeOf(node) !== 'Conv') return false;
-  const { group } = attributesOf(node, 'Conv');
-  const [filters, perGroup] = node.inputs[1]?.dims ?? [];
-  return group > 1 && perGroup === 1 && filters !== group;
+/** Whether a map has all axes of its source, one of them the channels, and some channels are sums. */
+const isSum = (map: ChannelMap): boolean => orderOf(map) !== undefined && map.rows.some((terms) => terms.size > 1);
+
+/** Whether the only reader of a sum goes on summing. */
+function isContinued(graph: Graph, { outputs: [y] }: Node, { source }: ChannelMap): boolean {
+  const [user, ...others] = y!.users;
+  if (!user || others.length > 0 || graph.outputs.includes(y!)) return false;
+  const later = laterChannelMap(graph, user);
+  return later !== undefined && later.source === source && isSum(later);
 }
 
-function isPlain(node: Node): boolean {
-  const { strides, pads } = attributesOf(node, 'Conv');
-  return strides.every((stride) => stride === 1) && pads.every((pad) => pad === 0);
-}
-
-function constantsOf(graph: Graph, depthwise: Node, node: Node, frozen: Tensor): Pair | Refusal {
-  const [y] = depthwise.outputs;
-  if (y!.users.size > 1 || graph.outputs.includes(y!)) {
+function constantsOf(graph: Graph, depthwise: Node, node: Node, map: ChannelMap): Pair | Refusal {
+  if (isUsedElsewhere(graph, map.source, node)) {
     return { refused: `the output of ${describe(depthwise)} is also used elsewhere.` };
   }
   const weight = ownWeight(graph, depthwise);
   if ('refused' in weight) return weight;
-  const biases = [depthwise, node].map((reader) => reader.inputs[2] && constantAt(graph, reader, 2));
+  const readers = opTypeOf(node) === 'Conv' ? [depthwise, node] : [depthwise];
+  const biases = readers.map((reader) => reader.inputs[2] && constantAt(graph, reader, 2));
   for (const bias of biases) if (bias && 'refused' in bias) return bias;
   const { group: channels } = attributesOf(depthwise, 'Conv');
-  const multiplier = weight.dims[0]! / channels;
-  const pair = { channels, multiplier, depthwise: weight, frozen, biases: biases as unknown as Pair['biases'] };
+  const pair: Pair = {
+    channels,
+    multiplier: weight.dims[0]! / channels,
+    depthwise: weight,
+    rows: map.rows,
+    biases: [biases[0] as Tensor | undefined, biases[1] as Tensor | undefined],
+    biasName: (readers[1]?.inputs[2] ?? depthwise.inputs[2])?.name ?? biasName(depthwise.inputs[1]!.name),
+  };
   return cannotCompute(weight, depthwise) ?? pair;
 }
 
-/** Whether each filter only sums channels, or sums and scales them, as after folding batch normalization. */
-function addsUp({ dims, data }: Tensor): boolean {
-  const perFilter = data.length / dims[0]!;
-  const factors = Array.from({ length: dims[0]! }, (_, m) => {
-    const values = Array.from(data.subarray(m * perFilter, (m + 1) * perFilter), Number);
-    return new Set(values.filter((value) => value !== 0)).size;
-  });
-  return Math.max(...factors) === 1;
+/** Whether something besides the sums that lead to a node reads a map. */
+function isUsedElsewhere(graph: Graph, source: Value, node: Node): boolean {
+  const open = new Set([source]);
+  for (const value of open) {
+    if (graph.outputs.includes(value) || value.users.size === 0) return true;
+    for (const user of value.users) {
+      if (user === node) continue;
+      if (laterChannelMap(graph, user)?.source !== source) return true;
+      for (const output of user.outputs) if (output.users.size > 0 || graph.outputs.includes(output)) open.add(output);
+    }
+  }
+  return false;
 }
 
-/** The largest number of groups such that every filter only reads channels of its own group. */
-function groupsOf({ channels, multiplier, frozen }: Pair): number {
-  const filters = frozen.dims[0]!;
-  const met = Array.from(frozen.data, Number).flatMap((value, at) => (value === 0 ? [] : [at]));
+/** The largest number of groups such that every sum only has channels of its own group. */
+function groupsOf({ channels, multiplier, rows }: Pair): number {
+  const filters = rows.length;
   const separate = (groups: number) => {
     const [perGroup, filtersPerGroup] = [(channels / groups) * multiplier, filters / groups];
-    return met.every((at) => {
-      const [m, map] = [Math.floor(at / (channels * multiplier)), at % (channels * multiplier)];
-      return Math.floor(m / filtersPerGroup) === Math.floor(map / perGroup);
+    return rows.every((terms, m) => {
+      const group = Math.floor(m / filtersPerGroup);
+      return [...terms.keys()].every((map) => group === Math.floor(map / perGroup));
     });
   };
   for (let groups = channels; groups > 1; groups--) {
@@ -98,37 +111,35 @@ function groupsOf({ channels, multiplier, frozen }: Pair): number {
   return 1;
 }
 
-function composed(b: Builder, depthwise: Node, node: Node, pair: Pair, groups: number): Value {
+function composed(b: Builder, depthwise: Node, pair: Pair, groups: number): Value {
   const weight = composedWeight(pair, groups);
   const inputs = [depthwise.inputs[0], b.parameter(depthwise.inputs[1]!.name, weight.dims, weight)];
   const bias = composedBias(pair);
-  const name = (node.inputs[2] ?? depthwise.inputs[2])?.name ?? biasName(depthwise.inputs[1]!.name);
-  if (bias) inputs.push(b.parameter(name, bias.dims, bias));
+  if (bias) inputs.push(b.parameter(pair.biasName, bias.dims, bias));
   return b.op('Conv', inputs, { ...givenAttributes(depthwise, 'Conv'), group: groups }, depthwise.name || undefined);
 }
 
-function composedWeight({ channels, multiplier, depthwise, frozen }: Pair, groups: number): Tensor {
-  const [filters, kernel] = [frozen.dims[0]!, depthwise.dims.slice(2)];
+function composedWeight({ channels, multiplier, depthwise, rows }: Pair, groups: number): Tensor {
+  const [filters, kernel] = [rows.length, depthwise.dims.slice(2)];
   const [taps, perGroup] = [elements(kernel), channels / groups];
+  const from = toFloat64(depthwise);
   const values = new Float64Array(filters * perGroup * taps);
-  for (let m = 0; m < filters; m++) {
+  for (const [m, terms] of rows.entries()) {
     const first = Math.floor(m / (filters / groups)) * perGroup;
-    for (let at = 0; at < perGroup * multiplier * taps; at++) {
-      const [map, tap] = [first * multiplier + Math.floor(at / taps), at % taps];
-      const channel = Math.floor(map / multiplier) - first;
-      const factor = Number(frozen.data[m * channels * multiplier + map]);
-      values[(m * perGroup + channel) * taps + tap]! += factor * Number(depthwise.data[map * taps + tap]);
+    for (const [map, factor] of terms) {
+      const at = (m * perGroup + Math.floor(map / multiplier) - first) * taps;
+      for (let tap = 0; tap < taps; tap++) values[at + tap]! += factor * from[map * taps + tap]!;
     }
   }
   return rounded(depthwise, [filters, perGroup, ...kernel], values);
 }
 
-function composedBias({ frozen, depthwise, biases: [inner, outer] }: Pair): Tensor | undefined {
+function composedBias({ rows, depthwise, biases: [inner, outer] }: Pair): Tensor | undefined {
   if (!inner) return outer;
-  const [filters, maps] = [frozen.dims[0]!, depthwise.dims[0]!];
-  const values = Float64Array.from({ length: filters }, (_, m) => Number(outer?.data[m] ?? 0));
-  for (let at = 0; at < filters * maps; at++) {
-    values[Math.floor(at / maps)]! += Number(frozen.data[at]) * Number(inner.data[at % maps]);
+  const from = toFloat64(inner);
+  const values = outer ? toFloat64(outer) : new Float64Array(rows.length);
+  for (const [m, terms] of rows.entries()) {
+    for (const [map, factor] of terms) values[m]! += factor * from[map]!;
   }
-  return rounded(frozen, [filters], values);
+  return rounded(depthwise, [rows.length], values);
 }

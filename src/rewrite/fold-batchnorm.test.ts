@@ -83,11 +83,11 @@ test.each<[string, (s: Site) => void, string]>([
     'BatchNormalization "bn" reads "mean.output", which is not a constant.',
   ],
   [
-    'whose convolution is float16',
+    'whose convolution is of integers',
     ({ conv }) => {
-      conv.inputs[1]!.tensor = tensor('float16', [6, 4, 3, 3]);
+      conv.inputs[1]!.tensor = tensor('int32', [6, 4, 3, 3]);
     },
-    'Conv "conv" has a float16 weight; only float32 and float64 are supported.',
+    'Conv "conv" has a weight of int32; only floating-point types are supported.',
   ],
   [
     'in a network without weights',

@@ -7,9 +7,9 @@
  */
 import { describe, type Graph, type Node } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import { allocate, derivedTensor, isLazy, type Tensor } from '../tensor.ts';
+import { allocate, derivedTensor, fromNumbers, isLazy, type Tensor } from '../tensor.ts';
 import { isTraining } from './branches.ts';
-import { cannotCompute, constantAt, givenAttributes, rounded } from './constants.ts';
+import { cannotCompute, constantAt, givenAttributes, rounded, toFloat64 } from './constants.ts';
 import { biasName } from './names.ts';
 import type { Refusal, Rule } from './rewriter.ts';
 
@@ -67,7 +67,7 @@ function fold(graph: Graph, convolution: Node, node: Node): { weight: Tensor; bi
 }
 
 function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { weight: Tensor; bias: Tensor } {
-  const [scale, shift, mean, variance, bias] = vectors.map(({ data }) => new Float64Array(data as Float32Array));
+  const [scale, shift, mean, variance, bias] = vectors.map(toFloat64);
   const factors = scale!.map((s, m) => s / Math.sqrt(variance![m]! + epsilon));
   const w = derivedTensor(weight as Tensor<'float32'>, weight.dims, () => scaledFilters(weight, factors));
   const b = factors.map((factor, m) => ((bias?.[m] ?? 0) - mean![m]!) * factor + shift![m]!);
@@ -76,12 +76,13 @@ function scaled(weight: Tensor, vectors: readonly Tensor[], epsilon: number): { 
 
 /** Each product is computed in float64 and rounded once, when it is stored. */
 function scaledFilters(weight: Tensor, factors: Float64Array): Float32Array {
-  const from = weight.data as Float32Array;
-  const to = isLazy(weight) ? from : (allocate(weight.dtype, from.length) as Float32Array);
+  const isPlain = weight.dtype === 'float32' || weight.dtype === 'float64';
+  const from = (isPlain ? weight.data : toFloat64(weight)) as Float32Array;
+  const to = isLazy(weight) || !isPlain ? from : (allocate(weight.dtype, from.length) as Float32Array);
   const perFilter = from.length / factors.length;
   let i = 0;
   for (const factor of factors) {
     for (const end = i + perFilter; i < end; i++) to[i] = from[i]! * factor;
   }
-  return to;
+  return isPlain ? to : (fromNumbers(weight.dtype, weight.dims, to).data as Float32Array);
 }

@@ -8,7 +8,7 @@ import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { concatTensors, type Tensor, tensor } from '../tensor.ts';
 import type { Level } from './branches.ts';
-import { cannotCompute, constantAt, copyOf, ownWeight, rounded, sameContents } from './constants.ts';
+import { cannotCompute, constantAt, copyOf, ownWeight, rounded, sameContents, toFloat64 } from './constants.ts';
 import { biasName, mergedName } from './names.ts';
 import { type ConstantsOf, channelsOf, channelwiseConstants } from './operators.ts';
 import type { Refusal } from './rewriter.ts';
@@ -202,9 +202,7 @@ export function joinLevel(
 
 function added(tensors: readonly Tensor[]): Tensor {
   const [first] = tensors;
-  const summands = tensors.map(({ data }) => data);
-  const sums = Float64Array.from({ length: summands[0]!.length }, (_, i) =>
-    summands.reduce((sum, data) => sum + Number(data[i]), 0),
-  );
+  const summands = tensors.map(toFloat64);
+  const sums = summands[0]!.map((_, i) => summands.reduce((sum, values) => sum + values[i]!, 0));
   return rounded(first!, first!.dims, sums);
 }

@@ -23,9 +23,9 @@ const rules: { readonly [op: string]: OtherRule } = {
   ...all(['ReduceProd', 'ReduceSum', 'ReduceSumSquare'], reduced),
   ...all(['AveragePool', 'LpPool', 'MaxPool'], pooled),
   ConstantOfShape: ([shape]) => [constantInts(shape!, 'shape')],
-  DepthToSpace: ([x], node) => [blocks(x!.dims, 1 / ints(node, 'blocksize')[0]!)],
+  DepthToSpace: ([x], node) => [blocks(x!.dims, 1 / intsOf(node, 'blocksize')[0]!)],
   Gather: ([x, indices], node) => {
-    const axis = axisOf(ints(node, 'axis')[0] ?? 0, x!.dims);
+    const axis = axisOf(intsOf(node, 'axis')[0] ?? 0, x!.dims);
     return [[...x!.dims.slice(0, axis), ...indices!.dims, ...x!.dims.slice(axis + 1)]];
   },
   Range: (inputs) => {
@@ -34,11 +34,11 @@ const rules: { readonly [op: string]: OtherRule } = {
   },
   Resize: resized,
   Shape: ([x], node) => {
-    const [start, end] = [ints(node, 'start')[0] ?? 0, ints(node, 'end')[0] ?? x!.dims.length];
+    const [start, end] = [intsOf(node, 'start')[0] ?? 0, intsOf(node, 'end')[0] ?? x!.dims.length];
     return [[x!.dims.slice(start, end).length]];
   },
   Size: () => [[]],
-  SpaceToDepth: ([x], node) => [blocks(x!.dims, ints(node, 'blocksize')[0]!)],
+  SpaceToDepth: ([x], node) => [blocks(x!.dims, intsOf(node, 'blocksize')[0]!)],
   Squeeze: ([x, axes]) => {
     if (!axes && x!.dims.some((size) => typeof size === 'string')) throw new UsageError('axes are not known.');
     const gone = axes
@@ -73,28 +73,28 @@ function all(ops: readonly string[], rule: OtherRule): { [op: string]: OtherRule
 }
 
 /** The numbers of an attribute; empty if it is absent. */
-const ints = ({ attributes }: Node, name: string): number[] => {
+export const intsOf = ({ attributes }: Node, name: string): number[] => {
   const attribute = attributes.get(name);
   return attribute?.kind === 'int' || attribute?.kind === 'ints' ? [attribute.value].flat() : [];
 };
 
 /** Axes are an attribute or, in newer operator sets, the second input. */
 function reduced([x, axes]: readonly Shaped[], node: Node): Dims[] {
-  const named = axes ? constantInts(axes, 'axes') : ints(node, 'axes');
-  const gone = new Set(reducedAxes(named, x!.dims, ints(node, 'noop_with_empty_axes')[0]));
-  const keeps = (ints(node, 'keepdims')[0] ?? 1) === 1;
+  const named = axes ? constantInts(axes, 'axes') : intsOf(node, 'axes');
+  const gone = new Set(reducedAxes(named, x!.dims, intsOf(node, 'noop_with_empty_axes')[0]));
+  const keeps = (intsOf(node, 'keepdims')[0] ?? 1) === 1;
   return [keeps ? x!.dims.map((size, i) => (gone.has(i) ? 1 : size)) : x!.dims.filter((_, i) => !gone.has(i))];
 }
 
 function pooled([x]: readonly Shaped[], node: Node): Dims[] {
   const auto = node.attributes.get('auto_pad');
   const window = {
-    kernel_shape: ints(node, 'kernel_shape'),
-    strides: ints(node, 'strides'),
-    pads: ints(node, 'pads'),
-    dilations: ints(node, 'dilations'),
+    kernel_shape: intsOf(node, 'kernel_shape'),
+    strides: intsOf(node, 'strides'),
+    pads: intsOf(node, 'pads'),
+    dilations: intsOf(node, 'dilations'),
     auto_pad: auto?.kind === 'string' ? auto.value : 'NOTSET',
-    ceil_mode: ints(node, 'ceil_mode')[0] ?? 0,
+    ceil_mode: intsOf(node, 'ceil_mode')[0] ?? 0,
   };
   const dims = [...x!.dims.slice(0, 2), ...resolveWindow(window, x!.dims.slice(2)).output];
   return node.outputs.map(() => dims);

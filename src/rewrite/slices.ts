@@ -1,5 +1,5 @@
 /** Channels that a Slice or Split cuts from a map, and whether several cuts together cover all channels in order. */
-import { describe, type Value } from '../graph/graph.ts';
+import { type Dim, describe, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { axisOf, constantInts, type Shaped, sliceRanges } from '../graph/shapes.ts';
 import type { Refusal } from './rewriter.ts';
@@ -47,16 +47,31 @@ function channelRange(value: Value): Range | undefined {
   return { start: end - sizes.at(-1)!, end };
 }
 
-function slicedChannels(inputs: readonly (Shaped | undefined)[]): Range | undefined {
+/** A Slice's range on one axis. */
+interface AxisRange {
+  readonly start: number;
+  readonly size: Dim;
+  readonly step: number;
+}
+
+/** A Slice's range on each axis, or that it takes the whole axis. All inputs after the first are constants. */
+export function wholeRanges(inputs: readonly (Shaped | undefined)[]): (AxisRange | 'whole')[] {
   const [x, , ends, axes] = inputs as Shaped[];
-  if (inputs.slice(1).some((input) => input && !input.tensor)) return undefined;
-  const ranges = sliceRanges(inputs as Shaped[]);
   const lasts = constantInts(ends!, 'ends');
   const named = axes ? constantInts(axes, 'axes').map((axis) => axisOf(axis, x!.dims)) : [...lasts.keys()];
-  const whole = ranges.every(({ start, size, step }, axis) => {
-    const all = size === x!.dims[axis] || (lasts[named.indexOf(axis)] ?? Infinity) >= 2 ** 31 - 1;
-    return step === 1 && (axis === 1 || (start === 0 && all));
+  return sliceRanges(inputs as Shaped[]).map((range, axis) => {
+    const place = named.indexOf(axis);
+    const isAll = typeof range.size === 'number' ? range.size === x!.dims[axis] : lasts[place]! >= 2 ** 31 - 1;
+    return place < 0 || (range.start === 0 && range.step === 1 && isAll) ? 'whole' : range;
   });
-  const { start, size } = ranges[1]!;
-  return whole && typeof size === 'number' ? { start, end: start + size } : undefined;
+}
+
+function slicedChannels(inputs: readonly (Shaped | undefined)[]): Range | undefined {
+  if (inputs.slice(1).some((input) => input && !input.tensor)) return undefined;
+  const ranges = wholeRanges(inputs);
+  const channels = ranges[1]!;
+  if (!ranges.every((range, axis) => axis === 1 || range === 'whole')) return undefined;
+  if (channels === 'whole') return { start: 0, end: (inputs[0] as Shaped).dims[1] as number };
+  const { start, size, step } = channels;
+  return step === 1 && typeof size === 'number' ? { start, end: start + size } : undefined;
 }

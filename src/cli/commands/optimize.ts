@@ -1,5 +1,5 @@
 /** `resnext optimize`: replaces emulated grouped convolutions and folds normalization in any ONNX file. */
-import { compareGraphs } from '../../benchmark/compare.ts';
+import { compareGraphs, toleranceOf } from '../../benchmark/compare.ts';
 import { UsageError } from '../../errors.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
@@ -20,9 +20,10 @@ export async function run(options: OptionsOf<typeof optimizeOptions>, output: Ou
     return 0;
   }
   const { difference, milliseconds } = await compareGraphs(source, graph, { batch: 1 });
-  if (!(difference <= options.tolerance)) {
+  const { tolerance = toleranceOf(source) } = options;
+  if (!(difference <= tolerance)) {
     throw new UsageError(
-      `The rewritten graph differs from "${input}" by ${difference.toExponential(1)}, more than the tolerance ${options.tolerance}, so nothing was written.`,
+      `The outputs of the rewritten graph differ from those of "${input}" by ${difference.toExponential(1)}, more than the tolerance of ${tolerance}, so nothing was written. To accept that, set --tolerance.`,
     );
   }
   await writeOnnxFile(options.output, graph);

@@ -143,4 +143,8 @@ async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Se
   }
 }
 
-const fromOrt = ({ type, dims, data }: Ort.Tensor): Tensor => ({ dtype: type, dims, data }) as unknown as Tensor;
+function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
+  const isHalf = type === 'float16' && ArrayBuffer.isView(data); // a Float16Array where JavaScript has them
+  const bits = isHalf ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
+  return { dtype: type, dims, data: bits } as unknown as Tensor;
+}
