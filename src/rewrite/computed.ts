@@ -115,8 +115,7 @@ export function compute(
   if (node.domain !== '' || dims.some((each) => elements(each) > maxComputed)) return undefined;
   try {
     const op = opTypeOf(node);
-    if (op && byKernel.has(op))
-      return kernels[op](inputs as Contents[], attributesOf(node, op) as never, dims, node.inputs[0]?.dtype);
+    if (op && byKernel.has(op)) return computeOp(op, node, inputs as Contents[], dims);
     const computation = computations[node.op];
     return computation && node.outputs.length === 1 ? [computation(inputs as Contents[], node, dims[0]!)] : undefined;
   } catch (error) {
@@ -124,6 +123,13 @@ export function compute(
     throw error;
   }
 }
+
+const computeOp = <O extends OpType>(
+  op: O,
+  node: Node,
+  inputs: readonly Contents[],
+  dims: readonly (readonly number[])[],
+): Contents[] => kernels[op](inputs, attributesOf(node, op), dims, node.inputs[0]?.dtype);
 
 function gathered([x, indices]: readonly Contents[], node: Node, dims: readonly number[]): Contents {
   const axis = axisOf(Number(node.attributes.get('axis')?.value ?? 0), x!.dims);
