@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from './errors.ts';
-import { checkWritable, makeFolder, stageFile, statIfPresent, withFile, writeFileAtomically } from './files.ts';
+import { checkWritable, makeFolder, readable, stageFile, statIfPresent, withFile, writeFileAtomically } from './files.ts';
 
 let folder = '';
 let path = '';
@@ -148,4 +148,14 @@ test('regions are read up to the end of the file', async () => {
   const counts = withFile(path, ({ size, fill }) => [size, fill(target, 1), fill(target, 4), fill(target, 9)]);
   expect(counts).toEqual([6, 4, 2, 0]);
   expect(Buffer.from(target).toString()).toBe('efde');
+});
+
+test.skipIf(process.platform === 'win32')('pipes, sockets and devices are refused before they are opened', async () => {
+  execFileSync('mkfifo', [path]);
+  const reason = `"${path}" is a pipe, but expected a file. Copy what it contains to a file.`;
+  expect(() => readable(path)).toThrow(reason);
+  expect(() => withFile(path, ({ size }) => size)).toThrow(reason);
+  expect(() => withFile('/dev/zero', ({ size }) => size)).toThrow('"/dev/zero" is a device, but expected a file.');
+  expect(readable(folder)).toBe(folder);
+  expect(readable(join(folder, 'absent'))).toBe(join(folder, 'absent'));
 });

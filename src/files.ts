@@ -241,6 +241,27 @@ function statIfAny(path: string): Stats | undefined {
   }
 }
 
+/** What kind of file this is, in words. */
+export function kindOf(file: Stats): string {
+  if (file.isFile()) return 'a file';
+  if (file.isDirectory()) return 'a folder';
+  if (file.isFIFO()) return 'a pipe';
+  return file.isSocket() ? 'a socket' : 'a device';
+}
+
+/**
+ * Returns a path to read, after checking that reading it ends: opening a pipe waits for a writer, and some devices are
+ * endless.
+ *
+ * @throws UsageError if the path leads to a pipe, a socket or a device.
+ * @example const text = readFileSync(readable('labels.txt'), 'utf8');
+ */
+export function readable(path: string): string {
+  const found = statIfPresent(path);
+  if (!found || found.isFile() || found.isDirectory()) return path;
+  throw new UsageError(`"${path}" is ${kindOf(found)}, but expected a file. Copy what it contains to a file.`);
+}
+
 /** A file open for reading. */
 export interface OpenFile {
   readonly size: number;
@@ -253,10 +274,10 @@ export interface OpenFile {
 /**
  * Opens a file, calls `use` with it, closes it, and returns what `use` returned.
  *
- * @throws UsageError if the file does not exist or cannot be read.
+ * @throws UsageError if the file does not exist, is not a regular file or cannot be read.
  */
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
-  const descriptor = refusing('read', path, () => openSync(path, 'r'));
+  const descriptor = refusing('read', path, () => openSync(readable(path), 'r'));
   try {
     const { size, mtimeMs: modified } = refusing('read', path, () => fstatSync(descriptor));
     const fillFrom = (target: Uint8Array, offset: number) =>

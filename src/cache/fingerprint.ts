@@ -6,13 +6,14 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { readable } from '../files.ts';
 
 const samples = 64;
 const sampleBytes = 4096;
 
-/** A file's fingerprint, which changes whenever the file is modified or replaced. Throws the errors of `fs`. */
+/** A file's fingerprint, which changes whenever the file is modified or replaced. Throws the errors of `fs` and `readable`. */
 export function fingerprint(path: string): string {
-  const descriptor = openSync(path, 'r');
+  const descriptor = openSync(readable(path), 'r');
   try {
     const { size, mtimeNs, ctimeNs, ino } = fstatSync(descriptor, { bigint: true });
     const hash = createHash('sha256').update([size, mtimeNs, ctimeNs, ino].join());

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { type HubConfig, readHubConfig } from '../checkpoints/hub-config.ts';
 import { FormatError, UsageError } from '../errors.ts';
-import { writeFileAtomically } from '../files.ts';
+import { readable, writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
@@ -62,7 +62,7 @@ function hubConfig(file: string): { readonly hub: HubConfig; readonly notes: rea
   const path = join(dirname(file), 'config.json');
   if (!existsSync(path)) return { hub: {}, notes: [] };
   try {
-    const { size } = statSync(path);
+    const { size } = statSync(readable(path));
     if (size > maxHubConfig) {
       throw new FormatError(`${path} has ${size} bytes, but expected at most ${maxHubConfig}.`);
     }

@@ -8,7 +8,7 @@ import { defaultClassNames } from '../catalog/class-names.ts';
 import { writeHubConfig } from '../checkpoints/hub-config.ts';
 import { writeStateDict } from '../checkpoints/write.ts';
 import { UsageError } from '../errors.ts';
-import { writeFileAtomically } from '../files.ts';
+import { readable, writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { weightsMetadata } from './description.ts';
@@ -32,7 +32,7 @@ export async function exportStateDict(path: string, model: SavedModel, layout: s
   const tensors = writeStateDict(resnext({ ...config, form: 'C' }), weights, layout);
   const hub = layout === 'timm' ? writeHubConfig(config, variant, preprocessing, named) : undefined;
   const hubPath = join(dirname(path), 'config.json');
-  if (hub && existsSync(hubPath) && !readFileSync(hubPath, 'utf8').includes('"pretrained_cfg"')) {
+  if (hub && existsSync(hubPath) && !readFileSync(readable(hubPath), 'utf8').includes('"pretrained_cfg"')) {
     throw new UsageError(`"${hubPath}" exists and is not timm's. Export to another folder.`);
   }
   await writeSafetensorsFile(path, tensors, weightsMetadata(description));
