@@ -95,7 +95,7 @@ function complaint({ path, folder }: Source, specifier: string): string | undefi
 }
 
 /** Modules and packages that browsers lack. */
-const ofNode = /^(node:.*|commander|koffi|onnxruntime-node|piscina|sharp|tinyglobby|undici)$/;
+const ofNode = /^(node:.*|commander|koffi|onnxruntime-node|picomatch|piscina|sharp|undici)$/;
 
 const byPath = new Map(sources.map((source) => [source.path, source]));
 

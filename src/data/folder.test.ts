@@ -84,7 +84,7 @@ describe('openFolder', () => {
       'b/.hidden.jpg',
       'b/notes.txt',
       'B/1.avif',
-      'B/1.bmp',
+      'B/1.psd',
       '.git/x.jpg',
       'ä/1.tif',
     );
@@ -244,7 +244,7 @@ describe('refusals name the folder or the class', () => {
 
   it('an empty class', () => {
     make('cat/1.jpg', 'dog/readme.txt');
-    return refuses(/Class folder ".*dog" contains no images \(\.jpg .*\.avif\)\. Add some, or remove it\./);
+    return refuses(/Class folder ".*dog" contains no images \(\.jpg .*\.pbm\)\. Add some, or remove it\./);
   });
 
   it('a class for validation that training lacks', () => {

@@ -4,14 +4,15 @@
  *   DIR/train/CLASS/…  and  DIR/val/CLASS/…      both are given
  *   DIR/CLASS/…        or   DIR/train/CLASS/…    each class is split by the seed, even if there is a DIR/test
  *
- * Names are ordered by UTF-16 code unit, so labels are the same on every machine. Subfolders of a class belong to it.
+ * Names are ordered by UTF-16 code unit, so labels are the same on every machine. Names of classes are compared and returned
+ * in Unicode's composed form (NFC), since systems differ in how they store an accent. Subfolders of a class belong to it.
  * `layout.ts` has the names of splits, `split.ts` how a class is split, `listing.ts` the files that are images.
  */
 
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { checkClasses, type Layout, layout, subfolders } from './layout.ts';
-import { describeSkipped, entries, isImage, type Listing, listFolder, usualExtensions } from './listing.ts';
+import { checkClasses, type Layout, layout } from './layout.ts';
+import { describeSkipped, entries, type Listing, listFiles, listFolder, readEntries, usualExtensions } from './listing.ts';
 import { byChance, type HoldOut, nameOf } from './split.ts';
 
 /** An image file and its class. */
@@ -72,27 +73,28 @@ export async function readFolder(
   { trainDir, validationDir, testDir, notes }: Layout,
   { holdOut, accepts = () => true }: ReadOptions,
 ): Promise<Folder> {
-  const classes = await classNames(trainDir);
+  const folders = await classFolders(trainDir);
+  const classes = folders.map(({ name }) => name);
   if (classes.length === 1) {
     throw new UsageError(
       `Folder "${trainDir}" contains only the class "${classes[0]}", but a classifier needs two or more. Add another.`,
     );
   }
-  const remarks = [...notes, ...(await checkClasses(trainDir, classes)), ...(await looseImages(trainDir))];
-  const training = await samplesOf(trainDir, classes, classes, accepts);
+  const remarks = [...notes, ...(await checkClasses(trainDir, entriesOf(folders))), ...(await looseImages(trainDir))];
+  const training = await samplesOf(folders, classes, accepts);
   if (validationDir === undefined) {
     const halves = split(training.samples, trainDir, classes, holdOut);
     const held = testDir === undefined ? [] : [heldOut(trainDir, testDir, halves.validation.length)];
     return { classes, ...halves, trainDir, ...withNotes([...remarks, ...held, ...describeSkipped(training.listings)]) };
   }
-  const found = await classNames(validationDir);
-  const unknown = found.find((name) => !classes.includes(name));
+  const found = await classFolders(validationDir);
+  const unknown = found.find(({ name }) => !classes.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(
-      `Class "${unknown}" is in "${validationDir}" but not in "${trainDir}". Add it to the latter, or remove it from the former.`,
+      `Class "${unknown.name}" is in "${validationDir}" but not in "${trainDir}". Add it to the latter, or remove it from the former.`,
     );
   }
-  const { samples, listings } = await samplesOf(validationDir, found, classes, accepts);
+  const { samples, listings } = await samplesOf(found, classes, accepts);
   const skipped = describeSkipped([...training.listings, ...listings]);
   const halves = { train: training.samples, validation: samples };
   return { classes, ...halves, trainDir, validationDir, ...withNotes([...remarks, ...skipped]) };
@@ -118,16 +120,17 @@ export interface LabeledImages {
 export async function openClasses(dir: string, classes?: readonly string[]): Promise<LabeledImages> {
   const { validationDir, testDir } = await layout(dir);
   const from = validationDir ?? testDir ?? dir;
-  const found = await classNames(from);
-  const known = classes ?? found;
-  const unknown = found.find((name) => !known.includes(name));
-  const notes = unknown !== undefined || classes === undefined ? await checkClasses(from, found) : [];
-  if (unknown !== undefined) {
+  const found = await classFolders(from);
+  const names = found.map(({ name }) => name);
+  const known = classes?.map((name) => name.normalize()) ?? names;
+  const unknown = found.find(({ name }) => !known.includes(name));
+  const notes = unknown || classes === undefined ? await checkClasses(from, entriesOf(found)) : [];
+  if (unknown) {
     const classes = `the model's ${known.length} classes (${listed(known)})`;
-    throw new UsageError(`Folder "${join(from, unknown)}" is not one of ${classes}. ${adviceFor(found, known)}.`);
+    throw new UsageError(`Folder "${unknown.path}" is not one of ${classes}. ${adviceFor(names, known)}.`);
   }
-  const { samples, listings } = await samplesOf(from, found, known);
-  return { classes: known, dir: from, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
+  const { samples, listings } = await samplesOf(found, known);
+  return { classes: classes ?? known, dir: from, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
 }
 
 /**
@@ -151,7 +154,8 @@ function heldOut(trainDir: string, testDir: string, images: number): string {
 
 /** A sentence on images next to the class folders, if there are any. */
 async function looseImages(dir: string): Promise<string[]> {
-  const loose = (await entries(dir)).filter(({ name, folder }) => !folder && isImage(join(dir, name))).length;
+  const files = (await entries(dir)).filter(({ folder }) => !folder);
+  const { length: loose } = (await listFiles(files.map(({ name }) => join(dir, name)))).paths;
   if (loose === 0) return [];
   return [`Skipped ${loose === 1 ? '1 image' : `${loose} images`} directly in "${dir}", outside of the class folders.`];
 }
@@ -165,28 +169,49 @@ function adviceFor(found: readonly string[], known: readonly string[]): string {
 
 const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
 
-async function classNames(dir: string): Promise<string[]> {
-  const names = await subfolders(dir);
-  if (names.length > 0) return names;
-  throw new UsageError(`Folder "${dir}" contains no class folders. Put the images of each class in a subfolder.`);
+interface ClassFolder {
+  /** The class, in NFC. */
+  readonly name: string;
+  readonly path: string;
 }
 
-/** The images in the folders `names` of `dir`, labeled by their index in `classes`. */
+/** The class folders in a folder, ordered by class. */
+async function classFolders(dir: string): Promise<ClassFolder[]> {
+  const { entries, unnamed } = await readEntries(dir);
+  const other = unnamed.find(({ folder }) => folder);
+  if (other) {
+    throw new UsageError(`The name of the class folder "${join(dir, other.name)}" is not UTF-8. Rename the folder.`);
+  }
+  const found = entries
+    .filter(({ folder }) => folder)
+    .map(({ name }) => ({ name: name.normalize(), path: join(dir, name) }));
+  if (found.length === 0) {
+    throw new UsageError(`Folder "${dir}" contains no class folders. Put the images of each class in a subfolder.`);
+  }
+  const twice = found.find(({ name }, i) => found.findIndex((other) => other.name === name) < i);
+  if (twice) {
+    throw new UsageError(
+      `Folder "${dir}" contains two folders named "${twice.name}", one with composed and one with decomposed letters. Merge them.`,
+    );
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const entriesOf = (folders: readonly ClassFolder[]): string[] => folders.map(({ path }) => basename(path));
+
+/** The images in class folders, labeled by the index of their class in `classes`. */
 async function samplesOf(
-  dir: string,
-  names: readonly string[],
+  folders: readonly ClassFolder[],
   classes: readonly string[],
   accepts: (path: string) => boolean = () => true,
 ): Promise<{ samples: Sample[]; listings: Listing[] }> {
   const samples: Sample[] = [];
   const listings: Listing[] = [];
-  for (const name of names) {
+  for (const { name, path } of folders) {
     const label = classes.indexOf(name);
-    const listing = await listFolder(join(dir, name));
+    const listing = await listFolder(path);
     if (listing.paths.length === 0) {
-      throw new UsageError(
-        `Class folder "${join(dir, name)}" contains no images (${usualExtensions}). Add some, or remove it.`,
-      );
+      throw new UsageError(`Class folder "${path}" contains no images (${usualExtensions}). Add some, or remove it.`);
     }
     for (const path of listing.paths) if (accepts(path)) samples.push({ path, label });
     listings.push(listing);
@@ -195,8 +220,7 @@ async function samplesOf(
 }
 
 /** The path of a sample within its class folder in `dir`. */
-export const nameIn = (dir: string, classes: readonly string[], { path, label }: Sample): string =>
-  nameOf(relative(join(dir, classes[label]!), path));
+export const nameIn = (dir: string, { path }: Sample): string => nameOf(relative(dir, path).split(sep).slice(1).join(sep));
 
 function split(
   samples: readonly Sample[],
@@ -205,8 +229,8 @@ function split(
   holdOut: HoldOut,
 ): { train: Sample[]; validation: Sample[] } {
   const names = classes.map((): string[] => []);
-  for (const sample of samples) names[sample.label]!.push(nameIn(dir, classes, sample));
+  for (const sample of samples) names[sample.label]!.push(nameIn(dir, sample));
   const held = names.map((own, label) => holdOut(own, classes[label]!, label));
-  const isHeld = (sample: Sample) => held[sample.label]!.has(nameIn(dir, classes, sample));
+  const isHeld = (sample: Sample) => held[sample.label]!.has(nameIn(dir, sample));
   return { train: samples.filter((sample) => !isHeld(sample)), validation: samples.filter(isHeld) };
 }

@@ -83,8 +83,8 @@ async function isTraining(dir: string, name: string, names: readonly string[]): 
 async function checkRepeated(dir: string, names: readonly string[]): Promise<string[]> {
   const below: string[][] = [];
   for (const name of names) below.push(await subfolders(join(dir, name)));
-  const keys = below.map((inner) => new Set(inner.map((name) => name.toLowerCase())));
-  const shared = below[0]!.filter((name) => keys.every((key) => key.has(name.toLowerCase())));
+  const keys = below.map((inner) => new Set(inner.map(keyOf)));
+  const shared = below[0]!.filter((name) => keys.every((key) => key.has(keyOf(name))));
   if (named(shared, 'train').length > 0 && [...named(shared, 'validation'), ...named(shared, 'test')].length > 0) {
     throw new UsageError(
       `Each class in "${dir}" is split into ${quoted(shared)}; expected the splits above the classes, such as "${join(dir, shared[0]!, names[0]!)}".`,
@@ -108,8 +108,12 @@ export async function subfolders(dir: string): Promise<string[]> {
 }
 
 async function holdsImages(dir: string): Promise<boolean> {
-  return (await entries(dir)).some(({ name, folder }) => !folder && isImage(join(dir, name)));
+  for (const { name, folder } of await entries(dir)) if (!folder && (await isImage(join(dir, name)))) return true;
+  return false;
 }
+
+/** Names with the same key may be told apart only by some file systems. */
+const keyOf = (name: string): string => name.normalize().toLowerCase();
 
 const isSplitName = (name: string): boolean =>
   Object.values(splitNames).some((known: readonly string[]) => known.includes(name.toLowerCase()));

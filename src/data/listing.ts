@@ -2,29 +2,44 @@
  * Lists the images in folders. A file is an image by its extension or, if that does not tell, by its first bytes. Other
  * files that might be meant as images are counted by extension, so that none of them is left out silently.
  *
- * Links are followed. Names that begin with a dot, and names that systems add to folders by themselves, are hidden.
+ * Links are followed, but a folder is listed once, however many links lead to it. Names that begin with a dot, and names
+ * that systems add to folders by themselves, are hidden. Names that are not UTF-8 have no path as text; they are counted.
  */
 
-import { closeSync, constants, type Dirent, openSync, readSync } from 'node:fs';
+import { closeSync, constants, type Dirent, lstatSync, openSync, readSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname, join, sep } from 'node:path';
+import { readsHeic } from '#platform/images';
 import { UsageError } from '../errors.ts';
+import { formatNames, formatOf, headBytes } from '../platform/formats/formats.ts';
 
-/** Images in order, and the number of files that might have been meant as such, by extension in lower case. */
+/** Images in order, and what was left out. */
 export interface Listing {
   readonly paths: readonly string[];
+  /** The number of files that might have been meant as images, by extension in lower case. */
   readonly skipped: ReadonlyMap<string, number>;
+  /** Paths of files and folders whose names are not UTF-8, with U+FFFD in place of what is not. */
+  readonly unnamed: readonly string[];
 }
 
 export interface Entry {
   readonly name: string;
   readonly folder: boolean;
+  /** Whether it is a link. */
+  readonly link: boolean;
 }
 
-/** The formats that a file with one of these extensions may have; the decoder goes by the bytes. */
-const formats = 'JPEG, PNG, WebP, GIF, TIFF or AVIF';
-const common = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
-const imageExtensions = new Set([...common, '.jpe', '.jfif', '.jfi', '.jif', '.pjpeg', '.pjp', '.apng']);
+/** The entries of a folder. */
+export interface FolderContents {
+  readonly entries: readonly Entry[];
+  /** Entries whose names are not UTF-8, which cannot be opened. */
+  readonly unnamed: readonly Entry[];
+}
+
+const common = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.bmp', '.ppm', '.pgm', '.pbm'];
+const others = ['.jpe', '.jfif', '.jfi', '.jif', '.pjpeg', '.pjp', '.apng', '.dib', '.pnm', '.pam'];
+/** The decoder goes by the bytes. */
+const imageExtensions = new Set([...common, ...others]);
 
 /** Extensions for error messages. */
 export const usualExtensions = common.join(' ');
@@ -54,28 +69,61 @@ const hiddenNames = new Set([
 export const isHidden = (name: string): boolean => name.startsWith('.') || hiddenNames.has(name);
 
 /** Whether a file is an image, as far as its extension or else its first bytes tell. */
-export function isImage(path: string): boolean {
+export async function isImage(path: string): Promise<boolean> {
   const extension = extensionOf(path);
   if (imageExtensions.has(extension)) return true;
-  return !otherExtensions.has(extension) && hasImageBytes(firstBytes(path), extension);
+  if (otherExtensions.has(extension)) return false;
+  const format = formatOf(firstBytes(path));
+  if (format === 'HEIC') return readsHeic();
+  // Raw files of cameras begin like TIFF too, and the first image in them is a thumbnail.
+  return format !== undefined && (format !== 'TIFF' || extension === '');
 }
 
 /** Sorts files into images and others. */
-export function listFiles(paths: readonly string[]): Listing {
+export async function listFiles(paths: readonly string[]): Promise<Listing> {
   const found = emptyListing();
-  for (const path of paths) addFile(path, found);
+  for (const path of paths) await addFile(path, found);
   return found;
 }
+
+/** Which files in a folder to list. */
+export interface Scope {
+  /** Levels of folders to list: 1 leaves out subfolders. */
+  readonly depth: number;
+  readonly isHidden: (name: string) => boolean;
+  readonly accepts: (path: string) => boolean;
+}
+
+const everything: Scope = { depth: Infinity, isHidden, accepts: () => true };
 
 /** All images in a folder and its subfolders. */
-export async function listFolder(dir: string): Promise<Listing> {
-  const found = emptyListing();
-  await walk(dir, [], found);
+export async function listFolder(dir: string, scope = everything): Promise<Listing> {
+  const [found, visited] = [emptyListing(), new Set<string>()];
+  const links = [{ path: dir, depth: scope.depth }]; // followed last, so that a folder is listed where it is
+  for (const { path, depth } of links) {
+    const more = await walk(path, { ...scope, depth }, visited, found);
+    links.push(...more);
+  }
+  if (links.length > 1) found.paths.sort(byFolder);
   return found;
 }
 
-/** One sentence on the files that were skipped, if there are any. */
-export function describeSkipped(listings: readonly Listing[]): string[] {
+/** A sentence each on files and names that were skipped, if there are any. */
+export const describeSkipped = (listings: readonly Listing[]): string[] => [
+  ...describeOthers(listings),
+  ...describeUnnamed(listings.flatMap(({ unnamed }) => unnamed)),
+];
+
+function describeUnnamed(paths: readonly string[]): string[] {
+  if (paths.length === 0) return [];
+  const many =
+    paths.length === 1 ? '1 file or folder whose name is' : `${paths.length} files or folders whose names are`;
+  return [
+    `Skipped ${many} not UTF-8, such as ${JSON.stringify(paths[0])}. Rename ${paths.length === 1 ? 'it' : 'them'}.`,
+  ];
+}
+
+function describeOthers(listings: readonly Listing[]): string[] {
   const counts = new Map<string, number>();
   for (const { skipped } of listings) {
     for (const [extension, count] of skipped) counts.set(extension, (counts.get(extension) ?? 0) + count);
@@ -86,26 +134,39 @@ export function describeSkipped(listings: readonly Listing[]): string[] {
   const parts = sorted.slice(0, maxNamed).map(([extension, count]) => `${count} ${extension || 'without extension'}`);
   const rest = sorted.slice(maxNamed).reduce((sum, [, count]) => sum + count, 0);
   const files = total === 1 ? '1 file that is' : `${total} files that are`;
-  return [`Skipped ${files} not ${formats}: ${[...parts, ...(rest > 0 ? [`${rest} others`] : [])].join(', ')}.`];
+  return [`Skipped ${files} not ${formatNames}: ${[...parts, ...(rest > 0 ? [`${rest} others`] : [])].join(', ')}.`];
 }
 
 const maxNamed = 8;
 
+/** Whether a name is not UTF-8: it was read with U+FFFD in place of what is not, so there is no file at its path. */
+function isUnnamed(path: string): boolean {
+  return path.includes('\ufffd') && lstatSync(path, { throwIfNoEntry: false }) === undefined;
+}
+
 /** The entries of a folder in order, without hidden names and broken links. */
-export async function entries(dir: string): Promise<Entry[]> {
+export async function readEntries(dir: string, hides = isHidden): Promise<FolderContents> {
   const found = await readdir(dir, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`Folder "${dir}" ${unusable(cause)}, but expected a folder with one subfolder per class.`, {
       cause,
     });
   });
-  const visible = found.filter(({ name }) => !isHidden(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const kept: Entry[] = [];
+  const visible = found.filter(({ name }) => !hides(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const [kept, unnamed]: [Entry[], Entry[]] = [[], []];
   for (const item of visible) {
-    const kind = item.isSymbolicLink() ? await target(join(dir, item.name)) : item;
-    if (kind?.isDirectory() || kind?.isFile()) kept.push({ name: item.name, folder: kind.isDirectory() });
+    const path = join(dir, item.name);
+    const isOther = isUnnamed(path);
+    const kind = item.isSymbolicLink() && !isOther ? await target(path) : item;
+    if (isOther || kind?.isDirectory() || kind?.isFile()) {
+      const link = item.isSymbolicLink();
+      (isOther ? unnamed : kept).push({ name: item.name, folder: kind?.isDirectory() ?? false, link });
+    }
   }
-  return kept;
+  return { entries: kept, unnamed };
 }
+
+/** The entries whose names are UTF-8. */
+export const entries = async (dir: string): Promise<readonly Entry[]> => (await readEntries(dir)).entries;
 
 const target = (link: string): Promise<Pick<Dirent, 'isDirectory' | 'isFile'> | undefined> =>
   stat(link).catch(() => undefined);
@@ -118,23 +179,48 @@ function unusable({ code, message }: NodeJS.ErrnoException): string {
 interface Found extends Listing {
   readonly paths: string[];
   readonly skipped: Map<string, number>;
+  readonly unnamed: string[];
 }
 
-const emptyListing = (): Found => ({ paths: [], skipped: new Map() });
+export const emptyListing = (): Found => ({ paths: [], skipped: new Map(), unnamed: [] });
 
-/** Links back to one of the real paths `above` are not followed. */
-async function walk(dir: string, above: readonly string[], found: Found): Promise<void> {
-  const real = await realpath(dir);
-  if (above.includes(real)) return;
-  for (const { name, folder } of await entries(dir)) {
+/** The order in which folders list their entries. */
+function byFolder(a: string, b: string): number {
+  const [left, right] = [a.split(sep), b.split(sep)];
+  const i = left.findIndex((name, i) => name !== right[i]);
+  return i < 0 ? 0 : left[i]! < (right[i] ?? '') ? -1 : 1;
+}
+
+interface Link {
+  readonly path: string;
+  readonly depth: number;
+}
+
+/**
+ * Lists a folder, unless it was listed before, and returns the links in it that lead to folders.
+ *
+ * @param visited the real paths of folders that were listed.
+ */
+async function walk(dir: string, scope: Scope, visited: Set<string>, found: Found): Promise<Link[]> {
+  const real = await realpath(dir).catch(() => dir); // `readEntries` says why there is none
+  if (scope.depth === 0 || visited.has(real)) return [];
+  visited.add(real);
+  const { entries, unnamed } = await readEntries(dir, scope.isHidden);
+  for (const { name } of unnamed) found.unnamed.push(join(dir, name));
+  const links: Link[] = [];
+  const depth = scope.depth - 1;
+  for (const { name, folder, link } of entries) {
     const path = join(dir, name);
-    if (folder) await walk(path, [...above, real], found);
-    else addFile(path, found);
+    if (folder && link) links.push({ path, depth });
+    else if (folder) links.push(...(await walk(path, { ...scope, depth }, visited, found)));
+    else if (scope.accepts(path)) await addFile(path, found);
   }
+  return links;
 }
 
-function addFile(path: string, found: Found): void {
-  if (isImage(path)) found.paths.push(path);
+async function addFile(path: string, found: Found): Promise<void> {
+  if (isUnnamed(path)) found.unnamed.push(path);
+  else if (await isImage(path)) found.paths.push(path);
   else if (!otherExtensions.has(extensionOf(path))) {
     const extension = shown(extensionOf(path));
     found.skipped.set(extension, (found.skipped.get(extension) ?? 0) + 1);
@@ -146,31 +232,17 @@ const extensionOf = (path: string): string => extname(path).toLowerCase();
 /** File names may contain anything, and this is printed. */
 const shown = (extension: string): string => (/^(\.[\p{L}\p{N}_+~-]{1,16})?$/u.test(extension) ? extension : 'other');
 
-/** The first bytes as Latin-1, one character each; empty if the file cannot be read. Does not wait for a FIFO. */
-function firstBytes(path: string): string {
-  const bytes = Buffer.alloc(64);
+/** The first bytes of a file; none if it cannot be read. Does not wait for a FIFO. */
+function firstBytes(path: string): Uint8Array {
+  const bytes = new Uint8Array(headBytes);
   try {
     const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      return bytes.toString('latin1', 0, readSync(file, bytes, 0, bytes.length, 0));
+      return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0));
     } finally {
       closeSync(file);
     }
   } catch {
-    return '';
+    return new Uint8Array();
   }
-}
-
-function hasImageBytes(bytes: string, extension: string): boolean {
-  if (['\xff\xd8\xff', '\x89PNG\r\n\x1a\n', 'GIF87a', 'GIF89a'].some((start) => bytes.startsWith(start))) return true;
-  if (bytes.startsWith('RIFF') && bytes.startsWith('WEBP', 8)) return true;
-  // Raw files of cameras begin like TIFF too, and the first image in them is a thumbnail.
-  if (extension === '' && ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].some((start) => bytes.startsWith(start))) return true;
-  return bytes.startsWith('ftyp', 4) && brandsOf(bytes).some((brand) => brand === 'avif' || brand === 'avis');
-}
-
-/** The brands of an ISO base media file: what its `ftyp` box, whose size comes first, lists from its ninth byte on. */
-function brandsOf(bytes: string): string[] {
-  const size = Buffer.from(bytes, 'latin1').readUInt32BE(0);
-  return bytes.slice(8, size).match(/.{4}/gs) ?? [];
 }

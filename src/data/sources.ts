@@ -1,12 +1,11 @@
 /** Expands arguments that name images (files, folders, patterns, URLs, `-` for standard input) to a list in order. */
 import { stat } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
-import { glob, isDynamicPattern } from 'tinyglobby';
 import { FormatError, UsageError } from '../errors.ts';
 import { isUrl, readCapped, shortName } from './fetch.ts';
 import { listImages } from './folder.ts';
 import type { NamedImage } from './image-source.ts';
-import { describeSkipped, isHidden, type Listing, listFiles } from './listing.ts';
+import { describeSkipped, type Listing } from './listing.ts';
+import { isPattern, listPattern } from './patterns.ts';
 
 export interface Source extends NamedImage {
   /** The image's name in results: the path or URL, or `-`. */
@@ -50,16 +49,11 @@ async function expand(text: string): Promise<Source | Listing> {
   if (isUrl(text)) return fileOrUrl(text);
   const found = await stat(text).catch(() => undefined);
   if (found?.isDirectory()) return listImages(text);
-  if (found || !isDynamicPattern(text)) return fileOrUrl(text); // a missing file is reported when it is read
-  const paths = await glob(text, { expandDirectories: false, absolute: isAbsolute(text) });
-  const listing = listFiles(paths.filter((path) => !isBelowHidden(path, text)).sort());
+  if (found || !isPattern(text)) return fileOrUrl(text); // a missing file is reported when it is read
+  const listing = await listPattern(text);
   if (listing.paths.length === 0) throw new UsageError(`No image matches the pattern "${text}".`);
   return listing;
 }
-
-/** Whether the path leads through a hidden folder that the pattern does not name. */
-const isBelowHidden = (path: string, pattern: string): boolean =>
-  path.split(/[\\/]/).some((name) => isHidden(name) && !/^\.+$/.test(name) && !pattern.includes(name));
 
 function fileOrUrl(image: string): Source {
   const name = shortName(image);

@@ -12,6 +12,7 @@ import type { HoldOut } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { TrainOptions } from './options.ts';
+import { areSame } from './start.ts';
 
 const firstExtensions = ['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'];
 const laterExtensions = [...firstExtensions, '.jpe', '.jfif', '.jfi', '.jif', '.pjpeg', '.pjp', '.apng'];
@@ -42,7 +43,7 @@ export async function openFormer({ data, validation, seed }: TrainOptions, check
     const folder = await read(version).catch((error: unknown) => {
       if (!(error instanceof UsageError)) throw error;
     });
-    if (folder && `${folder.classes}` === `${checkpoint.classes}`) found.push(folder);
+    if (folder && areSame(folder.classes, checkpoint.classes)) found.push(folder);
   }
   const [best] = found.sort((a, b) => evidence(b, checkpoint) - evidence(a, checkpoint));
   return best ?? read({ extensions: laterExtensions, layout });

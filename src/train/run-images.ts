@@ -10,6 +10,7 @@ import { statIfPresent } from '../files.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { openFormer } from './former-split.ts';
 import type { TrainOptions } from './options.ts';
+import { areSame } from './start.ts';
 import { asBefore, type Changes, changesBetween, type Split, splitOf, trainingDigest } from './split.ts';
 
 export interface RunImages {
@@ -83,7 +84,7 @@ function layoutAsBefore({ data, out }: TrainOptions, now: Layout, { validationFo
 }
 
 function checkClasses({ data }: TrainOptions, { classes }: Checkpoint, folder: Folder): void {
-  if (JSON.stringify(classes) === JSON.stringify(folder.classes)) return;
+  if (areSame(classes, folder.classes)) return;
   throw new UsageError(
     `The run was trained on the classes ${classes.join(', ')}, but "${data}" has ${folder.classes.join(', ')}. Resume it on the images it was trained on.`,
   );

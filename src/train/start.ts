@@ -64,7 +64,7 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
       `The weights of "${options.from}" are folded and cannot be trained. Start from the model that it was exported from.`,
     );
   }
-  const newHead = JSON.stringify(source.description.classes) !== JSON.stringify(classes);
+  const newHead = !areSame(source.description.classes, classes);
   const preprocessing = options.size === 0 ? usual : atSize(usual, options.size);
   const inputSize = [preprocessing.size, preprocessing.size] as const;
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
@@ -87,6 +87,10 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
   if (!newHead) return { ...known, weights: source.weights };
   return { ...known, weights: withClasses(source, classes, options.seed).weights! };
 }
+
+/** Whether two lists of classes are equal. How a system stores an accent makes no difference. */
+export const areSame = (a: readonly string[], b: readonly string[]): boolean =>
+  JSON.stringify(a).normalize() === JSON.stringify(b).normalize();
 
 /** Continues a run from its checkpoint, possibly in another form. */
 export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunStart {
