@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from './errors.ts';
-import { checkWritable, makeFolder, readable, stageFile, statIfPresent, withFile, writeFileAtomically } from './files.ts';
+import {
+  checkWritable,
+  makeFolder,
+  readable,
+  stageFile,
+  statIfPresent,
+  withFile,
+  writeFileAtomically,
+} from './files.ts';
 
 let folder = '';
 let path = '';

@@ -60,6 +60,7 @@ export class Classifier {
   readonly #stages: StageSessions;
   readonly #transforms = new Map<Views, Transforms>();
   readonly #pool: WorkerPool;
+  readonly #callingThread: WorkerPool;
   #end: Promise<unknown> | undefined;
 
   private constructor({ description, notes, session, read }: OpenedModel, options: ClassifierOptions) {
@@ -69,8 +70,9 @@ export class Classifier {
     this.#options = options;
     this.#session = session;
     this.#stages = new StageSessions(read, options);
-    const { workers } = options;
-    this.#pool = options.pool ?? new WorkerPool(workers === undefined ? {} : { workers });
+    const { workers, maxMegapixels } = options;
+    this.#pool = options.pool ?? new WorkerPool({ workers, maxMegapixels });
+    this.#callingThread = new WorkerPool({ workers: 0, maxMegapixels: this.#pool.maxMegapixels });
   }
 
   /**
@@ -179,7 +181,8 @@ export class Classifier {
    */
   async prepare(source: ImageSource, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
     const transforms = this.#transformsFor(views);
-    const image = await readImage(source, name);
+    const { maxMegapixels } = this.#pool;
+    const image = await readImage(source, name, { maxMegapixels });
     const count = countViews(transforms);
     const [channels, height, width] = outputDims(transforms);
     const pixels = applyTransforms(transforms, image, sampleRandom(0, 0, 0)); // [V·C, H, W]
@@ -285,7 +288,7 @@ export class Classifier {
   ): AsyncGenerator<Outcome<T>, void, undefined> {
     this.#checkOpen();
     const here = images.length <= maxImagesHere && !this.#pool.isStarted;
-    const loader = new Loader({ pool: here ? callingThread : this.#pool, prefetch: 1, cache: 0 });
+    const loader = new Loader({ pool: here ? this.#callingThread : this.#pool, prefetch: 1, cache: 0 });
     const transforms = this.#transformsFor(options.views);
     return outcomesOf(images, { loader, transforms, batchSize: batchSizeOf(options) }, run);
   }
@@ -308,7 +311,6 @@ export class Classifier {
 
 /** Lists of at most this many images are read in the calling thread, to save the time to start threads. */
 const maxImagesHere = 16;
-const callingThread = new WorkerPool({ workers: 0 });
 
 const batchFields = { batchSize: whole({ from: 1, default: 32, doc: 'images to run at a time' }) };
 

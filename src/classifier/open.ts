@@ -19,7 +19,9 @@ export interface ClassifierOptions extends SessionOptions {
    * Default: one per core, at most 8.
    */
   readonly workers?: number;
-  /** A pool to share with others instead of `workers`. `dispose` does not end it. */
+  /** Megapixels of the largest image to read, and of all that are decoded at once; default: 100. */
+  readonly maxMegapixels?: number;
+  /** A pool to share with others instead of `workers` and `maxMegapixels`. `dispose` does not end it. */
   readonly pool?: WorkerPool;
 }
 
@@ -66,7 +68,7 @@ export function factsOf(model: SavedModel): ModelFacts {
 }
 
 export async function planFor(options: ClassifierOptions): Promise<Plan> {
-  const { preprocessing: _, labels: __, workers: ___, pool: ____, ...settings } = options;
+  const { preprocessing: _, labels: __, workers: ___, maxMegapixels: ____, pool: _____, ...settings } = options;
   const [machine, measured] = [await thisMachine(), await tuning()];
   if (!measured) return { settings, machine, mergeGroups: {} };
   return { settings: { threads: measured.threads, ...settings }, machine, mergeGroups: measured.mergeGroups };

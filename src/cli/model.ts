@@ -20,7 +20,7 @@ import type { Output } from './output.ts';
 
 /** Opens the model of `--model` and prints notes on it to standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
-  const { model, threads, workers, size, resize, interpolation, verify } = options;
+  const { model, threads, workers, maxMegapixels, size, resize, interpolation, verify } = options;
   const preprocessing: Partial<Preprocessing> = {
     ...(size !== undefined && { size }),
     ...(resize !== undefined && { resize }),
@@ -30,6 +30,7 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
     verify,
     ...(threads !== undefined && { threads }),
     ...(workers !== undefined && { workers }),
+    maxMegapixels,
     ...(options.labels !== undefined && { labels: labelsIn(options.labels) }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     onProgress: progressOn(output),

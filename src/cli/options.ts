@@ -2,6 +2,7 @@
 
 import { layoutNames } from '../checkpoints/write.ts';
 import { predictionFields } from '../classifier/predictions.ts';
+import { maxMegapixels } from '../data/budget.ts';
 import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
@@ -117,6 +118,7 @@ const model = {
     group: 'Machine',
     doc: 'threads that decode images; 0 decodes in the main thread',
   }),
+  maxMegapixels,
   verify,
 };
 

@@ -12,7 +12,15 @@
 import { basename, join, relative, sep } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { checkClasses, type Layout, layout } from './layout.ts';
-import { describeSkipped, entries, type Listing, listFiles, listFolder, readEntries, usualExtensions } from './listing.ts';
+import {
+  describeSkipped,
+  entries,
+  type Listing,
+  listFiles,
+  listFolder,
+  readEntries,
+  usualExtensions,
+} from './listing.ts';
 import { byChance, type HoldOut, nameOf } from './split.ts';
 
 /** An image file and its class. */
@@ -220,7 +228,8 @@ async function samplesOf(
 }
 
 /** The path of a sample within its class folder in `dir`. */
-export const nameIn = (dir: string, { path }: Sample): string => nameOf(relative(dir, path).split(sep).slice(1).join(sep));
+export const nameIn = (dir: string, { path }: Sample): string =>
+  nameOf(relative(dir, path).split(sep).slice(1).join(sep));
 
 function split(
   samples: readonly Sample[],

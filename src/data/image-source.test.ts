@@ -69,7 +69,7 @@ it.each([
 
 it.each([
   ['/missing', /^Image "http:.*\/missing" cannot be fetched: the server responded 404 Not Found\.$/],
-  ['/text', /^Image "http:.*\/text" cannot be read: its format is not supported, or it is damaged\. /],
+  ['/text', /^Image "http:.*\/text" cannot be read: its format is not supported, or it is damaged; /],
   ['/cut', /^Image "http:.*\/cut" cannot be fetched: .+\.$/],
   ['/endless', /^Image "http:.*\/endless" is larger than 64 MiB\. Make it smaller\.$/],
 ])('refuses %s', async (path, message) => {

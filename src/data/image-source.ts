@@ -1,9 +1,11 @@
 /** The kinds of values that an image can be given as, and how each is read. */
-import { decodeImage, type Image, isFile, openDecoder, readImageFile } from '#platform/images';
+import { type Image, isFile, openDecoder } from '#platform/images';
 import { FormatError } from '../errors.ts';
+import { type GivenOf, resolve as withDefaults } from '../options.ts';
+import { maxMegapixels } from './budget.ts';
 import { fetchBytes, shortName } from './fetch.ts';
 import type { Sample } from './folder.ts';
-import { decodeJobImage, type JobImage } from './job.ts';
+import { type JobImage, openJobImage } from './job.ts';
 
 /**
  * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file, a Blob of
@@ -17,29 +19,49 @@ export interface NamedImage {
   readonly image: ImageSource | (() => Promise<ImageSource>);
 }
 
+const readFields = { maxMegapixels };
+
+/** How to read an image. `maxMegapixels` limits its size; default: 100. */
+export type ReadImageOptions = GivenOf<typeof readFields>;
+
 /**
  * Decodes an image file to RGB.
  *
  * @param input a path (in Node), or the bytes of an image file.
  * @param name the image's name in errors. Default: the path.
- * @throws FormatError if the file cannot be read, is truncated or is not an image; UsageError if sharp is not installed.
+ * @throws FormatError if the file cannot be read, is truncated, is not an image or has too many pixels; UsageError if sharp
+ *   is not installed.
  * @example const { width, height, data } = await decode('rose.jpg');
  */
-export async function decode(input: string | Uint8Array, name?: string): Promise<Image> {
+export async function decode(
+  input: string | Uint8Array,
+  name?: string,
+  options: ReadImageOptions = {},
+): Promise<Image> {
   await openDecoder();
-  if (typeof input !== 'string') return decodeImage(input, name ?? 'image');
-  return decodeImage(readImageFile(input, name), name ?? input);
+  const image =
+    typeof input === 'string' ? { name: name ?? input, path: input } : { name: name ?? 'image', bytes: input };
+  return decodeWhole(image, options);
 }
 
 /**
  * Fetches or reads an image, and decodes it.
  *
  * @param name the image's name in errors. Default: its path or URL.
- * @throws FormatError naming the image if it cannot be fetched, read or decoded.
+ * @throws FormatError naming the image if it cannot be fetched, read or decoded, or has too many pixels.
  * @example const image = await readImage('https://example.org/rose.jpg');
  */
-export async function readImage(image: ImageSource, name = nameOf(image)): Promise<Image> {
-  return decodeJobImage(await resolve(image, name));
+export async function readImage(
+  image: ImageSource,
+  name = nameOf(image),
+  options: ReadImageOptions = {},
+): Promise<Image> {
+  return decodeWhole(await resolve(image, name), options);
+}
+
+async function decodeWhole(image: JobImage, options: ReadImageOptions): Promise<Image> {
+  const opened = await openJobImage(image, withDefaults(readFields, options).maxMegapixels);
+  return opened.decode();
 }
 
 /** The name in messages of an image that was given without one. */

@@ -2,8 +2,9 @@
  * The work done in the background: reads, decodes and transforms some images of a batch, and writes them to its memory.
  * Randomness depends only on (seed, epoch, index) of the image, so the result does not depend on which thread does it.
  */
-import { decodeImage, type Image, readImageFile } from '#platform/images';
+import { type Image, type OpenedImage, openImage, readImageFile } from '#platform/images';
 import { FormatError } from '../errors.ts';
+import { type PixelBudget, withPixels } from './budget.ts';
 import { get, type ImageCache, put } from './cache.ts';
 import { toRgb } from './pixels.ts';
 import { sampleRandom } from './random.ts';
@@ -27,6 +28,8 @@ export interface ImageJob {
   readonly rest: Transforms;
   /** Holds images after `prefix`. */
   readonly cache: ImageCache | undefined;
+  /** Shared by all jobs of a pool, which adds it. */
+  readonly budget: PixelBudget;
   readonly seed: number;
   readonly epoch: number;
   /** Receives the results; shared memory between threads. */
@@ -59,17 +62,20 @@ export async function runJob(job: ImageJob): Promise<Failure[]> {
 }
 
 async function fill(job: ImageJob, position: number): Promise<void> {
-  const { images, indices, rest, cache, seed, epoch, out } = job;
+  const { images, indices, rest, cache, budget, seed, epoch, out } = job;
   const index = indices[position]!;
   const length = out.length / images.length; // C · H · W
   const place = out.subarray(position * length, (position + 1) * length);
-  const image = (cache && get(cache, index)) ?? (await prepare(job, images[position]!, index));
-  applyTransforms(rest, image, sampleRandom(seed, epoch, index), place);
+  const finish = (image: Image) => applyTransforms(rest, image, sampleRandom(seed, epoch, index), place);
+  const kept = cache && get(cache, index);
+  if (kept) return void finish(kept);
+  const source = images[position]!;
+  const { pixels, decode } = await openJobImage(source, budget.maxMegapixels);
+  await withPixels(budget, pixels, async () => finish(prepare(job, source, index, await decode())));
 }
 
 /** An image after the steps of `prefix`, which is then cached for the next epoch. */
-async function prepare({ prefix, cache }: ImageJob, source: JobImage, index: number): Promise<Image> {
-  const decoded = await decodeJobImage(source);
+function prepare({ prefix, cache }: ImageJob, source: JobImage, index: number, decoded: Image): Image {
   try {
     const image = applyPrefix(prefix, decoded);
     if (cache) put(cache, index, image);
@@ -80,11 +86,15 @@ async function prepare({ prefix, cache }: ImageJob, source: JobImage, index: num
   }
 }
 
-/** Decodes an image to RGB. Grayscale pixels are converted, as decoders do. */
-export async function decodeJobImage(image: JobImage): Promise<Image> {
+/** Reads an image's header. Grayscale pixels are converted to RGB, as decoders do. */
+export async function openJobImage(image: JobImage, maxMegapixels: number): Promise<OpenedImage> {
   if ('failure' in image) throw new FormatError(image.failure);
-  if ('pixels' in image) return toRgb(checked(image.pixels, image.name));
-  return decodeImage('bytes' in image ? image.bytes : readImageFile(image.path, image.name), image.name);
+  if ('pixels' in image) {
+    const pixels = checked(image.pixels, image.name);
+    return { pixels: 0, decode: async () => toRgb(pixels) }; // they are in memory already
+  }
+  const bytes = 'bytes' in image ? image.bytes : readImageFile(image.path, image.name);
+  return openImage(bytes, image.name, maxMegapixels);
 }
 
 /** Checks pixels given by a program. The four channels of a canvas are a common mistake. */

@@ -24,8 +24,10 @@ export type { Batch } from './batch.ts';
 /** How a loader uses the machine. The images do not depend on it. */
 export interface LoaderOptions {
   /** As for `WorkerPool`. */
-  readonly workers?: number;
-  /** A pool to share with others instead of `workers` of its own. `close` does not end it. */
+  readonly workers?: number | undefined;
+  /** As for `WorkerPool`. */
+  readonly maxMegapixels?: number | undefined;
+  /** A pool to share with others instead of one of its own. `close` does not end it. */
   readonly pool?: WorkerPool;
   /** Number of batches to prepare ahead. Default: 3. */
   readonly prefetch?: number;
@@ -114,14 +116,14 @@ export class Loader {
   #caches: ImageCaches;
 
   constructor(options: LoaderOptions = {}) {
-    const { workers, pool, prefetch = 3, cache = defaultCache() } = options;
+    const { workers, maxMegapixels, pool, prefetch = 3, cache = defaultCache() } = options;
     checkGiven(loaderFields, options);
     this.#prefetch = prefetch;
     this.#cache = Math.min(largestArray, Math.floor(cache * 2 ** 20));
     this.#caches = new ImageCaches(this.#cache);
     this.#ownsPool = pool === undefined;
     const queue = 2 * prefetch; // for two epochs at once
-    this.#pool = pool ?? new WorkerPool({ queue, ...(workers !== undefined && { workers }) });
+    this.#pool = pool ?? new WorkerPool({ queue, workers, maxMegapixels });
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Decoding, resizing and grayscale against Pillow itself: every byte must be equal. golden/make.py wrote the expectations. */
+/** Decoding, resizing and grayscale against Pillow itself: every byte must be equal. golden/make.py and golden/formats.py wrote the expectations. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -31,7 +31,9 @@ interface Golden {
   views: { seed: number; width: number; height: number; resize: number; size: number; flip: string; tenCrop: string }[];
 }
 
-const golden = JSON.parse(readFileSync(new URL('./golden/pillow.json', import.meta.url), 'utf8')) as Golden;
+const read = (file: string) => JSON.parse(readFileSync(new URL(`./golden/${file}`, import.meta.url), 'utf8'));
+const golden = read('pillow.json') as Golden;
+const formats = read('formats.json') as Pick<Golden, 'decode'>;
 
 /** The same noise as in make.py: rows alternate between bytes and black or white. */
 function noise(seed: number, width: number, height: number, channels: 1 | 3): Image {
@@ -75,7 +77,7 @@ describe('resize equals Pillow', () => {
 });
 
 describe('decode equals Pillow', () => {
-  for (const { name, width, height, file, rgb } of golden.decode) {
+  for (const { name, width, height, file, rgb } of [...golden.decode, ...formats.decode]) {
     it(name, async () => {
       const image = await decode(Buffer.from(file, 'base64'));
       expect({ ...image, data: base64(image.data) }).toEqual({ width, height, channels: 3, data: rgb });

@@ -4,7 +4,8 @@
  */
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
 import { UsageError } from '../errors.ts';
-import { checkGiven, whole } from '../options.ts';
+import { resolve, whole } from '../options.ts';
+import { maxMegapixels, pixelBudget } from './budget.ts';
 import { type Failure, type ImageJob, runJob } from './job.ts';
 
 export interface WorkerPoolOptions {
@@ -13,19 +14,26 @@ export interface WorkerPoolOptions {
    * Decoding runs on libuv's threads, of which there are four. To decode on more cores, start Node with
    * UV_THREADPOOL_SIZE set to their number.
    */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Maximum number of jobs queued at each thread, so that it stays busy while the calling thread is. Default: 6. */
   readonly queue?: number;
+  /**
+   * Megapixels of the largest image to read, and of all images that are decoded at once. Decoding takes 3 to 12 bytes per
+   * pixel. Default: 100.
+   */
+  readonly maxMegapixels?: number | undefined;
 }
 
 const fields = {
-  workers: whole({ from: 0, doc: 'threads that read images' }),
-  queue: whole({ from: 1, doc: 'jobs queued at each thread' }),
+  workers: whole({ from: 0, defaultOf: () => Math.min(8, availableCores()), doc: 'threads that read images' }),
+  queue: whole({ from: 1, default: 6, doc: 'jobs queued at each thread' }),
+  maxMegapixels,
 };
 
-export type ImageWorkers = Workers<ImageJob, Failure[]>;
-
-const defaultWorkers = (): number => Math.min(8, availableCores());
+/** The threads of a pool, which adds its budget to each job. */
+export interface ImageWorkers extends Omit<Workers<ImageJob, Failure[]>, 'run'> {
+  run(job: Omit<ImageJob, 'budget'>): Promise<Failure[]>;
+}
 
 /**
  * A pool of worker threads. They start with the first images to read, and `close` ends them.
@@ -37,13 +45,15 @@ const defaultWorkers = (): number => Math.min(8, availableCores());
  */
 export class WorkerPool {
   readonly workers: number;
+  readonly maxMegapixels: number;
   readonly #queue: number;
   #started: Promise<ImageWorkers> | undefined;
 
   constructor(options: WorkerPoolOptions = {}) {
-    checkGiven(fields, options);
-    this.workers = options.workers ?? defaultWorkers();
-    this.#queue = options.queue ?? 6;
+    const { workers, queue, maxMegapixels } = resolve(fields, options);
+    this.workers = workers;
+    this.maxMegapixels = maxMegapixels;
+    this.#queue = queue;
   }
 
   get isStarted(): boolean {
@@ -56,7 +66,7 @@ export class WorkerPool {
    * @throws UsageError if the decoder is not installed.
    */
   start(): Promise<ImageWorkers> {
-    this.#started ??= start(this.workers, this.#queue);
+    this.#started ??= start(this.workers, this.#queue, this.maxMegapixels);
     return this.#started;
   }
 
@@ -69,15 +79,17 @@ export class WorkerPool {
 }
 
 /** Loads the decoder first: it must be loaded before threads start, and an error must be reported here. */
-async function start(threads: number, queue: number): Promise<ImageWorkers> {
+async function start(threads: number, queue: number, maxMegapixels: number): Promise<ImageWorkers> {
   await openDecoder();
   const options = { module: 'data/worker.js', name: 'run', threads, queue };
   const started = threads > 0 ? await startWorkers<ImageJob, Failure[]>(options) : undefined;
-  return untilClosed(started ?? { threads: 0, run: runJob, close: async () => {} });
+  const workers = untilClosed(started ?? { threads: 0, run: runJob, close: async () => {} });
+  const budget = pixelBudget(maxMegapixels, workers.threads > 0);
+  return { ...workers, run: (job) => workers.run({ ...job, budget }) };
 }
 
 /** Workers that refuse jobs after `close`. Piscina would start threads for them that are never ended. */
-function untilClosed({ threads, run, close }: ImageWorkers): ImageWorkers {
+function untilClosed({ threads, run, close }: Workers<ImageJob, Failure[]>): Workers<ImageJob, Failure[]> {
   let isClosed = false;
   const refuse = (cause?: unknown): never => {
     throw new UsageError(

@@ -5,7 +5,7 @@
  */
 
 export type { Image } from '#platform/images';
-export { decode, type ImageSource, type NamedImage, readImage } from '../data/image-source.ts';
+export { decode, type ImageSource, type NamedImage, type ReadImageOptions, readImage } from '../data/image-source.ts';
 export { type Batch, type EpochOptions, Loader, type LoaderOptions } from '../data/loader.ts';
 export { WorkerPool, type WorkerPoolOptions } from '../data/pool.ts';
 export {

@@ -92,6 +92,18 @@ export interface Image {
   readonly data: Uint8Array; // [H, W, C]
 }
 
+/** An image file whose header was read, so that its size is known before memory is allocated for its pixels. */
+export interface OpenedImage {
+  /** Width × height. */
+  readonly pixels: number;
+  /**
+   * Decodes the image to RGB. Alpha, color profiles and EXIF orientation are ignored.
+   *
+   * @throws FormatError if the file is damaged or truncated.
+   */
+  decode(): Promise<Image>;
+}
+
 /** Threads that run jobs of one kind. Each thread runs its jobs in the order in which it got them. */
 export interface Workers<Job, Result> {
   /** 0 if jobs run in the calling thread. Jobs for threads are plain data, with large arrays in shared memory. */
@@ -124,26 +136,28 @@ export interface ImagePlatform {
    */
   openDecoder(options?: { readonly oneThread?: boolean }): Promise<void>;
   /**
-   * Decodes the bytes of an image file to RGB. Alpha, color profiles and EXIF orientation are ignored.
+   * Reads the header of an image file. Its format is told by its first bytes (`formats/formats.ts`).
    *
    * @param name the image's name in errors.
-   * @throws FormatError if it is truncated or not an image; UsageError if the decoder is not installed.
+   * @throws FormatError if it has another format, no size, or too many pixels; UsageError if the decoder is not installed.
    */
-  decodeImage(bytes: Uint8Array, name: string): Promise<Image>;
+  openImage(bytes: Uint8Array, name: string, maxMegapixels: number): Promise<OpenedImage>;
+  /** Whether HEIC files can be decoded. */
+  readsHeic(): Promise<boolean>;
   /**
    * The image as a `data:` URL of a few kilobytes, to show in a page.
    *
    * @param side the maximum length of the longer side in pixels. Smaller images keep their size.
-   * @throws Error if the image cannot be read.
    */
-  thumbnail(bytes: Uint8Array, side: number): Promise<string>;
+  thumbnail(image: Image, side: number): Promise<string>;
   /** Whether a text is a path for `readImageFile` rather than a URL to fetch. In a page, every text is a URL. */
   isFile(source: string): boolean;
   /**
    * Reads the file at a path or a `file:` URL.
    *
    * @param name the image's name in errors. Default: the path.
-   * @throws FormatError if the file does not exist or cannot be read; UsageError in a page, which cannot read files.
+   * @throws FormatError if the file does not exist, is not a regular file, or cannot be read; UsageError in a page, which
+   *   cannot read files.
    */
   readImageFile(path: string, name?: string): Uint8Array;
   /** Starts threads; undefined if the platform has none. */

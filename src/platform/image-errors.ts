@@ -1,4 +1,4 @@
-/** The error for an image that cannot be read, with the same wording on both platforms. */
+/** The errors for images that cannot be read, with the same wording on both platforms. */
 import { FormatError } from '../errors.ts';
 
 export const unreadable = (name: string, reason: string, cause?: unknown): FormatError =>
@@ -7,3 +7,16 @@ export const unreadable = (name: string, reason: string, cause?: unknown): Forma
 export const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 export const firstLine = (cause: unknown): string => messageOf(cause).split('\n')[0]!.trim();
+
+/**
+ * @throws FormatError if an image is empty or has more pixels than the limit, naming the option that raises it.
+ * @returns the number of its pixels.
+ */
+export function checkSize(name: string, width: number, height: number, maxMegapixels: number): number {
+  const pixels = width * height;
+  if (pixels === 0) throw unreadable(name, `its size is ${width} × ${height}`);
+  if (pixels <= maxMegapixels * 1e6) return pixels;
+  throw new FormatError(
+    `Image "${name}" has ${width} × ${height} pixels, more than ${maxMegapixels} megapixels. Make it smaller, or raise the limit (maxMegapixels, --max-megapixels).`,
+  );
+}

@@ -74,7 +74,7 @@ export class CachedFeatures implements TrainingData {
     setWeights(network, weights);
     const width = network.graph.outputs[0]!.dims![1] as number;
     const session = await Session.open(lowerInference(network.graph, await thisMachine()).graph, options);
-    const loader = new Loader({ workers: options.workers, cache: 0 }); // reads each image once
+    const loader = new Loader({ workers: options.workers, maxMegapixels: options.maxMegapixels, cache: 0 }); // reads each image once
     const total = folder.train.length + folder.validation.length;
     const counter = new Counter(total, onEvent);
     const transforms = evaluationTransforms(preprocessing);

@@ -3,6 +3,7 @@
  * a resumed run follows it. The `settings` depend on the machine and are not saved, so a resumed run gets new ones.
  */
 import { availableParallelism } from 'node:os';
+import { maxMegapixels } from '../data/budget.ts';
 import { defaultCache } from '../data/loader.ts';
 import { augmentationNames } from '../data/presets.ts';
 import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
@@ -254,6 +255,7 @@ export const settings = {
     group: 'Machine',
     doc: 'threads that decode images; 0 decodes in the main thread',
   }),
+  maxMegapixels,
   cache: real({
     from: 0,
     defaultOf: defaultCache,

@@ -10,8 +10,8 @@ import { statIfPresent } from '../files.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { openFormer } from './former-split.ts';
 import type { TrainOptions } from './options.ts';
-import { areSame } from './start.ts';
 import { asBefore, type Changes, changesBetween, type Split, splitOf, trainingDigest } from './split.ts';
+import { areSame } from './start.ts';
 
 export interface RunImages {
   readonly folder: Folder;

@@ -22,8 +22,7 @@ export type Side = 'train' | 'validation';
 
 export function splitOf({ classes, train, validation, trainDir, validationDir }: Folder): Split {
   const own = classes.map((name) => ({ name, train: [] as string[], validation: [] as string[] }));
-  const file = (side: Side, dir: string) => (sample: Sample) =>
-    own[sample.label]![side].push(nameIn(dir, sample));
+  const file = (side: Side, dir: string) => (sample: Sample) => own[sample.label]![side].push(nameIn(dir, sample));
   train.forEach(file('train', trainDir));
   validation.forEach(file('validation', validationDir ?? trainDir));
   return { ...(validationDir !== undefined && { validationFolder: basename(validationDir) }), classes: own };

@@ -68,7 +68,8 @@ export class ImageFolderData implements TrainingData {
     this.#options = options;
     this.#folder = folder;
     this.#description = description;
-    this.#loader = new Loader({ workers: options.workers, cache: options.cache });
+    const { workers, maxMegapixels, cache } = options;
+    this.#loader = new Loader({ workers, maxMegapixels, cache });
     const fitting = usualAugmentation[stems[model.config.stem].images];
     this.#transforms = trainTransforms(
       description.preprocessing,

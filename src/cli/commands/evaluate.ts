@@ -1,8 +1,9 @@
 /** `resnext evaluate`: measures a model's accuracy on labeled images, per class, as text, JSON or an HTML report. */
-import { readImageFile, thumbnail } from '#platform/images';
+import { thumbnail } from '#platform/images';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses, type Sample } from '../../data/folder.ts';
+import { decode } from '../../data/image-source.ts';
 import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
@@ -70,15 +71,14 @@ async function writeReport(
   file: string,
   result: Evaluation,
   mistakes: readonly Mistake[],
-  { model, dir, tta }: EvaluateOptions,
+  { model, dir, tta, maxMegapixels }: EvaluateOptions,
 ): Promise<void> {
   const chosen = chooseMistakes(result, mistakes);
-  const shown = await Promise.all(
-    chosen.map(async (mistake) => ({
-      ...mistake,
-      thumbnail: await thumbnail(readImageFile(mistake.path), thumbnailSide),
-    })),
-  );
+  const shown = [];
+  for (const mistake of chosen) {
+    const image = await decode(mistake.path, undefined, { maxMegapixels }); // one at a time, since each may be large
+    shown.push({ ...mistake, thumbnail: await thumbnail(image, thumbnailSide) });
+  }
   const notes =
     tta === 'center' ? [] : [`Logits are averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
   const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });

@@ -2,8 +2,8 @@
 
 import sharp from 'sharp';
 import { afterEach, expect, it, vi } from 'vitest';
+import { decode } from '../../data/image-source.ts';
 import { FormatError, UsageError } from '../../errors.ts';
-import { decodeImage } from './decode.ts';
 import { readImageFile } from './files.ts';
 
 const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 24) & 255);
@@ -20,9 +20,9 @@ afterEach(() => {
 for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
   it(`detects a ${format} that was cut short`, async () => {
     const bytes = await encode(format);
-    await expect(decodeImage(bytes, 'whole')).resolves.toMatchObject({ width: 40, height: 30, channels: 3 });
+    await expect(decode(bytes, 'whole')).resolves.toMatchObject({ width: 40, height: 30, channels: 3 });
     for (const kept of [0.3, 0.6, 0.95]) {
-      const cut = decodeImage(bytes.subarray(0, Math.floor(bytes.length * kept)), 'cut');
+      const cut = decode(bytes.subarray(0, Math.floor(bytes.length * kept)), 'cut');
       await expect(cut).rejects.toThrow(FormatError);
       await expect(cut).rejects.toThrow(/^Image "cut" cannot be read: .+\. Replace or remove it\.$/);
     }
@@ -30,11 +30,11 @@ for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
 }
 
 it('says what is wrong with bytes that are no image', async () => {
-  await expect(decodeImage(Buffer.from('no image'), 'a.jpg')).rejects.toThrow(
-    'Image "a.jpg" cannot be read: its format is not supported, or it is damaged. Replace or remove it.',
+  await expect(decode(Buffer.from('no image'), 'a.jpg')).rejects.toThrow(
+    'Image "a.jpg" cannot be read: its format is not supported, or it is damaged; expected JPEG, PNG, WebP, GIF, TIFF, AVIF, BMP or PNM. Replace or remove it.',
   );
-  await expect(decodeImage(new Uint8Array(), 'none')).rejects.toThrow(
-    'Image "none" cannot be read: the file is empty.',
+  await expect(decode(new Uint8Array(), 'none')).rejects.toThrow(
+    'Image "none" cannot be read: the file is empty. Replace or remove it.',
   );
 });
 
@@ -50,8 +50,8 @@ it('asks for sharp where it is not installed', async () => {
     throw new Error('not installed');
   });
   vi.resetModules();
-  const { decodeImage } = await import('./decode.ts');
-  const missing = await decodeImage(noise, 'a.jpg').catch((error: unknown) => error);
+  const { decode } = await import('../../data/image-source.ts');
+  const missing = await decode(noise, 'a.jpg').catch((error: unknown) => error);
   expect(missing).toMatchObject({ name: UsageError.name });
   expect(String(missing)).toMatch(/needs the package "sharp" \(.+\)\. Run `npm install sharp`\./);
 });

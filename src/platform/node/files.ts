@@ -1,19 +1,32 @@
 /** Reads image files from disk. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FormatError } from '../../errors.ts';
+import { kindOf } from '../../files.ts';
 import { firstLine, unreadable } from '../image-errors.ts';
 
 export const isFile = (source: string): boolean => !/^(https?:\/\/|data:|blob:)/i.test(source);
+
+/** In bytes: larger than any file that the largest image may have. */
+const maxFileSize = 2 ** 30;
 
 /** Blocking is faster for small files than four round trips through libuv's threads, which are busy decoding. */
 export function readImageFile(path: string, name = path): Uint8Array {
   const local = /^file:/i.test(path) ? pathOf(path) : path;
   try {
+    checkFile(statSync(local), name); // first, because opening a FIFO waits for whoever writes into it
     return readFileSync(local);
   } catch (cause) {
-    throw absent(name, cause);
+    throw cause instanceof FormatError ? cause : absent(name, cause);
   }
+}
+
+function checkFile(found: Stats, name: string): void {
+  if (found.isDirectory()) throw new FormatError(`"${name}" is a folder. Name the images in it.`);
+  if (!found.isFile()) {
+    throw new FormatError(`"${name}" is ${kindOf(found)}, not an image file. To read from a pipe, give "-".`);
+  }
+  if (found.size > maxFileSize) throw unreadable(name, `its file has more than ${maxFileSize / 2 ** 30} GiB`);
 }
 
 function pathOf(url: string): string {
@@ -28,7 +41,7 @@ function pathOf(url: string): string {
 
 function absent(name: string, cause: unknown): FormatError {
   const { code } = cause as { code?: string };
-  if (code === 'ENOENT' || code === 'ENOTDIR') return new FormatError(`There is no image "${name}".`, { cause });
-  if (code === 'EISDIR') return new FormatError(`"${name}" is a folder. Name the images in it.`, { cause });
-  return unreadable(name, firstLine(cause), cause);
+  if (code !== 'ENOENT' && code !== 'ENOTDIR') return unreadable(name, firstLine(cause), cause);
+  const hint = name.includes('\ufffd') ? ' If its name is not in UTF-8, rename it.' : '';
+  return new FormatError(`There is no image "${name}".${hint}`, { cause });
 }

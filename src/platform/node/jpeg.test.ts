@@ -2,9 +2,9 @@
 
 import sharp, { type JpegOptions } from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { decode } from '../../data/image-source.ts';
 import { sampleRandom } from '../../data/random.ts';
 import { FormatError } from '../../errors.ts';
-import { decodeImage } from './decode.ts';
 import { decodeSmallJpeg } from './jpeg.ts';
 
 type Paint = (x: number, y: number, c: number) => number;
@@ -60,7 +60,7 @@ describe('equals libvips on every byte', () => {
 describe('leaves to libvips', () => {
   const leaves = async (bytes: Uint8Array) => {
     expect(await decodeSmallJpeg(bytes)).toBeUndefined();
-    expect(await decodeImage(bytes, 'left')).toEqual(await byLibvips(bytes));
+    expect(await decode(bytes, 'left')).toEqual(await byLibvips(bytes));
   };
   const waves = paints.waves!();
 
@@ -74,7 +74,7 @@ describe('leaves to libvips', () => {
       .toColourspace('cmyk')
       .jpeg()
       .toBuffer();
-    await leaves(cmyk);
+    expect(await decodeSmallJpeg(cmyk)).toBeUndefined();
   });
 
   it('files of other formats', async () => {
@@ -86,7 +86,7 @@ describe('leaves to libvips', () => {
     const bytes = await jpeg(waves, 32, 32);
     for (let length = 0; length < bytes.length; length += 13) {
       expect(await decodeSmallJpeg(bytes.subarray(0, length))).toBeUndefined();
-      await expect(decodeImage(bytes.subarray(0, length), 'cut')).rejects.toThrow(FormatError);
+      await expect(decode(bytes.subarray(0, length), 'cut')).rejects.toThrow(FormatError);
     }
     expect(await decodeSmallJpeg(bytes)).toEqual(await byLibvips(bytes));
   });
