@@ -37,6 +37,8 @@ export interface About<T> {
   /** The heading above it in help and documentation, which group long tables. */
   readonly group?: string;
   readonly required?: true;
+  /** A number of threads. The command line remarks on more of them than this machine has cores. */
+  readonly threads?: true;
   /** A file to write. The command line checks that it can be written before it does anything else. */
   readonly written?: true;
   /** A resumed run cannot change it. */
@@ -81,6 +83,12 @@ interface Range {
 
 /** A whole number. */
 export const whole = <const S extends About<number>>(spec: S & Range) => ({ ...spec, ...numeric(spec, true) });
+
+/**
+ * How many threads an option may ask for: far more than help on any machine, and few enough that the process still starts
+ * and can be interrupted.
+ */
+export const maxThreads = 256;
 
 /** A finite number. */
 export const real = <const S extends About<number>>(spec: S & Range) => ({ ...spec, ...numeric(spec, false) });

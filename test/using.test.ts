@@ -151,7 +151,7 @@ describe('sources of images', () => {
     expectError(await classify(photos, '--top', '2.5'), /--top is 2\.5, but expected a whole number of at least 1\./);
     expectError(
       await classify(photos, '--threads', '-1'),
-      /--threads is -1, but expected a whole number of at least 1\./,
+      /--threads is -1, but expected a whole number from 1 to 256\./,
     );
   });
 });

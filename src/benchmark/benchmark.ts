@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
-import { resolve, whole } from '../options.ts';
+import { maxThreads, resolve, whole } from '../options.ts';
 import { type GroupMerge, groupMergeOf, isProfitable } from '../rewrite/merge-groups.ts';
 import { randomInputs } from './inputs.ts';
 import { type Contender, median, timeInTurn } from './timing.ts';
@@ -147,7 +147,12 @@ function threadCounts(cores: number): number[] {
 
 const fields = {
   batch: whole({ from: 1, default: 1, doc: 'images per run' }),
-  threads: whole({ from: 1, defaultOf: ({ cores }: { readonly cores: number }) => cores, doc: 'threads that compute' }),
+  threads: whole({
+    from: 1,
+    to: maxThreads,
+    defaultOf: ({ cores }: { readonly cores: number }) => cores,
+    doc: 'threads that compute',
+  }),
   runs: whole({ from: 1, default: 20, doc: 'number of timed runs' }),
 };
 

@@ -1,4 +1,5 @@
 /** Registers a command from its table of options. Its code is imported when it runs. */
+import { availableParallelism } from 'node:os';
 import { type Argument, type Command, type HelpConfiguration, Option } from 'commander';
 import { checkWritable, isStandardOutput } from '../files.ts';
 import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
@@ -54,6 +55,7 @@ function register<T extends Table, Options>(
     const { run } = await load();
     try {
       const given = read(typed);
+      for (const remark of beyondCores(options, typed)) output.note(remark);
       for (const file of files) await checkWritable(file);
       process.exitCode = await run(given, output);
     } finally {
@@ -84,6 +86,17 @@ const writtenFiles = (options: Table, typed: Readonly<Record<string, unknown>>):
     const path = typed[name];
     return written && typeof path === 'string' ? [path] : [];
   });
+
+/** Remarks on numbers of threads that this machine can only run by turns. */
+function* beyondCores(options: Table, typed: Readonly<Record<string, unknown>>): Generator<string> {
+  const cores = availableParallelism();
+  for (const [name, { threads, flag }] of Object.entries(options)) {
+    const count = typed[name];
+    if (!threads || typeof count !== 'number' || count <= cores) continue;
+    const have = cores === 1 ? '1 core' : `${cores} cores`;
+    yield `${flag?.split(' ')[0]} is ${count}, but this machine has ${have}. More threads than cores are slower.`;
+  }
+}
 
 /** Longer tables of options are shown in groups. */
 export const maxUngrouped = 10;

@@ -7,7 +7,7 @@ import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
 import { forms, shortcuts } from '../model/config.ts';
-import { flag, list, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
+import { flag, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
 import { resultFormats } from '../output/results.ts';
 import { recipe, settings } from '../train/options.ts';
 import { exportFormats } from './formats.ts';
@@ -52,6 +52,8 @@ const seed = whole({
 });
 const threads = whole({
   from: 1,
+  to: maxThreads,
+  threads: true,
   flag: '--threads <n>',
   usual: 'all cores',
   group: 'Machine',
@@ -113,6 +115,8 @@ const model = {
   threads,
   workers: whole({
     from: 0,
+    to: maxThreads,
+    threads: true,
     flag: '--workers <n>',
     usual: 'one per core, at most 8',
     group: 'Machine',

@@ -4,7 +4,7 @@
  */
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
 import { UsageError } from '../errors.ts';
-import { resolve, whole } from '../options.ts';
+import { maxThreads, resolve, whole } from '../options.ts';
 import { maxMegapixels, pixelBudget } from './budget.ts';
 import { type Failure, type ImageJob, runJob } from './job.ts';
 
@@ -25,7 +25,12 @@ export interface WorkerPoolOptions {
 }
 
 const fields = {
-  workers: whole({ from: 0, defaultOf: () => Math.min(8, availableCores()), doc: 'threads that read images' }),
+  workers: whole({
+    from: 0,
+    to: maxThreads,
+    defaultOf: () => Math.min(8, availableCores()),
+    doc: 'threads that read images',
+  }),
   queue: whole({ from: 1, default: 6, doc: 'jobs queued at each thread' }),
   maxMegapixels,
 };

@@ -1,12 +1,12 @@
 /** Checks that both platforms make before opening a session, and the errors for what ONNX Runtime refuses. */
 
 import { FormatError, UsageError } from '../errors.ts';
-import { checkGiven, whole } from '../options.ts';
+import { checkGiven, maxThreads, whole } from '../options.ts';
 import type { SessionOptions } from './contract.ts';
 
 /** Throws a UsageError for a number of threads that ONNX Runtime would refuse, or that would make it hang. */
 export function checkThreads({ threads }: SessionOptions): void {
-  checkGiven({ threads: whole({ from: 1, doc: 'threads that compute' }) }, { threads });
+  checkGiven({ threads: whole({ from: 1, to: maxThreads, doc: 'threads that compute' }) }, { threads });
 }
 
 /** Throws a UsageError for execution providers that are not available, or an empty list. */

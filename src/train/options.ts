@@ -14,6 +14,7 @@ import {
   type GivenOf,
   isDefault,
   list,
+  maxThreads,
   namesWith,
   OptionError,
   type OptionsOf,
@@ -241,6 +242,8 @@ export const settings = {
   }),
   threads: whole({
     from: 1,
+    to: maxThreads,
+    threads: true,
     defaultOf: (): number => availableParallelism(),
     flag: '--threads <n>',
     usual: 'all cores',
@@ -249,6 +252,8 @@ export const settings = {
   }),
   workers: whole({
     from: 0,
+    to: maxThreads,
+    threads: true,
     defaultOf: () => Math.min(8, availableParallelism()),
     flag: '--workers <n>',
     usual: 'one per core, at most 8',

@@ -79,6 +79,6 @@ test('what is disposed of does not run, and disposing twice or under a run is ha
 
 test('threads that cannot be are refused', async () => {
   await expect(openBound(graph(), { threads: -1 })).rejects.toThrow(
-    'threads is -1, but expected a whole number of at least 1.',
+    'threads is -1, but expected a whole number from 1 to 256.',
   );
 });

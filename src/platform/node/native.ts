@@ -17,7 +17,7 @@ import type { Tensor } from '../../tensor.ts';
 import { checkThreads, named } from '../checks.ts';
 import type { BoundSession, SessionOptions } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
-import { Session } from './session.ts';
+import { Session, spinMicroseconds } from './session.ts';
 
 /** Indices into the table of version 1, and the prototype at each. A returned pointer is a status, null on success. */
 const apiIndex = {
@@ -44,6 +44,7 @@ const apiIndex = {
   ReleaseSession: [95, 'void (void *session)'],
   ReleaseValue: [96, 'void (void *value)'],
   ReleaseSessionOptions: [100, 'void (void *options)'],
+  AddSessionConfigEntry: [130, 'void *(void *options, const char *key, const char *value)'],
 } as const;
 
 type Api = { readonly [F in keyof typeof apiIndex]: KoffiFunc<(...values: unknown[]) => unknown> };
@@ -91,7 +92,7 @@ async function load(): Promise<Native | undefined> {
     const base = library.func('void *OrtGetApiBase()')();
     const [getApi] = koffi.decode(base, koffi.array('void *', 1)) as [unknown];
     const table = koffi.decode(getApi, koffi.proto('void *(uint32_t version)'))(1);
-    const functions = koffi.decode(table, koffi.array('void *', 101)) as unknown[];
+    const functions = koffi.decode(table, koffi.array('void *', 131)) as unknown[];
     const entries = Object.entries(apiIndex).map(([name, [index, prototype]]) => [
       name,
       koffi.decode(functions[index], koffi.proto(prototype)),
@@ -144,6 +145,7 @@ class NativeSession implements BoundSession {
     try {
       check(api, api.DisableMemPattern(options));
       check(api, api.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]));
+      check(api, api.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', spinMicroseconds));
       if (threads !== undefined) check(api, api.SetIntraOpNumThreads(options, threads));
       this.#session = created(api, (out) => api.CreateSessionFromArray(env, model, model.length, options, out));
     } catch (error) {

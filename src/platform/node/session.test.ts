@@ -110,7 +110,7 @@ test('the machine says how many channels are computed at a time', async () => {
 
 test.each([0, -3, 1.5, Number.NaN])('threads = %d is refused, not handed on', async (threads) => {
   await expect(Session.open(reshapeGraph(), { threads })).rejects.toThrow(
-    `threads is ${threads}, but expected a whole number of at least 1.`,
+    `threads is ${threads}, but expected a whole number from 1 to 256.`,
   );
 });
 
