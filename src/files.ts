@@ -24,10 +24,12 @@ import {
   lstat,
   mkdir,
   open,
+  readdir,
   readlink,
   realpath,
   rename,
   rm,
+  stat,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -53,6 +55,26 @@ export async function writeFileAtomically(path: string, contents: FileContents):
   const staged = await stageFile(path, contents);
   await staged.commit();
 }
+
+/**
+ * Deletes temporary files of `writeFileAtomically` that killed processes left in a folder.
+ *
+ * @param names of the files that they were to become.
+ * @param age in milliseconds that they have at least, where other processes may be writing them now.
+ */
+export async function removeLeftovers(folder: string, names: readonly string[], age = 0): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const finalName = withoutTemporaryEnding(name);
+    if (finalName === name || !names.includes(finalName)) continue;
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs >= age) await rm(path, { force: true }).catch(() => {});
+  }
+}
+
+/** What a temporary file of `writeFileAtomically` is to be called in the end; the name itself of any other file. */
+export const withoutTemporaryEnding = (name: string): string =>
+  name.replace(/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/, '');
 
 /** The first half of `writeFileAtomically`, for files that belong together: stage all, then commit all. */
 export async function stageFile(path: string, contents: FileContents): Promise<StagedFile> {
@@ -213,10 +235,11 @@ async function copyInto({ path, descriptor }: Destination, temporary: string): P
 /**
  * Creates a folder and its parents, unless they exist.
  *
+ * @returns the outermost folder that it created, if any.
  * @throws UsageError if the file system refuses.
  */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+export async function makeFolder(path: string): Promise<string | undefined> {
+  return mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw refusal('create the folder', path, error);
   });
 }

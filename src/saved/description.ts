@@ -25,6 +25,21 @@ export interface ModelDescription {
   readonly metrics: Readonly<Record<string, number>>;
   /** In an ONNX file: what its graph does in addition to the network. Loading removes these. */
   readonly wrappers?: readonly Wrapper[];
+  /** How a training run made the model. Written to `model.json` only, so that the same weights are the same file. */
+  readonly training?: TrainingRecord;
+}
+
+/** How a training run made a model, as plain JSON. */
+export interface TrainingRecord {
+  /** All options, with the defaults that were used. */
+  readonly options: object;
+  /** The folder, and the numbers of images in all and of each class. */
+  readonly data: object;
+  /** The variant, its parameters and multiply-adds, and how many parameters were trained. */
+  readonly network: object;
+  /** Of this package, Node and ONNX Runtime. */
+  readonly versions: object;
+  readonly machine: object;
 }
 
 /** The metadata key of the description. */
@@ -44,7 +59,12 @@ const schema = z.object({
   builtIn: z.array(z.enum(['normalise', 'grey', 'softmax'])).exactOptional(),
 });
 
-export const writeDescription = (description: ModelDescription): string => JSON.stringify(description, null, 2);
+/** The text for files that are more than a description. */
+export const writeDescription = ({ training: _, ...description }: ModelDescription): string =>
+  JSON.stringify(description, null, 2);
+
+/** The text of `model.json`. */
+export const writeModelJson = (description: ModelDescription): string => `${JSON.stringify(description, null, 2)}\n`;
 
 /** The metadata of a safetensors file of the model's weights: the format that PyTorch writes, and the description. */
 export const weightsMetadata = (description: ModelDescription): Map<string, string> =>

@@ -12,7 +12,7 @@ import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
-import { type ModelDescription, weightsMetadata, writeDescription } from './description.ts';
+import { type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import type { SavedModel } from './model.ts';
 import { describedOnnx, describedWeights, type LoadOptions, pathHints } from './read.ts';
@@ -90,8 +90,7 @@ export async function saveModel(
 ): Promise<void> {
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
   await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, weightsMetadata(description));
-  const text = writeDescription(description);
-  await writeFileAtomically(join(folder, 'model.json'), `${text}\n`);
+  await writeFileAtomically(join(folder, 'model.json'), writeModelJson(description));
 }
 
 /** Writes a weights file with the names of the model's own form: in forms A and B, one tensor per branch. */

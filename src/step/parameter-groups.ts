@@ -41,10 +41,19 @@ export function frozenGroups(freeze: readonly string[], config: Groups): string[
   return groupsIn(freeze, parameterGroups(config));
 }
 
-/** Why a network does not accept these groups, to follow the words "freeze is"; undefined if it does. */
-export function freezeRefusal(freeze: readonly string[], config: Groups): string | undefined {
-  const groups = parameterGroups(config);
-  const unknown = freeze.find((name) => name !== backbone && !groups.includes(name));
+/** The names of groups in networks of any number of stages. */
+const anyGroups = ['stem', 'layer1', 'layer2', '…', head];
+const isGroupName = (name: string): boolean => anyGroups.includes(name) || /^layer[1-9]\d*$/.test(name);
+
+/**
+ * Why a network does not accept these groups, to follow the words "freeze is"; undefined if it does.
+ *
+ * @param config of the network. Default: any.
+ */
+export function freezeRefusal(freeze: readonly string[], config?: Groups): string | undefined {
+  const groups = config ? parameterGroups(config) : anyGroups;
+  const isKnown = (name: string) => (config ? groups.includes(name) : isGroupName(name));
+  const unknown = freeze.find((name) => name !== backbone && !isKnown(name));
   if (unknown !== undefined) return unknownGroup(unknown, groups);
   if (groupsIn(freeze, groups).length < groups.length) return undefined;
   return `"${freeze.join(',')}", which leaves nothing to train. Leave out one of ${groups.join(', ')}.`;

@@ -14,7 +14,7 @@ import { type ModelDescription, readDescription, writeDescription } from '../sav
 import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
 import type { Tensor } from '../tensor.ts';
-import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
+import { openStateDict, readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
 import { type Recipe, recipe, trainConfig } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
@@ -26,6 +26,8 @@ export interface Checkpoint {
   readonly progress: Progress;
   /** Identifies the training images and their order (`trainingDigest`); absent in checkpoints of earlier versions. */
   readonly images?: string;
+  /** Threads that computed the last steps; absent in checkpoints of earlier versions. */
+  readonly threads?: number;
   /** All weights, including frozen ones. */
   readonly weights: Weights;
   /** By the names of the optimizer's slots. */
@@ -36,7 +38,7 @@ export interface Checkpoint {
 
 export async function writeCheckpoint(
   path: string,
-  { options, classes, description, progress, images, weights, slots, average }: Checkpoint,
+  { options, classes, description, progress, images, threads, weights, slots, average }: Checkpoint,
 ): Promise<void> {
   await makeFolder(dirname(path));
   const tensors = new Map([
@@ -49,6 +51,7 @@ export async function writeCheckpoint(
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
     ...(images === undefined ? [] : [['images', images] as const]),
+    ...(threads === undefined ? [] : [['threads', `${threads}`] as const]),
     ...(description ? [['description', writeDescription(description)] as const] : []),
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
@@ -61,6 +64,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     readField(metadata.get(key), key, schema, path);
   const description = metadata.get('description');
   const images = metadata.get('images');
+  const threads = Number(metadata.get('threads'));
   const options = read('options', recipeSchema);
   const classes = read('classes', classesSchema);
   if (!description) fromFile(path, () => trainConfig(options, classes.length));
@@ -70,10 +74,17 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     ...(description && { description: readDescription(description, path) }),
     progress: read('progress', progressSchema),
     ...(images !== undefined && { images }),
+    ...(threads > 0 && { threads }),
     weights: stripped('weights.', tensors),
     slots: slotsIn(tensors),
     average: stripped('average.', tensors),
   };
+}
+
+/** The progress in a checkpoint, without reading its tensors. */
+export async function readProgress(path: string): Promise<Progress> {
+  const { metadata } = await openStateDict(path);
+  return readField(metadata.get('progress'), 'progress', progressSchema, path);
 }
 
 /** Older checkpoints contain settings, which are dropped, and call the backbone `all but fc`. */

@@ -5,7 +5,6 @@
 import { resolve as absolute } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Weights } from '../model/weights.ts';
-import { saveModel } from '../saved/files.ts';
 import { learningRateAt } from '../step/schedule.ts';
 import type { Trainer } from '../step/trainer.ts';
 import type { EpochEvent, StepEvent, TrainHooks } from './events.ts';
@@ -14,6 +13,7 @@ import type { TrainOptions } from './options.ts';
 import { afterEpoch, afterStep, meansOf, type Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunImages } from './run-images.ts';
+import { type RunRecord, trainingOf } from './run-record.ts';
 import type { RunStart } from './start.ts';
 import type { Score, TrainingData } from './training-data.ts';
 
@@ -30,14 +30,18 @@ export interface Run {
   readonly start: RunStart;
   readonly images: RunImages;
   readonly folder: RunFolder;
+  readonly record: RunRecord;
   readonly data: TrainingData;
   readonly trainer: Trainer;
   readonly hooks: TrainHooks;
 }
 
-/** @throws UsageError if the loss is no longer finite. */
+/** The loss is no longer finite. */
+export class Diverged extends UsageError {}
+
+/** @throws Diverged if the loss is no longer finite. */
 export async function runEpochs(run: Run): Promise<TrainResult> {
-  const { options, start, images, folder, data, trainer, hooks } = run;
+  const { options, start, images, folder, record, data, trainer, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
   const { epochs, checkpointEvery, strict } = options;
   const meter = new Meter();
@@ -50,6 +54,7 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
     onEvent({ event: 'corrupt', path, message });
   };
   await folder.prepare(progress.epoch, images.split);
+  await folder.saveRecord(record);
   await save('last');
 
   training: while (progress.epoch < epochs && !signal?.aborted) {
@@ -91,12 +96,12 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
 function checkLoss(loss: number, { steps }: Progress, { learningRate, from }: TrainOptions): void {
   if (Number.isFinite(loss)) return;
   if (steps === 0 && from !== '') {
-    throw new UsageError(
+    throw new Diverged(
       `The loss of "${from}" on the first images is ${loss}, before any training. Check its weights, or start from another model.`,
     );
   }
   const rate = learningRate < 1e6 ? `${learningRate}` : learningRate.toExponential().replace('+', ''); // 1e9
-  throw new UsageError(
+  throw new Diverged(
     `The loss became ${loss} after ${steps === 1 ? '1 step' : `${steps} steps`} with learning rate ${rate}. Choose a smaller learning rate.`,
   );
 }
@@ -150,14 +155,14 @@ const scoreOf = ({ loss, top1, top5, balancedAccuracy, macroF1 }: Score): Score 
 });
 
 async function saveBest(
-  { folder, start, data }: Run,
+  { folder, record, start, data }: Run,
   weights: Weights,
   { epoch, steps }: Progress,
   validation: Score | undefined,
 ): Promise<void> {
   const scores = validation && { top1: validation.top1, top5: validation.top5, loss: validation.loss };
-  const description = { ...start.description, metrics: { epoch, ...scores } };
-  await saveModel(folder.path, description, data.allWeights(weights), steps);
+  const description = { ...start.description, metrics: { epoch, ...scores }, training: trainingOf(record) };
+  await folder.saveModel(description, data.allWeights(weights), steps);
 }
 
 /** The folder of images is saved as an absolute path, so that the run can be resumed from another folder. */
@@ -167,6 +172,7 @@ const checkpointOf = ({ options, start: { description }, images, data, trainer }
   description,
   progress,
   images: images.digest,
+  threads: options.threads,
   weights: data.allWeights(trainer.weights),
   slots: trainer.slots,
   average: trainer.average,

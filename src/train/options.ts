@@ -240,6 +240,12 @@ export const settings = {
     group: 'Run',
     doc: 'folder for the results',
   }),
+  overwrite: flag({
+    default: false,
+    flag: '--overwrite',
+    group: 'Run',
+    doc: 'replace a run or a model in that folder',
+  }),
   threads: whole({
     from: 1,
     to: maxThreads,
@@ -363,8 +369,11 @@ export function checkSettled(given: GivenOptions): void {
   );
 }
 
-/** @throws OptionError naming a parameter group that the network does not have, or if nothing is left to train. */
-export function checkFreeze({ freeze }: TrainOptions, config: Pick<ResNeXtConfig, 'depths' | 'classes'>): void {
+/**
+ * @param config of the network, unless it is not known yet.
+ * @throws OptionError naming a parameter group that the network does not have, or if nothing is left to train.
+ */
+export function checkFreeze({ freeze }: TrainOptions, config?: Pick<ResNeXtConfig, 'depths' | 'classes'>): void {
   const reason = freezeRefusal(freeze, config);
   if (reason !== undefined) throw new OptionError(trainOptions, (say) => `${say('freeze')} is ${reason}`);
 }

@@ -1,69 +1,144 @@
 /**
- * The folder of a run.
+ * The folder of a run. It belongs to one process at a time (`run-lock.ts`), and to one run.
  *
  * RUN/model.safetensors, model.json   the model with the best top-1 on the validation images, ready to use
  * RUN/metrics.jsonl                   one line per epoch
+ * RUN/run.json                        how the run was started and resumed: options, images, versions, machine
  * RUN/split.json                      the images to train on and to validate on
  * RUN/checkpoints/last, best          checkpoints to continue from
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { appendFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { appendFile, readdir, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { makeFolder, writeFileAtomically } from '../files.ts';
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import {
+  makeFolder,
+  refusal,
+  removeLeftovers,
+  statIfPresent,
+  withoutTemporaryEnding,
+  writeFileAtomically,
+} from '../files.ts';
+import type { Weights } from '../model/weights.ts';
+import { OptionError, type Say } from '../options.ts';
+import type { ModelDescription } from '../saved/description.ts';
+import { saveModel } from '../saved/files.ts';
+import { type Checkpoint, readCheckpoint, readProgress, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent } from './events.ts';
+import { trainOptions } from './options.ts';
+import { lockName, RunLock } from './run-lock.ts';
+import { type FormerRecord, type RunRecord, readRecord, writeRecord } from './run-record.ts';
 import { readSplit, type Split, writeSplit } from './split.ts';
+
+const modelFiles = ['model.safetensors', 'model.json'];
+const texts = { metrics: 'metrics.jsonl', record: 'run.json', split: 'split.json' } as const;
+const ownFiles = [...modelFiles, ...Object.values(texts)];
+const checkpointsName = 'checkpoints';
+const checkpointFiles = ['last.safetensors', 'best.safetensors'];
+
+/** Files that systems and people put into empty folders. */
+const clutter = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '.gitkeep', '.gitignore'];
+
+type CheckpointName = 'last' | 'best';
 
 export class RunFolder {
   readonly path: string;
+  readonly #lock: RunLock;
+  /** The outermost folder that was created for a new run. */
+  readonly #created: string | undefined;
+  readonly #isNew: boolean;
+  /** Whether there is something to resume or to use that was not there when this process began. */
+  #hasBegun = false;
+  #isPrepared = false;
   #saved = performance.now();
 
-  constructor(path: string) {
+  private constructor(path: string, lock: RunLock, isNew: boolean, created?: string) {
     this.path = path;
+    this.#lock = lock;
+    this.#isNew = isNew;
+    this.#created = created;
   }
 
-  /** Throws a UsageError if the folder cannot be used for a new run. */
-  checkNew(): void {
-    if (existsSync(this.#checkpoint('last'))) {
+  /**
+   * Takes a folder for a new run, creating it if necessary.
+   *
+   * @param overwrite whether to replace a run or a model in it.
+   * @throws UsageError if it contains anything but a start that failed, or another process is using it.
+   */
+  static async forNew(path: string, overwrite: boolean): Promise<RunFolder> {
+    const found = statIfPresent(path);
+    if (found && !found.isDirectory()) {
+      throw new UsageError(`"${path}" is a file, but a run needs a folder. Choose another name.`);
+    }
+    const created = await makeFolder(path);
+    const lock = await RunLock.take(path);
+    const folder = new RunFolder(path, lock, true, created);
+    try {
+      if (!overwrite) await folder.#checkVacant();
+    } catch (error) {
+      await folder.close();
+      throw error;
+    }
+    return folder;
+  }
+
+  /** @throws UsageError if the folder does not contain a run, or another process is using it. */
+  static async ofRun(path: string): Promise<RunFolder> {
+    if (!existsSync(join(path, checkpointsName, 'last.safetensors'))) {
+      const begun = existsSync(join(path, lockName)) ? 'It has not saved a checkpoint yet; start it again' : undefined;
       throw new UsageError(
-        `"${this.path}" already contains a training run. Resume it, delete it or choose another folder.`,
+        `There is no training run to resume in "${path}". ${begun ?? 'Name the folder that the run was started with'}.`,
       );
     }
-    if (existsSync(this.path) && !statSync(this.path).isDirectory()) {
-      throw new UsageError(`"${this.path}" is a file, but a run needs a folder. Choose another name.`);
-    }
+    const folder = new RunFolder(path, await RunLock.take(path), false);
+    await folder.#removeLeftovers();
+    return folder;
   }
 
-  /** @throws UsageError if the folder does not contain a run. */
-  async lastCheckpoint(): Promise<Checkpoint> {
-    const path = this.#checkpoint('last');
-    if (existsSync(path)) return readCheckpoint(path);
-    throw new UsageError(
-      `There is no training run to resume in "${this.path}". Name the folder that the run was started with.`,
-    );
+  lastCheckpoint(): Promise<Checkpoint> {
+    return readCheckpoint(this.#checkpoint('last'));
   }
 
   /** The split that the run has kept; undefined in a run of an earlier version. */
   split(): Split | undefined {
-    return existsSync(this.#split) ? readSplit(readFileSync(this.#split, 'utf8'), this.#split) : undefined;
+    const text = this.#read('split');
+    return text === undefined ? undefined : readSplit(text, this.#at('split'));
   }
 
-  /** Creates the folder, keeps the split, and deletes the metrics of epochs that a resumed run will repeat. */
+  /** How the run was started and resumed so far; undefined in a new run, or one of an earlier version. */
+  record(): FormerRecord | undefined {
+    return this.#isNew ? undefined : this.#record();
+  }
+
+  /** Keeps the split, and removes what the run replaces: in a new one everything, else the metrics of repeated epochs. */
   async prepare(epoch: number, split: Split): Promise<void> {
-    await makeFolder(this.path);
-    await writeFileAtomically(this.#split, writeSplit(split));
-    const text = existsSync(this.#metrics) ? readFileSync(this.#metrics, 'utf8') : '';
-    const kept = text
+    await this.#lock.check();
+    if (this.#isNew) await this.#clear();
+    this.#isPrepared = true;
+    await writeFileAtomically(this.#at('split'), writeSplit(split));
+    const kept = (this.#read('metrics') ?? '')
       .split('\n')
       .slice(0, epoch)
       .filter((line) => line !== '');
-    await writeFileAtomically(this.#metrics, kept.map((line) => `${line}\n`).join(''));
+    await writeFileAtomically(this.#at('metrics'), kept.map((line) => `${line}\n`).join(''));
   }
 
-  async saveCheckpoint(name: 'last' | 'best', checkpoint: Checkpoint): Promise<void> {
+  async saveRecord(record: RunRecord): Promise<void> {
+    await this.#lock.check();
+    await writeFileAtomically(this.#at('record'), writeRecord(record));
+  }
+
+  async saveCheckpoint(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {
+    await this.#lock.check();
     await writeCheckpoint(this.#checkpoint(name), checkpoint);
+    this.#hasBegun ||= checkpoint.progress.steps > 0;
     this.#saved = performance.now();
+  }
+
+  async saveModel(description: ModelDescription, weights: Weights, steps: number): Promise<void> {
+    await this.#lock.check();
+    await saveModel(this.path, description, weights, steps);
+    this.#hasBegun = true;
   }
 
   get secondsSinceCheckpoint(): number {
@@ -71,18 +146,102 @@ export class RunFolder {
   }
 
   async appendMetrics(line: EpochEvent): Promise<void> {
-    await appendFile(this.#metrics, `${JSON.stringify(line)}\n`);
+    await appendFile(this.#at('metrics'), `${JSON.stringify(line)}\n`);
   }
 
-  get #metrics(): string {
-    return join(this.path, 'metrics.jsonl');
+  /** After an error: a new run that has nothing to continue from, since it has done no step, leaves nothing behind. */
+  async abandon(): Promise<void> {
+    if (this.#isPrepared && this.#isNew && !this.#hasBegun) await this.#clear().catch(() => {});
   }
 
-  get #split(): string {
-    return join(this.path, 'split.json');
+  /** Leaves the folder to others. One that was created and is still empty is deleted. */
+  async close(): Promise<void> {
+    this.#lock.release();
+    if (this.#created === undefined) return;
+    const outermost = dirname(resolve(this.#created));
+    for (let path = resolve(this.path); path !== outermost; path = dirname(path)) {
+      if (!(await isDone(rmdir(path)))) return;
+    }
   }
 
-  #checkpoint(name: 'last' | 'best'): string {
-    return join(this.path, 'checkpoints', `${name}.safetensors`);
+  /** Throws an OptionError if there is anything but a start that failed. */
+  async #checkVacant(): Promise<void> {
+    const names = (await readdir(this.path)).filter((name) => name !== lockName && !clutter.includes(name));
+    const checkpoints = (await readdir(join(this.path, checkpointsName)).catch(() => [])).map(withoutTemporaryEnding);
+    const isRun = checkpoints.some((name) => checkpointFiles.includes(name));
+    const isOther = (name: string) =>
+      name === checkpointsName
+        ? checkpoints.some((each) => !checkpointFiles.includes(each))
+        : !ownFiles.includes(withoutTemporaryEnding(name));
+    const model = modelFiles.find((name) => names.includes(name));
+    const others = names.filter(isOther);
+    const refuse = (sentences: (say: Say) => string) => {
+      throw new OptionError(trainOptions, (say) => `"${this.path}" ${sentences(say)}`);
+    };
+    if (isRun && (model !== undefined || !(await this.#isFailedStart()))) {
+      refuse((say) => `already contains a training run. Resume it, choose another folder, or add ${say('overwrite')}.`);
+    }
+    if (model !== undefined) {
+      refuse((say) => `already contains a model, ${model}. Choose another folder, or add ${say('overwrite')}.`);
+    }
+    if (others.length === 0) return;
+    const listed = `${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`;
+    refuse(
+      (say) =>
+        `is not empty: it contains ${listed}. Choose another folder, or add ${say('overwrite')} to use it anyway.`,
+    );
+  }
+
+  /** Whether a run without a model did no step, or diverged within its first epoch. */
+  async #isFailedStart(): Promise<boolean> {
+    if (this.#read('metrics')) return false;
+    if (this.#record()?.state === 'diverged') return true;
+    const last = this.#checkpoint('last');
+    return !existsSync(last) || (await readProgress(last)).steps === 0;
+  }
+
+  #record(): FormerRecord | undefined {
+    const text = this.#read('record');
+    return text === undefined ? undefined : readRecord(text);
+  }
+
+  /** Deletes the files of a run, but no others. */
+  async #clear(): Promise<void> {
+    const checkpoints = join(this.path, checkpointsName);
+    const paths = [
+      ...ownFiles.map((name) => join(this.path, name)),
+      ...checkpointFiles.map((name) => join(checkpoints, name)),
+    ];
+    for (const path of paths) {
+      await rm(path, { force: true }).catch((error: unknown) => {
+        throw refusal('delete', path, error);
+      });
+    }
+    await this.#removeLeftovers();
+    await isDone(rmdir(checkpoints));
+  }
+
+  /** Deletes temporary files of processes that were killed. */
+  async #removeLeftovers(): Promise<void> {
+    await removeLeftovers(this.path, ownFiles);
+    await removeLeftovers(join(this.path, checkpointsName), checkpointFiles);
+  }
+
+  #at(name: keyof typeof texts): string {
+    return join(this.path, texts[name]);
+  }
+
+  #read(name: keyof typeof texts): string | undefined {
+    return existsSync(this.#at(name)) ? readFileSync(this.#at(name), 'utf8') : undefined;
+  }
+
+  #checkpoint(name: CheckpointName): string {
+    return join(this.path, checkpointsName, `${name}.safetensors`);
   }
 }
+
+const isDone = (action: Promise<void>): Promise<boolean> =>
+  action.then(
+    () => true,
+    () => false,
+  );

@@ -4,7 +4,7 @@
  */
 import { dirname, join } from 'node:path';
 import { type Folder, openFolder, readFolder } from '../data/folder.ts';
-import { type Layout, layout } from '../data/layout.ts';
+import { type Layout, layout, subfolders } from '../data/layout.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -47,7 +47,7 @@ export async function reopenImages(
 ): Promise<RunImages> {
   const images = described(await reopen(options, checkpoint, before));
   const { folder, split, digest, notes } = images;
-  checkClasses(options, checkpoint, folder);
+  checkClasses(options, checkpoint, folder.classes);
   const { epoch, step } = checkpoint.progress;
   const steps = Math.floor(folder.train.length / options.batch);
   const isOther = checkpoint.images === undefined ? step > steps : checkpoint.images !== digest;
@@ -61,9 +61,11 @@ export async function reopenImages(
 }
 
 async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {
-  if (before)
-    return readFolder(layoutAsBefore(options, await layout(options.data), before), { holdOut: asBefore(before) });
-  return checkpoint.images === undefined ? openFormer(options, checkpoint) : openFolder(options.data, options);
+  if (!before)
+    return checkpoint.images === undefined ? openFormer(options, checkpoint) : openFolder(options.data, options);
+  const now = await layout(options.data);
+  checkClasses(options, checkpoint, await subfolders(now.trainDir));
+  return readFolder(layoutAsBefore(options, now, before), { holdOut: asBefore(before) });
 }
 
 /** @throws UsageError if there is a folder for validation now and was none, or the reverse. */
@@ -83,10 +85,10 @@ function layoutAsBefore({ data, out }: TrainOptions, now: Layout, { validationFo
   );
 }
 
-function checkClasses({ data }: TrainOptions, { classes }: Checkpoint, folder: Folder): void {
-  if (areSame(classes, folder.classes)) return;
+function checkClasses({ data }: TrainOptions, { classes }: Checkpoint, found: readonly string[]): void {
+  if (areSame(classes, found)) return;
   throw new UsageError(
-    `The run was trained on the classes ${classes.join(', ')}, but "${data}" has ${folder.classes.join(', ')}. Resume it on the images it was trained on.`,
+    `The run was trained on the classes ${classes.join(', ')}, but "${data}" has ${found.join(', ')}. Resume it on the images it was trained on.`,
   );
 }
 

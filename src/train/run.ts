@@ -4,6 +4,7 @@ import { resolveModel } from '../hub/resolve.ts';
 import { resolveConfig } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import { variant as configOf } from '../model/variants.ts';
+import { OptionError } from '../options.ts';
 import { loadModel } from '../saved/files.ts';
 import { optimizerOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
@@ -11,7 +12,7 @@ import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { TrainHooks } from './events.ts';
-import { runEpochs, type TrainResult } from './loop.ts';
+import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
 import {
   backboneRateOf,
   checkFreeze,
@@ -23,35 +24,50 @@ import {
   resolveTrainOptions,
   type TrainOptions,
   trainConfig,
+  trainOptions,
 } from './options.ts';
 import { epochAgain } from './progress.ts';
 import { RunFolder } from './run-folder.ts';
 import { openImages, type RunImages, reopenImages } from './run-images.ts';
+import { type RunState, recordOf } from './run-record.ts';
 import { type RunStart, resumeFrom, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
 
 /**
  * Trains a new model, or fine-tunes a saved one on other images (`from`).
  *
- * @throws UsageError for an invalid option, an unusable folder, or if `out` already contains a run.
+ * @throws UsageError for an invalid option, an unusable folder, or if `out` contains something already or is in use.
  * @example await train({ data: 'flowers', out: 'runs/flowers', variant: 'resnext20_8x16d_w16', epochs: 10 });
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
 export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
   const asked = resolveTrainOptions(given);
   checkSettled(given);
-  new RunFolder(asked.out).checkNew();
-  const images = await openImages(asked);
-  if (asked.from === '') return openRun(asked, given, images, startNew, hooks);
-  const classes = images.folder.classes.length;
-  const published = lookUpWeights(asked.from);
-  if (published) checkFreeze(asked, resolveConfig({ ...configOf(published.variant), classes }));
-  const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
-  const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
-  const { variant, config, preprocessing } = source.description;
-  const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
-  checkFreeze(options, { ...config, classes });
-  return openRun(options, given, images, (fitted, classes) => startFrom(fitted, classes, source), hooks);
+  return within(await RunFolder.forNew(asked.out, asked.overwrite), async (folder) => {
+    const images = await openImages(asked);
+    if (asked.from === '') return openRun(asked, given, images, startNew, folder, hooks);
+    const classes = images.folder.classes.length;
+    const published = lookUpWeights(asked.from);
+    checkFreeze(asked, published && resolveConfig({ ...configOf(published.variant), classes }));
+    const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
+    const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
+    const { variant, config, preprocessing } = source.description;
+    const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
+    checkFreeze(options, { ...config, classes });
+    return openRun(options, given, images, (fitted, classes) => startFrom(fitted, classes, source), folder, hooks);
+  });
+}
+
+/** Uses a folder, then leaves it to others. A new run that fails before its first step leaves nothing in it. */
+async function within<T>(folder: RunFolder, use: (folder: RunFolder) => Promise<T>): Promise<T> {
+  try {
+    return await use(folder);
+  } catch (error) {
+    await folder.abandon();
+    throw error;
+  } finally {
+    await folder.close();
+  }
 }
 
 const downloadOptions = ({ signal, onDownload }: TrainHooks) => ({
@@ -63,7 +79,7 @@ const downloadOptions = ({ signal, onDownload }: TrainHooks) => ({
  * Continues a run from its last checkpoint. Options given here replace the run's own; a different set of parameter groups
  * may be frozen. The pretrained model is not read again.
  *
- * @throws UsageError if `out` does not contain a run, or the run cannot continue with these options.
+ * @throws UsageError if `out` does not contain a run or is in use, or the run cannot continue with these options.
  * @example await resume('runs/flowers', { epochs: 60 });
  */
 export async function resume(
@@ -71,16 +87,24 @@ export async function resume(
   given: Partial<TrainOptions> = {},
   hooks: TrainHooks = {},
 ): Promise<TrainResult> {
-  const folder = new RunFolder(out);
-  const checkpoint = await folder.lastCheckpoint();
-  const before = { ...checkpoint.options, size: sizeOf(checkpoint) };
-  const options = resolveTrainOptions({ ...before, ...given, out });
-  checkKept(options, before);
-  if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
-  const images = await reopenImages(options, checkpoint, folder.split());
-  const progress = images.epochAnew ? epochAgain(checkpoint.progress) : checkpoint.progress;
-  if (progress.step > 0) checkKeptBatch(options, before);
-  return openRun(options, given, images, (fitted) => resumeFrom(fitted, { ...checkpoint, progress }), hooks);
+  if (given.overwrite) {
+    throw new OptionError(
+      trainOptions,
+      (say) => `A resumed run continues in its own folder. Remove ${say('overwrite')}.`,
+    );
+  }
+  return within(await RunFolder.ofRun(out), async (folder) => {
+    const checkpoint = await folder.lastCheckpoint();
+    const before = { ...checkpoint.options, size: sizeOf(checkpoint) };
+    const options = resolveTrainOptions({ ...before, ...given, out });
+    checkKept(options, before);
+    if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
+    const images = await reopenImages(options, checkpoint, folder.split());
+    const progress = images.epochAnew ? epochAgain(checkpoint.progress) : checkpoint.progress;
+    if (progress.step > 0) checkKeptBatch(options, before);
+    const start: Start = (fitted) => resumeFrom(fitted, { ...checkpoint, progress });
+    return openRun(options, given, images, start, folder, hooks);
+  });
 }
 
 /** The size of a run's images, which its options may leave to the model. */
@@ -95,27 +119,43 @@ async function openRun(
   given: Partial<TrainOptions>,
   images: RunImages,
   startWith: Start,
+  folder: RunFolder,
   hooks: TrainHooks,
 ): Promise<TrainResult> {
-  const { folder } = images;
-  const options = fitBatch(resolved, given, folder.train.length);
-  const start = startWith(options, folder.classes);
+  const samples = images.folder;
+  const options = fitBatch(resolved, given, samples.train.length);
+  const start = startWith(options, samples.classes);
   const { description, weights, slots, average, progress } = start;
   const model = resnext(description.config);
-  hooks.onEvent?.(await startEvent(options, images, model, start));
+  const event = await startEvent(options, images, model, start);
+  hooks.onEvent?.(event);
+  const record = await recordOf(options, images, event, folder.record());
   const data: TrainingData = options.linearProbe
-    ? await CachedFeatures.open(options, folder, description, weights, hooks)
-    : new ImageFolderData(options, folder, model, description);
+    ? await CachedFeatures.open(options, samples, description, weights, hooks)
+    : new ImageFolderData(options, samples, model, description);
   try {
     const state = { slots, average, steps: progress.steps };
     const trainer = await Trainer.open(data.model, weights, trainerOptions(options, data.freeze), state);
     try {
-      return await runEpochs({ options, start, images, folder: new RunFolder(options.out), data, trainer, hooks });
+      return await recorded({ options, start, images, folder, record, data, trainer, hooks });
     } finally {
       await trainer.dispose();
     }
   } finally {
     await data.close();
+  }
+}
+
+/** Runs the epochs, and records how they ended. */
+async function recorded(run: Run): Promise<TrainResult> {
+  const end = (state: RunState) => run.folder.saveRecord({ ...run.record, state });
+  try {
+    const result = await runEpochs(run);
+    await end(result.interrupted ? 'interrupted' : 'finished');
+    return result;
+  } catch (error) {
+    await end(error instanceof Diverged ? 'diverged' : 'failed').catch(() => {}); // the first error is reported
+    throw error;
   }
 }
 

@@ -29,7 +29,7 @@ export interface RunStart {
   readonly progress: Progress;
   /** Whether the classifier of the pretrained model was replaced by a new one; absent without a pretrained model. */
   readonly newHead?: boolean;
-  /** How external weights were imported, in sentences for the user. */
+  /** Sentences for the user: how external weights were imported, or what differs from the run so far. */
   readonly notes?: readonly string[];
 }
 
@@ -100,5 +100,16 @@ export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunSt
   checkTensorCount(description.config, weights.size, source);
   checkShapes(description.config, weights, source);
   const config = { ...description.config, form: options.form };
-  return { description: { ...description, config }, weights, slots, average, progress };
+  const notes = notesOnThreads(options.threads, checkpoint.threads);
+  return { description: { ...description, config }, weights, slots, average, progress, notes };
+}
+
+/** From this number of threads on, sums are split differently, and their last bits change. */
+const splitFrom = 4;
+
+function notesOnThreads(now: number, before = now): string[] {
+  if (now === before || Math.max(now, before) < splitFrom) return [];
+  return [
+    `The run used ${before} threads until now and goes on with ${now}, so the last bits of its weights may differ. To keep them, resume it with --threads ${before}.`,
+  ];
 }
