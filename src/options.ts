@@ -183,7 +183,7 @@ function bounds({ from, above, to, below }: Range): string {
 }
 
 /** `a whole number of at least 1` → `whole numbers of at least 1`. */
-const plural = (expected: string): string => expected.replace(/^an? /, '').replace(/number|name|text/, '$&s');
+const plural = (expected: string): string => expected.replace(/^an? /, '').replace(/number|name|text|image/, '$&s');
 
 /** `1 or 3`; `constant, step or cosine`. */
 export const either = (choices: readonly (string | number)[]): string =>
@@ -203,7 +203,7 @@ export class OptionError extends UsageError {
     super(sentence((name, example) => (example === undefined ? name : `${name}: ${example}`)));
     this.typed = sentence((name, example) => {
       const { flag = name } = table[name] ?? {};
-      const long = flag.match(/--[\w-]+/g)?.at(-1) ?? name;
+      const long = flag.match(/--[\w-]+/g)?.at(-1) ?? flag; // an argument is named as in the help
       return example !== undefined && flag.includes('<') ? `${long} ${example}` : long;
     });
   }
@@ -276,8 +276,8 @@ const namesOf = (table: Table): string => {
   return names.length > maxListed ? `${listed}, …` : listed;
 };
 
-/** Compares with the names of options and of their flags. */
-function suggestOption(name: string, table: Table): string {
+/** A sentence, after a space, on the option that may be meant, by the names of options and of their flags. */
+export function suggestOption(name: string, table: Table): string {
   const options = new Map(
     Object.entries(table).flatMap(([option, { flag = '' }]) => {
       const flags = Array.from(flag.matchAll(/--([\w-]+)/g), ([, long]) => long!);

@@ -46,7 +46,7 @@ const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
   [/^hyparquet/, 'output'],
-  [/^(commander|picocolors)$/, 'cli'],
+  [/^(commander|picocolors|yaml)$/, 'cli'],
 ];
 
 interface Source {

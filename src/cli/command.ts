@@ -1,8 +1,10 @@
 /** Registers a command from its table of options. Its code is imported when it runs. */
 import { availableParallelism } from 'node:os';
-import { type Argument, type Command, type HelpConfiguration, Option } from 'commander';
+import { type Command, type HelpConfiguration, Option } from 'commander';
+import { didYouMean, meantName } from '../closest-name.ts';
 import { checkWritable, isStandardOutput } from '../files.ts';
 import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
+import { configField, readConfig } from './config.ts';
 import { createOutput, type Output } from './output.ts';
 
 export interface CommandEntry<T extends Table, Options = OptionsOf<T>> {
@@ -36,8 +38,10 @@ function register<T extends Table, Options>(
   read: (typed: object) => Options,
 ): void {
   const command = program.command(name).description(summary);
+  suggestNames(command);
   const isLong = Object.values(options).length > maxUngrouped;
-  for (const field of Object.values(options)) declare(command, field, isLong);
+  for (const field of [...Object.values(options), configField]) declare(command, field, isLong);
+  command.usage(['[options]', ...argumentsOf(options)].join(' '));
   if (isLong) command.optionsGroup('Other:').helpOption('-h, --help', 'display help for command');
   const label = examples.length > 1 ? 'Examples' : 'Example';
   command.addHelpText('after', () => {
@@ -45,7 +49,7 @@ function register<T extends Table, Options>(
     return `\n${label}:\n${examples.map((example) => wrapExample(example, width)).join('\n')}`;
   });
   command.action(async () => {
-    const typed = typedOptions(command, options);
+    const typed = await givenOptions(command, options);
     const files = writtenFiles(options, typed);
     const output = createOutput({
       json: typed.json === true || typed.format === 'json',
@@ -64,15 +68,26 @@ function register<T extends Table, Options>(
   });
 }
 
-const argumentTerm = (argument: Argument): string => {
-  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
-  return argument.required ? `<${name}>` : `[${name}]`;
-};
+/** Makes the error for an unknown option or command name the one that was probably meant. */
+export function suggestNames(command: Command): void {
+  const outputError = (text: string, write: (text: string) => void) => {
+    const [, kind, dashes, typed] = /^error: unknown (option|command) '(-*)([^='\n]*)/.exec(text) ?? [];
+    if (typed === undefined) return write(text);
+    const flags = command.options.flatMap(({ flags }) => flags.match(/--[\w-]+/g) ?? []);
+    const known = kind === 'option' ? flags : command.commands.map((each) => each.name());
+    write(`error: There is no ${kind} ${dashes}${typed}.${didYouMean(meantName(typed, known))}\n`);
+  };
+  command.showSuggestionAfterError(false).configureOutput({ outputError });
+}
+
+/** The arguments in a table, in commander's notation. */
+const argumentsOf = (options: Table): string[] =>
+  Object.values(options).flatMap(({ flag = '' }) => (isArgument(flag) ? [flag] : []));
 
 /** Aligns descriptions in one column. The description of a term that is too long for it starts on the next line. */
 export const helpLayout: HelpConfiguration = {
   padWidth: () => 24,
-  subcommandTerm: (command) => [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
+  subcommandTerm: (command) => `${command.name()} ${command.usage()}`.replace(' [options]', ''),
   formatItem(term, width, description, help) {
     const indent = `\n${' '.repeat(width + 4)}`;
     const text = help.boxWrap(description, (help.helpWidth ?? 80) - width - 4).replaceAll('\n', indent);
@@ -119,7 +134,7 @@ function declare(command: Command, field: Field<unknown>, grouped: boolean): voi
   const { flag, parse, group = 'Other' } = field;
   if (flag === undefined) return;
   if (isArgument(flag)) {
-    command.argument(flag, helpOf(field));
+    command.argument(flag.replace(/^<(.*)>$/, '[$1]'), helpOf(field)); // required ones may be in the --config file
     return;
   }
   const option = new Option(flag, helpOf(field));
@@ -128,6 +143,16 @@ function declare(command: Command, field: Field<unknown>, grouped: boolean): voi
   command.addOption(option);
 }
 
+/** The options in the file of --config, overridden by those that were typed. */
+async function givenOptions(command: Command, options: Table): Promise<Record<string, unknown>> {
+  const typed = typedOptions(command, options);
+  const { config } = typedOptions(command, { config: configField });
+  return typeof config === 'string' ? { ...(await readConfig(config, options)), ...typed } : typed;
+}
+
+/** Commander makes an empty list of any number of arguments that are not there. */
+const isPresent = (value: unknown): boolean => (Array.isArray(value) ? value.length > 0 : value !== undefined);
+
 /** The typed values by option. Commander knows no defaults. */
 function typedOptions(command: Command, options: Table): Record<string, unknown> {
   const typed: Record<string, unknown> = {};
@@ -135,7 +160,7 @@ function typedOptions(command: Command, options: Table): Record<string, unknown>
   for (const [name, { flag }] of Object.entries(options)) {
     if (flag === undefined) continue;
     const value: unknown = isArgument(flag) ? args.shift() : command.getOptionValue(name);
-    const isTyped = isArgument(flag) ? value !== undefined : command.getOptionValueSource(name) === 'cli';
+    const isTyped = isArgument(flag) ? isPresent(value) : command.getOptionValueSource(name) === 'cli';
     if (isTyped) typed[name] = value;
   }
   return typed;

@@ -83,7 +83,7 @@ const variantOrModel = text({
   doc: `a variant such as resnext50_32x4d, or a model: ${modelDoc}`,
 });
 const variantOrAny = `a variant, any ONNX file, or a model: ${modelDoc}`;
-const images = list(text({ doc: 'an image' }), {
+const images = list(text({ expected: 'an image', doc: 'an image' }), {
   required: true,
   flag: '<image...>',
   doc: 'files, folders, quoted patterns such as "**/*.jpg", URLs, or - for standard input',
@@ -140,7 +140,7 @@ export const listOptions = {
 };
 
 export const pullOptions = {
-  names: list(text({ doc: 'a name' }), {
+  names: list(text({ expected: 'a name', doc: 'a name' }), {
     required: true,
     flag: '<name...>',
     doc: 'names of published weights, OWNER/NAME on the Hugging Face Hub, or URLs',

@@ -1,7 +1,7 @@
 /** Defines all commands. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { addCommand, addCommandAsTyped, helpLayout } from './command.ts';
+import { addCommand, addCommandAsTyped, helpLayout, suggestNames } from './command.ts';
 import {
   benchOptions,
   classifyOptions,
@@ -31,6 +31,7 @@ export function createProgram(): Command {
     .exitOverride()
     .configureHelp(helpLayout)
     .showHelpAfterError('(run with --help for all options)');
+  suggestNames(program);
   for (const add of [addCatalog, addTraining, addUse, addGraphs]) add(program);
   return program;
 }
