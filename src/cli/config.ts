@@ -9,7 +9,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { UsageError } from '../errors.ts';
-import { refusal as fileRefusal, statIfPresent } from '../files.ts';
+import { refusal as fileRefusal, readable, statIfPresent } from '../files.ts';
 import { type Field, refusal, suggestOption, type Table, text } from '../options.ts';
 
 /** The option itself, which every command has. */
@@ -69,7 +69,7 @@ async function readMapping(path: string): Promise<object> {
   if (stats.size > maxBytes) {
     throw new UsageError(`"${path}" has ${stats.size} bytes, but a file of options may have at most ${maxBytes}.`);
   }
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readFile(readable(path), 'utf8').catch((error: unknown) => {
     throw fileRefusal('read', path, error);
   });
   const value = parsed(text, path);
