@@ -156,6 +156,16 @@ async function destinationOf(path: string): Promise<Destination> {
   }
 }
 
+/**
+ * A path beside the file that a path leads to, such as one for partial results; undefined for what is written in place.
+ *
+ * @throws UsageError if the path leads to a folder, or to what cannot be written.
+ */
+export async function pathBeside(path: string, ending: string): Promise<string | undefined> {
+  const { path: file, inPlace } = await destinationOf(path);
+  return inPlace ? undefined : `${file}${ending}`;
+}
+
 /** As many links as Linux follows. */
 const maxLinks = 40;
 
@@ -328,7 +338,8 @@ function fill(descriptor: number, target: Uint8Array, offset: number): number {
   return done;
 }
 
-function refusing<T>(verb: string, path: string, action: () => T): T {
+/** Does something with the file system whose refusal is a UsageError. */
+export function refusing<T>(verb: string, path: string, action: () => T): T {
   try {
     return action();
   } catch (error) {

@@ -377,7 +377,7 @@ describe('a trained model', () => {
     for (const { image, predictions } of expected) {
       const { stdout } = await run('classify', image, '--model', trained, '--top', '1');
       const { label, probability } = predictions[0]!;
-      expect(stdout).toBe(`${image}\n  ${(100 * probability).toFixed(1)} %  ${label}\n`);
+      expect(stdout).toBe(`${image}  ${(100 * probability).toFixed(1)} %  ${label}\n`);
       expect(predictions.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 5);
     }
   });

@@ -206,6 +206,10 @@ describe('the output of classify', () => {
     expect(lines.map((line) => JSON.parse(line))).toEqual(document);
   });
 
+  it('--json contradicts another format', async () => {
+    expectError(await classify(photo(), '--json', '--format', 'csv'), /--json is short for .*Remove one of them\./);
+  });
+
   it('averages views as the library does', async () => {
     const classifier = await load(model);
     for (const views of ['flip', 'ten-crop'] as const) {
@@ -252,7 +256,7 @@ describe('features', () => {
   it('maps of several stages, one file each', async () => {
     const file = join(dir, 'maps.npy');
     const result = await json('features', photos, '--model', model, '--stages', 'stem,layer2', '-o', file);
-    const files = ['maps.stem.npy', 'maps.paths.txt', 'maps.layer2.npy'].map((name) => join(dir, name));
+    const files = ['maps.stem.npy', 'maps.layer2.npy', 'maps.paths.txt'].map((name) => join(dir, name));
     expect(result).toEqual({ files, images: 12, stages: { stem: [16, 32, 32], layer2: [128, 16, 16] }, corrupt: [] });
     expect(existsSync(file)).toBe(false);
     for (const [name, stage, dims] of [
@@ -327,14 +331,41 @@ describe('evaluate', () => {
         cpSync(join(examples, 'unseen', file), join(data, `class ${classes.indexOf(name)}`, file));
       }
     }
-    const report = join(dir, 'report.html');
+    const [report, csv, lines] = ['report.html', 'rows.csv', 'rows.jsonl'].map((name) => join(dir, name)) as [
+      string,
+      string,
+      string,
+    ];
     type Found = Omit<Evaluation, 'confusion'> & { confusion: number[][]; views: string };
-    const found = await json<Found>('evaluate', data, '--model', model, '--tta', 'flip', '--report', report);
+    const flip = ['evaluate', data, '--model', model, '--tta', 'flip'];
+    const found = await json<Found>(...flip, '--report', report, '-o', csv);
     expect(found).toMatchObject({ images: 12, views: 'flip' });
     expect(found.confusion.map((row) => row.reduce((a, b) => a + b))).toEqual([3, 3, 3, 3]);
     const right = found.confusion.reduce((sum, row, k) => sum + row[k]!, 0);
     expect(found.top1).toBeCloseTo((100 * right) / 12, 10);
-    const { stdout } = await run('evaluate', data, '--model', model, '--tta', 'flip');
+    const { stdout } = await run(...flip, '-o', lines);
+    expect(stdout).toContain(`\n\nWrote ${lines}.\n`);
+    const rows = readFileSync(lines, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(rows.filter(({ correct }) => correct)).toHaveLength(right);
+    expect(rows.map((row) => row.correct)).toEqual(rows.map((row) => row.class === row.prediction));
+    const table = rows.map(({ path, class: own, prediction, probability, correct }) => {
+      const cells = [
+        path.includes(',') ? `"${path}"` : path,
+        own,
+        prediction,
+        Number(probability.toPrecision(6)),
+        correct,
+      ];
+      return `${cells.join(',')}\n`;
+    });
+    expect(readFileSync(csv, 'utf8')).toBe(`path,class,prediction,probability,correct\n${table.join('')}`);
+    const [classified] = await json<Classified[]>('classify', rows[0].path, '--model', model, '--tta', 'flip');
+    const { label, probability } = classified!.predictions![0]!;
+    expect(rows[0]).toMatchObject({ class: 'class 0', prediction: label });
+    expect(rows[0].probability).toBeCloseTo(probability, 6);
     expect(stdout).toMatch(/\nclass +images +top-1 \(recall\) +precision +F1\nclass 0 +3 /);
     for (const [k, row] of found.confusion.entries()) {
       expect(stdout).toMatch(new RegExp(`\\n ${k + 1} class ${k} +${row.join(' +')}\\n`));
@@ -359,6 +390,11 @@ describe('evaluate', () => {
         .map((row) => row.split('  ')[0])
         .sort(),
     ).toEqual(['class 7', 'class 70']);
+  });
+
+  it('refuses a file of predictions whose format is unknown', async () => {
+    const message = /-o ".*rows\.txt" ends in "\.txt", but expected \.csv or \.jsonl\./;
+    expectError(await run('evaluate', photos, '--model', 'no/model', '-o', join(dir, 'rows.txt')), message);
   });
 
   it('refuses a model without classes', async () => {

@@ -5,6 +5,7 @@ import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
 import { argmax, type ClassMeans, type ClassScore, Confusion } from '../metrics/confusion.ts';
+import { imagesPerBatch } from './outcomes.ts';
 import { softmax } from './predictions.ts';
 
 export interface Evaluation extends ClassMeans {
@@ -32,7 +33,7 @@ export interface Measured {
 }
 
 export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrupt'> {
-  /** Default: 64. */
+  /** Number of images to run at a time, counting each view of an image. Default: 64. */
   readonly batchSize?: number;
   /** Default: a loader on the classifier's worker threads. */
   readonly loader?: Loader;
@@ -49,7 +50,7 @@ export async function measure(
 ): Promise<Evaluation> {
   const { corrupt = 'skip', onCorrupt = () => {} } = options;
   if (samples.length === 0) throw new UsageError('There are no images to evaluate. Give at least one.');
-  const batchSize = Math.min(options.batchSize ?? 64, samples.length);
+  const batchSize = Math.min(imagesPerBatch(options.batchSize ?? 64, transforms), samples.length);
   const [accuracy, confusion] = [new Accuracy(labels.length), new Confusion(labels.length)];
   let done = 0;
   for await (const batch of loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt })) {

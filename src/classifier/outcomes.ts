@@ -22,6 +22,10 @@ interface Reading {
   readonly batchSize: number;
 }
 
+/** Number of images in a batch of this many views, at least one. */
+export const imagesPerBatch = (batchSize: number, transforms: Transforms): number =>
+  Math.max(1, Math.floor(batchSize / countViews(transforms)));
+
 export async function* outcomesOf<T>(
   images: readonly (ImageSource | NamedImage)[],
   { loader, transforms, batchSize }: Reading,
@@ -34,7 +38,7 @@ export async function* outcomesOf<T>(
   const batches = loader.batches({
     samples: images.map(named),
     transforms,
-    batchSize: Math.min(images.length, Math.max(1, Math.floor(batchSize / views))),
+    batchSize: Math.min(images.length, imagesPerBatch(batchSize, transforms)),
     corrupt: 'skip',
     onCorrupt: (_, message, index) => failures.set(index, new FormatError(message)),
   });

@@ -8,7 +8,7 @@ import { interpolations } from '../data/resize.ts';
 import { themes } from '../draw/theme.ts';
 import { forms, shortcuts } from '../model/config.ts';
 import { flag, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
-import { resultFormats } from '../output/results.ts';
+import { resultFormats } from '../output/formats.ts';
 import { recipe, settings } from '../train/options.ts';
 import { exportFormats } from './formats.ts';
 
@@ -60,6 +60,7 @@ const threads = whole({
   doc: 'threads that compute',
 });
 const batch = whole({ from: 1, default: 32, flag: '--batch <n>', group: 'Machine', doc: 'images per batch' });
+const batchOfViews = 'images per batch, counting each view of an image';
 const verify = flag({ default: false, flag: '--verify', group: 'Model', doc: 'verify the hash of published weights' });
 const output = text({
   required: true,
@@ -186,7 +187,7 @@ export const evaluateOptions = {
     doc: 'folder with one subfolder per class, or one that contains val/',
   }),
   ...model,
-  batch: whole({ from: 1, default: 64, flag: '--batch <n>', group: 'Machine', doc: 'images per batch' }),
+  batch: whole({ from: 1, default: 64, flag: '--batch <n>', group: 'Machine', doc: batchOfViews }),
   tta,
   strict: settings.strict,
   report: text({
@@ -196,13 +197,20 @@ export const evaluateOptions = {
     doc: 'write an HTML report: accuracy per class, confusion matrix, misclassified images',
     written: true,
   }),
+  output: text({
+    expected: 'a file to write',
+    flag: '-o, --output <file>',
+    group: 'Output',
+    doc: 'write the prediction for each image to a .csv or .jsonl file',
+    written: true,
+  }),
   json,
 };
 
 export const classifyOptions = {
   images,
   ...model,
-  batch,
+  batch: { ...batch, doc: batchOfViews },
   ...predictionFields,
   tta,
   format: oneOf(resultFormats, {

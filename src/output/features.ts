@@ -4,91 +4,168 @@
  * `features` (list of float); `.jsonl` has one object with both per line. In the last two a map is a flat, row-major
  * list, and `dims` is its shape.
  */
-import { dirname, extname } from 'node:path';
-import { UsageError } from '../errors.ts';
-import { makeFolder, type StagedFile, stageFile } from '../files.ts';
-import { bytesOf, type Tensor } from '../tensor.ts';
+import { extname } from 'node:path';
+import { printable, UsageError } from '../errors.ts';
+import { type StagedFile, stageFile } from '../files.ts';
+import { bytesOf, elements, type Tensor } from '../tensor.ts';
 import { npyHeader } from './npy.ts';
+import { parquetChunks } from './parquet.ts';
+import { PartialResults, type Task } from './partial.ts';
+import { type FeatureRows, rowsOf } from './rows.ts';
 
-/** One stage's features of all images. */
-export interface Table {
-  readonly paths: readonly string[];
-  /** [F] or [C, H, W] each, all of the same shape. */
-  readonly rows: readonly Tensor<'float32'>[];
-}
+type Write = (rows: FeatureRows) => Promise<Iterable<Uint8Array>> | Iterable<Uint8Array>;
 
-type Write = (table: Table) => Promise<Iterable<Uint8Array>> | Iterable<Uint8Array>;
-
-const writers: Readonly<Record<string, Write>> = { '.npy': npy, '.parquet': parquet, '.jsonl': jsonLines };
-
-/** @throws UsageError unless the file extension is that of a supported format. */
-export function checkFeatureFile(file: string): void {
-  if (extname(file) in writers) return;
-  const known = Object.keys(writers).join(', ');
-  throw new UsageError(`-o "${file}" ends in "${extname(file)}", but expected one of ${known}.`);
-}
+const writers: Readonly<Record<string, Write>> = { '.npy': npy, '.parquet': parquetChunks, '.jsonl': jsonLines };
 
 /**
- * Writes one file per stage, either all or none, and a `.paths.txt` file if the format cannot contain paths.
+ * The files for these stages, in order, and a `.paths.txt` file if the format cannot contain paths.
  *
  * @param file the file for a single stage; with several stages, `out.npy` becomes `out.layer3.npy` and so on.
- * @returns the paths of the files, in the order of the stages.
+ * @throws UsageError unless the file extension is that of a supported format.
  */
-export async function writeFeatures(file: string, tables: ReadonlyMap<string, Table>): Promise<string[]> {
+export function featureFiles(file: string, stages: readonly string[]): { stages: string[]; paths?: string } {
   const ending = extname(file);
+  if (!Object.hasOwn(writers, ending)) {
+    const known = Object.keys(writers).join(', ');
+    throw new UsageError(`-o "${file}" ends in "${ending}", but expected one of ${known}.`);
+  }
   const stem = file.slice(0, -ending.length);
-  const contents = new Map<string, Iterable<Uint8Array>>();
-  for (const [stage, table] of tables) {
-    const name = tables.size === 1 ? file : `${stem}.${stage}${ending}`;
-    contents.set(name, await writers[ending]!(table));
-    if (ending === '.npy') contents.set(`${stem}.paths.txt`, [encode(table.paths.map((path) => `${path}\n`).join(''))]);
+  const names = stages.map((stage) => (stages.length === 1 ? file : `${stem}.${stage}${ending}`));
+  return { stages: names, ...(ending === '.npy' && { paths: `${stem}.paths.txt` }) };
+}
+
+/** What was written. */
+export interface WrittenFeatures {
+  readonly files: readonly string[];
+  /** The shape of each stage's rows. */
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly images: number;
+  /** Images that could not be read, and are in none of the files. */
+  readonly unread: readonly string[];
+}
+
+/** The names of the parts on disk; the others are stages. */
+const [readPart, unreadPart, shapesPart] = ['read.jsonl', 'unread.jsonl', 'shapes.json'] as const;
+
+/** Features that are collected on disk, so that an interrupted task continues. */
+export class FeatureCollector {
+  readonly notes: readonly string[];
+  /** Whether an interrupted task continues from them. */
+  readonly isKept: boolean;
+  readonly #file: string;
+  readonly #stages: readonly string[];
+  readonly #partial: PartialResults;
+  #done: number;
+  #isFinished = false;
+  #hasShapes: boolean;
+
+  private constructor(file: string, stages: readonly string[], partial: PartialResults) {
+    this.notes = partial.notes;
+    this.isKept = partial.isKept;
+    this.#file = file;
+    this.#stages = stages;
+    this.#partial = partial;
+    this.#done = partial.done;
+    this.#hasShapes = !isEmpty(partial.lines(shapesPart));
   }
-  await makeFolder(dirname(file));
-  const staged: StagedFile[] = [];
-  try {
-    for (const [name, chunks] of contents) staged.push(await stageFile(name, chunks));
-  } catch (error) {
-    for (const each of staged) await each.discard();
-    throw error;
+
+  static async open(file: string, stages: readonly string[], task: Task): Promise<FeatureCollector> {
+    return new FeatureCollector(file, stages, await PartialResults.open(file, task));
   }
-  for (const each of staged) await each.commit();
-  return [...contents.keys()];
-}
 
-function npy({ rows }: Table): Iterable<Uint8Array> {
-  return [npyHeader([rows.length, ...rows[0]!.dims]), ...rows.map(bytesOf)];
-}
+  /** Number of images whose features are there, or that could not be read. */
+  get done(): number {
+    return this.#done;
+  }
 
-function* jsonLines({ paths, rows }: Table): Iterable<Uint8Array> {
-  for (const [n, { dims, data }] of rows.entries()) {
-    const shape = dims.length > 1 ? { dims } : {};
-    yield encode(`${JSON.stringify({ path: paths[n]!, features: Array.from(data), ...shape })}\n`);
+  add(path: string, features: ReadonlyMap<string, Tensor<'float32'>>): void {
+    if (!this.#hasShapes) {
+      const shapes = this.#stages.map((stage) => [stage, features.get(stage)!.dims]);
+      this.#partial.append(shapesPart, `${JSON.stringify(Object.fromEntries(shapes))}\n`);
+      this.#hasShapes = true;
+    }
+    for (const stage of this.#stages) this.#partial.append(stage, bytesOf(features.get(stage)!));
+    this.#partial.append(readPart, `${JSON.stringify(path)}\n`);
+    this.#done++;
+  }
+
+  /** Adds an image that cannot be read. */
+  addUnread(path: string): void {
+    this.#partial.append(unreadPart, `${JSON.stringify(path)}\n`);
+    this.#done++;
+  }
+
+  save(): void {
+    this.#partial.mark(this.#done);
+  }
+
+  /** Writes all files or none; undefined if no image could be read. */
+  async write(): Promise<WrittenFeatures | undefined> {
+    const unread = [...this.#paths(unreadPart)];
+    const [text] = this.#partial.lines(shapesPart);
+    if (text === undefined) {
+      this.#isFinished = true;
+      return undefined;
+    }
+    const shapes = JSON.parse(text) as Record<string, number[]>;
+    const images = this.#done - unread.length;
+    const names = featureFiles(this.#file, this.#stages);
+    const staged: StagedFile[] = [];
+    try {
+      for (const [k, stage] of this.#stages.entries()) {
+        const rows: FeatureRows = {
+          count: images,
+          dims: shapes[stage]!,
+          paths: () => this.#paths(readPart),
+          bytes: () => this.#partial.chunks(stage),
+        };
+        staged.push(await stageFile(names.stages[k]!, await writers[extname(this.#file)]!(rows)));
+      }
+      if (names.paths !== undefined) staged.push(await stageFile(names.paths, this.#pathLines()));
+    } catch (error) {
+      for (const each of staged) await each.discard();
+      throw error;
+    }
+    for (const each of staged) await each.commit();
+    this.#isFinished = true;
+    return { files: [...names.stages, ...(names.paths === undefined ? [] : [names.paths])], shapes, images, unread };
+  }
+
+  close(): void {
+    this.#partial.close(this.#isFinished);
+  }
+
+  *#paths(part: string): Generator<string, void, undefined> {
+    for (const line of this.#partial.lines(part)) yield JSON.parse(line) as string;
+  }
+
+  *#pathLines(): Generator<Uint8Array, void, undefined> {
+    for (const path of this.#paths(readPart)) yield Buffer.from(`${pathLine(path)}\n`);
   }
 }
 
-async function parquet({ paths, rows }: Table): Promise<Iterable<Uint8Array>> {
-  const { parquetWriteBuffer } = await import('hyparquet-writer');
-  const hasDims = rows[0]!.dims.length > 1;
-  const schema = [
-    { name: 'root', num_children: hasDims ? 3 : 2 },
-    { name: 'path', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' } as const,
-    ...list('features', 'FLOAT'),
-    ...(hasDims ? list('dims', 'INT32') : []),
-  ];
-  const columnData = [
-    { name: 'path', data: [...paths] },
-    { name: 'features', data: rows.map(({ data }) => Array.from(data)) },
-    ...(hasDims ? [{ name: 'dims', data: rows.map(({ dims }) => [...dims]) }] : []),
-  ];
-  return [new Uint8Array(parquetWriteBuffer({ columnData, schema, statistics: false, codec: 'UNCOMPRESSED' }))];
+const isEmpty = (values: Iterable<unknown>): boolean => {
+  for (const _ of values) return false;
+  return true;
+};
+
+/**
+ * A path on one line: as it is, or as a JSON string if it has line breaks or other control characters, or begins with a
+ * quotation mark. So a line that begins with a quotation mark is always JSON.
+ */
+export const pathLine = (path: string): string =>
+  path.startsWith('"') || printable(path) !== path ? printable(JSON.stringify(path)) : path;
+
+function* npy({ count, dims, bytes }: FeatureRows): Iterable<Uint8Array> {
+  yield npyHeader([count, ...dims]);
+  yield* bytes();
 }
 
-/** A column of lists, in the three levels that Parquet requires. */
-const list = (name: string, type: 'FLOAT' | 'INT32') =>
-  [
-    { name, num_children: 1, converted_type: 'LIST', repetition_type: 'REQUIRED' },
-    { name: 'list', num_children: 1, repetition_type: 'REPEATED' },
-    { name: 'element', type, repetition_type: 'REQUIRED' },
-  ] as const;
-
-const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+function* jsonLines({ dims, paths, bytes }: FeatureRows): Iterable<Uint8Array> {
+  const rows = rowsOf(bytes(), elements(dims));
+  const shape = dims.length > 1 ? { dims } : {};
+  for (const path of paths()) {
+    const features = Array.from(rows.next().value!);
+    yield Buffer.from(`${JSON.stringify({ path, features, ...shape })}\n`);
+  }
+}

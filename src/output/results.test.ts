@@ -1,10 +1,37 @@
 import { expect, it } from 'vitest';
-import { createResults } from './results.ts';
+import { resultFormat } from './formats.ts';
+import { printedResults } from './results.ts';
 
 it('names the threshold as it was typed, where no class reaches it', async () => {
-  const lines: string[] = [];
-  const results = createResults('text', undefined, 0.55, { line: (text) => lines.push(text), document: () => {} });
+  const printed: string[] = [];
+  const results = printedResults('text', { top: 5, threshold: 0.55 }, (text) => printed.push(text));
   results.add({ image: 'rose.jpg', predictions: [] });
   await results.end();
-  expect(lines).toEqual(['rose.jpg\n  no class reaches 55 %']);
+  expect(printed.join('')).toBe('rose.jpg\n  no class reaches 55 %\n');
+});
+
+it('prints one class on the line of its image, and names with control characters escaped', () => {
+  const printed: string[] = [];
+  const results = printedResults('text', { top: 1, threshold: 0 }, (text) => printed.push(text));
+  results.add({ image: 'a\nb.jpg', predictions: [{ label: '\u001b[31mred\u202e', probability: 0.98765 }] });
+  expect(printed.join('')).toBe('a\\u000ab.jpg  98.8 %  \\u001b[31mred\\u202e\n');
+});
+
+it.each([
+  [{}, 'text'],
+  [{ json: true }, 'json'],
+  [{ output: 'a.csv' }, 'csv'],
+  [{ output: 'a.csv', format: 'jsonl' }, 'jsonl'],
+  [{ json: true, format: 'json', output: 'a.csv' }, 'json'],
+  [{ json: true, output: 'a.json' }, 'json'],
+  [{ json: true, output: 'a' }, 'json'],
+] as const)('the format of %j is %s', (options, format) => {
+  expect(resultFormat(options)).toBe(format);
+});
+
+it.each([
+  [{ json: true, format: 'csv' }, '--json is short for --format json, but --format is csv. Remove one of them.'],
+  [{ json: true, output: 'a.csv' }, '--json is short for --format json, but "a.csv" ends in .csv. Remove --json, or'],
+] as const)('%j contradicts itself', (options, message) => {
+  expect(() => resultFormat(options)).toThrow(message);
 });

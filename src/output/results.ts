@@ -1,80 +1,113 @@
-/** Per-image results as text, JSON, JSON lines or CSV, printed as they arrive or collected for a file. */
-import { extname } from 'node:path';
-import type { Prediction } from '../classifier/predictions.ts';
+/** Per-image results, printed as they arrive, or collected on disk for a file. */
 import { writeFileAtomically } from '../files.ts';
-import { table } from './text.ts';
-
-export const resultFormats = ['text', 'json', 'jsonl', 'csv'] as const;
-export type ResultFormat = (typeof resultFormats)[number];
-
-export type Result =
-  | { readonly image: string; readonly predictions: readonly Prediction[] }
-  | { readonly image: string; readonly error: string };
+import { type Layout, type LayoutOptions, layouts, type Result, type ResultFormat } from './formats.ts';
+import { PartialResults, type Task } from './partial.ts';
 
 export interface Results {
+  /** Number of images whose results are there already; `add` continues after them. */
+  readonly done: number;
+  /** Whether an interrupted task continues from them. */
+  readonly isKept: boolean;
+  /** Number of these that could not be read. */
+  readonly failed: number;
   add(result: Result): void;
+  /** Secures the results of all images so far. */
+  save(): void;
   /** Prints or writes the remaining output after the last result. */
   end(): Promise<void>;
+  /** Ends without the remaining results. */
+  close(): void;
 }
 
-/** The requested format, or else that of the file's extension, or else text. */
-export function resultFormat(options: { json?: boolean; format?: ResultFormat; output?: string }): ResultFormat {
-  if (options.json) return 'json';
-  const ending = resultFormats.find((format) => options.output && extname(options.output) === `.${format}`);
-  return options.format ?? ending ?? 'text';
-}
-
-/** Prints results that are not written to a file. */
-export interface Printer {
-  line(text: string): void;
-  document(value: unknown): void;
-}
-
-/** @param threshold the probability to mention in text for an image without predictions. */
-export function createResults(
-  format: ResultFormat,
-  file: string | undefined,
-  threshold: number,
-  printer: Printer,
-): Results {
-  const all: Result[] = [];
-  const lines: string[] = [];
-  const put = (line: string) => {
-    if (file === undefined) printer.line(line);
-    else lines.push(line);
-  };
-  if (format === 'csv') put('image,rank,label,probability,error');
+/** Results that are printed as they arrive. */
+export function printedResults(format: ResultFormat, options: LayoutOptions, print: (text: string) => void): Results {
+  const { start, row, end } = layouts[format](options);
+  let [place, failed] = [0, 0];
   return {
+    done: 0,
+    isKept: false,
+    get failed() {
+      return failed;
+    },
     add: (result) => {
-      if (format === 'json') all.push(result);
-      else if (format === 'jsonl') put(JSON.stringify(result));
-      else if (format === 'csv') put(csvRows(result));
-      else if ('predictions' in result) put(textOf(result.image, result.predictions, threshold));
+      if ('error' in result) failed++;
+      print(`${place === 0 ? start : ''}${row(result, place++)}`);
     },
-    end: async () => {
-      if (file === undefined) return printer.document(all);
-      const text = format === 'json' ? JSON.stringify(all, null, 2) : lines.join('\n');
-      await writeFileAtomically(file, `${text}\n`);
-    },
+    save: () => {},
+    end: async () => print(place === 0 ? start + end : end),
+    close: () => {},
   };
 }
 
-function textOf(image: string, predictions: readonly Prediction[], threshold: number): string {
-  const rows = predictions.map(({ label, probability }) => [`${(100 * probability).toFixed(1)} %`, label]);
-  const none = `no class reaches ${Number((100 * threshold).toPrecision(12))} %`;
-  return `${image}\n${(rows.length > 0 ? table(rows) : none).replace(/^/gm, '  ')}`;
+const part = 'results.jsonl';
+
+/** Results for a file. They are collected on disk, so that an interrupted task continues. */
+export class FileResults implements Results {
+  readonly notes: readonly string[];
+  readonly isKept: boolean;
+  readonly #file: string;
+  readonly #layout: Layout;
+  readonly #partial: PartialResults;
+  #done: number;
+  #isFinished = false;
+
+  private constructor(file: string, layout: Layout, partial: PartialResults) {
+    this.notes = partial.notes;
+    this.isKept = partial.isKept;
+    this.#file = file;
+    this.#layout = layout;
+    this.#partial = partial;
+    this.#done = partial.done;
+  }
+
+  static async open(file: string, format: ResultFormat, options: LayoutOptions, task: Task): Promise<FileResults> {
+    return new FileResults(file, layouts[format](options), await PartialResults.open(file, task));
+  }
+
+  get done(): number {
+    return this.#done;
+  }
+
+  get failed(): number {
+    let failed = 0;
+    for (const result of this.#results()) failed += 'error' in result ? 1 : 0;
+    return failed;
+  }
+
+  add(result: Result): void {
+    this.#partial.append(part, `${JSON.stringify(result)}\n`);
+    this.#done++;
+  }
+
+  save(): void {
+    this.#partial.mark(this.#done);
+  }
+
+  async end(): Promise<void> {
+    this.save();
+    await writeFileAtomically(this.#file, this.#contents());
+    this.#isFinished = true;
+  }
+
+  close(): void {
+    this.#partial.close(this.#isFinished);
+  }
+
+  *#contents(): Generator<Uint8Array, void, undefined> {
+    const { start, row, end } = this.#layout;
+    let [place, text] = [0, start];
+    for (const result of this.#results()) {
+      text += row(result, place++);
+      if (text.length < chunkLength) continue;
+      yield Buffer.from(text);
+      text = '';
+    }
+    yield Buffer.from(text + end);
+  }
+
+  *#results(): Generator<Result, void, undefined> {
+    for (const line of this.#partial.lines(part)) yield JSON.parse(line) as Result;
+  }
 }
 
-/** One row per class, or a row with only the image if there is none. */
-function csvRows(result: Result): string {
-  if ('error' in result) return csvRow([result.image, '', '', '', result.error]);
-  if (result.predictions.length === 0) return csvRow([result.image, '', '', '', '']);
-  const rows = result.predictions.map(({ label, probability }, k) => {
-    return csvRow([result.image, k + 1, label, Number(probability.toPrecision(6)), '']);
-  });
-  return rows.join('\n');
-}
-
-/** A row of cells, quoted as required by RFC 4180. */
-const csvRow = (cells: readonly (string | number)[]): string =>
-  cells.map((cell) => (/[",\r\n]/.test(`${cell}`) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell)).join(',');
+const chunkLength = 2 ** 16;

@@ -8,6 +8,7 @@ import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
 import type { OptionsOf } from '../../options.ts';
+import { checkPredictionFile, type LabeledPrediction, predictionRows } from '../../output/evaluation.ts';
 import { table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
 import { openClassifier } from '../model.ts';
@@ -17,7 +18,8 @@ import type { Output } from '../output.ts';
 type EvaluateOptions = OptionsOf<typeof evaluateOptions>;
 
 export async function run(options: EvaluateOptions, output: Output): Promise<number> {
-  const { dir, model, tta, report } = options;
+  const { dir, model, tta, report, output: file } = options;
+  if (file !== undefined) checkPredictionFile(file);
   const classifier = await openClassifier(options, output);
   try {
     const { classes } = classifier.description;
@@ -26,19 +28,28 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     }
     const { dir: folder, samples, notes = [] } = await openClasses(dir, classes);
     for (const note of notes) output.warn(note);
-    const corrupt: string[] = [];
-    const mistakes: Mistake[] = [];
-    const result = await measure(classifier, samples, options, output, corrupt, mistakes);
+    const measured = await measure(classifier, samples, options, output);
+    if (file !== undefined) await writeFileAtomically(file, predictionRows(file, labeled(measured, samples)));
+    if (report !== undefined) await writeReport(report, measured, samples, { ...options, dir: folder });
+    const { result, corrupt } = measured;
     const { scores, confusion, ...figures } = result;
     const rows = confusion.map((row) => Array.from(row));
-    if (report !== undefined) await writeReport(report, result, mistakes, { ...options, dir: folder });
     output.document({ model, dir, views: tta, ...figures, scores, confusion: rows, corrupt });
     output.line(describe(result, folder, corrupt.length, output.width));
-    if (report !== undefined) output.line(`\nWrote ${report}.`);
+    const written = [file, report].flatMap((path) => (path === undefined ? [] : [printable(path)]));
+    if (written.length > 0) output.line(`\nWrote ${written.join(' and ')}.`);
   } finally {
     await classifier.dispose();
   }
   return 0;
+}
+
+interface Measured {
+  readonly result: Evaluation;
+  readonly corrupt: readonly string[];
+  /** The most likely class of each sample and its probability; -1 for those that cannot be read. */
+  readonly predicted: Int32Array;
+  readonly probabilities: Float32Array;
 }
 
 async function measure(
@@ -46,10 +57,11 @@ async function measure(
   samples: readonly Sample[],
   { batch, tta, strict }: EvaluateOptions,
   output: Output,
-  corrupt: string[],
-  mistakes: Mistake[],
-): Promise<Evaluation> {
-  return classifier.evaluate(samples, {
+): Promise<Measured> {
+  const corrupt: string[] = [];
+  const predicted = new Int32Array(samples.length).fill(-1);
+  const probabilities = new Float32Array(samples.length);
+  const result = await classifier.evaluate(samples, {
     batchSize: batch,
     views: tta,
     corrupt: strict ? 'throw' : 'skip',
@@ -58,24 +70,44 @@ async function measure(
       if (!strict) output.warn(message);
     },
     onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
-    onPrediction: (index, predicted, probability) => {
-      const { path, label } = samples[index]!;
-      if (predicted !== label) mistakes.push({ path, label, predicted, probability });
+    onPrediction: (index, best, probability) => {
+      predicted[index] = best;
+      probabilities[index] = probability;
     },
   });
+  return { result, corrupt, predicted, probabilities };
 }
+
+/** The predictions with names, without images that cannot be read. */
+function* labeled(
+  { result: { scores }, predicted, probabilities }: Measured,
+  samples: readonly Sample[],
+): Generator<LabeledPrediction, void, undefined> {
+  for (const [index, { path, label }] of samples.entries()) {
+    const best = predicted[index]!;
+    const [own, prediction] = [scores[label]!.label, scores[best]?.label];
+    if (prediction === undefined) continue;
+    yield { path, class: own, prediction, probability: probabilities[index]!, correct: best === label };
+  }
+}
+
+const mistakesOf = ({ predicted, probabilities }: Measured, samples: readonly Sample[]): Mistake[] =>
+  samples.flatMap(({ path, label }, index) => {
+    const best = predicted[index]!;
+    return best < 0 || best === label ? [] : [{ path, label, predicted: best, probability: probabilities[index]! }];
+  });
 
 const thumbnailSide = 96;
 
 async function writeReport(
   file: string,
-  result: Evaluation,
-  mistakes: readonly Mistake[],
+  measured: Measured,
+  samples: readonly Sample[],
   { model, dir, tta, maxMegapixels }: EvaluateOptions,
 ): Promise<void> {
-  const chosen = chooseMistakes(result, mistakes);
+  const { result } = measured;
   const shown = [];
-  for (const mistake of chosen) {
+  for (const mistake of chooseMistakes(result, mistakesOf(measured, samples))) {
     const image = await decode(mistake.path, undefined, { maxMegapixels }); // one at a time, since each may be large
     shown.push({ ...mistake, thumbnail: await thumbnail(image, thumbnailSide) });
   }

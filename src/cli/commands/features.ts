@@ -1,43 +1,34 @@
 /** `resnext features`: writes feature vectors or feature maps of images to files for other programs. */
-import { expandSources } from '../../data/sources.ts';
-import { FormatError, UsageError } from '../../errors.ts';
+
+import type { Features } from '../../classifier/features.ts';
+import type { Outcome } from '../../classifier/outcomes.ts';
+import { expandSources, type Source } from '../../data/sources.ts';
+import { FormatError, printable, UsageError } from '../../errors.ts';
+import { checkWritable } from '../../files.ts';
 import type { Stage } from '../../model/stages.ts';
 import type { OptionsOf } from '../../options.ts';
-import { checkFeatureFile, type Table, writeFeatures } from '../../output/features.ts';
-import type { Tensor } from '../../tensor.ts';
+import { FeatureCollector, featureFiles, type WrittenFeatures } from '../../output/features.ts';
+import { runImages } from '../images.ts';
 import { openClassifier } from '../model.ts';
 import type { featuresOptions } from '../options.ts';
 import type { Output } from '../output.ts';
+import { taskOf } from '../task.ts';
+
+type FeaturesOptions = OptionsOf<typeof featuresOptions>;
 
 /** Reports and skips images that cannot be read, with exit code 1. */
-export async function run(options: OptionsOf<typeof featuresOptions>, output: Output): Promise<number> {
-  const { images, output: file, batch } = options;
-  checkFeatureFile(file);
+export async function run(options: FeaturesOptions, output: Output): Promise<number> {
   const stages = stagesOf(options.stages);
-  const { sources, notes } = await expandSources(images);
+  const names = featureFiles(options.output, stages);
+  for (const name of [...names.stages, names.paths ?? options.output]) await checkWritable(name);
+  const { sources, notes } = await expandSources(options.images);
   for (const note of notes) output.warn(note);
-  const classifier = await openClassifier(options, output);
-  const paths: string[] = [];
-  const unread: string[] = [];
-  const rows = new Map(stages.map((stage): [Stage, Tensor<'float32'>[]] => [stage, []]));
-  try {
-    for await (const outcome of classifier.featuresEach(sources, { stages, batchSize: batch })) {
-      const { label } = sources[paths.length + unread.length]!;
-      if ('error' in outcome) {
-        output.warn(outcome.error.message);
-        unread.push(label);
-      } else {
-        paths.push(label);
-        for (const stage of stages) rows.get(stage)!.push(outcome.result.get(stage)!);
-      }
-      const done = paths.length + unread.length;
-      output.progress(done / sources.length, `${done} of ${sources.length} images`);
-    }
-  } finally {
-    await classifier.dispose();
-  }
-  if (paths.length === 0) throw new FormatError('None of the images can be read, so no file was written.');
-  await write(file, paths, rows, unread, output);
+  const written = await collect(stages, sources, options, output);
+  if (!written) throw new FormatError('None of the images can be read, so no file was written.');
+  const { files, shapes, images, unread } = written;
+  output.document({ files, images, stages: shapes, corrupt: unread });
+  const described = Object.entries(shapes).map(([stage, dims]) => `${stage} [${dims.join(', ')}]`);
+  output.line(`Wrote ${printable(files.join(', '))}: ${described.join(', ')} of ${images} images.`);
   return unread.length > 0 ? 1 : 0;
 }
 
@@ -47,17 +38,30 @@ function stagesOf(names: readonly string[]): Stage[] {
   throw new UsageError(`--stages contains "${unknown}", but expected stem, layer1, layer2, …, pooled or logits.`);
 }
 
-async function write(
-  file: string,
-  paths: readonly string[],
-  rows: ReadonlyMap<Stage, readonly Tensor<'float32'>[]>,
-  corrupt: readonly string[],
+async function collect(
+  stages: readonly Stage[],
+  sources: readonly Source[],
+  options: FeaturesOptions,
   output: Output,
-): Promise<void> {
-  const tables = [...rows].map(([stage, tensors]): [string, Table] => [stage, { paths, rows: tensors }]);
-  const files = await writeFeatures(file, new Map(tables));
-  const stages = Object.fromEntries([...rows].map(([stage, [first]]) => [stage, first!.dims]));
-  output.document({ files, images: paths.length, stages, corrupt });
-  const shapes = Object.entries(stages).map(([stage, dims]) => `${stage} [${dims.join(', ')}]`);
-  output.line(`Wrote ${files.join(', ')}: ${shapes.join(', ')} of ${paths.length} images.`);
+): Promise<WrittenFeatures | undefined> {
+  const { model, output: file, batch } = options;
+  const classifier = await openClassifier(options, output);
+  try {
+    const task = await taskOf(model, classifier, sources, { stages });
+    const collector = await FeatureCollector.open(file, stages, task);
+    try {
+      for (const note of collector.notes) output.warn(note);
+      const run = (rest: readonly Source[]) => classifier.featuresEach(rest, { stages, batchSize: batch });
+      const add = (label: string, outcome: Outcome<Features>) =>
+        'error' in outcome ? collector.addUnread(label) : collector.add(label, outcome.result);
+      const { done, isKept } = collector;
+      const running = { sources, run, imagesPerBatch: batch, isCollected: true };
+      await runImages(running, { done, isKept, add, save: () => collector.save() }, output);
+      return await collector.write();
+    } finally {
+      collector.close();
+    }
+  } finally {
+    await classifier.dispose();
+  }
 }
