@@ -13,6 +13,7 @@ import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
 import {
   makeFolder,
+  readable,
   refusal,
   removeLeftovers,
   statIfPresent,
@@ -234,7 +235,7 @@ export class RunFolder {
   }
 
   #read(name: keyof typeof texts): string | undefined {
-    return existsSync(this.#at(name)) ? readFileSync(this.#at(name), 'utf8') : undefined;
+    return existsSync(this.#at(name)) ? readFileSync(readable(this.#at(name)), 'utf8') : undefined;
   }
 
   #checkpoint(name: CheckpointName): string {

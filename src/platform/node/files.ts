@@ -24,7 +24,9 @@ export function readImageFile(path: string, name = path): Uint8Array {
 function checkFile(found: Stats, name: string): void {
   if (found.isDirectory()) throw new FormatError(`"${name}" is a folder. Name the images in it.`);
   if (!found.isFile()) {
-    throw new FormatError(`"${name}" is ${kindOf(found)}, not an image file. To read from a pipe, give "-".`);
+    throw new FormatError(
+      `"${name}" is ${kindOf(found)}, but expected an image file. Copy what it contains to a file.`,
+    );
   }
   if (found.size > maxFileSize) throw unreadable(name, `its file has more than ${maxFileSize / 2 ** 30} GiB`);
 }

@@ -76,9 +76,9 @@ describe.skipIf(process.platform === 'win32')('what is not a regular file is ref
     const pipe = join(dir, 'pipe.jpg');
     execFileSync('mkfifo', [pipe]);
     await expect(decode(pipe)).rejects.toThrow(
-      `"${pipe}" is a pipe, not an image file. To read from a pipe, give "-".`,
+      `"${pipe}" is a pipe, but expected an image file. Copy what it contains to a file.`,
     );
-    await expect(decode('/dev/zero')).rejects.toThrow('"/dev/zero" is a device, not an image file.');
+    await expect(decode('/dev/zero')).rejects.toThrow('"/dev/zero" is a device, but expected an image file.');
   });
 });
 
