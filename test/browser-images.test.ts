@@ -13,6 +13,13 @@ const transforms = evaluationTransforms({ ...imagenetPreprocessing, size: 24, re
 let files: Map<string, Uint8Array>;
 let scripts: Pages;
 
+const golden = JSON.parse(readFileSync(new URL('../src/data/golden/formats.json', import.meta.url), 'utf8')) as {
+  decode: { name: string; file: string }[];
+};
+const ours = ['gif with a transparent color', 'bmp rle8 0', 'ppm'];
+const goldenFile = (i: number): Uint8Array =>
+  Buffer.from(golden.decode.find(({ name }) => name === ours[i])!.file, 'base64');
+
 beforeAll(async () => {
   const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => Math.imul(i + 1, 40503) >> 8);
   const png = await sharp(noise, { raw: { width: 40, height: 30, channels: 3 } })
@@ -22,6 +29,7 @@ beforeAll(async () => {
     ['/frog.jpg', readFileSync(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url))],
     ['/noise.png', png],
     ['/broken.png', png.subarray(0, 40)],
+    ...['logo.gif', 'mask.bmp', 'map.ppm'].map((name, i): [string, Uint8Array] => [`/${name}`, goldenFile(i)]),
   ]);
   scripts = await packagePages();
 });
@@ -56,6 +64,7 @@ async function inPage([names, transforms]: [string[], Parameters<Package['applyT
 describe.skipIf(noChromium)('in Chromium', () => {
   test('a loader makes of URLs, Blobs and bytes what it makes of them in Node', async () => {
     const names = ['/frog.jpg', '/frog.jpg', '/broken.png', '/frog.jpg', '/noise.png', '/noise.png'];
+    names.push('/logo.gif', '/mask.bmp', '/map.ppm');
     const seen = await withPage(pages, async (page) => {
       await loadPackage(page);
       return page.evaluate(inPage, [names, [...transforms]] as [string[], typeof transforms]);
