@@ -4,6 +4,7 @@ import { cost } from '../graph/cost.ts';
 import type { Model } from '../model/resnext.ts';
 import { chooseLowering } from '../step/lowering.ts';
 import { backbone, frozenGroups, trainedCount } from '../step/parameter-groups.ts';
+import { imagesPerClass, unevenness } from './balance.ts';
 import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
 import type { RunImages } from './run-images.ts';
@@ -13,9 +14,10 @@ export async function startEvent(
   options: TrainOptions,
   { folder, notes: ofImages }: RunImages,
   model: Model,
-  { description, progress, newHead, notes = [] }: RunStart,
+  { description, progress, newHead, notes = [], choice }: RunStart,
 ): Promise<StartEvent> {
-  const remarks = [...notes, ...ofImages];
+  const uneven = unevenness(folder);
+  const remarks = [...notes, ...ofImages, ...(uneven === undefined ? [] : [uneven])];
   const { parameters, macs } = cost(model.graph);
   const { lowering, reason } = await chooseLowering(options);
   const frozen = frozenGroups(options.linearProbe ? [backbone] : options.freeze, model.config);
@@ -30,7 +32,9 @@ export async function startEvent(
     ...(newHead !== undefined && { newHead }),
     ...(remarks.length > 0 && { notes: remarks }),
     linearProbe: options.linearProbe,
+    ...(choice && { choice }),
     classes: folder.classes,
+    trainPerClass: imagesPerClass(folder.train, folder.classes.length),
     train: folder.train.length,
     validation: folder.validation.length,
     epochs: options.epochs,

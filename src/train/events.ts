@@ -1,5 +1,6 @@
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
+import type { Choice } from './choose.ts';
 import type { Score } from './training-data.ts';
 
 /** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
@@ -35,6 +36,10 @@ export interface StartEvent {
   /** Whether only the classifier is trained, on features that are computed once. */
   readonly linearProbe: boolean;
   readonly classes: readonly string[];
+  /** How the network was chosen, if neither it nor a pretrained model was named. */
+  readonly choice?: Choice;
+  /** Number of training images of each class. */
+  readonly trainPerClass: readonly number[];
   /** Numbers of training and validation images. */
   readonly train: number;
   readonly validation: number;

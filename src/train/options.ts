@@ -72,6 +72,7 @@ export const recipe = {
   }),
   variant: text({
     default: 'resnext50_32x4d',
+    usual: 'chosen by the images and the speed of this machine',
     expected: 'the name of a variant',
     kept: true,
     settled: true,
@@ -93,7 +94,7 @@ export const recipe = {
     default: 0,
     kept: true,
     flag: '--size <pixels>',
-    usual: 'as in the pretrained model, else 224, or 32 with a cifar stem',
+    usual: 'as in the pretrained model, chosen with the network, or the variant’s',
     group: 'Images',
     doc: 'height and width of the input',
   }),
@@ -115,6 +116,7 @@ export const recipe = {
   epochs: whole({
     from: 1,
     default: 30,
+    usual: '30, or 10 to 80 by the number of images if the network is chosen',
     flag: '--epochs <n>',
     group: 'Optimization',
     doc: 'passes over the training images',

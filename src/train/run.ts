@@ -11,6 +11,7 @@ import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { chooseNetwork } from './choose.ts';
 import type { TrainHooks } from './events.ts';
 import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
 import {
@@ -36,6 +37,9 @@ import { ImageFolderData, type TrainingData } from './training-data.ts';
 /**
  * Trains a new model, or fine-tunes a saved one on other images (`from`).
  *
+ * Without `variant` and `from`, it chooses a network, its input size and the number of epochs by the images and the speed of
+ * this machine, as far as they are not given; the `start` event has the choice.
+ *
  * @throws UsageError for an invalid option, an unusable folder, or if `out` contains something already or is in use.
  * @example await train({ data: 'flowers', out: 'runs/flowers', variant: 'resnext20_8x16d_w16', epochs: 10 });
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
@@ -45,7 +49,7 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
   checkSettled(given);
   return within(await RunFolder.forNew(asked.out, asked.overwrite), async (folder) => {
     const images = await openImages(asked);
-    if (asked.from === '') return openRun(asked, given, images, startNew, folder, hooks);
+    if (asked.from === '') return trainNew(asked, given, images, folder, hooks);
     const classes = images.folder.classes.length;
     const published = lookUpWeights(asked.from);
     checkFreeze(asked, published && resolveConfig({ ...configOf(published.variant), classes }));
@@ -68,6 +72,22 @@ async function within<T>(folder: RunFolder, use: (folder: RunFolder) => Promise<
   } finally {
     await folder.close();
   }
+}
+
+/** Trains a new network: the named one, or one that is chosen. */
+async function trainNew(
+  asked: TrainOptions,
+  given: GivenOptions,
+  images: RunImages,
+  folder: RunFolder,
+  hooks: TrainHooks,
+): Promise<TrainResult> {
+  if (given.variant !== undefined) return openRun(asked, given, images, startNew, folder, hooks);
+  const choice = await chooseNetwork(asked, given, images.folder);
+  const { variant, size, epochs } = choice;
+  const options = resolveTrainOptions({ ...given, variant, size, epochs });
+  const start: Start = (fitted, classes) => ({ ...startNew(fitted, classes), choice });
+  return openRun(options, given, images, start, folder, hooks);
 }
 
 const downloadOptions = ({ signal, onDownload }: TrainHooks) => ({

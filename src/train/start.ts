@@ -17,6 +17,7 @@ import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { frozenGroups, head } from '../step/parameter-groups.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { Choice } from './choose.ts';
 import { type TrainOptions, trainConfig, trainOptions } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 
@@ -31,6 +32,8 @@ export interface RunStart {
   readonly newHead?: boolean;
   /** Sentences for the user: how external weights were imported, or what differs from the run so far. */
   readonly notes?: readonly string[];
+  /** How the network was chosen, if it was. */
+  readonly choice?: Choice;
 }
 
 /** Starts a new model with seeded initial weights. */
