@@ -56,9 +56,6 @@ export async function writeFileAtomically(path: string, contents: FileContents):
   await staged.commit();
 }
 
-/** Milliseconds after which what a process makes for a short time is considered abandoned, where nothing else tells. */
-export const abandonedAfter = 3_600_000;
-
 /**
  * Deletes temporary files of `writeFileAtomically` that killed processes left in a folder.
  *

@@ -10,7 +10,6 @@
  *   type Options = OptionsOf<typeof table>; // { readonly epochs: number; readonly data: string }
  *   type Given = GivenOf<typeof table>; //     { readonly epochs?: number; readonly data: string }
  */
-import { didYouMean, meantName } from './closest-name.ts';
 import { UsageError } from './errors.ts';
 
 /** The values that an option accepts. */
@@ -139,26 +138,6 @@ export const pair = <T, const S extends About<readonly [T, T]>>(item: Kind<T>, s
   parse: (typed: string): unknown => typed.split(',').map((part) => item.parse(part.trim())),
 });
 
-/** A function. */
-export const callback = (spec: About<unknown>): Field<unknown> =>
-  object('a function', (value) => typeof value === 'function', spec);
-
-/** A value that only programs give, such as an object of a class. */
-export const object = (
-  expected: string,
-  accepts: (value: unknown) => boolean,
-  spec: About<unknown> = { doc: expected },
-): Field<unknown> => ({
-  ...spec,
-  expected,
-  accepts: (value: unknown): value is unknown => accepts(value),
-  parse: (typed: string): unknown => typed,
-});
-
-/** Whether a value is an object that has these properties. */
-export const hasAll = (value: unknown, ...names: readonly string[]): boolean =>
-  typeof value === 'object' && value !== null && names.every((name) => name in value);
-
 function numeric(range: Range, isWhole: boolean): Kind<number> {
   const { from = -Infinity, above = -Infinity, to = Infinity, below = Infinity } = range;
   const isNumber = isWhole ? Number.isSafeInteger : Number.isFinite;
@@ -242,51 +221,6 @@ function jsonOf(value: object): string {
 const cut = (text: string): string => (text.length > maxShown ? `${text.slice(0, maxShown)}…` : text);
 
 const withArticle = (noun: string): string => `${/^[AEIOU]/.test(noun) ? 'an' : 'a'} ${noun}`;
-
-/** @throws UsageError unless an argument of a public function is of this kind. */
-export function checkArgument(name: string, value: unknown, kind: Kind<unknown>): void {
-  const reason = refusal({ ...kind, doc: name }, value);
-  if (reason !== undefined) throw new UsageError(`${name} ${reason}`);
-}
-
-/** A table with an entry for each option of an interface. */
-export type FieldsOf<T> = { readonly [K in keyof T]-?: Field<unknown> };
-
-/**
- * Checks the options that a program gives: TypeScript does, JavaScript does not.
- *
- * @throws UsageError if they are not an object, or a name is not in the table, with the one that may be meant; OptionError
- *   as `checkGiven`.
- */
-export function checkOptions(table: Table, given: unknown): void {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new UsageError(`The options are ${shown(given)}, but expected an object of ${namesOf(table)}.`);
-  }
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(table, name));
-  if (unknown !== undefined) throw new UsageError(`There is no option "${unknown}".${suggestOption(unknown, table)}`);
-  checkGiven(table, given);
-}
-
-/** Tables with more options are not listed in errors. */
-const maxListed = 12;
-
-const namesOf = (table: Table): string => {
-  const names = Object.keys(table);
-  const listed = names.slice(0, maxListed).join(', ');
-  return names.length > maxListed ? `${listed}, …` : listed;
-};
-
-/** A sentence, after a space, on the option that may be meant, by the names of options and of their flags. */
-export function suggestOption(name: string, table: Table): string {
-  const options = new Map(
-    Object.entries(table).flatMap(([option, { flag = '' }]) => {
-      const flags = Array.from(flag.matchAll(/--([\w-]+)/g), ([, long]) => long!);
-      return [option, ...flags].map((spelling) => [spelling, option] as const);
-    }),
-  );
-  const meant = meantName(name, [...options.keys()]);
-  return meant === undefined ? ` The options are ${namesOf(table)}.` : didYouMean(options.get(meant));
-}
 
 /** @throws OptionError for the first option of the table that is missing or invalid. */
 export function check<T extends Table>(table: T, options: object): asserts options is OptionsOf<T> {

@@ -3,6 +3,8 @@
  * files, graphs, the interpreter and the runtime all exchange it.
  */
 
+import { hasAll, kind } from './arguments.ts';
+
 /** The typed array of each data type. float16 and bfloat16 are stored as raw 16 bits, bool as 0 or 1. */
 export interface DataOf {
   float32: Float32Array;
@@ -44,6 +46,10 @@ const arrays: { [D in DType]: { new (length: number): DataOf[D]; BYTES_PER_ELEME
 };
 
 export const dtypes: readonly DType[] = Object.keys(arrays) as DType[];
+
+export const isTensor = (value: unknown): boolean => hasAll(value, 'dtype', 'dims', 'data');
+
+export const tensorKind = kind('a tensor', isTensor);
 
 /** Bytes of one element. */
 export const bytesPerElement = (dtype: DType): number => arrays[dtype].BYTES_PER_ELEMENT;

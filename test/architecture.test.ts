@@ -12,8 +12,8 @@ interface Folder {
   readonly runsIn: string;
 }
 
-/** Rows `| folder | what it is | may import | runs |`; every folder may import these three files as well. */
-const everybody = ['tensor', 'errors', 'options'];
+/** Rows `| folder | what it is | may import | runs |`; every folder may import these four files as well. */
+const everybody = ['tensor', 'errors', 'options', 'arguments'];
 
 function foldersOf(markdown: string): Map<string, Folder> {
   const [, table] = markdown.split('| folder | what it is | may import | runs in |\n') as [string, string];

@@ -1,9 +1,10 @@
 /** Compares two graphs on ONNX Runtime with the same random inputs: the difference of their outputs and their speed. */
 
-import { Session, type SessionOptions } from '#platform';
+import { Session, type SessionOptions, sessionFields } from '#platform';
+import { checkArgument, checkOptions, type FieldsOf, only } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import type { Graph } from '../graph/graph.ts';
-import { checkGiven, whole } from '../options.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
+import { whole } from '../options.ts';
 import { type DType, relativeDifference, type Tensor } from '../tensor.ts';
 import { hasFreeSizes, randomInputs } from './inputs.ts';
 import { median, timeInTurn } from './timing.ts';
@@ -17,7 +18,8 @@ export interface CompareOptions extends SessionOptions {
   readonly seed?: number;
 }
 
-const fields = {
+const fields: FieldsOf<CompareOptions> = {
+  ...sessionFields,
   batch: whole({ from: 1, doc: 'size of a symbolic batch' }),
   runs: whole({ from: 0, doc: 'number of timed runs' }),
   seed: whole({ doc: 'seed for the random inputs' }),
@@ -53,11 +55,13 @@ export function toleranceOf({ inputs, outputs, initializers }: Graph): number {
  * @example const { difference, milliseconds: [before, after] } = await compareGraphs(original, optimized);
  */
 export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions = {}): Promise<Comparison> {
-  checkGiven(fields, options);
+  checkArgument('a', a, graphKind);
+  checkArgument('b', b, graphKind);
+  checkOptions(fields, options);
   const { batch = 2, runs: timed = 5, seed = 1 } = options;
   const opened: Session[] = [];
   try {
-    for (const graph of [a, b]) opened.push(await Session.open(graph, options));
+    for (const graph of [a, b]) opened.push(await Session.open(graph, only<SessionOptions>(sessionFields, options)));
     const sessions = opened as [Session, Session];
     const runs = await runsOf(a, sessions[0], batch, seed);
     let difference = 0;

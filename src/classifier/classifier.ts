@@ -1,54 +1,49 @@
 /** Runs a model on images, which it preprocesses as in training, and returns named classes, features or metrics. */
 
 import type { Session } from '#platform';
+import { checkArgument, checkList, checkOptions, kind } from '../arguments.ts';
 import type { Sample } from '../data/folder.ts';
-import { type ImageSource, type NamedImage, readImage } from '../data/image-source.ts';
+import { type ImageSource, imageKind, type NamedImage, namedImageKind, readImage } from '../data/image-source.ts';
 import { Loader } from '../data/loader.ts';
 import { WorkerPool } from '../data/pool.ts';
-import { evaluationTransforms, type Views } from '../data/presets.ts';
+import { evaluationTransforms, type Views, viewsField } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
 import { applyTransforms } from '../data/transforms/apply.ts';
 import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
-import { OptionError, pick, resolve, text, whole } from '../options.ts';
+import { OptionError, pick, resolve, text } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
-import type { SavedModel } from '../saved/model.ts';
-import { readModel } from '../saved/read.ts';
+import { type SavedModel, savedModelKind } from '../saved/model.ts';
+import { type ModelSource, modelSourceKind, readModel } from '../saved/read.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
-import { type Evaluation, type MeasureOptions, measure } from './evaluation.ts';
+import { type Evaluation, measure } from './evaluation.ts';
 import { type Features, StageSessions } from './features.ts';
 import { checkFinite } from './finite.ts';
-import { type ClassifierOptions, type OpenedModel, openModel } from './open.ts';
+import {
+  type BatchOptions,
+  batchFields,
+  type ClassifierInput,
+  type ClassifyOptions,
+  checkInputs,
+  checkPrepared,
+  checkSamples,
+  classifyFields,
+  type EvaluateOptions,
+  evaluateFields,
+  type FeatureOptions,
+  featureFields,
+  isPrepared,
+  stacked,
+  viewsOf,
+} from './inputs.ts';
+import { type ClassifierOptions, classifierFields, type OpenedModel, openModel } from './open.ts';
 import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
 import { averageViews, type Prediction, type PredictionOptions, predictionFields, predictions } from './predictions.ts';
 
-/** An image, or the result of `prepare`. */
-export type ClassifierInput = ImageSource | Tensor<'float32'>;
-
-interface BatchOptions {
-  /** Number of images to run at a time, counting each view of an image. Default: 32. */
-  readonly batchSize?: number;
-}
-
-export interface ClassifyOptions extends PredictionOptions, BatchOptions {
-  /** The center crop of the image ('center', the default), or several views whose logits are averaged. */
-  readonly views?: Views;
-}
-
-export interface FeatureOptions extends BatchOptions {
-  /** The stages whose maps to return. Default: the pooled vector only. */
-  readonly stages?: readonly Stage[];
-}
-
 type ReadOptions = Pick<ClassifyOptions, 'batchSize' | 'views'>;
-
-export interface EvaluateOptions extends MeasureOptions {
-  /** As for `classify`. */
-  readonly views?: Views;
-}
 
 export class Classifier {
   readonly description: ModelDescription;
@@ -86,10 +81,9 @@ export class Classifier {
    * const classifier = await Classifier.open('/models/flowers/model.safetensors'); // in a browser
    * const [best] = await classifier.classify('/images/rose.jpg');
    */
-  static async open(
-    model: SavedModel | Uint8Array | Blob | string,
-    options: ClassifierOptions = {},
-  ): Promise<Classifier> {
+  static async open(model: SavedModel | ModelSource, options: ClassifierOptions = {}): Promise<Classifier> {
+    checkArgument('model', model, openable);
+    checkOptions(classifierFields, options);
     const saved = isSaved(model) ? model : await readModel(model, { lazy: true });
     return Classifier.of(await openModel(saved, options), options);
   }
@@ -119,6 +113,8 @@ export class Classifier {
     images: ClassifierInput | readonly ClassifierInput[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
+    checkInputs(images);
+    checkOptions(classifyFields, options);
     const results = await this.#results(listOf(images), options, this.#predict(options));
     return isList(images) ? results : results[0]!;
   }
@@ -135,6 +131,8 @@ export class Classifier {
     images: readonly (ImageSource | NamedImage)[],
     options: ClassifyOptions = {},
   ): AsyncGenerator<Outcome<Prediction[]>, void, undefined> {
+    checkList('images', images, namedImageKind);
+    checkOptions(classifyFields, options);
     return this.#outcomes(images, options, this.#predict(options));
   }
 
@@ -159,6 +157,8 @@ export class Classifier {
     images: ClassifierInput | readonly ClassifierInput[],
     options: FeatureOptions = {},
   ): Promise<Features | Features[] | Float32Array | Float32Array[]> {
+    checkInputs(images);
+    checkOptions(featureFields, options);
     const stages = options.stages ?? ['pooled'];
     const maps = await this.#results(listOf(images), options, (images) => this.#stages.run(images, stages));
     const results = options.stages ? maps : maps.map((map) => map.get('pooled')!.data);
@@ -170,6 +170,8 @@ export class Classifier {
     images: readonly (ImageSource | NamedImage)[],
     options: FeatureOptions & { stages: readonly Stage[] },
   ): AsyncGenerator<Outcome<Features>, void, undefined> {
+    checkList('images', images, namedImageKind);
+    checkOptions(stagesFields, options);
     return this.#outcomes(images, options, (images) => this.#stages.run(images, options.stages));
   }
 
@@ -180,6 +182,8 @@ export class Classifier {
    * @throws FormatError naming the image if it cannot be read.
    */
   async prepare(source: ImageSource, views: Views = 'center', name?: string): Promise<Tensor<'float32'>> {
+    checkArgument('source', source, imageKind);
+    checkArgument('views', views, viewsField);
     const transforms = this.#transformsFor(views);
     const { maxMegapixels } = this.#pool;
     const image = await readImage(source, name, { maxMegapixels });
@@ -196,6 +200,10 @@ export class Classifier {
    */
   async logits(images: Float32Array): Promise<Float32Array> {
     const dims = outputDims(this.#transformsFor('center'));
+    const expected = kind(`a Float32Array of [N, ${dims.join(', ')}]`, (value) => {
+      return value instanceof Float32Array && value.length > 0 && value.length % elements(dims) === 0;
+    });
+    checkArgument('images', images, expected);
     const input = tensor('float32', [images.length / elements(dims), ...dims], images);
     const output = this.#session.outputNames[0]!;
     const logits = (await this.#session.run(new Map([['input', input]]))).get(output) as Tensor<'float32'>;
@@ -212,7 +220,9 @@ export class Classifier {
    */
   async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#checkOpen();
+    checkOptions(evaluateFields, options);
     const labels = this.#labels();
+    checkSamples(samples, labels.length);
     const transforms = this.#transformsFor(options.views);
     const views = countViews(transforms);
     const logits = async (images: Float32Array) => averageViews(await this.logits(images), views, labels.length);
@@ -264,13 +274,7 @@ export class Classifier {
   #predict(options: PredictionOptions): Run<Prediction[]> {
     const labels = this.#labels();
     const listed = resolve(predictionFields, pick(predictionFields, options));
-    const expected = outputDims(this.#transformsFor('center')); // [C, H, W]
-    return async ({ dims, data }, views) => {
-      if (`${dims.slice(1)}` !== `${expected}`) {
-        throw new UsageError(
-          `A prepared image is [${dims.slice(1).join(', ')}], but the model expects [${expected.join(', ')}]. Prepare it with this classifier.`,
-        );
-      }
+    return async ({ data }, views) => {
       const logits = averageViews(await this.logits(data), views, labels.length); // [N, K]
       return rowsOf(logits, labels.length).map((row) => predictions(row, labels, listed));
     };
@@ -298,10 +302,13 @@ export class Classifier {
     this.#checkOpen();
     const results: T[] = [];
     const size = batchSizeOf(options);
+    const { inputChannels, inputSize } = this.description.config;
+    const counts = viewsOf(options.views).map((views) => countViews(this.#transformsFor(views)));
+    for (const image of images) if (isPrepared(image)) checkPrepared(image, [inputChannels, ...inputSize], counts);
     for (let start = 0; start < images.length; start += size) {
       const batch = images.slice(start, start + size);
       const prepared = await Promise.all(
-        batch.map((each) => (isTensor(each) ? each : this.prepare(each, options.views))),
+        batch.map((each) => (isPrepared(each) ? each : this.prepare(each, options.views))),
       );
       results.push(...(await run(stacked(prepared), prepared[0]!.dims[0]!)));
     }
@@ -312,12 +319,16 @@ export class Classifier {
 /** Lists of at most this many images are read in the calling thread, to save the time to start threads. */
 const maxImagesHere = 16;
 
-const batchFields = { batchSize: whole({ from: 1, default: 32, doc: 'images to run at a time' }) };
-
 const batchSizeOf = (options: BatchOptions): number => resolve(batchFields, pick(batchFields, options)).batchSize;
 
-const isSaved = (model: SavedModel | Uint8Array | Blob | string): model is SavedModel =>
-  typeof model === 'object' && 'graph' in model;
+const isSaved = (model: SavedModel | ModelSource): model is SavedModel => savedModelKind.accepts(model);
+
+const openable = kind(`a model, or its file: ${modelSourceKind.expected}`, (value) => {
+  return savedModelKind.accepts(value) || modelSourceKind.accepts(value);
+});
+
+/** `featuresEach` has no default. */
+const stagesFields = { ...featureFields, stages: { ...featureFields.stages, required: true as const } };
 
 const labelsField = { labels: text({ flag: '--labels <file>', doc: 'class names' }) };
 
@@ -340,24 +351,7 @@ const isList = (images: ClassifierInput | readonly ClassifierInput[]): images is
 const listOf = (images: ClassifierInput | readonly ClassifierInput[]): readonly ClassifierInput[] =>
   isList(images) ? images : [images];
 
-const isPlain = (images: readonly ClassifierInput[]): images is readonly ImageSource[] => !images.some(isTensor);
-
-const isTensor = (image: ClassifierInput): image is Tensor<'float32'> => typeof image === 'object' && 'dims' in image;
-
-/** Tensors of one shape [V, C, H, W] → [N·V, C, H, W]. */
-function stacked(images: readonly Tensor<'float32'>[]): Tensor<'float32'> {
-  const { dims, data } = images[0]!;
-  const whole = tensor('float32', [images.length * dims[0]!, ...dims.slice(1)]);
-  for (const [n, image] of images.entries()) {
-    if (`${image.dims}` === `${dims}`) whole.data.set(image.data, n * data.length);
-    else {
-      throw new UsageError(
-        `Image ${n} was prepared as [${image.dims}], but the first one as [${dims}]. Prepare all with the same views.`,
-      );
-    }
-  }
-  return whole;
-}
+const isPlain = (images: readonly ClassifierInput[]): images is readonly ImageSource[] => !images.some(isPrepared);
 
 /** [N, K] → N rows of K. */
 const rowsOf = (values: Float32Array, length: number): Float32Array[] =>

@@ -1,10 +1,25 @@
 /** Opens a model by its name, path or URL. */
-import type { PullOptions } from '../hub/pull.ts';
+import { fileURLToPath } from 'node:url';
+import { checkArgument, checkOptions, type FieldsOf, isOf, kind, only } from '../arguments.ts';
+import { type PullOptions, pullFields } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { Classifier } from './classifier.ts';
-import { type FileOptions, openFile } from './open-file.ts';
+import { type ClassifierOptions, classifierFields } from './open.ts';
+import { type FileOptions, fileFields, openFile } from './open-file.ts';
 
+/** How a model is downloaded, cached and opened. */
 export interface LoadOptions extends FileOptions, PullOptions {}
+
+const loadFields: FieldsOf<LoadOptions> = { ...fileFields, ...pullFields };
+
+const modelName = kind('the path of a model, the name of published weights, or a URL', (value) => {
+  return (typeof value === 'string' && value !== '') || isOf(value, 'URL');
+});
+
+const textOf = (nameOrFile: string | URL): string => {
+  const { href } = typeof nameOrFile === 'string' ? { href: nameOrFile } : nameOrFile;
+  return /^file:/i.test(href) ? fileURLToPath(href) : href;
+};
 
 /**
  * Opens a model for classification, features and evaluation. Published weights are downloaded if they are not cached.
@@ -16,7 +31,9 @@ export interface LoadOptions extends FileOptions, PullOptions {}
  * const model = await load('resnext50_32x4d.tv2_in1k');
  * const [best] = await model.classify('cat.jpg');
  */
-export async function load(nameOrFile: string, options: LoadOptions = {}): Promise<Classifier> {
-  const { path } = await resolveModel(nameOrFile, options);
-  return Classifier.of(await openFile(path, options), options);
+export async function load(nameOrFile: string | URL, options: LoadOptions = {}): Promise<Classifier> {
+  checkArgument('nameOrFile', nameOrFile, modelName);
+  checkOptions(loadFields, options);
+  const { path } = await resolveModel(textOf(nameOrFile), only<PullOptions>(pullFields, options));
+  return Classifier.of(await openFile(path, options), only<ClassifierOptions>(classifierFields, options));
 }

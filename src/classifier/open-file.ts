@@ -8,18 +8,21 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { optimizedFile, Session } from '#platform';
+import type { FieldsOf } from '../arguments.ts';
 import { findEntry, removeEntry, stageEntry } from '../cache/entries.ts';
 import { fingerprint } from '../cache/fingerprint.ts';
 import { cacheFolder } from '../cache/folder.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
+import { flag } from '../options.ts';
 import { loadModel, modelFile } from '../saved/files.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { pathHints } from '../saved/read.ts';
 import { byteLength } from '../tensor.ts';
 import {
   type ClassifierOptions,
+  classifierFields,
   factsOf,
   type ModelFacts,
   type OpenedModel,
@@ -29,6 +32,7 @@ import {
   preprocessedAs,
 } from './open.ts';
 
+/** How a model is opened from a file. */
 export interface FileOptions extends ClassifierOptions {
   /**
    * Whether to cache ONNX Runtime's optimized graph, so that the file opens faster next time. Default: true. The cache is
@@ -36,6 +40,11 @@ export interface FileOptions extends ClassifierOptions {
    */
   readonly cache?: boolean;
 }
+
+export const fileFields: FieldsOf<FileOptions> = {
+  ...classifierFields,
+  cache: flag({ doc: 'keep the optimized graph' }),
+};
 
 /** A model's entry in the cache, and how to read the model itself. */
 interface Cached {

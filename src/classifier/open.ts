@@ -1,14 +1,18 @@
 /** Opens a saved model for inference: lowers its graph for this machine and opens it in ONNX Runtime. */
-import { type Machine, Session, type SessionOptions, thisMachine, tuning } from '#platform';
-import type { WorkerPool } from '../data/pool.ts';
+import { type Machine, Session, type SessionOptions, sessionFields, thisMachine, tuning } from '#platform';
+import { type FieldsOf, isObject, object, only } from '../arguments.ts';
+import { maxMegapixels } from '../data/budget.ts';
+import { poolField, type WorkerPool } from '../data/pool.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
+import { list, text, whole } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
 
+/** How a model is opened, and how its images are read. */
 export interface ClassifierOptions extends SessionOptions {
   /** Changes to the model's preprocessing; see `withPreprocessing`. */
   readonly preprocessing?: Partial<Preprocessing>;
@@ -24,6 +28,16 @@ export interface ClassifierOptions extends SessionOptions {
   /** A pool to share with others instead of `workers` and `maxMegapixels`. `dispose` does not end it. */
   readonly pool?: WorkerPool;
 }
+
+/** `ClassifierOptions` with their checks. */
+export const classifierFields: FieldsOf<ClassifierOptions> = {
+  ...sessionFields,
+  preprocessing: object('an object of changes, such as { size: 288 }', isObject),
+  labels: list(text({ expected: 'a name', doc: 'a class' }), { doc: 'class names' }),
+  workers: whole({ from: 0, doc: 'threads that read images' }),
+  maxMegapixels,
+  pool: poolField,
+};
 
 /** The facts about a model other than its graph. */
 export interface ModelFacts {
@@ -68,7 +82,7 @@ export function factsOf(model: SavedModel): ModelFacts {
 }
 
 export async function planFor(options: ClassifierOptions): Promise<Plan> {
-  const { preprocessing: _, labels: __, workers: ___, maxMegapixels: ____, pool: _____, ...settings } = options;
+  const settings = only<SessionOptions>(sessionFields, options);
   const [machine, measured] = [await thisMachine(), await tuning()];
   if (!measured) return { settings, machine, mergeGroups: {} };
   return { settings: { threads: measured.threads, ...settings }, machine, mergeGroups: measured.mergeGroups };

@@ -8,9 +8,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { suggestOption } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { refusal as fileRefusal, readable, statIfPresent } from '../files.ts';
-import { type Field, refusal, suggestOption, type Table, text } from '../options.ts';
+import { type Field, refusal, type Table, text } from '../options.ts';
 
 /** The option itself, which every command has. */
 export const configField = text({

@@ -3,12 +3,14 @@
  * Runtime. Both build the one-node graph below, so they reject the same inputs with the same errors.
  */
 
+import { checkArgument, checkOptions, type FieldsOf, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import type { Graph } from '../graph/graph.ts';
 import { interpret, type Tensor64 } from '../graph/interpret.ts';
 import type { Attributes } from '../graph/ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { whole } from '../options.ts';
+import { isTensor, type Tensor, tensorKind } from '../tensor.ts';
 
 export interface ConvolutionOptions {
   /** One number per filter. */
@@ -21,6 +23,27 @@ export interface ConvolutionOptions {
   readonly padding?: number | readonly number[];
   /** Step between the taps of the kernel in pixels. Defaults to 1. */
   readonly dilation?: number | readonly [number, number];
+}
+
+const isCounts = (least: number, value: unknown): boolean =>
+  (Array.isArray(value) ? value : [value]).every((each) => Number.isSafeInteger(each) && each >= least);
+
+const isPair = (value: unknown): boolean => isCounts(1, value) && (!Array.isArray(value) || value.length === 2);
+
+const isPadding = (value: unknown): boolean =>
+  isCounts(0, value) && (!Array.isArray(value) || value.length === 2 || value.length === 4);
+
+/** `ConvolutionOptions` with their checks. */
+export const convolutionFields: FieldsOf<ConvolutionOptions> = {
+  bias: object('a tensor', isTensor),
+  groups: whole({ from: 1, doc: 'number of groups' }),
+  stride: object('a whole number of at least 1, or a pair of them', isPair),
+  padding: object('a whole number of at least 0, or two or four of them', isPadding),
+  dilation: object('a whole number of at least 1, or a pair of them', isPair),
+};
+
+function checkTensors(tensors: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(tensors)) checkArgument(name, value, tensorKind);
 }
 
 /** Gradients of the loss with respect to x, w and, if there is one, the bias. */
@@ -40,6 +63,7 @@ export interface ConvolutionGradient<T extends Tensor> {
  * @example convolution(x, w, { groups: 32, stride: 2, padding: 1 })
  */
 export function convolution(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor64 {
+  checkOptions(convolutionFields, options);
   return interpret(forwardGraph(x, w, options), forwardFeeds(x, w, options)).get('y')!;
 }
 
@@ -58,12 +82,14 @@ export function convolutionGradient(
   dy: Tensor,
   options: ConvolutionOptions = {},
 ): ConvolutionGradient<Tensor64> {
+  checkOptions(convolutionFields, options);
   const results = interpret(backwardGraph(x, w, dy, options), backwardFeeds(x, w, dy));
   return gradientOf(results);
 }
 
 /** x, w and optional bias → y. */
 export function forwardGraph(x: Tensor, w: Tensor, options: ConvolutionOptions): Graph {
+  checkTensors({ x, w });
   const b = new Builder('convolution');
   const inputs = [b.input('x', x.dims), b.input('w', w.dims), options.bias && b.input('bias', options.bias.dims)];
   b.output(b.op('Conv', inputs, attributesOf(w, options), 'convolution'), 'y');
@@ -76,6 +102,7 @@ export function forwardFeeds(x: Tensor, w: Tensor, { bias }: ConvolutionOptions)
 
 /** x, w, dy → dx, dw and, with a bias, db. */
 export function backwardGraph(x: Tensor, w: Tensor, dy: Tensor, options: ConvolutionOptions): Graph {
+  checkTensors({ x, w, dy });
   const expected = forwardGraph(x, w, options).outputs[0]!.dims!;
   if (`${expected}` !== `${dy.dims}`) {
     throw new UsageError(`dy has shape [${dy.dims}], but the convolution's output has shape [${expected}].`);

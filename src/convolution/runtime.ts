@@ -1,6 +1,7 @@
 /** Grouped convolution on plain float32 tensors, run on ONNX Runtime. */
 
-import { runOnce, type SessionOptions } from '#platform';
+import { runOnce, type SessionOptions, sessionFields } from '#platform';
+import { checkOptions, only } from '../arguments.ts';
 import { lowerStandard } from '../lower/standard.ts';
 import type { Tensor } from '../tensor.ts';
 import {
@@ -8,12 +9,17 @@ import {
   backwardGraph,
   type ConvolutionGradient,
   type ConvolutionOptions,
+  convolutionFields,
   forwardFeeds,
   forwardGraph,
   gradientOf,
 } from './convolution.ts';
 
 type RunOptions = ConvolutionOptions & SessionOptions;
+
+const fields = { ...convolutionFields, ...sessionFields };
+
+const settingsOf = (options: RunOptions): SessionOptions => only<SessionOptions>(sessionFields, options);
 
 /**
  * `convolution` on ONNX Runtime, in float32. Each call opens a session; to convolve many times, build a graph.
@@ -22,7 +28,9 @@ type RunOptions = ConvolutionOptions & SessionOptions;
  * @example const y = await runConvolution(x, w, { groups: 32, padding: 1 });
  */
 export async function runConvolution(x: Tensor, w: Tensor, options: RunOptions = {}): Promise<Tensor> {
-  return (await runOnce(forwardGraph(x, w, options), forwardFeeds(x, w, options), options)).get('y')!;
+  checkOptions(fields, options);
+  const results = await runOnce(forwardGraph(x, w, options), forwardFeeds(x, w, options), settingsOf(options));
+  return results.get('y')!;
 }
 
 /**
@@ -36,6 +44,7 @@ export async function runConvolutionGradient(
   dy: Tensor,
   options: RunOptions = {},
 ): Promise<ConvolutionGradient<Tensor>> {
+  checkOptions(fields, options);
   const graph = lowerStandard(backwardGraph(x, w, dy, options));
-  return gradientOf(await runOnce(graph, backwardFeeds(x, w, dy), options));
+  return gradientOf(await runOnce(graph, backwardFeeds(x, w, dy), settingsOf(options)));
 }

@@ -21,7 +21,8 @@ export interface Batch {
 export type BatchArrays = Omit<Batch, 'number' | 'count'>;
 
 /** How to treat an image that cannot be read; see `EpochOptions.corrupt`. */
-export type Corrupt = 'replace' | 'skip' | 'throw';
+export const corruptChoices = ['replace', 'skip', 'throw'] as const;
+export type Corrupt = (typeof corruptChoices)[number];
 
 /** One sample of a batch. */
 export interface Member {

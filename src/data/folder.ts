@@ -10,7 +10,9 @@
  */
 
 import { basename, join, relative, sep } from 'node:path';
+import { checkArgument, checkList, checkOptions, type FieldsOf, name, path } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
+import { real, whole } from '../options.ts';
 import { checkClasses, type Layout, layout } from './layout.ts';
 import {
   describeSkipped,
@@ -44,12 +46,18 @@ export interface Folder {
   readonly notes?: readonly string[];
 }
 
+/** How a folder without validation images is split. */
 export interface FolderOptions {
   /** Share of each class to hold out for validation if DIR has no folder for it. Default: 0.2. */
   readonly validation?: number;
   /** Seed of the split. Default: 0. */
   readonly seed?: number;
 }
+
+const folderFields: FieldsOf<FolderOptions> = {
+  validation: real({ from: 0, below: 1, doc: 'share held out for validation' }),
+  seed: whole({ doc: 'seed of the split' }),
+};
 
 /**
  * Finds the samples of a dataset for training.
@@ -59,10 +67,9 @@ export interface FolderOptions {
  * @example const { classes, train, validation } = await openFolder('flowers', { validation: 0.1 });
  */
 export async function openFolder(dir: string, options: FolderOptions = {}): Promise<Folder> {
+  checkArgument('dir', dir, path);
+  checkOptions(folderFields, options);
   const { validation = 0.2, seed = 0 } = options;
-  if (!(validation >= 0 && validation < 1)) {
-    throw new UsageError(`validation is ${validation}, but expected a number of at least 0 and below 1.`);
-  }
   return readFolder(await layout(dir), { holdOut: byChance(validation, seed) });
 }
 
@@ -126,6 +133,8 @@ export interface LabeledImages {
  * @example const { samples } = await openClasses('flowers/val', classifier.description.classes);
  */
 export async function openClasses(dir: string, classes?: readonly string[]): Promise<LabeledImages> {
+  checkArgument('dir', dir, path);
+  if (classes !== undefined) checkList('classes', classes, name);
   const { validationDir, testDir } = await layout(dir);
   const from = validationDir ?? testDir ?? dir;
   const found = await classFolders(from);

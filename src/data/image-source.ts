@@ -1,5 +1,6 @@
 /** The kinds of values that an image can be given as, and how each is read. */
 import { type Image, isFile, openDecoder } from '#platform/images';
+import { checkArgument, checkOptions, hasAll, isObject, isOf, kind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { type GivenOf, resolve as withDefaults } from '../options.ts';
 import { maxMegapixels } from './budget.ts';
@@ -8,10 +9,10 @@ import type { Sample } from './folder.ts';
 import { type JobImage, openJobImage } from './job.ts';
 
 /**
- * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file, a Blob of
- * them, or decoded pixels in RGB or grayscale.
+ * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file (a Buffer
+ * is a Uint8Array), a Blob of them, or decoded pixels in RGB or grayscale.
  */
-export type ImageSource = string | Uint8Array | Blob | Image;
+export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob | Image;
 
 /** An image, or a function that gets it, with a name for messages. */
 export interface NamedImage {
@@ -24,6 +25,30 @@ const readFields = { maxMegapixels };
 /** How to read an image. `maxMegapixels` limits its size; default: 100. */
 export type ReadImageOptions = GivenOf<typeof readFields>;
 
+const isPixels = (value: unknown): boolean => hasAll(value, 'width', 'height', 'channels', 'data');
+
+const isSource = (value: unknown): boolean =>
+  (typeof value === 'string' && value !== '') || isOf(value, 'URL', 'Uint8Array', 'ArrayBuffer', 'Blob', 'File');
+
+const sources = 'a path, a URL, a Blob, an ArrayBuffer, a Uint8Array, or pixels { width, height, channels, data }';
+
+/** An image, as an argument. */
+export const imageKind = kind(sources, (value) => isSource(value) || isPixels(value));
+
+/** An image, possibly with a name, as an argument. */
+export const namedImageKind = kind(`${sources}, or one with a name { name, image }`, (value) => {
+  if (!isObject(value) || !('image' in value)) return imageKind.accepts(value);
+  const { name, image } = value;
+  return typeof name === 'string' && (typeof image === 'function' || imageKind.accepts(image));
+});
+
+/** An image for a loader: a file and its class, or an image with a name. */
+export const sampleKind = kind('{ path, label } or { name, image }', (value) => {
+  if (!hasAll(value, 'path')) return hasAll(value, 'image') && namedImageKind.accepts(value);
+  const { path, label } = value as Partial<Sample>;
+  return typeof path === 'string' && path !== '' && Number.isInteger(label) && label! >= 0;
+});
+
 /**
  * Decodes an image file to RGB.
  *
@@ -34,15 +59,28 @@ export type ReadImageOptions = GivenOf<typeof readFields>;
  * @example const { width, height, data } = await decode('rose.jpg');
  */
 export async function decode(
-  input: string | Uint8Array,
+  input: string | URL | Uint8Array | ArrayBuffer,
   name?: string,
   options: ReadImageOptions = {},
 ): Promise<Image> {
+  checkArgument('input', input, fileKind);
   await openDecoder();
-  const image =
-    typeof input === 'string' ? { name: name ?? input, path: input } : { name: name ?? 'image', bytes: input };
-  return decodeWhole(image, options);
+  if (typeof input !== 'string' && !isUrlObject(input)) {
+    return decodeWhole({ name: name ?? 'image', bytes: bytesOf(input) }, options);
+  }
+  const path = `${input}`;
+  return decodeWhole({ name: name ?? path, path }, options);
 }
+
+const fileKind = kind(
+  'a path, an ArrayBuffer or a Uint8Array',
+  (value) => isSource(value) && !isOf(value, 'Blob', 'File'),
+);
+
+const isUrlObject = (value: unknown): value is URL => isOf(value, 'URL');
+
+const bytesOf = (bytes: Uint8Array | ArrayBuffer): Uint8Array =>
+  isOf(bytes, 'ArrayBuffer') ? new Uint8Array(bytes as ArrayBuffer) : (bytes as Uint8Array);
 
 /**
  * Fetches or reads an image, and decodes it.
@@ -56,20 +94,24 @@ export async function readImage(
   name = nameOf(image),
   options: ReadImageOptions = {},
 ): Promise<Image> {
+  checkArgument('image', image, imageKind);
   return decodeWhole(await resolve(image, name), options);
 }
 
 async function decodeWhole(image: JobImage, options: ReadImageOptions): Promise<Image> {
+  checkOptions(readFields, options);
   const opened = await openJobImage(image, withDefaults(readFields, options).maxMegapixels);
   return opened.decode();
 }
 
 /** The name in messages of an image that was given without one. */
-export const nameOf = (image: ImageSource): string => (typeof image === 'string' ? shortName(image) : 'image');
+export const nameOf = (image: ImageSource): string =>
+  typeof image === 'string' || isUrlObject(image) ? shortName(`${image}`) : 'image';
 
 /** The image for a job: immediately if it is a path, otherwise after it was fetched. */
 export function toJobImage(sample: Sample | NamedImage): JobImage | Promise<JobImage> {
   const { name, image } = 'path' in sample ? { name: sample.path, image: sample.path } : sample;
+  if (isUrlObject(image)) return toJobImage({ name, image: image.href });
   if (typeof image === 'string' && isFile(image)) return { name, path: image };
   return resolveOrFail(name, image);
 }
@@ -83,10 +125,11 @@ async function resolveOrFail(name: string, image: NamedImage['image']): Promise<
   }
 }
 
-async function resolve(image: ImageSource, name: string): Promise<JobImage> {
+async function resolve(source: ImageSource, name: string): Promise<JobImage> {
+  const image = isUrlObject(source) ? source.href : source;
   if (typeof image === 'string')
     return isFile(image) ? { name, path: image } : { name, bytes: await fetchBytes(image) };
-  if (image instanceof Uint8Array) return { name, bytes: image };
-  if (image instanceof Blob) return { name, bytes: new Uint8Array(await image.arrayBuffer()) };
-  return { name, pixels: image };
+  if (isPixels(image)) return { name, pixels: image as Image };
+  if (isOf(image, 'Blob', 'File')) return { name, bytes: new Uint8Array(await (image as Blob).arrayBuffer()) };
+  return { name, bytes: bytesOf(image as Uint8Array | ArrayBuffer) };
 }

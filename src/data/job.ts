@@ -6,7 +6,7 @@ import { type Image, type OpenedImage, openImage, readImageFile } from '#platfor
 import { FormatError } from '../errors.ts';
 import { type PixelBudget, withPixels } from './budget.ts';
 import { get, type ImageCache, put } from './cache.ts';
-import { toRgb } from './pixels.ts';
+import { checkPixels, toRgb } from './pixels.ts';
 import { sampleRandom } from './random.ts';
 import { applyPrefix, applyTransforms } from './transforms/apply.ts';
 import type { Transforms } from './transforms/table.ts';
@@ -90,18 +90,10 @@ function prepare({ prefix, cache }: ImageJob, source: JobImage, index: number, d
 export async function openJobImage(image: JobImage, maxMegapixels: number): Promise<OpenedImage> {
   if ('failure' in image) throw new FormatError(image.failure);
   if ('pixels' in image) {
-    const pixels = checked(image.pixels, image.name);
+    const { pixels } = image;
+    checkPixels(pixels, image.name);
     return { pixels: 0, decode: async () => toRgb(pixels) }; // they are in memory already
   }
   const bytes = 'bytes' in image ? image.bytes : readImageFile(image.path, image.name);
   return openImage(bytes, image.name, maxMegapixels);
-}
-
-/** Checks pixels given by a program. The four channels of a canvas are a common mistake. */
-function checked(pixels: Image, name: string): Image {
-  const { width, height, channels, data } = pixels;
-  if ((channels === 1 || channels === 3) && data.length > 0 && data.length === width * height * channels) return pixels;
-  throw new FormatError(
-    `Image "${name}" has ${data.length} bytes for ${width} × ${height} pixels of ${channels} channels, but expected width × height × channels bytes, of 1 (grayscale) or 3 (RGB) channels.`,
-  );
 }

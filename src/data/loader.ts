@@ -7,14 +7,24 @@
  * order depends on (seed, epoch), and the randomness of each image on (seed, epoch, index).
  */
 import { availableMemory } from '#platform/images';
+import { callback, checkList, checkOptions, type FieldsOf, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import { checkGiven, real, whole } from '../options.ts';
-import { type Batch, type BatchArrays, type Corrupt, copyBatch, emptyBatch, type Member } from './batch.ts';
+import { flag, oneOf, real, whole } from '../options.ts';
+import {
+  type Batch,
+  type BatchArrays,
+  type Corrupt,
+  copyBatch,
+  corruptChoices,
+  emptyBatch,
+  type Member,
+} from './batch.ts';
+import { maxMegapixels } from './budget.ts';
 import { type ImageCache, ImageCaches } from './cache.ts';
 import type { Sample } from './folder.ts';
-import { type NamedImage, toJobImage } from './image-source.ts';
+import { type NamedImage, sampleKind, toJobImage } from './image-source.ts';
 import type { Failure, JobImage } from './job.ts';
-import { type ImageWorkers, WorkerPool } from './pool.ts';
+import { type ImageWorkers, poolField, WorkerPool } from './pool.ts';
 import { permutation } from './random.ts';
 import { outputDims, splitTransforms } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
@@ -38,16 +48,12 @@ export interface LoaderOptions {
   readonly cache?: number;
 }
 
-const loaderFields = {
+const loaderFields: FieldsOf<LoaderOptions> = {
+  workers: whole({ from: 0, doc: 'threads that read images' }),
+  pool: poolField,
+  maxMegapixels,
   prefetch: whole({ from: 1, doc: 'batches prepared ahead' }),
   cache: real({ from: 0, doc: 'MiB of memory for decoded images' }),
-};
-
-const epochFields = {
-  batchSize: whole({ from: 1, required: true, doc: 'images in a batch' }),
-  seed: whole({ doc: 'seed of order and augmentation' }),
-  epoch: whole({ from: 0, doc: 'number of the epoch' }),
-  startBatch: whole({ from: 0, doc: 'first batch' }),
 };
 
 /** The largest array in bytes that every version of Node supports. */
@@ -80,6 +86,19 @@ export interface EpochOptions {
   /** Called for each image that cannot be read, once per epoch, in the order of the epoch. */
   readonly onCorrupt?: (name: string, message: string, index: number) => void;
 }
+
+const epochFields: FieldsOf<EpochOptions> = {
+  samples: object('an array of samples', Array.isArray, { required: true }),
+  transforms: object('an array of transforms', Array.isArray, { required: true }),
+  batchSize: whole({ from: 1, required: true, doc: 'images in a batch' }),
+  seed: whole({ doc: 'seed of order and augmentation' }),
+  epoch: whole({ from: 0, doc: 'number of the epoch' }),
+  startBatch: whole({ from: 0, doc: 'first batch' }),
+  shuffle: flag({ doc: 'shuffle the samples' }),
+  dropLast: flag({ doc: 'skip the last batch if it is not full' }),
+  corrupt: oneOf(corruptChoices, { doc: 'how to treat an image that cannot be read' }),
+  onCorrupt: callback('called for each image that cannot be read'),
+};
 
 /** The number of batches in an epoch. */
 export const countBatches = (samples: number, batchSize: number, dropLast = false): number =>
@@ -116,8 +135,8 @@ export class Loader {
   #caches: ImageCaches;
 
   constructor(options: LoaderOptions = {}) {
+    checkOptions(loaderFields, options);
     const { workers, maxMegapixels, pool, prefetch = 3, cache = defaultCache() } = options;
-    checkGiven(loaderFields, options);
     this.#prefetch = prefetch;
     this.#cache = Math.min(largestArray, Math.floor(cache * 2 ** 20));
     this.#caches = new ImageCaches(this.#cache);
@@ -175,7 +194,8 @@ export class Loader {
 }
 
 function plan(options: EpochOptions): Plan {
-  checkGiven(epochFields, options);
+  checkOptions(epochFields, options);
+  checkList('samples', options.samples, sampleKind);
   const { samples, transforms, batchSize, seed = 0, epoch = 0, startBatch = 0 } = options;
   const { shuffle = false, dropLast = false } = options;
   const batches = countBatches(samples.length, batchSize, dropLast);

@@ -1,6 +1,9 @@
 /** Operations on whole pixels: crop, mirror, grayscale. They do not change their input. */
 
 import type { Image } from '#platform/images';
+import { isOf } from '../arguments.ts';
+import { FormatError } from '../errors.ts';
+import { shown } from '../options.ts';
 
 /** A rectangle of whole pixels. */
 export interface Region {
@@ -8,6 +11,19 @@ export interface Region {
   readonly top: number;
   readonly width: number;
   readonly height: number;
+}
+
+/** @throws FormatError unless pixels from a program are complete. The four channels of a canvas are a common mistake. */
+export function checkPixels(image: Image, name = 'image'): void {
+  const { width, height, channels, data } = image;
+  if (!isOf(data, 'Uint8Array', 'Uint8ClampedArray')) {
+    throw new FormatError(`The data of image "${name}" is ${shown(data)}, but expected a Uint8Array.`);
+  }
+  const isSized = [width, height].every((side) => Number.isSafeInteger(side) && side > 0);
+  if (isSized && (channels === 1 || channels === 3) && data.length === width * height * channels) return;
+  throw new FormatError(
+    `Image "${name}" has ${data.length} bytes for ${shown(width)} × ${shown(height)} pixels of ${shown(channels)} channels, but expected width × height × channels bytes, of 1 (grayscale) or 3 (RGB) channels.`,
+  );
 }
 
 /** Cuts out a region, which may extend beyond the image: pixels outside it are 0. */

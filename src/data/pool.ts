@@ -3,11 +3,13 @@
  * pool does not keep the process alive.
  */
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
+import { checkOptions, hasAll, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { maxThreads, resolve, whole } from '../options.ts';
 import { maxMegapixels, pixelBudget } from './budget.ts';
 import { type Failure, type ImageJob, runJob } from './job.ts';
 
+/** How many threads a pool has, and how much work waits at each. */
 export interface WorkerPoolOptions {
   /**
    * Number of worker threads; 0 uses the calling thread, as browsers always do. Default: one per core, at most 8.
@@ -23,6 +25,9 @@ export interface WorkerPoolOptions {
    */
   readonly maxMegapixels?: number | undefined;
 }
+
+/** A pool, as an option. */
+export const poolField = object('a WorkerPool', (value) => hasAll(value, 'start', 'close', 'isStarted'));
 
 const fields = {
   workers: whole({
@@ -55,6 +60,7 @@ export class WorkerPool {
   #started: Promise<ImageWorkers> | undefined;
 
   constructor(options: WorkerPoolOptions = {}) {
+    checkOptions(fields, options);
     const { workers, queue, maxMegapixels } = resolve(fields, options);
     this.workers = workers;
     this.maxMegapixels = maxMegapixels;

@@ -3,6 +3,7 @@
  * training follow from it. The statistics for ImageNet are the usual ones; those for CIFAR-10 are from the authors'
  * ResNeXt code, which gives them in units of bytes.
  */
+import { checkArgument, checkOptions, type FieldsOf, hasAll, kind } from '../arguments.ts';
 import { list, type OptionsOf, oneOf, real, whole } from '../options.ts';
 import { interpolations } from './resize.ts';
 import type { Transform, Transforms } from './transforms/table.ts';
@@ -53,6 +54,23 @@ const usualPreprocessing = { small: cifarPreprocessing, large: imagenetPreproces
 /** The default augmentation, by the images that the network's stem is meant for. */
 export const usualAugmentation = { small: 'pad-and-crop', large: 'random-resized-crop' } as const;
 
+interface UsualOptions {
+  readonly images: 'small' | 'large';
+  readonly size: number;
+  readonly channels?: 1 | 3;
+}
+
+const usualFields: FieldsOf<UsualOptions> = {
+  images: oneOf(['small', 'large'], { required: true, doc: 'the images that a stem is meant for' }),
+  size: whole({ from: 1, required: true, doc: 'height and width of the input' }),
+  channels: oneOf([1, 3], { doc: 'grayscale or color' }),
+};
+
+/** Preprocessing, as an argument. */
+const preprocessingKind = kind('a preprocessing, such as imagenetPreprocessing', (value) =>
+  hasAll(value, ...Object.keys(preprocessingFields)),
+);
+
 /**
  * The usual preprocessing for a new model, by the images that its stem is meant for: small images are used whole, large
  * ones lose an eighth of the shorter side. For grayscale, the mean is that of luma, and the standard deviation, which is
@@ -60,11 +78,8 @@ export const usualAugmentation = { small: 'pad-and-crop', large: 'random-resized
  *
  * @example preprocessingFor({ images: 'large', size: 160 }) // shorter side to 183, the middle 160 x 160
  */
-export function preprocessingFor(options: {
-  readonly images: 'small' | 'large';
-  readonly size: number;
-  readonly channels?: 1 | 3;
-}): Preprocessing {
+export function preprocessingFor(options: UsualOptions): Preprocessing {
+  checkOptions(usualFields, options);
   const { images, size, channels = 3 } = options;
   return forChannels(atSize(usualPreprocessing[images], size), channels);
 }
@@ -98,6 +113,7 @@ const weigh = (values: readonly number[], weights: readonly number[]): number =>
  */
 export type Views = 'center' | MultiCropViews;
 export const viewNames: readonly Views[] = ['center', ...multiCropViews];
+export const viewsField = oneOf(viewNames, { doc: 'views of an image' });
 
 /**
  * Deterministic transforms: resize the shorter side to `resize`, crop one or several views of `size` × `size`, normalize.
@@ -105,6 +121,8 @@ export const viewNames: readonly Views[] = ['center', ...multiCropViews];
  * @example evaluationTransforms(imagenetPreprocessing) // [C, H, W], or [10·C, H, W] with 'ten-crop'
  */
 export function evaluationTransforms(preprocessing: Preprocessing, views: Views = 'center'): Transforms {
+  checkArgument('preprocessing', preprocessing, preprocessingKind);
+  checkArgument('views', views, viewsField);
   const { size } = preprocessing;
   if (views === 'center') return [...centerView(preprocessing), normalize(preprocessing)];
   return [...resized(preprocessing), { kind: 'multi-crop', views, size }, normalize(preprocessing)];
@@ -140,8 +158,11 @@ export type Augmentation = keyof typeof augmentations;
 export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
 
 /** @example trainTransforms(cifarPreprocessing, 'pad-and-crop') */
-export const trainTransforms = (preprocessing: Preprocessing, augmentation: Augmentation): Transforms =>
-  augmentations[augmentation](preprocessing);
+export function trainTransforms(preprocessing: Preprocessing, augmentation: Augmentation): Transforms {
+  checkArgument('preprocessing', preprocessing, preprocessingKind);
+  checkArgument('augmentation', augmentation, oneOf(augmentationNames, { doc: 'augmentation' }));
+  return augmentations[augmentation](preprocessing);
+}
 
 const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grayscale' }] : []);
 

@@ -8,10 +8,13 @@
  */
 
 import type { Image } from '#platform/images';
-import { crop, type Region } from './pixels.ts';
+import { checkArgument, hasAll, kind } from '../arguments.ts';
+import { oneOf } from '../options.ts';
+import { checkPixels, crop, type Region } from './pixels.ts';
 
 export const interpolations = ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'] as const;
 export type Interpolation = (typeof interpolations)[number];
+const interpolationKind = oneOf(interpolations, { doc: 'filter' });
 
 interface Filter {
   readonly support: number;
@@ -37,10 +40,11 @@ const filters: { readonly [I in Exclude<Interpolation, 'nearest'>]: Filter } = {
 };
 
 /**
- * Resizes `region` of the image, by default all of it, to `width` × `height`. Pixels outside the region have no effect, as
+ * Resizes a region of the image, by default all of it, to `width` × `height`. Pixels outside the region have no effect, as
  * if the image were cropped first.
  *
- * @throws RangeError if a size is not a positive integer, or the region is not within the image.
+ * @throws RangeError if a size is not a positive integer, or the region is not within the image; FormatError if the image
+ *   is incomplete; UsageError for another argument.
  * @example resize(image, 224, 224, 'bilinear')
  */
 export function resize(
@@ -48,8 +52,12 @@ export function resize(
   width: number,
   height: number,
   interpolation: Interpolation,
-  region: Region = { left: 0, top: 0, width: image.width, height: image.height },
+  given?: Region,
 ): Image {
+  checkArgument('image', image, pixelsKind);
+  checkArgument('interpolation', interpolation, interpolationKind);
+  checkPixels(image);
+  const region = given ?? { left: 0, top: 0, width: image.width, height: image.height };
   check(image, width, height, region);
   if (interpolation === 'nearest') return nearest(image, width, height, region);
   const filter = filters[interpolation];
@@ -57,6 +65,11 @@ export function resize(
   const data = height === region.height ? rows : resampleColumns(rows, region.height, height, filter);
   return { width, height, channels: image.channels, data }; // [H', W', C]
 }
+
+/** Pixels, as an argument. */
+export const pixelsKind = kind('pixels { width, height, channels, data }', (value) =>
+  hasAll(value, 'width', 'height', 'channels', 'data'),
+);
 
 function check(image: Image, width: number, height: number, region: Region): void {
   const what = `Resizing ${region.width} × ${region.height} at (${region.left}, ${region.top}) to ${width} × ${height}`;

@@ -4,15 +4,10 @@
  * @module resnext
  */
 
-export {
-  Classifier,
-  type ClassifierInput,
-  type ClassifyOptions,
-  type EvaluateOptions,
-  type FeatureOptions,
-} from '../classifier/classifier.ts';
+export { Classifier } from '../classifier/classifier.ts';
 export type { Evaluation } from '../classifier/evaluation.ts';
 export type { Features } from '../classifier/features.ts';
+export type { ClassifierInput, ClassifyOptions, EvaluateOptions, FeatureOptions } from '../classifier/inputs.ts';
 export type { ClassifierOptions } from '../classifier/open.ts';
 export type { Outcome } from '../classifier/outcomes.ts';
 export type { Prediction } from '../classifier/predictions.ts';
@@ -40,5 +35,5 @@ export { convert } from '../saved/convert.ts';
 export type { ModelDescription } from '../saved/description.ts';
 export { withChannels, withClasses } from '../saved/external.ts';
 export type { SavedModel } from '../saved/model.ts';
-export { type ReadModelOptions, readModel } from '../saved/read.ts';
+export { type ModelSource, type ReadModelOptions, readModel } from '../saved/read.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from '../verify/verify.ts';

@@ -4,6 +4,7 @@
  * a file holds beyond this model (unknown protobuf fields, doc strings), so that a file that is read and written stays
  * the same.
  */
+import { hasAll, kind } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
 
@@ -79,6 +80,9 @@ export class Node {
     this.origin = init.origin;
   }
 }
+
+/** A graph, as an argument. */
+export const graphKind = kind('a graph', (value) => hasAll(value, 'nodes', 'inputs', 'outputs', 'initializers'));
 
 /**
  * A graph of values and nodes. `Builder` adds nodes one by one; the methods here change the graph and keep producers

@@ -48,13 +48,3 @@ it('is not removed if another process has already taken it over', async () => {
   await clear(path, 'gone');
   expect(readdirSync(dir)).toEqual([]);
 });
-
-it('removes what a process left that was killed while it took the lock over', async () => {
-  const aside = `${path}.12345678-1234-1234-1234-123456789abc.tmp`;
-  writeFileSync(aside, 'gone');
-  await (await take()).release();
-  expect(existsSync(aside)).toBe(true);
-  utimesSync(aside, longAgo, longAgo);
-  await (await take()).release();
-  expect(readdirSync(dir)).toEqual([]);
-});

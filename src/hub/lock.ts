@@ -6,8 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, dirname } from 'node:path';
-import { refusal, removeLeftovers } from '../files.ts';
+import { refusal } from '../files.ts';
 
 /** A download that has not grown for this many milliseconds is taken over. */
 const staleAfter = 5 * 60_000;
@@ -32,7 +31,6 @@ export async function lock(path: string, growing: string, wait: (seconds: number
     if (left === undefined) await wait(pollSeconds);
     else await clear(path, left);
   }
-  await removeLeftovers(dirname(path), [basename(path)], staleAfter);
   return {
     release: async () => {
       if ((await readFile(path, 'utf8').catch(() => '')) === mark) await rm(path, { force: true });
@@ -43,7 +41,7 @@ export async function lock(path: string, growing: string, wait: (seconds: number
 
 /** Removes the lock with this mark, but not one that another process has created in the meantime. */
 export async function clear(path: string, mark: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}.tmp`;
+  const aside = `${path}.${randomUUID()}`;
   await rename(path, aside).catch(() => {});
   if ((await readFile(aside, 'utf8').catch(() => mark)) !== mark) await link(aside, path).catch(() => {});
   await rm(aside, { force: true });

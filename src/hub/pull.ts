@@ -7,9 +7,11 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { callback, checkArgument, checkOptions, type FieldsOf, hasAll, kind, object, path } from '../arguments.ts';
 import type { HubSource, PublishedWeights, UrlSource } from '../catalog/entry.ts';
 import { lookUpWeights, suggestWeights } from '../catalog/published.ts';
 import { FormatError, UsageError } from '../errors.ts';
+import { flag, real, whole } from '../options.ts';
 import { fileSource } from '../weights/files.ts';
 import { shardsOf } from '../weights/sharded.ts';
 import { type Check, damageOf } from './checksum.ts';
@@ -19,6 +21,7 @@ import { Client, discard, type FileResponse, Interrupted, Unreachable } from './
 import { type CachedFile, checkOfEtag, checkOfLink, HubCache, isCommit, isEtag, isFile } from './hub-cache.ts';
 import { checkOf, parseName, sourceOf, type Target } from './names.ts';
 
+/** How weights are downloaded, and how long that may take. */
 export interface PullOptions {
   /** Use only the caches and contact no server. Default: from HF_HUB_OFFLINE. */
   readonly offline?: boolean;
@@ -40,6 +43,21 @@ export interface PullOptions {
   /** Waits for a number of seconds between attempts. Default: a timer. */
   readonly wait?: (seconds: number) => Promise<void>;
 }
+
+/** `PullOptions` with their checks. */
+export const pullFields: FieldsOf<PullOptions> = {
+  offline: flag({ doc: 'use only the caches' }),
+  verify: flag({ doc: 'verify hashes' }),
+  signal: object('an AbortSignal', (value) => hasAll(value, 'aborted', 'addEventListener')),
+  onProgress: callback('called with the progress'),
+  retries: whole({ from: 0, doc: 'consecutive retries' }),
+  timeout: real({ above: 0, doc: 'seconds to wait' }),
+  limit: whole({ from: 1, doc: 'bytes of the largest file' }),
+  environment: object('an environment, as of hubEnvironment()', (value) => hasAll(value, 'endpoint', 'hubCache')),
+  wait: callback('waits between attempts'),
+};
+
+const weightsName = kind('the name of published weights, a repository on the hub, or a URL', path.accepts);
 
 export interface Pulled {
   /** The weights file. */
@@ -74,6 +92,8 @@ const maxJsonBytes = 8 * 2 ** 20;
  * @example const { path } = await pull('resnext50_32x4d.tv2_in1k');
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<Pulled> {
+  checkArgument('name', name, weightsName);
+  checkOptions(pullFields, options);
   const target = parseName(name);
   if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);
   const environment = options.environment ?? hubEnvironment();

@@ -1,6 +1,7 @@
 /** Resolves the model that a user names to a file: a path, published weights, a repository on the hub, or a URL. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { checkArgument, checkOptions, path } from '../arguments.ts';
 import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
 import { didYouMean } from '../closest-name.ts';
 import { FormatError, UsageError } from '../errors.ts';
@@ -9,7 +10,7 @@ import { damageOf } from './checksum.ts';
 import { Unreachable } from './http.ts';
 import { checkOfLink } from './hub-cache.ts';
 import { canPull, checkOfName } from './names.ts';
-import { type Pulled, type PullOptions, pull } from './pull.ts';
+import { type Pulled, type PullOptions, pull, pullFields } from './pull.ts';
 
 /**
  * Resolves a model: an existing file or folder is used as it is; any other name is passed to `pull`. Published weights
@@ -21,6 +22,8 @@ import { type Pulled, type PullOptions, pull } from './pull.ts';
  * @example const { path, entry } = await resolveModel('resnext50_32x4d');
  */
 export async function resolveModel(nameOrPath: string, options: PullOptions = {}): Promise<Pulled> {
+  checkArgument('nameOrPath', nameOrPath, path);
+  checkOptions(pullFields, options);
   const { verify = false } = options;
   if (existsSync(nameOrPath)) {
     if (verify) await verifyFile(nameOrPath);

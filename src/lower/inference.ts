@@ -4,7 +4,9 @@
  * convolutions compute at a time. The rules and their algebra are in `rewrite/`; this file only chooses among them. The
  * result computes the same, up to rounding.
  */
-import type { Graph } from '../graph/graph.ts';
+import { checkArgument, checkOptions, isObject, object } from '../arguments.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
+import { text, whole } from '../options.ts';
 import { type Converted, optimizeGraph } from '../rewrite/convert.ts';
 import { type GroupMerge, isProfitable, mergeNarrowGroups } from '../rewrite/merge-groups.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
@@ -18,13 +20,25 @@ export interface InferenceOptions {
   readonly mergeGroups?: Readonly<Record<number, boolean>> | undefined;
 }
 
+/** `InferenceOptions`, which may be a whole `Machine`. */
+const fields = {
+  block: whole({ from: 1, doc: 'channels per block' }),
+  mergeGroups: object('an object from channels to true or false', isObject),
+  cpu: text({ doc: 'the processor' }),
+  cores: whole({ from: 1, doc: 'its cores' }),
+  runtime: text({ doc: 'the version of ONNX Runtime' }),
+};
+
 /**
  * Lowers a graph for inference. The source stays unchanged, and is returned if there is nothing to do.
  *
  * @returns the graph, and a report of what was rewritten or refused.
  * @example const { graph } = lowerInference(model.graph, await thisMachine());
  */
-export function lowerInference(source: Graph, { block, mergeGroups = {} }: InferenceOptions = {}): Converted {
+export function lowerInference(source: Graph, options: InferenceOptions = {}): Converted {
+  checkArgument('source', source, graphKind);
+  checkOptions(fields, options);
+  const { block, mergeGroups = {} } = options;
   const folded = optimizeGraph(source);
   if (!block) return folded;
   const merges = (merge: GroupMerge) => mergeGroups[merge.channels[0]] ?? isProfitable(merge, block);

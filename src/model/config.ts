@@ -17,6 +17,9 @@ export type { Stem };
 export const forms = ['A', 'B', 'C'] as const;
 export const shortcuts = ['A', 'B', 'C', 'D'] as const;
 
+/** A form, as an argument. */
+export const formKind = oneOf(forms, { doc: 'how blocks are built' });
+
 /** How the blocks of a network are built: as in Figure 3 (a), (b) or (c) of the paper. */
 export type Form = (typeof forms)[number];
 export type Shortcut = (typeof shortcuts)[number];

@@ -2,6 +2,7 @@
  * Builds a ResNeXt as a graph: stem, stages of blocks, pooling, classifier (paper, Table 1). The three forms of a block
  * are in `forms.ts`. Parameters have torchvision's names, so its weights can be used unchanged.
  */
+import { hasAll, kind } from '../arguments.ts';
 import { Builder } from '../graph/builder.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { attend } from './attention.ts';
@@ -23,6 +24,11 @@ export interface Model {
   readonly graph: Graph;
   readonly parameters: readonly Parameter[];
 }
+
+/** A network, as an argument. */
+export const modelKind = kind('a network, as resnext() returns', (value) =>
+  hasAll(value, 'config', 'graph', 'parameters'),
+);
 
 interface Stage {
   readonly stride: number;

@@ -1,13 +1,20 @@
 /** Checks that both platforms make before opening a session, and the errors for what ONNX Runtime refuses. */
 
+import { checkOptions, type FieldsOf, hasAll, object } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
-import { checkGiven, maxThreads, whole } from '../options.ts';
+import { list, maxThreads, oneOf, text, whole } from '../options.ts';
 import type { SessionOptions } from './contract.ts';
 
-/** Throws a UsageError for a number of threads that ONNX Runtime would refuse, or that would make it hang. */
-export function checkThreads({ threads }: SessionOptions): void {
-  checkGiven({ threads: whole({ from: 1, to: maxThreads, doc: 'threads that compute' }) }, { threads });
-}
+/** `SessionOptions` with their checks. ONNX Runtime would refuse other numbers of threads, or hang. */
+export const sessionFields: FieldsOf<SessionOptions> = {
+  threads: whole({ from: 1, to: maxThreads, doc: 'threads that compute' }),
+  providers: list(text({ expected: 'a name', doc: 'a provider' }), { doc: 'execution providers' }),
+  optimization: oneOf(['disabled', 'basic', 'extended', 'all'], { doc: 'optimization of the graph' }),
+  wasmPaths: object('a URL, or an object with mjs and wasm', (paths) => typeof paths === 'string' || hasAll(paths)),
+};
+
+/** Throws a UsageError for options that there are not, or whose values cannot be. */
+export const checkSessionOptions = (options: SessionOptions): void => checkOptions(sessionFields, options);
 
 /** Throws a UsageError for execution providers that are not available, or an empty list. */
 export function checkProviders(providers: readonly string[], available: readonly string[]): void {

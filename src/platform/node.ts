@@ -4,6 +4,7 @@ import type { Platform } from './contract.ts';
 import { Session } from './node/session.ts';
 import { onceWith } from './once.ts';
 
+export { sessionFields } from './checks.ts';
 export type * from './contract.ts';
 export { thisMachine, tuning } from './node/machine.ts';
 export { availableProviders } from './node/runtime.ts';

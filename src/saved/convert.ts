@@ -1,7 +1,8 @@
 /** Converts saved models between forms. Weights are moved, not computed, so a round trip is bit-exact. */
-import type { Form } from '../model/config.ts';
+import { checkArgument } from '../arguments.ts';
+import { type Form, formKind } from '../model/config.ts';
 import { convertWhole } from '../rewrite/convert.ts';
-import { assemble, hasFreeSize, type SavedModel, withFreeSize } from './model.ts';
+import { reassemble, type SavedModel, savedModelKind } from './model.ts';
 
 /**
  * The same model with its blocks in another form. The graph of an ONNX file is rewritten by its structure.
@@ -10,9 +11,10 @@ import { assemble, hasFreeSize, type SavedModel, withFreeSize } from './model.ts
  * @example const inBranches = convert(await loadModel('runs/flowers'), 'A');
  */
 export function convert(model: SavedModel, form: Form): SavedModel {
+  checkArgument('model', model, savedModelKind);
+  checkArgument('form', form, formKind);
   const config = { ...model.description.config, form };
   const description = { ...model.description, config };
   if (!model.weights) return { description, graph: convertWhole(model.graph, form) };
-  const converted = assemble(description, model.weights);
-  return hasFreeSize(model.graph) ? withFreeSize(converted) : converted;
+  return reassemble(model, description, model.weights);
 }

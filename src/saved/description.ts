@@ -3,6 +3,7 @@
  * validation metrics. It is stored as `model.json`, and in the metadata of weights files and ONNX files.
  */
 import * as z from 'zod';
+import { hasAll, kind } from '../arguments.ts';
 import { type Preprocessing, preprocessingFields } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { configFields, type ResNeXtConfig, resolveConfig } from '../model/config.ts';
@@ -41,6 +42,11 @@ export interface TrainingRecord {
   readonly versions: object;
   readonly machine: object;
 }
+
+/** A description, as an argument. */
+export const descriptionKind = kind('a description, such as that of a model', (value) =>
+  hasAll(value, 'variant', 'config', 'classes', 'preprocessing'),
+);
 
 /** The metadata key of the description. */
 export const descriptionKey = 'resnext';

@@ -3,13 +3,16 @@
  * optionally with normalization and softmax in the graph (`wrappers.ts`). The file contains the model's description, so
  * this package can open it again.
  */
+import { checkArgument, checkOptions, type FieldsOf, path as pathKind } from '../arguments.ts';
 import type { Graph } from '../graph/graph.ts';
 import { checkFiniteWeights } from '../model/weights.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
+import { flag } from '../options.ts';
 import { descriptionKey, writeDescription } from './description.ts';
-import { type SavedModel, withFreeSize } from './model.ts';
+import { type SavedModel, savedModelKind, withFreeSize } from './model.ts';
 import { addWrappers, type Wrapper } from './wrappers.ts';
 
+/** What an exported graph takes and returns. */
 export interface ExportOnnxOptions {
   /**
    * Take `pixels`, uint8 [N, H, W, C]: decoded images of the network's input size, bytes from 0 to 255, rows from top
@@ -23,6 +26,12 @@ export interface ExportOnnxOptions {
   readonly dynamicSize?: boolean;
 }
 
+const fields: FieldsOf<ExportOnnxOptions> = {
+  normalize: flag({ doc: 'take pixels' }),
+  softmax: flag({ doc: 'return probabilities' }),
+  dynamicSize: flag({ doc: 'leave height and width open' }),
+};
+
 /**
  * Writes an ONNX file with its description as JSON under the metadata key `resnext`.
  *
@@ -31,6 +40,9 @@ export interface ExportOnnxOptions {
  * @example await exportOnnx('flowers.onnx', await loadModel('runs/flowers'), { normalize: true, softmax: true });
  */
 export async function exportOnnx(path: string, model: SavedModel, options: ExportOnnxOptions = {}): Promise<void> {
+  checkArgument('path', path, pathKind);
+  checkArgument('model', model, savedModelKind);
+  checkOptions(fields, options);
   const { normalize = false, softmax = false, dynamicSize = false } = options;
   const wrappers: Wrapper[] = [...(normalize ? ['normalize' as const] : []), ...(softmax ? ['softmax' as const] : [])];
   const graph = describedGraph(dynamicSize ? withFreeSize(model) : model, wrappers);

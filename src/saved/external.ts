@@ -4,6 +4,7 @@
  * are the defaults.
  */
 
+import { checkArgument, checkList, name } from '../arguments.ts';
 import { defaultClassNames } from '../catalog/class-names.ts';
 import { classesOf, type PublishedWeights } from '../catalog/entry.ts';
 import { imagenetClasses } from '../catalog/imagenet.ts';
@@ -26,7 +27,7 @@ import { checkGiven, oneOf, whole } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import type { ModelDescription } from './description.ts';
-import { assemble, type SavedModel } from './model.ts';
+import { assemble, reassemble, type SavedModel, savedModelKind } from './model.ts';
 
 export interface ImportStateDictOptions extends ImportOptions {
   /** The contents of the hub's `config.json`. */
@@ -116,6 +117,13 @@ function preprocessingOf(
 export const notesOn = ({ description, report }: SavedModel): readonly string[] =>
   report && description.weights === undefined ? describeReport(report) : [];
 
+const classCount = whole({ from: 1, doc: 'number of classes' });
+
+function countOf(names: readonly string[]): number {
+  checkList('classes', names, name);
+  return names.length;
+}
+
 /**
  * A model for other classes: everything is kept except the head, which is new and needs training.
  *
@@ -125,14 +133,14 @@ export const notesOn = ({ description, report }: SavedModel): readonly string[] 
  * @example withClasses(await loadModel('resnext50_32x4d.safetensors'), ['cat', 'dog'])
  */
 export function withClasses(model: SavedModel, classes: readonly string[] | number, seed = 1): SavedModel {
-  const count = typeof classes === 'number' ? classes : classes.length;
-  const table = { classes: whole({ from: 1, doc: 'number of classes' }) };
-  checkGiven(table, { classes: count });
+  checkArgument('model', model, savedModelKind);
+  checkArgument('classes', typeof classes === 'number' ? classes : countOf(classes), classCount);
+  checkArgument('seed', seed, whole({ doc: 'seed' }));
   const names = typeof classes === 'number' ? defaultClassNames(classes) : classes;
   const { variant, preprocessing, config: old } = model.description;
   const config = { ...old, classes: names.length };
   const weights = new Map([...ownWeights(model), ...initialHead(resnext(config), seed)]);
-  return assemble({ variant, config, classes: names, preprocessing, metrics: {} }, weights);
+  return reassemble(model, { variant, config, classes: names, preprocessing, metrics: {} }, weights);
 }
 
 /**
@@ -143,6 +151,7 @@ export function withClasses(model: SavedModel, classes: readonly string[] | numb
  * @example withChannels(await loadModel('runs/flowers'), 1) // conv1.weight [64, 3, 7, 7] → [64, 1, 7, 7]
  */
 export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
+  checkArgument('model', model, savedModelKind);
   const { variant, config: old, classes, preprocessing: usual } = model.description;
   if (old.inputChannels === channels) return model;
   checkGiven({ inputChannels: oneOf([1, 3], { doc: 'grayscale or color' }) }, { inputChannels: channels });
@@ -155,7 +164,7 @@ export function withChannels(model: SavedModel, channels: 1 | 3): SavedModel {
     weights.set(name, isStem ? adaptStem(whole as Tensor<'float32'>, channels) : whole);
   }
   const preprocessing = forChannels(usual, channels);
-  return assemble({ variant, config, classes, preprocessing, metrics: {} }, weights);
+  return reassemble(model, { variant, config, classes, preprocessing, metrics: {} }, weights);
 }
 
 /** A model's weights in form C. Throws a UsageError if it has none. */

@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
+import { checkArgument, checkOptions, map, path as pathKind } from '../arguments.ts';
 import { type HubConfig, readHubConfig } from '../checkpoints/hub-config.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { readable, writeFileAtomically } from '../files.ts';
@@ -12,10 +13,10 @@ import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
 import { readOnnxFile } from '../onnx/files.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
-import { type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
+import { descriptionKind, type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import type { SavedModel } from './model.ts';
-import { describedOnnx, describedWeights, type LoadOptions, pathHints } from './read.ts';
+import { describedOnnx, describedWeights, type LoadOptions, loadFields, pathHints } from './read.ts';
 
 /**
  * Reads a model: the folder of a training run or from the hub, a weights file in any naming scheme, or an `.onnx` file
@@ -26,6 +27,8 @@ import { describedOnnx, describedWeights, type LoadOptions, pathHints } from './
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<SavedModel> {
+  checkArgument('path', path, pathKind);
+  checkOptions(loadFields, options);
   const file = modelFile(path);
   const model =
     extname(file) === '.onnx' ? describedOnnx(await readOnnxFile(file), file) : await loadWeights(file, options);
@@ -88,6 +91,9 @@ export async function saveModel(
   weights: Weights,
   batchesTracked = 0,
 ): Promise<void> {
+  checkArgument('folder', folder, pathKind);
+  checkArgument('description', description, descriptionKind);
+  checkArgument('weights', weights, map);
   const tensors = stateDict(resnext(description.config), weights, batchesTracked);
   await writeSafetensorsFile(join(folder, 'model.safetensors'), tensors, weightsMetadata(description));
   await writeFileAtomically(join(folder, 'model.json'), writeModelJson(description));

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { checkArgument, path as pathKind } from '../arguments.ts';
 import { defaultClassNames } from '../catalog/class-names.ts';
 import { writeHubConfig } from '../checkpoints/hub-config.ts';
 import { writeStateDict } from '../checkpoints/write.ts';
@@ -13,7 +14,7 @@ import { resnext } from '../model/resnext.ts';
 import { writeSafetensorsFile } from '../weights/files.ts';
 import { weightsMetadata } from './description.ts';
 import { ownWeights } from './external.ts';
-import type { SavedModel } from './model.ts';
+import { type SavedModel, savedModelKind } from './model.ts';
 
 /**
  * Writes a state dict in form C and, for the layout `timm`, a `config.json` in the same folder.
@@ -25,6 +26,8 @@ import type { SavedModel } from './model.ts';
  * @example await exportStateDict('cats/model.safetensors', await loadModel('runs/cats'), 'timm');
  */
 export async function exportStateDict(path: string, model: SavedModel, layout: string): Promise<{ config?: string }> {
+  checkArgument('path', path, pathKind);
+  checkArgument('model', model, savedModelKind);
   const weights = ownWeights(model);
   const { description } = model;
   const { config, variant, preprocessing, classes } = description;

@@ -1,4 +1,5 @@
 /** A model in memory. */
+import { hasAll, kind } from '../arguments.ts';
 import type { ImportReport } from '../checkpoints/import.ts';
 import type { Graph } from '../graph/graph.ts';
 import { inferShapes } from '../graph/shapes.ts';
@@ -16,6 +17,9 @@ export interface SavedModel {
   readonly report?: ImportReport;
 }
 
+/** A saved model, as an argument. */
+export const savedModelKind = kind('a model, as loadModel returns', (value) => hasAll(value, 'description', 'graph'));
+
 /**
  * Builds the model for a description and weights: its graph follows from the config. All changes to a model's config
  * or weights go through here.
@@ -27,6 +31,12 @@ export function assemble(description: ModelDescription, weights: Weights): Saved
   const model = resnext(description.config);
   setWeights(model, weights);
   return { description, graph: model.graph, weights };
+}
+
+/** A changed model. An input that accepts any size stays so. */
+export function reassemble(model: SavedModel, description: ModelDescription, weights: Weights): SavedModel {
+  const changed = assemble(description, weights);
+  return hasFreeSize(model.graph) ? withFreeSize(changed) : changed;
 }
 
 /** Names of the height and width of an input that accepts any size. */

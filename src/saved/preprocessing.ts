@@ -3,12 +3,18 @@
  * with a certain resize and crop, and lose accuracy with others.
  */
 
+import { checkOptions } from '../arguments.ts';
 import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
 import { atSize, type Preprocessing, preprocessingFields } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
-import { checkGiven } from '../options.ts';
+import { checkGiven, type Field } from '../options.ts';
 import type { ModelDescription } from './description.ts';
-import { assemble, type SavedModel } from './model.ts';
+import { hasFreeSize, reassemble, type SavedModel } from './model.ts';
+
+/** Everything may change, and nothing has to. */
+const changeFields = Object.fromEntries(
+  Object.entries<Field<unknown>>(preprocessingFields).map(([name, { required: _, ...field }]) => [name, field]),
+);
 
 /**
  * A model with changed preprocessing. If only the size changes, the resize keeps its ratio, or is that of the larger
@@ -20,14 +26,16 @@ import { assemble, type SavedModel } from './model.ts';
  */
 export function withPreprocessing(model: SavedModel, changes: Partial<Preprocessing>): SavedModel {
   const { description, weights } = model;
+  checkOptions(changeFields, changes);
   const preprocessing = { ...description.preprocessing, ...resizing(description, changes), ...changes };
   checkPreprocessing(preprocessing, description.config.inputChannels);
   const { size } = preprocessing;
   const changed = { ...description, preprocessing };
   if (size === description.preprocessing.size) return { ...model, description: changed };
-  if (!weights) throw new UsageError(`size is ${size}, but the input size of an ONNX file cannot change. Omit size.`);
   const config = { ...description.config, inputSize: [size, size] as const };
-  return { ...model, ...assemble({ ...changed, config }, weights) };
+  if (!weights && hasFreeSize(model.graph)) return { ...model, description: { ...changed, config } };
+  if (!weights) throw new UsageError(`size is ${size}, but the input size of an ONNX file cannot change. Omit size.`);
+  return { ...model, ...reassemble(model, { ...changed, config }, weights) };
 }
 
 function checkPreprocessing(preprocessing: Preprocessing, inputChannels: number): void {

@@ -2,6 +2,7 @@
  * Models from bytes, in any environment. Weights files and ONNX files written by this package contain a description of
  * the model; external weights are recognized by their tensors. `files.ts` reads paths and accompanying files.
  */
+import { checkArgument, checkOptions, type FieldsOf, isOf, kind } from '../arguments.ts';
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
 import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
@@ -12,6 +13,7 @@ import { leastTensors } from '../model/limits.ts';
 import { resnext } from '../model/resnext.ts';
 import { countNames, gatherWeights, type Weights, weightSpecs } from '../model/weights.ts';
 import { readOnnx } from '../onnx/read.ts';
+import { flag, oneOf, text } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from '../weights/read.ts';
 import { bytesSource } from '../weights/source.ts';
@@ -32,6 +34,24 @@ export interface LoadOptions {
   readonly inputChannels?: 1 | 3;
 }
 
+/** `LoadOptions` with their checks. */
+export const loadFields: FieldsOf<LoadOptions> = {
+  lazy: flag({ doc: 'leave weights in the file' }),
+  inputChannels: oneOf([1, 3], { doc: 'grayscale or color' }),
+};
+
+const readFields: FieldsOf<ReadModelOptions> = { ...loadFields, name: text({ doc: 'name in messages' }) };
+
+/** The contents of a model's file, or where they are. */
+export type ModelSource = Uint8Array | ArrayBuffer | Blob | URL | string;
+
+/** A model's file, as an argument. */
+export const modelSourceKind = kind(
+  'a URL, a Blob, an ArrayBuffer or a Uint8Array',
+  (value) =>
+    (typeof value === 'string' && value !== '') || isOf(value, 'URL', 'Blob', 'File', 'ArrayBuffer', 'Uint8Array'),
+);
+
 export interface ReadModelOptions extends LoadOptions {
   /** Name in messages, which also helps to recognize the variant. Default: the URL's path or the file's name. */
   readonly name?: string;
@@ -45,10 +65,9 @@ export interface ReadModelOptions extends LoadOptions {
  *   NaN or infinite.
  * @example const { description, graph, weights } = await readModel('/models/flowers/model.safetensors');
  */
-export async function readModel(
-  source: Uint8Array | Blob | string,
-  options: ReadModelOptions = {},
-): Promise<SavedModel> {
+export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<SavedModel> {
+  checkArgument('source', source, modelSourceKind);
+  checkOptions(readFields, options);
   const { name = nameOf(source), lazy = false, inputChannels } = options;
   const bytes = await bytesOf(source);
   const model = isOnnx(bytes)
@@ -57,16 +76,19 @@ export async function readModel(
   return inputChannels === undefined ? model : withChannels(model, inputChannels);
 }
 
-function nameOf(source: Uint8Array | Blob | string): string {
-  if (typeof source !== 'string') return 'name' in source ? String(source.name) : 'The model';
+function nameOf(source: ModelSource): string {
+  if (!isAddress(source)) return 'name' in source ? String(source.name) : 'The model';
   const { protocol, pathname } = new URL(source, 'file:///');
   return protocol === 'data:' ? 'The model' : pathname;
 }
 
-async function bytesOf(source: Uint8Array | Blob | string): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return source;
-  return new Uint8Array(await (typeof source === 'string' ? await fetched(source) : source).arrayBuffer());
+async function bytesOf(source: ModelSource): Promise<Uint8Array> {
+  if (isOf(source, 'Uint8Array')) return source as Uint8Array;
+  if (isOf(source, 'ArrayBuffer')) return new Uint8Array(source as ArrayBuffer);
+  return new Uint8Array(await (isAddress(source) ? await fetched(`${source}`) : (source as Blob)).arrayBuffer());
 }
+
+const isAddress = (source: ModelSource): source is URL | string => typeof source === 'string' || isOf(source, 'URL');
 
 async function fetched(url: string): Promise<Response> {
   if (!URL.canParse(url, globalThis.location?.href)) {

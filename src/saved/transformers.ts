@@ -8,6 +8,7 @@
  * the shorter side, crop the center, rescale, normalize.
  */
 import { join } from 'node:path';
+import { checkArgument, checkOptions, type FieldsOf, path as pathKind } from '../arguments.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import type { Interpolation } from '../data/resize.ts';
 import { UsageError } from '../errors.ts';
@@ -15,10 +16,11 @@ import { writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type WriteFileOptions, writeOnnxFile } from '../onnx/files.ts';
 import { inlineLimit } from '../onnx/write.ts';
+import { whole } from '../options.ts';
 import { byteLength } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { describedGraph } from './export.ts';
-import type { SavedModel } from './model.ts';
+import { type SavedModel, savedModelKind } from './model.ts';
 
 /** Pillow's codes. */
 const resamples: { readonly [I in Interpolation]: number } = {
@@ -32,6 +34,10 @@ const resamples: { readonly [I in Interpolation]: number } = {
 /** With more bytes of tensors than this, they go to `onnx/model.onnx_data`, and the config refers to it. */
 export type ExportTransformersOptions = Pick<WriteFileOptions, 'externalAbove'>;
 
+const fields: FieldsOf<ExportTransformersOptions> = {
+  externalAbove: whole({ from: 0, doc: 'bytes of tensors in one file' }),
+};
+
 /**
  * Writes the folder, creating it if necessary. For a grayscale network, the graph converts RGB to grayscale.
  *
@@ -43,8 +49,12 @@ export type ExportTransformersOptions = Pick<WriteFileOptions, 'externalAbove'>;
 export async function exportTransformers(
   folder: string,
   model: SavedModel,
-  { externalAbove = inlineLimit }: ExportTransformersOptions = {},
+  options: ExportTransformersOptions = {},
 ): Promise<void> {
+  checkArgument('folder', folder, pathKind);
+  checkArgument('model', model, savedModelKind);
+  checkOptions(fields, options);
+  const { externalAbove = inlineLimit } = options;
   const { description } = model;
   if (description.config.classes === 0) {
     throw new UsageError(

@@ -9,17 +9,19 @@
  * Frozen parameters are constants of the graph and not part of the state. A frozen normalization uses its running
  * statistics, so it is folded into the convolution before it. The backward pass ends at the first trained parameter.
  */
+import { callback, checkArgument, checkOptions, type FieldsOf, hasAll, map, object } from '../arguments.ts';
 import { gradient } from '../grad/gradient.ts';
 import { Builder } from '../graph/builder.ts';
 import { runningStatistics, trainedParameters } from '../graph/cost.ts';
-import { type Graph, type Node, Value } from '../graph/graph.ts';
+import { type Graph, graphKind, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { inferShapes } from '../graph/shapes.ts';
+import { flag, oneOf, real, whole } from '../options.ts';
 import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
 import { elements, type Tensor } from '../tensor.ts';
-import { type Loss, losses } from './losses.ts';
-import { type BoundOptimizer, bindOptimizer, type Optimizer } from './optimizers.ts';
+import { type Loss, losses, lossNames } from './losses.ts';
+import { type BoundOptimizer, bindOptimizer, type Optimizer, optimizerNames } from './optimizers.ts';
 import { averageName, gradientName, nextName, type StateSpec, slotName } from './state.ts';
 
 export interface StepOptions {
@@ -45,6 +47,29 @@ export interface StepOptions {
   readonly split?: boolean;
 }
 
+const ownFields = {
+  batch: whole({ from: 1, required: true, doc: 'images per step' }),
+  loss: oneOf(lossNames, { doc: 'loss to minimize' }),
+  optimizer: object(
+    'an optimizer, such as { name: "sgd", momentum: 0.9, nesterov: true }',
+    (value) => hasAll(value, 'name') && optimizerNames.some((name) => name === (value as Optimizer).name),
+    { required: true },
+  ),
+  decayOf: callback('the weight decay of a parameter'),
+  batchNormMomentum: real({ from: 0, to: 1, doc: 'weight of the batch in the running statistics' }),
+  average: real({ from: 0, below: 1, doc: 'decay of the moving average' }),
+};
+
+/** The options of a step that a `Trainer` has as well. */
+export const stepFields: FieldsOf<Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>> = ownFields;
+
+const fields: FieldsOf<StepOptions> = {
+  ...ownFields,
+  rateOf: callback('the factor on a learning rate'),
+  frozen: object('a Map', map.accepts),
+  split: flag({ doc: 'whether to make two graphs' }),
+};
+
 /**
  * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] (probabilities), `learningRate` [], the optimizer's scalars [],
  * and all tensors of the state, flat. Outputs: `loss` [], `logits` [B, K], and the next values of the state.
@@ -67,6 +92,8 @@ export interface TrainingStep {
  * @example trainingStep(model.graph, { batch: 32, optimizer: { name: 'sgd', momentum: 0.9, nesterov: true } })
  */
 export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
+  checkArgument('source', source, graphKind);
+  checkOptions(fields, options);
   const { decayOf = () => 0, average, split = false } = options;
   const { graph, logits, loss, parameters } = withLoss(source, options);
   const gradients = gradient(graph, loss, parameters);

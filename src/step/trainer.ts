@@ -6,17 +6,19 @@
  * With `reduce`, the step is two graphs with the gradients in between, and parameters are overwritten in place, too.
  */
 
-import { type BoundSession, openBound, type SessionOptions } from '#platform';
+import { type BoundSession, openBound, type SessionOptions, sessionFields } from '#platform';
+import { callback, checkArgument, checkOptions, type FieldsOf, map, only } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../model/resnext.ts';
+import { type Model, modelKind } from '../model/resnext.ts';
 import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
+import { list, oneOf, real, text } from '../options.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { chooseLowering, type Lowering } from './lowering.ts';
 import { type BoundOptimizer, bindOptimizer } from './optimizers.ts';
 import { frozenGroups, groupOf, head, weightsOfGroups } from './parameter-groups.ts';
 import { averageName, gradientName, type StateSpec, slotName } from './state.ts';
-import { type StepOptions, type TrainingStep, trainingStep } from './step.ts';
+import { type StepOptions, stepFields, type TrainingStep, trainingStep } from './step.ts';
 
 type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
 
@@ -46,6 +48,17 @@ export interface TrainerState {
   /** Number of updates so far. */
   readonly steps: number;
 }
+
+const { threads, providers, wasmPaths } = sessionFields;
+
+const trainerFields: FieldsOf<TrainerOptions> = {
+  ...stepFields,
+  ...{ threads, providers, wasmPaths },
+  freeze: list(text({ expected: 'a name', doc: 'a group' }), { doc: 'parameter groups to freeze' }),
+  backboneRate: real({ from: 0, doc: 'factor on the learning rate' }),
+  lowering: oneOf(['blocked', 'standard'], { doc: 'how the step is lowered' }),
+  reduce: callback('called between gradients and update'),
+};
 
 export class Trainer {
   /** The batch for the next step, to be filled with normalized images: [B, C, H, W]. */
@@ -112,20 +125,25 @@ export class Trainer {
     options: TrainerOptions,
     state: Partial<TrainerState> = {},
   ): Promise<Trainer> {
+    checkArgument('model', model, modelKind);
+    checkArgument('weights', weights, map);
+    checkOptions(trainerFields, options);
     checkWeights(model, weights);
-    const { freeze = [], backboneRate = 1, reduce, ...rest } = options;
+    const { freeze = [], backboneRate = 1, reduce } = options;
     const frozen = weightsOfGroups(weights, frozenGroups(freeze, model.config));
     const still = {
       parameters: scatterWeights(model, frozen),
       counts: new Map(countNames(model).flatMap((name) => (frozen.has(name) ? [[name, frozen.get(name)!]] : []))),
     };
+    const own = only<Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>>(stepFields, options);
     const rateOf = (name: string) => (groupOf(name) === head ? 1 : backboneRate);
-    const step = trainingStep(model.graph, { ...rest, frozen: still.parameters, rateOf, split: reduce !== undefined });
+    const step = trainingStep(model.graph, { ...own, frozen: still.parameters, rateOf, split: reduce !== undefined });
     const { lower, optimization } = await chooseLowering(options, options.lowering);
     const graphs = [step.graph, ...(step.update ? [step.update] : [])];
+    const settings = only<SessionOptions>(sessionFields, options);
     const sessions: BoundSession[] = [];
     try {
-      for (const graph of graphs) sessions.push(await openBound(lower(graph), { ...options, optimization }));
+      for (const graph of graphs) sessions.push(await openBound(lower(graph), { ...settings, optimization }));
       const trainer = new Trainer(model, { step, sessions }, still, options);
       trainer.setState({ ...state, weights });
       return trainer;

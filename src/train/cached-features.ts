@@ -6,7 +6,7 @@
  * A feature takes 4 bytes: 2,048 features of 100,000 images take 800 MB.
  */
 
-import { Session, thisMachine } from '#platform';
+import { Session, type SessionOptions, thisMachine } from '#platform';
 import type { Sample } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
@@ -36,6 +36,8 @@ interface Labeled {
 const imagesAtATime = 64;
 /** Features per run of the classifier in validation. */
 const rowsAtATime = 1024;
+
+const settingsOf = ({ threads, providers }: TrainOptions): SessionOptions => ({ threads, providers });
 
 export class CachedFeatures implements TrainingData {
   readonly model: Model;
@@ -73,7 +75,7 @@ export class CachedFeatures implements TrainingData {
     const network = resnext({ ...config, classes: 0 });
     setWeights(network, weights);
     const width = network.graph.outputs[0]!.dims![1] as number;
-    const session = await Session.open(lowerInference(network.graph, await thisMachine()).graph, options);
+    const session = await Session.open(lowerInference(network.graph, await thisMachine()).graph, settingsOf(options));
     const loader = new Loader({ workers: options.workers, maxMegapixels: options.maxMegapixels, cache: 0 }); // reads each image once
     const total = folder.train.length + folder.validation.length;
     const counter = new Counter(total, onEvent);
@@ -119,7 +121,7 @@ export class CachedFeatures implements TrainingData {
     const { features, labels } = this.#validation;
     if (!this.hasValidation) return undefined;
     setWeights(this.model, weights);
-    const session = await Session.open(this.model.graph, this.#options);
+    const session = await Session.open(this.model.graph, settingsOf(this.#options));
     const width = features.length / labels.length;
     const { classes } = this.model.config;
     const [accuracy, confusion] = [new Accuracy(classes), new Confusion(classes)];

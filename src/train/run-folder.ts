@@ -167,9 +167,7 @@ export class RunFolder {
 
   /** Throws an OptionError if there is anything but a start that failed. */
   async #checkVacant(): Promise<void> {
-    const names = (await readdir(this.path)).filter(
-      (name) => withoutTemporaryEnding(name) !== lockName && !clutter.includes(name),
-    );
+    const names = (await readdir(this.path)).filter((name) => name !== lockName && !clutter.includes(name));
     const checkpoints = (await readdir(join(this.path, checkpointsName)).catch(() => [])).map(withoutTemporaryEnding);
     const isRun = checkpoints.some((name) => checkpointFiles.includes(name));
     const isOther = (name: string) =>
@@ -226,7 +224,7 @@ export class RunFolder {
 
   /** Deletes temporary files of processes that were killed. */
   async #removeLeftovers(): Promise<void> {
-    await removeLeftovers(this.path, [...ownFiles, lockName]);
+    await removeLeftovers(this.path, ownFiles);
     await removeLeftovers(join(this.path, checkpointsName), checkpointFiles);
   }
 

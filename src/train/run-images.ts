@@ -24,9 +24,11 @@ export interface RunImages {
   readonly notes: readonly string[];
 }
 
+const chanceOf = ({ validation, seed }: TrainOptions) => ({ validation, seed });
+
 /** The images of a new run. */
 export async function openImages(options: TrainOptions): Promise<RunImages> {
-  return described(await openFolder(options.data, options));
+  return described(await openFolder(options.data, chanceOf(options)));
 }
 
 function described(folder: Folder): RunImages {
@@ -62,7 +64,9 @@ export async function reopenImages(
 
 async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {
   if (!before)
-    return checkpoint.images === undefined ? openFormer(options, checkpoint) : openFolder(options.data, options);
+    return checkpoint.images === undefined
+      ? openFormer(options, checkpoint)
+      : openFolder(options.data, chanceOf(options));
   const now = await layout(options.data);
   checkClasses(options, checkpoint, await subfolders(now.trainDir));
   return readFolder(layoutAsBefore(options, now, before), { holdOut: asBefore(before) });

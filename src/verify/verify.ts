@@ -4,7 +4,8 @@
  * interpreter on small images, float32 values from the runtime on full-size images.
  */
 
-import { Session, type SessionOptions } from '#platform';
+import { Session, type SessionOptions, sessionFields } from '#platform';
+import { callback, checkArgument, checkOptions, type FieldsOf, hasAll, kind, map, only } from '../arguments.ts';
 import { randomInputs } from '../benchmark/inputs.ts';
 import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
@@ -15,7 +16,7 @@ import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
-import { checkGiven, whole } from '../options.ts';
+import { whole } from '../options.ts';
 import { nextStatistic, withLoss } from '../step/step.ts';
 import { elements, relativeDifference, type Tensor, tensor } from '../tensor.ts';
 
@@ -50,7 +51,13 @@ export interface VerifyOptions extends SessionOptions {
   readonly onProgress?: (share: number, text: string) => void;
 }
 
-const fields = { runs: whole({ from: 0, doc: 'number of timed runs' }) };
+export const verifyFields: FieldsOf<VerifyOptions> = {
+  ...sessionFields,
+  runs: whole({ from: 0, doc: 'number of timed runs' }),
+  onProgress: callback('called with the progress'),
+};
+
+const configKind = kind('a config, such as that of resnext()', (value) => hasAll(value, 'depths', 'form'));
 
 interface Measured {
   readonly output64: Tensor;
@@ -65,7 +72,7 @@ interface Measured {
  * Compares a network in forms A, B and C.
  *
  * @param weights in form C.
- * @throws UsageError for an invalid number of runs, or if the weights do not fit the network.
+ * @throws UsageError for an option that there is not or whose value is invalid, or if the weights do not fit the network.
  * @example const { equivalent, forms } = await verify(model.config, initialWeights(model, 1));
  */
 export async function verify(
@@ -73,7 +80,9 @@ export async function verify(
   weights: Weights,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  checkGiven(fields, options);
+  checkArgument('config', config, configKind);
+  checkArgument('weights', weights, map);
+  checkOptions(verifyFields, options);
   const small = smallImages(config);
   const measured = new Map<Form, Measured>();
   for (const [i, form] of forms.entries()) {
@@ -153,7 +162,7 @@ function oneHot(dims: readonly number[]): Tensor {
 }
 
 async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ output: Tensor; milliseconds: number }> {
-  const session = await Session.open(graph, options);
+  const session = await Session.open(graph, only<SessionOptions>(sessionFields, options));
   try {
     const feeds = randomInputs(graph, 1, 2);
     const [output] = [...(await session.run(feeds)).values()];

@@ -1,21 +1,30 @@
 /** Applies transforms to a decoded image, all at once or in two parts, so that the first can be cached. */
 
 import type { Image } from '#platform/images';
+import { checkArgument, checkList, hasAll, isObject, kind } from '../../arguments.ts';
 import { UsageError } from '../../errors.ts';
+import { either } from '../../options.ts';
+import { checkPixels } from '../pixels.ts';
 import type { Random } from '../random.ts';
+import { pixelsKind } from '../resize.ts';
 import { noNormalize } from './plan.ts';
 import type { Planes } from './row.ts';
-import { rowOf, type Transforms } from './table.ts';
+import { rowOf, type Transforms, transforms } from './table.ts';
 
 /**
  * Applies the steps to one image, taking all randomness from `random`.
  *
  * @param out receives the result, if given.
  * @returns float32 [C, H, W], or [V·C, H, W] if the steps make V views of the image.
- * @throws UsageError if no step normalizes; FormatError if the image is too narrow to resize.
+ * @throws UsageError if no step normalizes, or there is no such step; FormatError if the image is incomplete or too narrow
+ *   to resize.
  * @example applyTransforms(evaluationTransforms(imagenetPreprocessing), image, sampleRandom(0, 0, 0)) // [3, 224, 224]
  */
 export function applyTransforms(steps: Transforms, image: Image, random: Random, out?: Float32Array): Float32Array {
+  checkList('steps', steps, stepKind);
+  checkArgument('image', image, pixelsKind);
+  checkPixels(image);
+  checkArgument('random', random, randomKind);
   let images: readonly Image[] = [image];
   let result: Float32Array | undefined;
   let planes: readonly Planes[] = []; // views of `result`
@@ -34,6 +43,12 @@ export function applyTransforms(steps: Transforms, image: Image, random: Random,
   if (result) return result;
   throw new UsageError(noNormalize);
 }
+
+const stepKind = kind(
+  `a step with a kind: ${either(Object.keys(transforms))}`,
+  (step) => isObject(step) && typeof step.kind === 'string' && Object.hasOwn(transforms, step.kind),
+);
+const randomKind = kind('random numbers, as of sampleRandom', (random) => hasAll(random, 'float', 'int'));
 
 /** The part of the result for each image. All images have the same size. */
 function placesIn(result: Float32Array, images: readonly Image[]): Planes[] {

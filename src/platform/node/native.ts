@@ -14,7 +14,7 @@ import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { encodeOnnx, inlineLimit } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
-import { checkThreads, named } from '../checks.ts';
+import { checkSessionOptions, named } from '../checks.ts';
 import type { BoundSession, SessionOptions } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
 import { Session, spinMicroseconds } from './session.ts';
@@ -75,7 +75,7 @@ let loaded: Promise<Native | undefined> | undefined;
  * await run(); // the outputs' arrays hold the results
  */
 export async function openBound(graph: Graph, options: SessionOptions = {}): Promise<BoundSession> {
-  checkThreads(options);
+  checkSessionOptions(options);
   loaded ??= load();
   const native = await loaded;
   if (!native || (options.providers ?? ['cpu']).join() !== 'cpu') return Session.open(graph, options);

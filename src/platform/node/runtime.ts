@@ -1,6 +1,6 @@
 /** ONNX Runtime in Node. It is an optional peer dependency, loaded when the first session opens. */
 import type * as Ort from 'onnxruntime-common';
-import { peerError } from './peers.ts';
+import { UsageError } from '../../errors.ts';
 
 type Runtime = typeof import('onnxruntime-node');
 
@@ -19,6 +19,7 @@ async function load(): Promise<Runtime> {
     ort.env.logLevel = 'fatal'; // errors are thrown, not printed
     return ort;
   } catch (error) {
-    throw peerError('onnxruntime-node', error);
+    if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new UsageError('onnxruntime-node is not installed. Run `npm install onnxruntime-node`.');
   }
 }

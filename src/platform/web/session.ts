@@ -6,7 +6,7 @@ import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { encodeOnnx } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
-import { checkProviders, checkThreads, withNodeName } from '../checks.ts';
+import { checkProviders, checkSessionOptions, withNodeName } from '../checks.ts';
 import type { BoundSession, Session as SessionContract, SessionOptions, WasmPaths } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
 import { availableProviders, thisMachine } from './machine.ts';
@@ -70,7 +70,7 @@ export const openBound = (graph: Graph, options?: SessionOptions): Promise<Bound
 
 async function openingOf(model: Graph | Uint8Array | string, options: SessionOptions): Promise<Opening> {
   const { providers = ['wasm'], optimization = 'all', wasmPaths } = options;
-  checkThreads(options);
+  checkSessionOptions(options);
   if (providers.join() !== 'wasm') checkProviders(providers, await availableProviders()); // asking for a GPU may log
   const { cores } = await thisMachine();
   const { threads = cores } = options;
