@@ -354,7 +354,7 @@ export const drawOptions = {
     expected: 'a file to write',
     flag: '-o, --output <file>',
     usual: 'standard output',
-    doc: 'SVG file to write',
+    doc: 'file to write, .svg or .png',
     written: true,
   }),
 };
