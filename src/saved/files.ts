@@ -16,14 +16,14 @@ import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/fil
 import { descriptionKind, type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import type { SavedModel } from './model.ts';
-import { describedOnnx, describedWeights, type LoadOptions, loadFields, pathHints } from './read.ts';
+import { describedOnnx, describedWeights, type LoadOptions, loadFields, pathHints, stateDictOptions } from './read.ts';
 
 /**
  * Reads a model: the folder of a training run or from the hub, a weights file in any naming scheme, or an `.onnx` file
  * exported by this package.
  *
- * @throws UsageError if there is no such file; FormatError if it is damaged or not a ResNeXt, or a weight is NaN or
- *   infinite.
+ * @throws UsageError if there is no such file, or nothing under `key`; FormatError if it is damaged or not a ResNeXt, or a
+ *   weight is NaN or infinite.
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<SavedModel> {
@@ -48,8 +48,8 @@ export function modelFile(path: string): string {
   );
 }
 
-async function loadWeights(file: string, { lazy = false, ...changes }: LoadOptions): Promise<SavedModel> {
-  const stored = await openStateDict(file);
+async function loadWeights(file: string, { lazy = false, key, ...changes }: LoadOptions): Promise<SavedModel> {
+  const stored = await openStateDict(file, stateDictOptions(key));
   const own = describedWeights(stored, file, { lazy });
   if (own) return own;
   const { hub, notes } = hubConfig(file);
