@@ -67,10 +67,7 @@ const files: [file: string, found: { layout: string; prefix: string; notes: stri
     'found/whole-stream.pth',
     { layout: 'torchvision', prefix: '', notes: [whole('a model that was pickled as a whole (networks.Narrow)')] },
   ],
-  [
-    'found/script.pt',
-    { layout: 'torchvision', prefix: '', notes: [whole('a TorchScript archive (networks.Narrow)')] },
-  ],
+  ['found/script.pt', { layout: 'torchvision', prefix: '', notes: [whole('a TorchScript archive (networks.Narrow)')] }],
   ['found/bin', { layout: 'torchvision', prefix: '', notes: [] }, 'found/bin/pytorch_model.bin.index.json'],
 ];
 
@@ -112,7 +109,12 @@ describe('a key', () => {
   test('chooses another network of a checkpoint', async () => {
     const { report } = await loadModel(path('found/teacher.pth'), { key: 'student' });
     expect(report?.notes[0]).toBe('Using the weights under "student"; the file also contains epoch, runs.');
-    const summary = await json<{ report: { notes: string[] } }>('summary', path('found/teacher.pth'), '--key', 'student');
+    const summary = await json<{ report: { notes: string[] } }>(
+      'summary',
+      path('found/teacher.pth'),
+      '--key',
+      'student',
+    );
     expect(summary.report.notes[0]).toBe(report?.notes[0]);
   });
 
@@ -125,7 +127,7 @@ describe('a key', () => {
     const { code, stderr } = await run('summary', path('found/teacher.pth'), '--key', 'ema');
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'found/teacher.pth has no tensors under the key "ema", but has them under "student", "runs.0.teacher_weights". Choose another key, or leave it out.',
+      'found/teacher.pth has no tensors under the key "ema", but has them under "runs.0.teacher_weights", "student". Choose another key, or leave it out.',
     );
   });
 });

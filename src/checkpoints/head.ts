@@ -31,7 +31,12 @@ type Shapes = ReadonlyMap<string, { readonly dims: readonly number[] }>;
  * @param features the number F of its features.
  * @returns the head; or, of a head of other layers, the name of a tensor; or undefined if there is nothing like a head.
  */
-export function findHead(tensors: Shapes, left: readonly string[], prefix: string, features: number): Head | string | undefined {
+export function findHead(
+  tensors: Shapes,
+  left: readonly string[],
+  prefix: string,
+  features: number,
+): Head | string | undefined {
   for (const root of rootsOf(prefix)) {
     const under = new Map(left.flatMap((name) => (name.startsWith(root) ? [[name, tensors.get(name)!.dims]] : [])));
     const found = headIn(under, features);

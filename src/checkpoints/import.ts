@@ -104,7 +104,9 @@ function checkDistinct(tensors: Stored, { names }: Recognition, source = 'The st
     if (stored?.dims.length === 0) continue; // batch counts
     const other = known.get(stored);
     if (other !== undefined) {
-      throw new FormatError(`${source}: "${other}" and "${name}" are the same data, which they never are in a network.`);
+      throw new FormatError(
+        `${source}: "${other}" and "${name}" are the same data, which they never are in a network.`,
+      );
     }
     known.set(stored, name);
   }

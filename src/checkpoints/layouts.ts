@@ -28,12 +28,7 @@ const under = (path: string): Rule[] => [
   [`${path}layer{s}.{i}.downsample.{k}.`, 'layer{s}.{i}.downsample.{k}.'],
 ];
 
-const torchvision: readonly Rule[] = [
-  ['conv1.', 'conv1.'],
-  ['bn1.', 'bn1.'],
-  ...under(''),
-  ['fc.', 'fc.'],
-];
+const torchvision: readonly Rule[] = [['conv1.', 'conv1.'], ['bn1.', 'bn1.'], ...under(''), ['fc.', 'fc.']];
 
 const prlz77Stem: readonly Rule[] = [
   ['conv_1_3x3.', 'conv1.'],

@@ -111,7 +111,13 @@ describe('a head under another name', () => {
     ['beside the network', 'backbone.', { 'head.weight': [3, 128], 'head.bias': [3] }, 'head.weight', 'head.bias'],
     ['after a dropout', '', { 'fc.1.weight': [3, 128], 'fc.1.bias': [3] }, 'fc.1.weight', 'fc.1.bias'],
     ['as a convolution', '', { 'last.weight': [3, 128, 1, 1], 'last.bias': [3] }, 'last.weight', 'last.bias'],
-    ['beside a queue and a loss', 'm.', { queue: [128, 900], 'l.weight': [3], 'z.weight': [3, 128], 'z.bias': [3] }, 'z.weight', 'z.bias'],
+    [
+      'beside a queue and a loss',
+      'm.',
+      { queue: [128, 900], 'l.weight': [3], 'z.weight': [3, 128], 'z.bias': [3] },
+      'z.weight',
+      'z.bias',
+    ],
   ])('is found %s', (_, prefix, dims, weight, bias) => {
     const { config, names } = headOf(prefix, dims);
     expect(config.classes).toBe(3);

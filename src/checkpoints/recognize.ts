@@ -14,8 +14,8 @@ import { stems } from '../model/stems.ts';
 import { variantName } from '../model/variant-name.ts';
 import { weightSpecs } from '../model/weights.ts';
 import { preference } from '../weights/preference.ts';
-import { inferConfig } from './infer.ts';
 import { findHead, type Head, headNotes } from './head.ts';
+import { inferConfig } from './infer.ts';
 import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
 
@@ -150,7 +150,10 @@ function withHead(
 
 /** The last convolution of the last stage. */
 const lastFilter = (names: ReadonlyMap<string, string>): string =>
-  [...names.keys()].filter((name) => /^layer\d+\.0\.conv3\.weight$/.test(name)).sort(byNumber).at(-1) ?? '';
+  [...names.keys()]
+    .filter((name) => /^layer\d+\.0\.conv3\.weight$/.test(name))
+    .sort(byNumber)
+    .at(-1) ?? '';
 
 const byNumber = (a: string, b: string): number => Number.parseInt(a.slice(5), 10) - Number.parseInt(b.slice(5), 10);
 
@@ -192,12 +195,7 @@ function unknown(tensors: Shapes, source: string): FormatError {
 /** More than a typed array can hold. */
 const maxElements = 2 ** 32;
 
-function configOf(
-  tensors: Shapes,
-  { names, layout, head }: Candidate,
-  hint: string,
-  source: string,
-): ResNeXtConfig {
+function configOf(tensors: Shapes, { names, layout, head }: Candidate, hint: string, source: string): ResNeXtConfig {
   const shapes = new Map([...names].map(([ours, name]) => [ours, checkedDims(tensors, name, source)]));
   if (typeof head === 'object') {
     shapes.set('fc.weight', checkedDims(tensors, head.weight, source)).set('fc.bias', [head.classes]);
@@ -265,7 +263,9 @@ const trimmed = (dims: readonly number[]): readonly number[] =>
 function otherNetworks(tensors: Shapes, layout: Layout, prefix: string, source: string): string[] {
   const others = prefixesFor(layout, tensors, source).filter((other) => other !== prefix);
   return others.length > 0
-    ? [`Found networks under "${prefix}" and "${others.join('", "')}", and used the first. Choose another with key (--key).`]
+    ? [
+        `Found networks under "${prefix}" and "${others.join('", "')}", and used the first. Choose another with key (--key).`,
+      ]
     : [];
 }
 

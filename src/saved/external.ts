@@ -105,7 +105,9 @@ function unfitNotes({ config: { classes }, newHead }: ImportedWeights, lists: re
   if (newHead || classes === 0 || lists.some(fits)) return [];
   return lists
     .slice(0, 2)
-    .map(({ key, names }) => `Ignored the ${names.length} class names under "${key}": the network has ${classes} outputs.`);
+    .map(
+      ({ key, names }) => `Ignored the ${names.length} class names under "${key}": the network has ${classes} outputs.`,
+    );
 }
 
 function preprocessingOf(

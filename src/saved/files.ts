@@ -30,8 +30,11 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   checkArgument('path', path, pathKind);
   checkOptions(loadFields, options);
   const file = modelFile(path);
-  const model =
-    extname(file) === '.onnx' ? describedOnnx(await readOnnxFile(file), file) : await loadWeights(file, options);
+  const isOnnx = extname(file) === '.onnx';
+  if (isOnnx && options.key !== undefined) {
+    throw new UsageError(`"${file}" has one network, so it has no keys. Leave out the key.`);
+  }
+  const model = isOnnx ? describedOnnx(await readOnnxFile(file), file) : await loadWeights(file, options);
   return options.inputChannels === undefined ? model : withChannels(model, options.inputChannels);
 }
 

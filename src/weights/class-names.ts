@@ -12,7 +12,17 @@ export interface ClassNames {
 
 /** In lower case, without what separates words. */
 const classKeys: ReadonlySet<string> = new Set([
-  ...['classes', 'classnames', 'classlabels', 'classlist', 'names', 'labels', 'labelnames', 'categories', 'targetnames'],
+  ...[
+    'classes',
+    'classnames',
+    'classlabels',
+    'classlist',
+    'names',
+    'labels',
+    'labelnames',
+    'categories',
+    'targetnames',
+  ],
   ...['classtoidx', 'classtoindex', 'class2idx', 'class2id', 'labeltoid', 'label2id', 'label2idx', 'labelmap'],
   ...['idxtoclass', 'indextoclass', 'idx2class', 'id2class', 'idtolabel', 'id2label', 'idx2label', 'vocab'],
 ]);
@@ -76,7 +86,9 @@ export function namesOf(value: unknown): string[] | undefined {
 const textLimit = 1000;
 
 const isTexts = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string' && each.length <= textLimit);
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((each) => typeof each === 'string' && each.length <= textLimit);
 
 /** A dict of names and numbers with gaps, a list of which some are names, or an object of an unknown type. */
 function isMeantAsNames(value: unknown): boolean {

@@ -54,7 +54,8 @@ test.each<[string, unknown]>([
 });
 
 const dict = (...entries: readonly (readonly [unknown, unknown])[]) => new Map<unknown, unknown>(entries);
-const under = (object: unknown, options?: StateDictOptions) => /under (.*?)[;.]/.exec(choose(object, options).notes[0]!)![1];
+const under = (object: unknown, options?: StateDictOptions) =>
+  /under (.*?)[;.]/.exec(choose(object, options).notes[0]!)![1];
 
 describe('of several dicts of tensors', () => {
   test.each<[string, readonly string[]]>([
@@ -78,7 +79,10 @@ describe('of several dicts of tensors', () => {
   });
 
   test('a key chooses, whole or in part, also into names', () => {
-    const object = dict(['a', dict(['ema', weights], ['b', dict(...weights)])], ['c', dict(['x.y.fc', weights.get('fc.bias')])]);
+    const object = dict(
+      ['a', dict(['ema', weights], ['b', dict(...weights)])],
+      ['c', dict(['x.y.fc', weights.get('fc.bias')])],
+    );
     expect(under(object, { key: 'a.b' })).toBe('"a", "b"');
     expect(under(object, { key: 'b' })).toBe('"a", "b"');
     expect(under(object, { key: 'a' })).toBe('"a", "ema"');

@@ -41,7 +41,7 @@ type Dict = ReadonlyMap<unknown, unknown>;
  */
 export function chooseWeights(file: TorchObject, name: string, options: StateDictOptions = {}): StateDict {
   const places = placesIn(file.object);
-  const candidates = candidatesIn(places);
+  const candidates = candidatesIn(places, name);
   if (candidates.length === 0) noWeights(file, name);
   const { chosen, others } = choose(candidates, name, options);
   const { entries, types } = entriesOf(chosen.place, name);
@@ -66,12 +66,12 @@ interface Candidate {
 }
 
 /** In order of preference. A module is one with all modules in it. */
-function candidatesIn(places: readonly Place[]): Candidate[] {
+function candidatesIn(places: readonly Place[], name: string): Candidate[] {
   const known = ({ key, parent }: Place): number => {
     const index = usualKeys.indexOf(key);
     return index >= 0 ? index : usualKeys.length + (parent ? 1 : 0);
   };
-  const found = places.filter(isCandidate);
+  const found = places.filter((place) => isCandidate(place, name));
   return [...found, ...aliasesOf(found, places)]
     .map((place) => ({ place, rest: '', rank: rankOf(place) }))
     .sort((a, b) => a.rank - b.rank || known(a.place) - known(b.place));
@@ -89,24 +89,35 @@ function aliasesOf(found: readonly Place[], places: readonly Place[]): Place[] {
   );
 }
 
-const rankOf = ({ key, parent }: Place): number => (parent ? preferred(rankOf(parent), preference(key)) : neutral);
+/** Dicts without a single known tensor come last. */
+const rankOf = (place: Place): number =>
+  place.value instanceof Map && !has(place.value, isView) ? Number.POSITIVE_INFINITY : preferenceOf(place);
+
+const preferenceOf = ({ key, parent }: Place): number =>
+  parent ? preferred(preferenceOf(parent), preference(key)) : neutral;
 
 /** The keys from the object to a place, joined by dots. */
 const pathText = (place: Place): string => pathOf(place).join('.');
 
-function isCandidate({ value, parent }: Place): boolean {
-  if (value instanceof Inert) return !insideModule(parent);
-  if (!(value instanceof Map) || insideModule(parent)) return false;
-  for (const [key, each] of value) if (typeof key === 'string' && isTensor(each)) return true;
+function isCandidate({ value, parent }: Place, name: string): boolean {
+  if (value instanceof Inert) return !!value.attributes && !insideModule(parent) && hasTensors(value, name);
+  return value instanceof Map && !insideModule(parent) && has(value, isTensor);
+}
+
+function has(dict: Dict, kind: (value: unknown) => boolean): boolean {
+  for (const [key, value] of dict) if (typeof key === 'string' && kind(value)) return true;
   return false;
 }
+
+const hasTensors = (module: Inert, name: string): boolean => moduleTensors(module, name).tensors.size > 0;
 
 const insideModule = (place: Place | undefined): boolean =>
   place !== undefined && (place.value instanceof Inert || insideModule(place.parent));
 
+const isView = (value: unknown): boolean => value instanceof TensorView;
+
 /** A tensor, or what was made of its data by an unknown name. */
-const isTensor = (value: unknown): boolean =>
-  value instanceof TensorView || (value instanceof Inert && value.hasData);
+const isTensor = (value: unknown): boolean => isView(value) || (value instanceof Inert && value.hasData);
 
 function entriesOf({ value }: Place, name: string): { entries: Dict; types: ReadonlySet<string> } {
   if (!(value instanceof Inert)) return { entries: value as Dict, types: new Set() };
@@ -151,7 +162,14 @@ function asked(all: readonly Candidate[], key: string, name: string): readonly C
     return names.some((each) => typeof each === 'string' && each.startsWith(`${rest}.`)) ? [{ place, rest }] : [];
   });
   if (inNames.length > 0) return inNames;
-  throw missingKey(name, key, all.filter(({ place }) => place.parent).slice(0, maxTried).map(({ place }) => pathText(place)));
+  throw missingKey(
+    name,
+    key,
+    all
+      .filter(({ place }) => place.parent)
+      .slice(0, maxTried)
+      .map(({ place }) => pathText(place)),
+  );
 }
 
 const missingKey = (name: string, key: string, keys: readonly string[]): UsageError => {

@@ -77,9 +77,7 @@ export function unpickle(cursor: Cursor, names: PickleNames): unknown {
 export function refuseName(file: string, name: string): never {
   const shown = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
   const advice = 'If you trust it, save only its weights with torch.save(model.state_dict(), …) and open that file.';
-  throw new FormatError(
-    `${file} refers to ${shown}, which weights do not need; none of it was executed. ${advice}`,
-  );
+  throw new FormatError(`${file} refers to ${shown}, which weights do not need; none of it was executed. ${advice}`);
 }
 
 class Machine {
@@ -206,9 +204,9 @@ class Machine {
   call(callee: unknown, args: unknown): void {
     if (!(callee instanceof Named || callee instanceof Inert)) this.refuse('calls a value that is not a function');
     if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} without a tuple of arguments`);
-    if (callee instanceof Inert) return this.make(new Inert(callee.name, callee.hasData));
-    if (!callee.call) this.refuse(`calls ${callee.name}, which is not a function`);
-    const value = callee.call(args.items);
+    const call = callee instanceof Inert ? () => new Inert(callee.name, callee.hasData) : callee.call;
+    if (!call) this.refuse(`calls ${callee.name}, which is not a function`);
+    const value = call(args.items);
     this.make(value, value instanceof Map || value instanceof Set ? value.size : 0);
   }
 

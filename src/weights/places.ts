@@ -27,7 +27,10 @@ export function placesIn(object: unknown): Place[] {
 }
 
 const isPlace = (value: unknown): boolean =>
-  value instanceof Map || value instanceof Tuple || Array.isArray(value) || (value instanceof Inert && !!value.attributes);
+  value instanceof Map ||
+  value instanceof Tuple ||
+  Array.isArray(value) ||
+  (value instanceof Inert && !!value.attributes);
 
 function entriesOf(value: unknown): Iterable<readonly [unknown, unknown]> {
   if (value instanceof Map) return value;

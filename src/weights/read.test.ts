@@ -109,15 +109,21 @@ describe('an index of shards', () => {
     expect(notes[0]).toMatch(/^Skipped \d+ tensors in the shards that the index does not list\.$/);
   });
 
-  test.each(['../a', '/a', 'b/a', 'C:a', 'b\\a', '..', '.', '', 'a\0'])('is refused if a shard is named %j', async (file) => {
-    await expect(readIndex({ weight_map: { half: file } })).rejects.toThrow(
-      'but expected the name of a file in the same folder',
-    );
-  });
+  test.each(['../a', '/a', 'b/a', 'C:a', 'b\\a', '..', '.', '', 'a\0'])(
+    'is refused if a shard is named %j',
+    async (file) => {
+      await expect(readIndex({ weight_map: { half: file } })).rejects.toThrow(
+        'but expected the name of a file in the same folder',
+      );
+    },
+  );
 
-  test.each([[[]], [{}], [{ weight_map: [] }], [{ weight_map: { half: 3 } }], [null]])('cannot be %j', async (index) => {
-    await expect(readIndex(index)).rejects.toThrow('i.json is not an index of shards');
-  });
+  test.each([[[]], [{}], [{ weight_map: [] }], [{ weight_map: { half: 3 } }], [null]])(
+    'cannot be %j',
+    async (index) => {
+      await expect(readIndex(index)).rejects.toThrow('i.json is not an index of shards');
+    },
+  );
 
   test('is refused if a tensor is missing from its shard', async () => {
     await expect(readIndex({ weight_map: { other: 'a' } })).rejects.toThrow(

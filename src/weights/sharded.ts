@@ -17,11 +17,7 @@ const shardLimit = 1000;
  * @throws FormatError if the index or a shard is damaged, or they do not match.
  * @example await readSharded(bytesSource(index), 'model.safetensors.index.json', (file) => bytesSource(files.get(file)!))
  */
-export async function readSharded(
-  index: Source,
-  name: string,
-  shard: (file: string) => Source,
-): Promise<StateDict> {
+export async function readSharded(index: Source, name: string, shard: (file: string) => Source): Promise<StateDict> {
   const map = readMap(index, name);
   const shards = new Map<string, StateDict>();
   const tensors = new Map<string, StoredTensor>();

@@ -50,12 +50,7 @@ export function readTorchStream(source: Source, name: string): TorchObject {
 
 function checkHeader(cursor: Cursor): void {
   const { name } = cursor;
-  if (
-    unpickle(
-      cursor,
-      new TorchNames(name, () => refuseData(name)),
-    ) !== magicNumber
-  ) {
+  if (unpickle(cursor, new TorchNames(name, () => refuseData(name))) !== magicNumber) {
     throw new FormatError(`${name} is a pickle, but not from PyTorch: it does not begin with PyTorch's magic number.`);
   }
   const version = unpickle(cursor, nothing);
