@@ -12,7 +12,7 @@ import { UsageError } from '../../errors.ts';
 import type { Image, OpenedImage } from '../contract.ts';
 import { openRaster } from '../formats/decoders.ts';
 import { describeOther, type Format, formatNames, formatOf } from '../formats/formats.ts';
-import { jpegHeader, type Size, sizeIn } from '../formats/size.ts';
+import { hasManyScans, jpegHeader, maxScans, type Size, sizeIn } from '../formats/size.ts';
 import { checkSize, messageOf, unreadable } from '../image-errors.ts';
 import { decodeSmallJpeg } from './jpeg.ts';
 import { loadSharp } from './sharp.ts';
@@ -53,6 +53,7 @@ async function sourceOf(bytes: Uint8Array, format: Format): Promise<Source> {
     const { width, height, pixels } = raster;
     return { width, height, decode: async () => ({ width, height, channels: 3, data: pixels() }) };
   }
+  if (format === 'JPEG' && hasManyScans(bytes)) throw new Error(`it has more than ${maxScans} scans`);
   const size = sizeIn(bytes, format);
   if (size) {
     const isCmyk = format === 'JPEG' && jpegHeader(bytes)?.components === 4;

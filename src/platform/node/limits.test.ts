@@ -61,6 +61,20 @@ it.each([
   );
 });
 
+it('a JPEG with more scans than encoders write is refused before they are decoded', async () => {
+  const noise = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => Math.imul(i + 1, 40503) >> 8);
+  const image = sharp(noise, { raw: { width: 40, height: 30, channels: 3 } });
+  const bytes = await image.jpeg({ progressive: true }).toBuffer();
+  expect(await decode(bytes)).toMatchObject({ width: 40 });
+  const scan = bytes.subarray(bytes.lastIndexOf('\xff\xda', undefined, 'latin1'), -2);
+  const repeated = (times: number) =>
+    Buffer.concat([bytes.subarray(0, -2), ...Array(times).fill(scan), bytes.subarray(-2)]);
+  await expect(decode(repeated(250), 'a.jpg')).rejects.toThrow(
+    'Image "a.jpg" cannot be read: it has more than 200 scans. Replace or remove it.',
+  );
+  await expect(decode(repeated(20))).rejects.toThrow(/Inconsistent progression sequence/); // left to libvips
+});
+
 it('HEIC is named where it cannot be decoded', async () => {
   const heic = bytesOf('\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\0');
   await expect(decode(heic, 'a.jpg')).rejects.toThrow(
