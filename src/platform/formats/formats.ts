@@ -57,6 +57,7 @@ const headOf = (bytes: Uint8Array): string => chars(...bytes.subarray(0, headByt
 
 /** The format of a file that begins with these bytes, or undefined if it is none that is read. */
 export function formatOf(bytes: Uint8Array): Format | undefined {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'JPEG'; // soon, since most are
   const head = headOf(bytes);
   return (Object.keys(tests) as Format[]).find((format) => tests[format](head));
 }

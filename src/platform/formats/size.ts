@@ -4,16 +4,13 @@ import type { Format } from './formats.ts';
 export interface Size {
   readonly width: number;
   readonly height: number;
-}
-
-export interface JpegHeader extends Size {
-  /** 1 is grayscale, 3 color, 4 CMYK. */
-  readonly components: number;
+  /** Of a JPEG file: 1 is grayscale, 3 color, 4 CMYK. */
+  readonly components?: number;
 }
 
 /** The size that a header claims, or undefined if the format is another, or the header is damaged. */
 export function sizeIn(bytes: Uint8Array, format: Format): Size | undefined {
-  if (format === 'JPEG') return jpegHeader(bytes);
+  if (format === 'JPEG') return jpegSize(bytes);
   if (format === 'PNG') return pngSize(bytes);
   return format === 'WebP' ? webpSize(bytes) : undefined;
 }
@@ -21,7 +18,7 @@ export function sizeIn(bytes: Uint8Array, format: Format): Size | undefined {
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** The first frame header of a JPEG file (ITU-T T.81, B.2). */
-export function jpegHeader(bytes: Uint8Array): JpegHeader | undefined {
+function jpegSize(bytes: Uint8Array): Size | undefined {
   const view = viewOf(bytes);
   for (const { marker, at } of segments(bytes)) {
     if (isFrame(marker))

@@ -12,7 +12,7 @@ import { UsageError } from '../../errors.ts';
 import type { Image, OpenedImage } from '../contract.ts';
 import { openRaster } from '../formats/decoders.ts';
 import { describeOther, type Format, formatNames, formatOf } from '../formats/formats.ts';
-import { hasManyScans, jpegHeader, maxScans, type Size, sizeIn } from '../formats/size.ts';
+import { hasManyScans, maxScans, type Size, sizeIn } from '../formats/size.ts';
 import { checkSize, messageOf, unreadable } from '../image-errors.ts';
 import { decodeSmallJpeg } from './jpeg.ts';
 import { loadSharp } from './sharp.ts';
@@ -56,7 +56,7 @@ async function sourceOf(bytes: Uint8Array, format: Format): Promise<Source> {
   if (format === 'JPEG' && hasManyScans(bytes)) throw new Error(`it has more than ${maxScans} scans`);
   const size = sizeIn(bytes, format);
   if (size) {
-    const isCmyk = format === 'JPEG' && jpegHeader(bytes)?.components === 4;
+    const isCmyk = size.components === 4;
     return {
       ...size,
       decode: async (pixels) => (await small(bytes, format)) ?? decodeWithSharp(bytes, pixels, { isCmyk }),
