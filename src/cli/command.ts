@@ -2,10 +2,11 @@
 import { availableParallelism } from 'node:os';
 import { type Command, type HelpConfiguration, Option } from 'commander';
 import { didYouMean, meantName } from '../closest-name.ts';
+import { printable } from '../errors.ts';
 import { checkWritable, isStandardOutput } from '../files.ts';
 import { checkGiven, type Field, type GivenOf, helpOf, type OptionsOf, resolve, type Table } from '../options.ts';
 import { configField, readConfig } from './config.ts';
-import { createOutput, type Output } from './output.ts';
+import { createOutput, type Output, printableLines } from './output.ts';
 
 export interface CommandEntry<T extends Table, Options = OptionsOf<T>> {
   readonly name: string;
@@ -72,10 +73,10 @@ function register<T extends Table, Options>(
 export function suggestNames(command: Command): void {
   const outputError = (text: string, write: (text: string) => void) => {
     const [, kind, dashes, typed] = /^error: unknown (option|command) '(-*)([^='\n]*)/.exec(text) ?? [];
-    if (typed === undefined) return write(text);
+    if (typed === undefined) return write(printableLines(text));
     const flags = command.options.flatMap(({ flags }) => flags.match(/--[\w-]+/g) ?? []);
     const known = kind === 'option' ? flags : command.commands.map((each) => each.name());
-    write(`error: There is no ${kind} ${dashes}${typed}.${didYouMean(meantName(typed, known))}\n`);
+    write(`error: There is no ${kind} ${dashes}${printable(typed)}.${didYouMean(meantName(typed, known))}\n`);
   };
   command.showSuggestionAfterError(false).configureOutput({ outputError });
 }

@@ -52,6 +52,7 @@ const escapedBetween = (separator: RegExp, text: string): string =>
     .join('');
 
 const lineBreaks = /(\n)/;
+export const printableLines = (text: string): string => escapedBetween(lineBreaks, text);
 const styles = pc.isColorSupported ? new RegExp(`(\n|${String.fromCharCode(27)}\\[\\d+m)`) : lineBreaks;
 
 /** Text for a stream: on a terminal, long lines are broken between words. */
@@ -90,9 +91,9 @@ export function createOutput({ json, stream = process.stdout, outlivesOutput = f
     line: (text = '') => {
       if (!json) print(`${fitted(stream, escapedBetween(styles, text))}\n`);
     },
-    data: (text) => print(stream.isTTY ? escapedBetween(lineBreaks, text) : text),
+    data: (text) => print(stream.isTTY ? printableLines(text) : text),
     document: (value, indent = true) => {
-      if (json) print(`${escapedBetween(lineBreaks, indent ? indented(value) : JSON.stringify(value))}\n`);
+      if (json) print(`${printableLines(indent ? indented(value) : JSON.stringify(value))}\n`);
     },
     note: (text) => {
       if (!json) remark(pc.dim(printable(text)));
