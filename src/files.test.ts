@@ -1,14 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { existsSync, utimesSync } from 'node:fs';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UsageError } from './errors.ts';
 import {
+  abandonedAfter,
   checkWritable,
   makeFolder,
   readable,
+  removeLeftovers,
   stageFile,
   statIfPresent,
   withFile,
@@ -41,16 +43,6 @@ test('a failure halfway leaves the previous file, and nothing else', async () =>
   await expect(writeFileAtomically(path, failing())).rejects.toThrow(RangeError);
   expect(await readFile(path, 'utf8')).toBe('before');
   expect(await readdir(folder)).toEqual(['file']);
-});
-
-test('a temporary file that a killed process left is deleted when its file is written, but not while it may be written', async () => {
-  const names = [1, 2].map((n) => `file.00000000-0000-4000-8000-00000000000${n}.tmp`) as [string, string];
-  for (const name of names) await writeFile(join(folder, name), '');
-  await utimes(join(folder, names[0]), 0, 0);
-  await writeFileAtomically(join(folder, 'other'), '');
-  expect(await readdir(folder)).toEqual([...names, 'other']);
-  await writeFileAtomically(path, '');
-  expect(await readdir(folder)).toEqual(['file', names[1], 'other']);
 });
 
 test('a staged file can be discarded', async () => {
@@ -176,4 +168,21 @@ test.skipIf(process.platform === 'win32')('pipes, sockets and devices are refuse
   expect(() => withFile('/dev/zero', ({ size }) => size)).toThrow('"/dev/zero" is a device, but expected a file.');
   expect(readable(folder)).toBe(folder);
   expect(readable(join(folder, 'absent'))).toBe(join(folder, 'absent'));
+});
+
+test('temporary files that were left behind are removed, by the name of the file and by age', async () => {
+  for (const name of ['file', 'other']) await stageFile(join(folder, name), '1');
+  await writeFile(path, '2');
+  await writeFile(`${path}.tmp`, '3');
+  await removeLeftovers(folder, ['file'], abandonedAfter);
+  expect(await readdir(folder)).toHaveLength(4);
+  const past = Date.now() / 1000 - 3700;
+  for (const name of await readdir(folder)) utimesSync(join(folder, name), past, past);
+  await removeLeftovers(folder, ['file'], abandonedAfter);
+  expect((await readdir(folder)).map((name) => name.replace(/-.*tmp$/, '-tmp')).sort()).toEqual([
+    'file',
+    'file.tmp',
+    expect.stringMatching(/^other\.[0-9a-f]{8}-tmp$/),
+  ]);
+  await removeLeftovers(join(folder, 'absent'), ['file']);
 });

@@ -108,8 +108,14 @@ export function derivedTensor<D extends DType>(
 export const byteLength = ({ dtype, dims }: Pick<Tensor, 'dtype' | 'dims'>): number =>
   elements(dims) * bytesPerElement(dtype);
 
+/**
+ * Bytes in memory that is not shared: `Uint8Array<ArrayBuffer>`, in words that TypeScript before 5.7, where the type has
+ * no parameter, understands in declarations too.
+ */
+export type OwnBytes = ReturnType<Uint8ArrayConstructor['of']>;
+
 /** A view of a tensor's elements as bytes. */
-export const bytesOf = ({ data }: Tensor): Uint8Array<ArrayBuffer> =>
+export const bytesOf = ({ data }: Tensor): OwnBytes =>
   new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 
 /** The first element that is NaN or infinite; undefined if all are finite. */
@@ -120,7 +126,7 @@ export function firstNonFinite({ data }: Tensor<'float32'>): number | undefined 
 }
 
 /** Joins chunks of bytes. */
-export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function joinBytes(chunks: readonly Uint8Array[]): OwnBytes {
   const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
   let end = 0;
   for (const chunk of chunks) {

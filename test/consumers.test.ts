@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -43,6 +43,28 @@ test.each([
   ['bundler', { module: 'esnext', moduleResolution: 'bundler' }],
 ])('moduleResolution %s', (_, options) => {
   expect(compiled(options)).toBe('');
+});
+
+/** The declarations of an entry and all that they import in Node; names of packages as they are. */
+function declarations(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  if (!file.endsWith('.d.ts')) return found;
+  for (const [, name] of readFileSync(file, 'utf8').matchAll(/(?:\bfrom\s|\bimport\(|\bimport\s)['"]([^'"]+)['"]/g)) {
+    const path = name!.startsWith('#') ? name!.replace('#platform', join(root, 'dist/platform/node')) : name!;
+    const at = path.startsWith('.') ? join(dirname(file), path) : path;
+    declarations(at.startsWith('/') ? `${at.replace(/\.ts$/, '')}.d.ts` : at, found);
+  }
+  return found;
+}
+
+test.each(['resnext', 'graph', 'weights', 'data'])('TypeScript 5.6 understands the declarations of %s', (name) => {
+  const files = [...declarations(join(root, `dist/entry/${name}.node.d.ts`))];
+  const packages = files.filter((file) => !file.endsWith('.d.ts'));
+  expect(packages.filter((found) => found !== 'zod')).toEqual([]);
+  const code = files.filter((file) => file.endsWith('.d.ts')).map((file) => readFileSync(file, 'utf8'));
+  const withoutComments = code.join('\n').replaceAll(/\/\*.*?\*\//gs, '');
+  expect(withoutComments).not.toMatch(/\b(Uint|Int|Float|BigInt|BigUint)\d+(Clamped)?Array</); // generic since 5.7
 });
 
 test('a browser gets what works there, and no training on folders', () => {

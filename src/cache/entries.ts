@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { abandonedAfter } from '../files.ts';
 import { fingerprint } from './fingerprint.ts';
 
 /** An existing entry: its folder, and the note it was committed with. */
@@ -24,8 +25,6 @@ export interface StagedEntry {
 
 const listName = 'entry.json';
 const limit = 2 * 2 ** 30;
-/** Milliseconds after which a temporary folder is considered abandoned. */
-const abandonedAfter = 3_600_000;
 
 /** The entry for a key, if it exists and has not been modified. */
 export function findEntry(folder: string, key: string): Entry | undefined {

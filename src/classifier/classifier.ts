@@ -84,8 +84,7 @@ export class Classifier {
   static async open(model: SavedModel | ModelSource, options: ClassifierOptions = {}): Promise<Classifier> {
     checkArgument('model', model, openable);
     checkOptions(classifierFields, options);
-    const { key } = options;
-    const saved = isSaved(model) ? model : await readModel(model, { lazy: true, ...(key !== undefined && { key }) });
+    const saved = isSaved(model) ? model : await readModel(model, { lazy: true });
     return Classifier.of(await openModel(saved, options), options);
   }
 

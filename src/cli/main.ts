@@ -1,33 +1,19 @@
 #!/usr/bin/env node
 /**
- * The outermost file of the command line, and the only one that turns errors into messages and exit codes. 0: success;
- * 1: unusable input, explained in one sentence, or a bug, with a stack trace; 130: interrupted.
+ * The entry of the command line. It checks the version of Node before anything else is loaded, so it has no syntax that
+ * versions from 12 on do not know.
  */
-import { CommanderError } from 'commander';
-import pc from 'picocolors';
-import { FormatError, printable, UsageError } from '../errors.ts';
-import { OptionError } from '../options.ts';
-import { fitted } from './output.ts';
-import { createProgram } from './program.ts';
 
-/** Prints an error and returns the exit code. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof UsageError || error instanceof FormatError) {
-    const message = error instanceof OptionError ? error.typed : error.message;
-    process.stderr.write(`${fitted(process.stderr, `${pc.red('error:')} ${printable(message)}`)}\n`);
-    return 1;
-  }
+/** As in package.json. */
+const needed = [20, 19] as const;
+
+const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+
+if (major < needed[0] || (major === needed[0] && minor < needed[1])) {
   process.stderr.write(
-    `${pc.red('bug:')} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    `error: resnext needs Node ${needed.join('.')} or newer, but this is Node ${process.versions.node}. Install a newer one, for example from https://nodejs.org.\n`,
   );
-  return 1;
-}
-
-process.stderr.on('error', () => {}); // there is nowhere left to report it
-
-try {
-  await createProgram().parseAsync();
-} catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = 1;
+} else {
+  import('./run.ts');
 }

@@ -44,7 +44,7 @@ export { type InferenceOptions, lowerInference } from '../lower/inference.ts';
 export { lowerStandard } from '../lower/standard.ts';
 export type { Parameter } from '../model/layers.ts';
 export { type Stage, type StageGraph, stageGraph, stageNames } from '../model/stages.ts';
-export type { ExternalData } from '../onnx/external.ts';
+export type { ExternalData } from '../onnx/external-data.ts';
 export { type ReadOptions, readOnnx } from '../onnx/read.ts';
 export { writeOnnx } from '../onnx/write.ts';
 export { type Converted, convertGraph, optimizeGraph } from '../rewrite/convert.ts';

@@ -3,8 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { clearLock } from '../folder-lock.ts';
-import { lock } from './lock.ts';
+import { clear, lock } from './lock.ts';
 
 let dir: string;
 let path: string;
@@ -43,9 +42,19 @@ it('stays with a holder that renews it', async () => {
 
 it('is not removed if another process has already taken it over', async () => {
   writeFileSync(path, 'new');
-  await clearLock(path, 'old');
+  await clear(path, 'old');
   expect(readFileSync(path, 'utf8')).toBe('new');
-  await clearLock(path, 'new');
-  await clearLock(path, 'gone');
+  await clear(path, 'new');
+  await clear(path, 'gone');
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+it('removes what a process left that was killed while it took the lock over', async () => {
+  const aside = `${path}.12345678-1234-1234-1234-123456789abc.tmp`;
+  writeFileSync(aside, 'gone');
+  await (await take()).release();
+  expect(existsSync(aside)).toBe(true);
+  utimesSync(aside, longAgo, longAgo);
+  await (await take()).release();
   expect(readdirSync(dir)).toEqual([]);
 });

@@ -4,9 +4,10 @@
  * lock file decides which process does so; if another one has replaced it in the meantime, it is put back.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile, rm, stat, utimes } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { clearLock, createLock } from '../folder-lock.ts';
+import { basename, dirname } from 'node:path';
+import { refusal, removeLeftovers } from '../files.ts';
 
 /** A download that has not grown for this many milliseconds is taken over. */
 const staleAfter = 5 * 60_000;
@@ -26,17 +27,36 @@ export interface Lock {
  */
 export async function lock(path: string, growing: string, wait: (seconds: number) => Promise<void>): Promise<Lock> {
   const mark = `${process.pid} ${hostname()} ${randomUUID()}`;
-  while (!(await createLock(path, mark))) {
+  while (!(await create(path, mark))) {
     const left = await abandoned(path, growing);
     if (left === undefined) await wait(pollSeconds);
-    else await clearLock(path, left);
+    else await clear(path, left);
   }
+  await removeLeftovers(dirname(path), [basename(path)], staleAfter);
   return {
     release: async () => {
       if ((await readFile(path, 'utf8').catch(() => '')) === mark) await rm(path, { force: true });
     },
     renew: () => utimes(path, new Date(), new Date()).catch(() => {}),
   };
+}
+
+/** Removes the lock with this mark, but not one that another process has created in the meantime. */
+export async function clear(path: string, mark: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}.tmp`;
+  await rename(path, aside).catch(() => {});
+  if ((await readFile(aside, 'utf8').catch(() => mark)) !== mark) await link(aside, path).catch(() => {});
+  await rm(aside, { force: true });
+}
+
+async function create(path: string, mark: string): Promise<boolean> {
+  try {
+    await writeFile(path, mark, { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw refusal('write', path, error);
+  }
 }
 
 /** The mark of an abandoned lock, or undefined if the lock is held or gone. */

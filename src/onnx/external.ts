@@ -7,7 +7,8 @@ import { create } from '@bufbuild/protobuf';
 import { FormatError } from '../errors.ts';
 import { dataTypeOf } from '../graph/data-types.ts';
 import type { Value } from '../graph/graph.ts';
-import { byteLength, bytesOf, type Tensor } from '../tensor.ts';
+import { byteLength, bytesOf, type OwnBytes, type Tensor } from '../tensor.ts';
+import type { ExternalData } from './external-data.ts';
 import {
   TensorProto_DataLocation as DataLocation,
   type ModelProto,
@@ -19,9 +20,6 @@ import {
 import { mapTensors } from './messages.ts';
 import { originOfValue } from './origin.ts';
 import { byteLengthOf, isExternal, withoutData, withRawData } from './tensors.ts';
-
-/** Reads a region of an external file; without a length, up to the end of the file. May throw any error. */
-export type ExternalData = (location: string, offset: number, length: number | undefined) => Uint8Array;
 
 const alignment = 4096;
 
@@ -41,7 +39,7 @@ export function inlineExternal(model: ModelProto, external: ExternalData, file: 
       const got = `"${location}" has ${bytes.length} from offset ${offset}`;
       throw new FormatError(`${subject} needs ${expected} bytes, but ${got}. Check that the data file is complete.`);
     }
-    return withRawData(tensor, bytes as Uint8Array<ArrayBuffer>);
+    return withRawData(tensor, bytes as OwnBytes);
   });
 }
 

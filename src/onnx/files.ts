@@ -7,7 +7,7 @@ import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { FormatError } from '../errors.ts';
 import { stageFile, withFile, writeFileAtomically } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { ExternalData } from './external.ts';
+import type { ExternalData } from './external-data.ts';
 import { readOnnx } from './read.ts';
 import { encodeChunks, inlineLimit } from './write.ts';
 

@@ -25,8 +25,8 @@ import {
   type ValueInfoProto,
 } from './generated/onnx_pb.ts';
 import { sameItems, withFields } from './messages.ts';
+import { opsetsOf, ownDomain } from './opsets.ts';
 import { originOfGraph, originOfNode, originOfValue } from './origin.ts';
-import { opsetsOf, ownDomain } from './read.ts';
 import { encodeTensor } from './tensors.ts';
 import { sameType, type ValueType, writeInfo } from './types.ts';
 

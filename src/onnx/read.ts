@@ -11,7 +11,8 @@ import { FormatError } from '../errors.ts';
 import { dtypeOf } from '../graph/data-types.ts';
 import { describe, Graph, Value } from '../graph/graph.ts';
 import { type ReadAttribute, readAttribute, subgraphs } from './attributes.ts';
-import { type ExternalData, inlineExternal } from './external.ts';
+import { inlineExternal } from './external.ts';
+import type { ExternalData } from './external-data.ts';
 import {
   type GraphProto,
   type ModelProto,
@@ -22,6 +23,7 @@ import {
   type ValueInfoProto,
 } from './generated/onnx_pb.ts';
 import { withFields } from './messages.ts';
+import { opsetsOf } from './opsets.ts';
 import { GraphOrigin, NodeOrigin, originOfValue, ValueOrigin } from './origin.ts';
 import { decodeTensor, dimsOf } from './tensors.ts';
 import { readType } from './types.ts';
@@ -214,14 +216,6 @@ class Reader {
     }
   }
 }
-
-/** Version of each operator set. ONNX's own has two names, and files from before operator sets mean version 1. */
-export function opsetsOf(model: ModelProto): Map<string, number> {
-  if (model.opsetImport.length === 0) return new Map([['', 1]]);
-  return new Map(model.opsetImport.map(({ domain, version }) => [ownDomain(domain), Number(version)]));
-}
-
-export const ownDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain);
 
 /** Names that a node's subgraphs read and do not define. */
 const capturedNames = (node: NodeProto): Set<string> =>

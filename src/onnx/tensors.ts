@@ -13,6 +13,7 @@ import {
   type DataOf,
   type DType,
   elements,
+  type OwnBytes,
   type Tensor,
   tensor,
 } from '../tensor.ts';
@@ -109,7 +110,7 @@ export function encodeTensor(value: Tensor, from: TensorProto = create(TensorPro
 }
 
 /** The message with these bytes as its data, however it stored its data before. Empty data needs no field. */
-export function withRawData(message: TensorProto, rawData: Uint8Array<ArrayBuffer>): TensorProto {
+export function withRawData(message: TensorProto, rawData: OwnBytes): TensorProto {
   if (isRaw(message) && !isExternal(message)) {
     return message.rawData.length + rawData.length > 0 ? withFields(message, { rawData }) : message;
   }

@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { byteLength, joinBytes } from '../tensor.ts';
+import { byteLength, joinBytes, type OwnBytes } from '../tensor.ts';
 import { encodeModel } from './encode.ts';
 import { placeExternal } from './external.ts';
 import type { ModelProto } from './generated/onnx_pb.ts';
@@ -28,7 +28,7 @@ export interface EncodeOptions {
 
 /** The bytes of a model, and the chunks of its data file in order; empty if it needs no file. */
 export interface EncodedModel {
-  readonly model: Uint8Array<ArrayBuffer>;
+  readonly model: OwnBytes;
   readonly data: readonly Uint8Array[];
 }
 
@@ -38,7 +38,7 @@ export interface EncodedModel {
  * @throws UsageError if its tensors take more than 1 GiB, or an initializer has no weights.
  * @example await writeFile('model.onnx', writeOnnx(graph));
  */
-export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
+export function writeOnnx(graph: Graph): OwnBytes {
   const model = toModel(graph);
   const size = tensorBytes(model);
   if (size > inlineLimit) {

@@ -7,7 +7,7 @@ import { onceWith } from './once.ts';
 export { sessionFields } from './checks.ts';
 export type * from './contract.ts';
 export { thisMachine, tuning } from './node/machine.ts';
-export { availableProviders } from './node/runtime.ts';
+export { availableProviders } from './node/providers.ts';
 export { optimizedFile, Session } from './node/session.ts';
 /** Loaded when first called, because only training needs it. */
 export const openBound: Platform['openBound'] = async (graph, options) =>

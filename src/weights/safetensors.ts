@@ -8,8 +8,17 @@
  * Reference: https://github.com/huggingface/safetensors#format
  */
 import { FormatError, UsageError } from '../errors.ts';
-import { bytesOf, bytesPerElement, type DType, dtypes, elements, joinBytes, type Tensor, tensor } from '../tensor.ts';
-import { classNamesInText } from './class-names.ts';
+import {
+  bytesOf,
+  bytesPerElement,
+  type DType,
+  dtypes,
+  elements,
+  joinBytes,
+  type OwnBytes,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
 import { parseBoundedJson } from './json.ts';
 import { bytesSource, fillWhole, type Source } from './source.ts';
 import type { StateDict, StoredTensor } from './state-dict.ts';
@@ -77,7 +86,7 @@ export function openSafetensors(source: Source, name: string): StateDict & { rea
     };
     tensors.set(entry.name, { dtype, dims, read });
   }
-  return { tensors, metadata, classes: classNamesInText(metadata), notes: [] };
+  return { tensors, metadata, notes: [] };
 }
 
 function readHeaderLength(source: Source, name: string): number {
@@ -227,7 +236,7 @@ function checkOffsets(entries: readonly Entry[], available: number, start: numbe
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata?: ReadonlyMap<string, string>,
-): Uint8Array<ArrayBuffer> {
+): OwnBytes {
   return joinBytes(safetensorsChunks(tensors, metadata));
 }
 

@@ -45,7 +45,7 @@ it('names a file that is missing by its path, or as it is called', () => {
   expect(() => readImageFile('src')).toThrow('"src" is a folder. Name the images in it.');
 });
 
-it('asks for sharp where it is not installed', async () => {
+it('asks for sharp where it cannot be loaded', async () => {
   vi.doMock('sharp', () => {
     throw new Error('not installed');
   });
@@ -53,5 +53,5 @@ it('asks for sharp where it is not installed', async () => {
   const { decode } = await import('../../data/image-source.ts');
   const missing = await decode(noise, 'a.jpg').catch((error: unknown) => error);
   expect(missing).toMatchObject({ name: UsageError.name });
-  expect(String(missing)).toMatch(/needs the package "sharp" \(.+\)\. Run `npm install sharp`\./);
+  expect(String(missing)).toMatch(/The package sharp cannot be loaded \(.+\)\. Run `npm install sharp`\./);
 });

@@ -2,7 +2,7 @@
  * Loads sharp, an optional peer dependency, when the first image is decoded. Its types stay in this file, so that the
  * public types also work if sharp is not installed.
  */
-import { UsageError } from '../../errors.ts';
+import { peerError } from './peers.ts';
 
 export type Sharp = typeof import('sharp')['default'];
 
@@ -19,10 +19,7 @@ export function loadSharp(): Promise<Sharp> {
     (module) => module.default,
     (cause: unknown) => {
       loaded = undefined;
-      const reason = String(cause).split('\n')[0];
-      throw new UsageError(`Reading images needs the package "sharp" (${reason}). Run \`npm install sharp\`.`, {
-        cause,
-      });
+      throw peerError('sharp', cause);
     },
   );
   return loaded;

@@ -1,0 +1,38 @@
+/** Packages that are installed beside this one by those who need them: what to say if they are not. */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { UsageError } from '../../errors.ts';
+
+const peers = ['onnxruntime-node', 'sharp'] as const;
+
+const { resolve } = createRequire(import.meta.url);
+
+function isInstalled(name: string): boolean {
+  try {
+    resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The error for a package that could not be imported. It names all that are missing, to be installed at once. */
+export function peerError(name: (typeof peers)[number], cause: unknown): UsageError {
+  const missing = peers.filter((peer) => !isInstalled(peer));
+  if (missing.length === 0) {
+    const reason = String(cause).split('\n')[0];
+    return new UsageError(`The package ${name} cannot be loaded (${reason}). Run \`${installing([name])}\`.`, {
+      cause,
+    });
+  }
+  const names = missing.length > 1 ? `The packages ${missing.join(' and ')} are` : `The package ${missing[0]} is`;
+  return new UsageError(`${names} not installed. Run \`${installing(missing)}\`.`, { cause });
+}
+
+/** The command that installs packages where this one finds them. */
+function installing(names: readonly string[]): string {
+  const here = fileURLToPath(import.meta.url);
+  if (/[\\/](lib|npm)[\\/]node_modules[\\/]resnext[\\/]/.test(here)) return `npm install --global ${names.join(' ')}`;
+  const own = /[\\/]_npx[\\/]/.test(here) ? ['resnext'] : []; // npx's copy of this package sees no other packages
+  return `npm install ${[...own, ...names].join(' ')}`;
+}

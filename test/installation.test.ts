@@ -1,0 +1,89 @@
+/** The command line where Node is too old, and where packages beside this one are not installed. */
+import { execFile } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { engines, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-installation-'));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const run = (...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, NO_COLOR: '1', RESNEXT_CACHE: 'off' };
+    execFile(process.execPath, args, { env }, (error, stdout, stderr) =>
+      resolve({ code: error?.code ?? 0, stdout, stderr }),
+    );
+  });
+
+it.each([
+  ['12.22.12', false],
+  ['20.18.3', false],
+  ['20.19.0', true],
+])('runs in Node %s: %s', async (version, runs) => {
+  const pretend = join(dir, 'pretend.cjs');
+  writeFileSync(
+    pretend,
+    `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });`,
+  );
+  const { code, stderr } = await run('--require', pretend, join(root, bin.resnext), '--version');
+  expect(code).toBe(runs ? 0 : 1);
+  expect(stderr).toBe(
+    runs
+      ? ''
+      : `error: resnext needs Node ${engines.node.slice(2)} or newer, but this is Node ${version}. Install a newer one, for example from https://nodejs.org.\n`,
+  );
+});
+
+it('has an entry that Node 12 can parse', () => {
+  const code = readFileSync(join(root, bin.resnext), 'utf8').replaceAll(/\/\*.*?\*\//gs, '');
+  expect(code).not.toMatch(/^import |\bawait\b|\?\?|\?\.|\|\|=|&&=|#\w|\bstatic\b|'node:/m);
+});
+
+/** Installs the build and what it depends on, without its peers, as a package in a folder. */
+function install(folder: string): void {
+  const home = join(folder, 'node_modules/resnext');
+  mkdirSync(home, { recursive: true });
+  cpSync(join(root, 'package.json'), join(home, 'package.json'));
+  cpSync(join(root, 'dist'), join(home, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.d.ts') });
+  const packages = readdirSync(join(root, 'node_modules')).filter(
+    (name) => !/^(\.|onnxruntime-node$|sharp$)/.test(name),
+  );
+  for (const name of packages) symlinkSync(join(root, 'node_modules', name), join(dirname(home), name));
+}
+
+it('names all missing packages, and how to install them in a project, globally and for npx', async () => {
+  let folder = join(dir, 'project');
+  install(folder);
+  for (const [name, command] of [
+    ['project', 'npm install onnxruntime-node sharp'],
+    ['lib', 'npm install --global onnxruntime-node sharp'],
+    ['_npx', 'npm install resnext onnxruntime-node sharp'],
+  ] as const) {
+    renameSync(folder, join(dir, name));
+    folder = join(dir, name);
+    const main = join(folder, 'node_modules/resnext', bin.resnext);
+    const { code, stderr } = await run(main, 'bench', 'resnext11_8x16d_w16', '--runs', '1');
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `error: The packages onnxruntime-node and sharp are not installed. Run \`${command}\`.\n`,
+    });
+  }
+});
