@@ -55,6 +55,21 @@ it('classify and export ask for a trained run', async () => {
   }
 });
 
+it('train and demo: what is right and wrong is counted', async () => {
+  const model = join(dir, 'demo');
+  await run('train', model, '1', join(dir, 'images'));
+  const printed = await run('demo', model);
+  const verdicts = [...printed.matchAll(/^ {2}(\w+)-\d\.jpg +(\w+) +\d+ % {2}(right|wrong: (\w+) gets \d+ %)$/gm)];
+  expect(verdicts).toHaveLength(12);
+  for (const [, own, predicted, verdict, named = own] of verdicts) {
+    expect(verdict === 'right').toBe(own === predicted);
+    expect(named).toBe(own);
+  }
+  const right = verdicts.filter(([, , , verdict]) => verdict === 'right').length;
+  expect(printed).toContain(`\n${right} of 12 right.\n\nNext:\n`);
+  expect(printed).toContain(`--model ${model} `);
+});
+
 it('train, classify and export, one after the other', async () => {
   const [model, file] = [join(dir, 'run'), join(dir, 'model.onnx')];
   const trained = await run('train', model, '2', join(dir, 'images'));

@@ -70,7 +70,7 @@ class Estimate {
   }
 }
 
-const estimateSteps = 3;
+const estimateSteps = 5;
 const estimateAfter = 2000;
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -1,11 +1,12 @@
 /** Measures the speed of a run and estimates the time left. */
 
-/** Weight of the latest step in the moving average of step times. */
-const share = 0.05;
+/** Least weight of the latest step in the moving average of step times. */
+const minShare = 0.05;
 
 export class Meter {
   #epochStart = performance.now();
   #lastStep = performance.now();
+  #steps = 0;
   #stepSeconds = 0;
   #validationSeconds = 0;
 
@@ -19,11 +20,12 @@ export class Meter {
     return secondsSince(this.#epochStart);
   }
 
-  /** Records the end of a step. */
+  /** Records the end of a step. The first one, which warms up, counts only until the second. */
   step(): void {
     const seconds = secondsSince(this.#lastStep);
     this.#lastStep = performance.now();
-    this.#stepSeconds = this.#stepSeconds === 0 ? seconds : (1 - share) * this.#stepSeconds + share * seconds;
+    const share = Math.max(minShare, 1 / Math.max(1, this.#steps++));
+    this.#stepSeconds += share * (seconds - this.#stepSeconds);
   }
 
   /** Runs a validation and measures its time. */
