@@ -46,8 +46,12 @@ export const hasAll = (value: unknown, ...names: readonly string[]): boolean =>
 export const isOf = (value: unknown, ...names: readonly string[]): boolean =>
   names.includes(Object.prototype.toString.call(value).slice('[object '.length, -1));
 
+/** An option that ends what takes long. */
+export const signalField = object('an AbortSignal', (value) => hasAll(value, 'aborted', 'addEventListener'));
+
 export const path = kind('a path', (value) => typeof value === 'string' && value !== '');
 export const name = kind('a name', path.accepts);
+export const bytes = kind('a Uint8Array', (value) => isOf(value, 'Uint8Array'));
 export const map = kind('a Map', (value) => isOf(value, 'Map'));
 
 /** @throws UsageError unless an argument is of this kind. */
@@ -77,6 +81,10 @@ export function checkOptions(table: Table, given: unknown): void {
   if (other !== undefined) throw new UsageError(`There is no option "${other}".${suggestOption(other, table)}`);
   checkGiven(table, given);
 }
+
+/** A table in which nothing is required. */
+export const optional = (table: Table): Table =>
+  Object.fromEntries(Object.entries(table).map(([name, { required: _, ...field }]) => [name, field]));
 
 /** The options that belong to a table. */
 export const only = <T extends object>(table: FieldsOf<T>, options: T): T =>

@@ -1,16 +1,18 @@
 /** Measures how long a graph takes on this machine, and which inference settings are fastest. */
 
 import { Session, type SessionOptions, thisMachine } from '#platform';
+import { checkArgument, checkOptions } from '../arguments.ts';
 import type { Tuning } from '../cache/tuning.ts';
 import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
 import { type InferenceOptions, lowerInference } from '../lower/inference.ts';
 import { maxThreads, resolve, whole } from '../options.ts';
 import { type GroupMerge, groupMergeOf, isProfitable } from '../rewrite/merge-groups.ts';
 import { randomInputs } from './inputs.ts';
 import { type Contender, median, timeInTurn } from './timing.ts';
 
+/** What is timed, and how often. */
 export interface BenchmarkOptions {
   /** Images per run. Default: 1. */
   readonly batch?: number;
@@ -43,6 +45,8 @@ export async function benchmark(
   options: BenchmarkOptions = {},
   mergeGroups: InferenceOptions['mergeGroups'] = {},
 ): Promise<Benchmark> {
+  checkArgument('graph', graph, graphKind);
+  checkOptions(fields, options);
   const machine = await thisMachine();
   const { batch, threads, runs } = resolve(fields, { ...options, cores: machine.cores });
   const lowered = lowerInference(graph, { block: machine.block, mergeGroups }).graph;
@@ -85,6 +89,8 @@ export interface TuneResult {
  * @example const { tuning } = await tune(model.graph, { batch: 8 });
  */
 export async function tune(graph: Graph, options: BenchmarkOptions = {}): Promise<TuneResult> {
+  checkArgument('graph', graph, graphKind);
+  checkOptions(fields, options);
   const machine = await thisMachine();
   const { batch, threads, runs } = resolve(fields, { ...options, cores: machine.cores });
   const narrow = narrowGroups(graph, machine.block);

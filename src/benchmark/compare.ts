@@ -9,6 +9,7 @@ import { type DType, relativeDifference, type Tensor } from '../tensor.ts';
 import { hasFreeSizes, randomInputs } from './inputs.ts';
 import { median, timeInTurn } from './timing.ts';
 
+/** The inputs of a comparison, and how its sessions run. */
 export interface CompareOptions extends SessionOptions {
   /** Size of a symbolic first dimension, the batch, at the first comparison. Default: 2. */
   readonly batch?: number;

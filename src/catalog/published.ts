@@ -2,6 +2,7 @@
  * The catalog of published weights: every publicly available ResNeXt checkpoint that this package can read, and lookup
  * by name, file or variant.
  */
+import { checkArgument, name as nameKind } from '../arguments.ts';
 import { didYouMean, meantName } from '../closest-name.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
@@ -82,6 +83,7 @@ export function weightsOfPath(path: string): PublishedWeights | undefined {
  * @example findWeights('resnext50_32x4d').license // 'BSD-3-Clause'
  */
 export function findWeights(name: string): PublishedWeights {
+  checkArgument('name', name, nameKind);
   const found = lookUpWeights(name);
   if (found) return found;
   throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);

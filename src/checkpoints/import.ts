@@ -3,15 +3,18 @@
  * and float32, ready for `setWeights`. Only the tensors that are needed are read, one at a time. A report lists what
  * was done.
  */
+import { checkOptions, type FieldsOf, only } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { countNames, type WeightSpec, weightSpecs } from '../model/weights.ts';
+import { flag, whole } from '../options.ts';
 import { type DType, elements, type Tensor } from '../tensor.ts';
 import { floatTensor, type StoredTensor } from '../weights/state-dict.ts';
 import { adaptStem, forTwoClasses, initialHead } from './adapt.ts';
-import { type Recognition, type RecognizeOptions, recognize } from './recognize.ts';
+import { type Recognition, type RecognizeOptions, recognize, recognizeFields } from './recognize.ts';
 
+/** How tensors become the weights of a network. */
 export interface ImportOptions extends RecognizeOptions {
   /**
    * Number of classes. If it differs from the weights', the head is initialized from scratch. By default, a head with one
@@ -25,6 +28,15 @@ export interface ImportOptions extends RecognizeOptions {
   /** Read a tensor every time its data is accessed, instead of now: see `lazyTensor`. */
   readonly lazy?: boolean;
 }
+
+/** `ImportOptions` with their checks. */
+export const importFields: FieldsOf<ImportOptions> = {
+  ...recognizeFields,
+  classes: whole({ from: 0, doc: 'number of classes' }),
+  inputChannels: whole({ from: 1, doc: 'channels of the input' }),
+  seed: whole({ doc: 'seed of a new head' }),
+  lazy: flag({ doc: 'read tensors when they are accessed' }),
+};
 
 /** How the weights were imported, in PyTorch's words: loaded, missing, unexpected. */
 export interface ImportReport {
@@ -67,7 +79,8 @@ type Stored = ReadonlyMap<string, StoredTensor>;
  * @example const { config, weights, report } = importWeights(stateDict.tensors, { source: 'cats.pth', classes: 2 });
  */
 export function importWeights(tensors: Stored, options: ImportOptions = {}): ImportedWeights {
-  const found = recognize(tensors, options);
+  checkOptions(importFields, options);
+  const found = recognize(tensors, only<RecognizeOptions>(recognizeFields, options));
   const read = found.config.classes === 1 ? 2 : found.config.classes;
   const { classes = read, inputChannels = found.config.inputChannels } = options;
   const model = resnext({ ...found.config, classes, inputChannels });

@@ -7,22 +7,31 @@
  * hint, such as a file name or timm's architecture name, tells them apart.
  */
 
+import { checkArgument, checkOptions, type FieldsOf, map } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { variantName } from '../model/variant-name.ts';
 import { weightSpecs } from '../model/weights.ts';
+import { text } from '../options.ts';
 import { inferConfig } from './infer.ts';
 import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
 
+/** What is known about tensors besides their names and shapes. */
 export interface RecognizeOptions {
   /** A path, hub repository or architecture, for what tensors do not reveal. The last architecture in it counts. */
   readonly hint?: string;
   /** The name of the tensors' source in messages, such as a path. */
   readonly source?: string;
 }
+
+/** `RecognizeOptions` with their checks. */
+export const recognizeFields: FieldsOf<RecognizeOptions> = {
+  hint: text({ default: '', doc: 'a path or architecture' }),
+  source: text({ doc: 'the name of the source' }),
+};
 
 export interface Recognition {
   /** The naming scheme of the tensors. */
@@ -46,10 +55,10 @@ type Shapes = ReadonlyMap<string, { readonly dims: readonly number[] }>;
  * @throws FormatError if they are not a ResNeXt, naming what was expected and what was found.
  * @example recognize(readSafetensors(bytes).tensors, { hint: 'resnext50_32x4d.a1_in1k' }).variant // 'resnext50_32x4d'
  */
-export function recognize(
-  tensors: Shapes,
-  { hint = '', source = 'The state dict' }: RecognizeOptions = {},
-): Recognition {
+export function recognize(tensors: Shapes, options: RecognizeOptions = {}): Recognition {
+  checkArgument('tensors', tensors, map);
+  checkOptions(recognizeFields, options);
+  const { hint = '', source = 'The state dict' } = options;
   let refusal: unknown;
   for (const { layout, prefix, names } of candidates(tensors, source)) {
     try {

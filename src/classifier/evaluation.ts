@@ -32,6 +32,7 @@ export interface Measured {
   readonly loader: Loader;
 }
 
+/** How images are read, and what is reported meanwhile. */
 export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrupt'> {
   /** Number of images to run at a time, counting each view of an image. Default: 64. */
   readonly batchSize?: number;

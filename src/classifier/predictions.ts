@@ -2,12 +2,14 @@
 
 import { type OptionsOf, real, whole } from '../options.ts';
 
+/** A class and its probability. */
 export interface Prediction {
   readonly label: string;
   /** From 0 to 1. The probabilities of all classes add up to 1. */
   readonly probability: number;
 }
 
+/** Which classes to list. */
 export interface PredictionOptions {
   /** Maximum number of classes to list. Default: 5. */
   readonly top?: number;

@@ -12,6 +12,7 @@ import type { Attributes } from '../graph/ops.ts';
 import { whole } from '../options.ts';
 import { isTensor, type Tensor, tensorKind } from '../tensor.ts';
 
+/** A convolution besides its input and filters. */
 export interface ConvolutionOptions {
   /** One number per filter. */
   readonly bias?: Tensor;

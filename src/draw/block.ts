@@ -1,19 +1,28 @@
 /** Draws one residual block of a graph as the paper draws it. */
+import { checkArgument, checkOptions, type FieldsOf, kind } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
+import { flag } from '../options.ts';
 import { type Dominators, dominators } from './dominators.ts';
 import type { Flow } from './flow.ts';
 import { layoutBlock } from './layout.ts';
 import { type BlockEnd, type BlockStructure, endsBlock, findBlocks, readBlock } from './structure.ts';
-import { type DrawingOptions, toSvg } from './svg.ts';
+import { type DrawingOptions, drawingFields, toSvg } from './svg.ts';
 
+/** What a drawing of a block shows. */
 export interface BlockDrawingOptions extends DrawingOptions {
   /** Also show batch normalization, activations, biases and map sizes. Defaults to false. */
   readonly details?: boolean;
 }
 
+const blockKind = kind('the name of a block', (value) => typeof value === 'string');
+const fields: FieldsOf<BlockDrawingOptions> = { ...drawingFields, details: flag({ doc: 'show everything' }) };
+
 /** The blocks of a graph that can be drawn, in order: `['layer1.0', 'layer1.1', …]`. */
-export const blockNames = (graph: Graph): string[] => findBlocks(graph).map(({ name }) => name);
+export function blockNames(graph: Graph): string[] {
+  checkArgument('graph', graph, graphKind);
+  return findBlocks(graph).map(({ name }) => name);
+}
 
 /**
  * Draws a block as SVG. The drawing shows what the graph computes: channels, kernels, groups and strides come from its
@@ -24,6 +33,9 @@ export const blockNames = (graph: Graph): string[] => findBlocks(graph).map(({ n
  * @example await writeFile('block.svg', drawBlock(resnext(variant('resnext50_32x4d')).graph, 'layer1.1'));
  */
 export function drawBlock(graph: Graph, block?: string, options: BlockDrawingOptions = {}): string {
+  checkArgument('graph', graph, graphKind);
+  checkOptions(fields, options);
+  if (block !== undefined) checkArgument('block', block, blockKind);
   const structure = blockStructure(graph, block);
   const { details = false, ...drawing } = options;
   const caption = { title: `Block ${structure.name}`, description: describeBlock(structure) };

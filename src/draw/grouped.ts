@@ -4,11 +4,13 @@
  * too much to draw, the middle is omitted.
  */
 
+import { checkOptions, type FieldsOf } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import { checkGiven, either, whole } from '../options.ts';
+import { either, whole } from '../options.ts';
 import { box, elide, ellipsis, line, type Point, type Shape, text, textWidth } from './scene.ts';
-import { type DrawingOptions, toSvg } from './svg.ts';
+import { type DrawingOptions, drawingFields, toSvg } from './svg.ts';
 
+/** The convolution to draw. */
 export interface GroupedConvolutionOptions extends DrawingOptions {
   /** n_in. Defaults to 8. */
   readonly input?: number;
@@ -34,6 +36,7 @@ interface Convolution {
  * @example drawGroupedConvolution({ input: 128, output: 128, groups: 32 })
  */
 export function drawGroupedConvolution(options: GroupedConvolutionOptions = {}): string {
+  checkOptions(fields, options);
   const { input = 8, output = 4, groups = 4, kernel = 3, ...drawing } = options;
   const convolution = { input, output, groups, kernel };
   check(convolution);
@@ -45,10 +48,17 @@ export function drawGroupedConvolution(options: GroupedConvolutionOptions = {}):
   return toSvg(layoutGrouped(convolution), { title, description }, drawing);
 }
 
-const sizeField = whole({ from: 1, required: true, doc: 'a number of channels, groups or taps' });
+const size = whole({ from: 1, doc: 'a number of channels, groups or taps' });
+
+const fields: FieldsOf<GroupedConvolutionOptions> = {
+  ...drawingFields,
+  input: size,
+  output: size,
+  groups: size,
+  kernel: size,
+};
 
 function check(convolution: Convolution): void {
-  checkGiven({ input: sizeField, output: sizeField, groups: sizeField, kernel: sizeField }, convolution);
   const { input, output, groups } = convolution;
   for (const [name, channels] of Object.entries({ input, output })) {
     if (channels % groups === 0) continue;

@@ -1,12 +1,17 @@
 /** Writes a scene as SVG text: one style sheet, plain shapes, and a title and description for screen readers. */
-import { UsageError } from '../errors.ts';
+import type { FieldsOf } from '../arguments.ts';
+import { oneOf } from '../options.ts';
 import { type Box, type Disc, extent, type Point, type Scene, type Shape, type Text, type Wire } from './scene.ts';
 import { hueCount, styleSheet, type Theme, themes } from './theme.ts';
 
+/** How a drawing looks. */
 export interface DrawingOptions {
   /** `auto` follows the reader's light or dark setting. */
   readonly theme?: Theme;
 }
+
+/** `DrawingOptions` with their checks. */
+export const drawingFields: FieldsOf<DrawingOptions> = { theme: oneOf(themes, { doc: 'colors' }) };
 
 export interface Caption {
   readonly title: string;
@@ -18,9 +23,7 @@ const headLength = 7;
 const headWidth = 6;
 const cornerRadius = 9;
 
-/** @throws UsageError for an unknown theme. */
 export function toSvg(scene: Scene, { title, description }: Caption, { theme = 'auto' }: DrawingOptions = {}): string {
-  if (!themes.includes(theme)) throw new UsageError(`theme is "${theme}", but expected one of ${themes.join(', ')}.`);
   const { left, top, right, bottom } = extent(scene);
   const [x, y] = [Math.floor(left - margin), Math.floor(top - margin)];
   const [width, height] = [Math.ceil(right + margin) - x, Math.ceil(bottom + margin) - y];

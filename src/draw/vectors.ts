@@ -5,9 +5,11 @@
  *
  * A pixel of a map is such a vector, with one number per channel, and a 1x1 filter is the vector that multiplies it.
  */
+import { checkOptions, type FieldsOf } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
+import { list, real } from '../options.ts';
 import { box, extent, line, type Point, type Shape, text, textWidth } from './scene.ts';
-import { type DrawingOptions, toSvg } from './svg.ts';
+import { type DrawingOptions, drawingFields, toSvg } from './svg.ts';
 
 /** Two data vectors, a and b, and a filter for each, x and y. */
 export interface TwoVectorsOptions extends DrawingOptions {
@@ -16,6 +18,9 @@ export interface TwoVectorsOptions extends DrawingOptions {
   readonly b?: readonly number[];
   readonly y?: readonly number[];
 }
+
+const numbers = list(real({ doc: 'a number' }), { nonEmpty: true, doc: 'a vector' });
+const fields: FieldsOf<TwoVectorsOptions> = { ...drawingFields, a: numbers, x: numbers, b: numbers, y: numbers };
 
 const equation = 'a·x + b·y = (a, b)·(x, y)';
 
@@ -27,6 +32,7 @@ type Vectors = Readonly<Record<'a' | 'x' | 'b' | 'y', readonly number[]>>;
  * @throws UsageError if a and x, or b and y, differ in length.
  */
 export function drawTwoVectors(options: TwoVectorsOptions = {}): string {
+  checkOptions(fields, options);
   const { a = [1, 0, 2, 3], x = [2, 5, 1, 1], b = [4, 1, 0, 2], y = [1, 3, 6, 2], ...drawing } = options;
   check('a', a, 'x', x);
   check('b', b, 'y', y);

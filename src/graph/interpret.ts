@@ -2,10 +2,11 @@
  * The interpreter defines what every operator means, with the simplest possible code in float64. It is slow. Shapes,
  * rewrites, gradients, lowering and the runtime are all tested against it.
  */
+import { checkArgument, map } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { type DType, type Tensor, tensor } from '../tensor.ts';
 import type { Array64 } from './array.ts';
-import { describe, type Graph, type Node, opset, type Value } from './graph.ts';
+import { describe, type Graph, graphKind, type Node, opset, type Value } from './graph.ts';
 import { kernels } from './kernels.ts';
 import { attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
 import { outputDims, outputType } from './shapes.ts';
@@ -25,6 +26,8 @@ export function interpret(
   feeds: ReadonlyMap<string, Tensor>,
   fetches: readonly string[] = graph.outputs.map(({ name }) => name),
 ): Map<string, Tensor64> {
+  checkArgument('graph', graph, graphKind);
+  checkArgument('feeds', feeds, map);
   const arrays = new Map<Value, Array64>();
   const types = new Map<Value, DType | undefined>();
   for (const value of [...graph.inputs, ...graph.initializers]) {

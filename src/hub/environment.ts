@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 
+/** Where downloads come from and go. */
 export interface HubEnvironment {
   /** URL of the hub, without a trailing slash. */
   readonly endpoint: string;

@@ -7,7 +7,17 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { callback, checkArgument, checkOptions, type FieldsOf, hasAll, kind, object, path } from '../arguments.ts';
+import {
+  callback,
+  checkArgument,
+  checkOptions,
+  type FieldsOf,
+  hasAll,
+  kind,
+  object,
+  path,
+  signalField,
+} from '../arguments.ts';
 import type { HubSource, PublishedWeights, UrlSource } from '../catalog/entry.ts';
 import { lookUpWeights, suggestWeights } from '../catalog/published.ts';
 import { FormatError, UsageError } from '../errors.ts';
@@ -48,7 +58,7 @@ export interface PullOptions {
 export const pullFields: FieldsOf<PullOptions> = {
   offline: flag({ doc: 'use only the caches' }),
   verify: flag({ doc: 'verify hashes' }),
-  signal: object('an AbortSignal', (value) => hasAll(value, 'aborted', 'addEventListener')),
+  signal: signalField,
   onProgress: callback('called with the progress'),
   retries: whole({ from: 0, doc: 'consecutive retries' }),
   timeout: real({ above: 0, doc: 'seconds to wait' }),

@@ -11,6 +11,7 @@ import { type Converted, optimizeGraph } from '../rewrite/convert.ts';
 import { type GroupMerge, isProfitable, mergeNarrowGroups } from '../rewrite/merge-groups.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
 
+/** What the machine does best. */
 export interface InferenceOptions {
   /**
    * Channels that the runtime's convolutions compute at a time, from `thisMachine`. Without it, groups are left alone.

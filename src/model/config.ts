@@ -6,6 +6,7 @@
  * A new option needs one entry in `configFields`. Its type, check and default, its line in the documentation, and its
  * value in models that were saved before it existed follow from the entry.
  */
+import { checkOptions, type FieldsOf, hasAll, kind, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { either, flag, list, type OptionsOf, oneOf, pair, resolve, whole } from '../options.ts';
 import { checkLimits } from './limits.ts';
@@ -100,6 +101,11 @@ export const configFields = {
   }),
 };
 
+/** A full config, as an argument. */
+export const configKind = kind('a config, such as that of resnext()', (value) =>
+  hasAll(value, ...Object.keys(configFields)),
+);
+
 /** A full config, with all fields. docs/options.md lists them with their defaults. */
 export interface ResNeXtConfig extends OptionsOf<typeof configFields> {}
 export type StemPool = ResNeXtConfig['stemPool'];
@@ -110,6 +116,12 @@ export interface ResNeXtOptions extends Partial<Omit<ResNeXtConfig, 'inputSize'>
   readonly inputSize?: number | readonly [number, number];
 }
 
+/** The size is checked when it is a pair. */
+const givenFields: FieldsOf<ResNeXtOptions> = {
+  ...configFields,
+  inputSize: object('a number, or a pair of numbers', (size) => typeof size === 'number' || Array.isArray(size)),
+};
+
 /**
  * Fills in defaults and checks the config.
  *
@@ -117,7 +129,9 @@ export interface ResNeXtOptions extends Partial<Omit<ResNeXtConfig, 'inputSize'>
  *   other.
  * @example resolveConfig({ depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, inputSize: 32 })
  */
-export function resolveConfig({ inputSize, ...options }: ResNeXtOptions): ResNeXtConfig {
+export function resolveConfig(given: ResNeXtOptions): ResNeXtConfig {
+  checkOptions(givenFields, given);
+  const { inputSize, ...options } = given;
   const size = typeof inputSize === 'number' ? [inputSize, inputSize] : inputSize;
   const config = resolve(configFields, { ...options, inputSize: size });
   for (const check of [checkLimits, checkBranches, checkStem, checkShortcut, checkOutputStride]) check(config);

@@ -6,11 +6,15 @@
  *
  * Each tensor has its own generator, seeded by its name, so adding a layer does not change the other tensors.
  */
+import { checkArgument } from '../arguments.ts';
+import { whole } from '../options.ts';
 import { fillNormal, uniform } from '../random.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import type { ResNeXtConfig } from './config.ts';
-import type { Model } from './resnext.ts';
+import { type Model, modelKind } from './resnext.ts';
 import { type WeightSpec, weightSpecs } from './weights.ts';
+
+const seedKind = whole({ doc: 'seed' });
 
 /**
  * Seeded initial weights in float32, in form C under torchvision's names.
@@ -18,6 +22,8 @@ import { type WeightSpec, weightSpecs } from './weights.ts';
  * @example setWeights(model, initialWeights(model, 1));
  */
 export function initialWeights(model: Model, seed: number): Map<string, Tensor> {
+  checkArgument('model', model, modelKind);
+  checkArgument('seed', seed, seedKind);
   return new Map(weightSpecs(model).map((spec) => [spec.name, initialTensor(spec, model.config, seed)]));
 }
 

@@ -3,8 +3,9 @@
  * input of the first node of `layer1`, a stage's map is the output of its last node, and the pooled vector is the input
  * of the classifier. In every form, these are torchvision's `maxpool`, `layer1` to `layer4`, and flattened `avgpool`.
  */
+import { checkArgument, checkList, name } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import type { Graph, Node, Value } from '../graph/graph.ts';
+import { type Graph, graphKind, type Node, type Value } from '../graph/graph.ts';
 
 /** `stem` is the map after the stem's pooling, `pooled` the vector before the classifier. */
 export type Stage = 'stem' | `layer${number}` | 'pooled' | 'logits';
@@ -20,7 +21,10 @@ export interface StageGraph {
  *
  * @example stageNames(resnext().graph) // ['stem', 'layer1', 'layer2', 'layer3', 'layer4', 'pooled', 'logits']
  */
-export const stageNames = (graph: Graph): Stage[] => [...stageValues(graph).keys()];
+export function stageNames(graph: Graph): Stage[] {
+  checkArgument('graph', graph, graphKind);
+  return [...stageValues(graph).keys()];
+}
 
 /**
  * A copy of a model's graph that computes only these stages.
@@ -29,6 +33,8 @@ export const stageNames = (graph: Graph): Stage[] => [...stageValues(graph).keys
  * @example const { graph, outputs } = stageGraph(model.graph, ['layer3', 'pooled']);
  */
 export function stageGraph(source: Graph, stages: readonly Stage[]): StageGraph {
+  checkArgument('source', source, graphKind);
+  checkList('stages', stages, name);
   const { graph } = source.clone();
   const values = stageValues(graph);
   const chosen = stages.map((stage) => {

@@ -1,7 +1,8 @@
 /** The name of a config's variant: the inverse of `variant`. */
 
+import { checkArgument } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import { type ResNeXtConfig, resolveConfig } from './config.ts';
+import { configKind, type ResNeXtConfig, resolveConfig } from './config.ts';
 import { stems } from './stems.ts';
 import { variant, variants } from './variants.ts';
 
@@ -20,6 +21,7 @@ const exceptPool = architecture.filter((key) => key !== 'stemPool');
  * @example variantName(resolveConfig({ depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64 })) // 'resnext29_8x64d'
  */
 export function variantName(config: ResNeXtConfig): string {
+  checkArgument('config', config, configKind);
   const depth = 3 * config.depths.reduce((sum, blocks) => sum + blocks, 0) + 2;
   return (
     [...variants, systematicName(config, `${depth}`)].find((name) => isVariant(name, config, architecture)) ??

@@ -7,6 +7,8 @@
  * legacy_: the stem's pool is that of the first SE networks; _w: features of the first stage, if not 64. Any combination
  * is a valid name; `variants` lists those of the paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
+
+import { checkArgument, kind, path } from '../arguments.ts';
 import { didYouMean, meantName } from '../closest-name.ts';
 import { UsageError } from '../errors.ts';
 import type { ResNeXtOptions } from './config.ts';
@@ -84,6 +86,8 @@ const pattern =
 
 type Parts = Readonly<Record<string, string | undefined>>;
 
+const variantKind = kind('the name of a variant, such as resnext50_32x4d', path.accepts);
+
 /**
  * The config of a named variant.
  *
@@ -92,6 +96,7 @@ type Parts = Readonly<Record<string, string | undefined>>;
  * @example variant('resnext29_8x64d') // { depths: [3, 3, 3], stem: 'cifar', cardinality: 8, baseWidth: 64, … }
  */
 export function variant(name: string): ResNeXtOptions {
+  checkArgument('name', name, variantKind);
   const parts: Parts = pattern.exec(name)?.groups ?? {};
   const known = depths[parts.depth ?? ''];
   if (!known && Object.hasOwn(exceptions, name)) return exceptions[name]!;

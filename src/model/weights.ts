@@ -3,10 +3,11 @@
  * parameter is a slice of a form C tensor along one axis: scattering cuts tensors into slices, gathering concatenates
  * them. Both only move numbers, so a round trip is bit-exact.
  */
+import { checkArgument, map } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { concatTensors, firstNonFinite, isLazy, readOnce, sliceTensor, type Tensor, tensor } from '../tensor.ts';
 import type { Parameter } from './layers.ts';
-import type { Model } from './resnext.ts';
+import { type Model, modelKind } from './resnext.ts';
 
 /** Tensors by name: those of a network in form C, under torchvision’s names, unless a function says otherwise. */
 export type Weights = ReadonlyMap<string, Tensor>;
@@ -24,6 +25,7 @@ export interface WeightSpec {
  * @example weightSpecs(resnext())[0] // { name: 'conv1.weight', dims: [64, 3, 7, 7], trainable: true }
  */
 export function weightSpecs(model: Model): WeightSpec[] {
+  checkArgument('model', model, modelKind);
   const specs = new Map<string, WeightSpec>();
   for (const { value, source, trainable } of model.parameters) {
     const dims = [...(value.dims as number[])];
@@ -42,6 +44,8 @@ export function weightSpecs(model: Model): WeightSpec[] {
  * @example setWeights(model, initialWeights(model, 1));
  */
 export function setWeights(model: Model, weights: Weights): void {
+  checkArgument('model', model, modelKind);
+  checkArgument('weights', weights, map);
   checkWeights(model, weights);
   const parts = scatterWeights(model, weights);
   for (const { value } of model.parameters) value.tensor = parts.get(value.name);
@@ -117,6 +121,8 @@ export function gatherWeights(model: Model, read: (parameter: Parameter) => Tens
  * @example await writeSafetensorsFile('resnext.safetensors', stateDict(model, initialWeights(model, 1)));
  */
 export function stateDict(model: Model, weights: Weights, batchesTracked = 0): Map<string, Tensor> {
+  checkArgument('model', model, modelKind);
+  checkArgument('weights', weights, map);
   const tracked = tensor('int64', [], BigInt64Array.of(BigInt(batchesTracked)));
   checkFiniteWeights(weights);
   const entries = weightSpecs(model).flatMap((spec): [string, Tensor][] => {

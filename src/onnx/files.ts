@@ -4,19 +4,27 @@
  */
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { checkArgument, checkOptions, type FieldsOf, path as pathKind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { stageFile, withFile, writeFileAtomically } from '../files.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
+import { text, whole } from '../options.ts';
 import type { ExternalData } from './external-data.ts';
 import { readOnnx } from './read.ts';
 import { encodeChunks, inlineLimit } from './write.ts';
 
+/** Whether large tensors go to a second file. */
 export interface WriteFileOptions {
   /** With more bytes of tensors than this, large ones go to a second file beside the first. Defaults to 1 GiB. */
   readonly externalAbove?: number;
   /** Appended to the first file's name to name the second. Defaults to `.data`. */
   readonly externalSuffix?: string;
 }
+
+const fields: FieldsOf<WriteFileOptions> = {
+  externalAbove: whole({ from: 0, doc: 'bytes of tensors in one file' }),
+  externalSuffix: text({ doc: 'end of the second file’s name' }),
+};
 
 /**
  * Reads a graph from an ONNX file, with the data in files beside it.
@@ -25,6 +33,7 @@ export interface WriteFileOptions {
  * @example const graph = await readOnnxFile('model.onnx');
  */
 export async function readOnnxFile(path: string): Promise<Graph> {
+  checkArgument('path', path, pathKind);
   return readOnnx(readRegion(path, 0, undefined), { name: path, external: dataBeside(path) });
 }
 
@@ -35,6 +44,9 @@ export async function readOnnxFile(path: string): Promise<Graph> {
  * @example await writeOnnxFile('model.onnx', model.graph);
  */
 export async function writeOnnxFile(path: string, graph: Graph, options: WriteFileOptions = {}): Promise<void> {
+  checkArgument('path', path, pathKind);
+  checkArgument('graph', graph, graphKind);
+  checkOptions(fields, options);
   const { externalAbove: above = inlineLimit, externalSuffix: suffix = '.data' } = options;
   const { model, data } = encodeChunks(graph, { location: `${basename(path)}${suffix}`, above });
   if (data.length === 0) return writeFileAtomically(path, model);

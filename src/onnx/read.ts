@@ -7,9 +7,11 @@
  * If or a Loop) reads by name is among its node's `captures`.
  */
 import { fromBinary } from '@bufbuild/protobuf';
+import { bytes as bytesKind, callback, checkArgument, checkOptions, type FieldsOf } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { dtypeOf } from '../graph/data-types.ts';
 import { describe, Graph, Value } from '../graph/graph.ts';
+import { text } from '../options.ts';
 import { type ReadAttribute, readAttribute, subgraphs } from './attributes.ts';
 import { inlineExternal } from './external.ts';
 import type { ExternalData } from './external-data.ts';
@@ -28,6 +30,7 @@ import { GraphOrigin, NodeOrigin, originOfValue, ValueOrigin } from './origin.ts
 import { decodeTensor, dimsOf } from './tensors.ts';
 import { readType } from './types.ts';
 
+/** What the bytes of a model do not say. */
 export interface ReadOptions {
   /** The file's name in messages. */
   readonly name?: string;
@@ -38,6 +41,11 @@ export interface ReadOptions {
   readonly external?: ExternalData;
 }
 
+const fields: FieldsOf<ReadOptions> = {
+  name: text({ doc: 'the file’s name' }),
+  external: callback('reads tensors of other files'),
+};
+
 /**
  * Decodes the graph in the bytes of an ONNX file. Tensors are copies. Subgraphs and unknown fields are views of the
  * bytes, which must not change afterwards.
@@ -46,6 +54,8 @@ export interface ReadOptions {
  * @example const graph = readOnnx(await readFile('model.onnx'), { name: 'model.onnx' });
  */
 export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Graph {
+  checkArgument('bytes', bytes, bytesKind);
+  checkOptions(fields, options);
   const file = options.name ?? 'ONNX bytes';
   const model = decode(bytes, file);
   return new Reader(options.external ? inlineExternal(model, options.external, file) : model, file).read();

@@ -2,8 +2,9 @@
  * Writes a graph as ONNX bytes, in one piece or with its large tensors in a separate file. The format allows 2 GiB in
  * one piece; this package requires two files above 1 GiB of tensors.
  */
+import { checkArgument } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
 import { byteLength, joinBytes, type OwnBytes } from '../tensor.ts';
 import { encodeModel } from './encode.ts';
 import { placeExternal } from './external.ts';
@@ -39,6 +40,7 @@ export interface EncodedModel {
  * @example await writeFile('model.onnx', writeOnnx(graph));
  */
 export function writeOnnx(graph: Graph): OwnBytes {
+  checkArgument('graph', graph, graphKind);
   const model = toModel(graph);
   const size = tensorBytes(model);
   if (size > inlineLimit) {

@@ -1,7 +1,8 @@
 /** Checks that both platforms make before opening a session, and the errors for what ONNX Runtime refuses. */
 
-import { checkOptions, type FieldsOf, hasAll, object } from '../arguments.ts';
+import { bytes, checkOptions, type FieldsOf, hasAll, kind, object, path } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
+import { graphKind } from '../graph/graph.ts';
 import { list, maxThreads, oneOf, text, whole } from '../options.ts';
 import type { SessionOptions } from './contract.ts';
 
@@ -12,6 +13,11 @@ export const sessionFields: FieldsOf<SessionOptions> = {
   optimization: oneOf(['disabled', 'basic', 'extended', 'all'], { doc: 'optimization of the graph' }),
   wasmPaths: object('a URL, or an object with mjs and wasm', (paths) => typeof paths === 'string' || hasAll(paths)),
 };
+
+/** A graph or file to open, as an argument. */
+export const openableKind = kind('a graph, the bytes of an ONNX file, or its path', (model) => {
+  return graphKind.accepts(model) || bytes.accepts(model) || path.accepts(model);
+});
 
 /** Throws a UsageError for options that there are not, or whose values cannot be. */
 export const checkSessionOptions = (options: SessionOptions): void => checkOptions(sessionFields, options);

@@ -7,6 +7,7 @@ import type { Tuning } from '../cache/tuning.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../tensor.ts';
 
+/** How ONNX Runtime runs a graph. */
 export interface SessionOptions {
   /** Threads within one operator, at least 1. Default: the cores of `thisMachine`. */
   readonly threads?: number;
@@ -46,6 +47,7 @@ export interface Session extends BoundSession {
   run(feeds: ReadonlyMap<string, Tensor>, fetches?: readonly string[]): Promise<Map<string, Tensor>>;
 }
 
+/** The machine that runs graphs. */
 export interface Machine {
   /** The processor's model, or the browser's user agent. */
   readonly cpu: string;

@@ -4,7 +4,7 @@
  * are the defaults.
  */
 
-import { checkArgument, checkList, name } from '../arguments.ts';
+import { checkArgument, checkList, checkOptions, type FieldsOf, isObject, name, object, only } from '../arguments.ts';
 import { defaultClassNames } from '../catalog/class-names.ts';
 import { classesOf, type PublishedWeights } from '../catalog/entry.ts';
 import { imagenetClasses } from '../catalog/imagenet.ts';
@@ -16,6 +16,7 @@ import {
   type ImportedWeights,
   type ImportOptions,
   type ImportReport,
+  importFields,
   importWeights,
 } from '../checkpoints/import.ts';
 import { forChannels, type Preprocessing, preprocessingFor } from '../data/presets.ts';
@@ -29,6 +30,7 @@ import type { StateDict } from '../weights/state-dict.ts';
 import type { ModelDescription } from './description.ts';
 import { assemble, reassemble, type SavedModel, savedModelKind } from './model.ts';
 
+/** What is known about a state dict besides its tensors. */
 export interface ImportStateDictOptions extends ImportOptions {
   /** The contents of the hub's `config.json`. */
   readonly hub?: HubConfig;
@@ -41,6 +43,12 @@ export interface ImportedModel extends SavedModel {
   readonly report: ImportReport;
 }
 
+const fields: FieldsOf<ImportStateDictOptions> = {
+  ...importFields,
+  hub: object('the contents of a config.json, as of readHubConfig', isObject),
+  entry: object('published weights, as of findWeights', isObject),
+};
+
 /**
  * Builds the model for a state dict in any naming scheme.
  *
@@ -51,9 +59,10 @@ export function fromStateDict(
   { tensors, classes, notes }: StateDict,
   options: ImportStateDictOptions = {},
 ): ImportedModel {
+  checkOptions(fields, options);
   const { hub = {}, source = 'The state dict' } = options;
   const hint = [options.hint, hub.architecture, options.entry?.variant].filter((part) => part !== undefined).join(' ');
-  const imported = importWeights(tensors, { ...options, hint });
+  const imported = importWeights(tensors, { ...only<ImportOptions>(importFields, options), hint });
   const { config: inferred, variant, weights, report } = imported;
   const entry = options.entry && matchesEntry(imported, options.entry) ? options.entry : undefined;
   const known = entry?.preprocessing ?? hub.preprocessing;

@@ -7,6 +7,7 @@
  *
  * in UTF-8 or UTF-16. Numbers have to be those of the outputs: from 0 on, each once.
  */
+import { bytes as bytesKind, checkArgument } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { parseBoundedJson } from '../weights/json.ts';
 
@@ -21,6 +22,7 @@ type Entry = readonly [name: string, number?: number | undefined];
  * @example readLabels(await readFile('labels.csv'), 'labels.csv') // ['cat', 'dog']
  */
 export function readLabels(bytes: Uint8Array, source = 'The labels'): string[] {
+  checkArgument('bytes', bytes, bytesKind);
   const text = decode(bytes, source).trim();
   const names = inOrder(/^[[{]/.test(text) ? fromJson(text, source) : fromLines(text), source);
   if (names.length === 0) throw new FormatError(`${source} is empty, but expected the name of each class.`);

@@ -3,18 +3,16 @@
  * with a certain resize and crop, and lose accuracy with others.
  */
 
-import { checkOptions } from '../arguments.ts';
+import { checkArgument, checkOptions, optional } from '../arguments.ts';
 import { lookUpWeights, preprocessingWarning } from '../catalog/published.ts';
 import { atSize, type Preprocessing, preprocessingFields } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
-import { checkGiven, type Field } from '../options.ts';
+import { checkGiven } from '../options.ts';
 import type { ModelDescription } from './description.ts';
-import { hasFreeSize, reassemble, type SavedModel } from './model.ts';
+import { hasFreeSize, reassemble, type SavedModel, savedModelKind } from './model.ts';
 
 /** Everything may change, and nothing has to. */
-const changeFields = Object.fromEntries(
-  Object.entries<Field<unknown>>(preprocessingFields).map(([name, { required: _, ...field }]) => [name, field]),
-);
+const changeFields = optional(preprocessingFields);
 
 /**
  * A model with changed preprocessing. If only the size changes, the resize keeps its ratio, or is that of the larger
@@ -26,6 +24,7 @@ const changeFields = Object.fromEntries(
  */
 export function withPreprocessing(model: SavedModel, changes: Partial<Preprocessing>): SavedModel {
   const { description, weights } = model;
+  checkArgument('model', model, savedModelKind);
   checkOptions(changeFields, changes);
   const preprocessing = { ...description.preprocessing, ...resizing(description, changes), ...changes };
   checkPreprocessing(preprocessing, description.config.inputChannels);

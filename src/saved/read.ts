@@ -2,7 +2,7 @@
  * Models from bytes, in any environment. Weights files and ONNX files written by this package contain a description of
  * the model; external weights are recognized by their tensors. `files.ts` reads paths and accompanying files.
  */
-import { checkArgument, checkOptions, type FieldsOf, isOf, kind } from '../arguments.ts';
+import { checkArgument, checkOptions, type FieldsOf, isOf, kind, only } from '../arguments.ts';
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
 import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
@@ -24,6 +24,7 @@ import { fromStateDict, withChannels } from './external.ts';
 import { assemble, type SavedModel } from './model.ts';
 import { unwrap } from './wrappers.ts';
 
+/** How a model is read. */
 export interface LoadOptions {
   /**
    * Leave weights in their file and read each tensor whenever its `data` is accessed, for callers that use each once.
@@ -52,6 +53,7 @@ export const modelSourceKind = kind(
     (typeof value === 'string' && value !== '') || isOf(value, 'URL', 'Blob', 'File', 'ArrayBuffer', 'Uint8Array'),
 );
 
+/** How a model is read from bytes. */
 export interface ReadModelOptions extends LoadOptions {
   /** Name in messages, which also helps to recognize the variant. Default: the URL's path or the file's name. */
   readonly name?: string;
@@ -105,7 +107,8 @@ async function fetched(url: string): Promise<Response> {
 const isOnnx = (bytes: Uint8Array): boolean => bytes[0] === 0x08 && bytes[8] !== 0x7b;
 
 const fromWeights = (stored: StateDict, name: string, options: LoadOptions): SavedModel =>
-  describedWeights(stored, name, options) ?? fromStateDict(stored, { ...pathHints(name), ...options, source: name });
+  describedWeights(stored, name, options) ??
+  fromStateDict(stored, { ...pathHints(name), ...only<LoadOptions>(loadFields, options), source: name });
 
 /** What a path reveals about external weights. In the hub's cache, files are two folders below the model's name. */
 export function pathHints(path: string): { readonly hint: string; readonly entry: PublishedWeights | undefined } {

@@ -2,9 +2,10 @@
  * The optimizers. A row has the settings, the vectors kept for each parameter (slots), the numbers that change with each
  * step (scalars), and the update: an operator of `graph/updates.ts`, or any composition of standard ones.
  */
+import { checkArgument, checkOptions } from '../arguments.ts';
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
-import { flag, type OptionsOf, pick, real, resolve, type Table } from '../options.ts';
+import { flag, type OptionsOf, oneOf, pick, real, resolve, type Table } from '../options.ts';
 
 /** The inputs of an update. All vectors are flat, [n]. */
 export interface UpdateInputs {
@@ -129,12 +130,18 @@ export const optimizerSettings = { ...rows.sgd.settings, ...rows.adamw.settings 
 /**
  * An optimizer with its settings. Missing ones get their defaults.
  *
- * @param given settings; other options are ignored.
- * @throws OptionError for an invalid setting.
+ * @throws UsageError for a setting that it does not have; OptionError for an invalid one.
  * @example optimizerOf('adamw', { beta2: 0.99 }) // { name: 'adamw', beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
  */
-export const optimizerOf = (name: OptimizerName, given: object = {}): Optimizer =>
-  ({ name, ...resolve(optimizers[name].settings, pick(optimizers[name].settings, given)) }) as Optimizer;
+export function optimizerOf(name: OptimizerName, given: object = {}): Optimizer {
+  checkArgument('name', name, oneOf(optimizerNames, { doc: 'optimizer' }));
+  const { settings } = optimizers[name];
+  checkOptions(settings, given);
+  return { name, ...resolve(settings, given) } as Optimizer;
+}
+
+/** The settings of an optimizer among other options. */
+export const settingsOf = (name: OptimizerName, options: object): object => pick(optimizers[name].settings, options);
 
 /** The factor on the learning rate if the batch size is multiplied by `ratio`. */
 export const rateScale = (name: OptimizerName, ratio: number): number =>

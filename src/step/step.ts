@@ -24,6 +24,7 @@ import { type Loss, losses, lossNames } from './losses.ts';
 import { type BoundOptimizer, bindOptimizer, type Optimizer, optimizerNames } from './optimizers.ts';
 import { averageName, gradientName, nextName, type StateSpec, slotName } from './state.ts';
 
+/** What a training step does besides the forward pass. */
 export interface StepOptions {
   /** Images per step. */
   readonly batch: number;

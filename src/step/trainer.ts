@@ -22,6 +22,7 @@ import { type StepOptions, stepFields, type TrainingStep, trainingStep } from '.
 
 type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
 
+/** What is trained, and how. */
 export interface TrainerOptions
   extends Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>,
     Pick<SessionOptions, 'threads' | 'providers' | 'wasmPaths'> {

@@ -1,3 +1,4 @@
+import { callback, type FieldsOf, signalField } from '../arguments.ts';
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
 import type { Choice } from './choose.ts';
@@ -6,6 +7,7 @@ import type { Score } from './training-data.ts';
 /** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
 export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
 
+/** What a program wants to know of a run, and how it ends one. */
 export interface TrainHooks {
   /** Called while the pretrained model is downloaded. */
   readonly onDownload?: (progress: DownloadProgress) => void;
@@ -16,6 +18,13 @@ export interface TrainHooks {
    */
   readonly signal?: AbortSignal;
 }
+
+/** `TrainHooks` with their checks. */
+export const hookFields: FieldsOf<TrainHooks> = {
+  onDownload: callback('called with the progress of a download'),
+  onEvent: callback('called with the events of a run'),
+  signal: signalField,
+};
 
 export interface StartEvent {
   readonly event: 'start';

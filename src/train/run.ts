@@ -1,4 +1,5 @@
 /** Training, from a folder of images to a saved model: opens a run, new or resumed, and closes it. */
+import { checkArgument, checkOptions, optional, path } from '../arguments.ts';
 import { lookUpWeights } from '../catalog/published.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { resolveConfig } from '../model/config.ts';
@@ -6,13 +7,13 @@ import { resnext } from '../model/resnext.ts';
 import { variant as configOf } from '../model/variants.ts';
 import { OptionError } from '../options.ts';
 import { loadModel } from '../saved/files.ts';
-import { optimizerOf } from '../step/optimizers.ts';
+import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { chooseNetwork } from './choose.ts';
-import type { TrainHooks } from './events.ts';
+import { hookFields, type TrainHooks } from './events.ts';
 import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
 import {
   backboneRateOf,
@@ -34,6 +35,9 @@ import { type RunState, recordOf } from './run-record.ts';
 import { type RunStart, resumeFrom, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
 
+/** A resumed run has the required options. */
+const changeFields = optional(trainOptions);
+
 /**
  * Trains a new model, or fine-tunes a saved one on other images (`from`).
  *
@@ -45,6 +49,8 @@ import { ImageFolderData, type TrainingData } from './training-data.ts';
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
 export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  checkOptions(trainOptions, given);
+  checkOptions(hookFields, hooks);
   const asked = resolveTrainOptions(given);
   checkSettled(given);
   return within(await RunFolder.forNew(asked.out, asked.overwrite), async (folder) => {
@@ -107,6 +113,9 @@ export async function resume(
   given: Partial<TrainOptions> = {},
   hooks: TrainHooks = {},
 ): Promise<TrainResult> {
+  checkArgument('out', out, path);
+  checkOptions(changeFields, given);
+  checkOptions(hookFields, hooks);
   if (given.overwrite) {
     throw new OptionError(
       trainOptions,
@@ -183,7 +192,7 @@ async function recorded(run: Run): Promise<TrainResult> {
 const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
   batch: options.batch,
   loss: options.loss,
-  optimizer: optimizerOf(options.optimizer, options),
+  optimizer: optimizerOf(options.optimizer, settingsOf(options.optimizer, options)),
   ...(options.averageDecay > 0 && { average: options.averageDecay }),
   decayOf: (_, isVector) => (isVector ? options.normWeightDecay : options.weightDecay),
   freeze,

@@ -5,14 +5,14 @@
  */
 
 import { Session, type SessionOptions, sessionFields } from '#platform';
-import { callback, checkArgument, checkOptions, type FieldsOf, hasAll, kind, map, only } from '../arguments.ts';
+import { callback, checkArgument, checkOptions, type FieldsOf, map, only } from '../arguments.ts';
 import { randomInputs } from '../benchmark/inputs.ts';
 import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
 import { cost, runningStatistics, trainedParameters } from '../graph/cost.ts';
 import type { Value } from '../graph/graph.ts';
 import { interpret } from '../graph/interpret.ts';
-import { type Form, forms, type ResNeXtConfig } from '../model/config.ts';
+import { configKind, type Form, forms, type ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
@@ -44,6 +44,7 @@ export interface Verification {
   readonly forms: readonly FormResult[];
 }
 
+/** How the forms are run and timed. */
 export interface VerifyOptions extends SessionOptions {
   /** Number of timed runs. Defaults to 7. */
   readonly runs?: number;
@@ -56,8 +57,6 @@ export const verifyFields: FieldsOf<VerifyOptions> = {
   runs: whole({ from: 0, doc: 'number of timed runs' }),
   onProgress: callback('called with the progress'),
 };
-
-const configKind = kind('a config, such as that of resnext()', (value) => hasAll(value, 'depths', 'form'));
 
 interface Measured {
   readonly output64: Tensor;

@@ -1,6 +1,7 @@
 /** Weights files on disk (Node only), read and written one tensor at a time so that no copy of the data is held. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { checkArgument, path as pathKind } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { statIfPresent, withFile, writeFileAtomically } from '../files.ts';
 import type { Tensor } from '../tensor.ts';
@@ -27,6 +28,7 @@ export const folderFiles: readonly string[] = [
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
  */
 export async function openStateDict(path: string): Promise<StateDict> {
+  checkArgument('path', path, pathKind);
   const file = statIfPresent(path)?.isDirectory() ? fileIn(path) : path;
   const source = fileSource(file);
   if (!isJson(source)) return readStateDict(source, file);
@@ -54,6 +56,7 @@ function isJson(source: Source): boolean {
  * @throws UsageError if the file does not exist or cannot be read.
  */
 export function fileSource(path: string): Source {
+  checkArgument('path', path, pathKind);
   const { size, modified } = withFile(path, (file) => file);
   const fill = (target: Uint8Array, offset: number): number =>
     withFile(path, (file) => {
@@ -72,6 +75,7 @@ export function fileSource(path: string): Source {
  * @example const { tensors } = await readSafetensorsFile('runs/flowers/model.safetensors');
  */
 export async function readSafetensorsFile(path: string): Promise<Safetensors> {
+  checkArgument('path', path, pathKind);
   return withFile(path, (file) => readSafetensorsFrom(file, path));
 }
 
@@ -86,5 +90,6 @@ export async function writeSafetensorsFile(
   tensors: ReadonlyMap<string, Tensor>,
   metadata?: ReadonlyMap<string, string>,
 ): Promise<void> {
+  checkArgument('path', path, pathKind);
   await writeFileAtomically(path, safetensorsChunks(tensors, metadata));
 }

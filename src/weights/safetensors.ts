@@ -7,6 +7,7 @@
  * and no more memory is allocated than the file has bytes.
  * Reference: https://github.com/huggingface/safetensors#format
  */
+import { bytes as bytesKind, checkArgument, map } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import {
   bytesOf,
@@ -59,6 +60,7 @@ const dtypeByName: ReadonlyMap<unknown, DType> = new Map(dtypes.map((dtype) => [
  * @example const { tensors, metadata } = readSafetensors(new Uint8Array(await response.arrayBuffer()));
  */
 export function readSafetensors(bytes: Uint8Array, name = 'safetensors bytes'): Safetensors {
+  checkArgument('bytes', bytes, bytesKind);
   return readSafetensorsFrom(bytesSource(bytes), name);
 }
 
@@ -245,6 +247,8 @@ export function safetensorsChunks(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array[] {
+  checkArgument('tensors', tensors, map);
+  checkArgument('metadata', metadata, map);
   return [writeHeader(tensors, metadata), ...Array.from(tensors.values(), bytesOf)];
 }
 

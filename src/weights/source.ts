@@ -2,6 +2,7 @@
  * Random access to bytes in memory, in a file, or in a part of either. Reads are synchronous and by region, so a
  * container's structure can be followed without loading its data.
  */
+import { bytes as bytesKind, checkArgument } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 
 /** Bytes to read from. */
@@ -17,6 +18,7 @@ export interface Source {
  * @example const weights = await readStateDict(bytesSource(new Uint8Array(await file.arrayBuffer())), file.name);
  */
 export function bytesSource(bytes: Uint8Array): Source {
+  checkArgument('bytes', bytes, bytesKind);
   return {
     size: bytes.length,
     fill(target, offset) {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as Ort from 'onnxruntime-common';
-import { checkOptions, type FieldsOf } from '../../arguments.ts';
+import { checkArgument, checkOptions, type FieldsOf } from '../../arguments.ts';
 import { UsageError } from '../../errors.ts';
 import { abandonedAfter } from '../../files.ts';
 import { Graph } from '../../graph/graph.ts';
@@ -11,7 +11,7 @@ import { writeOnnxFile } from '../../onnx/files.ts';
 import { encodeOnnx } from '../../onnx/write.ts';
 import { text } from '../../options.ts';
 import { byteLength, type Tensor } from '../../tensor.ts';
-import { checkProviders, sessionFields, withNodeName } from '../checks.ts';
+import { checkProviders, openableKind, sessionFields, withNodeName } from '../checks.ts';
 import type { Session as SessionContract, SessionOptions } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
 import { trimMallocThreshold } from './memory.ts';
@@ -47,6 +47,7 @@ export class Session implements SessionContract {
   }
 
   static async open(model: Graph | Uint8Array | string, options: SavingOptions = {}): Promise<Session> {
+    checkArgument('model', model, openableKind);
     checkOptions(savingFields, options);
     if (options.providers) checkProviders(options.providers, await availableProviders());
     const ort = await loadRuntime();

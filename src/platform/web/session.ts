@@ -2,11 +2,12 @@
  * A graph opened in onnxruntime-web. Each session has its own worker: with several threads, the runtime hangs on the
  * page's thread, and WebAssembly memory is only freed when its worker ends.
  */
+import { checkArgument } from '../../arguments.ts';
 import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { encodeOnnx } from '../../onnx/write.ts';
 import type { Tensor } from '../../tensor.ts';
-import { checkProviders, checkSessionOptions, withNodeName } from '../checks.ts';
+import { checkProviders, checkSessionOptions, openableKind, withNodeName } from '../checks.ts';
 import type { BoundSession, Session as SessionContract, SessionOptions, WasmPaths } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
 import { availableProviders, thisMachine } from './machine.ts';
@@ -70,6 +71,7 @@ export const openBound = (graph: Graph, options?: SessionOptions): Promise<Bound
 
 async function openingOf(model: Graph | Uint8Array | string, options: SessionOptions): Promise<Opening> {
   const { providers = ['wasm'], optimization = 'all', wasmPaths } = options;
+  checkArgument('model', model, openableKind);
   checkSessionOptions(options);
   if (providers.join() !== 'wasm') checkProviders(providers, await availableProviders()); // asking for a GPU may log
   const { cores } = await thisMachine();
