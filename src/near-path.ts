@@ -7,16 +7,12 @@ import { meantName } from './closest-name.ts';
 const maxNames = 10_000;
 
 /**
- * An existing path that is close to one that does not exist. Without one, the same name in the folder `runs` is meant.
+ * An existing path that is close to one that does not exist: from folder to folder, each name that does not exist is
+ * replaced.
  *
  * @example nearPath('run/flowres') // 'runs/flowers'
  */
 export function nearPath(path: string): string | undefined {
-  return correct(path) ?? (parse(path).root === '' ? correct(join('runs', path)) : undefined);
-}
-
-/** Follows a path from folder to folder, and replaces each name that does not exist. */
-function correct(path: string): string | undefined {
   const { root } = parse(path);
   const names = path.slice(root.length).split(/[/\\]/).filter(Boolean);
   let at = root;

@@ -23,6 +23,7 @@ import {
   readEntries,
   usualExtensions,
 } from './listing.ts';
+import { suggestFolder } from './meant-folder.ts';
 import { byChance, type HoldOut, nameOf } from './split.ts';
 
 /** An image file and its class. */
@@ -91,8 +92,9 @@ export async function readFolder(
   const folders = await classFolders(trainDir);
   const classes = folders.map(({ name }) => name);
   if (classes.length === 1) {
+    const advice = (await suggestFolder(trainDir)) || ' Add another.';
     throw new UsageError(
-      `Folder "${trainDir}" contains only the class "${classes[0]}", but a classifier needs two or more. Add another.`,
+      `Folder "${trainDir}" contains only the class "${classes[0]}", but a classifier needs two or more.${advice}`,
     );
   }
   const remarks = [...notes, ...(await checkClasses(trainDir, entriesOf(folders))), ...(await looseImages(trainDir))];
@@ -144,7 +146,8 @@ export async function openClasses(dir: string, classes?: readonly string[]): Pro
   const notes = unknown || classes === undefined ? await checkClasses(from, entriesOf(found)) : [];
   if (unknown) {
     const classes = `the model's ${known.length} classes (${listed(known)})`;
-    throw new UsageError(`Folder "${unknown.path}" is not one of ${classes}. ${adviceFor(names, known)}.`);
+    const advice = (await suggestFolder(from, known)) || ` ${adviceFor(names, known)}.`;
+    throw new UsageError(`Folder "${unknown.path}" is not one of ${classes}.${advice}`);
   }
   const { samples, listings } = await samplesOf(found, known);
   return { classes: classes ?? known, dir: from, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
@@ -203,7 +206,8 @@ async function classFolders(dir: string): Promise<ClassFolder[]> {
     .filter(({ folder }) => folder)
     .map(({ name }) => ({ name: name.normalize(), path: join(dir, name) }));
   if (found.length === 0) {
-    throw new UsageError(`Folder "${dir}" contains no class folders. Put the images of each class in a subfolder.`);
+    const advice = (await suggestFolder(dir)) || ' Put the images of each class in a subfolder.';
+    throw new UsageError(`Folder "${dir}" contains no class folders.${advice}`);
   }
   const twice = found.find(({ name }, i) => found.findIndex((other) => other.name === name) < i);
   if (twice) {

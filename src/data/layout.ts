@@ -107,7 +107,8 @@ export async function subfolders(dir: string): Promise<string[]> {
   return (await entries(dir)).filter(({ folder }) => folder).map(({ name }) => name);
 }
 
-async function holdsImages(dir: string): Promise<boolean> {
+/** Whether there are images directly in a folder. */
+export async function holdsImages(dir: string): Promise<boolean> {
   for (const { name, folder } of await entries(dir)) if (!folder && (await isImage(join(dir, name)))) return true;
   return false;
 }

@@ -10,7 +10,9 @@ import { closeSync, constants, type Dirent, lstatSync, openSync, readSync } from
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { readsHeic } from '#platform/images';
+import { didYouMean } from '../closest-name.ts';
 import { UsageError } from '../errors.ts';
+import { nearPath } from '../near-path.ts';
 import { formatNames, formatOf, headBytes } from '../platform/formats/formats.ts';
 
 /** Images in order, and what was left out. */
@@ -147,9 +149,11 @@ function isUnnamed(path: string): boolean {
 /** The entries of a folder in order, without hidden names and broken links. */
 export async function readEntries(dir: string, hides = isHidden): Promise<FolderContents> {
   const found = await readdir(dir, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`Folder "${dir}" ${unusable(cause)}, but expected a folder with one subfolder per class.`, {
-      cause,
-    });
+    const near = cause.code === 'ENOENT' ? nearPath(dir) : undefined;
+    throw new UsageError(
+      `Folder "${dir}" ${unusable(cause)}, but expected a folder with one subfolder per class.${didYouMean(near && `"${near}"`)}`,
+      { cause },
+    );
   });
   const visible = found.filter(({ name }) => !hides(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
   const [kept, unnamed]: [Entry[], Entry[]] = [[], []];

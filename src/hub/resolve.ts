@@ -1,6 +1,6 @@
 /** Resolves the model that a user names to a file: a path, published weights, a repository on the hub, or a URL. */
 import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { checkArgument, checkOptions, path } from '../arguments.ts';
 import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
 import { didYouMean } from '../closest-name.ts';
@@ -51,8 +51,9 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   }
 }
 
+/** A question, after a space, on the path that may be meant. The name of a run alone is meant in the folder `runs`. */
 function suggestPath(path: string): string {
-  const near = nearPath(path);
+  const near = nearPath(path) ?? (isAbsolute(path) ? undefined : nearPath(join('runs', path)));
   return didYouMean(near && `"${near}"`);
 }
 
