@@ -18,6 +18,7 @@ import { channelsOf, isOnnx } from './operators.ts';
 import { intsOf } from './other-shapes.ts';
 import { inputsOf } from './shapes.ts';
 import { wholeRanges } from './slices.ts';
+import { isZero } from './sums.ts';
 
 /** Factors by the channel of the source. */
 export type Terms = ReadonlyMap<number, number>;
@@ -111,10 +112,6 @@ function evaluated(graph: Graph, node: Node, depth: number): (ChannelMap | undef
   return several(maps, node, inputs);
 }
 
-/** A scalar zero, which Python's `sum` starts from. */
-export const isZero = (graph: Graph, value: Value): boolean =>
-  graph.initializers.has(value) && value.tensor?.data.length === 1 && Number(value.tensor.data[0]) === 0;
-
 const constants = (input: Shaped | undefined): number[] =>
   input?.tensor ? Array.from(input.tensor.data as ArrayLike<number | bigint>, Number) : [];
 
@@ -136,7 +133,7 @@ export function orderOf({ axes, source }: ChannelMap): number[] | undefined {
   return axes.length === source.dims!.length && new Set(order).size === order.length ? order : undefined;
 }
 
-const isNCHW = (map: ChannelMap): boolean => orderOf(map)?.every((axis, i) => axis === i) ?? false;
+export const isNCHW = (map: ChannelMap): boolean => orderOf(map)?.every((axis, i) => axis === i) ?? false;
 
 /** New rows along axes of channels of these sizes. `from` gives the place of the old row. */
 function moved(

@@ -13,13 +13,22 @@ export const removeIdentity: Rule = {
   apply(b, node) {
     const op = opTypeOf(node);
     const [only, ...others] = node.inputs;
-    const isIdentity = op === 'Identity' || ((op === 'Sum' || op === 'Concat') && others.length === 0);
+    const isSingle = (op === 'Sum' || op === 'Concat') && others.length === 0;
+    const isIdentity = op === 'Identity' || isSingle || isIdleDropout(b.graph, node);
     if (!only || !isIdentity || (b.graph.outputs.includes(node.outputs[0]!) && !canTakeName(b.graph, only)))
       return undefined;
     b.graph.replaceAllUses(node.outputs[0]!, only);
     return { done: `removed ${describe(node)}, which passes its input through.` };
   },
 };
+
+/** Whether a node is a Dropout in inference, whose mask nothing reads. */
+function isIdleDropout(graph: Graph, { op, domain, inputs, outputs }: Node): boolean {
+  const [, , training] = inputs;
+  const isTraining = training && !(graph.initializers.has(training) && training.tensor?.data[0] === 0);
+  const isRead = outputs.slice(1).some((mask) => mask.users.size > 0 || graph.outputs.includes(mask));
+  return op === 'Dropout' && domain === '' && !isTraining && !isRead;
+}
 
 /** PyTorch's exporter keeps one of several equal constants and makes the others an Identity of it; undo that. */
 export const separateConstants: Rule = {
@@ -35,7 +44,7 @@ export const separateConstants: Rule = {
 };
 
 /** Whether a value may take the name of a graph output. */
-const canTakeName = (graph: Graph, value: Value): boolean =>
+export const canTakeName = (graph: Graph, value: Value): boolean =>
   value.producer !== undefined &&
   !graph.outputs.includes(value) &&
   ![...value.users].some(({ captures }) => captures.includes(value));

@@ -1,4 +1,5 @@
 /** What rules read from nodes: constant tensors, and attributes as the node states them. Nodes like others. */
+import { eachIndex, offset } from '../graph/array.ts';
 import type { Builder } from '../graph/builder.ts';
 import { type Attribute, describe, type Graph, type Node, Value } from '../graph/graph.ts';
 import { type Attributes, attributesOf, type OpType } from '../graph/ops.ts';
@@ -62,11 +63,31 @@ interface Changes {
   readonly name?: string | undefined;
 }
 
-/** The output of a node like `from`, of any operator, with these inputs. */
-export function copyOf({ graph }: Builder, from: Node, { inputs, attributes = from.attributes, name }: Changes): Value {
+/** A node like `from`, of any operator, with these inputs. Its outputs are named after it. */
+export function copyNode(
+  { graph }: Builder,
+  from: Pick<Node, 'op' | 'domain' | 'attributes' | 'outputs'>,
+  { inputs, attributes = from.attributes, name }: Changes,
+): Node {
   const { op, domain } = from;
   const own = name ?? graph.freshName(op);
-  const output = new Value(`${own}.output`, from.outputs[0]!.dtype);
-  inferOutputs(graph.add({ op, domain, name: own, inputs, outputs: [output], attributes }));
-  return output;
+  const outputs = from.outputs.map(({ dtype }, i) => new Value(`${own}.${i === 0 ? 'output' : `output${i}`}`, dtype));
+  const node = graph.add({ op, domain, name: own, inputs, outputs, attributes });
+  inferOutputs(node);
+  return node;
+}
+
+/** The output of such a node. */
+export const copyOf = (b: Builder, from: Node, changes: Changes): Value => copyNode(b, from, changes).outputs[0]!;
+
+/** A tensor with its axes in another order. */
+export function transposeTensor(source: Tensor, perm: readonly number[]): Tensor {
+  const dims = perm.map((axis) => source.dims[axis]!);
+  const made = tensor(source.dtype, dims) as Tensor<'float32'>;
+  const { data } = source as Tensor<'float32'>;
+  eachIndex(dims, (index, i) => {
+    const at = perm.map((_, axis) => index[perm.indexOf(axis)]!);
+    made.data[i] = data[offset(source.dims, at)]!;
+  });
+  return made as Tensor;
 }

@@ -2,12 +2,15 @@
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
+import { cutsToSlices } from './cuts.ts';
 import { depthwiseToGroups } from './depthwise.ts';
 import { foldBatchNorm, foldBeforeSum } from './fold-batchnorm.ts';
+import { unmergedConcat, unmergedSum } from './leftover.ts';
 import { branchesToGroups, emulationToGroups, sumToConcat } from './merge.ts';
 import { type Remark, type RewriteReport, type Rule, rewrite } from './rewriter.ts';
 import { inferKnownShapes } from './shapes.ts';
 import { concatToSum, groupsToBranches } from './split.ts';
+import { joinTransposes, lowerTransposes, raiseTransposes } from './transposes.ts';
 
 type Stages = readonly (readonly Rule[])[];
 
@@ -59,8 +62,19 @@ export function convertWhole(source: Graph, form: 'A' | 'B' | 'C'): Graph {
  * @example const { graph, report } = optimizeGraph(readOnnx(bytes));
  */
 export function optimizeGraph(source: Graph): Converted {
-  return rewritten(source, [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm]], [removeIdentity]);
+  const { graph, report } = rewritten(
+    source,
+    [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm]],
+    [removeIdentity],
+  );
+  const known = new Set(report.refusals.map(({ node }) => node));
+  const unmerged = explainUnmerged(graph).filter(({ node }) => !known.has(node));
+  return { graph, report: { ...report, refusals: [...report.refusals, ...unmerged] } };
 }
+
+/** The reasons why concatenations and sums of convolutions were left alone. */
+const explainUnmerged = (graph: Graph): readonly Remark[] =>
+  rewrite(prepared(graph).graph, [unmergedConcat, unmergedSum]).refusals;
 
 /** Applies rules in stages. Of the cleanup rules, only the `counted` ones are worth a new graph on their own. */
 function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Converted {
@@ -85,12 +99,13 @@ function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Con
 
 /**
  * A copy of the graph in which patterns are easy to match: constants are initializers, one per use; identities are
- * gone; shapes are filled in as far as they can be inferred.
+ * gone; shapes are filled in as far as they can be inferred; channels are cut by slices and are the second axis.
  */
 export function prepared(source: Graph): Converted {
   const { graph } = source.clone();
   const report = rewrite(graph, [constantToInitializer, separateConstants, removeIdentity, stackToSum]);
   inferKnownShapes(graph);
+  rewrite(graph, [cutsToSlices, joinTransposes, raiseTransposes, lowerTransposes]);
   return { graph, report };
 }
 

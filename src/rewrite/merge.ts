@@ -20,12 +20,13 @@ import { type Branches, type Family, familyOf, findBranches, type Level } from '
 import { type Joint, joinLevel, type Part, partsOf } from './levels.ts';
 import { beside, mergedName } from './names.ts';
 import type { Outcome, Refusal, Rule } from './rewriter.ts';
+import { addends, isLastSum, isZero } from './sums.ts';
 
 /** A → B at a Sum or a chain of Adds. Other terms, such as the shortcut, are still added. */
 export const sumToConcat: Rule = {
   name: 'sum of convolutions to one convolution (A to B)',
   apply(b, node) {
-    if (!isSum(node) || (isLink(b.graph, node) && [...node.outputs[0]!.users].some(isSum))) return undefined;
+    if (!isLastSum(b.graph, node)) return undefined;
     const terms = addends(b.graph, node);
     if (!terms.every((value) => value !== undefined)) return undefined;
     const operands = terms.filter((value) => !isZero(b.graph, value));
@@ -86,38 +87,6 @@ export function isFormB(graph: Graph, node: Node, family: Family): boolean {
 /** A 1x1 convolution with one group. */
 export const isPointwise = (node: Node): boolean =>
   opTypeOf(node) === 'Conv' && attributesOf(node, 'Conv').group === 1 && `${node.inputs[1]?.dims?.slice(2)}` === '1,1';
-
-const isSum = (node: Node): boolean => opTypeOf(node) === 'Sum' || opTypeOf(node) === 'Add';
-
-/** Whether a sum has a single reader and may thus be a link in a chain. A chain is matched at its last sum. */
-const isLink = (graph: Graph, { outputs: [y] }: Node): boolean => y!.users.size === 1 && !graph.outputs.includes(y!);
-
-/** The terms of a chain of sums, in order. A sum that its reader adds several times is a term itself. */
-function addends(graph: Graph, node: Node): (Value | undefined)[] {
-  const terms: (Value | undefined)[] = [];
-  const open: (Value | undefined)[] = [];
-  const repeated = new Set<Value | undefined>();
-  const expand = ({ inputs }: Node) => {
-    const met = new Set<Value | undefined>();
-    for (const value of inputs.toReversed()) {
-      if (met.has(value)) repeated.add(value);
-      met.add(value);
-      open.push(value);
-    }
-  };
-  expand(node);
-  while (open.length > 0) {
-    const value = open.pop();
-    const producer = repeated.has(value) ? undefined : value?.producer;
-    if (producer && isSum(producer) && isLink(graph, producer)) expand(producer);
-    else terms.push(value);
-  }
-  return terms;
-}
-
-/** A scalar zero, which Python's `sum` starts from. */
-const isZero = (graph: Graph, value: Value): boolean =>
-  graph.initializers.has(value) && value.tensor?.data.length === 1 && Number(value.tensor.data[0]) === 0;
 
 /** Whether a branch may end here: with a convolution, or with a normalization, which is then refused with a reason. */
 function endsBranch({ producer }: Value): boolean {

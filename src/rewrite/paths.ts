@@ -31,7 +31,7 @@ export function pathsUp(graph: Graph, ends: readonly Value[]): Paths {
 const maxActivation = 16;
 
 /** The value that the node behind a value reads, if it is only one. */
-function onlyInput(graph: Graph, { producer }: Value): Value | undefined {
+export function onlyInput(graph: Graph, { producer }: Value): Value | undefined {
   const inputs = producer ? mapsOf(graph, producer) : [];
   if (inputs.length <= 1 || !isElementwise(producer!)) return inputs.length === 1 ? inputs[0] : undefined;
   return inputs.length <= maxActivation ? activationInput(graph, inputs) : undefined;
@@ -94,12 +94,15 @@ function pathsThrough(up: Paths, ends: readonly Value[]): Map<Value, number> {
 /** The kernels of the convolutions on a path down from a value. Equal sequences are the same object. */
 export interface Kernels {
   readonly count: number;
+  /** The last one, such as `3x3`, and those before it. */
+  readonly kernel: string;
+  readonly before: Kernels | undefined;
   readonly longer: Map<string, Kernels>;
 }
 
 /** The kernels from `start` to each end; undefined for an end without any, or whose path does not come from there. */
 export function kernelsFrom(start: Value, up: Paths, ends: readonly Value[]): (Kernels | undefined)[] {
-  const none: Kernels = { count: 0, longer: new Map() };
+  const none: Kernels = { count: 0, kernel: '', before: undefined, longer: new Map() };
   const known = new Map<Value, Kernels | undefined>([[start, none]]);
   return ends.map((end) => {
     const trail: Value[] = [];
@@ -118,7 +121,9 @@ export function kernelsFrom(start: Value, up: Paths, ends: readonly Value[]): (K
 function withNode(kernels: Kernels, { producer }: Value): Kernels {
   if (!producer || opTypeOf(producer) !== 'Conv') return kernels;
   const kernel = producer.inputs[1]?.dims?.slice(2).join('x') ?? '?';
-  const longer = kernels.longer.get(kernel) ?? { count: kernels.count + 1, longer: new Map() };
+  const known = kernels.longer.get(kernel);
+  if (known) return known;
+  const longer = { count: kernels.count + 1, kernel, before: kernels, longer: new Map() };
   kernels.longer.set(kernel, longer);
   return longer;
 }

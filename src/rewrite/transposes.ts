@@ -1,0 +1,165 @@
+/**
+ * Networks from frameworks with channels last have a Transpose before and after each convolution. The two between one
+ * convolution and the next cancel, once what is between them is done in the other order of axes:
+ *
+ *   f(Tx)  =  T f(x)       concat(Tx, Ty)  =  T concat(x, y)       split(x) then T  =  split(Tx)
+ *
+ * So Transposes move down through elementwise operators, Pad and Concat, up through Split and Slice, and meet.
+ */
+import type { Builder } from '../graph/builder.ts';
+import { type Attribute, describe, type Node, type Value } from '../graph/graph.ts';
+import { permutation } from '../graph/shapes.ts';
+import { fromNumbers, type Tensor } from '../tensor.ts';
+import { canTakeName } from './cleanup.ts';
+import { copyNode, copyOf, transposeTensor } from './constants.ts';
+import { isBroadcasting, isElementwise, isOnnx } from './operators.ts';
+import { intsOf } from './other-shapes.ts';
+import { mapsOf } from './paths.ts';
+import type { Rule } from './rewriter.ts';
+import { inputsOf } from './shapes.ts';
+
+/** T₂ T₁ x is one Transpose, or nothing. */
+export const joinTransposes: Rule = {
+  name: 'transposes joined',
+  apply(b, node) {
+    const first = node.inputs[0]?.producer;
+    const [outer, inner] = [permOf(node), first && permOf(first)];
+    if (!outer || !first) return undefined;
+    const perm = inner ? outer.map((axis) => inner[axis]!) : outer;
+    const source = (inner ? first : node).inputs[0]!;
+    const isIdle = perm.every((axis, i) => axis === i);
+    if (
+      (!inner && !isIdle) ||
+      (b.graph.outputs.includes(node.outputs[0]!) && isIdle && !canTakeName(b.graph, source))
+    ) {
+      return undefined;
+    }
+    b.graph.replaceAllUses(node.outputs[0]!, isIdle ? source : transposed(b, source, perm));
+    return { done: `joined ${describe(node)} with the one before.` };
+  },
+};
+
+/** Down through elementwise operators, Pad and Concat whose maps are all transposed alike. */
+export const lowerTransposes: Rule = {
+  name: 'transpose moved down',
+  apply(b, node) {
+    const isConcat = isOnnx(node) && node.op === 'Concat';
+    const isPad = isOnnx(node) && node.op === 'Pad' && inputsOf(node).length <= 3;
+    if (!(isConcat || isPad || isElementwise(node)) || node.outputs.slice(1).some(({ users }) => users.size > 0))
+      return undefined;
+    const maps = isBroadcasting(node) || isConcat ? mapsOf(b.graph, node) : [node.inputs[0]!];
+    const perm = maps[0]?.producer && permOf(maps[0].producer);
+    if (!perm || !maps.every(({ producer }) => producer && `${permOf(producer)}` === `${perm}`)) return undefined;
+    const inputs = node.inputs.map((value, i) => {
+      if (value && maps.includes(value)) return value.producer!.inputs[0];
+      return isBroadcasting(node) && value ? turnedBack(b, value, perm) : isPad && i === 1 ? undefined : value;
+    });
+    const attributes = new Map<string, Attribute>(node.attributes);
+    if (isConcat) attributes.set('axis', { kind: 'int', value: perm.at(intsOf(node, 'axis')[0] ?? 0)! });
+    if (isPad && !movePads(b, node, perm, inputs, attributes)) return undefined;
+    if (inputs.some((value, i) => !value && node.inputs[i])) return undefined;
+    const moved = copyOf(b, node, { inputs, attributes, name: node.name || undefined });
+    b.graph.replaceAllUses(node.outputs[0]!, transposed(b, moved, perm));
+    return { done: `moved a transpose below ${describe(node)}.` };
+  },
+};
+
+/** Up through Split and Slice whose parts are all transposed alike. */
+export const raiseTransposes: Rule = {
+  name: 'transpose moved up',
+  apply(b, node) {
+    const isCut = isOnnx(node) && (node.op === 'Split' || node.op === 'Slice');
+    const [x] = node.inputs;
+    const readers = isCut ? node.outputs.flatMap(({ users }) => [...users]) : [];
+    const perm = readers[0] && permOf(readers[0]);
+    if (!x || !perm || node.outputs.some((value) => b.graph.outputs.includes(value))) return undefined;
+    if (!readers.every((reader) => `${permOf(reader)}` === `${perm}`)) return undefined;
+    const inputs = [transposed(b, x, perm), ...node.inputs.slice(1)];
+    const attributes = new Map<string, Attribute>(node.attributes);
+    if (!(node.op === 'Split' ? moveSplit(node, perm, attributes) : moveSlice(b, node, perm, inputs, attributes))) {
+      return undefined;
+    }
+    const parts = copyNode(b, node, { inputs, attributes, name: node.name || undefined }).outputs;
+    for (const [i, output] of node.outputs.entries()) {
+      for (const reader of [...output.users]) b.graph.replaceAllUses(reader.outputs[0]!, parts[i]!);
+    }
+    return { done: `moved a transpose above ${describe(node)}.` };
+  },
+};
+
+/** The order of axes of a Transpose of a value of known rank. */
+function permOf(node: Node): readonly number[] | undefined {
+  const rank = (node.inputs[0]?.dims ?? node.outputs[0]?.dims)?.length;
+  const perm = intsOf(node, 'perm');
+  if (!isOnnx(node) || node.op !== 'Transpose' || (perm.length === 0 && rank === undefined)) return undefined;
+  return permutation(perm, rank ?? 0);
+}
+
+/** The transposed value, which may exist already. */
+function transposed(b: Builder, x: Value, perm: readonly number[]): Value {
+  const known = [...x.users].find((user) => `${permOf(user)}` === `${perm}`);
+  return known?.outputs[0] ?? b.op('Transpose', [x], { perm });
+}
+
+/** A constant that is broadcast to Tx, as it is broadcast to x; undefined if it has more axes. */
+function turnedBack(b: Builder, value: Value, perm: readonly number[]): Value | undefined {
+  const contents = value.tensor;
+  if (!contents || contents.dims.length > perm.length) return undefined;
+  if (contents.data.length === 1) return value;
+  const dims = [...new Array<number>(perm.length - contents.dims.length).fill(1), ...contents.dims];
+  const padded = { ...contents, dims, data: contents.data } as Tensor;
+  const turned = transposeTensor(
+    padded,
+    perm.map((_, axis) => perm.indexOf(axis)),
+  );
+  return b.parameter(value.name, turned.dims, turned);
+}
+
+/** Pads of Tx as pads of x: an attribute up to operator set 10, a constant from then on. */
+function movePads(
+  b: Builder,
+  node: Node,
+  perm: readonly number[],
+  inputs: (Value | undefined)[],
+  attributes: Map<string, Attribute>,
+): boolean {
+  const pads = constantsAt(node, 1);
+  const rank = perm.length;
+  if (pads?.length !== 2 * rank) return false;
+  const moved = [0, rank].flatMap((start) => perm.map((_, axis) => pads[start + perm.indexOf(axis)]!));
+  if (attributes.has('pads')) attributes.set('pads', { kind: 'ints', value: moved });
+  else inputs[1] = b.ints(moved);
+  return true;
+}
+
+function moveSplit(node: Node, perm: readonly number[], attributes: Map<string, Attribute>): boolean {
+  const axis = intsOf(node, 'axis')[0] ?? 0;
+  attributes.set('axis', { kind: 'int', value: perm.indexOf(axis < 0 ? axis + perm.length : axis) });
+  return true;
+}
+
+function moveSlice(
+  b: Builder,
+  node: Node,
+  perm: readonly number[],
+  inputs: (Value | undefined)[],
+  attributes: Map<string, Attribute>,
+): boolean {
+  const [starts, given] = [constantsAt(node, 1), constantsAt(node, 3)];
+  if (!starts || (node.inputs[3] && !given)) return false;
+  const axes = given ?? starts.map((_, axis) => axis);
+  const moved = axes.map((axis) => perm.indexOf(axis < 0 ? axis + perm.length : axis));
+  if (attributes.has('starts')) {
+    attributes.set('axes', { kind: 'ints', value: moved });
+    return true;
+  }
+  const contents = fromNumbers(node.inputs[1]!.tensor!.dtype, [moved.length], moved);
+  inputs[3] = b.constant(contents, 'axes');
+  return true;
+}
+
+/** The numbers of an input, or of the attribute that it was in older operator sets, if they are constant. */
+function constantsAt(node: Node, index: number): number[] | undefined {
+  const contents = inputsOf(node)[index]?.tensor;
+  return contents && Array.from(contents.data as ArrayLike<number | bigint>, Number);
+}
