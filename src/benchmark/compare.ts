@@ -118,7 +118,7 @@ async function runsOf(graph: Graph, session: Session, batch: number, seed: numbe
   if (runs.length > 0) return runs;
   const list = tried.map((sizes) => sizes.join(' x ')).join(', ');
   throw new UsageError(
-    `The graph's inputs have free sizes, but it runs at none of ${list}; fix them in the file first. ${reason?.message}`,
+    `The inputs of the first graph have free sizes, but it runs at none of ${list}. Fix the sizes in the file first. ${reason?.message}`,
   );
 }
 

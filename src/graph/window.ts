@@ -50,9 +50,12 @@ export function resolveWindow(attributes: WindowAttributes, input: readonly Dim[
   const begin = pads.slice(0, rank);
   const end = pads.slice(rank);
   const output = input.map((size, axis): Dim => {
-    if (typeof size === 'string') return unknownDim;
     const span = dilations[axis]! * (taps[axis]! - 1) + 1;
     const stride = strides[axis]!;
+    if (typeof size === 'string') {
+      const isSame = attributes.auto_pad.startsWith('SAME') || begin[axis]! + end[axis]! === span - 1;
+      return stride === 1 && isSame ? size : unknownDim;
+    }
     if (attributes.auto_pad.startsWith('SAME')) {
       const total = Math.max(0, (Math.ceil(size / stride) - 1) * stride + span - size);
       begin[axis] = attributes.auto_pad === 'SAME_LOWER' ? Math.ceil(total / 2) : Math.floor(total / 2);

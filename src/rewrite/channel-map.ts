@@ -9,7 +9,7 @@
  * depthwise maps that is summed over.
  */
 import { eachIndex, offset } from '../graph/array.ts';
-import type { Dim, Graph, Node, Value } from '../graph/graph.ts';
+import { type Dim, type Graph, type Node, unknownDim, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { permutation, reducedAxes, type Shaped } from '../graph/shapes.ts';
 import { elements } from '../tensor.ts';
@@ -66,12 +66,12 @@ const onSeveral: { readonly [op: string]: Evaluate } = {
 const found = new WeakMap<Value, { readonly map: ChannelMap | undefined }>();
 
 /**
- * How the first output of a node is made of channels of a map; undefined if that is not how. A rule must ask for every
+ * How the outputs of a node are made of channels of a map; undefined for those that are not. A rule must ask for every
  * node, producers first, so that what was found before a rewrite is not used after it.
  */
-export function channelMapOf(graph: Graph, node: Node): ChannelMap | undefined {
+export function channelMapsOf(graph: Graph, node: Node): (ChannelMap | undefined)[] {
   evaluate(graph, node, 0);
-  return found.get(node.outputs[0]!)?.map;
+  return node.outputs.map((output) => found.get(output)?.map);
 }
 
 /** The same for a node that may come later. */
@@ -94,7 +94,7 @@ function evaluated(graph: Graph, node: Node, depth: number): (ChannelMap | undef
   const inputs = inputsOf(node) as Shaped[];
   if (one) {
     const [x] = node.inputs;
-    const isConstant = inputs.slice(1).every((input) => !input || input.tensor);
+    const isConstant = node.op === 'Reshape' || inputs.slice(1).every((input) => !input || input.tensor);
     if (!x || graph.initializers.has(x) || !isConstant) return [];
     const isSource = node.op !== 'Conv' || (x.producer && hasMultiplier(x.producer));
     const map = mapOf(graph, x, depth) ?? (isSource ? identity(x) : undefined);
@@ -224,11 +224,11 @@ function reshaped(
   to: readonly Dim[] | undefined,
   shape: readonly number[],
 ): ChannelMap | undefined {
-  if (!to || to.length !== shape.length) return undefined;
+  if (!to) return undefined;
   const axes: Axis[] = [];
   const isKept = (axis: number, next: number) => {
-    if (typeof from[axis] === 'number') return from[axis] === to[next];
-    return shape[next] === -1 || (shape[next] === 0 && next === axis);
+    if (from[axis] === to[next] && from[axis] !== unknownDim) return true;
+    return typeof from[axis] === 'string' && (shape[next] === -1 || (shape[next] === 0 && next === axis));
   };
   for (let axis = 0; axis < map.axes.length; ) {
     const kept = map.axes[axis]!;

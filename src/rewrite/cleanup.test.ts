@@ -168,7 +168,7 @@ describe('shapes', () => {
     const [slice] = n.add('Slice', [n.x, n.b.ints([0]), half!, n.b.ints([1])]);
     const { graph } = prepared(n.output(reshaped!).output(mean!).output(slice!).graph);
     expect(graph.outputs.map(({ dims }) => dims)).toEqual([
-      ['', 4, 3, 3],
+      ['N', 4, 3, 3],
       ['N', 4, 3],
       ['N', 2, 3, 3],
     ]);

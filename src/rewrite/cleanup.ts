@@ -24,10 +24,11 @@ export const removeIdentity: Rule = {
 
 /** Whether a node is a Dropout in inference, whose mask nothing reads. */
 function isIdleDropout(graph: Graph, { op, domain, inputs, outputs }: Node): boolean {
+  if (op !== 'Dropout' || domain !== '') return false;
   const [, , training] = inputs;
   const isTraining = training && !(graph.initializers.has(training) && training.tensor?.data[0] === 0);
   const isRead = outputs.slice(1).some((mask) => mask.users.size > 0 || graph.outputs.includes(mask));
-  return op === 'Dropout' && domain === '' && !isTraining && !isRead;
+  return !isTraining && !isRead;
 }
 
 /** PyTorch's exporter keeps one of several equal constants and makes the others an Identity of it; undo that. */
@@ -93,8 +94,12 @@ export const stackToSum: Rule = {
   },
 };
 
-/** Whether a node only adds one axis, `axis`: an attribute or, from operator set 13 on, the second input. */
-function isUnsqueeze(node: Node | undefined, axis: number): boolean {
+/**
+ * Whether a node only adds one axis, `axis`: an attribute or, from operator set 13 on, the second input. With the `rank`
+ * of its output, an axis from the end counts too.
+ */
+export function isUnsqueeze(node: Node | undefined, axis: number, rank = 0): boolean {
   if (node?.op !== 'Unsqueeze' || node.domain !== '') return false;
-  return `${node.attributes.get('axes')?.value ?? node.inputs[1]?.tensor?.data}` === `${axis}`;
+  const added = Number(`${node.attributes.get('axes')?.value ?? node.inputs[1]?.tensor?.data}`);
+  return added === axis || (rank > 0 && added + rank === axis);
 }

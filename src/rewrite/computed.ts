@@ -1,11 +1,12 @@
 /**
- * Computes what exporters leave in the graph for sizes: small vectors of integers, and numbers in between. NaN stands
- * for a number that depends on a free size, so `Shape` of [N, 32, 14, 14] is [NaN, 32, 14, 14].
+ * Computes what exporters leave in the graph for sizes: small vectors of integers, and numbers in between. A free size
+ * is a number that stands for its name as long as it is only moved, so `Shape` of [N, 32, 14, 14] is [N, 32, 14, 14];
+ * NaN stands for any other number that is not known.
  */
 import { UsageError } from '../errors.ts';
 import { type Array64, eachIndex, expanded, offset, zeros } from '../graph/array.ts';
 import { dtypeOf } from '../graph/data-types.ts';
-import type { Node } from '../graph/graph.ts';
+import { type Dim, type Node, unknownDim } from '../graph/graph.ts';
 import { kernels } from '../graph/kernels.ts';
 import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
 import { axisOf } from '../graph/shapes.ts';
@@ -16,6 +17,32 @@ export type Contents = Array64;
 /** Values with more elements than this are not sizes, and are not computed. */
 export const maxComputed = 1024;
 
+/** Numbers that no size and no limit of a slice has: from 2^54 on, four apart. */
+const firstFree = 2 ** 54;
+
+/** The names of free sizes, and the number that stands for each. */
+export class FreeSizes {
+  readonly #names: string[] = [];
+
+  /** The number for a dimension. */
+  numberOf(dim: Dim): number {
+    if (typeof dim === 'number') return dim;
+    if (dim === unknownDim) return Number.NaN;
+    const known = this.#names.indexOf(dim);
+    return firstFree + 4 * (known < 0 ? this.#names.push(dim) - 1 : known);
+  }
+
+  /** The dimension for a number. */
+  dimOf(size: number): Dim {
+    return isFree(size) ? (this.#names[(size - firstFree) / 4] ?? unknownDim) : Number.isNaN(size) ? unknownDim : size;
+  }
+}
+
+/** Whether a number stands for a free size. */
+const isFree = (size: number): boolean => size >= firstFree && size < 2 * firstFree;
+/** Whether a size is not a known number. */
+export const isOpen = (size: number): boolean => Number.isNaN(size) || isFree(size);
+
 const int64Max = 2n ** 63n - 1n;
 
 export const toContents = ({ dims, data }: Tensor): Contents => ({
@@ -25,7 +52,7 @@ export const toContents = ({ dims, data }: Tensor): Contents => ({
 
 /** A tensor of integers; undefined if one is not known, or the type is another. */
 export function integersOf(dtype: DType | undefined, dims: readonly number[], data: Float64Array): Tensor | undefined {
-  if (!data.every(Number.isInteger)) return undefined;
+  if (!data.every((value) => Number.isInteger(value) && !isFree(value))) return undefined;
   if (dtype === 'int64') {
     const from = (value: number) => (value >= 2 ** 63 ? int64Max : BigInt(value));
     return tensor('int64', dims, BigInt64Array.from(data, from));
@@ -34,14 +61,14 @@ export function integersOf(dtype: DType | undefined, dims: readonly number[], da
   return dtype === 'bool' ? tensor('bool', dims, Uint8Array.from(data)) : undefined;
 }
 
-/** Inputs, the node, the output's dimensions → the output. */
-type Computation = (inputs: readonly Contents[], node: Node, dims: readonly number[]) => Contents;
+/** Inputs, the node, the output's dimensions, the names of free sizes → the output. */
+type Computation = (inputs: readonly Contents[], node: Node, dims: readonly number[], free: FreeSizes) => Contents;
 
 const elementwise =
   (f: (...values: number[]) => number): Computation =>
   (inputs, _, dims) => {
     const parts = inputs.map((input) => expanded(input, dims).data);
-    const value = (_: number, i: number) => f(...parts.map((part) => part[i]!));
+    const value = (_: number, i: number) => f(...parts.map((part) => (isFree(part[i]!) ? Number.NaN : part[i]!)));
     return { dims, data: new Float64Array(elements(dims)).map(value) };
   };
 
@@ -53,17 +80,23 @@ const reshaped: Computation = ([x], _, dims) => ({ dims, data: x!.data });
 
 const computations: { readonly [op: string]: Computation } = {
   Abs: elementwise(Math.abs),
+  Add: elementwise((a, b) => a! + b!),
   Cast: ([x], node, dims) => {
     const dtype = dtypeOf(attributesOf(node, 'Cast').to);
     const isInteger = dtype?.includes('int');
     const cast = (value: number) => (dtype === 'bool' ? Number(value !== 0) : isInteger ? Math.trunc(value) : value);
-    return { dims, data: x!.data.map((value) => (Number.isNaN(value) ? value : cast(value))) };
+    return { dims, data: x!.data.map((value) => (isOpen(value) ? value : cast(value))) };
   },
   Ceil: elementwise(Math.ceil),
   ConstantOfShape: (_, node, dims) => {
     const value = node.attributes.get('value');
     const fill = value?.kind === 'tensor' ? Number(value.value.data[0]) : 0;
     return { dims, data: new Float64Array(elements(dims)).fill(fill) };
+  },
+  Div: (inputs, node, dims, free) => {
+    const isWhole = node.inputs[0]?.dtype?.includes('int');
+    const divide = (a?: number, b?: number) => (isWhole ? Math.trunc(a! / b!) : a! / b!);
+    return elementwise(divide)(inputs, node, dims, free);
   },
   Equal: comparison((a, b) => a === b),
   Floor: elementwise(Math.floor),
@@ -75,24 +108,36 @@ const computations: { readonly [op: string]: Computation } = {
   Max: elementwise(Math.max),
   Min: elementwise(Math.min),
   Mod: elementwise((a, b) => a! - Math.floor(a! / b!) * b!),
+  Mul: elementwise((a, b) => a! * b!),
   Not: elementwise((x) => 1 - x!),
   Range: ([start, , step], _, dims) => ({
     dims,
     data: zeros(dims).data.map((_, i) => start!.data[0]! + i * step!.data[0]!),
   }),
   ReduceProd: ([x], _, dims) => ({ dims, data: Float64Array.of(x!.data.reduce((a, b) => a * b, 1)) }),
-  Shape: (_, node, dims) => {
+  Shape: (_, node, dims, free) => {
     const sizes = node.inputs[0]!.dims!;
     const start = Number(node.attributes.get('start')?.value ?? 0);
-    const from = start < 0 ? start + sizes.length : start;
-    const at = (i: number) => sizes[from + i];
-    return { dims, data: zeros(dims).data.map((_, i) => (typeof at(i) === 'number' ? Number(at(i)) : Number.NaN)) };
+    const part = sizes.slice(start).slice(0, dims[0]);
+    return { dims, data: Float64Array.from(part, (size) => free.numberOf(size)) };
   },
   Size: (_, node, dims) => {
     const sizes = node.inputs[0]!.dims!.map((size) => (typeof size === 'number' ? size : Number.NaN));
     return { dims, data: Float64Array.of(sizes.reduce((a, b) => a * b, 1)) };
   },
+  Neg: elementwise((x) => -x!),
+  Reciprocal: elementwise((x) => 1 / x!),
+  Sqrt: elementwise(Math.sqrt),
   Squeeze: reshaped,
+  Sub: elementwise((a, b) => a! - b!),
+  Tile: ([x], _, dims) => {
+    const y = zeros(dims);
+    eachIndex(dims, (index, i) => {
+      const at = index.map((value, axis) => value % x!.dims[axis]!);
+      y.data[i] = x!.data[offset(x!.dims, at)]!;
+    });
+    return y;
+  },
   Unsqueeze: reshaped,
   Where: elementwise((condition, a, b) => {
     if (Number.isNaN(condition)) return a === b ? a! : Number.NaN;
@@ -100,24 +145,32 @@ const computations: { readonly [op: string]: Computation } = {
   }),
 };
 
-/** Operators whose float64 kernel does the same. */
-const byKernel: ReadonlySet<OpType> = new Set<OpType>(
-  // biome-ignore format: one list
-  ['Add', 'Concat', 'Div', 'Expand', 'Flatten', 'Identity', 'Mul', 'Neg', 'Reciprocal', 'Reshape', 'Slice', 'Split', 'Sqrt', 'Sub', 'Transpose'],
-);
+/** Operators that only move numbers, by their float64 kernel. */
+const byKernel: ReadonlySet<OpType> = new Set<OpType>([
+  ...(['Concat', 'Expand', 'Flatten', 'Identity', 'Reshape', 'Slice', 'Split', 'Transpose'] as const),
+]);
 
-/** The outputs of a node with known inputs; undefined if it is not one of the operators that compute sizes. */
+/** Whether a node is one of the operators that compute sizes. */
+export const canCompute = (node: Node): boolean => {
+  const op = opTypeOf(node);
+  return node.domain === '' && (node.op in computations || (op !== undefined && byKernel.has(op)));
+};
+
+/** The outputs of such a node with known inputs; undefined if they are larger than sizes, or not known. */
 export function compute(
   node: Node,
   inputs: readonly (Contents | undefined)[],
   dims: readonly (readonly number[])[],
+  free: FreeSizes,
 ): Contents[] | undefined {
-  if (node.domain !== '' || dims.some((each) => elements(each) > maxComputed)) return undefined;
+  if (dims.some((each) => elements(each) > maxComputed)) return undefined;
   try {
     const op = opTypeOf(node);
     if (op && byKernel.has(op)) return computeOp(op, node, inputs as Contents[], dims);
     const computation = computations[node.op];
-    return computation && node.outputs.length === 1 ? [computation(inputs as Contents[], node, dims[0]!)] : undefined;
+    return computation && node.outputs.length === 1
+      ? [computation(inputs as Contents[], node, dims[0]!, free)]
+      : undefined;
   } catch (error) {
     if (error instanceof UsageError) return undefined;
     throw error;

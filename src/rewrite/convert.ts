@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
-import { cutsToSlices } from './cuts.ts';
+import { cutsToSlices, sequenceToSlices, stackToConcat } from './cuts.ts';
 import { depthwiseToGroups } from './depthwise.ts';
 import { foldBatchNorm, foldBeforeSum } from './fold-batchnorm.ts';
 import { unmergedConcat, unmergedSum } from './leftover.ts';
@@ -10,7 +10,7 @@ import { branchesToGroups, emulationToGroups, sumToConcat } from './merge.ts';
 import { type Remark, type RewriteReport, type Rule, rewrite } from './rewriter.ts';
 import { inferKnownShapes } from './shapes.ts';
 import { concatToSum, groupsToBranches } from './split.ts';
-import { joinTransposes, lowerTransposes, raiseTransposes } from './transposes.ts';
+import { joinTransposes, lowerTransposes, raiseTransposes, shareTransposes } from './transposes.ts';
 
 type Stages = readonly (readonly Rule[])[];
 
@@ -56,25 +56,16 @@ export function convertWhole(source: Graph, form: 'A' | 'B' | 'C'): Graph {
 
 /**
  * Optimizes a graph for inference: branches and emulated grouped convolutions become grouped convolutions, batch
- * normalization is folded into the convolution before it, and identities are removed. If there is nothing to change,
- * the source itself is returned.
+ * normalization is folded into the convolution before it, and identities are removed. The report has a reason for
+ * every concatenation or sum of several convolutions that stays. If there is nothing to change, the source itself is
+ * returned.
  *
  * @example const { graph, report } = optimizeGraph(readOnnx(bytes));
  */
 export function optimizeGraph(source: Graph): Converted {
-  const { graph, report } = rewritten(
-    source,
-    [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm]],
-    [removeIdentity],
-  );
-  const known = new Set(report.refusals.map(({ node }) => node));
-  const unmerged = explainUnmerged(graph).filter(({ node }) => !known.has(node));
-  return { graph, report: { ...report, refusals: [...report.refusals, ...unmerged] } };
+  const stages = [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm], [unmergedConcat, unmergedSum]];
+  return rewritten(source, stages, [removeIdentity]);
 }
-
-/** The reasons why concatenations and sums of convolutions were left alone. */
-const explainUnmerged = (graph: Graph): readonly Remark[] =>
-  rewrite(prepared(graph).graph, [unmergedConcat, unmergedSum]).refusals;
 
 /** Applies rules in stages. Of the cleanup rules, only the `counted` ones are worth a new graph on their own. */
 function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Converted {
@@ -89,12 +80,18 @@ function rewritten(source: Graph, stages: Stages, counted: readonly Rule[]): Con
   const tidied = report.changes.filter(({ rule }) => counted.some(({ name }) => name === rule));
   const reports = stages.map((rules) => rewrite(graph, rules));
   const changes: Remark[] = [...tidied, ...reports.flatMap(({ changes }) => changes)];
-  const refusals = reports.flatMap(({ refusals }) => refusals);
+  const refusals = firstOfEachNode(reports.flatMap(({ refusals }) => refusals));
   if (changes.length === 0) {
     return { graph: source, report: { changes, refusals, nodesBefore, nodesAfter: nodesBefore } };
   }
   dropUnreadInitializers(graph);
   return { graph, report: { changes, refusals, nodesBefore, nodesAfter: graph.nodes.size } };
+}
+
+/** The first reason for each node; later stages know less of what was meant. */
+function firstOfEachNode(refusals: readonly Remark[]): Remark[] {
+  const byNode = new Map(refusals.toReversed().map((refusal) => [refusal.node, refusal]));
+  return refusals.filter((refusal) => byNode.get(refusal.node) === refusal);
 }
 
 /**
@@ -105,7 +102,15 @@ export function prepared(source: Graph): Converted {
   const { graph } = source.clone();
   const report = rewrite(graph, [constantToInitializer, separateConstants, removeIdentity, stackToSum]);
   inferKnownShapes(graph);
-  rewrite(graph, [cutsToSlices, joinTransposes, raiseTransposes, lowerTransposes]);
+  rewrite(graph, [
+    sequenceToSlices,
+    stackToConcat,
+    cutsToSlices,
+    shareTransposes,
+    joinTransposes,
+    raiseTransposes,
+    lowerTransposes,
+  ]);
   return { graph, report };
 }
 

@@ -13,7 +13,7 @@ import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { elements, type Tensor } from '../tensor.ts';
-import { type ChannelMap, channelMapOf, hasMultiplier, laterChannelMap, orderOf, type Terms } from './channel-map.ts';
+import { type ChannelMap, channelMapsOf, hasMultiplier, laterChannelMap, orderOf, type Terms } from './channel-map.ts';
 import { cannotCompute, constantAt, givenAttributes, ownWeight, rounded, toFloat64 } from './constants.ts';
 import { biasName } from './names.ts';
 import type { Refusal, Rule } from './rewriter.ts';
@@ -21,7 +21,7 @@ import type { Refusal, Rule } from './rewriter.ts';
 export const depthwiseToGroups: Rule = {
   name: 'depthwise and sums to groups',
   apply(b, node) {
-    const map = channelMapOf(b.graph, node);
+    const [map] = channelMapsOf(b.graph, node);
     const depthwise = map?.source.producer;
     if (!map || !depthwise || !hasMultiplier(depthwise) || !isSum(map) || isContinued(b.graph, node, map))
       return undefined;

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { relativeError } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import type { Value } from '../graph/graph.ts';
+import { Value } from '../graph/graph.ts';
 import { interpret } from '../graph/interpret.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { convertGraph, optimizeGraph } from './convert.ts';
@@ -83,4 +83,28 @@ test('8,000 branches from all along a chain of 8,000 nodes have 32 million nodes
     b.output(b.op(op, ends, op === 'Concat' ? { axis: 1 } : {}));
     for (const form of ['A', 'B', 'C'] as const) expect(convertGraph(b.graph, form).report.changes).toEqual([]);
   }
+});
+
+test('a chain of sums of cut channels has 2^60 terms, and is left alone', () => {
+  const { b, x } = start();
+  const cut = b.op('Slice', [pointwise(b, x, 1), b.ints([0]), b.ints([1]), b.ints([1])]);
+  b.output(chain(cut, 60, (y) => b.op('Add', [y, y])));
+  expect(optimizeGraph(b.graph).report.changes).toEqual([]);
+});
+
+test('chains of 5,000 transposes, slices and concatenations of one map are followed in proportion to their length', () => {
+  const { b, x } = start();
+  const perms = chain(pointwise(b, x, 1), 5000, (y) => b.op('Transpose', [b.op('Relu', [y])], { perm: [0, 2, 3, 1] }));
+  const cuts = chain(pointwise(b, x, 2), 5000, (y) => b.op('Slice', [y, b.ints([0]), b.ints([2]), b.ints([1])]));
+  const joined = chain(pointwise(b, x, 3), 50, (y) => b.op('Concat', [y, x], { axis: 1 }));
+  for (const y of [perms, cuts, joined]) b.output(y);
+  expect(optimizeGraph(b.graph).report.changes).toEqual([]);
+});
+
+test('5,000 computed sizes in a chain are followed in proportion to their number', () => {
+  const { b, x } = start();
+  const ones = b.ints([1, 1, 1, 1]);
+  const node = b.graph.add({ op: 'Shape', inputs: [x], outputs: [new Value('shape', 'int64')] });
+  b.output(b.op('Reshape', [x, chain(node.outputs[0]!, 5000, (y) => b.op('Mul', [y, ones]))]));
+  expect(optimizeGraph(b.graph).report.changes).toEqual([]);
 });

@@ -2,11 +2,11 @@
  * Reasons for what was left alone: every Concat or sum of several convolutions that no rule rewrote or refused gets one.
  * The two sides of a residual block, which are convolutions of different depths, are not worth a sentence.
  */
-import type { Graph, Value } from '../graph/graph.ts';
+import type { Graph, Node, Value } from '../graph/graph.ts';
 import { opTypeOf } from '../graph/ops.ts';
 import { channelwiseConstants, isOnnx } from './operators.ts';
 import { intsOf } from './other-shapes.ts';
-import { type Kernels, kernelsFrom, mapsOf, meeting, onlyInput, pathsUp } from './paths.ts';
+import { mapsOf, onlyInput } from './paths.ts';
 import type { Rule } from './rewriter.ts';
 import { addends, isLastSum } from './sums.ts';
 
@@ -19,7 +19,7 @@ export const unmergedConcat: Rule = {
   apply({ graph }, node) {
     if (!isOnnx(node) || node.op !== 'Concat') return undefined;
     const inputs = node.inputs.filter((value) => value !== undefined);
-    const ends = inputs.filter((value) => endsConvolution(graph, value));
+    const ends = inputs.filter((value) => endsConvolution(graph, value, true));
     if (new Set(ends).size < 2) return undefined;
     const joined = `it joins ${ends.length} convolutions`;
     const axis = intsOf(node, 'axis')[0] ?? 0;
@@ -38,65 +38,64 @@ export const unmergedSum: Rule = {
   name: 'sum of convolutions',
   apply({ graph }, node) {
     if (!isLastSum(graph, node)) return undefined;
-    const ends = addends(graph, node).filter((value) => value && endsConvolution(graph, value)) as Value[];
+    const ends = addends(graph, node).filter((value) => value && endsConvolution(graph, value, false)) as Value[];
     if (new Set(ends).size < 2 || isResidual(graph, ends)) return undefined;
     return { refused: `it adds ${ends.length} convolutions${difference(graph, [...new Set(ends)])}` };
   },
 };
 
-/** Whether a value comes from a convolution, with nothing but channelwise operators and moves of axes after it. */
-function endsConvolution(graph: Graph, value: Value): boolean {
-  let node = value.producer;
-  for (let i = 0; node && i < maxTail; i++) {
-    if (opTypeOf(node) === 'Conv') return true;
-    const isTail = channelwiseConstants(node) || (isOnnx(node) && ['Transpose', 'Unsqueeze'].includes(node.op));
-    const maps = mapsOf(graph, node);
-    if (!isTail || maps.length !== 1) return false;
-    node = maps[0]!.producer;
+/**
+ * Whether a value comes from a convolution, with nothing but channelwise operators and moves of axes after it, or, if
+ * `several`, also sums and products of maps and other concatenations.
+ */
+function endsConvolution(graph: Graph, end: Value, several: boolean): boolean {
+  const open = new Set([end]);
+  for (const { producer } of open) {
+    if (open.size > maxTail || !producer) continue;
+    if (isConvolution(producer)) return true;
+    const isMove = isOnnx(producer) && (producer.op === 'Transpose' || producer.op === 'Unsqueeze');
+    const joins = several && isOnnx(producer) && producer.op === 'Concat';
+    const maps = channelwiseConstants(producer) || isMove || joins ? mapsOf(graph, producer) : [];
+    if (several || maps.length === 1) for (const map of maps.slice(0, maxTail)) open.add(map);
   }
   return false;
 }
 
-/** The sequence of kernels from the value where the ends' paths meet to each end. */
-function kernelsOf(graph: Graph, ends: readonly Value[]): (Kernels | undefined)[] | undefined {
-  const up = pathsUp(graph, ends);
-  const start = meeting(up, ends);
-  return start && kernelsFrom(start, up, ends);
-}
+const isConvolution = (node: Node): boolean => opTypeOf(node) === 'Conv' || opTypeOf(node) === 'ConvTranspose';
 
 /** Two convolutions at different depths from one map: the last of a residual block, and its projection. */
-function isResidual(graph: Graph, [a, b, ...others]: readonly Value[]): boolean {
-  if (!a || !b || others.length > 0) return false;
-  const [left, right] = [depths(graph, a), depths(graph, b)];
-  const common = [...left.keys()].find((value) => right.has(value));
-  return common !== undefined && left.get(common) !== right.get(common);
+function isResidual(graph: Graph, ends: readonly Value[]): boolean {
+  const kernels = ends.length === 2 ? kernelsOf(graph, ends) : undefined;
+  return kernels !== undefined && kernels[0]!.length !== kernels[1]!.length;
 }
 
-/** The values on one path up from a value, and the number of convolutions in between. */
-function depths(graph: Graph, end: Value): Map<Value, number> {
-  const found = new Map<Value, number>();
-  let depth = 0;
-  for (let value: Value | undefined = end; value && found.size < maxPath; ) {
-    found.set(value, depth);
-    if (value.producer && opTypeOf(value.producer) === 'Conv') depth++;
+/** The kernels from the value where the ends' paths meet to each end. */
+function kernelsOf(graph: Graph, ends: readonly Value[]): (readonly string[])[] | undefined {
+  const paths = ends.map((end) => pathUp(graph, end));
+  const [first, ...others] = paths.map((path) => new Set(path));
+  const start = paths[0]!.find((value) => others.every((path) => path.has(value)));
+  if (!start || !first) return undefined;
+  return paths.map((path) => path.slice(0, path.indexOf(start)).flatMap(kernelOf).reverse());
+}
+
+/** The values on one path up from a value. */
+function pathUp(graph: Graph, end: Value): Value[] {
+  const path: Value[] = [];
+  for (let value: Value | undefined = end; value && path.length < maxPath; ) {
+    path.push(value);
     value = onlyInput(graph, value) ?? (value.producer && mapsOf(graph, value.producer)[0]);
   }
-  return found;
+  return path;
 }
+
+const kernelOf = ({ producer }: Value): string[] =>
+  producer && isConvolution(producer) ? [producer.inputs[1]?.dims?.slice(2).join('x') ?? '?'] : [];
 
 function difference(graph: Graph, ends: readonly Value[]): string {
+  if (ends.some(({ producer }) => producer?.op === 'ConvTranspose')) return '; transposed ones are not merged.';
   const kernels = kernelsOf(graph, ends);
-  if (!kernels || kernels.includes(undefined)) return ', which do not all start from one map.';
-  const [first, other] = new Set(kernels);
-  if (other) return `, whose kernels differ: ${sequence(first!)} and ${sequence(other)}.`;
-  return kernels[0]!.count === 1 ? ' of one map; branches to merge have two or more.' : ', whose layers differ.';
-}
-
-/** Kernels in order, such as `1x1, 3x3`. */
-function sequence(kernels: Kernels): string {
-  const names: string[] = [];
-  for (let each: Kernels | undefined = kernels; each?.before && names.length < maxTail; each = each.before) {
-    names.unshift(each.kernel);
-  }
-  return names.join(', ');
+  if (!kernels) return ', which do not all start from one map.';
+  const [first, other] = new Set(kernels.map((each) => each.join(', ')));
+  if (other !== undefined) return `, whose kernels differ: ${first || 'none'} and ${other || 'none'}.`;
+  return kernels[0]!.length === 1 ? ' of one map; branches to merge have two or more.' : ', whose layers differ.';
 }

@@ -31,8 +31,10 @@ export const sumToConcat: Rule = {
     if (!terms.every((value) => value !== undefined)) return undefined;
     const operands = terms.filter((value) => !isZero(b.graph, value));
     const family = familyOf(b.graph, operands.filter(endsBranch));
-    if (!family || family.convolutions < 2) return undefined;
+    if (!family) return undefined;
     const branches = findBranches(b.graph, family);
+    const isOfSlices = !('refused' in branches) && branches.reads === 'slices';
+    if (family.convolutions < 2 && !isOfSlices) return undefined;
     if ('refused' in branches) return branches;
     const parts = partsOfAll(b.graph, branches, 'channels');
     if ('refused' in parts) return parts;
@@ -121,8 +123,9 @@ function jointOf({ levels, reads }: Branches, level: Level, last: Joint): Joint 
 }
 
 /** The added convolutions as one convolution of their concatenated inputs. */
-function summed(b: Builder, { levels }: Branches, parts: readonly Part[]): Value {
+function summed(b: Builder, { levels, start, reads }: Branches, parts: readonly Part[]): Value {
   const last = levels.at(-1)!;
+  if (levels.length === 1 && reads === 'slices') return joinLevel(b, last, parts, 'channels', [start]);
   const name = beside(mergedName(last.nodes.map((node) => node.name)), 'concat');
   const inputs = last.nodes.map((node) => node.inputs[0]);
   const joined = b.op('Concat', inputs, { axis: 1 }, name);

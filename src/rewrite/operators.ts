@@ -35,8 +35,21 @@ const channelwise: ReadonlyMap<string, ConstantsOf> = new Map([
 ]);
 
 /** How the constants of a channelwise node belong to channels; undefined if the node is not channelwise. */
-export const channelwiseConstants = (node: Node): ConstantsOf | undefined =>
-  isOnnx(node) ? channelwise.get(node.op) : undefined;
+export function channelwiseConstants(node: Node): ConstantsOf | undefined {
+  if (!isOnnx(node)) return undefined;
+  return isSpatial(node) ? 'same' : channelwise.get(node.op);
+}
+
+/** Whether a node pads or resizes maps, but not their batch or channels. */
+function isSpatial({ op, inputs, attributes }: Node): boolean {
+  const last = inputs.length === 2 ? 1 : 2;
+  const place = op === 'Pad' ? 1 : op === 'Resize' && !inputs[3] ? last : undefined;
+  const contents = place === undefined ? undefined : (inputs[place]?.tensor?.data ?? attributes.get('pads')?.value);
+  if (!contents || attributes.has('axes') || (op === 'Pad' && inputs[3])) return false;
+  const numbers = Array.from(contents as ArrayLike<number | bigint>, Number);
+  const [both, neutral] = op === 'Pad' ? [numbers.length / 2, 0] : [0, 1];
+  return [0, 1, both, both + 1].every((at) => numbers[at] === neutral);
+}
 
 const unaryOps: ReadonlySet<string> = new Set(unary);
 const broadcastingOps: ReadonlySet<string> = new Set(broadcasting);

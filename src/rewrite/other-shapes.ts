@@ -46,6 +46,10 @@ const rules: { readonly [op: string]: OtherRule } = {
       : x!.dims.flatMap((size, axis) => (size === 1 ? axis : []));
     return [x!.dims.filter((_, axis) => !gone.includes(axis))];
   },
+  Tile: ([x, repeats]) => {
+    const counts = constantInts(repeats!, 'repeats');
+    return [x!.dims.map((size, axis) => scaled(size, counts[axis]!))];
+  },
   Unsqueeze: ([x, axes]) => {
     const added = constantInts(axes!, 'axes');
     const rank = x!.dims.length + added.length;

@@ -94,15 +94,12 @@ function pathsThrough(up: Paths, ends: readonly Value[]): Map<Value, number> {
 /** The kernels of the convolutions on a path down from a value. Equal sequences are the same object. */
 export interface Kernels {
   readonly count: number;
-  /** The last one, such as `3x3`, and those before it. */
-  readonly kernel: string;
-  readonly before: Kernels | undefined;
   readonly longer: Map<string, Kernels>;
 }
 
 /** The kernels from `start` to each end; undefined for an end without any, or whose path does not come from there. */
 export function kernelsFrom(start: Value, up: Paths, ends: readonly Value[]): (Kernels | undefined)[] {
-  const none: Kernels = { count: 0, kernel: '', before: undefined, longer: new Map() };
+  const none: Kernels = { count: 0, longer: new Map() };
   const known = new Map<Value, Kernels | undefined>([[start, none]]);
   return ends.map((end) => {
     const trail: Value[] = [];
@@ -121,9 +118,7 @@ export function kernelsFrom(start: Value, up: Paths, ends: readonly Value[]): (K
 function withNode(kernels: Kernels, { producer }: Value): Kernels {
   if (!producer || opTypeOf(producer) !== 'Conv') return kernels;
   const kernel = producer.inputs[1]?.dims?.slice(2).join('x') ?? '?';
-  const known = kernels.longer.get(kernel);
-  if (known) return known;
-  const longer = { count: kernels.count + 1, kernel, before: kernels, longer: new Map() };
+  const longer = kernels.longer.get(kernel) ?? { count: kernels.count + 1, longer: new Map() };
   kernels.longer.set(kernel, longer);
   return longer;
 }

@@ -11,7 +11,16 @@ import { type Dim, type Graph, type Node, unknownDim, type Value } from '../grap
 import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
 import { outputDims, outputType, type Shaped } from '../graph/shapes.ts';
 import { type DType, tensor } from '../tensor.ts';
-import { type Contents, compute, integersOf, maxComputed, toContents } from './computed.ts';
+import {
+  type Contents,
+  canCompute,
+  compute,
+  FreeSizes,
+  integersOf,
+  isOpen,
+  maxComputed,
+  toContents,
+} from './computed.ts';
 import { isComparison, isElementwise } from './operators.ts';
 import { otherDims } from './other-shapes.ts';
 
@@ -28,16 +37,17 @@ const formerAttributes: { readonly [op: string]: readonly string[] } = {
 /** Fills in the sizes that the file does not state and that follow from others, and makes computed ones constants. */
 export function inferKnownShapes(graph: Graph): void {
   const contents = new Map<Value, Contents>();
+  const free = new FreeSizes();
   for (const node of graph.sorted()) {
-    inferNode(node, contents);
-    const made = computed(node, contents);
+    inferNode(node, contents, free);
+    const made = computed(node, contents, free);
     if (made) for (const [i, output] of node.outputs.entries()) contents.set(output, made[i]!);
   }
   placeConstants(graph, contents);
 }
 
 /** Fills in the shapes of one node's outputs, as far as they follow from its inputs. */
-export const inferOutputs = (node: Node): void => inferNode(node, new Map());
+export const inferOutputs = (node: Node): void => inferNode(node, new Map(), new FreeSizes());
 
 /** The inputs that the node would have in a newer operator set. */
 export function inputsOf(node: Node): readonly (Shaped | undefined)[] {
@@ -69,15 +79,20 @@ const shapedInputs = (node: Node, contents: ReadonlyMap<Value, Contents>): (Shap
     return found && input ? { dims: found.dims, tensor: tensor('float64', found.dims, found.data) } : input;
   });
 
-function inferNode(node: Node, contents: ReadonlyMap<Value, Contents>): void {
+function inferNode(node: Node, contents: ReadonlyMap<Value, Contents>, free: FreeSizes): void {
   const op = opTypeOf(node);
   const inputs = shapedInputs(node, contents);
   if (inputs.some((input) => input && !input.dims)) return;
   try {
     const known = op && isUnderstood(node, op) ? op : undefined;
-    const dims = known ? knownDims(node, known, inputs as Shaped[]) : otherDims(node, inputs as Shaped[]);
+    const dims = known
+      ? knownDims(node, known, inputs as Shaped[], free)
+      : otherDims(node, (inputs as Shaped[]).map(withoutFree));
     for (const [i, output] of node.outputs.entries()) {
-      output.dims = refined(output.dims, dims[i]);
+      output.dims = refined(
+        output.dims,
+        dims[i]?.map((dim) => (typeof dim === 'number' ? free.dimOf(dim) : dim)),
+      );
       output.dtype ??= typeOf(node, i);
     }
   } catch (error) {
@@ -85,23 +100,57 @@ function inferNode(node: Node, contents: ReadonlyMap<Value, Contents>): void {
   }
 }
 
-function knownDims<O extends OpType>(node: Node, op: O, inputs: readonly Shaped[]): (readonly Dim[])[] {
+function knownDims<O extends OpType>(
+  node: Node,
+  op: O,
+  inputs: readonly Shaped[],
+  free: FreeSizes,
+): (readonly Dim[])[] {
   const [x, shape] = inputs;
-  const free = op === 'Reshape' && shape?.tensor ? freeSize(toContents(shape.tensor)) : undefined;
-  const given = free ? [x!, { dims: [free.length], tensor: tensor('float64', [free.length], free) }] : inputs;
-  return outputDims(op, given, attributesOf(node, op), node.outputs.length);
+  if (op === 'Reshape' && shape?.tensor) return [reshapedDims(x!.dims, shape, free)];
+  return outputDims(op, inputs.map(withoutFree), attributesOf(node, op), node.outputs.length);
 }
 
-/** Reshape's shape with -1 in place of its only unknown size; undefined unless that is the same. */
-function freeSize({ data }: Contents): Float64Array | undefined {
-  const known = data.filter((size) => !Number.isNaN(size));
-  const isFree = known.length === data.length - 1 && known.every((size) => size > 0);
-  return isFree ? data.map((size) => (Number.isNaN(size) ? -1 : size)) : undefined;
+/** Numbers that stand for free sizes are not known where they are limits or counts. */
+function withoutFree(input: Shaped): Shaped {
+  if (input?.tensor?.dtype !== 'float64' || !input.tensor.data.some(isOpen)) return input;
+  const data = input.tensor.data.map((value) => (isOpen(value) ? Number.NaN : value));
+  return { ...input, tensor: tensor('float64', input.dims as readonly number[], data) };
+}
+
+/**
+ * The shape that a Reshape asks for. A free size that it names is one of the input's; if there are others, a -1 is
+ * what is left of the known ones once the free ones are the same on both sides.
+ */
+function reshapedDims(dims: readonly Dim[], shape: Shaped, free: FreeSizes): readonly Dim[] {
+  const { data } = toContents(shape.tensor!);
+  const asked = Array.from(data, (size, i) => (size === 0 ? dims[i]! : size === -1 ? size : free.dimOf(size)));
+  const names = (list: readonly Dim[]) =>
+    list
+      .filter((dim) => typeof dim === 'string')
+      .toSorted()
+      .join('\n');
+  const product = (list: readonly Dim[]) =>
+    list.reduce<number>((p, dim) => (typeof dim === 'number' && dim > 0 ? p * dim : p), 1);
+  const at = asked.indexOf(-1);
+  if (at < 0) return asked;
+  const rest = product(dims) / product(asked);
+  if (names(dims) === names(asked) && !asked.includes(unknownDim))
+    return asked.with(at, Number.isInteger(rest) ? rest : unknownDim);
+  const [left, ...others] = dims.filter((dim) => typeof dim === 'string' && !asked.includes(dim));
+  return asked.with(at, rest === 1 && others.length === 0 && left !== undefined ? left : unknownDim);
+}
+
+/** A Reshape's shape from that of its output, with -1 for the only size that is not known. */
+function constantShape(dims: Value['dims']): number[] | undefined {
+  const shape = dims?.map((size) => (typeof size === 'number' ? size : -1));
+  const isClear = shape?.every((size) => size !== 0) && shape.filter((size) => size === -1).length <= 1;
+  return isClear ? shape : undefined;
 }
 
 /** The sizes that the file states and, for those that it leaves open, the inferred ones. */
 function refined(stated: Value['dims'], inferred: readonly Dim[] | undefined): Value['dims'] {
-  const known = inferred?.map((dim) => (Number.isNaN(dim) ? unknownDim : dim));
+  const known = inferred;
   if (!stated || !known || stated.length !== known.length) return stated ?? known;
   const refines = stated.some((dim, axis) => typeof dim === 'string' && typeof known[axis] === 'number');
   return refines ? stated.map((dim, axis) => (typeof dim === 'string' ? known[axis]! : dim)) : stated;
@@ -121,19 +170,19 @@ function typeOf(node: Node, index: number): DType | undefined {
 }
 
 /** The contents of the node's outputs if they follow from small constants and known sizes. */
-function computed(node: Node, contents: ReadonlyMap<Value, Contents>): Contents[] | undefined {
+function computed(node: Node, contents: ReadonlyMap<Value, Contents>, free: FreeSizes): Contents[] | undefined {
   const dims = node.outputs.map((output) => output.dims);
-  if (!dims.every((each) => each?.every((size) => typeof size === 'number'))) return undefined;
+  if (!canCompute(node) || !dims.every((each) => each?.every((size) => typeof size === 'number'))) return undefined;
   const isShape = node.op === 'Shape' || node.op === 'Size';
   const inputs: (Contents | undefined)[] = [];
   for (const input of isShape ? [] : shapedInputs(node, contents)) {
     if (input && (!input.tensor || input.tensor.dims.reduce((a, b) => a * b, 1) > maxComputed)) return undefined;
     inputs.push(input && toContents(input.tensor!));
   }
-  return compute(node, inputs, dims as number[][]);
+  return compute(node, inputs, dims as number[][], free);
 }
 
-/** Replaces computed integers by constants. A shape with one unknown size gets a -1 there. */
+/** Replaces computed integers by constants, and computed shapes of Reshapes with at most one open size. */
 function placeConstants(graph: Graph, contents: ReadonlyMap<Value, Contents>): void {
   const b = new Builder(graph);
   const isCaptured = (value: Value) => [...value.users].some(({ captures }) => captures.includes(value));
@@ -141,10 +190,13 @@ function placeConstants(graph: Graph, contents: ReadonlyMap<Value, Contents>): v
     if (graph.outputs.includes(value) || isCaptured(value)) continue;
     const constant = integersOf(value.dtype, dims, data);
     if (constant) graph.replaceAllUses(value, b.parameter(value.name, dims, constant));
-    const free = constant ? undefined : freeSize({ dims, data });
-    if (!free) continue;
-    const reshapes = [...value.users].filter(({ op, inputs }) => op === 'Reshape' && inputs[1] === value);
-    for (const node of reshapes) graph.setInput(node, 1, b.ints([...free]));
+    const reshapes = constant
+      ? []
+      : [...value.users].filter(({ op, inputs }) => op === 'Reshape' && inputs[1] === value);
+    for (const node of reshapes) {
+      const shape = constantShape(node.outputs[0]!.dims);
+      if (shape) graph.setInput(node, 1, b.ints(shape));
+    }
   }
   if (contents.size > 0) graph.removeDead();
 }

@@ -4,7 +4,7 @@
  *
  *   f(Tx)  =  T f(x)       concat(Tx, Ty)  =  T concat(x, y)       split(x) then T  =  split(Tx)
  *
- * So Transposes move down through elementwise operators, Pad and Concat, up through Split and Slice, and meet.
+ * So Transposes move down through elementwise operators and Concat, up through Split, Slice and Pad, and meet.
  */
 import type { Builder } from '../graph/builder.ts';
 import { type Attribute, describe, type Node, type Value } from '../graph/graph.ts';
@@ -17,6 +17,19 @@ import { intsOf } from './other-shapes.ts';
 import { mapsOf } from './paths.ts';
 import type { Rule } from './rewriter.ts';
 import { inputsOf } from './shapes.ts';
+
+/** Equal Transposes of one value are one. */
+export const shareTransposes: Rule = {
+  name: 'equal transposes shared',
+  apply(b, node) {
+    const perm = permOf(node);
+    if (!perm || b.graph.outputs.includes(node.outputs[0]!)) return undefined;
+    const first = transposed(b, node.inputs[0]!, perm);
+    if (first.producer === node) return undefined;
+    b.graph.replaceAllUses(node.outputs[0]!, first);
+    return { done: `replaced ${describe(node)} by an equal one.` };
+  },
+};
 
 /** T₂ T₁ x is one Transpose, or nothing. */
 export const joinTransposes: Rule = {
@@ -39,24 +52,22 @@ export const joinTransposes: Rule = {
   },
 };
 
-/** Down through elementwise operators, Pad and Concat whose maps are all transposed alike. */
+/** Down through elementwise operators and Concat whose maps are all transposed alike. */
 export const lowerTransposes: Rule = {
   name: 'transpose moved down',
   apply(b, node) {
     const isConcat = isOnnx(node) && node.op === 'Concat';
-    const isPad = isOnnx(node) && node.op === 'Pad' && inputsOf(node).length <= 3;
-    if (!(isConcat || isPad || isElementwise(node)) || node.outputs.slice(1).some(({ users }) => users.size > 0))
+    if (!(isConcat || isElementwise(node)) || node.outputs.slice(1).some(({ users }) => users.size > 0))
       return undefined;
     const maps = isBroadcasting(node) || isConcat ? mapsOf(b.graph, node) : [node.inputs[0]!];
     const perm = maps[0]?.producer && permOf(maps[0].producer);
     if (!perm || !maps.every(({ producer }) => producer && `${permOf(producer)}` === `${perm}`)) return undefined;
-    const inputs = node.inputs.map((value, i) => {
+    const inputs = node.inputs.map((value) => {
       if (value && maps.includes(value)) return value.producer!.inputs[0];
-      return isBroadcasting(node) && value ? turnedBack(b, value, perm) : isPad && i === 1 ? undefined : value;
+      return isBroadcasting(node) && value ? turnedBack(b, value, perm) : value;
     });
     const attributes = new Map<string, Attribute>(node.attributes);
     if (isConcat) attributes.set('axis', { kind: 'int', value: perm.at(intsOf(node, 'axis')[0] ?? 0)! });
-    if (isPad && !movePads(b, node, perm, inputs, attributes)) return undefined;
     if (inputs.some((value, i) => !value && node.inputs[i])) return undefined;
     const moved = copyOf(b, node, { inputs, attributes, name: node.name || undefined });
     b.graph.replaceAllUses(node.outputs[0]!, transposed(b, moved, perm));
@@ -64,21 +75,19 @@ export const lowerTransposes: Rule = {
   },
 };
 
-/** Up through Split and Slice whose parts are all transposed alike. */
+/** Up through Split, Slice and Pad whose results are all transposed alike. */
 export const raiseTransposes: Rule = {
   name: 'transpose moved up',
   apply(b, node) {
-    const isCut = isOnnx(node) && (node.op === 'Split' || node.op === 'Slice');
+    const move = isOnnx(node) ? movesUp[node.op] : undefined;
     const [x] = node.inputs;
-    const readers = isCut ? node.outputs.flatMap(({ users }) => [...users]) : [];
+    const readers = move ? node.outputs.flatMap(({ users }) => [...users]) : [];
     const perm = readers[0] && permOf(readers[0]);
-    if (!x || !perm || node.outputs.some((value) => b.graph.outputs.includes(value))) return undefined;
+    if (!x || !move || !perm || node.outputs.some((value) => b.graph.outputs.includes(value))) return undefined;
     if (!readers.every((reader) => `${permOf(reader)}` === `${perm}`)) return undefined;
     const inputs = [transposed(b, x, perm), ...node.inputs.slice(1)];
     const attributes = new Map<string, Attribute>(node.attributes);
-    if (!(node.op === 'Split' ? moveSplit(node, perm, attributes) : moveSlice(b, node, perm, inputs, attributes))) {
-      return undefined;
-    }
+    if (!move(b, node, perm, inputs, attributes)) return undefined;
     const parts = copyNode(b, node, { inputs, attributes, name: node.name || undefined }).outputs;
     for (const [i, output] of node.outputs.entries()) {
       for (const reader of [...output.users]) b.graph.replaceAllUses(reader.outputs[0]!, parts[i]!);
@@ -86,6 +95,17 @@ export const raiseTransposes: Rule = {
     return { done: `moved a transpose above ${describe(node)}.` };
   },
 };
+
+/** Changes a node's constants and attributes to those after a Transpose; false if they are not constant. */
+type Move = (
+  b: Builder,
+  node: Node,
+  perm: readonly number[],
+  inputs: (Value | undefined)[],
+  attributes: Map<string, Attribute>,
+) => boolean;
+
+const movesUp: { readonly [op: string]: Move } = { Pad: movePads, Slice: moveSlice, Split: moveSplit };
 
 /** The order of axes of a Transpose of a value of known rank. */
 function permOf(node: Node): readonly number[] | undefined {
@@ -115,7 +135,7 @@ function turnedBack(b: Builder, value: Value, perm: readonly number[]): Value | 
   return b.parameter(value.name, turned.dims, turned);
 }
 
-/** Pads of Tx as pads of x: an attribute up to operator set 10, a constant from then on. */
+/** Pads of x as pads of Tx: an attribute up to operator set 10, a constant from then on. */
 function movePads(
   b: Builder,
   node: Node,
@@ -125,14 +145,20 @@ function movePads(
 ): boolean {
   const pads = constantsAt(node, 1);
   const rank = perm.length;
-  if (pads?.length !== 2 * rank) return false;
-  const moved = [0, rank].flatMap((start) => perm.map((_, axis) => pads[start + perm.indexOf(axis)]!));
+  if (pads?.length !== 2 * rank || node.inputs[3]) return false;
+  const moved = [0, rank].flatMap((start) => perm.map((axis) => pads[start + axis]!));
   if (attributes.has('pads')) attributes.set('pads', { kind: 'ints', value: moved });
   else inputs[1] = b.ints(moved);
   return true;
 }
 
-function moveSplit(node: Node, perm: readonly number[], attributes: Map<string, Attribute>): boolean {
+function moveSplit(
+  _: Builder,
+  node: Node,
+  perm: readonly number[],
+  __: (Value | undefined)[],
+  attributes: Map<string, Attribute>,
+): boolean {
   const axis = intsOf(node, 'axis')[0] ?? 0;
   attributes.set('axis', { kind: 'int', value: perm.indexOf(axis < 0 ? axis + perm.length : axis) });
   return true;
