@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, utimesSync } from 'node:fs';
-import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -43,6 +43,16 @@ test('a failure halfway leaves the previous file, and nothing else', async () =>
   await expect(writeFileAtomically(path, failing())).rejects.toThrow(RangeError);
   expect(await readFile(path, 'utf8')).toBe('before');
   expect(await readdir(folder)).toEqual(['file']);
+});
+
+test('a temporary file that a killed process left is deleted when its file is written, but not while it may be written', async () => {
+  const names = [1, 2].map((n) => `file.00000000-0000-4000-8000-00000000000${n}.tmp`) as [string, string];
+  for (const name of names) await writeFile(join(folder, name), '');
+  await utimes(join(folder, names[0]), 0, 0);
+  await writeFileAtomically(join(folder, 'other'), '');
+  expect(await readdir(folder)).toEqual([...names, 'other']);
+  await writeFileAtomically(path, '');
+  expect(await readdir(folder)).toEqual(['file', names[1], 'other']);
 });
 
 test('a staged file can be discarded', async () => {

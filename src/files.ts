@@ -66,16 +66,17 @@ export const abandonedAfter = 3_600_000;
  * @param age in milliseconds that they have at least, where other processes may be writing them now.
  */
 export async function removeLeftovers(folder: string, names: readonly string[], age = 0): Promise<void> {
+  const stems = names.map(temporaryStem);
   for (const name of await readdir(folder).catch(() => [])) {
     const finalName = withoutTemporaryEnding(name);
-    if (finalName === name || !names.includes(finalName)) continue;
+    if (finalName === name || !stems.includes(finalName)) continue;
     const path = join(folder, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
     if (Date.now() - mtimeMs >= age) await rm(path, { force: true }).catch(() => {});
   }
 }
 
-/** What a temporary file of `writeFileAtomically` is to be called in the end; the name itself of any other file. */
+/** What a temporary file of `writeFileAtomically` is to be called, or the start of it; the name itself of any other file. */
 export const withoutTemporaryEnding = (name: string): string =>
   name.replace(/\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/, '');
 
@@ -84,7 +85,7 @@ export async function stageFile(path: string, contents: FileContents): Promise<S
   const target = await destinationOf(path);
   const folder = target.inPlace ? tmpdir() : dirname(target.path);
   if (!target.inPlace) await checkFolder(folder, path);
-  const temporary = join(folder, `${basename(target.path).slice(0, maxStem)}.${randomUUID()}.tmp`);
+  const temporary = join(folder, `${temporaryStem(basename(target.path))}.${randomUUID()}.tmp`);
   const discard = () => rm(temporary, { force: true }).catch(() => {}); // the error before this one is reported
   const attempt = async (action: () => Promise<void>): Promise<void> => {
     try {
@@ -95,7 +96,10 @@ export async function stageFile(path: string, contents: FileContents): Promise<S
     }
   };
   await attempt(async () => {
-    if (!target.inPlace) await mkdir(folder, { recursive: true });
+    if (!target.inPlace) {
+      await mkdir(folder, { recursive: true });
+      await removeLeftovers(folder, [basename(target.path)], abandonedAfter);
+    }
     await writeThrough(temporary, contents, target);
   });
   return {
@@ -104,8 +108,8 @@ export async function stageFile(path: string, contents: FileContents): Promise<S
   };
 }
 
-/** Characters of a file's name in that of its temporary file. A name has at most 255 bytes, and a character at most 4. */
-const maxStem = 48;
+/** The start of a file's name, for that of its temporary file. A name has at most 255 bytes, and a character at most 4. */
+const temporaryStem = (name: string): string => name.slice(0, 48);
 
 /**
  * Checks that a file can be written at a path, before the work whose result it will contain. Nothing is created.

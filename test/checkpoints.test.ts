@@ -71,6 +71,8 @@ const files: [file: string, report: Partial<ImportReport>][] = [
     {
       notes: [
         under('model_ema', 'model, optimizer, epoch, args'),
+        'Other networks are under "model"; choose one with key (--key).',
+        'Left out what weights do not need, without executing it: argparse.Namespace.',
         stripped('module.'),
         'Skipped "n_averaged", which counts averaged models.',
         imagenet,
@@ -79,7 +81,14 @@ const files: [file: string, report: Partial<ImportReport>][] = [
   ],
   [
     'nested/timm.pth.tar',
-    { notes: [under('state_dict_ema', 'epoch, arch, state_dict, optimizer, version, args, metric'), imagenet] },
+    {
+      notes: [
+        under('state_dict_ema', 'epoch, arch, state_dict, optimizer, version, args, metric'),
+        'Other networks are under "state_dict"; choose one with key (--key).',
+        'Left out what weights do not need, without executing it: argparse.Namespace.',
+        imagenet,
+      ],
+    },
   ],
   ['nested/model-state.pth', { notes: [under('model_state', 'epoch, cfg'), imagenet] }],
   ['nested/compiled.pth', { notes: [stripped('_orig_mod.'), imagenet] }],

@@ -11,6 +11,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { type DrawOptions, run } from '../src/cli/commands/draw.ts';
 import { createOutput } from '../src/cli/output.ts';
+import { decode } from '../src/data/image-source.ts';
 import { blockNames, blockStructure, drawBlock } from '../src/draw/block.ts';
 import { drawGroupedConvolution, layoutGrouped } from '../src/draw/grouped.ts';
 import { layoutBlock } from '../src/draw/layout.ts';
@@ -432,6 +433,32 @@ test('resnext draw draws variants, files and groups, and refuses conflicting arg
     await expect(draw('resnext50_32x4d', { grouped: [8, 4, 4] })).rejects.toThrow(
       '--grouped makes a different drawing',
     );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('resnext draw writes the format of the ending, and refuses others before it reads a model', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'resnext-draw-'));
+  const output = { ...createOutput({ json: false }), line: () => {} };
+  const draw = (name: string, options: Partial<DrawOptions> = {}) =>
+    run({ theme: 'auto', details: false, grouped: [8, 4, 4], ...options, output: join(folder, name) }, output);
+  try {
+    for (const name of ['a.png', 'b.PNG', 'c.svg', 'd']) await draw(name);
+    const [width, height] = /width="(\d+)" height="(\d+)"/.exec(drawGroupedConvolution())!.slice(1).map(Number);
+    for (const name of ['a.png', 'b.PNG']) {
+      const image = await decode(join(folder, name));
+      expect([image.width, image.height]).toEqual([3 * width!, 3 * height!]);
+      expect(new Set(image.data).size).toBeGreaterThan(20); // not blank
+    }
+    for (const name of ['c.svg', 'd']) {
+      expect(await readFile(join(folder, name), 'utf8')).toBe(drawGroupedConvolution());
+    }
+    for (const name of ['a.pdf', 'a.jpg', 'a.txt']) {
+      await expect(draw(name, { model: 'no such model' })).rejects.toThrow(
+        new RegExp(`ends in \\${name.slice(1)}, but drawings are \\.svg or \\.png files\\. Write \\.svg`),
+      );
+    }
   } finally {
     await rm(folder, { recursive: true });
   }

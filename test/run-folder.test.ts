@@ -188,7 +188,7 @@ describe('what a run tells', () => {
     });
   });
 
-  it('where the number of threads changes the last bits, which is said', async () => {
+  it('whose number of threads is another, which may change the last bits', async () => {
     const out = await stopped(2);
     const path = join(out, 'checkpoints/last.safetensors');
     const { tensors, metadata } = await readSafetensorsFile(path);

@@ -93,6 +93,57 @@ test('a linear layer after dropout is the head; a head of several layers is drop
   ]);
 });
 
+test('a head with batch normalizations is one linear layer', () => {
+  const body = [...weights].filter(([name]) => !name.startsWith('fc.'));
+  const random = (...dims: number[]) =>
+    tensor(
+      'float32',
+      dims,
+      Float32Array.from({ length: dims.reduce((a, b) => a * b) }, (_, i) => 0.5 + ((i * 7919) % 97) / 97),
+    );
+  const norm = (path: string, width: number) =>
+    ['weight', 'bias', 'running_mean', 'running_var'].map((field): [string, Tensor] => [
+      `${path}.${field}`,
+      random(width),
+    ]);
+  const given = new Map<string, Tensor>([
+    ...norm('head.0', 128),
+    ['head.1.weight', random(3, 128)],
+    ...norm('head.2', 3),
+  ]);
+  const { weights: taken, report } = importWeights(stored(new Map([...body, ...given])));
+  const at = (name: string, i: number) => Number(given.get(name)!.data[i]!);
+  const normalized = (path: string, i: number, x: number) =>
+    ((x - at(`${path}.running_mean`, i)) / Math.sqrt(at(`${path}.running_var`, i) + 1e-5)) * at(`${path}.weight`, i) +
+    at(`${path}.bias`, i);
+  const x = Float64Array.from({ length: 128 }, (_, i) => Math.sin(i));
+  const linear = (k: number, of: (f: number) => number) =>
+    x.reduce((sum, _, f) => sum + at('head.1.weight', 128 * k + f) * of(f), 0);
+  for (const k of [0, 1, 2]) {
+    const merged = x.reduce(
+      (sum, value, f) => sum + Number(taken.get('fc.weight')!.data[128 * k + f]!) * value,
+      Number(taken.get('fc.bias')!.data[k]!),
+    );
+    const expected = normalized(
+      'head.2',
+      k,
+      linear(k, (f) => normalized('head.0', f, x[f]!)),
+    );
+    expect(merged).toBeCloseTo(expected, 3);
+  }
+  expect(report).toMatchObject({ loaded: 54, unexpected: [] });
+});
+
+test('tensors of a network that are the same data are refused, and other names of its tensors are not unexpected', () => {
+  const shared = stored(stateDict(model, weights));
+  shared.set('copy.conv1.weight', shared.get('conv1.weight')!);
+  expect(importWeights(shared).report.unexpected).toEqual([]);
+  shared.set('layer1.0.bn1.weight', shared.get('layer1.0.bn1.bias')!);
+  expect(() => importWeights(shared, { source: 'cats.pth' })).toThrow(
+    'cats.pth: "layer1.0.bn1.weight" and "layer1.0.bn1.bias" are the same data, which they never are in a network.',
+  );
+});
+
 describe('a stem', () => {
   const rgb = tensor('float32', [1, 3, 1, 2], Float32Array.of(1, 2, 10, 20, 100, 200));
 

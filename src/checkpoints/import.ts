@@ -12,6 +12,7 @@ import { flag, whole } from '../options.ts';
 import { type DType, elements, type Tensor } from '../tensor.ts';
 import { floatTensor, type StoredTensor } from '../weights/state-dict.ts';
 import { adaptStem, forTwoClasses, initialHead } from './adapt.ts';
+import { type Head, headNames, headWeights } from './head.ts';
 import { type Recognition, type RecognizeOptions, recognize, recognizeFields } from './recognize.ts';
 
 /** How tensors become the weights of a network. */
@@ -85,8 +86,10 @@ export function importWeights(tensors: Stored, options: ImportOptions = {}): Imp
   const { classes = read, inputChannels = found.config.inputChannels } = options;
   const model = resnext({ ...found.config, classes, inputChannels });
   const keepsHead = classes === read || classes === found.config.classes;
-  const head = keepsHead ? new Map<string, Tensor>() : initialHead(model, options.seed ?? 1);
+  const newHead = keepsHead ? new Map<string, Tensor>() : initialHead(model, options.seed ?? 1);
+  const head = keepsHead && found.head ? linearHead(tensors, found.head, classes, options.source) : newHead;
   const converted = new Map<DType, number>();
+  checkDistinct(tensors, found, options.source);
   const weights = new Map<string, Tensor>();
   for (const spec of weightSpecs(model)) {
     const name = found.names.get(spec.name)!;
@@ -101,12 +104,44 @@ export function importWeights(tensors: Stored, options: ImportOptions = {}): Imp
     config: model.config,
     variant: found.variant,
     weights,
-    newHead: head.size > 0,
-    report: reportOf(tensors, found, model, { adapted, converted, head }),
+    newHead: newHead.size > 0,
+    report: reportOf(tensors, found, model, { adapted, converted, newHead }),
   };
 }
 
+/** A file lists a tensor under several names if its module has several. A network has each of its tensors once. */
+function checkDistinct(tensors: Stored, { names }: Recognition, source = 'The state dict'): void {
+  const known = new Map<unknown, string>();
+  for (const name of names.values()) {
+    const stored = tensors.get(name);
+    if (stored?.dims.length === 0) continue; // batch counts
+    const other = known.get(stored);
+    if (other !== undefined) {
+      throw new FormatError(
+        `${source}: "${other}" and "${name}" are the same data, which they never are in a network.`,
+      );
+    }
+    known.set(stored, name);
+  }
+}
+
+/** `fc.weight` [K, F] and `fc.bias` [K] of a head that is more than a linear layer, or less. */
+function linearHead(tensors: Stored, head: Head, classes: number, source = 'The state dict'): Map<string, Tensor> {
+  for (const name of headNames(tensors, head)) checkFloat(tensors.get(name)!, name);
+  const { weight, bias } = headWeights(tensors, head, source);
+  const single = head.classes === 1 && classes === 2;
+  return new Map([
+    ['fc.weight', single ? forTwoClasses(weight) : weight],
+    ['fc.bias', single ? forTwoClasses(bias) : bias],
+  ]);
+}
+
 const floats: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16'];
+
+function checkFloat({ dtype }: StoredTensor, name: string): void {
+  if (floats.includes(dtype)) return;
+  throw new FormatError(`"${name}" is ${dtype}, but expected floating-point numbers. Is the network quantized?`);
+}
 
 interface Importing extends Pick<ImportOptions, 'source' | 'lazy'> {
   readonly converted: Map<DType, number>;
@@ -121,9 +156,7 @@ function importOne(
 ): Tensor {
   const { dtype } = stored;
   const { dims } = spec;
-  if (!floats.includes(dtype)) {
-    throw new FormatError(`"${spec.name}" is ${dtype}, but expected floating-point numbers. Is the network quantized?`);
-  }
+  checkFloat(stored, spec.name);
   if (dtype !== 'float32') converted.set(dtype, (converted.get(dtype) ?? 0) + 1);
   const isStem = dims.length === 4 && stored.dims[1] !== dims[1];
   if (isStem) return adaptStem(floatTensor(stored, { name, source }), dims[1]!);
@@ -150,27 +183,30 @@ function adaptations(from: ResNeXtConfig, { config }: Model, keepsHead: boolean)
 interface Changes {
   readonly adapted: readonly string[];
   readonly converted: ReadonlyMap<DType, number>;
-  readonly head: ReadonlyMap<string, Tensor>;
+  readonly newHead: ReadonlyMap<string, Tensor>;
 }
 
 function reportOf(
   tensors: Stored,
   found: Recognition,
   model: Model,
-  { adapted, converted, head }: Changes,
+  { adapted, converted, newHead }: Changes,
 ): ImportReport {
-  const specs = weightSpecs(model).filter(({ name }) => !head.has(name));
   const counts = countNames(model);
-  const used = new Set([...specs.map(({ name }) => name), ...counts].map((name) => found.names.get(name)));
+  const head = found.head && newHead.size === 0 ? headNames(tensors, found.head) : [];
+  const specs = weightSpecs(model).filter(({ name }) => found.names.has(name) && !newHead.has(name));
+  const used = [...[...specs.map(({ name }) => name), ...counts].map((name) => found.names.get(name)), ...head];
+  const headCounts = head.map((name) => name.replace(/[^.]*$/, 'num_batches_tracked'));
+  const usedTensors = new Set([...used, ...headCounts].map((name) => tensors.get(name ?? '')));
   return {
     layout: found.layout,
     prefix: found.prefix,
     variant: found.variant,
-    loaded: specs.length,
-    renamed: specs.filter(({ name }) => found.names.get(name) !== name).length,
+    loaded: specs.length + head.length,
+    renamed: specs.filter(({ name }) => found.names.get(name) !== name).length + head.length,
     converted: Object.fromEntries(converted),
     adapted,
-    unexpected: [...tensors.keys()].filter((name) => !used.has(name)),
+    unexpected: [...tensors].flatMap(([name, stored]) => (usedTensors.has(stored) ? [] : [name])),
     missing: [
       ...(found.config.classes === 0 ? ['fc.weight', 'fc.bias'] : []),
       ...counts.filter((name) => !found.names.has(name)),

@@ -28,13 +28,7 @@ const under = (path: string): Rule[] => [
   [`${path}layer{s}.{i}.downsample.{k}.`, 'layer{s}.{i}.downsample.{k}.'],
 ];
 
-const torchvision: readonly Rule[] = [
-  ['conv1.', 'conv1.'],
-  ['bn1.', 'bn1.'],
-  ...under(''),
-  ['fc.', 'fc.'],
-  ['fc.{k}.', 'fc.'], // a linear layer after layers without tensors, such as dropout
-];
+const torchvision: readonly Rule[] = [['conv1.', 'conv1.'], ['bn1.', 'bn1.'], ...under(''), ['fc.', 'fc.']];
 
 const prlz77Stem: readonly Rule[] = [
   ['conv_1_3x3.', 'conv1.'],
@@ -99,6 +93,29 @@ const torch7 = (first: number, stages: number): Rule[] => {
     [`${block}.1.2.2.`, 'layer{s}.{i}.downsample.1.'],
   ];
 };
+
+/**
+ * The children of a network in an `nn.Sequential`, such as `nn.Sequential(*list(net.children())[:-2])`, which numbers them.
+ * `first` is the position of the first stage: 4 after convolution, normalization, ReLU and pool.
+ */
+const children = (first: number, stem: readonly Rule[]): Rule[] => {
+  const block = `{s+${first - 1}}.{i}`;
+  return [
+    ...stem,
+    [`${block}.conv{j}.`, 'layer{s}.{i}.conv{j}.'],
+    [`${block}.bn{j}.`, 'layer{s}.{i}.bn{j}.'],
+    [`${block}.downsample.{k}.`, 'layer{s}.{i}.downsample.{k}.'],
+    [`${block}.se.fc{j}.`, 'layer{s}.{i}.se.fc{j}.'],
+    [`${block}.se.conv.`, 'layer{s}.{i}.se.conv.'],
+    [`${block}.se_module.fc{j}.`, 'layer{s}.{i}.se.fc{j}.'],
+  ];
+};
+
+const childrenStem: readonly Rule[] = [
+  ['0.', 'conv1.'],
+  ['0.{k}.', 'conv1.{k}.'],
+  ['1.', 'bn1.'],
+];
 
 /** All layouts. If several match the same names, the first one wins. */
 export const layouts: readonly Layout[] = [
@@ -207,4 +224,16 @@ export const layouts: readonly Layout[] = [
   },
   { name: 'torch7', only: { stem: 'imagenet' }, rules: torch7(5, 4) },
   { name: 'torch7', only: { stem: 'cifar' }, rules: torch7(4, 3) },
+  { name: 'nn.Sequential', rules: children(4, childrenStem) },
+  { name: 'nn.Sequential', only: { stem: 'cifar' }, rules: children(3, childrenStem) },
+  { name: 'nn.Sequential', only: { stem: 'cifar' }, rules: children(2, childrenStem) },
+  {
+    name: 'nn.Sequential',
+    only: { stem: 'imagenet' },
+    stemPool: 'max-ceil',
+    rules: children(1, [
+      ['0.conv1.', 'conv1.'],
+      ['0.bn1.', 'bn1.'],
+    ]),
+  },
 ];

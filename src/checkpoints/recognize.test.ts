@@ -54,7 +54,106 @@ test('the first of two networks is used, with a note', () => {
   );
   const { prefix, ambiguities: ambiguous } = recognize(new Map(names));
   expect(prefix).toBe('encoder_q.');
-  expect(ambiguous).toEqual(['Found networks under "encoder_q." and "encoder_k.", and used the first.']);
+  expect(ambiguous).toEqual([
+    'Found networks under "encoder_q." and "encoder_k.", and used the first. Choose another with key (--key).',
+  ]);
+});
+
+test.each([
+  ['model.', 'ema_model.module.'],
+  ['student.', 'teacher.'],
+  ['last.', 'best.'],
+])('of the networks under %s and %s, the second is used', (usual, preferred) => {
+  const names = [usual, preferred].flatMap((prefix) =>
+    [...shapesOf(small)].map(([name, { dims }]) => [prefix + name, { dims }] as const),
+  );
+  const { prefix, ambiguities } = recognize(new Map(names));
+  expect(prefix).toBe(preferred);
+  expect(ambiguities[0]).toMatch(`Found networks under "${preferred}" and "${usual}", and used the first.`);
+});
+
+describe('a network in nn.Sequential', () => {
+  const features = { ...small, classes: 0 };
+  const numbered = (options: ResNeXtOptions, first: number, prefix = ''): Shapes =>
+    new Map(
+      [...shapesOf(options)].map(([name, shape]) => {
+        const [, stage, rest] = /^layer(\d)(.*)$/.exec(name) ?? [];
+        const child = stage ? `${Number(stage) + first - 1}${rest}` : name.replace(/^conv1/, '0').replace(/^bn1/, '1');
+        return [prefix + child, shape];
+      }),
+    );
+
+  test.each<[string, ResNeXtOptions, number, string]>([
+    ['with the pool before its stages', features, 4, ''],
+    ['behind a prefix', features, 4, 'module.body.0.'],
+    ['with a deep stem', { ...features, stem: 'deep', stemWidth: 8, shortcut: 'D' }, 4, '0.'],
+    ['with attention', { ...features, attention: 'se' }, 4, 'encoder.'],
+    ['for small images', { ...features, stem: 'cifar' }, 3, ''],
+    ['for small images, with ReLU as a function', { ...features, stem: 'cifar' }, 2, 'features.'],
+  ])('is recognized %s', (_, options, first, prefix) => {
+    const found = recognize(numbered(options, first, prefix));
+    expect(found).toMatchObject({ layout: 'nn.Sequential', prefix });
+    expect(found.config).toMatchObject({ ...options, depths: [2, 1] });
+  });
+});
+
+describe('a head under another name', () => {
+  const body = (prefix: string): [string, { dims: readonly number[] }][] =>
+    [...shapesOf({ ...small, classes: 0 })].map(([name, shape]) => [prefix + name, shape]);
+  const tensors = (dims: Readonly<Record<string, readonly number[]>>) =>
+    Object.entries(dims).map(([name, size]) => [name, { dims: size }] as const);
+  const headOf = (prefix: string, dims: Readonly<Record<string, readonly number[]>>) =>
+    recognize(new Map([...body(prefix), ...tensors(dims)]));
+  const norm = (path: string, width: number) =>
+    Object.fromEntries(['weight', 'bias', 'running_mean', 'running_var'].map((field) => [`${path}.${field}`, [width]]));
+
+  test.each<[string, string, Record<string, readonly number[]>, string, string | undefined]>([
+    ['beside the network', 'backbone.', { 'head.weight': [3, 128], 'head.bias': [3] }, 'head.weight', 'head.bias'],
+    ['after a dropout', '', { 'fc.1.weight': [3, 128], 'fc.1.bias': [3] }, 'fc.1.weight', 'fc.1.bias'],
+    ['as a convolution', '', { 'last.weight': [3, 128, 1, 1], 'last.bias': [3] }, 'last.weight', 'last.bias'],
+    [
+      'beside a queue and a loss',
+      'm.',
+      { queue: [128, 900], 'l.weight': [3], 'z.weight': [3, 128], 'z.bias': [3] },
+      'z.weight',
+      'z.bias',
+    ],
+  ])('is found %s', (_, prefix, dims, weight, bias) => {
+    const { config, names } = headOf(prefix, dims);
+    expect(config.classes).toBe(3);
+    expect([names.get('fc.weight'), names.get('fc.bias')]).toEqual([weight, bias]);
+  });
+
+  test('is found without a bias, with batch normalizations', () => {
+    expect(headOf('', { 'fc.weight': [3, 128] })).toMatchObject({
+      config: { classes: 3 },
+      head: { weight: 'fc.weight', classes: 3, before: [], after: [] },
+    });
+    const { head, ambiguities } = headOf('0.', { ...norm('1.2', 128), '1.4.weight': [3, 128], ...norm('1.5', 3) });
+    expect(head).toEqual({ weight: '1.4.weight', classes: 3, before: ['1.2.'], after: ['1.5.'] });
+    expect(ambiguities).toEqual([
+      'Merged the batch normalization "1.2" and "1.5" into the classifier "1.4", assuming an epsilon of 1e-5 and no activation between them.',
+    ]);
+  });
+
+  test('of another network is not taken', () => {
+    const both = new Map([...body('student.net.'), ...tensors({ 'student.out.weight': [3, 128], 'student.out.bias': [3] }),
+      ...Array.from(body('teacher.net.'), ([name, { dims }]) => [name, { dims }] as const),
+      ...tensors({ 'teacher.out.weight': [5, 128], 'teacher.out.bias': [5] })]); // biome-ignore format: two networks
+    expect(recognize(both)).toMatchObject({ prefix: 'teacher.net.', config: { classes: 5 } });
+  });
+
+  test.each<[string, Record<string, readonly number[]>, string]>([
+    ['several linear layers', { 'a.0.weight': [64, 128], 'a.2.weight': [3, 64] }, 'a.0.weight'],
+    ['two classifiers', { 'a.weight': [64, 128], 'b.weight': [3, 128] }, 'a.weight'],
+    ['a layer normalization', { 'n.weight': [128], 'n.bias': [128], 'a.weight': [3, 128] }, 'n.weight'],
+  ])('of %s is dropped with a note', (_, dims, first) => {
+    const { config, ambiguities } = headOf('x.', dims);
+    expect(config.classes).toBe(0);
+    expect(ambiguities).toEqual([
+      `Dropped the head, which has several layers ("${first}" and others): the network outputs features.`,
+    ]);
+  });
 });
 
 test('a 1x1 convolution as head, no head, and grayscale images are recognized', () => {

@@ -15,6 +15,8 @@ import { stems } from '../model/stems.ts';
 import { variantName } from '../model/variant-name.ts';
 import { weightSpecs } from '../model/weights.ts';
 import { text } from '../options.ts';
+import { preference } from '../weights/preference.ts';
+import { findHead, type Head, headNotes } from './head.ts';
 import { inferConfig } from './infer.ts';
 import { type Layout, layouts } from './layouts.ts';
 import { reversed, translator } from './names.ts';
@@ -40,6 +42,8 @@ export interface Recognition {
   readonly prefix: string;
   /** Names of the tensors in the file, by this package's names. */
   readonly names: ReadonlyMap<string, string>;
+  /** The head, if it is not a weight and a bias under names of the layout. */
+  readonly head?: Head;
   readonly config: ResNeXtConfig;
   /** The variant's name, such as `resnext50_32x4d`. */
   readonly variant: string;
@@ -60,19 +64,21 @@ export function recognize(tensors: Shapes, options: RecognizeOptions = {}): Reco
   checkOptions(recognizeFields, options);
   const { hint = '', source = 'The state dict' } = options;
   let refusal: unknown;
-  for (const { layout, prefix, names } of candidates(tensors, source)) {
+  for (const candidate of candidates(tensors, source)) {
+    const { layout, prefix, names, head } = candidate;
     try {
-      const config = configOf(tensors, names, layout, hint, source);
+      const config = configOf(tensors, candidate, hint, source);
       if (appliesTo(layout, config)) {
         return {
           layout: layout.name,
           prefix,
           names,
+          ...(typeof head === 'object' && { head }),
           config,
           variant: variantName(config),
           ambiguities: [
             ...antialiasNotes(config),
-            ...headNotes(tensors, prefix, config),
+            ...headNotes(head),
             ...otherNetworks(tensors, layout, prefix, source),
           ],
         };
@@ -84,6 +90,21 @@ export function recognize(tensors: Shapes, options: RecognizeOptions = {}): Reco
   throw refusal ?? new FormatError(`${source} mixes the naming schemes of several code bases.`);
 }
 
+/**
+ * Whether tensors are those of a ResNeXt.
+ *
+ * @example await openStateDict('distilled.pth', { isNetwork }) // skips the state dicts of other networks
+ */
+export function isNetwork(tensors: Shapes): boolean {
+  try {
+    recognize(tensors);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
+}
+
 /** Whether a layout is for networks with this config. */
 export const appliesTo = ({ only = {} }: Layout, config: ResNeXtConfig): boolean =>
   Object.entries(only).every(([key, value]) => config[key as keyof typeof only] === value);
@@ -92,12 +113,14 @@ interface Candidate {
   readonly layout: Layout;
   readonly prefix: string;
   readonly names: ReadonlyMap<string, string>;
+  /** The head, or a tensor of one that is not linear, if the layout has no names for it. */
+  readonly head: Head | string | undefined;
 }
 
 /** A tensor that every ResNeXt has, under this package's name. */
 const anchor = 'layer1.0.conv2.weight';
 
-/** The layouts and prefixes (from wrappers and trainers) that match the most names. */
+/** The layouts and prefixes (from wrappers and trainers) that match the most names, the preferred prefix first. */
 function candidates(tensors: Shapes, source: string): Candidate[] {
   const all = layouts.flatMap((layout) =>
     prefixesFor(layout, tensors, source).map((prefix) => ({ layout, prefix, names: namesIn(layout, tensors, prefix) })),
@@ -105,8 +128,43 @@ function candidates(tensors: Shapes, source: string): Candidate[] {
   const most = Math.max(...all.map(({ names }) => names.size));
   const best = all.filter(({ names }) => names.size === most);
   if (best.length === 0) throw unknown(tensors, source);
-  return best;
+  const prefixes = new Set(all.map(({ prefix }) => prefix));
+  return best
+    .sort((a, b) => preference(a.prefix) - preference(b.prefix))
+    .map((candidate) => withHead(candidate, tensors, prefixes));
 }
+
+/** Finds the head of a network if its layout names no linear layer, or one without a bias. */
+function withHead(
+  { layout, prefix, names }: Omit<Candidate, 'head'>,
+  tensors: Shapes,
+  prefixes: ReadonlySet<string>,
+): Candidate {
+  const weight = names.get('fc.weight');
+  const body = new Map([...names].filter(([name]) => !name.startsWith('fc.')));
+  const features = tensors.get(body.get(lastFilter(body)) ?? '')?.dims[0] ?? 0;
+  if (weight !== undefined && names.has('fc.bias')) return { layout, prefix, names, head: undefined };
+  const used = new Set<string>(body.values());
+  const usedTensors = new Set([...used].map((name) => tensors.get(name)));
+  const others = [...prefixes].filter((other) => other !== prefix && other !== '' && !prefix.startsWith(other));
+  const left = [...tensors].flatMap(([name, stored]) =>
+    usedTensors.has(stored) || others.some((other) => name.startsWith(other)) ? [] : [name],
+  );
+  const head = findHead(tensors, weight === undefined ? left : [weight], prefix, features);
+  if (typeof head !== 'object') return { layout, prefix, names: body, head };
+  const isPlain = head.bias !== undefined && head.before.length === 0 && head.after.length === 0;
+  if (!isPlain) return { layout, prefix, names: body, head };
+  return { layout, prefix, names: body.set('fc.weight', head.weight).set('fc.bias', head.bias!), head: undefined };
+}
+
+/** The last convolution of the last stage. */
+const lastFilter = (names: ReadonlyMap<string, string>): string =>
+  [...names.keys()]
+    .filter((name) => /^layer\d+\.0\.conv3\.weight$/.test(name))
+    .sort(byNumber)
+    .at(-1) ?? '';
+
+const byNumber = (a: string, b: string): number => Number.parseInt(a.slice(5), 10) - Number.parseInt(b.slice(5), 10);
 
 /** All names are compared with each prefix. An ensemble has a few, and a malicious file could have one per tensor. */
 const maxPrefixes = 64;
@@ -127,14 +185,10 @@ function prefixesFor({ rules }: Layout, tensors: Shapes, source: string): string
 function namesIn({ rules }: Layout, tensors: Shapes, prefix: string): Map<string, string> {
   const translate = translator(rules);
   const names = new Map<string, string>();
-  let isHeadDeep = false;
   for (const name of tensors.keys()) {
     const ours = name.startsWith(prefix) ? translate(name.slice(prefix.length)) : undefined;
-    if (ours === undefined) continue;
-    isHeadDeep ||= ours.startsWith('fc.') && (names.has(ours) || !/^fc\.(weight|bias)$/.test(ours));
-    if (!names.has(ours)) names.set(ours, name);
+    if (ours !== undefined && !names.has(ours)) names.set(ours, name);
   }
-  if (isHeadDeep) for (const name of [...names.keys()]) if (name.startsWith('fc.')) names.delete(name);
   return names;
 }
 
@@ -150,14 +204,11 @@ function unknown(tensors: Shapes, source: string): FormatError {
 /** More than a typed array can hold. */
 const maxElements = 2 ** 32;
 
-function configOf(
-  tensors: Shapes,
-  names: ReadonlyMap<string, string>,
-  layout: Layout,
-  hint: string,
-  source: string,
-): ResNeXtConfig {
+function configOf(tensors: Shapes, { names, layout, head }: Candidate, hint: string, source: string): ResNeXtConfig {
   const shapes = new Map([...names].map(([ours, name]) => [ours, checkedDims(tensors, name, source)]));
+  if (typeof head === 'object') {
+    shapes.set('fc.weight', checkedDims(tensors, head.weight, source)).set('fc.bias', [head.classes]);
+  }
   const inferred = inferConfig(shapes, source);
   const antialias = isAntialiased(hint);
   const usualPool = antialias ? 'average' : (layout.stemPool ?? 'max');
@@ -217,18 +268,13 @@ const sameShape = (a: readonly number[], b: readonly number[]): boolean => `${tr
 const trimmed = (dims: readonly number[]): readonly number[] =>
   dims.slice(0, dims.findLastIndex((size) => size !== 1) + 1);
 
-/** A ResNeXt has a head of one layer. Other heads are dropped, and the network outputs features. */
-function headNotes(tensors: Shapes, prefix: string, { classes }: ResNeXtConfig): string[] {
-  const layers = [...tensors.keys()].filter((name) => name.startsWith(`${prefix}fc.`));
-  if (classes > 0 || layers.length === 0) return [];
-  return [`Dropped the head, which has several layers ("${layers[0]}" and others): the network outputs features.`];
-}
-
 /** Self-supervised training saves two encoders, distillation a teacher. */
 function otherNetworks(tensors: Shapes, layout: Layout, prefix: string, source: string): string[] {
   const others = prefixesFor(layout, tensors, source).filter((other) => other !== prefix);
   return others.length > 0
-    ? [`Found networks under "${prefix}" and "${others.join('", "')}", and used the first.`]
+    ? [
+        `Found networks under "${prefix}" and "${others.join('", "')}", and used the first. Choose another with key (--key).`,
+      ]
     : [];
 }
 

@@ -84,7 +84,8 @@ export class Classifier {
   static async open(model: SavedModel | ModelSource, options: ClassifierOptions = {}): Promise<Classifier> {
     checkArgument('model', model, openable);
     checkOptions(classifierFields, options);
-    const saved = isSaved(model) ? model : await readModel(model, { lazy: true });
+    const { key } = options;
+    const saved = isSaved(model) ? model : await readModel(model, { lazy: true, ...(key !== undefined && { key }) });
     return Classifier.of(await openModel(saved, options), options);
   }
 

@@ -79,7 +79,10 @@ const openRead = async (model: SavedModel, plan: Plan): Promise<Opened> => ({
 
 /** Reads a model whose weights stay in the file until they are needed. */
 const readLazily = async (file: string, options: ClassifierOptions): Promise<SavedModel> =>
-  preprocessedAs(await loadModel(file, { lazy: true }), options);
+  preprocessedAs(
+    await loadModel(file, { lazy: true, ...(options.key !== undefined && { key: options.key }) }),
+    options,
+  );
 
 function unlessChanged<T>(file: string, read: () => Promise<T>): () => Promise<T> {
   const state = () => {
@@ -100,7 +103,7 @@ const isUsual = ({ providers = ['cpu'], optimization = 'all' }: ClassifierOption
 /** Increase this whenever a file is read or lowered differently. */
 const revision = 3;
 
-function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing }: ClassifierOptions): string {
+function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing, key }: ClassifierOptions): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const hub = join(dirname(file), 'config.json'); // has the preprocessing of external weights
   const { hint, entry } = pathHints(resolve(file));
@@ -112,6 +115,7 @@ function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing }: 
     machine,
     mergeGroups,
     preprocessing,
+    key,
     version,
     revision,
   ];

@@ -16,6 +16,8 @@ import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessi
 export interface ClassifierOptions extends SessionOptions {
   /** Changes to the model's preprocessing; see `withPreprocessing`. */
   readonly preprocessing?: Partial<Preprocessing>;
+  /** The key of the network in a checkpoint with several, such as `teacher`; see `loadModel`. */
+  readonly key?: string;
   /** Class names in the order of the outputs. Default: the model's. */
   readonly labels?: readonly string[];
   /**
@@ -33,6 +35,7 @@ export interface ClassifierOptions extends SessionOptions {
 export const classifierFields: FieldsOf<ClassifierOptions> = {
   ...sessionFields,
   preprocessing: object('an object of changes, such as { size: 288 }', isObject),
+  key: text({ expected: 'a key', doc: 'which network of a checkpoint' }),
   labels: list(text({ expected: 'a name', doc: 'a class' }), { doc: 'class names' }),
   workers: whole({ from: 0, doc: 'threads that read images' }),
   maxMegapixels,

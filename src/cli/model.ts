@@ -18,6 +18,10 @@ import { readLabels } from '../saved/label-file.ts';
 import type { ModelOptions } from './options.ts';
 import type { Output } from './output.ts';
 
+/** The key of a network in a checkpoint, if one was typed. */
+export const keyOf = ({ key }: { readonly key?: string | undefined }): { readonly key?: string } =>
+  key === undefined ? {} : { key };
+
 /** Opens the model of `--model` and prints notes on it to standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
   const { model, threads, workers, maxMegapixels, size, resize, interpolation, verify } = options;
@@ -28,6 +32,7 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
   };
   const classifier = await load(model, {
     verify,
+    ...keyOf(options),
     ...(threads !== undefined && { threads }),
     ...(workers !== undefined && { workers }),
     maxMegapixels,

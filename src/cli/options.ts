@@ -43,6 +43,13 @@ const size = whole({
   group: 'Images',
   doc: 'height and width of the input',
 });
+const key = text({
+  expected: 'a key',
+  flag: '--key <key>',
+  usual: 'an average of weights before a teacher, the best weights and others',
+  group: 'Model',
+  doc: 'which network of a checkpoint to open, such as teacher or model.ema',
+});
 const seed = whole({
   from: 0,
   default: 1,
@@ -93,6 +100,7 @@ const images = list(text({ expected: 'an image', doc: 'an image' }), {
 /** The model, and the preprocessing of its images. */
 const model = {
   model: text({ required: true, expected: 'a model', flag: '--model <model>', group: 'Model', doc: modelDoc }),
+  key,
   size,
   resize: whole({
     from: 1,
@@ -150,7 +158,7 @@ export const pullOptions = {
   json: jsonLines,
 };
 
-export const summaryOptions = { model: variantOrModel, form, shortcut, classes, size, json };
+export const summaryOptions = { model: variantOrModel, key, form, shortcut, classes, size, json };
 
 // required for a new run, but not to resume one
 const { data: _, ...recipeFlags } = recipe;
@@ -252,6 +260,7 @@ export const featuresOptions = {
 
 export const exportOptions = {
   model: variantOrModel,
+  key,
   output: text({
     required: true,
     expected: 'a file or folder to write',
@@ -305,6 +314,7 @@ export const exportOptions = {
 
 export const verifyOptions = {
   model: text({ required: true, expected: 'a variant or a model', flag: '<model>', doc: variantOrAny }),
+  key,
   threads,
   seed,
   report,
@@ -320,6 +330,7 @@ export const convertOptions = {
     doc: 'an .onnx or .safetensors file',
     written: true,
   }),
+  key,
   form,
   json,
 };
@@ -354,13 +365,14 @@ export const drawOptions = {
     expected: 'a file to write',
     flag: '-o, --output <file>',
     usual: 'standard output',
-    doc: 'SVG file to write',
+    doc: 'file to write, .svg or .png',
     written: true,
   }),
 };
 
 export const benchOptions = {
   model: text({ required: true, expected: 'a variant or a model', flag: '<model>', doc: variantOrAny }),
+  key,
   batch: whole({ from: 1, default: 1, flag: '--batch <n>', doc: 'images per batch' }),
   threads,
   runs: whole({ from: 1, default: 20, flag: '--runs <n>', doc: 'number of timed runs' }),

@@ -136,7 +136,7 @@ function addGraphs(program: Command): void {
   });
   addCommand(program, {
     name: 'draw',
-    summary: 'Draw a block as in the paper, or a grouped convolution, as SVG',
+    summary: 'Draw a block as in the paper, or a grouped convolution, as SVG or PNG',
     examples: ['resnext draw resnext50_32x4d --block layer1.1 --form A -o block.svg'],
     options: drawOptions,
     load: () => import('./commands/draw.ts'),

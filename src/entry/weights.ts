@@ -17,14 +17,15 @@ export {
   type ImportReport,
   importWeights,
 } from '../checkpoints/import.ts';
-export { type Recognition, type RecognizeOptions, recognize } from '../checkpoints/recognize.ts';
+export { isNetwork, type Recognition, type RecognizeOptions, recognize } from '../checkpoints/recognize.ts';
 export { layoutNames, writeStateDict } from '../checkpoints/write.ts';
 export { gatherWeights, scatterWeights, stateDict, type WeightSpec, weightSpecs } from '../model/weights.ts';
 export { fromStateDict, type ImportedModel, type ImportStateDictOptions } from '../saved/external.ts';
 export { readLabels } from '../saved/label-file.ts';
+export type { ClassNames } from '../weights/class-names.ts';
 export { toFloat32 } from '../weights/float32.ts';
 export { readStateDict } from '../weights/read.ts';
 export { readSafetensors, type Safetensors, writeSafetensors } from '../weights/safetensors.ts';
 export { readSharded } from '../weights/sharded.ts';
 export { bytesSource, type Source } from '../weights/source.ts';
-export type { StateDict, StoredTensor } from '../weights/state-dict.ts';
+export type { StateDict, StateDictOptions, StoredTensor } from '../weights/state-dict.ts';

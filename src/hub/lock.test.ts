@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { clear, lock } from './lock.ts';
+import { clearLock } from '../folder-lock.ts';
+import { lock } from './lock.ts';
 
 let dir: string;
 let path: string;
@@ -42,10 +43,10 @@ it('stays with a holder that renews it', async () => {
 
 it('is not removed if another process has already taken it over', async () => {
   writeFileSync(path, 'new');
-  await clear(path, 'old');
+  await clearLock(path, 'old');
   expect(readFileSync(path, 'utf8')).toBe('new');
-  await clear(path, 'new');
-  await clear(path, 'gone');
+  await clearLock(path, 'new');
+  await clearLock(path, 'gone');
   expect(readdirSync(dir)).toEqual([]);
 });
 

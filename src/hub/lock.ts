@@ -4,10 +4,11 @@
  * lock file decides which process does so; if another one has replaced it in the meantime, it is put back.
  */
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
-import { refusal, removeLeftovers } from '../files.ts';
+import { removeLeftovers } from '../files.ts';
+import { clearLock, createLock } from '../folder-lock.ts';
 
 /** A download that has not grown for this many milliseconds is taken over. */
 const staleAfter = 5 * 60_000;
@@ -27,10 +28,10 @@ export interface Lock {
  */
 export async function lock(path: string, growing: string, wait: (seconds: number) => Promise<void>): Promise<Lock> {
   const mark = `${process.pid} ${hostname()} ${randomUUID()}`;
-  while (!(await create(path, mark))) {
+  while (!(await createLock(path, mark))) {
     const left = await abandoned(path, growing);
     if (left === undefined) await wait(pollSeconds);
-    else await clear(path, left);
+    else await clearLock(path, left);
   }
   await removeLeftovers(dirname(path), [basename(path)], staleAfter);
   return {
@@ -39,24 +40,6 @@ export async function lock(path: string, growing: string, wait: (seconds: number
     },
     renew: () => utimes(path, new Date(), new Date()).catch(() => {}),
   };
-}
-
-/** Removes the lock with this mark, but not one that another process has created in the meantime. */
-export async function clear(path: string, mark: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}.tmp`;
-  await rename(path, aside).catch(() => {});
-  if ((await readFile(aside, 'utf8').catch(() => mark)) !== mark) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
-}
-
-async function create(path: string, mark: string): Promise<boolean> {
-  try {
-    await writeFile(path, mark, { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw refusal('write', path, error);
-  }
 }
 
 /** The mark of an abandoned lock, or undefined if the lock is held or gone. */

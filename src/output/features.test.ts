@@ -57,6 +57,13 @@ function addUpTo(end: number, collector: FeatureCollector): void {
   }
 }
 
+/** A collector that is never closed, as if its process were killed. */
+async function abandoned(file: string): Promise<FeatureCollector> {
+  const collector = await FeatureCollector.open(file, stages, task);
+  rmSync(join(`${file}.partial`, 'lock'));
+  return collector;
+}
+
 const contents = (folder: string): [string, string][] =>
   readdirSync(folder).map((name) => [name, readFileSync(join(folder, name)).toString('base64')]);
 
@@ -71,7 +78,7 @@ it.each(['.npy', '.parquet', '.jsonl'])(
     expect(written).toMatchObject({ images: 43, shapes: { layer1: [2, 3, 3], pooled: [5] } });
     expect(written!.unread).toEqual(paths.filter((_, n) => n % 7 === 3));
 
-    addUpTo(21, await FeatureCollector.open(killed, stages, task)); // never closed; the last mark is after 20
+    addUpTo(21, await abandoned(killed)); // the last mark is after 20
     const partial = `${killed}.partial`;
     appendFileSync(join(partial, 'task.jsonl'), '{"done":24,"sizes":{"pool');
     const second = await FeatureCollector.open(killed, stages, task);
@@ -90,14 +97,14 @@ it.each(['.npy', '.parquet', '.jsonl'])(
 
 it('parts that are shorter than the journal says are continued from an earlier batch', async () => {
   const file = join(dir, 'out.npy');
-  addUpTo(12, await FeatureCollector.open(file, stages, task));
+  addUpTo(12, await abandoned(file));
   writeFileSync(join(`${file}.partial`, 'pooled'), readFileSync(join(`${file}.partial`, 'pooled')).subarray(0, 7 * 20));
   expect((await FeatureCollector.open(file, stages, task)).done).toBe(8);
 });
 
 it('results of another task are replaced, with a note that names the difference', async () => {
   const file = join(dir, 'out.npy');
-  addUpTo(8, await FeatureCollector.open(file, stages, task));
+  addUpTo(8, await abandoned(file));
   const other = await FeatureCollector.open(file, stages, { ...task, model: 'c' });
   expect(other.done).toBe(0);
   expect(other.notes).toEqual([
@@ -106,6 +113,17 @@ it('results of another task are replaced, with a note that names the difference'
   addUpTo(4, other);
   other.close();
   expect((await FeatureCollector.open(file, stages, { ...task, model: 'c' })).done).toBe(4);
+});
+
+it('two commands do not write the same file at once', async () => {
+  const file = join(dir, 'out.npy');
+  const collector = await FeatureCollector.open(file, stages, task);
+  const message =
+    /out\.npy\.partial" is in use by a command that started at .* \(process \d+\)\. Wait until it ends, or stop it\.$/;
+  await expect(FeatureCollector.open(file, stages, task)).rejects.toThrow(message);
+  collector.close();
+  (await FeatureCollector.open(file, stages, task)).close();
+  expect(readdirSync(dir)).toEqual([]);
 });
 
 it('a folder of somebody else is left alone', async () => {

@@ -5,6 +5,7 @@
  * FILE.partial/task.jsonl   what determines the results; then, for each batch, how many images are done and the sizes of
  *                           the parts
  * FILE.partial/PART         rows in the order of the images, appended
+ * FILE.partial/lock         the process that writes them
  *
  * What a killed process wrote after its last complete batch is cut off. When all images are done, the file is written from
  * the parts, and the folder is deleted. For a device or a pipe it is among the temporary files, and nothing is continued.
@@ -12,7 +13,6 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -27,7 +27,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { UsageError } from '../errors.ts';
-import { pathBeside, refusing } from '../files.ts';
+import { makeFolder, pathBeside, refusing } from '../files.ts';
+import { FolderLock } from '../folder-lock.ts';
 
 /** What determines the results: values, or hashes of them, by their names for people. */
 export type Task = Readonly<Record<string, string>>;
@@ -39,6 +40,7 @@ const markSchema = z.object({ done: z.number(), sizes: z.record(z.string(), z.nu
 type Mark = z.infer<typeof markSchema>;
 
 const journalName = 'task.jsonl';
+const lockOf = { file: 'lock', holder: 'a command' } as const;
 
 export class PartialResults {
   readonly folder: string;
@@ -47,31 +49,43 @@ export class PartialResults {
   /** Sentences for the user on what was found in the folder. */
   readonly notes: readonly string[];
   readonly #task: Task;
+  readonly #lock: FolderLock | undefined;
   readonly #sizes: Map<string, number>;
   #done: number;
   /** Descriptors of the parts and the journal, from the first write on. */
   #files: Map<string, number> | undefined;
 
-  private constructor(folder: string, task: Task, { mark, notes, isKept }: Found) {
+  private constructor(folder: string, task: Task, { mark, notes }: Found, lock?: FolderLock) {
     this.folder = folder;
-    this.isKept = isKept;
+    this.isKept = lock !== undefined;
     this.notes = notes;
     this.#task = task;
+    this.#lock = lock;
     this.#sizes = new Map(Object.entries(mark.sizes));
     this.#done = mark.done;
+    process.once('exit', this.#closeUnfinished);
   }
 
   /**
    * Opens the results that will become a file. Those of another task are replaced.
    *
-   * @throws UsageError if the folder for them belongs to something else, or the file system refuses.
+   * @throws UsageError if the folder for them belongs to something else, another process writes the same, or the file
+   *   system refuses.
    */
   static async open(file: string, task: Task): Promise<PartialResults> {
     const folder = await pathBeside(file, '.partial');
-    if (folder !== undefined) return new PartialResults(folder, task, continued(folder, task));
-    const temporary = mkdtempSync(join(tmpdir(), 'resnext-'));
-    process.once('exit', () => rmSync(temporary, { recursive: true, force: true }));
-    return new PartialResults(temporary, task, { mark: nothing, notes: [], isKept: false });
+    if (folder === undefined) {
+      return new PartialResults(mkdtempSync(join(tmpdir(), 'resnext-')), task, { mark: nothing, notes: [] });
+    }
+    refusing('write', folder, () => checkOwn(folder));
+    await makeFolder(folder);
+    const lock = await FolderLock.take(folder, lockOf);
+    try {
+      return new PartialResults(folder, task, continued(folder, task), lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
   }
 
   /** Number of images whose results are complete. */
@@ -121,10 +135,14 @@ export class PartialResults {
 
   /** Closes the files. The folder stays if anything can be continued from it, unless all is done. */
   close(isFinished: boolean): void {
+    process.off('exit', this.#closeUnfinished);
     for (const file of this.#files?.values() ?? []) closeSync(file);
-    if (isFinished || this.#done === 0) this.#remove();
     this.#files = undefined;
+    if (isFinished || this.#done === 0 || !this.isKept) rmSync(this.folder, { recursive: true, force: true });
+    this.#lock?.release();
   }
+
+  readonly #closeUnfinished = (): void => this.close(false);
 
   #write(name: string, bytes: Uint8Array): void {
     refusing('write', this.folder, () => {
@@ -137,15 +155,12 @@ export class PartialResults {
 
   #start(): Map<string, number> {
     if (this.#done > 0) return new Map();
-    this.#remove();
-    mkdirSync(this.folder, { recursive: true });
+    for (const name of readdirSync(this.folder)) {
+      if (name !== lockOf.file) rmSync(join(this.folder, name), { recursive: true });
+    }
     const journal = openSync(join(this.folder, journalName), 'a');
     writeFileSync(journal, `${JSON.stringify({ task: this.#task })}\n`);
     return new Map([[journalName, journal]]);
-  }
-
-  #remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
@@ -156,23 +171,22 @@ const nothing: Mark = { done: 0, sizes: {} };
 interface Found {
   readonly mark: Mark;
   readonly notes: readonly string[];
-  readonly isKept: boolean;
 }
 
 /** What can be continued in a folder. What was written after it is cut off. */
 function continued(folder: string, task: Task): Found {
   return refusing('write', folder, () => {
     const found = readJournal(folder);
-    if (!found || found.mark.done === 0) return { mark: nothing, notes: [], isKept: true };
+    if (!found || found.mark.done === 0) return { mark: nothing, notes: [] };
     const { mark, length } = found;
     const changed = Object.keys(task).filter((name) => found.task[name] !== task[name]);
     if (changed.length > 0) {
       const note = `"${folder}" has results of ${mark.done} images of another task, which differs in ${changed.join(', ')}. They are replaced.`;
-      return { mark: nothing, notes: [note], isKept: true };
+      return { mark: nothing, notes: [note] };
     }
     truncateSync(join(folder, journalName), length);
     for (const [part, size] of Object.entries(mark.sizes)) truncateSync(join(folder, part), size);
-    return { mark, notes: [`Continuing after ${mark.done} images, from "${folder}".`], isKept: true };
+    return { mark, notes: [`Continuing after ${mark.done} images, from "${folder}".`] };
   });
 }
 
@@ -183,16 +197,19 @@ interface Journal {
   readonly length: number;
 }
 
-/** What a folder holds: the last mark whose parts are there; undefined for an empty folder or none. */
+/** @throws UsageError if the folder is there and has other contents. */
+function checkOwn(folder: string): void {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  if (names.every((name) => name === lockOf.file) || names.includes(journalName)) return;
+  throw new UsageError(
+    `"${folder}" is needed for partial results, but has other contents. Move it, or write to another file.`,
+  );
+}
+
+/** What a folder holds: the last mark whose parts are there. */
 function readJournal(folder: string): Journal | undefined {
-  if (!existsSync(folder)) return undefined;
   const names = readdirSync(folder);
-  if (names.length === 0) return undefined;
-  if (!names.includes(journalName)) {
-    throw new UsageError(
-      `"${folder}" is needed for partial results, but has other contents. Move it, or write to another file.`,
-    );
-  }
+  if (!names.includes(journalName)) return undefined;
   const [first = '', ...rest] = readFileSync(join(folder, journalName), 'utf8').split('\n');
   const { task } = parsed(taskSchema, first) ?? { task: {} };
   const sizes = new Map(names.map((name) => [name, statSync(join(folder, name)).size]));

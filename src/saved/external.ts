@@ -26,6 +26,7 @@ import { stems } from '../model/stems.ts';
 import { type Weights, weightSpecs } from '../model/weights.ts';
 import { checkGiven, oneOf, whole } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
+import type { ClassNames } from '../weights/class-names.ts';
 import type { StateDict } from '../weights/state-dict.ts';
 import type { ModelDescription } from './description.ts';
 import { assemble, reassemble, type SavedModel, savedModelKind } from './model.ts';
@@ -56,7 +57,7 @@ const fields: FieldsOf<ImportStateDictOptions> = {
  * @example fromStateDict(await openStateDict('cats.pth'), { source: 'cats.pth', hint: 'resnext50_32x4d' })
  */
 export function fromStateDict(
-  { tensors, classes, notes }: StateDict,
+  { tensors, classes = [], notes }: StateDict,
   options: ImportStateDictOptions = {},
 ): ImportedModel {
   checkOptions(fields, options);
@@ -65,13 +66,14 @@ export function fromStateDict(
   const imported = importWeights(tensors, { ...only<ImportOptions>(importFields, options), hint });
   const { config: inferred, variant, weights, report } = imported;
   const entry = options.entry && matchesEntry(imported, options.entry) ? options.entry : undefined;
+  const lists = [...classes, ...(hub.classes ? [{ key: 'config.json', names: hub.classes }] : [])];
   const known = entry?.preprocessing ?? hub.preprocessing;
   const preprocessing = preprocessingOf(inferred.inputChannels, inferred.stem, known, source);
   const config = { ...inferred, inputSize: [preprocessing.size, preprocessing.size] as const };
   const description: ModelDescription = {
     variant,
     config,
-    classes: classNames(imported, [classes, hub.classes], entry),
+    classes: classNames(imported, lists, entry),
     preprocessing,
     ...(entry && report.adapted.length === 0 && { weights: entry.name }),
     metrics: {},
@@ -84,7 +86,7 @@ export function fromStateDict(
   const defaults = known ? [] : [`Using the default preprocessing: ${size} x ${size} pixels.`];
   return {
     ...assemble(description, weights),
-    report: { ...report, notes: [...notes, ...report.notes, ...other, ...defaults] },
+    report: { ...report, notes: [...notes, ...report.notes, ...other, ...unfitNotes(imported, lists), ...defaults] },
   };
 }
 
@@ -98,12 +100,23 @@ const matchesEntry = ({ variant, config, report }: ImportedWeights, entry: Publi
  */
 function classNames(
   { config, newHead }: ImportedWeights,
-  named: readonly (readonly string[] | undefined)[],
+  lists: readonly ClassNames[],
   entry: PublishedWeights | undefined,
 ): readonly string[] {
   const trained = newHead ? [] : [entry && labelsOf(entry), imagenetClasses];
-  const own = newHead ? [] : named.map((names) => (names?.length === 1 ? [`not ${names[0]}`, names[0]!] : names));
+  const own = newHead ? [] : lists.map(({ names }) => (names.length === 1 ? [`not ${names[0]}`, names[0]!] : names));
   return [...own, ...trained].find((names) => names?.length === config.classes) ?? defaultClassNames(config.classes);
+}
+
+/** Says which lists of class names were ignored, if none has a name for each output. */
+function unfitNotes({ config: { classes }, newHead }: ImportedWeights, lists: readonly ClassNames[]): string[] {
+  const fits = ({ names }: ClassNames) => names.length === classes || (names.length === 1 && classes === 2);
+  if (newHead || classes === 0 || lists.some(fits)) return [];
+  return lists
+    .slice(0, 2)
+    .map(
+      ({ key, names }) => `Ignored the ${names.length} class names under "${key}": the network has ${classes} outputs.`,
+    );
 }
 
 function preprocessingOf(

@@ -16,22 +16,25 @@ import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/fil
 import { descriptionKind, type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
 import type { SavedModel } from './model.ts';
-import { describedOnnx, describedWeights, type LoadOptions, loadFields, pathHints } from './read.ts';
+import { describedOnnx, describedWeights, type LoadOptions, loadFields, pathHints, stateDictOptions } from './read.ts';
 
 /**
  * Reads a model: the folder of a training run or from the hub, a weights file in any naming scheme, or an `.onnx` file
  * exported by this package.
  *
- * @throws UsageError if there is no such file; FormatError if it is damaged or not a ResNeXt, or a weight is NaN or
- *   infinite.
+ * @throws UsageError if there is no such file, or nothing under `key`; FormatError if it is damaged or not a ResNeXt, or a
+ *   weight is NaN or infinite.
  * @example const { description, graph, weights } = await loadModel('resnext50_32x4d-7cdf4587.pth');
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<SavedModel> {
   checkArgument('path', path, pathKind);
   checkOptions(loadFields, options);
   const file = modelFile(path);
-  const model =
-    extname(file) === '.onnx' ? describedOnnx(await readOnnxFile(file), file) : await loadWeights(file, options);
+  const isOnnx = extname(file) === '.onnx';
+  if (isOnnx && options.key !== undefined) {
+    throw new UsageError(`"${file}" has one network, so it has no keys. Leave out the key.`);
+  }
+  const model = isOnnx ? describedOnnx(await readOnnxFile(file), file) : await loadWeights(file, options);
   return options.inputChannels === undefined ? model : withChannels(model, options.inputChannels);
 }
 
@@ -48,8 +51,8 @@ export function modelFile(path: string): string {
   );
 }
 
-async function loadWeights(file: string, { lazy = false, ...changes }: LoadOptions): Promise<SavedModel> {
-  const stored = await openStateDict(file);
+async function loadWeights(file: string, { lazy = false, key, ...changes }: LoadOptions): Promise<SavedModel> {
+  const stored = await openStateDict(file, stateDictOptions(key));
   const own = describedWeights(stored, file, { lazy });
   if (own) return own;
   const { hub, notes } = hubConfig(file);

@@ -6,6 +6,7 @@ import { checkArgument, checkOptions, type FieldsOf, isOf, kind, only } from '..
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
 import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
+import { isNetwork } from '../checkpoints/recognize.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
@@ -17,7 +18,7 @@ import { flag, oneOf, text } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from '../weights/read.ts';
 import { bytesSource } from '../weights/source.ts';
-import { checkFinite, floatTensor, type StateDict } from '../weights/state-dict.ts';
+import { checkFinite, floatTensor, type StateDict, type StateDictOptions } from '../weights/state-dict.ts';
 import { checkNodeCount, checkShapes, checkTensorCount } from './described.ts';
 import { descriptionKey, readDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
@@ -31,6 +32,11 @@ export interface LoadOptions {
    * The file must not change. ONNX files are always read completely.
    */
   readonly lazy?: boolean;
+  /**
+   * The key of the network to open in a checkpoint with several, such as `teacher`, or the beginning of its tensors'
+   * names. Default: a moving average before a teacher, the best weights and all others.
+   */
+  readonly key?: string;
   /** 1 for grayscale or 3 for color. A model with other channels gets an adapted stem and preprocessing. */
   readonly inputChannels?: 1 | 3;
 }
@@ -38,6 +44,7 @@ export interface LoadOptions {
 /** `LoadOptions` with their checks. */
 export const loadFields: FieldsOf<LoadOptions> = {
   lazy: flag({ doc: 'leave weights in the file' }),
+  key: text({ expected: 'a key', doc: 'which network of a checkpoint' }),
   inputChannels: oneOf([1, 3], { doc: 'grayscale or color' }),
 };
 
@@ -70,13 +77,21 @@ export interface ReadModelOptions extends LoadOptions {
 export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<SavedModel> {
   checkArgument('source', source, modelSourceKind);
   checkOptions(readFields, options);
-  const { name = nameOf(source), lazy = false, inputChannels } = options;
+  const { name = nameOf(source), lazy = false, inputChannels, key } = options;
   const bytes = await bytesOf(source);
   const model = isOnnx(bytes)
     ? describedOnnx(readOnnx(bytes, { name }), name)
-    : await fromWeights(await readStateDict(bytesSource(bytes), name), name, { ...options, lazy });
+    : await fromWeights(await readStateDict(bytesSource(bytes), name, stateDictOptions(key)), name, {
+        ...options,
+        lazy,
+      });
   return inputChannels === undefined ? model : withChannels(model, inputChannels);
 }
+
+export const stateDictOptions = (key: string | undefined): StateDictOptions => ({
+  isNetwork,
+  ...(key !== undefined && { key }),
+});
 
 function nameOf(source: ModelSource): string {
   if (!isAddress(source)) return 'name' in source ? String(source.name) : 'The model';

@@ -57,6 +57,15 @@ export const recipe = {
     group: 'Model',
     doc: 'pretrained model to start from: its network, preprocessing and weights',
   }),
+  key: text({
+    default: '',
+    expected: 'a key',
+    kept: true,
+    flag: '--key <key>',
+    usual: 'an average of weights before a teacher, the best weights and others',
+    group: 'Model',
+    doc: 'which network of a pretrained checkpoint to start from, such as teacher or model.ema',
+  }),
   freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
     default: [],
     flag: '--freeze <groups>',
@@ -332,6 +341,7 @@ const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
 );
 
 const contradictions: readonly Contradiction[] = [
+  needsModel('key'),
   needsModel('freeze'),
   needsModel('linearProbe'),
   needsModel('backboneLearningRate'),

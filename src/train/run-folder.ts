@@ -1,5 +1,5 @@
 /**
- * The folder of a run. It belongs to one process at a time (`run-lock.ts`), and to one run.
+ * The folder of a run. It belongs to one process at a time (`folder-lock.ts`), and to one run.
  *
  * RUN/model.safetensors, model.json   the model with the best top-1 on the validation images, ready to use
  * RUN/metrics.jsonl                   one line per epoch
@@ -20,6 +20,7 @@ import {
   withoutTemporaryEnding,
   writeFileAtomically,
 } from '../files.ts';
+import { FolderLock } from '../folder-lock.ts';
 import type { Weights } from '../model/weights.ts';
 import { OptionError, type Say } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
@@ -27,7 +28,6 @@ import { saveModel } from '../saved/files.ts';
 import { type Checkpoint, readCheckpoint, readProgress, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent } from './events.ts';
 import { trainOptions } from './options.ts';
-import { lockName, RunLock } from './run-lock.ts';
 import { type FormerRecord, type RunRecord, readRecord, writeRecord } from './run-record.ts';
 import { readSplit, type Split, writeSplit } from './split.ts';
 
@@ -42,9 +42,11 @@ const clutter = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '.gitkeep', '.gitignor
 
 type CheckpointName = 'last' | 'best';
 
+const runLock = { file: 'run.lock', holder: 'a run' } as const;
+
 export class RunFolder {
   readonly path: string;
-  readonly #lock: RunLock;
+  readonly #lock: FolderLock;
   /** The outermost folder that was created for a new run. */
   readonly #created: string | undefined;
   readonly #isNew: boolean;
@@ -53,7 +55,7 @@ export class RunFolder {
   #isPrepared = false;
   #saved = performance.now();
 
-  private constructor(path: string, lock: RunLock, isNew: boolean, created?: string) {
+  private constructor(path: string, lock: FolderLock, isNew: boolean, created?: string) {
     this.path = path;
     this.#lock = lock;
     this.#isNew = isNew;
@@ -72,7 +74,7 @@ export class RunFolder {
       throw new UsageError(`"${path}" is a file, but a run needs a folder. Choose another name.`);
     }
     const created = await makeFolder(path);
-    const lock = await RunLock.take(path);
+    const lock = await FolderLock.take(path, runLock);
     const folder = new RunFolder(path, lock, true, created);
     try {
       if (!overwrite) await folder.#checkVacant();
@@ -86,12 +88,14 @@ export class RunFolder {
   /** @throws UsageError if the folder does not contain a run, or another process is using it. */
   static async ofRun(path: string): Promise<RunFolder> {
     if (!existsSync(join(path, checkpointsName, 'last.safetensors'))) {
-      const begun = existsSync(join(path, lockName)) ? 'It has not saved a checkpoint yet; start it again' : undefined;
+      const begun = existsSync(join(path, runLock.file))
+        ? 'It has not saved a checkpoint yet; start it again'
+        : undefined;
       throw new UsageError(
         `There is no training run to resume in "${path}". ${begun ?? 'Name the folder that the run was started with'}.`,
       );
     }
-    const folder = new RunFolder(path, await RunLock.take(path), false);
+    const folder = new RunFolder(path, await FolderLock.take(path, runLock), false);
     await folder.#removeLeftovers();
     return folder;
   }
@@ -168,7 +172,7 @@ export class RunFolder {
   /** Throws an OptionError if there is anything but a start that failed. */
   async #checkVacant(): Promise<void> {
     const names = (await readdir(this.path)).filter(
-      (name) => withoutTemporaryEnding(name) !== lockName && !clutter.includes(name),
+      (name) => withoutTemporaryEnding(name) !== runLock.file && !clutter.includes(name),
     );
     const checkpoints = (await readdir(join(this.path, checkpointsName)).catch(() => [])).map(withoutTemporaryEnding);
     const isRun = checkpoints.some((name) => checkpointFiles.includes(name));
@@ -226,7 +230,7 @@ export class RunFolder {
 
   /** Deletes temporary files of processes that were killed. */
   async #removeLeftovers(): Promise<void> {
-    await removeLeftovers(this.path, [...ownFiles, lockName]);
+    await removeLeftovers(this.path, [...ownFiles, runLock.file]);
     await removeLeftovers(join(this.path, checkpointsName), checkpointFiles);
   }
 

@@ -60,7 +60,10 @@ export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promis
     const published = lookUpWeights(asked.from);
     checkFreeze(asked, published && resolveConfig({ ...configOf(published.variant), classes }));
     const { path } = await resolveModel(asked.from, downloadOptions(hooks)); // last, since it may download 100 MB
-    const source = await loadModel(path, given.inputChannels && { inputChannels: given.inputChannels });
+    const source = await loadModel(path, {
+      ...(asked.key !== '' && { key: asked.key }),
+      ...(given.inputChannels && { inputChannels: given.inputChannels }),
+    });
     const { variant, config, preprocessing } = source.description;
     const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
     checkFreeze(options, { ...config, classes });

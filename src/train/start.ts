@@ -107,12 +107,11 @@ export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunSt
   return { description: { ...description, config }, weights, slots, average, progress, notes };
 }
 
-/** From this number of threads on, sums are split differently, and their last bits change. */
-const splitFrom = 4;
-
+/** Threads share the terms of sums, and how they do depends on their number. */
 function notesOnThreads(now: number, before = now): string[] {
-  if (now === before || Math.max(now, before) < splitFrom) return [];
+  if (now === before) return [];
+  const until = before === 1 ? '1 thread' : `${before} threads`;
   return [
-    `The run used ${before} threads until now and goes on with ${now}, so the last bits of its weights may differ. To keep them, resume it with --threads ${before}.`,
+    `The run used ${until} until now and goes on with ${now}, so the last bits of its weights may differ. To keep them, resume it with --threads ${before}.`,
   ];
 }

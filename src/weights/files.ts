@@ -5,34 +5,39 @@ import { checkArgument, path as pathKind } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { statIfPresent, withFile, writeFileAtomically } from '../files.ts';
 import type { Tensor } from '../tensor.ts';
+import { underPrefix } from './nested.ts';
 import { readStateDict } from './read.ts';
 import { readSafetensorsFrom, type Safetensors, safetensorsChunks } from './safetensors.ts';
 import { readSharded } from './sharded.ts';
 import type { Source } from './source.ts';
-import type { StateDict } from './state-dict.ts';
+import type { StateDict, StateDictOptions } from './state-dict.ts';
 
 /** File names to look for in a folder downloaded from the Hugging Face hub, in order of preference. */
 export const folderFiles: readonly string[] = [
   'model.safetensors',
   'model.safetensors.index.json',
   'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
 ];
 
 /**
  * Opens a weights file in any supported container, the shards listed in an index, or a folder with
- * `model.safetensors`, `model.safetensors.index.json` or `pytorch_model.bin`. A tensor's elements are read by `read()`.
+ * `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin` or `pytorch_model.bin.index.json`. A tensor's
+ * elements are read by `read()`.
  *
- * @throws UsageError if there is no such file, FormatError if it is damaged or refers to code that weights do not need.
+ * @throws UsageError if there is no such file, or nothing is under `key`; FormatError if it is damaged or
+ *   has no weights.
  * @example
  * const { tensors, notes } = await openStateDict('resnext50_32x4d-7cdf4587.pth');
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
  */
-export async function openStateDict(path: string): Promise<StateDict> {
+export async function openStateDict(path: string, options: StateDictOptions = {}): Promise<StateDict> {
   checkArgument('path', path, pathKind);
   const file = statIfPresent(path)?.isDirectory() ? fileIn(path) : path;
   const source = fileSource(file);
-  if (!isJson(source)) return readStateDict(source, file);
-  return readSharded(source, file, (shard) => fileSource(join(dirname(file), shard)));
+  if (!isJson(source)) return readStateDict(source, file, options);
+  const opened = await readSharded(source, file, (shard) => fileSource(join(dirname(file), shard)));
+  return options.key === undefined ? opened : underPrefix(opened, options.key, file);
 }
 
 function fileIn(folder: string): string {

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { goldenPickles } from '../../test/weight-files.ts';
 import { Tuple, unpickle } from './pickle.ts';
 import { bytesSource, Cursor } from './source.ts';
-import { torchNames } from './torch-tensors.ts';
+import { TorchNames } from './torch-names.ts';
 
-const noStorages = torchNames('p', () => {
+const noStorages = new TorchNames('p', () => {
   throw new Error('unexpected storage');
 });
 const read = (bytes: Uint8Array) => unpickle(new Cursor(bytesSource(bytes), 'p'), noStorages) as Map<string, unknown>;

@@ -1,7 +1,7 @@
 /**
  * Reads a pickle as data. A pickle is a program for a stack machine. This machine implements the instructions that
- * protocols 2 to 5 use for plain values, and can only call the TypeScript functions that `PickleNames` provides. A name
- * that is not in that list is refused as soon as it appears, whether or not it would have been called.
+ * protocols 2 to 5 use for plain values, and can only call the TypeScript functions that `PickleNames` provides. Calling
+ * any other name makes an `Inert` object, whatever the name is in Python: nothing is imported, looked up or run.
  *
  * None, bool, str, float and bytes become null, boolean, string, number and Uint8Array; int becomes a number, or a
  * bigint beyond 2^53; list becomes an array, tuple a `Tuple`, dict a Map (so no key has a meaning in JavaScript), set a
@@ -19,7 +19,7 @@ export class Tuple {
   }
 }
 
-/** The stand-in for a Python name: inert, or a function implemented here. */
+/** The stand-in for a Python name: a value that cannot be called, or a function implemented here. */
 export class Named {
   readonly name: string;
   readonly call: ((args: readonly unknown[]) => unknown) | undefined;
@@ -29,13 +29,30 @@ export class Named {
   }
 }
 
-/** An object that has nothing to do with weights, such as a run's options. Its contents are discarded. */
-export class Inert {}
+/**
+ * An object of a type that is not known here, such as a run's options. It holds nothing: items, entries and attributes
+ * are discarded, except for the attributes of a PyTorch module, which are dicts of tensors and of other modules.
+ */
+export class Inert {
+  /** The name that made it. */
+  readonly name: string;
+  /** Whether it was made from data of a tensor. */
+  readonly hasData: boolean;
+  /** The attributes of a module. */
+  attributes: ReadonlyMap<unknown, unknown> | undefined;
+
+  constructor(name: string, hasData = false) {
+    this.name = name;
+    this.hasData = hasData;
+  }
+}
 
 /** The names that a pickle may refer to. */
 export interface PickleNames {
-  /** The stand-in for `module.name`, or undefined if it is not allowed. */
+  /** The stand-in for `module.name`, or undefined if it is refused. */
   named(name: string): Named | undefined;
+  /** The attributes to keep of an inert object. */
+  attributes(object: Inert, state: unknown): ReadonlyMap<unknown, unknown> | undefined;
   /** The object for a persistent id, which PyTorch uses to refer to storages. */
   persistent(id: unknown): unknown;
 }
@@ -54,6 +71,13 @@ const integerLimit = 1 << 10;
  */
 export function unpickle(cursor: Cursor, names: PickleNames): unknown {
   return new Machine(cursor, names).run();
+}
+
+/** Refuses a file because of a name in it. */
+export function refuseName(file: string, name: string): never {
+  const shown = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+  const advice = 'If you trust it, save only its weights with torch.save(model.state_dict(), …) and open that file.';
+  throw new FormatError(`${file} refers to ${shown}, which weights do not need; none of it was executed. ${advice}`);
 }
 
 class Machine {
@@ -170,43 +194,40 @@ class Machine {
 
   pushNamed(module: unknown, member: unknown): void {
     if (typeof module !== 'string' || typeof member !== 'string') this.refuse('has a name that is not a string');
+    if (module.length + member.length > integerLimit) this.refuse('has a name that is too long');
     const name = `${module}.${member}`;
     const named = this.names.named(name);
-    if (!named) this.refuseName(name);
+    if (!named) refuseName(this.cursor.name, name);
     this.make(named);
   }
 
-  refuseName(name: string): never {
-    const shown = JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
-    const advice = 'If you trust it, save only its weights with torch.save(model.state_dict(), …) and open that file.';
-    const refused = `${this.cursor.name} refers to ${shown}, which weights do not need; none of it was executed`;
-    throw new FormatError(`${refused}. ${advice}`);
-  }
-
   call(callee: unknown, args: unknown): void {
-    if (!(callee instanceof Named)) this.refuse('calls a value that is not a function');
+    if (!(callee instanceof Named || callee instanceof Inert)) this.refuse('calls a value that is not a function');
     if (!(args instanceof Tuple)) this.refuse(`calls ${callee.name} without a tuple of arguments`);
-    if (!callee.call) this.refuse(`calls ${callee.name}, which is not a function`);
-    const value = callee.call(args.items);
+    const call = callee instanceof Inert ? () => new Inert(callee.name, callee.hasData) : callee.call;
+    if (!call) this.refuse(`calls ${callee.name}, which is not a function`);
+    const value = call(args.items);
     this.make(value, value instanceof Map || value instanceof Set ? value.size : 0);
   }
 
-  /** Drops attributes of dicts (such as the version numbers of an OrderedDict) and the contents of inert objects. */
+  /** Drops attributes of dicts, such as the version numbers of an OrderedDict. */
   build(): void {
     const state = this.pop();
     const target = this.top();
-    if (target instanceof Inert || (target instanceof Map && state instanceof Map)) return;
-    this.refuse('sets the state of an object that has none');
+    if (target instanceof Inert) target.attributes = this.names.attributes(target, state);
+    else if (!(target instanceof Map && state instanceof Map)) this.refuse('sets the state of an object that has none');
   }
 
   extend(items: readonly unknown[]): void {
     const list = this.top();
+    if (list instanceof Inert) return;
     if (!Array.isArray(list)) this.refuse('appends to a value that is not a list');
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly unknown[]): void {
     const map = this.top();
+    if (map instanceof Inert) return;
     if (!(map instanceof Map)) this.refuse('sets an entry of a value that is not a dict');
     if (items.length % 2 > 0) this.refuse('has a key without a value');
     for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
@@ -214,6 +235,7 @@ class Machine {
 
   addItems(items: readonly unknown[]): void {
     const set = this.top();
+    if (set instanceof Inert) return;
     if (!(set instanceof Set)) this.refuse('adds to a value that is not a set');
     for (const item of items) set.add(item);
   }
@@ -285,11 +307,13 @@ const instructions: Readonly<Record<number, (vm: Machine) => void>> = {
   147: (vm) => vm.pushNamed(...([vm.pop(), vm.pop()].reverse() as [unknown, unknown])), // STACK_GLOBAL
   82: callPopped, // REDUCE
   129: callPopped, // NEWOBJ
+  146: (vm) => callPopped(vm, vm.pop()), // NEWOBJ_EX: with keyword arguments, which no function here takes
   98: (vm) => vm.build(), // BUILD
   81: (vm) => vm.push(vm.names.persistent(vm.pop())), // BINPERSID
 };
 
-function callPopped(vm: Machine): void {
+/** @param _keywords popped before the arguments. */
+function callPopped(vm: Machine, _keywords?: unknown): void {
   const args = vm.pop();
   vm.call(vm.pop(), args);
 }

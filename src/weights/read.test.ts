@@ -36,6 +36,7 @@ describe('the weights are found among other contents', () => {
       ]);
       expect(notes).toEqual([
         'Using the weights under "state_dict"; the file also contains epoch, arch, best_acc1, args, optimizer.',
+        'Left out what weights do not need, without executing it: numpy.core.multiarray.scalar, numpy.dtype, _codecs.encode, argparse.Namespace.',
       ]);
     }
   });
@@ -67,10 +68,12 @@ describe('the weights are found among other contents', () => {
   });
 });
 
-test('a pickled model is refused, naming its class', async () => {
-  await expect(read('whole-model.pth')).rejects.toThrow(
-    'whole-model.pth refers to "torch.nn.modules.container.Sequential", which weights do not need; none of it was executed.',
-  );
+test('a model that was pickled as a whole gives its tensors', async () => {
+  const { tensors, notes } = await read('whole-model.pth');
+  expect([...tensors.keys()]).toEqual(['0.weight', '0.bias']);
+  expect(notes).toEqual([
+    'Read the tensors of a model that was pickled as a whole (torch.nn.modules.container.Sequential).',
+  ]);
 });
 
 describe('a file without weights is refused, naming what it appears to be', () => {
@@ -100,24 +103,30 @@ describe('an index of shards', () => {
   const readIndex = (index: unknown) =>
     readSharded(bytesSource(new TextEncoder().encode(JSON.stringify(index))), 'i.json', () => shard);
 
-  test('notes tensors in the shards that it does not list', () => {
-    const { tensors, notes } = readIndex({ weight_map: { half: 'a.safetensors', double: 'a.safetensors' } });
+  test('notes tensors in the shards that it does not list', async () => {
+    const { tensors, notes } = await readIndex({ weight_map: { half: 'a.safetensors', double: 'a.safetensors' } });
     expect([...tensors.keys()]).toEqual(['half', 'double']);
     expect(notes[0]).toMatch(/^Skipped \d+ tensors in the shards that the index does not list\.$/);
   });
 
-  test.each(['../a', '/a', 'b/a', 'C:a', 'b\\a', '..', '.', '', 'a\0'])('is refused if a shard is named %j', (file) => {
-    expect(() => readIndex({ weight_map: { half: file } })).toThrow(
-      'but expected the name of a file in the same folder',
-    );
-  });
+  test.each(['../a', '/a', 'b/a', 'C:a', 'b\\a', '..', '.', '', 'a\0'])(
+    'is refused if a shard is named %j',
+    async (file) => {
+      await expect(readIndex({ weight_map: { half: file } })).rejects.toThrow(
+        'but expected the name of a file in the same folder',
+      );
+    },
+  );
 
-  test.each([[[]], [{}], [{ weight_map: [] }], [{ weight_map: { half: 3 } }], [null]])('cannot be %j', (index) => {
-    expect(() => readIndex(index)).toThrow('i.json is not an index of shards');
-  });
+  test.each([[[]], [{}], [{ weight_map: [] }], [{ weight_map: { half: 3 } }], [null]])(
+    'cannot be %j',
+    async (index) => {
+      await expect(readIndex(index)).rejects.toThrow('i.json is not an index of shards');
+    },
+  );
 
-  test('is refused if a tensor is missing from its shard', () => {
-    expect(() => readIndex({ weight_map: { other: 'a' } })).toThrow(
+  test('is refused if a tensor is missing from its shard', async () => {
+    await expect(readIndex({ weight_map: { other: 'a' } })).rejects.toThrow(
       'i.json lists "other" in a, but that file does not contain it',
     );
   });

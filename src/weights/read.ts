@@ -4,10 +4,10 @@
  */
 import { FormatError } from '../errors.ts';
 import { byteLength } from '../tensor.ts';
-import { chooseWeights } from './nested.ts';
+import { chooseWeights, underPrefix } from './nested.ts';
 import { openSafetensors } from './safetensors.ts';
 import type { Source } from './source.ts';
-import type { StateDict } from './state-dict.ts';
+import type { StateDict, StateDictOptions } from './state-dict.ts';
 import { readTorchStream } from './torch-stream.ts';
 import { readTorchZip } from './torch-zip.ts';
 import { readTorch7 } from './torch7.ts';
@@ -26,18 +26,24 @@ interface Head {
  * a Torch7 network. Nothing in the file is executed. A tensor's elements are read by `read()`, so `source` must not
  * change. `name` identifies the file in messages.
  *
- * @throws FormatError if it is none of these, is damaged, or refers to code that weights do not need.
+ * @throws FormatError if it is none of these, is damaged, or has no weights; UsageError if nothing is under `key`.
  * @example
  * const { tensors, notes } = await readStateDict(bytesSource(bytes), 'resnext50_32x4d.pth');
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
  */
-export async function readStateDict(source: Source, name: string): Promise<StateDict> {
-  return readContainer(source, name, true);
+export async function readStateDict(source: Source, name: string, options: StateDictOptions = {}): Promise<StateDict> {
+  return readContainer(source, name, options, true);
 }
 
-async function readContainer(source: Source, name: string, mayWrap: boolean): Promise<StateDict> {
+async function readContainer(
+  source: Source,
+  name: string,
+  options: StateDictOptions,
+  mayWrap: boolean,
+): Promise<StateDict> {
   const { bytes, text } = headOf(source);
-  if (isSafetensors(text)) return openSafetensors(source, name);
+  const chosen = (opened: StateDict) => (options.key === undefined ? opened : underPrefix(opened, options.key, name));
+  if (isSafetensors(text)) return chosen(openSafetensors(source, name));
   if (text.startsWith('PK')) {
     const found = await readTorchZip(source, name);
     if ('inner' in found && !mayWrap) {
@@ -45,13 +51,13 @@ async function readContainer(source: Source, name: string, mayWrap: boolean): Pr
     }
     const opened =
       'object' in found
-        ? chooseWeights(found.object, found.size, name)
-        : await readContainer(found.inner, found.innerName, false);
+        ? chooseWeights(found, name, options)
+        : await readContainer(found.inner, found.innerName, options, false);
     checkReading(opened, found.inMemory, source, name);
     return opened;
   }
-  if (bytes[0] === 0x80) return chooseWeights(readTorchStream(source, name), source.size, name);
-  if (isTorch7(bytes)) return readTorch7(source, name);
+  if (bytes[0] === 0x80) return chooseWeights(readTorchStream(source, name), name, options);
+  if (isTorch7(bytes)) return chosen(readTorch7(source, name));
   throw new FormatError(
     `${name} ${appearance({ bytes, text })}; expected safetensors, a PyTorch .pth file or a Torch7 .t7 file.`,
   );

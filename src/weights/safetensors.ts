@@ -20,6 +20,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { classNamesInText } from './class-names.ts';
 import { parseBoundedJson } from './json.ts';
 import { bytesSource, fillWhole, type Source } from './source.ts';
 import type { StateDict, StoredTensor } from './state-dict.ts';
@@ -88,7 +89,7 @@ export function openSafetensors(source: Source, name: string): StateDict & { rea
     };
     tensors.set(entry.name, { dtype, dims, read });
   }
-  return { tensors, metadata, notes: [] };
+  return { tensors, metadata, classes: classNamesInText(metadata), notes: [] };
 }
 
 function readHeaderLength(source: Source, name: string): number {

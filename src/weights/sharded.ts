@@ -1,10 +1,10 @@
 /**
- * Weights split over several safetensors files with an index: `{ metadata, weight_map: { tensor: file } }`. Shards must
+ * Weights split over several files, of safetensors or of PyTorch, with an index: `{ metadata, weight_map: { tensor: file } }`. Shards must
  * be plain file names, so an index cannot point outside its own folder, and each tensor must be in the listed shard.
  */
 import { FormatError } from '../errors.ts';
 import { parseBoundedJson } from './json.ts';
-import { openSafetensors } from './safetensors.ts';
+import { readStateDict } from './read.ts';
 import { fillWhole, type Source } from './source.ts';
 import type { StateDict, StoredTensor } from './state-dict.ts';
 
@@ -15,15 +15,15 @@ const shardLimit = 1000;
  * The tensors of all shards, in the order of `weight_map`. `shard` opens a file by its name in the index.
  *
  * @throws FormatError if the index or a shard is damaged, or they do not match.
- * @example readSharded(bytesSource(index), 'model.safetensors.index.json', (file) => bytesSource(files.get(file)!))
+ * @example await readSharded(bytesSource(index), 'model.safetensors.index.json', (file) => bytesSource(files.get(file)!))
  */
-export function readSharded(index: Source, name: string, shard: (file: string) => Source): StateDict {
+export async function readSharded(index: Source, name: string, shard: (file: string) => Source): Promise<StateDict> {
   const map = readMap(index, name);
   const shards = new Map<string, StateDict>();
   const tensors = new Map<string, StoredTensor>();
   const metadata = new Map<string, string>();
   for (const [key, file] of map) {
-    const opened = shards.get(file) ?? openSafetensors(shard(file), `${name}, ${file}`);
+    const opened = shards.get(file) ?? (await readStateDict(shard(file), `${name}, ${file}`));
     if (!shards.has(file)) for (const [entry, text] of opened.metadata) metadata.set(entry, text);
     shards.set(file, opened);
     const stored = opened.tensors.get(key);
@@ -33,7 +33,8 @@ export function readSharded(index: Source, name: string, shard: (file: string) =
   const total = [...shards.values()].reduce((sum, { tensors: held }) => sum + held.size, 0);
   const rest = total - tensors.size;
   const notes = rest > 0 ? [`Skipped ${rest} tensors in the shards that the index does not list.`] : [];
-  return { tensors, metadata, notes };
+  const classes = [...shards.values()].flatMap((opened) => opened.classes ?? []);
+  return { tensors, metadata, classes, notes };
 }
 
 /**

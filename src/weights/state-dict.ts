@@ -4,6 +4,7 @@
  */
 import { FormatError } from '../errors.ts';
 import { type DType, firstNonFinite, lazyTensor, type Tensor, tensor } from '../tensor.ts';
+import type { ClassNames } from './class-names.ts';
 import { toFloat32 } from './float32.ts';
 
 /** A tensor in a file. */
@@ -19,10 +20,21 @@ export interface StateDict {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Text that the file stores in addition to its tensors. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** Class names in the order of the outputs, if the file has them. */
-  readonly classes?: readonly string[];
+  /** The lists of class names in the file, the outer ones first. */
+  readonly classes?: readonly ClassNames[];
   /** Notes to show the user, such as which of several nested dicts was used. */
   readonly notes: readonly string[];
+}
+
+/** Which of the networks in a file to open. */
+export interface StateDictOptions {
+  /**
+   * The key of the network in the file, or the beginning of the names of its tensors, such as `teacher` or `model.ema`.
+   * Default: a moving average before a teacher, the best weights and all others.
+   */
+  readonly key?: string;
+  /** Whether tensors are those of a network. Where a file has several dicts of tensors, those that are come first. */
+  readonly isNetwork?: (tensors: ReadonlyMap<string, StoredTensor>) => boolean;
 }
 
 export interface FloatOptions {

@@ -7,11 +7,12 @@ import { FormatError } from '../errors.ts';
 import { bytesPerElement } from '../tensor.ts';
 import { type PickleNames, Tuple, unpickle } from './pickle.ts';
 import { Cursor, partOf, type Source } from './source.ts';
-import { isSize, Storage, torchNames } from './torch-tensors.ts';
+import { TorchNames, type TorchObject } from './torch-names.ts';
+import { isSize, Storage } from './torch-tensors.ts';
 
 const magicNumber = 0x1950a86a20f9469cfc6cn;
 const protocolVersion = 1001;
-const nothing: PickleNames = { named: () => undefined, persistent: () => undefined };
+const nothing: PickleNames = { named: () => undefined, attributes: () => undefined, persistent: () => undefined };
 
 interface View {
   readonly storage: Storage;
@@ -24,39 +25,32 @@ interface View {
  *
  * @throws FormatError if it is not such a file, or is damaged.
  */
-export function readTorchStream(source: Source, name: string): unknown {
+export function readTorchStream(source: Source, name: string): TorchObject {
   const cursor = new Cursor(source, name);
   checkHeader(cursor);
   const roots = new Map<string, Storage>();
   const views: View[] = [];
   const known = new Map<string, Storage>();
-  const object = unpickle(
-    cursor,
-    torchNames(name, (key, dtype, length, part) => {
-      const root = roots.get(key) ?? new Storage(dtype, length);
-      if (root.dtype !== dtype || root.length !== length || length * bytesPerElement(dtype) > source.size) {
-        throw new FormatError(`${name} is damaged: storage "${key}" cannot be ${dtype} with ${length} elements.`);
-      }
-      roots.set(key, root);
-      if (!(part instanceof Tuple)) return root;
-      return viewOf(root, part, { views, known, name });
-    }),
-  );
+  const names = new TorchNames(name, (key, dtype, length, part) => {
+    const root = roots.get(key) ?? new Storage(dtype, length);
+    if (root.dtype !== dtype || root.length !== length || length * bytesPerElement(dtype) > source.size) {
+      throw new FormatError(`${name} is damaged: storage "${key}" cannot be ${dtype} with ${length} elements.`);
+    }
+    roots.set(key, root);
+    if (!(part instanceof Tuple)) return root;
+    return viewOf(root, part, { views, known, name });
+  });
+  const object = unpickle(cursor, names);
   placeStorages(cursor, roots);
   for (const { storage, root, offset } of views) {
     storage.place = partOf(root.place!, offset * bytesPerElement(root.dtype), storage.byteLength);
   }
-  return object;
+  return { object, unknown: names.unknown, size: source.size };
 }
 
 function checkHeader(cursor: Cursor): void {
   const { name } = cursor;
-  if (
-    unpickle(
-      cursor,
-      torchNames(name, () => refuseData(name)),
-    ) !== magicNumber
-  ) {
+  if (unpickle(cursor, new TorchNames(name, () => refuseData(name))) !== magicNumber) {
     throw new FormatError(`${name} is a pickle, but not from PyTorch: it does not begin with PyTorch's magic number.`);
   }
   const version = unpickle(cursor, nothing);

@@ -1,12 +1,11 @@
 /**
  * Tensors in PyTorch's pickles. A storage is a flat array of elements; a tensor is a view of a storage by offset and
- * strides. The table of names lists everything that a pickle may refer to. Bounds are checked when the pickle is read;
- * elements are read on demand, and gathered if the view is not row-major.
+ * strides. Bounds are checked when the pickle is read; elements are read on demand, and gathered if the view is not
+ * row-major.
  */
 import { FormatError } from '../errors.ts';
 import { bytesOf, bytesPerElement, type DType, elements, type Tensor, tensor } from '../tensor.ts';
 import { crc32 } from './crc32.ts';
-import { Inert, Named, type PickleNames, Tuple } from './pickle.ts';
 import { fillWhole, type Source } from './source.ts';
 import type { StoredTensor } from './state-dict.ts';
 
@@ -18,6 +17,8 @@ export class Storage {
   place: Source | undefined;
   /** The CRC-32 of all bytes, if the file has one. */
   checksum: number | undefined;
+  /** The first view at each offset. */
+  readonly #views = new Map<number, TensorView>();
 
   constructor(dtype: DType, length: number) {
     this.dtype = dtype;
@@ -26,6 +27,15 @@ export class Storage {
 
   get byteLength(): number {
     return this.length * bytesPerElement(this.dtype);
+  }
+
+  /** A view of the storage: the same object for the same tensor, as when a module has two names. */
+  view(offset: number, dims: readonly number[], strides: readonly number[], name: string): TensorView {
+    const known = this.#views.get(offset);
+    if (known?.isOf(dims, strides)) return known;
+    const view = new TensorView(this, offset, dims, strides, name);
+    if (!known) this.#views.set(offset, view);
+    return view;
   }
 
   /** Fills `target` from an element on. The checksum is verified when the whole storage is read at once. */
@@ -71,6 +81,10 @@ export class TensorView implements StoredTensor {
       const has = `its storage has ${storage.length} elements`;
       throw new FormatError(`${name}: a tensor of [${dims}] with ${view} lies outside its data: ${has}.`);
     }
+  }
+
+  isOf(dims: readonly number[], strides: readonly number[]): boolean {
+    return areEqual(this.dims, dims) && areEqual(this.#strides, strides);
   }
 
   /** The number of storage elements from the first to the last one of the view, inclusive. */
@@ -141,104 +155,7 @@ export class TensorView implements StoredTensor {
   }
 }
 
-const storageTypes: ReadonlyMap<string, DType> = new Map([
-  ['torch.DoubleStorage', 'float64'],
-  ['torch.FloatStorage', 'float32'],
-  ['torch.HalfStorage', 'float16'],
-  ['torch.BFloat16Storage', 'bfloat16'],
-  ['torch.LongStorage', 'int64'],
-  ['torch.IntStorage', 'int32'],
-  ['torch.ShortStorage', 'int16'],
-  ['torch.CharStorage', 'int8'],
-  ['torch.ByteStorage', 'uint8'],
-  ['torch.BoolStorage', 'bool'],
-  ['torch.storage.UntypedStorage', 'uint8'],
-]);
-
-/** Names that occur in checkpoints but have nothing to do with weights. Calling them makes an empty object. */
-const inertNames: ReadonlySet<string> = new Set([
-  'argparse.Namespace',
-  'numpy.dtype',
-  'numpy.core.multiarray.scalar',
-  'numpy._core.multiarray.scalar',
-  '_codecs.encode',
-  'torch.device',
-  'pathlib.Path',
-  'pathlib.PosixPath',
-  'pathlib.WindowsPath',
-]);
-const dtypeNames = /^torch\.(float(16|32|64)|bfloat16|u?int8|int(16|32|64)|bool|half|float|double|long)$/;
-
-/** Finds the storage that a pickle refers to, by the fields of its persistent id. */
-export type FindStorage = (key: string, dtype: DType, length: number, view: unknown) => Storage;
-
-/** The names that a PyTorch pickle may refer to. `name` identifies the file in messages. */
-export function torchNames(name: string, find: FindStorage): PickleNames {
-  const functions = new Map<string, (args: readonly unknown[]) => unknown>([
-    ['builtins.set', toSet],
-    ['builtins.frozenset', toSet],
-    ['__builtin__.set', toSet],
-    ['__builtin__.frozenset', toSet],
-    ['collections.OrderedDict', (args) => orderedDict(args, name)],
-    ['collections.Counter', (args) => args[0] ?? new Map()],
-    ['torch.Size', (args) => args[0] ?? new Tuple([])],
-    ['torch._utils._rebuild_tensor', (args) => view(args, name)],
-    ['torch._utils._rebuild_tensor_v2', (args) => view(args, name)],
-    ['torch._utils._rebuild_parameter', (args) => args[0]],
-  ]);
-  return {
-    named(asked) {
-      const call = functions.get(asked);
-      if (call) return new Named(asked, call);
-      if (inertNames.has(asked)) return new Named(asked, () => new Inert());
-      return storageTypes.has(asked) || dtypeNames.test(asked) ? new Named(asked) : undefined;
-    },
-    persistent(id) {
-      const [kind, type, key, , length, part] = id instanceof Tuple ? id.items : [];
-      const dtype = type instanceof Named ? storageTypes.get(type.name) : undefined;
-      if (kind !== 'storage' || !dtype || typeof key !== 'string' || !isSize(length)) {
-        throw new FormatError(`${name}: its pickle refers to data in a way that PyTorch never does.`);
-      }
-      return find(key, dtype, length, part);
-    },
-  };
-}
-
 export const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-const isSizes = (values: readonly unknown[]): values is readonly number[] => values.every(isSize);
-
-const axesLimit = 64;
-
-function view(args: readonly unknown[], name: string): TensorView {
-  const [storage, offset, dims, strides] = args;
-  if (!(storage instanceof Storage) || !isSize(offset) || !(dims instanceof Tuple) || !(strides instanceof Tuple)) {
-    throw new FormatError(
-      `${name}: its pickle builds a tensor from something other than a storage, offset, sizes and strides.`,
-    );
-  }
-  const [sizes, steps] = [dims.items, strides.items];
-  if (!isSizes(sizes) || !isSizes(steps) || sizes.length !== steps.length || sizes.length > axesLimit) {
-    throw new FormatError(
-      `${name}: its pickle has a tensor whose sizes and strides are not equally many non-negative integers.`,
-    );
-  }
-  return new TensorView(storage, offset, sizes, steps, name);
-}
-
-/** Protocols 2 and 3 build sets by a call, as they lack an instruction for it. */
-const toSet = ([items]: readonly unknown[]): Set<unknown> => new Set(Array.isArray(items) ? items : []);
-
-/** Python 2 wrote the entries as a list of pairs. */
-function orderedDict([entries]: readonly unknown[], name: string): Map<unknown, unknown> {
-  const map = new Map<unknown, unknown>();
-  if (entries === undefined) return map;
-  for (const entry of Array.isArray(entries) ? entries : [undefined]) {
-    const pair: unknown = entry instanceof Tuple ? entry.items : entry;
-    if (!Array.isArray(pair) || pair.length !== 2) {
-      throw new FormatError(`${name}: its pickle builds a dict from something other than pairs.`);
-    }
-    map.set(pair[0], pair[1]);
-  }
-  return map;
-}
+const areEqual = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((value, i) => value === b[i]);

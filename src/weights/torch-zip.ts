@@ -7,7 +7,8 @@ import { FormatError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
 import { unpickle } from './pickle.ts';
 import { Cursor, fillWhole, type Source } from './source.ts';
-import { Storage, torchNames } from './torch-tensors.ts';
+import { TorchNames, type TorchObject } from './torch-names.ts';
+import { Storage } from './torch-tensors.ts';
 import { openZip, type ZipEntry } from './zip.ts';
 
 const pickleName = /^(?:[^/]+\/)?data\.pkl$/;
@@ -15,7 +16,7 @@ const weightsName = /\.(pth|pt|bin|safetensors|t7|tar|pkl)$/i;
 
 /** A PyTorch object and the unpacked size of its entries, or the one file in a plain archive. */
 export type Unzipped =
-  | { readonly object: unknown; readonly size: number; readonly inMemory: number }
+  | (TorchObject & { readonly inMemory: number })
   | { readonly inner: Source; readonly innerName: string; readonly inMemory: number };
 
 /**
@@ -38,7 +39,7 @@ export async function readTorchZip(source: Source, name: string): Promise<Unzipp
   const opened = [...entries.values()];
   const size = opened.reduce((sum, entry) => sum + entry.source.size, 0);
   const inMemory = opened.reduce((sum, entry) => sum + entry.inMemory, 0);
-  return { object: readObject(entries, prefix, name), size, inMemory };
+  return { ...readObject(entries, prefix, name), size, inMemory };
 }
 
 /**
@@ -64,7 +65,7 @@ function onlyFile(names: readonly string[], name: string): string {
 
 const textLimit = 1 << 26;
 
-function readObject(entries: ReadonlyMap<string, ZipEntry>, prefix: string, name: string): unknown {
+function readObject(entries: ReadonlyMap<string, ZipEntry>, prefix: string, name: string): Omit<TorchObject, 'size'> {
   checkByteOrder(entries.get(`${prefix}byteorder`), name);
   const pickle = entries.get(`${prefix}data.pkl`)!;
   if (pickle.source.size > textLimit) {
@@ -72,7 +73,7 @@ function readObject(entries: ReadonlyMap<string, ZipEntry>, prefix: string, name
   }
   checkPickle(pickle, name);
   const storages = new Map<string, Storage>();
-  const names = torchNames(name, (key, dtype, length) => {
+  const names = new TorchNames(name, (key, dtype, length) => {
     const known = storages.get(key);
     if (known && known.dtype === dtype && known.length === length) return known;
     const storage = new Storage(dtype, length);
@@ -88,7 +89,7 @@ function readObject(entries: ReadonlyMap<string, ZipEntry>, prefix: string, name
     storages.set(key, storage);
     return storage;
   });
-  return unpickle(new Cursor(pickle.source, name), names);
+  return { object: unpickle(new Cursor(pickle.source, name), names), unknown: names.unknown };
 }
 
 function checkPickle({ source, checksum }: ZipEntry, name: string): void {

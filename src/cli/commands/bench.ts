@@ -16,10 +16,10 @@ import { readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
-import { modelPathUnlessVariant } from '../model.ts';
+import { keyOf, modelPathUnlessVariant } from '../model.ts';
 import { benchOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { refuseIdle } from '../refuse.ts';
+import { newNetwork, oneNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type BenchOptions = OptionsOf<typeof benchOptions>;
@@ -72,8 +72,11 @@ async function graphOf(source: string, options: BenchOptions, output: Output): P
   const path = await modelPathUnlessVariant(source, output);
   if (path !== undefined) {
     refuseIdle(benchOptions, options, ['size'], 'a saved model has its own');
-    return extname(path) === '.onnx' ? readOnnxFile(path) : (await loadModel(path)).graph;
+    if (extname(path) !== '.onnx') return (await loadModel(path, keyOf(options))).graph;
+    refuseIdle(benchOptions, options, ['key'], oneNetwork);
+    return readOnnxFile(path);
   }
+  refuseIdle(benchOptions, options, ['key'], newNetwork);
   const model = resnext(variantOptions(source, options));
   setWeights(model, initialWeights(model, 1));
   return model.graph;

@@ -10,9 +10,10 @@ import { convert } from '../../saved/convert.ts';
 import { descriptionKey, readDescription, writeDescription } from '../../saved/description.ts';
 import { exportOnnx } from '../../saved/export.ts';
 import { loadModel, writeModelFile } from '../../saved/files.ts';
-import { modelPath } from '../model.ts';
-import type { convertOptions } from '../options.ts';
+import { keyOf, modelPath } from '../model.ts';
+import { convertOptions } from '../options.ts';
 import { describeRewrite, type Output } from '../output.ts';
+import { oneNetwork, refuseIdle } from '../refuse.ts';
 
 type ConvertOptions = OptionsOf<typeof convertOptions>;
 
@@ -23,8 +24,11 @@ export async function run(options: ConvertOptions, output: Output): Promise<numb
     throw new UsageError(`"${target}" should end in .onnx or .safetensors.`);
   }
   const path = await modelPath(input, output);
-  if (extname(path) === '.onnx') return convertOnnx(path, options, output);
-  const model = convert(await loadModel(path), form);
+  if (extname(path) === '.onnx') {
+    refuseIdle(convertOptions, options, ['key'], oneNetwork);
+    return convertOnnx(path, options, output);
+  }
+  const model = convert(await loadModel(path, keyOf(options)), form);
   if (ending === '.onnx') await exportOnnx(target, model);
   else await writeModelFile(target, model);
   output.document({ input, output: target, form });

@@ -1,4 +1,4 @@
-/** `resnext draw`: draws a block of a variant, a model or any ONNX file, or a grouped convolution, as SVG. */
+/** `resnext draw`: draws a block of a variant, a model or any ONNX file, or a grouped convolution, as SVG or PNG. */
 import { extname } from 'node:path';
 import { drawBlock } from '../../draw/block.ts';
 import { drawGroupedConvolution } from '../../draw/grouped.ts';
@@ -10,6 +10,7 @@ import type { Form } from '../../model/config.ts';
 import { resnext } from '../../model/resnext.ts';
 import { readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
+import { renderPng } from '../../platform/node/render.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
@@ -20,13 +21,34 @@ import { variantOptions } from '../variant.ts';
 export type DrawOptions = OptionsOf<typeof drawOptions>;
 
 export async function run(options: DrawOptions, output: Output): Promise<number> {
+  const file = options.output;
+  const format = file === undefined ? 'svg' : formatOf(file);
   const svg = await drawing(options, output);
-  if (options.output === undefined) output.data(`${svg.trimEnd()}\n`);
+  if (file === undefined) output.data(`${svg.trimEnd()}\n`);
   else {
-    await writeFileAtomically(options.output, svg);
-    output.line(`Wrote ${options.output}.`);
+    await writeFileAtomically(file, format === 'png' ? [await renderPng(svg, pngScale)] : svg);
+    output.line(`Wrote ${file}.`);
   }
   return 0;
+}
+
+/** Pixels of a PNG file per CSS pixel: sharp on dense screens and in print. */
+const pngScale = 3;
+
+/**
+ * The format of a drawing by the ending of its file. Without one, it is SVG.
+ *
+ * @throws UsageError for another ending.
+ */
+function formatOf(file: string): 'svg' | 'png' {
+  const ending = extname(file).toLowerCase();
+  if (ending === '.png') return 'png';
+  if (ending === '.svg' || ending === '') return 'svg';
+  const advice =
+    ending === '.pdf'
+      ? ', which Inkscape, rsvg-convert and browsers turn into PDF'
+      : ', which most programs can convert';
+  throw new UsageError(`"${file}" ends in ${ending}, but drawings are .svg or .png files. Write .svg${advice}.`);
 }
 
 async function drawing(options: DrawOptions, output: Output): Promise<string> {

@@ -20,10 +20,10 @@ import { assemble, freeSize, type SavedModel } from '../../saved/model.ts';
 import { withPreprocessing } from '../../saved/preprocessing.ts';
 import { exportTransformers } from '../../saved/transformers.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
-import { modelPathUnlessVariant } from '../model.ts';
+import { keyOf, modelPathUnlessVariant } from '../model.ts';
 import { exportOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { refuseIdle } from '../refuse.ts';
+import { newNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type ExportOptions = OptionsOf<typeof exportOptions>;
@@ -104,7 +104,7 @@ async function writeTransformers(target: string, model: SavedModel): Promise<str
 async function trained(path: string, options: ExportOptions): Promise<SavedModel> {
   refuseIdle(exportOptions, options, ['shortcut', 'classes', 'seed'], 'a trained model has its own');
   const { form, size } = options;
-  const saved = await loadModel(path);
+  const saved = await loadModel(path, keyOf(options));
   const sized = size === undefined ? saved : withPreprocessing(saved, { size });
   if (form === undefined || form === sized.description.config.form) return sized;
   if (!sized.weights)
@@ -114,6 +114,7 @@ async function trained(path: string, options: ExportOptions): Promise<SavedModel
 
 /** A variant with initial weights and default class names. */
 function untrained(options: ExportOptions): SavedModel {
+  refuseIdle(exportOptions, options, ['key'], newNetwork);
   const variant = options.model;
   const model = resnext(variantOptions(variant, options));
   const { config } = model;

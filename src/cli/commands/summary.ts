@@ -13,10 +13,10 @@ import { short, table } from '../../output/text.ts';
 import type { ModelDescription } from '../../saved/description.ts';
 import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
-import { modelPathUnlessVariant } from '../model.ts';
+import { keyOf, modelPathUnlessVariant } from '../model.ts';
 import { summaryOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { refuseIdle } from '../refuse.ts';
+import { newNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type SummaryOptions = OptionsOf<typeof summaryOptions>;
@@ -57,9 +57,12 @@ interface Subject {
 async function subjectOf(options: SummaryOptions, output: Output): Promise<Subject> {
   const { model: name } = options;
   const path = await modelPathUnlessVariant(name, output);
-  if (path === undefined) return { network: variantOptions(name, options) };
+  if (path === undefined) {
+    refuseIdle(summaryOptions, options, ['key'], newNetwork);
+    return { network: variantOptions(name, options) };
+  }
   refuseIdle(summaryOptions, options, ['shortcut', 'classes', 'size'], 'a saved model has its own');
-  const { description, report } = await loadModel(path, { lazy: true });
+  const { description, report } = await loadModel(path, { lazy: true, ...keyOf(options) });
   return { network: { ...description.config, form: options.form }, description, ...(report && { report }) };
 }
 

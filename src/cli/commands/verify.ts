@@ -17,10 +17,10 @@ import { verifyGraph } from '../../verify/graph.ts';
 import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
-import { modelPathUnlessVariant } from '../model.ts';
+import { keyOf, modelPathUnlessVariant } from '../model.ts';
 import { verifyOptions } from '../options.ts';
 import type { Output } from '../output.ts';
-import { refuseIdle } from '../refuse.ts';
+import { newNetwork, oneNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
 
 type VerifyOptions = OptionsOf<typeof verifyOptions>;
@@ -61,10 +61,14 @@ export async function run(options: VerifyOptions, output: Output): Promise<numbe
 async function subjectOf(options: VerifyOptions, output: Output): Promise<Subject | Graph> {
   const { model: source, seed } = options;
   const path = await modelPathUnlessVariant(source, output);
-  if (path === undefined) return fresh(source, seed);
+  if (path === undefined) {
+    refuseIdle(verifyOptions, options, ['key'], newNetwork);
+    return fresh(source, seed);
+  }
   refuseIdle(verifyOptions, options, ['seed'], 'a saved model has its own weights');
   const graph = extname(path) === '.onnx' ? await readOnnxFile(path) : undefined;
-  const model = graph ? describedModel(graph, path) : await loadModel(path);
+  if (graph) refuseIdle(verifyOptions, options, ['key'], oneNetwork);
+  const model = graph ? describedModel(graph, path) : await loadModel(path, keyOf(options));
   return model?.weights ? { config: model.description.config, weights: model.weights } : graph!;
 }
 

@@ -5,28 +5,30 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSyn
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { UsageError } from '../errors.ts';
-import { lockName, RunLock } from './run-lock.ts';
+import { UsageError } from './errors.ts';
+import { FolderLock } from './folder-lock.ts';
+
+const run = { file: 'run.lock', holder: 'a run' };
 
 let dir: string;
 let path: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-lock-'));
-  path = join(dir, lockName);
+  path = join(dir, run.file);
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
 /** Writes a lock like that of this process, but for some fields. */
 async function leave(fields: object): Promise<void> {
-  const lock = await RunLock.take(dir);
+  const lock = await FolderLock.take(dir, run);
   const text = readFileSync(path, 'utf8');
   lock.release();
   writeFileSync(path, JSON.stringify({ ...JSON.parse(text), ...fields }));
 }
 
 test('is refused to a second run in the same process, until it is released', async () => {
-  const lock = await RunLock.take(dir);
-  const refused = RunLock.take(dir);
+  const lock = await FolderLock.take(dir, run);
+  const refused = FolderLock.take(dir, run);
   await expect(refused).rejects.toThrow(UsageError);
   await expect(refused).rejects.toThrow(
     new RegExp(
@@ -35,11 +37,11 @@ test('is refused to a second run in the same process, until it is released', asy
   );
   lock.release();
   expect(existsSync(path)).toBe(false);
-  (await RunLock.take(dir)).release();
+  (await FolderLock.take(dir, run)).release();
 });
 
 test('of several at once, one gets it', async () => {
-  const taken = await Promise.allSettled(Array.from({ length: 8 }, () => RunLock.take(dir)));
+  const taken = await Promise.allSettled(Array.from({ length: 8 }, () => FolderLock.take(dir, run)));
   const locks = taken.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   expect(locks).toHaveLength(1);
   locks[0]!.release();
@@ -51,40 +53,38 @@ test('dies with a process that is killed', async () => {
   const stat = process.platform === 'linux' ? readFileSync(`/proc/${child.pid}/stat`, 'utf8') : '';
   const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   await leave({ process: child.pid, started });
-  await expect(RunLock.take(dir)).rejects.toThrow(`process ${child.pid}`);
+  await expect(FolderLock.take(dir, run)).rejects.toThrow(`process ${child.pid}`);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  (await RunLock.take(dir)).release();
+  (await FolderLock.take(dir, run)).release();
 });
 
 test.runIf(process.platform === 'linux')('of a process whose number was used again counts no more', async () => {
   await leave({ started: '1' });
-  (await RunLock.take(dir)).release();
+  (await FolderLock.take(dir, run)).release();
 });
 
 test('of another machine counts until it has not been renewed for a minute', async () => {
   await leave({ machine: 'elsewhere', host: 'elsewhere' });
-  await expect(RunLock.take(dir)).rejects.toThrow(`(process ${process.pid} on elsewhere)`);
+  await expect(FolderLock.take(dir, run)).rejects.toThrow(`(process ${process.pid} on elsewhere)`);
   const past = new Date(Date.now() - 61_000);
   utimesSync(path, past, past);
-  (await RunLock.take(dir)).release();
+  (await FolderLock.take(dir, run)).release();
 });
 
 test.each(['', '{', '{"process":1}', `${hostname()} 1`])('that is no lock, %j, counts as none', async (text) => {
   writeFileSync(path, text);
-  (await RunLock.take(dir)).release();
+  (await FolderLock.take(dir, run)).release();
 });
 
 test('that was taken over is noticed, and not removed', async () => {
-  const lock = await RunLock.take(dir);
+  const lock = await FolderLock.take(dir, run);
   await lock.check();
   rmSync(path);
   await lock.check(); // is there again
   expect(existsSync(path)).toBe(true);
   writeFileSync(path, 'of another process');
-  await expect(lock.check()).rejects.toThrow(
-    /^Another process has taken over the run in .*, so this one stops without/,
-  );
+  await expect(lock.check()).rejects.toThrow(/^Another process has taken over .*, so this one stops without/);
   lock.release();
   expect(readFileSync(path, 'utf8')).toBe('of another process');
 });

@@ -1,20 +1,25 @@
 /**
- * Keeps other processes out of the folder of a run. The lock is a file that names its process and dies with it: on the
+ * Keeps other processes out of a folder. The lock is a file that names its process and dies with it: on the
  * same machine, it counts only while that process runs. When a process started is part of its identity, since numbers of
  * processes are used again. What runs on another machine, or in another container, cannot be seen from here; its lock counts
  * until it has not been renewed for a minute.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
-import { UsageError } from '../errors.ts';
-import { refusal } from '../files.ts';
-import { clear } from '../hub/lock.ts';
+import { UsageError } from './errors.ts';
+import { refusal } from './files.ts';
 
-export const lockName = 'run.lock';
+/** The name of a folder's lock, and what holds it, for messages. */
+export interface LockOf {
+  readonly file: string;
+  /** `a run` */
+  readonly holder: string;
+}
 
 const renewEvery = 15_000;
 const staleAfter = 60_000;
@@ -31,22 +36,24 @@ const holderSchema = z.object({
 
 type Holder = z.infer<typeof holderSchema>;
 
-export class RunLock {
+export class FolderLock {
   readonly #folder: string;
+  readonly #file: string;
   readonly #mark: string;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(folder: string, mark: string) {
+  private constructor(folder: string, file: string, mark: string) {
     this.#folder = folder;
+    this.#file = file;
     this.#mark = mark;
     this.#timer = setInterval(() => void utimes(this.#path, new Date(), new Date()).catch(() => {}), renewEvery);
     this.#timer.unref();
     process.on('exit', this.#remove);
   }
 
-  /** @throws UsageError if another run holds the folder, which has to exist. */
-  static async take(folder: string): Promise<RunLock> {
-    const path = join(folder, lockName);
+  /** @throws UsageError if another process, or another part of this one, holds the folder, which has to exist. */
+  static async take(folder: string, { file, holder: kind }: LockOf): Promise<FolderLock> {
+    const path = join(folder, file);
     const since = new Date().toISOString();
     const own: Holder = {
       process: process.pid,
@@ -56,22 +63,22 @@ export class RunLock {
       since,
     };
     const mark = `${JSON.stringify(own)}\n`;
-    while (!(await create(path, mark))) {
+    while (!(await createLock(path, mark))) {
       const left = await readFile(path, 'utf8').catch(() => undefined);
       if (left === undefined) continue; // just released
       const holder = await holderOf(path, left);
-      if (holder) throw inUse(folder, holder);
-      await clear(path, left);
+      if (holder) throw inUse(folder, kind, holder);
+      await clearLock(path, left);
     }
-    return new RunLock(folder, mark);
+    return new FolderLock(folder, file, mark);
   }
 
   /** @throws UsageError if another process has taken the folder, as after this machine was asleep. */
   async check(): Promise<void> {
     const text = await readFile(this.#path, 'utf8').catch(() => undefined);
-    if (text === this.#mark || (text === undefined && (await create(this.#path, this.#mark)))) return;
+    if (text === this.#mark || (text === undefined && (await createLock(this.#path, this.#mark)))) return;
     throw new UsageError(
-      `Another process has taken over the run in "${this.#folder}", so this one stops without saving. Let the other one finish.`,
+      `Another process has taken over "${this.#folder}", so this one stops without saving. Let the other one finish.`,
     );
   }
 
@@ -82,7 +89,7 @@ export class RunLock {
   }
 
   get #path(): string {
-    return join(this.#folder, lockName);
+    return join(this.#folder, this.#file);
   }
 
   /** Synchronous, so that a process that exits in between can still do it. */
@@ -95,14 +102,23 @@ export class RunLock {
   };
 }
 
-const inUse = (folder: string, { process, host, since }: Holder): UsageError => {
+const inUse = (folder: string, kind: string, { process, host, since }: Holder): UsageError => {
   const where = host === hostname() ? '' : ` on ${host}`;
   return new UsageError(
-    `"${folder}" is in use by a run that started at ${since} (process ${process}${where}). Wait until it ends, or stop it.`,
+    `"${folder}" is in use by ${kind} that started at ${since} (process ${process}${where}). Wait until it ends, or stop it.`,
   );
 };
 
-async function create(path: string, mark: string): Promise<boolean> {
+/** Removes the lock with this mark, but not one that another process has created in the meantime. */
+export async function clearLock(path: string, mark: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}.tmp`;
+  await rename(path, aside).catch(() => {});
+  if ((await readFile(aside, 'utf8').catch(() => mark)) !== mark) await link(aside, path).catch(() => {});
+  await rm(aside, { force: true });
+}
+
+/** Writes a lock with this mark, unless there is one. */
+export async function createLock(path: string, mark: string): Promise<boolean> {
   try {
     await writeFile(path, mark, { flag: 'wx' });
     return true;
