@@ -56,7 +56,7 @@ export async function writeFileAtomically(path: string, contents: FileContents):
   await staged.commit();
 }
 
-/** Milliseconds after which what a process makes for a short time is considered abandoned, where nothing else tells. */
+/** Milliseconds without a change after which a temporary file or folder is taken for abandoned. */
 export const abandonedAfter = 3_600_000;
 
 /**

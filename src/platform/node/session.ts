@@ -1,11 +1,9 @@
 /** A graph opened in onnxruntime-node. */
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as Ort from 'onnxruntime-common';
 import { checkArgument, checkOptions, type FieldsOf } from '../../arguments.ts';
 import { UsageError } from '../../errors.ts';
-import { abandonedAfter } from '../../files.ts';
 import { Graph } from '../../graph/graph.ts';
 import { writeOnnxFile } from '../../onnx/files.ts';
 import { encodeOnnx } from '../../onnx/write.ts';
@@ -17,6 +15,7 @@ import { Lifetime } from '../lifetime.ts';
 import { trimMallocThreshold } from './memory.ts';
 import { availableProviders } from './providers.ts';
 import { loadRuntime } from './runtime.ts';
+import { scratchFolder } from './scratch.ts';
 
 export interface SavingOptions extends SessionOptions {
   /**
@@ -137,25 +136,13 @@ const large = 2 ** 24;
 const weightBytes = ({ initializers }: Graph): number =>
   [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
 
-const prefix = 'resnext-lowered-';
-
-/** Deletes folders that killed processes of this user left. */
-async function removeAbandoned(): Promise<void> {
-  for (const name of (await readdir(tmpdir()).catch(() => [])).filter((each) => each.startsWith(prefix))) {
-    const path = join(tmpdir(), name);
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
-    if (Date.now() - mtimeMs > abandonedAfter) await rm(path, { recursive: true, force: true }).catch(() => {});
-  }
-}
-
 /**
  * ONNX Runtime maps weights in a file into memory, and releases each after reordering it into blocks. Arrays are all
  * copied first, which adds twice the size of the weights to the peak.
  */
 async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Session> {
   await trimMallocThreshold();
-  if (options.saveTo === undefined) await removeAbandoned();
-  const folder = await mkdtemp(join(options.saveTo ?? tmpdir(), prefix));
+  const folder = await scratchFolder(options.saveTo);
   try {
     const file = join(folder, optimizedFile);
     await writeOnnxFile(file, graph, { externalAbove: 0 });

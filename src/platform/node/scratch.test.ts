@@ -1,0 +1,20 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { scratchFolder } from './scratch.ts';
+
+test('a scratch folder that a killed process left is deleted after an hour, and no other', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'resnext-scratch-'));
+  try {
+    const [left, recent] = [await scratchFolder(dir), await scratchFolder(dir)];
+    writeFileSync(join(left, 'weights'), '');
+    mkdirSync(join(dir, 'other'));
+    const past = Date.now() / 1000 - 3700;
+    for (const path of [left, join(dir, 'other')]) utimesSync(path, past, past);
+    const folder = await scratchFolder(dir);
+    expect(readdirSync(dir).sort()).toEqual([basename(recent), basename(folder), 'other'].sort());
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
