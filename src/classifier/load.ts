@@ -1,6 +1,8 @@
 /** Opens a model by its name, path or URL. */
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { checkArgument, checkOptions, type FieldsOf, isOf, kind, only } from '../arguments.ts';
+import { FormatError } from '../errors.ts';
 import { type PullOptions, pullFields } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { Classifier } from './classifier.ts';
@@ -34,6 +36,16 @@ const textOf = (nameOrFile: string | URL): string => {
 export async function load(nameOrFile: string | URL, options: LoadOptions = {}): Promise<Classifier> {
   checkArgument('nameOrFile', nameOrFile, modelName);
   checkOptions(loadFields, options);
-  const { path } = await resolveModel(textOf(nameOrFile), only<PullOptions>(pullFields, options));
-  return Classifier.of(await openFile(path, options), only<ClassifierOptions>(classifierFields, options));
+  const name = textOf(nameOrFile);
+  const pulling = only<PullOptions>(pullFields, options);
+  const open = async (given: PullOptions) => {
+    const { path } = await resolveModel(name, given);
+    return Classifier.of(await openFile(path, options), only<ClassifierOptions>(classifierFields, options));
+  };
+  try {
+    return await open(pulling);
+  } catch (error) {
+    if (!(error instanceof FormatError) || pulling.verify || existsSync(name)) throw error;
+    return open({ ...pulling, verify: true }); // a damaged file in a cache is downloaded again
+  }
 }
