@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Classifier, initialWeights, resnext, setWeights } from 'resnext';
+import { Classifier, initialWeights, resnext, setWeights, UsageError } from 'resnext';
 import { decode, evaluationTransforms, Loader, type NamedImage, preprocessingFor, WorkerPool } from 'resnext/data';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -127,7 +127,7 @@ describe('a pool', () => {
 
   it('refuses a number of workers that cannot be', () => {
     expect(() => new WorkerPool({ workers: 1.5 })).toThrow(
-      'workers is 1.5, but expected a whole number of at least 0.',
+      'workers is 1.5, but expected a whole number from 0 to 256.',
     );
   });
 });
@@ -198,4 +198,15 @@ it('threads that are idle do not keep a program alive', async () => {
   `;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
   expect(stdout).toBe('1\n');
+});
+
+it('an error that a user can fix stays one on its way out of a thread', async () => {
+  const pool = new WorkerPool({ workers: 1 });
+  const { run } = await pool.start();
+  const pixels = { width: 1, height: 1, channels: 3, data: Uint8Array.of(1, 2, 3) } as const;
+  const job = { indices: [0], prefix: [], rest: [], cache: undefined, seed: 0, epoch: 0, out: new Float32Array(3) };
+  const attempt = run({ ...job, images: [{ name: 'a', pixels }] });
+  await expect(attempt).rejects.toThrow(UsageError);
+  await expect(attempt).rejects.toThrow('transforms has no step of kind "normalize"');
+  await pool.close();
 });

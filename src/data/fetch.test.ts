@@ -63,7 +63,7 @@ it.each([
   ],
 ])('a server that %s', async (_, answer, reason) => {
   const url = await listen(answer);
-  const fetched = fetchBytes(url, 300);
+  const fetched = fetchBytes(url, { timeout: 300 });
   await expect(fetched).rejects.toThrow(FormatError);
   await expect(fetched).rejects.toThrow(`Image "${url}" cannot be fetched: ${reason}.`);
 });

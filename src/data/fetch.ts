@@ -17,15 +17,56 @@ export const isUrl = (text: string): boolean => /^(https?:\/\/|file:|data:|blob:
 export const shortName = (source: string): string =>
   /^data:/i.test(source) && source.length > 48 ? `${source.slice(0, 47)}…` : source;
 
+export interface FetchOptions {
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Images that are fetched at a time. */
+const maxFetches = 8;
+
+/** Fetches for one consumer: a few at a time, in order, and none after `end`. */
+export class Fetches {
+  readonly #controller = new AbortController();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  /** Runs `action` when its turn comes. */
+  async run<T>(action: (options: FetchOptions) => Promise<T>): Promise<T> {
+    if (this.#running === maxFetches) await new Promise<void>((turn) => this.#waiting.push(turn));
+    else this.#running += 1;
+    const { signal } = this.#controller;
+    try {
+      signal.throwIfAborted();
+      return await action({ signal });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+
+  /** Ends those that are running, and refuses those that are waiting. */
+  end(): void {
+    this.#controller.abort();
+  }
+}
+
 /**
  * Fetches the bytes at a URL, following redirects.
  *
- * @param timeout milliseconds for all of it.
+ * @param options.timeout milliseconds for all of it.
+ * @param options.signal ends it early.
  * @throws FormatError if the server cannot be reached, does not speak HTTP, refuses, or sends more than 64 MiB or takes
  *   longer than a minute.
  */
-export async function fetchBytes(url: string, timeout = defaultTimeout): Promise<Uint8Array> {
-  const response = await refusing(url, () => fetch(url, { signal: AbortSignal.timeout(timeout) }));
+export async function fetchBytes(
+  url: string,
+  { timeout = defaultTimeout, signal }: FetchOptions = {},
+): Promise<Uint8Array> {
+  const late = AbortSignal.timeout(timeout);
+  const until = signal ? AbortSignal.any([signal, late]) : late;
+  const response = await refusing(url, () => fetch(url, { signal: until }));
   if (!response.ok) {
     await response.body?.cancel();
     const status = `${response.status} ${response.statusText}`.trim();

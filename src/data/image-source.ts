@@ -4,7 +4,7 @@ import { checkArgument, checkOptions, hasAll, isObject, isOf, kind } from '../ar
 import { FormatError } from '../errors.ts';
 import { type GivenOf, resolve as withDefaults } from '../options.ts';
 import { maxMegapixels } from './budget.ts';
-import { fetchBytes, shortName } from './fetch.ts';
+import { type Fetches, type FetchOptions, fetchBytes, shortName } from './fetch.ts';
 import type { Sample } from './folder.ts';
 import { type JobImage, openJobImage } from './job.ts';
 
@@ -109,26 +109,28 @@ export const nameOf = (image: ImageSource): string =>
   typeof image === 'string' || isUrlObject(image) ? shortName(`${image}`) : 'image';
 
 /** The image for a job: immediately if it is a path, otherwise after it was fetched. */
-export function toJobImage(sample: Sample | NamedImage): JobImage | Promise<JobImage> {
+export function toJobImage(sample: Sample | NamedImage, fetches: Fetches): JobImage | Promise<JobImage> {
   const { name, image } = 'path' in sample ? { name: sample.path, image: sample.path } : sample;
-  if (isUrlObject(image)) return toJobImage({ name, image: image.href });
+  if (isUrlObject(image)) return toJobImage({ name, image: image.href }, fetches);
   if (typeof image === 'string' && isFile(image)) return { name, path: image };
-  return resolveOrFail(name, image);
+  return fetches.run((options) => resolveOrFail(name, image, options));
 }
 
-async function resolveOrFail(name: string, image: NamedImage['image']): Promise<JobImage> {
+async function resolveOrFail(name: string, image: NamedImage['image'], options: FetchOptions): Promise<JobImage> {
   try {
-    return await resolve(typeof image === 'function' ? await image() : image, name);
+    const source = typeof image === 'function' ? await image() : image;
+    checkArgument(`The image "${name}"`, source, imageKind);
+    return await resolve(source, name, options);
   } catch (error) {
     if (error instanceof FormatError) return { failure: error.message };
     throw error;
   }
 }
 
-async function resolve(source: ImageSource, name: string): Promise<JobImage> {
+async function resolve(source: ImageSource, name: string, options: FetchOptions = {}): Promise<JobImage> {
   const image = isUrlObject(source) ? source.href : source;
   if (typeof image === 'string')
-    return isFile(image) ? { name, path: image } : { name, bytes: await fetchBytes(image) };
+    return isFile(image) ? { name, path: image } : { name, bytes: await fetchBytes(image, options) };
   if (isPixels(image)) return { name, pixels: image as Image };
   if (isOf(image, 'Blob', 'File')) return { name, bytes: new Uint8Array(await (image as Blob).arrayBuffer()) };
   return { name, bytes: bytesOf(image as Uint8Array | ArrayBuffer) };

@@ -42,6 +42,9 @@ export interface Failure {
   readonly message: string;
 }
 
+/** The result of a job in a thread: an image's failures, or a UsageError's message, since classes are lost on the way. */
+export type ThreadResult = Failure[] | { readonly refused: string };
+
 /** Images in progress at a time: libvips decodes some on libuv's threads while this thread resizes another. */
 const concurrency = 4;
 

@@ -21,6 +21,7 @@ import {
 } from './batch.ts';
 import { maxMegapixels } from './budget.ts';
 import { type ImageCache, ImageCaches } from './cache.ts';
+import { Fetches } from './fetch.ts';
 import type { Sample } from './folder.ts';
 import { type NamedImage, sampleKind, toJobImage } from './image-source.ts';
 import type { Failure, JobImage } from './job.ts';
@@ -165,8 +166,9 @@ export class Loader {
     const workers = await this.#pool.start();
     const isShared = workers.threads > 0;
     const cache = this.#cacheFor(plan, isShared);
+    const fetches = new Fetches();
     const load = (number: number, memory: Float32Array): PrefetchSlot => {
-      const failures = fillBatch(workers, plan, number, memory, cache);
+      const failures = fillBatch({ workers, fetches }, plan, number, memory, cache);
       failures.catch(() => {}); // awaited below, unless the consumer stops early
       return { memory, failures };
     };
@@ -177,11 +179,15 @@ export class Loader {
       ring.push(load(number, new Float32Array(isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))));
     }
     const batch = emptyBatch(plan.dims);
-    for (let number = plan.startBatch; number < plan.batches; number++) {
-      const { memory, failures } = ring.shift()!;
-      const count = takeBatch(plan, number, memory, await failures, batch);
-      if (number + this.#prefetch < plan.batches) ring.push(load(number + this.#prefetch, memory));
-      if (count > 0) yield { ...batch, number, count };
+    try {
+      for (let number = plan.startBatch; number < plan.batches; number++) {
+        const { memory, failures } = ring.shift()!;
+        const count = takeBatch(plan, number, memory, await failures, batch);
+        if (number + this.#prefetch < plan.batches) ring.push(load(number + this.#prefetch, memory));
+        if (count > 0) yield { ...batch, number, count };
+      }
+    } finally {
+      fetches.end(); // of batches that nobody waits for
     }
   }
 
@@ -229,12 +235,18 @@ function plan(options: EpochOptions): Plan {
 const indicesOf = ({ order, batchSize }: Plan, number: number): number[] =>
   Array.from(order.subarray(number * batchSize, (number + 1) * batchSize));
 
+/** What gets the images of an epoch. */
+interface Readers {
+  readonly workers: ImageWorkers;
+  readonly fetches: Fetches;
+}
+
 /**
  * Starts decoding a batch into `memory`, with one job per worker. Failures have positions within the batch. Jobs for files
  * are posted synchronously, because the caller may be busy for long afterwards.
  */
 async function fillBatch(
-  workers: ImageWorkers,
+  { workers, fetches }: Readers,
   plan: Plan,
   number: number,
   memory: Float32Array,
@@ -243,7 +255,7 @@ async function fillBatch(
   const { samples, prefix, rest, seed, epoch, batchSize } = plan;
   const length = memory.length / batchSize; // C · H · W
   const all = indicesOf(plan, number);
-  const found = all.map((index) => toJobImage(samples[index]!));
+  const found = all.map((index) => toJobImage(samples[index]!, fetches));
   const images = found.every(isHere) ? found : await Promise.all(found);
   const share = Math.ceil(all.length / Math.max(1, workers.threads));
   const jobs: Promise<Failure[]>[] = [];

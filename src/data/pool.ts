@@ -7,7 +7,7 @@ import { checkOptions, hasAll, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { maxThreads, resolve, whole } from '../options.ts';
 import { maxMegapixels, pixelBudget } from './budget.ts';
-import { type Failure, type ImageJob, runJob } from './job.ts';
+import { type Failure, type ImageJob, runJob, type ThreadResult } from './job.ts';
 
 /** How many threads a pool has, and how much work waits at each. */
 export interface WorkerPoolOptions {
@@ -93,10 +93,16 @@ export class WorkerPool {
 async function start(threads: number, queue: number, maxMegapixels: number): Promise<ImageWorkers> {
   await openDecoder();
   const options = { module: 'data/worker.js', name: 'run', threads, queue };
-  const started = threads > 0 ? await startWorkers<ImageJob, Failure[]>(options) : undefined;
-  const workers = untilClosed(started ?? { threads: 0, run: runJob, close: async () => {} });
+  const started = threads > 0 ? await startWorkers<ImageJob, ThreadResult>(options) : undefined;
+  const run = started ? async (job: ImageJob) => failuresIn(await started.run(job)) : runJob;
+  const workers = untilClosed({ threads: 0, close: async () => {}, ...started, run });
   const budget = pixelBudget(maxMegapixels, workers.threads > 0);
   return { ...workers, run: (job) => workers.run({ ...job, budget }) };
+}
+
+function failuresIn(result: ThreadResult): Failure[] {
+  if ('refused' in result) throw new UsageError(result.refused);
+  return result;
 }
 
 /** Workers that refuse jobs after `close`. Piscina would start threads for them that are never ended. */

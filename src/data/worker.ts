@@ -3,14 +3,18 @@
  * that is needed first is ready first.
  */
 import { openDecoder } from '#platform/images';
-import { type Failure, type ImageJob, runJob } from './job.ts';
+import { UsageError } from '../errors.ts';
+import { type ImageJob, runJob, type ThreadResult } from './job.ts';
 
 await openDecoder({ oneThread: true }); // the workers already run in parallel
 
 let last: Promise<unknown> = Promise.resolve();
 
-export function run(job: ImageJob): Promise<Failure[]> {
+export function run(job: ImageJob): Promise<ThreadResult> {
   const done = last.then(() => runJob(job));
   last = done.catch(() => {});
-  return done;
+  return done.catch((error: unknown) => {
+    if (error instanceof UsageError) return { refused: error.message };
+    throw error;
+  });
 }
