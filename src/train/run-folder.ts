@@ -151,7 +151,10 @@ export class RunFolder {
   }
 
   async appendMetrics(line: EpochEvent): Promise<void> {
-    await appendFile(this.#at('metrics'), `${JSON.stringify(line)}\n`);
+    const path = this.#at('metrics');
+    await appendFile(path, `${JSON.stringify(line)}\n`).catch((error: unknown) => {
+      throw refusal('write', path, error);
+    });
   }
 
   /** After an error: a new run that has nothing to continue from, since it has done no step, leaves nothing behind. */

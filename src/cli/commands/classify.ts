@@ -42,11 +42,11 @@ async function openResults(
   classifier: Classifier,
   sources: readonly Source[],
   format: ResultFormat,
-  { model, output: file, top, threshold, tta }: ClassifyOptions,
+  { model, key, output: file, top, threshold, tta }: ClassifyOptions,
   output: Output,
 ): Promise<Results> {
   if (file === undefined) return printedResults(format, { top, threshold }, output.data);
-  const task = await taskOf(model, classifier, sources, { top, threshold, tta });
+  const task = await taskOf(model, classifier, sources, { key, top, threshold, tta });
   const results = await FileResults.open(file, format, { top, threshold }, task);
   for (const note of results.notes) output.warn(note);
   return results;

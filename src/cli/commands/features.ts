@@ -44,10 +44,10 @@ async function collect(
   options: FeaturesOptions,
   output: Output,
 ): Promise<WrittenFeatures | undefined> {
-  const { model, output: file, batch } = options;
+  const { model, key, output: file, batch } = options;
   const classifier = await openClassifier(options, output);
   try {
-    const task = await taskOf(model, classifier, sources, { stages });
+    const task = await taskOf(model, classifier, sources, { key, stages });
     const collector = await FeatureCollector.open(file, stages, task);
     try {
       for (const note of collector.notes) output.warn(note);
