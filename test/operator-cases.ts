@@ -273,6 +273,14 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
     { inputs: [r.tensor([2, 3, 4]), ints(-1)] },
     { inputs: [r.tensor([1, 1]), int64([0], [])] },
   ],
+  RmsPropUpdate: (r) =>
+    [0, 0.75].flatMap((momentum) =>
+      [0, 0.05].map((weight_decay) => {
+        const vectors = [r.tensor([9]), r.tensor([9]), r.tensor([9], 0.1, 1), r.tensor([9])];
+        const attributes = { alpha: 0.875, epsilon: 0.03125, momentum, weight_decay };
+        return { inputs: [...vectors, r.tensor([], 0.1, 1)], attributes, outputs: 3 };
+      }),
+    ),
   ScatterElements: (r) => [
     { inputs: [r.tensor([6]), ints(5, 0, 2), r.tensor([3])] },
     { inputs: [r.tensor([6]), ints(1, 1, 4, 1), r.tensor([4])], attributes: { reduction: 'add' } },

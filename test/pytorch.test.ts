@@ -111,8 +111,9 @@ function updateGraph(dims: readonly number[], { weightDecay: decay, ...settings 
     Value,
   ];
   const site = { name: 'w', w, gradient, slots: [momentum], rate: b.input('rate', []), scalars: [], decay };
-  const [next, nextMomentum] = bindOptimizer({ name: 'sgd', ...settings }).update(b, site);
-  b.output(next!, 'w.next');
+  const [next] = bindOptimizer({ name: 'sgd', ...settings }).update(b, [site]);
+  const [nextWeight, nextMomentum] = next!;
+  b.output(nextWeight!, 'w.next');
   b.output(nextMomentum!, 'momentum.next');
   return b.graph;
 }

@@ -122,6 +122,11 @@ export class Graph {
     return `${stem}_${this.#serial}`;
   }
 
+  /** Makes `freshName` avoid the names of another graph, of which nodes are copied to this one. */
+  avoidNames(other: Graph): void {
+    this.#serial = Math.max(this.#serial ?? this.#largestNumber(), other.#largestNumber());
+  }
+
   /** The largest number after a `_` at the end of a name. */
   #largestNumber(): number {
     const values = [...this.inputs, ...this.initializers, ...[...this.nodes].flatMap(({ outputs }) => outputs)];

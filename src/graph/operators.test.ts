@@ -16,7 +16,7 @@ import { isSemantic, type OpType, opTypes, type SemanticOp } from './ops.ts';
 
 /** Bodies with a constant that float32 rounds, such as 1/N or ε. They differ from the operator by that rounding. */
 const rounded: ReadonlySet<SemanticOp> = new Set([
-  ...(['AdamWUpdate', 'AveragePoolGrad', 'BatchNormTraining', 'MovingAverage', 'SgdUpdate'] as const),
+  ...(['AdamWUpdate', 'AveragePoolGrad', 'BatchNormTraining', 'MovingAverage', 'RmsPropUpdate', 'SgdUpdate'] as const),
   ...(['SoftmaxCrossEntropy', 'SoftmaxCrossEntropyGrad'] as const),
 ]);
 

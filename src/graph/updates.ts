@@ -35,6 +35,20 @@ export const updates = {
   MovingAverage: update({ decay: float(0.999) }, ({ decay }) => (value, average) => [
     decay * average + (1 - decay) * value,
   ]),
+  /**
+   * w, gradient, mean square, momentum buffer, learning rate → new w, new mean square, new buffer: RMSprop (Hinton, 2012) as
+   * in PyTorch, with the learning rate outside the buffer.
+   */
+  RmsPropUpdate: update(
+    { alpha: float(0.99), epsilon: float(1e-8), momentum: float(0), weight_decay: float(0) },
+    ({ alpha, epsilon, momentum, weight_decay }) =>
+      (w, gradient, square, buffer, rate) => {
+        const g = gradient + weight_decay * w;
+        const nextSquare = alpha * square + (1 - alpha) * g * g;
+        const next = momentum * buffer + g / (Math.sqrt(nextSquare) + epsilon);
+        return [w - rate * next, nextSquare, next];
+      },
+  ),
   /** w, gradient, momentum buffer, learning rate → new w, new buffer: stochastic gradient descent as in PyTorch. */
   SgdUpdate: update(
     { momentum: float(0), nesterov: int(0), weight_decay: float(0) },

@@ -47,6 +47,7 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
  */
 export function lowerBlocked(source: Graph, block: number): Graph {
   const b = new Builder(new Graph(source.name));
+  b.graph.avoidNames(source);
   for (const [domain, version] of source.opsets) if (domain !== semanticDomain) b.graph.opsets.set(domain, version);
   for (const [key, text] of source.metadata) b.graph.metadata.set(key, text);
   const layouts = new Representations(new BlockedNodes(b, block));

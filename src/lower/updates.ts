@@ -20,6 +20,7 @@ export const updateBodies: { readonly [O in UpdateOp]: Body<O> } = {
   MovingAverage: (b, [value, average], { decay }) => [
     sumOf(b, average!, decay, b.op('Mul', [value, b.number(1 - decay)])),
   ],
+  RmsPropUpdate: rmsPropUpdate,
   SgdUpdate: sgdUpdate,
 };
 
@@ -33,6 +34,19 @@ function sgdUpdate(
   const next = momentum === 0 ? b.op('Identity', [g]) : sumOf(b, buffer!, momentum, g);
   const direction = nesterov ? plus(next, momentum, g) : next;
   return [b.op('Sub', [w, b.op('Mul', [direction, rate])]), next];
+}
+
+function rmsPropUpdate(
+  b: Builder,
+  [w, gradient, square, buffer, rate]: readonly Value[],
+  { alpha, epsilon, momentum, weight_decay }: Attributes<'RmsPropUpdate'>,
+  plus: Plus = (x, factor, y) => sumOf(b, x, factor, y),
+): readonly Value[] {
+  const g = weight_decay === 0 ? gradient! : plus(w!, weight_decay, gradient!);
+  const nextSquare = sumOf(b, square!, alpha, b.op('Mul', [b.op('Mul', [g, g]), b.number(1 - alpha)]));
+  const scaled = b.op('Div', [g, b.op('Add', [b.op('Sqrt', [nextSquare]), b.number(epsilon)])]);
+  const next = momentum === 0 ? scaled : sumOf(b, buffer!, momentum, scaled);
+  return [b.op('Sub', [w, b.op('Mul', [next, rate])]), nextSquare, next];
 }
 
 /**

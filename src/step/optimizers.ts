@@ -5,6 +5,7 @@
 import { checkArgument, checkOptions } from '../arguments.ts';
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/graph.ts';
+import { largestFloat32 } from '../lower/standard.ts';
 import { flag, type OptionsOf, oneOf, pick, real, resolve, type Table } from '../options.ts';
 
 /** The inputs of an update. All vectors are flat, [n]. */
@@ -30,8 +31,10 @@ interface OptimizerRow<T extends Table> {
   readonly slots: readonly string[];
   /** Inputs of the step besides the learning rate, for update number t, counted from 1. */
   scalars(settings: OptionsOf<T>, t: number): Readonly<Record<string, number>>;
-  /** The next parameter, then its next slots. */
-  update(b: Builder, inputs: UpdateInputs, settings: OptionsOf<T>): readonly Value[];
+  /** The norm to which all gradients together are clipped. Default: they are not. */
+  clipNorm?(settings: OptionsOf<T>): number;
+  /** For each slice of a tensor, the next parameter, then its next slots. In form C, the only slice is all of it. */
+  update(b: Builder, slices: readonly UpdateInputs[], settings: OptionsOf<T>): readonly (readonly Value[])[];
 }
 
 /** Default learning rate for the reference batch of a stem, its scaling with the batch size, and default weight decay. */
@@ -45,71 +48,166 @@ interface UsualRates {
 
 const row = <T extends Table>(entry: OptimizerRow<T>): OptimizerRow<T> => entry;
 
+/** Updates each slice by itself. */
+const elementwise =
+  <S>(update: (b: Builder, inputs: UpdateInputs, settings: S) => readonly Value[]) =>
+  (b: Builder, slices: readonly UpdateInputs[], settings: S) =>
+    slices.map((inputs) => update(b, inputs, settings));
+
+const share = (spec: { readonly default: number; readonly flag: string; readonly doc: string }) =>
+  real({ from: 0, below: 1, group: 'Optimization', ...spec });
+
+/** Settings that several optimizers have, each with its own default. */
+const momentum = (standard: number) => share({ default: standard, flag: '--momentum <m>', doc: 'momentum' });
+const epsilon = (standard: number) =>
+  real({
+    above: 0,
+    default: standard,
+    flag: '--epsilon <e>',
+    group: 'Optimization',
+    doc: 'number added to the divisor',
+  });
+const moments = {
+  beta1: share({ default: 0.9, flag: '--beta1 <b>', doc: 'decay of the mean of the gradients' }),
+  beta2: share({ default: 0.999, flag: '--beta2 <b>', doc: 'decay of the mean of the squared gradients' }),
+};
+
+interface Moments {
+  readonly beta1: number;
+  readonly beta2: number;
+}
+
+/** The means of t gradients start from zero, and are too small by factors that these undo. */
+const corrections = ({ beta1, beta2 }: Moments, t: number) => ({
+  firstCorrection: 1 / (1 - beta1 ** t),
+  secondCorrection: 1 / Math.sqrt(1 - beta2 ** t),
+});
+
 const rows = {
   sgd: row({
     settings: {
-      momentum: real({
-        from: 0,
-        below: 1,
-        default: 0.9,
-        flag: '--momentum <m>',
-        group: 'Optimization',
-        doc: 'momentum of sgd',
-      }),
+      momentum: momentum(0.9),
       nesterov: flag({
         default: true,
         flag: '--no-nesterov',
         group: 'Optimization',
-        doc: 'use plain momentum instead of Nesterov momentum in sgd',
+        doc: 'use plain momentum instead of Nesterov momentum',
       }),
     },
     usual: { learningRate: 0.1, scale: 'linear', weightDecay: 5e-4, normWeightDecay: 5e-4 },
     slots: ['momentum'],
     scalars: () => ({}),
-    update: (b, { name, w, gradient, slots, rate, decay }, { momentum, nesterov }) => {
+    update: elementwise((b, { name, w, gradient, slots, rate, decay }, { momentum, nesterov }) => {
       const attributes = { momentum, nesterov: nesterov ? 1 : 0, weight_decay: decay };
       return b.node('SgdUpdate', [w, gradient, ...slots, rate], attributes, 2, `${name}.update`).outputs;
-    },
+    }),
   }),
   adamw: row({
-    settings: {
-      beta1: real({
-        from: 0,
-        below: 1,
-        default: 0.9,
-        flag: '--beta1 <b>',
-        group: 'Optimization',
-        doc: 'decay of the mean of the gradients in adamw',
-      }),
-      beta2: real({
-        from: 0,
-        below: 1,
-        default: 0.999,
-        flag: '--beta2 <b>',
-        group: 'Optimization',
-        doc: 'decay of the mean of the squared gradients in adamw',
-      }),
-      epsilon: real({
-        above: 0,
-        default: 1e-8,
-        flag: '--epsilon <e>',
-        group: 'Optimization',
-        doc: 'number added to the divisor in adamw',
-      }),
-    },
+    settings: { ...moments, epsilon: epsilon(1e-8) },
     usual: { learningRate: 0.001, scale: 'square root', weightDecay: 0.01, normWeightDecay: 0 },
     slots: ['m', 'v'],
-    scalars: ({ beta1, beta2 }, t) => ({
-      firstCorrection: 1 / (1 - beta1 ** t),
-      secondCorrection: 1 / Math.sqrt(1 - beta2 ** t),
-    }),
-    update: (b, { name, w, gradient, slots, rate, scalars, decay }, { beta1, beta2, epsilon }) => {
-      const inputs = [w, gradient, ...slots, rate, ...scalars];
-      const attributes = { beta1, beta2, epsilon, weight_decay: decay };
-      return b.node('AdamWUpdate', inputs, attributes, 3, `${name}.update`).outputs;
+    scalars: corrections,
+    update: elementwise(adamWUpdate),
+  }),
+  lamb: row({
+    settings: {
+      ...moments,
+      epsilon: epsilon(1e-6),
+      maxGradientNorm: real({
+        above: 0,
+        default: 1,
+        flag: '--max-gradient-norm <n>',
+        group: 'Optimization',
+        doc: 'norm to which all gradients together are clipped first',
+      }),
     },
+    usual: { learningRate: 0.002, scale: 'square root', weightDecay: 0.02, normWeightDecay: 0 },
+    slots: ['m', 'v'],
+    scalars: corrections,
+    clipNorm: ({ maxGradientNorm }) => maxGradientNorm,
+    update: lambUpdate,
+  }),
+  rmsprop: row({
+    settings: {
+      momentum: momentum(0),
+      alpha: share({ default: 0.99, flag: '--alpha <a>', doc: 'decay of the mean of the squared gradients' }),
+      epsilon: epsilon(1e-8),
+    },
+    usual: { learningRate: 0.001, scale: 'square root', weightDecay: 1e-5, normWeightDecay: 0 },
+    slots: ['square', 'momentum'],
+    scalars: () => ({}),
+    update: elementwise((b, { name, w, gradient, slots, rate, decay }, { alpha, epsilon, momentum }) => {
+      const attributes = { alpha, epsilon, momentum, weight_decay: decay };
+      return b.node('RmsPropUpdate', [w, gradient, ...slots, rate], attributes, 3, `${name}.update`).outputs;
+    }),
   }),
 };
+
+interface AdamSettings extends Moments {
+  readonly epsilon: number;
+}
+
+function adamWUpdate(b: Builder, inputs: UpdateInputs, { beta1, beta2, epsilon }: AdamSettings): readonly Value[] {
+  const { name, w, gradient, slots, rate, scalars, decay } = inputs;
+  const attributes = { beta1, beta2, epsilon, weight_decay: decay };
+  return b.node('AdamWUpdate', [w, gradient, ...slots, rate, ...scalars], attributes, 3, `${name}.update`).outputs;
+}
+
+/**
+ * LAMB (You et al., 2020) as in timm. The direction u is AdamW's, with the decayed weight in it, and the step is as long as
+ * the weight: w − rate · ‖w‖/‖u‖ · u. A parameter without weight decay takes AdamW's step.
+ */
+function lambUpdate(
+  b: Builder,
+  slices: readonly UpdateInputs[],
+  settings: AdamSettings,
+): readonly (readonly Value[])[] {
+  if (slices[0]!.decay === 0) return slices.map((inputs) => adamWUpdate(b, inputs, settings));
+  const directions = slices.map((inputs) => lambDirection(b, inputs, settings));
+  const weight = norm(
+    b,
+    slices.map(({ w }) => w),
+  );
+  const direction = norm(
+    b,
+    directions.map(({ u }) => u),
+  );
+  const trust = trustRatio(b, weight, direction);
+  return directions.map(({ u, nextM, nextV }, i) => {
+    const { name, w, rate } = slices[i]!;
+    return [b.op('Sub', [w, b.op('Mul', [u, b.op('Mul', [rate, trust])])], {}, `${name}.update`), nextM, nextV];
+  });
+}
+
+function lambDirection(
+  b: Builder,
+  { w, gradient, slots: [m, v], scalars: [first, second], decay }: UpdateInputs,
+  { beta1, beta2, epsilon }: AdamSettings,
+) {
+  const times = (x: Value | undefined, factor: number): Value => b.op('Mul', [x, b.number(factor)]);
+  const nextM = b.op('Add', [times(m, beta1), times(gradient, 1 - beta1)]);
+  const nextV = b.op('Add', [times(v, beta2), times(b.op('Mul', [gradient, gradient]), 1 - beta2)]);
+  const divisor = b.op('Add', [b.op('Mul', [b.op('Sqrt', [nextV]), second]), b.number(epsilon)]);
+  const adam = b.op('Div', [b.op('Mul', [nextM, first]), divisor]);
+  return { u: b.op('Add', [adam, times(w, decay)]), nextM, nextV };
+}
+
+/** weight/direction, or 1 if one of the norms is zero. */
+function trustRatio(b: Builder, weight: Value, direction: Value): Value {
+  const one = b.number(1);
+  const both = b.op('Mul', [isPositive(b, weight), isPositive(b, direction)]);
+  const divisor = b.op('Add', [direction, b.op('Sub', [one, isPositive(b, direction)])]);
+  return b.op('Add', [b.op('Mul', [both, b.op('Div', [weight, divisor])]), b.op('Sub', [one, both])]);
+}
+
+/** √Σx² over all elements of flat vectors, []. */
+export function norm(b: Builder, vectors: readonly Value[]): Value {
+  const squares = vectors.map((x) => b.op('ReduceSum', [b.op('Mul', [x, x])], { keepdims: 0 }));
+  return b.op('Sqrt', [squares.length === 1 ? squares[0]! : b.op('Sum', squares)]);
+}
+
+/** 1 where x > 0, else 0, for x ≥ 0. */
+const isPositive = (b: Builder, x: Value): Value => b.op('HardSigmoid', [x], { alpha: largestFloat32, beta: 0 });
 
 export type OptimizerName = keyof typeof rows;
 
@@ -124,8 +222,33 @@ export const optimizers: { readonly [O in OptimizerName]: OptimizerRow<(typeof r
 
 export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[];
 
-/** The settings of all optimizers as one table of options. */
-export const optimizerSettings = { ...rows.sgd.settings, ...rows.adamw.settings };
+/** The settings of all optimizers as one table of options. Defaults depend on the optimizer. */
+export const optimizerSettings = ofOptimizers({
+  ...rows.sgd.settings,
+  ...rows.adamw.settings,
+  ...rows.lamb.settings,
+  ...rows.rmsprop.settings,
+});
+
+/** Names the optimizers of each setting in its help, and lets its default depend on the optimizer. */
+function ofOptimizers<T extends Table>(settings: T): T {
+  const fields = Object.entries(settings).map(([name, field]) => {
+    const owners = optimizerNames.filter((owner) => name in optimizers[owner].settings);
+    const defaultOf = ({ optimizer }: { readonly optimizer: OptimizerName }) => defaultSetting(name, optimizer);
+    const { default: _, ...rest } = field;
+    const usual = owners.map((owner, i) => `${defaultSetting(name, owner)}${i === 0 ? '' : ` for ${owner}`}`);
+    const isShared = new Set(owners.map((owner) => defaultSetting(name, owner))).size === 1;
+    const doc = `${field.doc} (${owners.join(', ')})`;
+    return [name, { ...(isShared ? field : { ...rest, defaultOf, usual: usual.join('; ') }), doc }];
+  });
+  return Object.fromEntries(fields) as T;
+}
+
+/** The default of a setting. An optimizer without it has that of the first one with it. */
+export function defaultSetting(name: string, optimizer: OptimizerName): unknown {
+  const tables: readonly Table[] = [optimizer, ...optimizerNames].map((owner) => optimizers[owner].settings);
+  return tables.find((table) => name in table)?.[name]?.default;
+}
 
 /**
  * An optimizer with its settings. Missing ones get their defaults.
@@ -150,17 +273,21 @@ export const rateScale = (name: OptimizerName, ratio: number): number =>
 /** A row of the table with settings applied. */
 export interface BoundOptimizer {
   readonly slots: readonly string[];
+  /** The norm to which all gradients together are clipped, if they are. */
+  readonly clipNorm: number | undefined;
   readonly scalars: (t: number) => Readonly<Record<string, number>>;
-  readonly update: (b: Builder, inputs: UpdateInputs) => readonly Value[];
+  readonly update: (b: Builder, slices: readonly UpdateInputs[]) => readonly (readonly Value[])[];
 }
 
 export function bindOptimizer<O extends OptimizerName>(
   settings: { readonly name: O } & OptimizerSettings[O],
 ): BoundOptimizer {
-  const { slots, scalars, update }: OptimizerRow<(typeof rows)[O]['settings']> = optimizers[settings.name];
+  const row: OptimizerRow<(typeof rows)[O]['settings']> = optimizers[settings.name];
+  const { slots, scalars, update } = row;
   return {
     slots,
+    clipNorm: row.clipNorm?.(settings),
     scalars: (t) => scalars(settings, t),
-    update: (b, inputs) => update(b, inputs, settings),
+    update: (b, slices) => update(b, slices, settings),
   };
 }

@@ -21,7 +21,14 @@ import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
 import { elements, type Tensor } from '../tensor.ts';
 import { type Loss, losses, lossNames } from './losses.ts';
-import { type BoundOptimizer, bindOptimizer, type Optimizer, optimizerNames } from './optimizers.ts';
+import {
+  type BoundOptimizer,
+  bindOptimizer,
+  norm,
+  type Optimizer,
+  optimizerNames,
+  type UpdateInputs,
+} from './optimizers.ts';
 import { averageName, gradientName, nextName, type StateSpec, slotName } from './state.ts';
 
 /** What a training step does besides the forward pass. */
@@ -33,6 +40,11 @@ export interface StepOptions {
   readonly optimizer: Optimizer;
   /** Weight decay of a parameter by name. Vectors are biases and normalization parameters. Default: 0. */
   readonly decayOf?: (parameter: string, isVector: boolean) => number;
+  /**
+   * The tensor that a parameter is a slice of, by name: in forms A and B, branches hold slices of form C's tensors, which an
+   * optimizer may have to see as a whole. Default: none is a slice.
+   */
+  readonly wholeOf?: (parameter: string) => string;
   /** Factor on the learning rate of a parameter by name. Default: 1. */
   readonly rateOf?: (parameter: string) => number;
   /** Weight of the batch's statistics in the new running statistics. Default: 0.1, as in PyTorch. */
@@ -44,6 +56,8 @@ export interface StepOptions {
    * average ← average · `average` + value · (1 − `average`). Default: no average.
    */
   readonly average?: number;
+  /** Norm to which all gradients together are clipped. Default: they are not, unless the optimizer does. */
+  readonly clipNorm?: number;
   /** Whether to make two graphs, one for the gradients and one for the update. Default: false. */
   readonly split?: boolean;
 }
@@ -59,14 +73,16 @@ const ownFields = {
   decayOf: callback('the weight decay of a parameter'),
   batchNormMomentum: real({ from: 0, to: 1, doc: 'weight of the batch in the running statistics' }),
   average: real({ from: 0, below: 1, doc: 'decay of the moving average' }),
+  clipNorm: real({ above: 0, doc: 'norm to which gradients are clipped' }),
 };
 
 /** The options of a step that a `Trainer` has as well. */
-export const stepFields: FieldsOf<Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>> = ownFields;
+export const stepFields: FieldsOf<Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>> = ownFields;
 
 const fields: FieldsOf<StepOptions> = {
   ...ownFields,
   rateOf: callback('the factor on a learning rate'),
+  wholeOf: callback('the tensor that a parameter is a slice of'),
   frozen: object('a Map', map.accepts),
   split: flag({ doc: 'whether to make two graphs' }),
 };
@@ -95,21 +111,19 @@ export interface TrainingStep {
 export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
   checkArgument('source', source, graphKind);
   checkOptions(fields, options);
-  const { decayOf = () => 0, average, split = false } = options;
+  const { average, split = false } = options;
   const { graph, logits, loss, parameters } = withLoss(source, options);
   const gradients = gradient(graph, loss, parameters);
   const b = new Builder(graph);
   const site = updateSite(split ? new Builder('update') : b, options);
   graph.outputs.splice(0, graph.outputs.length, loss, logits);
   const statistics = updateStatistics(b);
-  const trained = parameters.map((value, i) => {
-    const decay = decayOf(value.name, value.dims!.length === 1);
+  const flat = parameters.map((value, i): Trained => {
+    const isVector = value.dims!.length === 1;
     const dw = b.op('Reshape', [gradients[i], b.ints([lengthOf(value)])]);
-    const w = flatInput(b, value);
-    if (!split) return updateParameter(site, w, dw, decay);
-    b.output(dw, gradientName(w.name));
-    return updateParameter(site, inputLike(site.b, w, w.name), inputLike(site.b, dw, dw.name), decay);
+    return { w: flatInput(b, value), dw, isVector };
   });
+  const trained = updateParameters(site, split ? flat.map((each) => handedOver(b, site.b, each)) : flat, options);
   const moved = split
     ? statistics.map(({ name, next }) => ({ name, next: inputLike(site.b, next, name) }))
     : statistics;
@@ -117,6 +131,19 @@ export function trainingStep(source: Graph, options: StepOptions): TrainingStep 
   graph.removeDead();
   const state = [...[...trained, ...statistics].flatMap(({ specs }) => specs), ...averages];
   return { graph, state, ...(split && { update: site.b.graph }) };
+}
+
+/** A trained parameter and its gradient, flat. */
+interface Trained {
+  readonly w: Value;
+  readonly dw: Value;
+  readonly isVector: boolean;
+}
+
+/** Makes a gradient an output of one graph, and it and its parameter inputs of the other. */
+function handedOver(from: Builder, to: Builder, { w, dw, isVector }: Trained): Trained {
+  from.output(dw, gradientName(w.name));
+  return { w: inputLike(to, w, w.name), dw: inputLike(to, dw, dw.name), isVector };
 }
 
 const inputLike = (b: Builder, { dims }: Value, name: string): Value => b.input(name, dims!);
@@ -232,16 +259,43 @@ function ratesOf(b: Builder, { rateOf = () => 1 }: StepOptions): (parameter: str
   };
 }
 
-function updateParameter(
-  { b, optimizer, scalars, rateOf }: UpdateSite,
-  w: Value,
-  gradient: Value,
-  decay: number,
+function updateParameters(site: UpdateSite, parameters: readonly Trained[], options: StepOptions): Changed[] {
+  const { decayOf = () => 0, clipNorm = Infinity, wholeOf = (name) => name } = options;
+  const { b, optimizer, scalars, rateOf } = site;
+  const limit = Math.min(clipNorm, optimizer.clipNorm ?? Infinity);
+  const gradients = parameters.map(({ dw }) => dw);
+  const scale = limit === Infinity ? undefined : clipFactor(b, gradients, limit);
+  const inputs = parameters.map(({ w, dw, isVector }): UpdateInputs => {
+    const { name } = w;
+    const slots = optimizer.slots.map((slot) => b.input(slotName(name, slot), [lengthOf(w)]));
+    const gradient = scale ? b.op('Mul', [dw, scale]) : dw;
+    return { name, w, gradient, slots, rate: rateOf(name), scalars, decay: decayOf(name, isVector) };
+  });
+  const changed = new Map<string, Changed>();
+  const wholes = new Map<string, UpdateInputs[]>();
+  for (const each of inputs) wholes.set(wholeOf(each.name), [...(wholes.get(wholeOf(each.name)) ?? []), each]);
+  for (const slices of wholes.values()) {
+    for (const [i, next] of optimizer.update(b, slices).entries()) {
+      changed.set(slices[i]!.name, changedParameter(site, slices[i]!, next));
+    }
+  }
+  return inputs.map(({ name }) => changed.get(name)!);
+}
+
+/** min(1, limit/(‖gradients‖ + 1e-6)), as in PyTorch's `clip_grad_norm_`. */
+function clipFactor(b: Builder, gradients: readonly Value[], limit: number): Value {
+  const exceeding = b.op('Mul', [b.op('Add', [norm(b, gradients), b.number(1e-6)]), b.number(1 / limit)]);
+  const above = b.op('Relu', [b.op('Sub', [exceeding, b.number(1)])]);
+  return b.op('Reciprocal', [b.op('Add', [above, b.number(1)])]);
+}
+
+/** Makes the next values of a parameter and its slots outputs. */
+function changedParameter(
+  { b, optimizer }: UpdateSite,
+  { name, w }: UpdateInputs,
+  [next, ...nextSlots]: readonly Value[],
 ): Changed {
-  const { name } = w;
   const length = lengthOf(w);
-  const slots = optimizer.slots.map((slot) => b.input(slotName(name, slot), [length]));
-  const [next, ...nextSlots] = optimizer.update(b, { name, w, gradient, slots, rate: rateOf(name), scalars, decay });
   b.output(next!, nextName(name));
   const kept = optimizer.slots.map((slot, i) => {
     b.output(nextSlots[i]!, nextName(slotName(name, slot)));

@@ -3,28 +3,28 @@
  * for parameters: a step reads one and writes the other, and the next step does the reverse, so nothing is copied. All
  * other state is overwritten in place: only its own update reads it, before writing.
  *
- * With `reduce`, the step is two graphs with the gradients in between, and parameters are overwritten in place, too.
+ * With `reduce`, `accumulate` or `replicas`, the step is two graphs with the gradients in between, and parameters are
+ * overwritten in place, too.
  */
 
-import { type BoundSession, openBound, type SessionOptions, sessionFields } from '#platform';
+import { type BoundSession, openBound, type SessionOptions, sessionFields, thisMachine } from '#platform';
 import { callback, checkArgument, checkOptions, type FieldsOf, map, only } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, modelKind } from '../model/resnext.ts';
 import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
-import { list, oneOf, real, text } from '../options.ts';
+import { list, oneOf, real, text, whole } from '../options.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { chooseLowering, type Lowering } from './lowering.ts';
 import { type BoundOptimizer, bindOptimizer } from './optimizers.ts';
 import { frozenGroups, groupOf, head, weightsOfGroups } from './parameter-groups.ts';
-import { averageName, gradientName, type StateSpec, slotName } from './state.ts';
+import { type Buffers, bindGraph, bindShares, type Opened, type Run } from './shares.ts';
+import { averageName, type StateSpec, slotName } from './state.ts';
 import { type StepOptions, stepFields, type TrainingStep, trainingStep } from './step.ts';
-
-type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
 
 /** What is trained, and how. */
 export interface TrainerOptions
-  extends Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>,
+  extends Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>,
     Pick<SessionOptions, 'threads' | 'providers' | 'wasmPaths'> {
   /** Parameter groups to freeze, such as `stem` and `layer1`, or `backbone`. Default: none. */
   readonly freeze?: readonly string[];
@@ -32,6 +32,18 @@ export interface TrainerOptions
   readonly backboneRate?: number;
   /** Default: the fastest that works on this machine. */
   readonly lowering?: Lowering;
+  /**
+   * Number of parts of the batch that a step computes one after the other, with the memory of one. Their gradients are
+   * averaged before the update, so that the step is that of the whole batch, except that each part is normalized with its
+   * own batch statistics. Default: 1.
+   */
+  readonly accumulate?: number;
+  /**
+   * Number of sessions that compute parts of the batch at the same time, each with its share of the threads, as data-parallel
+   * training does on several devices: gradients and running statistics are averaged. Faster for small networks, whose
+   * operators do not keep several threads busy. Default: 1.
+   */
+  readonly replicas?: number;
   /**
    * Called in each step between gradients and update, with all gradients in one array. It may replace them, for example
    * with the mean over several machines.
@@ -58,6 +70,8 @@ const trainerFields: FieldsOf<TrainerOptions> = {
   freeze: list(text({ expected: 'a name', doc: 'a group' }), { doc: 'parameter groups to freeze' }),
   backboneRate: real({ from: 0, doc: 'factor on the learning rate' }),
   lowering: oneOf(['blocked', 'standard'], { doc: 'how the step is lowered' }),
+  accumulate: whole({ from: 1, doc: 'parts of the batch one after the other' }),
+  replicas: whole({ from: 1, doc: 'parts of the batch at the same time' }),
   reduce: callback('called between gradients and update'),
 };
 
@@ -83,14 +97,15 @@ export class Trainer {
   #steps = 0;
   #condition: Condition = 'ready';
 
-  private constructor(model: Model, opened: Opened, still: Still, { optimizer, reduce }: TrainerOptions) {
-    const { step, sessions } = opened;
+  private constructor(model: Model, opened: Opened, still: Still, options: TrainerOptions) {
+    const { optimizer, accumulate = 1, reduce } = options;
+    const { step, replicas, update } = opened;
     this.#model = model;
-    this.#sessions = sessions;
+    this.#sessions = sessionsOf(opened);
     this.#still = still;
     this.#optimizer = bindOptimizer(optimizer);
     this.#state = step.state;
-    const batch = arraysOf(step.graph, ['input', 'targets', 'loss', 'logits']);
+    const batch = arraysOf(step.graph, ['input', 'targets', 'loss', 'logits'], replicas.length * accumulate);
     const [images, targets, loss, logits] = [...batch.values()].map(({ data }) => data);
     this.images = images!;
     this.targets = targets!;
@@ -99,14 +114,15 @@ export class Trainer {
     this.#scalars = arraysOf(step.update ?? step.graph, ['learningRate', ...Object.keys(this.#optimizer.scalars(1))]);
     const shared = new Map([...batch, ...this.#scalars]);
     const first = emptyBuffers(step.state);
-    if (reduce) {
+    if (update) {
       this.#buffers = [first, first];
-      const run = bindSplit(opened, shared, first, reduce);
+      const run = bindShares(opened, shared, first, { accumulate, ...(reduce && { reduce }) });
       this.#runs = [run, run];
     } else {
       const second = emptyBuffers(step.state, first);
+      const bind = (from: Buffers, to: Buffers) => bindGraph(replicas[0]!, step, 0, shared, from, to);
       this.#buffers = [first, second];
-      this.#runs = [bind(opened, 0, shared, first, second), bind(opened, 0, shared, second, first)];
+      this.#runs = [bind(first, second), bind(second, first)];
     }
   }
 
@@ -130,26 +146,32 @@ export class Trainer {
     checkArgument('weights', weights, map);
     checkOptions(trainerFields, options);
     checkWeights(model, weights);
-    const { freeze = [], backboneRate = 1, reduce } = options;
+    const { freeze = [], backboneRate = 1, reduce, accumulate = 1, replicas = 1 } = options;
+    const shares = accumulate * replicas;
+    checkShares(options.batch, accumulate, replicas);
     const frozen = weightsOfGroups(weights, frozenGroups(freeze, model.config));
     const still = {
       parameters: scatterWeights(model, frozen),
       counts: new Map(countNames(model).flatMap((name) => (frozen.has(name) ? [[name, frozen.get(name)!]] : []))),
     };
-    const own = only<Omit<StepOptions, 'frozen' | 'rateOf' | 'split'>>(stepFields, options);
+    const own = only<Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>>(stepFields, options);
     const rateOf = (name: string) => (groupOf(name) === head ? 1 : backboneRate);
-    const step = trainingStep(model.graph, { ...own, frozen: still.parameters, rateOf, split: reduce !== undefined });
-    const { lower, optimization } = await chooseLowering(options, options.lowering);
-    const graphs = [step.graph, ...(step.update ? [step.update] : [])];
-    const settings = only<SessionOptions>(sessionFields, options);
-    const sessions: BoundSession[] = [];
+    const sources = new Map(model.parameters.map(({ value, source }) => [value.name, source.name]));
+    const step = trainingStep(model.graph, {
+      ...own,
+      batch: options.batch / shares,
+      frozen: still.parameters,
+      rateOf,
+      wholeOf: (name) => sources.get(name) ?? name,
+      split: reduce !== undefined || shares > 1,
+    });
+    const opened = await openStep(step, options);
     try {
-      for (const graph of graphs) sessions.push(await openBound(lower(graph), { ...settings, optimization }));
-      const trainer = new Trainer(model, { step, sessions }, still, options);
+      const trainer = new Trainer(model, opened, still, options);
       trainer.setState({ ...state, weights });
       return trainer;
     } catch (error) {
-      await disposeOf(sessions);
+      await disposeOf(sessionsOf(opened));
       throw error;
     }
   }
@@ -243,8 +265,6 @@ export class Trainer {
   }
 }
 
-type Run = () => Promise<void>;
-
 type Condition = 'ready' | keyof typeof conditions;
 
 /** Why the state cannot be used. */
@@ -264,19 +284,46 @@ interface Still {
   readonly counts: Weights;
 }
 
-/** A step with a session for each of its graphs. */
-interface Opened {
-  readonly step: TrainingStep;
-  readonly sessions: readonly BoundSession[];
+function checkShares(batch: number, accumulate: number, replicas: number): void {
+  if (batch % (accumulate * replicas) === 0) return;
+  const parts = [accumulate, replicas].filter((number) => number > 1).join(' × ');
+  throw new UsageError(`A batch of ${batch} images cannot be divided into ${parts} equal parts.`);
 }
 
-/** Arrays for inputs and outputs of a graph. */
-function arraysOf(graph: Graph, names: readonly string[]): Buffers {
+/** Opens the sessions of a step, one per replica and one for the update. */
+async function openStep(step: TrainingStep, options: TrainerOptions): Promise<Opened> {
+  const { lower, optimization } = await chooseLowering(options, options.lowering);
+  const { replicas: count = 1 } = options;
+  const settings = { ...only<SessionOptions>(sessionFields, options), optimization };
+  const threads = count === 1 ? options.threads : await shareOfThreads(options.threads, count);
+  const own = { ...settings, ...(threads !== undefined && { threads }) };
+  const replicas: BoundSession[] = [];
+  try {
+    for (let r = 0; r < count; r++) replicas.push(await openBound(lower(step.graph), own));
+    return { step, replicas, ...(step.update && { update: await openBound(lower(step.update), settings) }) };
+  } catch (error) {
+    await disposeOf(replicas);
+    throw error;
+  }
+}
+
+const sessionsOf = ({ replicas, update }: Opened): readonly BoundSession[] => [
+  ...replicas,
+  ...(update ? [update] : []),
+];
+
+/** Threads of each replica. */
+const shareOfThreads = async (threads: number | undefined, replicas: number): Promise<number> =>
+  Math.max(1, Math.floor((threads ?? (await thisMachine()).cores) / replicas));
+
+/** Arrays for inputs and outputs of a graph; those with a batch are for `shares` of it. */
+function arraysOf(graph: Graph, names: readonly string[], shares = 1): Buffers {
   const values = [...graph.inputs, ...graph.outputs];
   return new Map(
     names.map((name) => {
       const { dims } = values.find((value) => value.name === name)!;
-      return [name, tensor('float32', dims as number[])];
+      const [batch, ...rest] = dims as number[];
+      return [name, tensor('float32', batch === undefined ? [] : [batch * shares, ...rest])];
     }),
   );
 }
@@ -286,37 +333,4 @@ function emptyBuffers(state: readonly StateSpec[], shared?: Buffers): Buffers {
   const array = ({ name, length, role }: StateSpec) =>
     (role !== 'parameter' && shared?.get(name)) || tensor('float32', [length]);
   return new Map(state.map((spec) => [spec.name, array(spec)]));
-}
-
-/** Binds one of the step's graphs to `shared` and to the sets of state that it reads and writes. */
-function bind({ step, sessions }: Opened, index: 0 | 1, shared: Buffers, from: Buffers, to: Buffers): Run {
-  const graph = index === 0 ? step.graph : step.update!;
-  const next = new Map(step.state.map((spec) => [spec.next, to.get(spec.name)!]));
-  const inputs = new Map(graph.inputs.map(({ name }) => [name, shared.get(name) ?? from.get(name)!]));
-  const outputs = new Map(graph.outputs.map(({ name }) => [name, shared.get(name) ?? next.get(name)!]));
-  return sessions[index]!.bind(inputs, outputs);
-}
-
-/** Binds gradients, `reduce` and update: all gradients are views of one array, and the state is overwritten in place. */
-function bindSplit(
-  opened: Opened,
-  shared: Buffers,
-  state: Buffers,
-  reduce: (gradients: Float32Array) => Promise<void>,
-): Run {
-  const parameters = opened.step.state.filter(({ role }) => role === 'parameter');
-  const all = new Float32Array(parameters.reduce((sum, { length }) => sum + length, 0));
-  let start = 0;
-  const views = parameters.map(({ name, length }) => {
-    const view = tensor('float32', [length], all.subarray(start, start + length));
-    start += length;
-    return [gradientName(name), view] as const;
-  });
-  const arrays = new Map([...shared, ...views]);
-  const [computeGradients, update] = ([0, 1] as const).map((index) => bind(opened, index, arrays, state, state));
-  return async () => {
-    await computeGradients!();
-    await reduce(all);
-    await update!();
-  };
 }
