@@ -172,6 +172,17 @@ describe('learning', () => {
     expect(await digestOf(stopped)).toBe(await digestOf(whole));
   });
 
+  it.each([
+    { optimizer: 'lamb', accumulate: 2, replicas: 2 },
+    { optimizer: 'rmsprop', learningRate: 0.002, clipNorm: 1 },
+  ] as const)('learns with $optimizer, and goes on to the same bits', async (given) => {
+    const whole = await trainRun(given);
+    expect(whole.events.epoch.at(-1)!.validation!.top1).toBeGreaterThan(80);
+    const stopped = await trainRun(given, 17);
+    await resume(stopped.out, { threads: 1 });
+    expect(await digestOf(stopped)).toBe(await digestOf(whole));
+  });
+
   it('can resume in another form', async () => {
     const stopped = await trainRun({ form: 'A' }, 17);
     const { events, onEvent } = listener();

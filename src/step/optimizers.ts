@@ -236,12 +236,20 @@ function ofOptimizers<T extends Table>(settings: T): T {
     const owners = optimizerNames.filter((owner) => name in optimizers[owner].settings);
     const defaultOf = ({ optimizer }: { readonly optimizer: OptimizerName }) => defaultSetting(name, optimizer);
     const { default: _, ...rest } = field;
-    const usual = owners.map((owner, i) => `${defaultSetting(name, owner)}${i === 0 ? '' : ` for ${owner}`}`);
-    const isShared = new Set(owners.map((owner) => defaultSetting(name, owner))).size === 1;
+    const usual = perOptimizer((owner) => defaultSetting(name, owner), owners);
     const doc = `${field.doc} (${owners.join(', ')})`;
-    return [name, { ...(isShared ? field : { ...rest, defaultOf, usual: usual.join('; ') }), doc }];
+    return [name, { ...(usual.includes(' for ') ? { ...rest, defaultOf, usual } : field), doc }];
   });
   return Object.fromEntries(fields) as T;
+}
+
+/** Values that depend on the optimizer, in words: `0.9; 0 for rmsprop`. */
+export function perOptimizer(of: (name: OptimizerName) => unknown, names = optimizerNames): string {
+  const values = [...new Set(names.map(of))];
+  const owners = (value: unknown) => names.filter((name) => of(name) === value).join(', ');
+  const inWords = (value: unknown) =>
+    typeof value === 'number' && value < 1e-4 && value > 0 ? value.toExponential() : value;
+  return values.map((value, i) => `${inWords(value)}${i === 0 ? '' : ` for ${owners(value)}`}`).join('; ');
 }
 
 /** The default of a setting. An optimizer without it has that of the first one with it. */

@@ -26,7 +26,15 @@ import {
   whole,
 } from '../options.ts';
 import { lossNames } from '../step/losses.ts';
-import { type OptimizerName, optimizerNames, optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
+import {
+  defaultSetting,
+  type OptimizerName,
+  optimizerNames,
+  optimizerSettings,
+  optimizers,
+  perOptimizer,
+  rateScale,
+} from '../step/optimizers.ts';
 import { freezeRefusal } from '../step/parameter-groups.ts';
 import { schedules } from '../step/schedule.ts';
 
@@ -37,10 +45,6 @@ export interface RateFactors {
   /** Stem of the model to start from, if any. */
   readonly stem?: Stem;
 }
-
-/** Describes a default that depends on the optimizer. */
-const perOptimizer = (of: (usual: (typeof optimizers)[OptimizerName]['usual']) => number): string =>
-  optimizerNames.map((name, i) => `${of(optimizers[name].usual)}${i === 0 ? '' : ` for ${name}`}`).join('; ');
 
 export const recipe = {
   data: text({
@@ -159,7 +163,8 @@ export const recipe = {
       return optimizers[optimizer].usual.learningRate * rateScale(optimizer, batch / referenceBatch);
     },
     flag: '--lr, --learning-rate <rate>',
-    usual: '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw 0.001 × the square root of that ratio',
+    usual:
+      '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw and rmsprop 0.001, for lamb 0.002 × the square root of that ratio',
     group: 'Optimization',
     doc: 'peak learning rate',
   }),
@@ -188,7 +193,7 @@ export const recipe = {
     from: 0,
     defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.weightDecay,
     flag: '--weight-decay <d>',
-    usual: perOptimizer(({ weightDecay }) => weightDecay),
+    usual: perOptimizer((name) => optimizers[name].usual.weightDecay),
     group: 'Optimization',
     doc: 'weight decay',
   }),
@@ -196,9 +201,32 @@ export const recipe = {
     from: 0,
     defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.normWeightDecay,
     flag: '--norm-weight-decay <d>',
-    usual: perOptimizer(({ normWeightDecay }) => normWeightDecay),
+    usual: perOptimizer((name) => optimizers[name].usual.normWeightDecay),
     group: 'Optimization',
     doc: 'weight decay of biases and normalization parameters',
+  }),
+  accumulate: whole({
+    from: 1,
+    default: 1,
+    flag: '--accumulate <n>',
+    group: 'Optimization',
+    doc: 'parts of a batch that a step computes one after the other, with the memory of one',
+  }),
+  replicas: whole({
+    from: 1,
+    to: maxThreads,
+    default: 1,
+    flag: '--replicas <n>',
+    group: 'Optimization',
+    doc: 'parts of a batch that a step computes at the same time, each with its share of the threads',
+  }),
+  clipNorm: real({
+    from: 0,
+    default: 0,
+    flag: '--clip-norm <n>',
+    usual: '0, which clips nothing',
+    group: 'Optimization',
+    doc: 'norm to which all gradients together are clipped',
   }),
   averageDecay: real({
     from: 0,
@@ -335,7 +363,8 @@ const idleInProbe = (name: Name): Contradiction => ({
 /** Settings of an optimizer other than the chosen one. */
 const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
   (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
-    holds: (options) => !(name in optimizers[options.optimizer].settings) && isChosen(options, name),
+    holds: (options) =>
+      !(name in optimizers[options.optimizer].settings) && options[name] !== defaultSetting(name, options.optimizer),
     why: (say) => `${say(name)} has no effect without ${say('optimizer', owner)}. Remove it, or choose that optimizer.`,
   })),
 );
@@ -349,6 +378,11 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('backboneLearningRate'),
   idleInProbe('augmentation'),
   ...idleSettings,
+  {
+    holds: ({ batch, accumulate, replicas }) => batch % (accumulate * replicas) !== 0,
+    why: (say) =>
+      `${say('batch')} cannot be divided into ${say('accumulate')} × ${say('replicas')} equal parts. Change one of them.`,
+  },
   {
     holds: ({ optimizer, nesterov, momentum }) => optimizer === 'sgd' && nesterov && momentum === 0,
     why: (say) =>
@@ -424,7 +458,7 @@ function keptOption(name: keyof Recipe, options: TrainOptions, before: Recipe, u
  * @throws OptionError if the user gave a batch that is larger than the number of images.
  */
 export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
-  const { batch, learningRate, optimizer } = options;
+  const { batch, learningRate, optimizer, accumulate, replicas } = options;
   if (images >= batch) return options;
   if (given.batch !== undefined) {
     throw new OptionError(
@@ -433,8 +467,17 @@ export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, im
         `${say('batch')} is ${batch}, but there are only ${images} training images. Choose a smaller batch, such as ${images}.`,
     );
   }
-  const scaled = learningRate * rateScale(optimizer, images / batch);
-  return { ...options, batch: images, learningRate: given.learningRate ?? scaled };
+  const parts = accumulate * replicas;
+  const fitted = images - (images % parts);
+  if (fitted === 0) {
+    throw new OptionError(
+      trainOptions,
+      (say) =>
+        `${say('accumulate')} × ${say('replicas')} is ${parts}, but there are only ${images} training images. Choose less.`,
+    );
+  }
+  const scaled = learningRate * rateScale(optimizer, fitted / batch);
+  return { ...options, batch: fitted, learningRate: given.learningRate ?? scaled };
 }
 
 /** Factor on the learning rate of everything but the classifier. */
