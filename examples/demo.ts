@@ -36,7 +36,7 @@ console.log(`
 ${right} of ${files.length} right.
 
 Next:
-  node dist/cli/main.js evaluate examples/images/val --model ${model} --report report.html
-  node dist/cli/main.js classify PHOTO.jpg --model ${model}
-  node dist/cli/main.js train FOLDER --out runs/mine    # your images, a subfolder per class
-  node dist/cli/main.js --help`);
+  npx resnext evaluate examples/images/val --model ${model} --report report.html
+  npx resnext classify PHOTO.jpg --model ${model}
+  npx resnext train FOLDER --out runs/mine  # your images, a subfolder per class
+  npx resnext --help`);

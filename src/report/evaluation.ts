@@ -2,7 +2,7 @@
 
 import type { Evaluation } from '../classifier/evaluation.ts';
 import { mostConfused, weakestFirst } from '../metrics/confusion.ts';
-import { escapeHtml, page } from '../page.ts';
+import { escapeHtml, page, wide } from '../page.ts';
 import { confusionMatrix, matrixStyle } from './heatmap.ts';
 
 /** A misclassified image. */
@@ -59,13 +59,16 @@ export function evaluationReport(evaluation: Evaluation, options: ReportOptions)
     '<h1>Evaluation</h1>',
     ...about,
     figures(evaluation),
+    '<div class="beside"><section>',
     '<h2>Confusion matrix</h2>',
-    '<p>Each row is a true class, each column a predicted class. Color shows the share of the row.</p>',
-    `<div class="wide">${confusionMatrix(evaluation.confusion, labels)}</div>`,
-    ...pairs(evaluation, labels, mistakes),
+    '<p>Each row is a true class, each column a predicted class.<br>Color shows the share of the row.</p>',
+    wide(confusionMatrix(evaluation.confusion, labels), 'Confusion matrix'),
+    '</section><section>',
     '<h2>Classes</h2>',
-    `<p>Weakest first${withoutImages(evaluation)}. Recall is the top-1 accuracy of the class.</p>`,
+    `<p>Weakest first${withoutImages(evaluation)}.<br>Recall is the top-1 accuracy of the class.</p>`,
     classTable(evaluation),
+    '</section></div>',
+    ...pairs(evaluation, labels, mistakes),
   ];
   return page(`${model} on ${folder}`, parts, style + matrixStyle);
 }
@@ -98,13 +101,14 @@ const figure = ({ path, probability, thumbnail }: ShownMistake): string =>
   `<figure><img src="${thumbnail}" alt="${escapeHtml(path)}" title="${escapeHtml(path)}"><figcaption>${(100 * probability).toFixed(0)} %</figcaption></figure>`;
 
 function classTable({ scores }: Evaluation): string {
-  const head = ['class', 'images', 'recall', 'precision', 'F1'].map((name) => `<th>${name}</th>`).join('');
+  const head = '<th>class</th><th class="number">images</th><th>recall</th><th>precision</th><th>F1</th>';
   const bar = (value: number) =>
     `<td><div class="bar"><i style="width:${value.toFixed(1)}%"></i><span>${value.toFixed(1)} %</span></div></td>`;
   const rows = weakestFirst(scores).map(({ label, images, recall, precision, f1 }) => {
     return `<tr><td>${escapeHtml(label)}</td><td class="number">${images}</td>${[recall, precision, f1].map(bar).join('')}</tr>`;
   });
-  return `<div class="wide"><table class="classes"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+  const table = `<table class="classes"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>`;
+  return wide(table, 'Classes');
 }
 
 /** Mentions the classes that the table leaves out. */
@@ -113,19 +117,20 @@ function withoutImages({ scores }: Evaluation): string {
   return count === 0 ? '' : `, without ${count === 1 ? 'the one class' : `the ${count} classes`} that had no images`;
 }
 
-const style = `h1 { margin-bottom: 0; }
-.about { margin: 0; opacity: 0.75; }
-dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2.5rem; margin: 1.25rem 0; }
-dl div { display: flex; flex-direction: column-reverse; }
-dt { opacity: 0.7; font-size: 0.9rem; }
-dd { margin: 0; font-size: 1.6rem; font-weight: 600; font-variant-numeric: tabular-nums; }
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 0.75rem 2rem; }
+const style = `.about { margin: 0; opacity: 0.75; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 10rem)); gap: 0.75rem 1rem; margin: 1.25rem 0; }
+dl div { display: flex; flex-direction: column-reverse; justify-content: flex-end; }
+dt { opacity: 0.75; font-size: 0.9rem; }
+dd { margin: 0; font-size: 1.6rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; }
+.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 0.75rem 2rem; }
 .pairs p { margin: 0 0 0.25rem; }
 figure { display: inline-block; margin: 0 0.4rem 0 0; text-align: center; font-size: 0.75rem; }
 figure img { display: block; height: 3rem; min-width: 2rem; max-width: 6rem; object-fit: contain; border-radius: 3px; }
-.classes td, .classes th { padding-right: 1.5rem; }
-.classes .number { text-align: right; }
-.bar { position: relative; width: 8rem; }
+.bar { position: relative; width: 7rem; }
 .bar i { position: absolute; inset: 0.1rem auto 0.1rem 0; border-radius: 2px; background: light-dark(#1f6fb233, #3f8fd64d); }
 .bar span { position: relative; padding-left: 0.4rem; }
+@media (max-width: 40rem) {
+  .bar { width: 3.75rem; }
+  .classes th, .classes td { padding-right: 0.5rem; }
+}
 `;

@@ -43,7 +43,8 @@ export function confusionMatrix(confusion: readonly Uint32Array[], labels: reado
   const size = margin + side + 8;
   const cells = confusion.map((row, t) => cellsOf(row, t, labels, scale)).join('');
   const names = scale.labels ? axisLabels(labels, scale, side) : '';
-  return `<svg class="matrix" viewBox="0 0 ${size} ${size}" width="${size}" height="${size}" role="img" aria-label="Confusion matrix">
+  const least = scale.counts ? ` style="min-width: ${Math.round(0.7 * size)}px"` : ''; // keeps numbers legible
+  return `<svg class="matrix"${least} viewBox="0 0 ${size} ${size}" width="${size}" height="${size}" role="img" aria-label="Confusion matrix">
 <text class="axis" x="${margin + side / 2}" y="12" text-anchor="middle">predicted class</text>
 <text class="axis" transform="translate(12 ${margin + side / 2}) rotate(-90)" text-anchor="middle">true class</text>
 <g transform="translate(${margin} ${margin})" font-size="${font}">

@@ -1,0 +1,104 @@
+/** The reports as a reader sees them, in Chromium: on a phone and on a screen, in light and dark. */
+import { expect, it } from 'vitest';
+import type { Evaluation } from '../src/classifier/evaluation.ts';
+import { drawBlock } from '../src/draw/block.ts';
+import { Confusion } from '../src/metrics/confusion.ts';
+import { resolveConfig } from '../src/model/config.ts';
+import { resnext } from '../src/model/resnext.ts';
+import { variant } from '../src/model/variants.ts';
+import { evaluationReport } from '../src/report/evaluation.ts';
+import { verificationReport } from '../src/verify/report.ts';
+import { tolerances, type Verification } from '../src/verify/verify.ts';
+import { noChromium, withPage } from './chromium.ts';
+
+const longName = 'runs/2026-11-29/a_rather_long_name_of_a_run_that_has_no_place_to_break_in_it/resnext50_32x4d';
+const config = resolveConfig(variant('resnext50_32x4d'));
+const result = { parameters: 25_028_904, macs: 4_230_479_872, nodes: 3663, output32: 1e-7, milliseconds: 12.3 };
+const verification: Verification = {
+  ...{ equivalent: true, tolerances, small: { size: 32, batch: 2 } },
+  forms: (['A', 'B', 'C'] as const).map((form) => ({ form, ...result })),
+};
+
+function evaluation(classes: number): Evaluation {
+  const confusion = new Confusion(classes);
+  for (let i = 0; i < 20 * classes; i++) confusion.add(i % classes, i % 3 === 0 ? (i * 7) % classes : i % classes);
+  const scores = confusion.scores(Array.from({ length: classes }, (_, k) => `class number ${k}`));
+  const figures = { images: 20 * classes, top1: 70, top5: 90, loss: 1, classes: {} };
+  return { ...figures, ...confusion.means(), scores, confusion: confusion.rows };
+}
+
+const pages: Readonly<Record<string, string>> = {
+  '/verify': verificationReport(longName, config, verification),
+  '/few': evaluationReport(evaluation(4), { model: longName, folder: 'val' }),
+  '/many': evaluationReport(evaluation(30), { model: longName, folder: 'val' }),
+};
+
+/** Runs in the page. */
+function measure() {
+  const box = (selector: string) => [...document.querySelectorAll(selector)].map((it) => it.getBoundingClientRect());
+  const scroller = document.querySelector('.wide')!;
+  return {
+    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    background: getComputedStyle(document.body).backgroundColor,
+    papers: [...document.querySelectorAll('.paper')].map((it) => getComputedStyle(it).fill),
+    drawings: box('.drawings svg').map(({ left, right, bottom }) => ({ left, right, bottom })),
+    scales: [...document.querySelectorAll<SVGSVGElement>('.drawings svg')].map(
+      (svg) => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
+    ),
+    sections: box('.beside > section').map(({ left, top }) => ({ left, top })),
+    cut: box('h1, p, dl, figure').filter(({ right }) => right > document.documentElement.clientWidth).length,
+    hidden: scroller.scrollWidth - scroller.clientWidth,
+    hint: getComputedStyle(scroller).backgroundImage,
+  };
+}
+
+type Seen = ReturnType<typeof measure>;
+
+it.skipIf(noChromium)(
+  'fit phones and fill screens, with one background',
+  async () => {
+    const seen = await withPage(
+      (path) => (pages[path] ? ['text/html', pages[path]] : undefined),
+      async (page) => {
+        const found: Record<string, Seen> = {};
+        const origin = new URL(page.url()).origin;
+        for (const path of Object.keys(pages)) {
+          await page.goto(origin + path);
+          for (const width of [390, 1280]) {
+            for (const colorScheme of ['light', 'dark'] as const) {
+              await page.setViewportSize({ width, height: 900 });
+              await page.emulateMedia({ colorScheme });
+              found[`${path} ${width} ${colorScheme}`] = await page.evaluate(measure);
+            }
+          }
+        }
+        return found;
+      },
+    );
+    for (const [name, { overflow, cut, hidden, hint }] of Object.entries(seen)) {
+      expect({ name, overflow, cut }).toEqual({ name, overflow: 0, cut: 0 });
+      if (hidden > 0) expect(hint).toContain('linear-gradient');
+    }
+    const dark = /@media.*?\.paper\{fill:(#\w+)\}/s.exec(drawBlock(resnext(config).graph))![1]!;
+    for (const [scheme, color] of [
+      ['light', '#ffffff'],
+      ['dark', dark],
+    ] as const) {
+      const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+      const { background, papers } = seen[`/verify 1280 ${scheme}`]!;
+      expect([background, ...papers]).toEqual(new Array(4).fill(`rgb(${r}, ${g}, ${b})`));
+    }
+    const { drawings, scales } = seen['/verify 1280 light']!;
+    expect(new Set(drawings.map(({ bottom }) => Math.round(bottom))).size).toBe(1); // side by side
+    expect(drawings[0]!.right).toBeLessThanOrEqual(drawings[1]!.left);
+    expect(drawings[2]!.right).toBeGreaterThan(1000);
+    for (const some of [scales, seen['/verify 390 light']!.scales]) {
+      for (const scale of some) expect(scale).toBeCloseTo(some[0]!, 1);
+    }
+    const [matrix, classes] = seen['/few 1280 light']!.sections;
+    expect(classes!.top).toBe(matrix!.top);
+    expect(classes!.left).toBeGreaterThan(400);
+    expect(seen['/many 390 light']!.hidden).toBeGreaterThan(200); // a matrix that keeps its size scrolls
+  },
+  60_000,
+);
