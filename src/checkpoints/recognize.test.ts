@@ -259,6 +259,15 @@ describe('a state dict that is not a ResNeXt is refused with a sentence', () => 
     expect(attempt).toThrow(/^cats\.pth[^.]*(\.\w[^.]*)*\.$/s);
   });
 
+  test('names that have 64 prefixes of networks', () => {
+    const under = (depth: number) => 'a.'.repeat(depth);
+    const anchors = Array.from({ length: 64 }, (_, i) => `${under(i)}layer1.0.conv2.weight`);
+    const others = Array.from({ length: 4000 }, (_, i) => `${under(64)}q${i}`);
+    expect(() => recognize(named(...anchors, ...others), { source: 'cats.pth' })).toThrow(
+      'cats.pth has 4064 tensors under 64 prefixes of networks inside each other, which no ensemble has.',
+    );
+  });
+
   test('a thousand blocks', () => {
     const names = Array.from({ length: 1001 }, (_, i) => `layer1.${i}.conv2.weight`);
     expect(() => recognize(named(...names))).toThrow('it has 1001 blocks, but at most 1000 are allowed.');

@@ -168,6 +168,8 @@ const byNumber = (a: string, b: string): number => Number.parseInt(a.slice(5), 1
 
 /** All names are compared with each prefix. An ensemble has a few, and a malicious file could have one per tensor. */
 const maxPrefixes = 64;
+/** Names that are translated for a layout. In an ensemble, each has one prefix; in a malicious file, it could have all. */
+const maxTranslated = 250_000;
 
 /** The prefixes before a layout's name for the anchor. */
 function prefixesFor({ rules }: Layout, tensors: Shapes, source: string): string[] {
@@ -176,10 +178,24 @@ function prefixesFor({ rules }: Layout, tensors: Shapes, source: string): string
     const prefix = name.endsWith(called) ? name.slice(0, -called.length) : undefined;
     return prefix === '' || prefix?.endsWith('.') ? prefix : [];
   });
-  if (prefixes.length <= maxPrefixes) return prefixes;
-  throw new FormatError(
-    `${source} has "${called}" for ${prefixes.length} networks, but expected at most ${maxPrefixes} in a file.`,
-  );
+  if (prefixes.length > maxPrefixes) {
+    throw new FormatError(
+      `${source} has "${called}" for ${prefixes.length} networks, but expected at most ${maxPrefixes} in a file.`,
+    );
+  }
+  checkTranslated(tensors, prefixes, source);
+  return prefixes;
+}
+
+function checkTranslated(tensors: Shapes, prefixes: readonly string[], source: string): void {
+  let translated = 0;
+  for (const name of tensors.keys()) {
+    for (const prefix of prefixes) if (name.startsWith(prefix)) translated += 1;
+    if (translated <= maxTranslated) continue;
+    throw new FormatError(
+      `${source} has ${tensors.size} tensors under ${prefixes.length} prefixes of networks inside each other, which no ensemble has.`,
+    );
+  }
 }
 
 function namesIn({ rules }: Layout, tensors: Shapes, prefix: string): Map<string, string> {

@@ -60,6 +60,16 @@ test.each([
   await expect(readCheckpoint(path)).rejects.toThrow(`${path}: ${message}`);
 });
 
+test('state of another type than float32 is refused', async () => {
+  const path = await changed({});
+  const { tensors, metadata } = await readSafetensorsFile(path);
+  tensors.set('slots.momentum.fc.bias', tensor('int32', [2], Int32Array.of(1, 1)));
+  await writeSafetensorsFile(path, tensors, metadata);
+  await expect(readCheckpoint(path)).rejects.toThrow(
+    `${path}: "slots.momentum.fc.bias" is int32, but the state of a run is float32. The file is damaged.`,
+  );
+});
+
 test('other files are no checkpoints', async () => {
   const path = join(folder, 'weights.safetensors');
   await writeSafetensorsFile(path, ones(), new Map());

@@ -67,6 +67,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const threads = Number(metadata.get('threads'));
   const options = read('options', recipeSchema);
   const classes = read('classes', classesSchema);
+  checkTypes(tensors, path);
   if (!description) fromFile(path, () => trainConfig(options, classes.length));
   return {
     options,
@@ -102,6 +103,14 @@ const classesSchema = z.array(z.string());
 const progressSchema = z
   .record(z.string(), z.number())
   .transform(({ right = 0, seen = 0, ...rest }): Progress => ({ ...noProgress, correct: right, count: seen, ...rest }));
+
+/** All state is float32. */
+function checkTypes(tensors: Weights, path: string): void {
+  for (const [name, { dtype }] of tensors) {
+    if (dtype === 'float32') continue;
+    throw new FormatError(`${path}: "${name}" is ${dtype}, but the state of a run is float32. The file is damaged.`);
+  }
+}
 
 function readField<T>(text: string | undefined, key: string, schema: z.ZodType<T>, path: string): T {
   if (text === undefined) throw new FormatError(`${path}: the file is not a checkpoint of a training run.`);

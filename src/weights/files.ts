@@ -1,7 +1,7 @@
 /** Weights files on disk (Node only), read and written one tensor at a time so that no copy of the data is held. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { checkArgument, path as pathKind } from '../arguments.ts';
+import { checkArgument, checkOptions, path as pathKind } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { statIfPresent, withFile, writeFileAtomically } from '../files.ts';
 import type { Tensor } from '../tensor.ts';
@@ -10,7 +10,7 @@ import { readStateDict } from './read.ts';
 import { readSafetensorsFrom, type Safetensors, safetensorsChunks } from './safetensors.ts';
 import { readSharded } from './sharded.ts';
 import type { Source } from './source.ts';
-import type { StateDict, StateDictOptions } from './state-dict.ts';
+import { type StateDict, type StateDictOptions, stateDictFields } from './state-dict.ts';
 
 /** File names to look for in a folder downloaded from the Hugging Face hub, in order of preference. */
 export const folderFiles: readonly string[] = [
@@ -33,6 +33,7 @@ export const folderFiles: readonly string[] = [
  */
 export async function openStateDict(path: string, options: StateDictOptions = {}): Promise<StateDict> {
   checkArgument('path', path, pathKind);
+  checkOptions(stateDictFields, options);
   const file = statIfPresent(path)?.isDirectory() ? fileIn(path) : path;
   const source = fileSource(file);
   if (!isJson(source)) return readStateDict(source, file, options);

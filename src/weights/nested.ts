@@ -31,6 +31,11 @@ const usualKeys = [
 const wrapperPrefixes = ['module.', '_orig_mod.'] as const;
 const maxWrappers = 4;
 
+/** With more networks than this in a file, only the first are looked at. */
+const maxTried = 64;
+/** Modules that are looked into for tensors, not counting those in them. */
+const maxModules = 16;
+
 type Dict = ReadonlyMap<unknown, unknown>;
 
 /**
@@ -71,7 +76,11 @@ function candidatesIn(places: readonly Place[], name: string): Candidate[] {
     const index = usualKeys.indexOf(key);
     return index >= 0 ? index : usualKeys.length + (parent ? 1 : 0);
   };
-  const found = places.filter((place) => isCandidate(place, name));
+  let modules = 0;
+  const found = places.filter((place) => {
+    if (!(place.value instanceof Inert)) return isDict(place);
+    return isOuterModule(place) && ++modules <= maxModules && moduleTensors(place.value, name).tensors.size > 0;
+  });
   return [...found, ...aliasesOf(found, places)]
     .map((place) => ({ place, rest: '', rank: rankOf(place) }))
     .sort((a, b) => a.rank - b.rank || known(a.place) - known(b.place));
@@ -99,17 +108,16 @@ const preferenceOf = ({ key, parent }: Place): number =>
 /** The keys from the object to a place, joined by dots. */
 const pathText = (place: Place): string => pathOf(place).join('.');
 
-function isCandidate({ value, parent }: Place, name: string): boolean {
-  if (value instanceof Inert) return !!value.attributes && !insideModule(parent) && hasTensors(value, name);
-  return value instanceof Map && !insideModule(parent) && has(value, isTensor);
-}
+const isDict = ({ value, parent }: Place): boolean =>
+  value instanceof Map && !insideModule(parent) && has(value, isTensor);
+
+const isOuterModule = ({ value, parent }: Place): boolean =>
+  value instanceof Inert && !!value.attributes && !insideModule(parent);
 
 function has(dict: Dict, kind: (value: unknown) => boolean): boolean {
   for (const [key, value] of dict) if (typeof key === 'string' && kind(value)) return true;
   return false;
 }
-
-const hasTensors = (module: Inert, name: string): boolean => moduleTensors(module, name).tensors.size > 0;
 
 const insideModule = (place: Place | undefined): boolean =>
   place !== undefined && (place.value instanceof Inert || insideModule(place.parent));
@@ -125,9 +133,6 @@ function entriesOf({ value }: Place, name: string): { entries: Dict; types: Read
   return { entries: tensors, types };
 }
 
-/** With more networks than this in a file, only the first are looked at. */
-const maxTried = 64;
-
 /** The preferred candidate that holds a network, and the others that do. */
 function choose(
   all: readonly Candidate[],
@@ -136,11 +141,16 @@ function choose(
 ): { chosen: Candidate; others: readonly Candidate[] } {
   const candidates = key === undefined ? all : asked(all, key, name);
   if (!isNetwork || candidates.length === 1) return { chosen: candidates[0]!, others: [] };
+  const known = new Map<unknown, boolean>(); // one dict may have many keys
   const holdsNetwork = ({ place }: Candidate): boolean => {
+    const before = known.get(place.value);
+    if (before !== undefined) return before;
     const tensors = [...entriesOf(place, name).entries].filter(
       (entry): entry is [string, TensorView] => typeof entry[0] === 'string' && entry[1] instanceof TensorView,
     );
-    return isNetwork(new Map(tensors));
+    const holds = isNetwork(new Map(tensors));
+    known.set(place.value, holds);
+    return holds;
   };
   const networks = candidates.slice(0, maxTried).filter(holdsNetwork);
   const others = key === undefined ? networks.slice(1) : [];

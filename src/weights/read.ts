@@ -2,12 +2,13 @@
  * Reads a weights file in any container, detected from its first bytes rather than its name. What downloads often leave
  * instead of weights (a web page, a Git LFS pointer, another format) is refused with a message that names it.
  */
+import { checkOptions } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { byteLength } from '../tensor.ts';
 import { chooseWeights, underPrefix } from './nested.ts';
 import { openSafetensors } from './safetensors.ts';
 import type { Source } from './source.ts';
-import type { StateDict, StateDictOptions } from './state-dict.ts';
+import { type StateDict, type StateDictOptions, stateDictFields } from './state-dict.ts';
 import { readTorchStream } from './torch-stream.ts';
 import { readTorchZip } from './torch-zip.ts';
 import { readTorch7 } from './torch7.ts';
@@ -32,6 +33,7 @@ interface Head {
  * const weight = toFloat32(tensors.get('conv1.weight')!.read()); // [64, 3, 7, 7]
  */
 export async function readStateDict(source: Source, name: string, options: StateDictOptions = {}): Promise<StateDict> {
+  checkOptions(stateDictFields, options);
   return readContainer(source, name, options, true);
 }
 

@@ -2,7 +2,9 @@
  * Named tensors stored in a file. A reader checks the file's structure when opening it and reads a tensor's elements on
  * demand, so a large file never has to be in memory as a whole.
  */
+import { callback, type FieldsOf } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
+import { text } from '../options.ts';
 import { type DType, firstNonFinite, lazyTensor, type Tensor, tensor } from '../tensor.ts';
 import type { ClassNames } from './class-names.ts';
 import { toFloat32 } from './float32.ts';
@@ -36,6 +38,12 @@ export interface StateDictOptions {
   /** Whether tensors are those of a network. Where a file has several dicts of tensors, those that are come first. */
   readonly isNetwork?: (tensors: ReadonlyMap<string, StoredTensor>) => boolean;
 }
+
+/** `StateDictOptions` with their checks. */
+export const stateDictFields: FieldsOf<StateDictOptions> = {
+  key: text({ expected: 'a key', doc: 'which network of a checkpoint' }),
+  isNetwork: callback('whether tensors are those of a network'),
+};
 
 export interface FloatOptions {
   /** The tensor's name and its file, in errors. */
