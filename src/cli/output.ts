@@ -156,6 +156,11 @@ export function describeRewrite({ changes, refusals, nodesBefore, nodesAfter }: 
   const counts = new Map<string, number>();
   for (const { rule } of changes) counts.set(rule, (counts.get(rule) ?? 0) + 1);
   const done = [...counts].map(([rule, count]) => `${pc.green('Rewrote')} ${count} x ${rule}`);
-  const refused = refusals.map(({ node, text }) => `${pc.yellow('Refused')} ${node}: ${text}`);
+  const nodes = new Map<string, string[]>();
+  for (const { node, text } of refusals) nodes.set(text, [...(nodes.get(text) ?? []), node]);
+  const refused = [...nodes].map(([text, [first, ...others]]) => {
+    const more = others.length > 0 ? ` and ${others.length} more` : '';
+    return `${pc.yellow('Refused')} ${first}${more}: ${text}`;
+  });
   return [...done, ...refused, `${nodesBefore} nodes before, ${nodesAfter} after`].join('\n');
 }
