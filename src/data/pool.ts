@@ -20,7 +20,7 @@ export interface WorkerPoolOptions {
   /** Maximum number of jobs queued at each thread, so that it stays busy while the calling thread is. Default: 6. */
   readonly queue?: number;
   /**
-   * Megapixels of the largest image to read, and of all images that are decoded at once. Decoding takes 3 to 12 bytes per
+   * Megapixels of the largest image to read, and of all images that are decoded at once. Decoding takes 5 to 20 bytes per
    * pixel. Default: 100.
    */
   readonly maxMegapixels?: number | undefined;
