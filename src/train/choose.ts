@@ -2,7 +2,6 @@
  * Chooses a network for somebody who names none: the largest that suits the number and size of the images and trains on
  * this machine within half an hour. Larger networks than the images can fill learn them by heart, and take longer.
  */
-import { openDecoder, readImageFile } from '#platform/images';
 import { lookUpWeights } from '../catalog/published.ts';
 import type { Sample } from '../data/folder.ts';
 import { decode } from '../data/image-source.ts';
@@ -10,7 +9,7 @@ import { FormatError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import { initialWeights } from '../model/init.ts';
 import { type Model, resnext } from '../model/resnext.ts';
-import { optimizerOf } from '../step/optimizers.ts';
+import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer } from '../step/trainer.ts';
 import { type GivenOptions, type TrainOptions, trainConfig } from './options.ts';
 import type { Samples } from './training-data.ts';
@@ -138,12 +137,11 @@ const maxLooked = 16;
 
 /** The median width and height of the training images, of which some are read. */
 async function usualSize(samples: readonly Sample[], maxMegapixels: number): Promise<[number, number]> {
-  await openDecoder();
   const step = Math.max(1, Math.floor(samples.length / maxLooked));
   const sizes: [number, number][] = [];
   for (const { path } of samples.filter((_, i) => i % step === 0).slice(0, maxLooked)) {
     try {
-      const { width, height } = await decode(readImageFile(path), path, { maxMegapixels });
+      const { width, height } = await decode(path, path, { maxMegapixels });
       sizes.push([width, height]);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error; // a broken image is reported when it is its turn
@@ -176,7 +174,13 @@ class Trial {
     const { seed, loss, optimizer, threads, providers } = this.#options;
     const model = this.#model(candidate);
     const batch = Math.min(this.#options.batch, Math.max(1, Math.round(trialMacs / cost(model.graph).macs)));
-    const settings = { batch, loss, optimizer: optimizerOf(optimizer, this.#options), threads, providers };
+    const settings = {
+      batch,
+      loss,
+      optimizer: optimizerOf(optimizer, settingsOf(optimizer, this.#options)),
+      threads,
+      providers,
+    };
     const trainer = await Trainer.open(model, initialWeights(model, seed), settings);
     try {
       await trainer.step(0); // warms up
