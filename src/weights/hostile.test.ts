@@ -169,6 +169,14 @@ describe('an unknown global never runs anything and yields no tensors', () => {
   });
 });
 
+test('an archive of TorchScript without tensors is named', async () => {
+  const frozen = raw('c__torch__.nets\nNet\n)\x81}', text('training'), '\x89sb.');
+  await refused(
+    pth(frozen),
+    'weights.pth is a TorchScript archive without named tensors, as torch.jit.freeze leaves it.',
+  );
+});
+
 describe('a model that was pickled as a whole', () => {
   const tensor = raw('ctorch._utils\n_rebuild_tensor_v2\n(', storage(2), int(0), ints(2), ints(1), '\x89}tR');
   const module = (parameters: Uint8Array, modules: Uint8Array) =>

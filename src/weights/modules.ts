@@ -9,7 +9,8 @@ import { TensorView } from './torch-tensors.ts';
 
 type Dict = ReadonlyMap<unknown, unknown>;
 
-const isScript = ({ name }: Inert): boolean => name.startsWith('__torch__.');
+/** Whether an object is of a type of TorchScript. */
+export const isScript = ({ name }: Inert): boolean => name.startsWith('__torch__.');
 
 /** The attributes of an object that is a module; undefined for any other object. */
 export function moduleAttributes(object: Inert, state: unknown): Dict | undefined {

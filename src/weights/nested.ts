@@ -7,7 +7,7 @@
 import { FormatError, UsageError } from '../errors.ts';
 import { bytesPerElement, elements } from '../tensor.ts';
 import { classNamesIn, isClassKey } from './class-names.ts';
-import { describeModule, moduleTensors } from './modules.ts';
+import { describeModule, isScript, moduleTensors } from './modules.ts';
 import { Inert, refuseName } from './pickle.ts';
 import { type Place, pathOf, placesIn } from './places.ts';
 import { neutral, preference, preferred } from './preference.ts';
@@ -200,6 +200,11 @@ export function underPrefix(stored: StateDict, prefix: string, name: string): St
 }
 
 function noWeights({ object, unknown }: TorchObject, name: string): never {
+  if (object instanceof Inert && isScript(object)) {
+    throw new FormatError(
+      `${name} is a TorchScript archive without named tensors, as torch.jit.freeze leaves it. Save the weights of the original model with torch.save(model.state_dict(), …) and open that file.`,
+    );
+  }
   const keys = object instanceof Map ? list([...object.keys()].map(shown)) || 'no keys' : undefined;
   const [first] = unknown;
   if (first !== undefined && keys === undefined) refuseName(name, first);
