@@ -3,7 +3,8 @@
  * files, graphs, the interpreter and the runtime all exchange it.
  */
 
-import { hasAll, kind } from './arguments.ts';
+import { checkArgument, hasAll, kind } from './arguments.ts';
+import { oneOf } from './options.ts';
 
 /** The typed array of each data type. float16 and bfloat16 are stored as raw 16 bits, bool as 0 or 1. */
 export interface DataOf {
@@ -51,6 +52,9 @@ export const isTensor = (value: unknown): boolean => hasAll(value, 'dtype', 'dim
 
 export const tensorKind = kind('a tensor', isTensor);
 
+const dtypeKind = oneOf(dtypes, { doc: 'type of the elements' });
+const arrayKind = kind('a typed array', ArrayBuffer.isView);
+
 /** Bytes of one element. */
 export const bytesPerElement = (dtype: DType): number => arrays[dtype].BYTES_PER_ELEMENT;
 
@@ -63,10 +67,12 @@ export const allocate = <D extends DType>(dtype: D, length: number): DataOf[D] =
 /**
  * Makes a tensor; without `data` it holds zeros.
  *
- * @throws RangeError if the length of `data` is not the product of `dims`.
+ * @throws RangeError if the length of `data` is not the product of `dims`; UsageError if it is no typed array.
  * @example tensor('float32', [2, 2], Float32Array.of(1, 2, 3, 4))
  */
 export function tensor<D extends DType>(dtype: D, dims: readonly number[], data?: DataOf[D]): Tensor<D> {
+  if (!(dtype in arrays)) checkArgument('dtype', dtype, dtypeKind);
+  if (data && !ArrayBuffer.isView(data)) checkArgument('data', data, arrayKind);
   const length = elements(dims);
   if (data && data.length !== length) {
     throw new RangeError(`A ${dtype} tensor of [${dims}] holds ${length} elements, but its data has ${data.length}.`);

@@ -5,6 +5,7 @@
  */
 
 import * as z from 'zod';
+import { checkArgument, kind } from '../arguments.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { FormatError, UsageError } from '../errors.ts';
@@ -45,6 +46,8 @@ const schema = z.object({
   pretrained_cfg: images.optional(),
 });
 
+const textKind = kind('the text of a config.json', (value) => typeof value === 'string');
+
 /**
  * Reads a `config.json` from the hub.
  *
@@ -52,7 +55,8 @@ const schema = z.object({
  * @throws FormatError if it is not JSON, or has an entry that timm would not write.
  * @example readHubConfig(await readFile('config.json', 'utf8'), 'config.json').architecture // 'resnext50_32x4d'
  */
-export function readHubConfig(text: string, source: string): HubConfig {
+export function readHubConfig(text: string, source = 'config.json'): HubConfig {
+  checkArgument('text', text, textKind);
   const { data, error } = schema.safeParse(parseJson(text, source));
   if (!data) {
     const { path, message } = error.issues[0]!;

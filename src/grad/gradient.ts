@@ -3,9 +3,11 @@
  * nodes that compute each gradient. If a value is used more than once, its gradients add up. If it was broadcast, they
  * are summed back to its shape.
  */
+
+import { checkArgument, checkList } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
-import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
+import { describe, type Graph, graphKind, type Node, type Value, valueKind } from '../graph/graph.ts';
 import { attributesOf, type Differentiable, isOtherVersion, type OpType, opTypeOf } from '../graph/ops.ts';
 import { sizes } from '../graph/shapes.ts';
 import { type Rule, rules } from './rules.ts';
@@ -19,6 +21,9 @@ import { type Rule, rules } from './rules.ts';
  * @example const [dw] = gradient(graph, loss, [weight]);
  */
 export function gradient(graph: Graph, loss: Value, wrt: readonly Value[]): Value[] {
+  checkArgument('graph', graph, graphKind);
+  checkArgument('loss', loss, valueKind);
+  checkList('wrt', wrt, valueKind);
   const b = new Builder(graph);
   const order = graph.sorted();
   const active = dependents(order, wrt);

@@ -2,8 +2,9 @@
  * The cost of a graph: parameters, and multiply-adds per image. As in torchvision and the paper, only convolutions and
  * matrix products count, and a multiplication with its addition counts as one.
  */
+import { checkArgument } from '../arguments.ts';
 import { elements } from '../tensor.ts';
-import type { Dim, Graph, Node, Value } from './graph.ts';
+import { type Dim, type Graph, graphKind, type Node, type Value } from './graph.ts';
 import { type OpType, opTypeOf } from './ops.ts';
 
 export interface Cost {
@@ -54,6 +55,7 @@ export const runningStatistics = (graph: Graph): Set<Value> => parametersAt(grap
  * @example cost(resnext(variant('resnext50_32x4d')).graph) // { parameters: 25028904, macs: 4230479872, … }
  */
 export function cost(graph: Graph): Cost {
+  checkArgument('graph', graph, graphKind);
   const parameters = [...trainedParameters(graph)].reduce((sum, value) => sum + elements(concrete(value.dims)), 0);
   const total = [...graph.nodes].reduce((sum, node) => sum + nodeMacs(node), 0);
   return { parameters, macs: total, nodes: graph.nodes.size };

@@ -81,6 +81,9 @@ export class Node {
   }
 }
 
+/** A value of a graph, as an argument. */
+export const valueKind = kind('a value of the graph', (value) => hasAll(value, 'name', 'users'));
+
 /** A graph, as an argument. */
 export const graphKind = kind('a graph', (value) => hasAll(value, 'nodes', 'inputs', 'outputs', 'initializers'));
 

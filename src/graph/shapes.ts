@@ -3,10 +3,12 @@
  * `N`) and is then passed on; `unknownDim` is a size that nothing determines. If inputs do not fit together, a rule
  * throws a sentence with the numbers, and `inferShapes` puts the node in front of it.
  */
+
+import { checkArgument } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import { dtypeOf } from './data-types.ts';
-import { type Dim, describe, type Graph, type Node, unknownDim, type Value } from './graph.ts';
+import { type Dim, describe, type Graph, graphKind, type Node, unknownDim, type Value } from './graph.ts';
 import { type Attributes, attributesOf, isOtherVersion, type OpType, opTypeOf } from './ops.ts';
 import { everyUpdate } from './updates.ts';
 import { resolveWindow } from './window.ts';
@@ -113,6 +115,7 @@ export function outputDims<O extends OpType>(
  * @example inferShapes(graph); graph.outputs[0].dims // ['N', 1000]
  */
 export function inferShapes(graph: Graph): void {
+  checkArgument('graph', graph, graphKind);
   for (const node of graph.sorted()) inferNode(node);
 }
 

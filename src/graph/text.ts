@@ -2,7 +2,8 @@
  * Prints a graph as text for people, snapshots and docs. The format resembles ONNX's own textual syntax, with this
  * package's names for data types.
  */
-import { type Attribute, type Dim, type Graph, type Node, unknownDim, type Value } from './graph.ts';
+import { checkArgument } from '../arguments.ts';
+import { type Attribute, type Dim, type Graph, graphKind, type Node, unknownDim, type Value } from './graph.ts';
 
 /**
  * Formats a graph as text.
@@ -10,6 +11,7 @@ import { type Attribute, type Dim, type Graph, type Node, unknownDim, type Value
  * @example toText(resnext({ depths: [1] }).graph) // resnext (float32[N,3,224,224] input) => (…) … { … }
  */
 export function toText(graph: Graph): string {
+  checkArgument('graph', graph, graphKind);
   const inputs = graph.inputs.map(typed).join(', ');
   const outputs = graph.outputs.map(typed).join(', ');
   const initializers = [...graph.initializers].map((value) => `  ${typed(value)}`).join(',\n');

@@ -3,8 +3,10 @@
  * browser. Each body is the operator's definition in ONNX's own terms, and the interpreter gives the same numbers for
  * both. This lowering is the reference for faster ones, and their fallback.
  */
+
+import { checkArgument } from '../arguments.ts';
 import { Builder } from '../graph/builder.ts';
-import type { Graph, Node, Value } from '../graph/graph.ts';
+import { type Graph, graphKind, type Node, type Value } from '../graph/graph.ts';
 import { averageCounts } from '../graph/kernels.ts';
 import { type Attributes, attributesOf, isSemantic, opTypeOf, type SemanticOp, semanticDomain } from '../graph/ops.ts';
 import { sizes } from '../graph/shapes.ts';
@@ -60,6 +62,7 @@ export interface StandardOptions {
  * @example const runnable = lowerStandard(trainingStep(model, options).graph);
  */
 export function lowerStandard(source: Graph, { poolIndices = true }: StandardOptions = {}): Graph {
+  checkArgument('source', source, graphKind);
   const { graph } = source.clone();
   const b = new Builder(graph);
   for (const node of graph.sorted()) {

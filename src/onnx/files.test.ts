@@ -78,10 +78,11 @@ describe('a model on disk', () => {
   test('that does not exist or cannot be written is reported', async () => {
     await expect(readOnnxFile(join(folder, 'none.onnx'))).rejects.toThrow('none.onnx": no such file or folder');
     const graph = await readOnnxFile(join(fixtures, 'exported.onnx'));
-    await expect(writeOnnxFile(join(folder, 'none', 'm.onnx'), graph)).rejects.toThrow(UsageError);
     await mkdir(join(folder, 'm.onnx'));
     await expect(writeOnnxFile(join(folder, 'm.onnx'), graph)).rejects.toThrow(UsageError);
     expect(await readdir(folder)).toEqual(['m.onnx']);
+    await writeFile(join(folder, 'file'), '');
+    await expect(writeOnnxFile(join(folder, 'file', 'm.onnx'), graph)).rejects.toThrow(UsageError);
   });
 
   test('that is truncated is rejected by name', async () => {

@@ -1,6 +1,9 @@
 /** Converts whole graphs between forms, and to what a runtime runs fastest. Both leave their input unchanged. */
+
+import { checkArgument } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, graphKind } from '../graph/graph.ts';
+import { oneOf } from '../options.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
 import { cutsToSlices, sequenceToSlices, stackToConcat } from './cuts.ts';
 import { depthwiseToGroups } from './depthwise.ts';
@@ -31,6 +34,8 @@ export interface Converted {
   readonly report: RewriteReport;
 }
 
+const formKind = oneOf(['A', 'B', 'C'], { doc: 'how blocks are built' });
+
 /**
  * Converts every block of a graph to one form, whichever form it is in now. Blocks are found by structure, so the graph
  * may come from any exporter. Everything else is left alone, and so is a block that a rule refuses; the report says
@@ -39,6 +44,8 @@ export interface Converted {
  * @example const { graph, report } = convertGraph(readOnnx(bytes), 'C');
  */
 export function convertGraph(source: Graph, form: 'A' | 'B' | 'C'): Converted {
+  checkArgument('source', source, graphKind);
+  checkArgument('form', form, formKind);
   return rewritten(source, stagesTo[form], []);
 }
 
@@ -63,6 +70,7 @@ export function convertWhole(source: Graph, form: 'A' | 'B' | 'C'): Graph {
  * @example const { graph, report } = optimizeGraph(readOnnx(bytes));
  */
 export function optimizeGraph(source: Graph): Converted {
+  checkArgument('source', source, graphKind);
   const stages = [[foldBeforeSum, ...stagesTo.C.flat()], [foldBatchNorm], [unmergedConcat, unmergedSum]];
   return rewritten(source, stages, [removeIdentity]);
 }

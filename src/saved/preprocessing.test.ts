@@ -10,9 +10,11 @@ import { UsageError } from '../errors.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights } from '../model/weights.ts';
+import { convert } from './convert.ts';
 import { exportOnnx } from './export.ts';
+import { withChannels, withClasses } from './external.ts';
 import { loadModel } from './files.ts';
-import type { SavedModel } from './model.ts';
+import { type SavedModel, withFreeSize } from './model.ts';
 import { preprocessingWarningFor, withPreprocessing } from './preprocessing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'resnext-preprocessing-'));
@@ -87,4 +89,23 @@ test('an ONNX file whose weights are folded keeps its size', async () => {
   expect(() => withPreprocessing(folded, { size: 96 })).toThrow(
     'size is 96, but the input size of an ONNX file cannot change. Omit size.',
   );
+});
+
+test('an input that accepts any size stays open whatever changes', () => {
+  const open = withFreeSize(model);
+  const changed = [
+    withPreprocessing(open, { size: 96 }),
+    withClasses(open, 5),
+    withChannels(open, 1),
+    convert(open, 'A'),
+  ];
+  expect(changed.map(({ graph }) => graph.inputs[0]!.dims)).toEqual([
+    ['N', 3, 'H', 'W'],
+    ['N', 3, 'H', 'W'],
+    ['N', 1, 'H', 'W'],
+    ['N', 3, 'H', 'W'],
+  ]);
+  const { weights: _, ...folded } = open;
+  const { description, graph } = withPreprocessing(folded, { size: 96 });
+  expect([description.config.inputSize, graph]).toEqual([[96, 96], open.graph]);
 });
