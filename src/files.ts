@@ -243,8 +243,11 @@ async function move(temporary: string, target: Destination): Promise<void> {
 async function copyInto({ path, descriptor }: Destination, temporary: string): Promise<void> {
   const printer = descriptor === 1 ? process.stdout : descriptor === 2 ? process.stderr : undefined;
   const opened = descriptor === undefined ? {} : { fd: descriptor };
-  await pipeline(createReadStream(temporary), printer ?? createWriteStream(path, opened), {
+  const writing = pipeline(createReadStream(temporary), printer ?? createWriteStream(path, opened), {
     end: printer === undefined,
+  });
+  await writing.catch((error: NodeJS.ErrnoException) => {
+    if (printer === undefined || error.code !== 'EPIPE') throw error; // as `head`, its reader has read enough
   });
   await rm(temporary, { force: true });
 }

@@ -94,6 +94,8 @@ describe('files to write', () => {
     writeFileSync(log, 'before\n');
     expect((await printingTo(log, 'a', ...drawing, '-o', '/dev/stdout')).code).toBe(0);
     expect(readFileSync(log, 'utf8')).toBe(`before\n${plain}`);
+    const large = ['classify', ...Array.from({ length: 40 }, () => images), '--model', model, '--format', 'csv'];
+    expect((await readBriefly(...large, '-o', '/dev/stdout')).code).toBe(0);
   });
 });
 
