@@ -4,7 +4,14 @@ import { imagenetPreprocessing } from '../data/presets.ts';
 import { classesOf, isCommercial } from './entry.ts';
 import { imagenetClasses } from './imagenet.ts';
 import { cifar10Classes, cifar100Classes, labelsOf } from './labels.ts';
-import { findWeights, mainMetric, preprocessingWarning, publishedWeights, weightsOfFile } from './published.ts';
+import {
+  findWeights,
+  mainMetric,
+  preprocessingWarning,
+  publishedWeights,
+  suggestWeights,
+  weightsOfFile,
+} from './published.ts';
 
 /** For each input size, the sizes ⌊size / crop⌋ of the shorter side for the crops in use. */
 const resizes: Readonly<Record<number, readonly number[]>> = {
@@ -173,3 +180,11 @@ describe('preprocessingWarning', () => {
     expect(preprocessingWarning(entry, other)).toMatch(/use the same interpolation and normalization\.$/);
   });
 });
+
+it.each([
+  ['resnet50', ' There is no ResNet here, only ResNeXt. Did you mean resnext50_32x4d?'],
+  ['resnet50.a1_in1k', ' There is no ResNet here, only ResNeXt. Did you mean resnext50_32x4d?'],
+  ['wide_resnet101_2', ' There is no ResNet here, only ResNeXt. Did you mean resnext101_32x4d?'],
+  ['resnext50', ' Did you mean resnext50_32x4d?'],
+  ['vgg16', ' Run "resnext list --weights" to see all names.'],
+])('suggests for %s:%s', (name, sentence) => expect(suggestWeights(name)).toBe(sentence));

@@ -6,7 +6,7 @@ import { checkArgument, name as nameKind } from '../arguments.ts';
 import { didYouMean, meantName } from '../closest-name.ts';
 import type { Preprocessing } from '../data/presets.ts';
 import { UsageError } from '../errors.ts';
-import { variants } from '../model/variants.ts';
+import { isResNet, suggestVariant } from '../model/variants.ts';
 import { isCommercial, type Metric, type PublishedWeights } from './entry.ts';
 import { otherWeights } from './published-others.ts';
 import { timmWeights } from './published-timm.ts';
@@ -91,9 +91,8 @@ export function findWeights(name: string): PublishedWeights {
 
 /** A sentence, preceded by a space, that suggests the closest name or how to list all names. */
 export function suggestWeights(name: string): string {
-  const [withoutTag = ''] = name.split('.');
-  const meant = meantName(name, [...byName.keys()]) ?? meantName(withoutTag, variants);
-  return didYouMean(meant) || ' Run "resnext list --weights" to see all names.';
+  if (isResNet(name)) return suggestVariant(name.split('.')[0]!);
+  return didYouMean(meantName(name, [...byName.keys()])) || ' Run "resnext list --weights" to see all names.';
 }
 
 /**

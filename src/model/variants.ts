@@ -103,7 +103,7 @@ export function variant(name: string): ResNeXtOptions {
   if (!known) {
     const rule = 'Names look like resnext50_32x4d: depth, cardinality x base width';
     throw new UsageError(
-      `"${name}" is not a variant. ${rule}. Depths: ${Object.keys(depths).join(', ')}.${suggestion(name)}`,
+      `"${name}" is not a variant. ${rule}. Depths: ${Object.keys(depths).join(', ')}.${suggestVariant(name)}`,
     );
   }
   const isSmall = known.length === 3;
@@ -139,10 +139,14 @@ function smallStem(name: string, { legacy, depth, deep }: Parts): ResNeXtOptions
   );
 }
 
-function suggestion(name: string): string {
+/** Whether a name is that of a ResNet rather than a ResNeXt. */
+export const isResNet = (name: string): boolean => /resnet[-_ ]?\d/i.test(name);
+
+/** Sentences, after a space, on the variant that was probably meant, by its name or else by its depth. */
+export function suggestVariant(name: string): string {
   const depth = depthIn(name);
   const sameDepth = variants.find((known) => depth !== undefined && depthIn(known) === depth);
-  const family = /resnet[-_ ]?\d/i.test(name) ? ' There is no ResNet here, only ResNeXt.' : '';
+  const family = isResNet(name) ? ' There is no ResNet here, only ResNeXt.' : '';
   return `${family}${didYouMean(meantName(name, variants) ?? sameDepth)}`;
 }
 
