@@ -8,6 +8,7 @@ const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
+  /** Without lines of progress, which appear only where a command takes more than ten seconds. */
   readonly stderr: string;
 }
 
@@ -21,7 +22,9 @@ export function start(...args: string[]): { readonly child: ChildProcess; readon
     });
   }
   const ended = new Promise<Ended>((resolve, reject) => {
-    child.on('error', reject).on('close', (code) => resolve({ code, ...printed }));
+    child.on('error', reject).on('close', (code) => {
+      resolve({ code, stdout: printed.stdout, stderr: printed.stderr.replace(/^ *\d+ % .*\n/gm, '') });
+    });
   });
   return { child, ended };
 }
