@@ -70,6 +70,15 @@ test('state of another type than float32 is refused', async () => {
   );
 });
 
+test('batch counts of frozen normalizations are int64', async () => {
+  const path = await changed({});
+  const { tensors, metadata } = await readSafetensorsFile(path);
+  tensors.set('weights.bn1.num_batches_tracked', tensor('int64', [], BigInt64Array.of(7n)));
+  await writeSafetensorsFile(path, tensors, metadata);
+  const { weights } = await readCheckpoint(path);
+  expect(weights.get('bn1.num_batches_tracked')!.data).toEqual(BigInt64Array.of(7n));
+});
+
 test('other files are no checkpoints', async () => {
   const path = join(folder, 'weights.safetensors');
   await writeSafetensorsFile(path, ones(), new Map());

@@ -104,10 +104,11 @@ const progressSchema = z
   .record(z.string(), z.number())
   .transform(({ right = 0, seen = 0, ...rest }): Progress => ({ ...noProgress, correct: right, count: seen, ...rest }));
 
-/** All state is float32. */
+/** All state is float32, but for the batch counts of frozen normalizations. */
 function checkTypes(tensors: Weights, path: string): void {
   for (const [name, { dtype }] of tensors) {
-    if (dtype === 'float32') continue;
+    const isCount = dtype === 'int64' && /^weights\..*\bnum_batches_tracked$/.test(name);
+    if (dtype === 'float32' || isCount) continue;
     throw new FormatError(`${path}: "${name}" is ${dtype}, but the state of a run is float32. The file is damaged.`);
   }
 }
