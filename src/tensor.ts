@@ -204,6 +204,12 @@ export function fromNumbers(dtype: DType, dims: readonly number[], values: Array
   return made;
 }
 
+/** Elements as a tensor stores them: float16 as raw bits, also where a runtime returns a `Float16Array`. */
+export const storedElements = (dtype: string, data: unknown): unknown =>
+  dtype === 'float16' && ArrayBuffer.isView(data)
+    ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2)
+    : data;
+
 /** float16: a sign, 5 exponent and 10 fraction bits, (-1)^s 2^(e-15) (1 + f/1024); e = 0 for subnormal numbers. */
 function fromHalf(bits: number): number {
   const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];

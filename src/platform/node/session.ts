@@ -8,7 +8,7 @@ import { Graph } from '../../graph/graph.ts';
 import { writeOnnxFile } from '../../onnx/files.ts';
 import { encodeOnnx } from '../../onnx/write.ts';
 import { text } from '../../options.ts';
-import { byteLength, type Tensor } from '../../tensor.ts';
+import { byteLength, storedElements, type Tensor } from '../../tensor.ts';
 import { checkProviders, openableKind, sessionFields, withNodeName } from '../checks.ts';
 import type { Session as SessionContract, SessionOptions } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
@@ -152,8 +152,5 @@ async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Se
   }
 }
 
-function fromOrt({ type, dims, data }: Ort.Tensor): Tensor {
-  const isHalf = type === 'float16' && ArrayBuffer.isView(data); // a Float16Array where JavaScript has them
-  const bits = isHalf ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
-  return { dtype: type, dims, data: bits } as unknown as Tensor;
-}
+const fromOrt = ({ type, dims, data }: Ort.Tensor): Tensor =>
+  ({ dtype: type, dims, data: storedElements(type, data) }) as unknown as Tensor;

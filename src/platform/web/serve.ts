@@ -3,7 +3,7 @@
  * its own proxy, but that one detaches the page's arrays.
  */
 import type * as Ort from 'onnxruntime-common';
-import type { Tensor } from '../../tensor.ts';
+import { storedElements, type Tensor } from '../../tensor.ts';
 import {
   dataLocation,
   type Kind,
@@ -83,5 +83,5 @@ const toOrt = (ort: typeof Ort, [name, { dtype, data, dims }]: NamedTensor): [st
 
 const fromOrt = (name: string, { type, dims, data }: Ort.Tensor): NamedTensor => [
   name,
-  { dtype: type, dims, data } as unknown as Tensor,
+  { dtype: type, dims, data: storedElements(type, data) } as unknown as Tensor,
 ];
