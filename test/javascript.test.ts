@@ -122,7 +122,7 @@ it.each<[keyof typeof doors, readonly unknown[], string]>([
   // resnext/train
   ['trainingStep', [graph, { batch: 2 }], 'optimizer is required: expected an optimizer'],
   ['trainingStep', [graph, { batch: 2, optimizer: 'sgd' }], 'optimizer is "sgd", but expected an optimizer'],
-  ['optimizerOf', ['adam'], 'name is "adam", but expected sgd or adamw.'],
+  ['optimizerOf', ['adam'], 'name is "adam", but expected sgd, adamw, lamb or rmsprop.'],
   ['optimizerOf', ['sgd', { momentun: 1 }], 'There is no option "momentun". Did you mean momentum?'],
 ])('%s %#', async (name, args, message) => {
   const call = async () => Reflect.apply(doors[name] as () => unknown, undefined, args);
