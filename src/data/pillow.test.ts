@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Image } from '#platform/images';
+import { noise } from '../../test/golden-images.ts';
 import { decode } from './image-source.ts';
 import { grayscale } from './pixels.ts';
 import { evaluationTransforms } from './presets.ts';
@@ -34,16 +34,6 @@ interface Golden {
 const read = (file: string) => JSON.parse(readFileSync(new URL(`./golden/${file}`, import.meta.url), 'utf8'));
 const golden = read('pillow.json') as Golden;
 const formats = read('formats.json') as Pick<Golden, 'decode'>;
-
-/** The same noise as in make.py: rows alternate between bytes and black or white. */
-function noise(seed: number, width: number, height: number, channels: 1 | 3): Image {
-  let state = seed;
-  const data = Uint8Array.from({ length: width * height * channels }, (_, i) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor(i / (width * channels)) % 2 ? state >>> 24 : 255 * (state >>> 31);
-  });
-  return { width, height, channels, data };
-}
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 

@@ -1,4 +1,4 @@
-/** Operations on whole pixels: crop, mirror, grayscale. They do not change their input. */
+/** Operations on whole pixels: crop, mirror, flip, grayscale. They do not change their input. */
 
 import type { Image } from '#platform/images';
 import { isOf } from '../arguments.ts';
@@ -53,6 +53,15 @@ export function mirror(image: Image): Image {
       for (let c = 0; c < channels; c++) data[to++] = image.data[from + c]!;
     }
   }
+  return { width, height, channels, data };
+}
+
+/** Mirrors top and bottom. */
+export function flipRows(image: Image): Image {
+  const { width, height, channels } = image;
+  const line = width * channels;
+  const data = new Uint8Array(image.data.length);
+  for (let y = 0; y < height; y++) data.set(image.data.subarray(y * line, (y + 1) * line), (height - 1 - y) * line);
   return { width, height, channels, data };
 }
 
