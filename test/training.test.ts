@@ -135,6 +135,17 @@ describe('learning', () => {
     expect(await digestOf(stopped)).toBe(await digestOf(formC));
   });
 
+  it('does not go on from a checkpoint that lacks a part of the momentum', async () => {
+    const stopped = await trainRun({}, 17);
+    const path = join(stopped.out, 'checkpoints/last.safetensors');
+    const { tensors, metadata } = await readSafetensorsFile(path);
+    tensors.delete('slots.momentum.fc.bias');
+    await writeSafetensorsFile(path, tensors, metadata);
+    await expect(resume(stopped.out)).rejects.toThrow(
+      /lacks the slot "momentum" of "fc\.bias", which sgd continues from\. The file is damaged\.$/,
+    );
+  });
+
   it('goes on from a checkpoint of version 0.1, to the bit', async () => {
     const stopped = await trainRun({}, 17);
     const path = join(stopped.out, 'checkpoints/last.safetensors');

@@ -5,7 +5,7 @@
 import { UsageError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import type { Model } from '../model/resnext.ts';
-import { type Weights, weightSpecs } from '../model/weights.ts';
+import { type WeightSpec, type Weights, weightSpecs } from '../model/weights.ts';
 import { elements } from '../tensor.ts';
 
 export const head = 'fc';
@@ -73,8 +73,10 @@ function unknownGroup(unknown: string, groups: readonly string[]): string {
 export const weightsOfGroups = (weights: Weights, groups: readonly string[]): Weights =>
   new Map([...weights].filter(([name]) => groups.includes(groupOf(name))));
 
+/** The parameters that are trained if some groups are frozen. */
+export const trainedSpecs = (model: Model, frozen: readonly string[]): WeightSpec[] =>
+  weightSpecs(model).filter(({ name, trainable }) => trainable && !frozen.includes(groupOf(name)));
+
 /** The number of parameters that are trained if some groups are frozen. */
 export const trainedCount = (model: Model, frozen: readonly string[]): number =>
-  weightSpecs(model)
-    .filter(({ name, trainable }) => trainable && !frozen.includes(groupOf(name)))
-    .reduce((sum, { dims }) => sum + elements(dims), 0);
+  trainedSpecs(model, frozen).reduce((sum, { dims }) => sum + elements(dims), 0);

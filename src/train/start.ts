@@ -4,8 +4,8 @@
  */
 
 import { atSize, preprocessingFor } from '../data/presets.ts';
-import { UsageError } from '../errors.ts';
-import { resolveConfig } from '../model/config.ts';
+import { FormatError, UsageError } from '../errors.ts';
+import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
@@ -15,7 +15,8 @@ import { checkShapes, checkTensorCount } from '../saved/described.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn, withClasses } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
-import { frozenGroups, head } from '../step/parameter-groups.ts';
+import { optimizers } from '../step/optimizers.ts';
+import { backbone, frozenGroups, head, trainedSpecs } from '../step/parameter-groups.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Choice } from './choose.ts';
 import { type TrainOptions, trainConfig, trainOptions } from './options.ts';
@@ -102,9 +103,24 @@ export function resumeFrom(options: TrainOptions, checkpoint: Checkpoint): RunSt
   const source = `The checkpoint in "${options.out}"`;
   checkTensorCount(description.config, weights.size, source);
   checkShapes(description.config, weights, source);
+  checkSlots(checkpoint, description.config, source);
   const config = { ...description.config, form: options.form };
   const notes = notesOnThreads(options.threads, checkpoint.threads);
   return { description: { ...description, config }, weights, slots, average, progress, notes };
+}
+
+/** What the optimizer keeps for a parameter would silently start again from zero if it were missing. */
+function checkSlots({ options, progress, slots }: Checkpoint, config: ResNeXtConfig, source: string): void {
+  if (progress.steps === 0) return;
+  const frozen = frozenGroups(options.linearProbe ? [backbone] : options.freeze, config);
+  const names = trainedSpecs(resnext(config), frozen).map(({ name }) => name);
+  for (const slot of optimizers[options.optimizer].slots) {
+    const missing = names.find((name) => !slots.get(slot)?.has(name));
+    if (missing === undefined) continue;
+    throw new FormatError(
+      `${source} lacks the slot "${slot}" of "${missing}", which ${options.optimizer} continues from. The file is damaged.`,
+    );
+  }
 }
 
 /** Threads share the terms of sums, and how they do depends on their number. */
