@@ -70,7 +70,11 @@ it.each<[keyof typeof doors, readonly unknown[], string]>([
   ['openFolder', ['x', { validate: 0.1 }], 'There is no option "validate". Did you mean validation?'],
   ['openClasses', ['x', 'cat'], 'classes is "cat", but expected an array, with a name each.'],
   ['evaluationTransforms', [{}], 'preprocessing is {}, but expected a preprocessing, such as imagenetPreprocessing.'],
-  ['trainTransforms', [doors.imagenetPreprocessing, 'none'], 'augmentation is "none", but expected pad-and-crop or'],
+  [
+    'trainTransforms',
+    [doors.imagenetPreprocessing, 'none'],
+    'augmentation is "none", but expected pad-and-crop, random-resized-crop,',
+  ],
   ['preprocessingFor', [{ size: 32 }], 'images is required: expected small or large.'],
   ['resize', ['x.jpg', 1, 1, 'bilinear'], 'image is "x.jpg", but expected pixels'],
   ['applyTransforms', [[{ kind: 'blur' }]], 'steps[0] is {"kind":"blur"}, but expected a step with a kind: '],

@@ -4,11 +4,20 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Loader, preprocessingFor, type Sample, trainTransforms } from 'resnext/data';
+import {
+  type Augmentation,
+  augmentations,
+  Loader,
+  preprocessingFor,
+  type Sample,
+  type Transforms,
+  trainTransforms,
+} from 'resnext/data';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-const transforms = trainTransforms(preprocessingFor({ images: 'large', size: 24 }), 'random-resized-crop');
+const preprocessing = preprocessingFor({ images: 'large', size: 24 });
+const crops = trainTransforms(preprocessing, 'random-resized-crop');
 let dir: string;
 let samples: Sample[];
 
@@ -27,7 +36,11 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 /** One line per batch: what it holds, and a digest of its pixels. */
-async function epoch(loader: Loader, options: { epoch: number; startBatch?: number }): Promise<string[]> {
+async function epoch(
+  loader: Loader,
+  options: { epoch: number; startBatch?: number },
+  transforms: Transforms = crops,
+): Promise<string[]> {
   const lines: string[] = [];
   const corrupt: string[] = [];
   const onCorrupt = (path: string) => corrupt.push(path);
@@ -58,6 +71,19 @@ it('gives the same epochs with 0, 1 and 3 workers, whether images are kept or no
   for (const run of runs) expect(run).toEqual(runs[0]);
 });
 
+it('gives the same epochs with 0 and 2 workers for every augmentation', async () => {
+  const [one, two] = [new Loader({ workers: 0, cache: 8 }), new Loader({ workers: 2, cache: 8 })];
+  for (const name of Object.keys(augmentations) as Augmentation[]) {
+    const transforms = trainTransforms(preprocessing, name, 'large');
+    const first = await epoch(one, { epoch: 0 }, transforms);
+    const second = await epoch(one, { epoch: 1 }, transforms);
+    expect(await epoch(two, { epoch: 0 }, transforms), name).toEqual(first);
+    expect(await epoch(two, { epoch: 1, startBatch: 2 }, transforms), name).toEqual(second.slice(2));
+    expect(second).not.toEqual(first);
+  }
+  await Promise.all([one.close(), two.close()]);
+});
+
 it('can run two epochs at once, and can be reused after closing', async () => {
   const loader = new Loader({ workers: 2, prefetch: 2 });
   const [first, second] = await Promise.all([epoch(loader, { epoch: 0 }), epoch(loader, { epoch: 1 })]);
@@ -73,7 +99,7 @@ it('prepares batches while the calling thread is blocked', async () => {
   const copied = samples.slice(0, 16).map(({ path, label }) => ({ path: join(copies, basename(path)), label }));
   for (const [i, { path }] of copied.entries()) copyFileSync(samples[i]!.path, path);
   const loader = new Loader({ workers: 2, prefetch: 3 });
-  const batches = loader.batches({ samples: copied, transforms, batchSize: 4 });
+  const batches = loader.batches({ samples: copied, transforms: crops, batchSize: 4 });
   const counts = [(await batches.next()).value?.count];
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000); // like a long call into the runtime
   rmSync(copies, { recursive: true }); // files not read by now cannot be read any more

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FormatError, UsageError } from '../errors.ts';
 import type { Sample } from './folder.ts';
 import { type Batch, countBatches, type EpochOptions, Loader } from './loader.ts';
-import { preprocessingFor, trainTransforms } from './presets.ts';
+import { augmentationNames, preprocessingFor, trainTransforms } from './presets.ts';
 import type { Transforms } from './transforms/table.ts';
 
 /** Every image is of one color, ten times its index, so that a batch shows what it holds. */
@@ -110,6 +110,13 @@ describe('an epoch', () => {
     const options = { shuffle: true, seed: 5, epoch: 2, transforms: varied };
     const whole = await take(options);
     for (const startBatch of [1, 2, 3]) expect(await take({ ...options, startBatch })).toEqual(whole.slice(startBatch));
+  });
+
+  it.each(augmentationNames)('can be entered in the middle with %s', async (augmentation) => {
+    const transforms = trainTransforms(preprocessingFor({ images: 'small', size: 8 }), augmentation);
+    const options = { shuffle: true, seed: 5, epoch: 2, transforms };
+    const whole = await take(options);
+    expect(await take({ ...options, startBatch: 1 })).toEqual(whole.slice(1));
   });
 
   it('varies an image by its index, not by its place', async () => {

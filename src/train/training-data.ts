@@ -70,10 +70,12 @@ export class ImageFolderData implements TrainingData {
     this.#description = description;
     const { workers, maxMegapixels, cache } = options;
     this.#loader = new Loader({ workers, maxMegapixels, cache });
-    const fitting = usualAugmentation[stems[model.config.stem].images];
+    const { images } = stems[model.config.stem];
+    const { augmentation } = options;
     this.#transforms = trainTransforms(
       description.preprocessing,
-      options.augmentation === 'auto' ? fitting : options.augmentation,
+      augmentation === 'auto' ? usualAugmentation[images] : augmentation,
+      images,
     );
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { FormatError, UsageError } from '../../errors.ts';
 import {
+  augmentationNames,
   cifarPreprocessing,
   evaluationTransforms,
   imagenetPreprocessing,
@@ -224,6 +225,31 @@ describe('presets', () => {
     const transforms = trainTransforms(imagenetPreprocessing, 'random-resized-crop');
     expect(JSON.parse(JSON.stringify(transforms))).toEqual(transforms);
     expect(transforms.map(({ kind }) => kind)).toEqual(['random-resized-crop', 'flip', 'normalize']);
+  });
+
+  it('add a policy to the crop for small or large images', () => {
+    const kinds = (...args: Parameters<typeof trainTransforms>) => trainTransforms(...args).map(({ kind }) => kind);
+    const large = ['random-resized-crop', 'flip', 'trivial-augment', 'normalize'];
+    const small = ['resize', 'center-crop', 'pad-and-crop', 'flip', 'trivial-augment', 'normalize'];
+    expect(kinds(imagenetPreprocessing, 'trivial-augment')).toEqual(large);
+    expect(kinds(cifarPreprocessing, 'trivial-augment')).toEqual(small);
+    expect(kinds(cifarPreprocessing, 'trivial-augment', 'large')).toEqual(large);
+    expect(kinds(imagenetPreprocessing, 'color-jitter').slice(-2)).toEqual(['normalize', 'lighting']);
+    expect(trainTransforms(imagenetPreprocessing, 'timm-rand-augment')[2]).toMatchObject({ fill: [124, 116, 104] });
+  });
+
+  it.each(augmentationNames)('%s is JSON for color and grayscale', (augmentation) => {
+    for (const [images, channels] of [
+      ['small', 3],
+      ['large', 3],
+      ['small', 1],
+      ['large', 1],
+    ] as const) {
+      const transforms = trainTransforms(preprocessingFor({ images, size: 28, channels }), augmentation, images);
+      expect(outputDims(transforms)).toEqual([channels, 28, 28]);
+      expect(JSON.parse(JSON.stringify(transforms))).toEqual(transforms);
+      applyTransforms(transforms, coordinates(40, 30), sampleRandom(1, 0, 0));
+    }
   });
 
   it('scale the usual sizes', () => {

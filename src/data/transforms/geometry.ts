@@ -1,16 +1,17 @@
 /**
- * Steps that resize, crop and mirror. They match torchvision's on PIL images to the pixel: the rounding of sides, the
+ * Steps that resize, crop, mirror and rotate. They match torchvision's on PIL images to the pixel: the rounding of sides, the
  * position of a center crop, and the distribution of random crops. Reference: torchvision.transforms.
  */
 
 import type { Image } from '#platform/images';
 import { FormatError } from '../../errors.ts';
-import { whole } from '../../options.ts';
-import { crop, mirror, type Region } from '../pixels.ts';
+import { real, whole } from '../../options.ts';
+import { rotate } from '../affine.ts';
+import { crop, flipRows, mirror, type Region } from '../pixels.ts';
 import type { Random } from '../random.ts';
 import { type Interpolation, resize } from '../resize.ts';
 import { between, logBetween, roundToEven } from './draw.ts';
-import { interpolation, probability, range, size } from './fields.ts';
+import { fillMisfit, frame, interpolation, probability, range, size } from './fields.ts';
 import { imageStep, type Size } from './row.ts';
 
 const toSquare = (before: Size, { size }: { readonly size: number }): Size => ({ ...before, size });
@@ -55,6 +56,24 @@ export const geometry = {
     deterministic: false,
     sizeAfter: (before) => before,
     apply: (image, step, random) => (random.float() < step.probability ? mirror(image) : image),
+  }),
+
+  /** Mirrors top and bottom with this probability. */
+  'vertical-flip': imageStep({
+    options: { probability },
+    deterministic: false,
+    sizeAfter: (before) => before,
+    apply: (image, step, random) => (random.float() < step.probability ? flipRows(image) : image),
+  }),
+
+  /** Rotates about the center by a random angle of up to `degrees` either way, and keeps the frame. */
+  'random-rotation': imageStep({
+    options: { degrees: real({ above: 0, to: 180, doc: 'largest angle' }), ...frame },
+    deterministic: false,
+    sizeAfter: (before) => before,
+    misfit: fillMisfit,
+    apply: (image, { degrees, interpolation, fill }, random) =>
+      rotate(image, between(random, [-degrees, degrees]), { interpolation, fill }),
   }),
 };
 

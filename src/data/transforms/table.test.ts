@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { UsageError } from '../../errors.ts';
 import type { Kind } from '../../options.ts';
+import { affineInterpolations } from '../affine.ts';
 import { type Random, sampleRandom } from '../random.ts';
 import { interpolations } from '../resize.ts';
 import { applyTransforms } from './apply.ts';
@@ -23,6 +24,40 @@ const arbitrary: { readonly [K in TransformKind]: (random: Random, channels: 1 |
   }),
   'pad-and-crop': (random) => ({ kind: 'pad-and-crop', size: random.int(1, 20), padding: random.int(0, 8) }),
   flip: () => ({ kind: 'flip', probability: 0.5 }),
+  'vertical-flip': () => ({ kind: 'vertical-flip', probability: 0.5 }),
+  'random-rotation': (random, channels) => ({ kind: 'random-rotation', degrees: 90, ...frame(random, channels) }),
+  'color-jitter': (random) => ({
+    kind: 'color-jitter',
+    brightness: random.float(),
+    contrast: random.float(),
+    saturation: 2 * random.float(),
+    hue: 0.5 * random.float(),
+  }),
+  'gaussian-blur': () => ({ kind: 'gaussian-blur', probability: 0.5, sigma: [0.1, 2] }),
+  lighting: (random, channels) => ({
+    kind: 'lighting',
+    deviation: 0.1,
+    std: lengthOf(channels, () => random.float() + 0.1),
+  }),
+  'rand-augment': (random, channels) => ({
+    kind: 'rand-augment',
+    operations: random.int(1, 4),
+    magnitude: random.int(0, 31),
+    bins: 31,
+    ...frame(random, channels),
+  }),
+  'timm-rand-augment': (random, channels) => ({
+    kind: 'timm-rand-augment',
+    policy: choose(random, ['rand-m9-n3-mstd0.5-inc1', 'rand-m12-mmax15-p0.8', 'rand-mstd101', 'rand']),
+    ...frame(random, channels),
+    interpolation: 'random',
+  }),
+  'trivial-augment': (random, channels) => ({ kind: 'trivial-augment', bins: 31, ...frame(random, channels) }),
+  'auto-augment': (random, channels) => ({
+    kind: 'auto-augment',
+    policy: choose(random, ['imagenet', 'cifar10'] as const),
+    ...frame(random, channels),
+  }),
   grayscale: () => ({ kind: 'grayscale' }),
   'multi-crop': (random) => ({
     kind: 'multi-crop',
@@ -31,18 +66,27 @@ const arbitrary: { readonly [K in TransformKind]: (random: Random, channels: 1 |
   }),
   normalize: (random, channels) => ({
     kind: 'normalize',
-    mean: Array.from({ length: channels }, () => random.float()),
-    std: Array.from({ length: channels }, () => random.float() + 0.1),
+    mean: lengthOf(channels, () => random.float()),
+    std: lengthOf(channels, () => random.float() + 0.1),
   }),
   'random-erasing': (random) => ({
     kind: 'random-erasing',
     probability: 0.5,
     scale: [0.02, 0.1 + 0.5 * random.float()],
     ratio: rising(random),
+    mode: choose(random, ['const', 'rand', 'pixel'] as const),
+    maxCount: random.int(1, 4),
   }),
 };
 
 const kinds = Object.keys(transforms) as TransformKind[];
+
+const lengthOf = <T>(length: number, item: () => T): T[] => Array.from({ length }, item);
+
+const frame = (random: Random, channels: 1 | 3) => ({
+  interpolation: choose(random, affineInterpolations),
+  fill: lengthOf(channels, () => random.int(0, 256)),
+});
 
 const choose = <T>(random: Random, items: readonly T[]): T => items[random.int(0, items.length)]!;
 
@@ -171,7 +215,14 @@ describe('a list of steps', () => {
   const crop: Transform = { kind: 'center-crop', size: 6 };
   const flip: Transform = { kind: 'flip', probability: 0.5 };
   const ten: Transform = { kind: 'multi-crop', views: 'ten-crop', size: 4 };
-  const erase: Transform = { kind: 'random-erasing', probability: 1, scale: [0.2, 0.2], ratio: [1, 1] };
+  const erase: Transform = {
+    kind: 'random-erasing',
+    probability: 1,
+    scale: [0.2, 0.2],
+    ratio: [1, 1],
+    mode: 'const',
+    maxCount: 1,
+  };
 
   it('is cut before the first step that is random, makes several images or normalizes', () => {
     expect(splitTransforms([crop, flip, identity])).toEqual({ prefix: [crop], rest: [flip, identity] });

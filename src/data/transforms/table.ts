@@ -3,13 +3,15 @@
  * kind and the options of its row.
  */
 import { channels } from './channels.ts';
+import { color } from './color.ts';
 import { erasing } from './erasing.ts';
 import { geometry } from './geometry.ts';
 import { normalization } from './normalize.ts';
+import { policies } from './policies.ts';
 import type { Row } from './row.ts';
 import { views } from './views.ts';
 
-const rows = { ...geometry, ...channels, ...views, ...normalization, ...erasing };
+const rows = { ...geometry, ...color, ...policies, ...channels, ...views, ...normalization, ...erasing };
 
 /** The name of a transform. */
 export type TransformKind = keyof typeof rows;
