@@ -399,7 +399,7 @@ test('refuses what cannot be drawn', () => {
     [() => drawBlock(plain.b.graph), /"handmade" has no residual block to draw/],
     [
       () => drawBlock(graph, 'layer1.0', { theme: 'pink' as 'dark' }),
-      /theme is "pink", but expected one of auto, light, dark/,
+      /theme is "pink", but expected auto, light or dark\./,
     ],
     [() => drawGroupedConvolution({ groups: 3 }), /^3 groups do not divide 8 input channels; expected 1, 2 or 4\.$/],
     [() => drawGroupedConvolution({ input: 12, output: 8, groups: 3 }), /^3 groups do not divide 8 output channels; /],
