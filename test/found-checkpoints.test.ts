@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { load, loadModel } from 'resnext';
+import { Classifier, load, loadModel, readModel } from 'resnext';
 import { describe, expect, test } from 'vitest';
 import { json, run } from './command.ts';
 import { goldenInput } from './golden-numbers.ts';
@@ -116,6 +116,15 @@ describe('a key', () => {
       'student',
     );
     expect(summary.report.notes[0]).toBe(report?.notes[0]);
+  });
+
+  test('chooses in bytes as well as in a file', async () => {
+    const bytes = readFileSync(path('found/teacher.pth'));
+    const { report } = await readModel(bytes, { key: 'student' });
+    expect(report?.notes[0]).toBe('Using the weights under "student"; the file also contains epoch, runs.');
+    const classifier = await Classifier.open(bytes, { key: 'student' });
+    expect(classifier.notes).toContain(report?.notes[0]);
+    await classifier.dispose();
   });
 
   test('chooses among the names of tensors', async () => {

@@ -2,7 +2,7 @@
  * Models from bytes, in any environment. Weights files and ONNX files written by this package contain a description of
  * the model; external weights are recognized by their tensors. `files.ts` reads paths and accompanying files.
  */
-import { checkArgument, checkOptions, type FieldsOf, isOf, kind, only } from '../arguments.ts';
+import { checkArgument, checkOptions, type FieldsOf, isOf, kind } from '../arguments.ts';
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
 import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
@@ -77,15 +77,15 @@ export interface ReadModelOptions extends LoadOptions {
 export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<SavedModel> {
   checkArgument('source', source, modelSourceKind);
   checkOptions(readFields, options);
-  const { name = nameOf(source), lazy = false, inputChannels, key } = options;
+  const { name = nameOf(source), key, lazy = false, ...changes } = options;
   const bytes = await bytesOf(source);
   const model = isOnnx(bytes)
     ? describedOnnx(readOnnx(bytes, { name }), name)
     : await fromWeights(await readStateDict(bytesSource(bytes), name, stateDictOptions(key)), name, {
-        ...options,
+        ...changes,
         lazy,
       });
-  return inputChannels === undefined ? model : withChannels(model, inputChannels);
+  return changes.inputChannels === undefined ? model : withChannels(model, changes.inputChannels);
 }
 
 export const stateDictOptions = (key: string | undefined): StateDictOptions => ({
@@ -122,8 +122,7 @@ async function fetched(url: string): Promise<Response> {
 const isOnnx = (bytes: Uint8Array): boolean => bytes[0] === 0x08 && bytes[8] !== 0x7b;
 
 const fromWeights = (stored: StateDict, name: string, options: LoadOptions): SavedModel =>
-  describedWeights(stored, name, options) ??
-  fromStateDict(stored, { ...pathHints(name), ...only<LoadOptions>(loadFields, options), source: name });
+  describedWeights(stored, name, options) ?? fromStateDict(stored, { ...pathHints(name), ...options, source: name });
 
 /** What a path reveals about external weights. In the hub's cache, files are two folders below the model's name. */
 export function pathHints(path: string): { readonly hint: string; readonly entry: PublishedWeights | undefined } {
