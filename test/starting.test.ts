@@ -139,6 +139,15 @@ test('a model of NaN is distinguished from a learning rate that is too large', a
   expect(stderr).not.toContain('learning rate');
 });
 
+test('a model whose numbers overflow is distinguished from a learning rate that is too large', async () => {
+  const { code, stderr } = await tune(await externalWeights('huge.safetensors', 3, 3e38));
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /The loss of ".*huge\.safetensors" on the first images is (NaN|Infinity), before any training\./,
+  );
+  expect(stderr).not.toContain('learning rate');
+});
+
 test('the help says what becomes of a last batch that is not full', async () => {
   const { stdout } = await run('train', '--help');
   expect(stdout.replace(/\s+/g, ' ')).toContain('an epoch skips its last batch if it is not full');
