@@ -11,7 +11,10 @@ export const sessionFields: FieldsOf<SessionOptions> = {
   threads: whole({ from: 1, to: maxThreads, doc: 'threads that compute' }),
   providers: list(text({ expected: 'a name', doc: 'a provider' }), { doc: 'execution providers' }),
   optimization: oneOf(['disabled', 'basic', 'extended', 'all'], { doc: 'optimization of the graph' }),
-  wasmPaths: object('a URL, or an object with mjs and wasm', (paths) => typeof paths === 'string' || hasAll(paths)),
+  wasmPaths: object(
+    'a URL, or an object with mjs, wasm or both',
+    (paths) => typeof paths === 'string' || hasAll(paths, 'mjs') || hasAll(paths, 'wasm'),
+  ),
 };
 
 /** A graph or file to open, as an argument. */
