@@ -34,4 +34,5 @@ export const images: Readonly<Record<string, Image>> = {
   gray: noise(6, 24, 17, 1),
   flat,
   tiny: noise(7, 2, 1, 3),
+  odd: noise(8, 23, 31, 3),
 };

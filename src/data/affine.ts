@@ -29,7 +29,8 @@ export function affine(image: Image, matrix: Matrix, { interpolation, fill }: Sa
 /** Turns counterclockwise about the center. A multiple of a right angle that keeps the frame moves whole pixels. */
 export function rotate(image: Image, degrees: number, sampling: Sampling): Image {
   const { width, height } = image;
-  const angle = ((degrees % 360) + 360) % 360;
+  const turn = degrees % 360;
+  const angle = turn < 0 ? turn + 360 : turn; // Python's %
   const exact = angle % 180 === 0 || (angle % 90 === 0 && width === height);
   const radians = -(angle * (Math.PI / 180));
   const [cos, sin] = [decimals(Math.cos(radians)), decimals(Math.sin(radians))];
