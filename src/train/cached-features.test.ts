@@ -8,7 +8,7 @@ import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
 import { CachedFeatures } from './cached-features.ts';
-import { resolveTrainOptions } from './options.ts';
+import { resolveTrainOptions } from './check-options.ts';
 
 const frog = fileURLToPath(new URL('../../examples/images/unseen/frog-1.jpg', import.meta.url));
 let folder: string;

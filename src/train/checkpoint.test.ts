@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pick } from '../options.ts';
 import { tensor } from '../tensor.ts';
 import { readSafetensorsFile, writeSafetensorsFile } from '../weights/files.ts';
+import { resolveTrainOptions } from './check-options.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
-import { recipe, resolveTrainOptions } from './options.ts';
+import { recipe } from './options.ts';
 import { noProgress } from './progress.ts';
 
 let folder: string;

@@ -5,8 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Sample } from '../data/folder.ts';
 import { permutation } from '../data/random.ts';
+import { resolveTrainOptions } from './check-options.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { resolveTrainOptions } from './options.ts';
 import { noProgress, type Progress } from './progress.ts';
 import { openImages, type RunImages, reopenImages } from './run-images.ts';
 

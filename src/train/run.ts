@@ -1,4 +1,5 @@
 /** Training, from a folder of images to a saved model: opens a run, new or resumed, and closes it. */
+
 import { checkArgument, checkOptions, optional, path } from '../arguments.ts';
 import { lookUpWeights } from '../catalog/published.ts';
 import { resolveModel } from '../hub/resolve.ts';
@@ -11,23 +12,19 @@ import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import { chooseNetwork } from './choose.ts';
-import { hookFields, type TrainHooks } from './events.ts';
-import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
 import {
-  backboneRateOf,
   checkFreeze,
   checkKept,
   checkKeptBatch,
   checkSettled,
   fitBatch,
-  type GivenOptions,
   resolveTrainOptions,
-  type TrainOptions,
-  trainConfig,
-  trainOptions,
-} from './options.ts';
+} from './check-options.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { chooseNetwork } from './choose.ts';
+import { hookFields, type TrainHooks } from './events.ts';
+import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
+import { backboneRateOf, type GivenOptions, type TrainOptions, trainConfig, trainOptions } from './options.ts';
 import { epochAgain } from './progress.ts';
 import { RunFolder } from './run-folder.ts';
 import { openImages, type RunImages, reopenImages } from './run-images.ts';

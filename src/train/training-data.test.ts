@@ -4,7 +4,7 @@ import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { variant } from '../model/variants.ts';
-import { resolveTrainOptions } from './options.ts';
+import { resolveTrainOptions } from './check-options.ts';
 import { ImageFolderData } from './training-data.ts';
 
 test('validation runs on the providers and threads of the training', async () => {

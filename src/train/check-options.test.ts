@@ -1,7 +1,8 @@
 /** What of the options follows from the images. */
 import { expect, test } from 'vitest';
 import { UsageError } from '../errors.ts';
-import { fitBatch, type GivenOptions, resolveTrainOptions } from './options.ts';
+import { fitBatch, resolveTrainOptions } from './check-options.ts';
+import type { GivenOptions } from './options.ts';
 
 const base = { data: 'flowers', out: 'runs/flowers' };
 const fitted = (given: Partial<GivenOptions>, images: number) =>

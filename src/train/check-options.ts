@@ -1,0 +1,147 @@
+/** Checks of a run's options together: with each other, with the model to start from, and with the run so far. */
+import type { ResNeXtConfig, Stem } from '../model/config.ts';
+import { isDefault, namesWith, OptionError, resolve, type Say } from '../options.ts';
+import { defaultSetting, optimizerNames, type optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
+import { freezeRefusal } from '../step/parameter-groups.ts';
+import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainConfig, trainOptions } from './options.ts';
+
+type Name = keyof TrainOptions;
+
+/** Options that cannot be used together, and a sentence that says so. */
+interface Contradiction {
+  readonly holds: (options: TrainOptions) => boolean;
+  readonly why: (say: Say) => string;
+}
+
+const isChosen = (options: TrainOptions, name: Name): boolean => !isDefault(trainOptions[name], options[name]);
+
+const needsModel = (name: Name): Contradiction => ({
+  holds: (options) => options.from === '' && isChosen(options, name),
+  why: (say) => `${say(name)} needs pretrained weights. Add ${say('from', 'MODEL')}.`,
+});
+
+const idleInProbe = (name: Name): Contradiction => ({
+  holds: (options) => options.linearProbe && isChosen(options, name),
+  why: (say) =>
+    `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
+});
+
+/** Settings of an optimizer other than the chosen one. */
+const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
+  (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
+    holds: (options) =>
+      !(name in optimizers[options.optimizer].settings) && options[name] !== defaultSetting(name, options.optimizer),
+    why: (say) => `${say(name)} has no effect without ${say('optimizer', owner)}. Remove it, or choose that optimizer.`,
+  })),
+);
+
+const contradictions: readonly Contradiction[] = [
+  needsModel('key'),
+  needsModel('freeze'),
+  needsModel('linearProbe'),
+  needsModel('backboneLearningRate'),
+  idleInProbe('freeze'),
+  idleInProbe('backboneLearningRate'),
+  idleInProbe('augmentation'),
+  ...idleSettings,
+  {
+    holds: ({ batch, accumulate, replicas }) => batch % (accumulate * replicas) !== 0,
+    why: (say) =>
+      `${say('batch')} cannot be divided into ${say('accumulate')} × ${say('replicas')} equal parts. Change one of them.`,
+  },
+  {
+    holds: ({ optimizer, nesterov, momentum }) => optimizer === 'sgd' && nesterov && momentum === 0,
+    why: (say) =>
+      `${say('momentum')} is 0, but Nesterov momentum needs a number above 0. Add ${say('nesterov', 'false')} or raise it.`,
+  },
+];
+
+/**
+ * Fills in defaults and checks the options.
+ *
+ * @param stem the stem of the model to start from, if any.
+ * @throws OptionError naming the option, its value and the expected values, or options that contradict each other.
+ */
+export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOptions {
+  const options = resolve(trainOptions, { ...given, stem });
+  const contradiction = contradictions.find(({ holds }) => holds(options));
+  if (contradiction) throw new OptionError(trainOptions, contradiction.why);
+  if (options.from === '') trainConfig(options, 2);
+  return options;
+}
+
+/** @throws OptionError naming a given option that the model to start from determines. */
+export function checkSettled(given: GivenOptions): void {
+  const chosen = namesWith(trainOptions, 'settled').find((name) => given[name] !== undefined);
+  if (chosen === undefined || !given.from) return;
+  throw new OptionError(
+    trainOptions,
+    (say) =>
+      `${say(chosen)} cannot be combined with ${say('from')}: "${given.from}" determines it. Remove one of the two.`,
+  );
+}
+
+/**
+ * @param config of the network, unless it is not known yet.
+ * @throws OptionError naming a parameter group that the network does not have, or if nothing is left to train.
+ */
+export function checkFreeze({ freeze }: TrainOptions, config?: Pick<ResNeXtConfig, 'depths' | 'classes'>): void {
+  const reason = freezeRefusal(freeze, config);
+  if (reason !== undefined) throw new OptionError(trainOptions, (say) => `${say('freeze')} is ${reason}`);
+}
+
+/**
+ * @param before the run's options so far.
+ * @throws OptionError naming an option that a resumed run cannot change.
+ */
+export function checkKept(options: TrainOptions, before: Recipe): void {
+  const changed = namesWith(recipe, 'kept').find((name) => options[name] !== before[name]);
+  if (changed !== undefined) throw keptOption(changed, options, before);
+}
+
+/**
+ * @param before the run's options so far.
+ * @throws OptionError if the batch is another one. It cannot change within an epoch.
+ */
+export function checkKeptBatch(options: TrainOptions, before: Recipe): void {
+  if (options.batch !== before.batch) throw keptOption('batch', options, before, ' until its epoch ends');
+}
+
+function keptOption(name: keyof Recipe, options: TrainOptions, before: Recipe, until = ''): OptionError {
+  const had = before[name] === '' ? 'none' : before[name];
+  return new OptionError(
+    trainOptions,
+    (say) =>
+      `${say(name)} is ${options[name]}, but the run in "${options.out}" has ${had} and cannot change it${until}. Remove ${say(name)}.`,
+  );
+}
+
+/**
+ * Adapts the options to the number of training images. If there are fewer than the default batch, all of them are one
+ * batch, and the default learning rate is scaled accordingly.
+ *
+ * @param given the options that the user gave, which are not changed.
+ * @throws OptionError if the user gave a batch that is larger than the number of images.
+ */
+export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
+  const { batch, learningRate, optimizer, accumulate, replicas } = options;
+  if (images >= batch) return options;
+  if (given.batch !== undefined) {
+    throw new OptionError(
+      trainOptions,
+      (say) =>
+        `${say('batch')} is ${batch}, but there are only ${images} training images. Choose a smaller batch, such as ${images}.`,
+    );
+  }
+  const parts = accumulate * replicas;
+  const fitted = images - (images % parts);
+  if (fitted === 0) {
+    throw new OptionError(
+      trainOptions,
+      (say) =>
+        `${say('accumulate')} × ${say('replicas')} is ${parts}, but there are only ${images} training images. Choose less.`,
+    );
+  }
+  const scaled = learningRate * rateScale(optimizer, fitted / batch);
+  return { ...options, batch: fitted, learningRate: given.learningRate ?? scaled };
+}
