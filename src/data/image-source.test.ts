@@ -1,13 +1,16 @@
 /** Images as they may be given; those behind a URL come from a server on the loopback that does as it is asked. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { FormatError } from '../errors.ts';
 import { maxImageBytes, readCapped } from './fetch.ts';
-import { decode, readImage } from './image-source.ts';
+import { decode, readImage, readSize } from './image-source.ts';
 
 const url = new URL('../../examples/images/unseen/frog-1.jpg', import.meta.url);
 const file = readFileSync(url);
@@ -50,6 +53,23 @@ it('is a path, a URL of four kinds, bytes, a Blob or pixels', async () => {
   const given = [fileURLToPath(url), url.href, data, `${base}/frog.jpg`, `${base}/moved`, file, new Blob([file])];
   for (const image of given) expect(await readImage(image)).toEqual(expected);
   expect(await readImage(expected)).toBe(expected);
+});
+
+it('has its size in the header, which is all that is decoded for it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'resnext-size-'));
+  const write = (name: string, bytes: Uint8Array) => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const cut = write('cut.jpg', file.subarray(0, file.length / 2));
+  expect(await readSize(cut, 100)).toEqual([expected.width, expected.height]);
+  await expect(decode(cut)).rejects.toThrow(FormatError);
+  const blank = sharp({ create: { width: 6, height: 4, channels: 3, background: 'red' } });
+  const turned = write('turned.tif', await blank.withMetadata({ orientation: 6 }).tiff().toBuffer());
+  const { width, height } = await decode(turned);
+  expect([width, height]).toEqual([4, 6]);
+  expect(await readSize(turned, 100)).toEqual([4, 6]);
+  rmSync(folder, { recursive: true });
 });
 
 it('makes RGB of grayscale pixels, as of grayscale files', async () => {

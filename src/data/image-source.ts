@@ -104,6 +104,17 @@ async function decodeWhole(image: JobImage, options: ReadImageOptions): Promise<
   return opened.decode();
 }
 
+/**
+ * The width and height of an image file, by its header.
+ *
+ * @throws FormatError as `decode` does, except for damage past the header.
+ */
+export async function readSize(path: string, maxMegapixels: number): Promise<readonly [number, number]> {
+  await openDecoder();
+  const { width, height } = await openJobImage({ name: path, path }, maxMegapixels);
+  return [width, height];
+}
+
 /** The name in messages of an image that was given without one. */
 export const nameOf = (image: ImageSource): string =>
   typeof image === 'string' || isUrlObject(image) ? shortName(`${image}`) : 'image';

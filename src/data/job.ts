@@ -95,7 +95,8 @@ export async function openJobImage(image: JobImage, maxMegapixels: number): Prom
   if ('pixels' in image) {
     const { pixels } = image;
     checkPixels(pixels, image.name);
-    return { pixels: 0, decode: async () => toRgb(pixels) }; // they are in memory already
+    const { width, height } = pixels;
+    return { width, height, pixels: 0, decode: async () => toRgb(pixels) };
   }
   const bytes = 'bytes' in image ? image.bytes : readImageFile(image.path, image.name);
   return openImage(bytes, image.name, maxMegapixels);

@@ -96,7 +96,9 @@ export interface Image {
 
 /** An image file whose header was read, so that its size is known before memory is allocated for its pixels. */
 export interface OpenedImage {
-  /** Width × height. */
+  readonly width: number;
+  readonly height: number;
+  /** Pixels of memory that decoding takes: width × height, or 0 if they are in memory already. */
   readonly pixels: number;
   /**
    * Decodes the image to RGB. Alpha, color profiles and EXIF orientation are ignored.

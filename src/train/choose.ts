@@ -4,11 +4,12 @@
  */
 import { lookUpWeights } from '../catalog/published.ts';
 import type { Sample } from '../data/folder.ts';
-import { decode } from '../data/image-source.ts';
+import { readSize } from '../data/image-source.ts';
 import { FormatError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import { initialWeights } from '../model/init.ts';
 import { type Model, resnext } from '../model/resnext.ts';
+import { variant } from '../model/variants.ts';
 import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer } from '../step/trainer.ts';
 import { type GivenOptions, type TrainOptions, trainConfig } from './options.ts';
@@ -135,14 +136,13 @@ const validationShare = 1 / 3;
 
 const maxLooked = 16;
 
-/** The median width and height of the training images, of which some are read. */
-async function usualSize(samples: readonly Sample[], maxMegapixels: number): Promise<[number, number]> {
+/** The median width and height of the training images, by the headers of some. */
+async function usualSize(samples: readonly Sample[], maxMegapixels: number): Promise<readonly [number, number]> {
   const step = Math.max(1, Math.floor(samples.length / maxLooked));
-  const sizes: [number, number][] = [];
+  const sizes: (readonly [number, number])[] = [];
   for (const { path } of samples.filter((_, i) => i % step === 0).slice(0, maxLooked)) {
     try {
-      const { width, height } = await decode(path, path, { maxMegapixels });
-      sizes.push([width, height]);
+      sizes.push(await readSize(path, maxMegapixels));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error; // a broken image is reported when it is its turn
     }
@@ -214,7 +214,8 @@ function pretrainedFor(
 ): Pretrained | undefined {
   const weights = lookUpWeights(recommended);
   if (!weights || train.length > maxFewPhotos || Math.min(...imageSize) <= maxSmallSide) return undefined;
-  const secondsPerImage = resnext50Macs / macsPerSecond;
+  const { graph } = resnext({ ...variant(weights.variant), inputSize: weights.preprocessing.size });
+  const secondsPerImage = cost(graph).macs / macsPerSecond;
   const tuning = fineTuningEpochs * (train.length + validation.length * validationShare) * secondsPerImage;
   const probing = (train.length + validation.length) * validationShare * secondsPerImage;
   const linearProbe = tuning > budget;
@@ -226,6 +227,3 @@ function pretrainedFor(
     seconds: linearProbe ? probing : tuning,
   };
 }
-
-/** Multiply-adds of the recommended network per image. */
-const resnext50Macs = 4.23e9;

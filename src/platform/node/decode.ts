@@ -38,8 +38,9 @@ export async function openImage(bytes: Uint8Array, name: string, maxMegapixels: 
     throw unreadable(name, `it is HEIC, which the installed sharp does not decode; expected ${formatNames}`);
   }
   const source = await explained(name, async () => sourceOf(bytes, format));
-  const pixels = checkSize(name, source.width, source.height, maxMegapixels);
-  return { pixels, decode: () => explained(name, () => source.decode(pixels)) };
+  const { width, height } = source;
+  const pixels = checkSize(name, width, height, maxMegapixels);
+  return { width, height, pixels, decode: () => explained(name, () => source.decode(pixels)) };
 }
 
 /** A file whose header was read. */
@@ -71,8 +72,9 @@ const small = async (bytes: Uint8Array, format: Format): Promise<Image | undefin
 /** A file whose header libvips reads. */
 async function described(bytes: Uint8Array, format: Format): Promise<Source> {
   const sharp = await loadSharp();
-  const { width, height, space } = await withinTime(() => sharp(bytes, { limitInputPixels: false }).metadata());
-  const manner = { isCmyk: space === 'cmyk', isTurned: format === 'TIFF' };
+  const header = await withinTime(() => sharp(bytes, { limitInputPixels: false }).metadata());
+  const manner = { isCmyk: header.space === 'cmyk', isTurned: format === 'TIFF' };
+  const { width, height } = manner.isTurned ? header.autoOrient : header;
   return { width, height, decode: (pixels) => decodeWithSharp(bytes, pixels, manner) };
 }
 

@@ -1,7 +1,7 @@
 /**
- * Decodes images with the browser, and GIF, BMP and PNM with decoders of our own. In Chromium, the pixels of opaque JPEG and PNG files equal Node's. A canvas
- * premultiplies alpha, so the colors of transparent pixels come back rounded or black. Some versions of Chromium apply the
- * EXIF orientation although they are told not to.
+ * Decodes images with the browser, and GIF, BMP and PNM with decoders of our own. In Chromium, the pixels of opaque JPEG and
+ * PNG files equal Node's. A canvas premultiplies alpha, so the colors of transparent pixels come back rounded or black. Some
+ * versions of Chromium apply the EXIF orientation although they are told not to.
  */
 import { UsageError } from '../../errors.ts';
 import type { Image, OpenedImage } from '../contract.ts';
@@ -21,15 +21,19 @@ export async function openImage(bytes: Uint8Array, name: string, maxMegapixels: 
   if (raster) {
     const { width, height } = raster;
     const pixels = checkSize(name, width, height, maxMegapixels);
-    return { pixels, decode: async () => ({ width, height, channels: 3, data: explained(name, raster.pixels) }) };
+    const decode = async (): Promise<Image> => ({ width, height, channels: 3, data: explained(name, raster.pixels) });
+    return { width, height, pixels, decode };
   }
   const size = sizeIn(bytes, format);
   if (size) {
-    const pixels = checkSize(name, size.width, size.height, maxMegapixels);
-    return { pixels, decode: async () => pixelsOf(await decoded(bytes, name)) };
+    const { width, height } = size;
+    const pixels = checkSize(name, width, height, maxMegapixels);
+    return { width, height, pixels, decode: async () => pixelsOf(await decoded(bytes, name)) };
   }
   const bitmap = await decoded(bytes, name); // only the browser can tell its size
-  return { pixels: checkSize(name, bitmap.width, bitmap.height, maxMegapixels), decode: async () => pixelsOf(bitmap) };
+  const { width, height } = bitmap;
+  const pixels = checkSize(name, width, height, maxMegapixels);
+  return { width, height, pixels, decode: async () => pixelsOf(bitmap) };
 }
 
 function explained<T>(name: string, action: () => T): T {
