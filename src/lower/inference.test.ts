@@ -9,6 +9,7 @@ import { forms } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
 import { resnext } from '../model/resnext.ts';
 import { setWeights, weightSpecs } from '../model/weights.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 import { lowerInference } from './inference.ts';
 
 /** Groups of 4, 8 and 16 channels, with normalizations that have an effect. */
@@ -22,6 +23,9 @@ function network(form: 'A' | 'B' | 'C' = 'C'): Graph {
   setWeights(model, weights);
   return model.graph;
 }
+
+/** In float64, folded weights are not rounded to float32, which logits that nearly cancel would magnify. */
+const toFloat64 = ({ dims, data }: Tensor<'float32'>): Tensor => tensor('float64', dims, Float64Array.from(data));
 
 const feeds = new Map([['input', seeded(6).tensor([3, 3, 8, 8])]]);
 const groupsOf = (graph: Graph) =>
@@ -64,14 +68,15 @@ test('any network keeps its logits', () => {
       const model = resnext({ ...config, form });
       const r = seeded(seed);
       const low = (name: string) => (name.endsWith('.running_var') ? 0.5 : -1);
-      setWeights(model, new Map(weightSpecs(model).map(({ name, dims }) => [name, r.tensor(dims, low(name), 1)])));
+      const draw = (name: string, dims: readonly number[]) => toFloat64(r.tensor(dims, low(name), 1));
+      setWeights(model, new Map(weightSpecs(model).map(({ name, dims }) => [name, draw(name, dims)])));
       const input = new Map([['input', r.tensor([2, config.inputChannels, ...config.inputSize])]]);
       const [before, after] = [model.graph, lowerInference(model.graph, { block: 8 }).graph].map((graph) => {
         return [...interpret(graph, input).values()][0]!;
       });
-      expect(relativeError(after!, before!)).toBeLessThan(1e-5);
+      expect(relativeError(after!, before!)).toBeLessThan(1e-10);
     }),
-    { numRuns: 20 },
+    { numRuns: 20, seed: 1 },
   );
 });
 
