@@ -63,53 +63,56 @@ const onSeveral: { readonly [op: string]: Evaluate } = {
   Sum: (maps) => [added(maps)],
 };
 
-const found = new WeakMap<Value, { readonly map: ChannelMap | undefined }>();
-
 /**
- * How the outputs of a node are made of channels of a map; undefined for those that are not. A rule must ask for every
- * node, producers first, so that what was found before a rewrite is not used after it.
+ * The channel maps of a graph's values, each found once. They hold for one sweep of a rule, which asks for the maps of
+ * every node, producers first, so that what was found before a rewrite is not used after it.
  */
-export function channelMapsOf(graph: Graph, node: Node): (ChannelMap | undefined)[] {
-  evaluate(graph, node, 0);
-  return node.outputs.map((output) => found.get(output)?.map);
-}
+export class ChannelMaps {
+  readonly #found = new Map<Value, ChannelMap | undefined>();
 
-/** The same for a node that may come later. */
-export function laterChannelMap(graph: Graph, node: Node): ChannelMap | undefined {
-  return mapOf(graph, node.outputs[0]!, 0);
-}
-
-function mapOf(graph: Graph, value: Value, depth: number): ChannelMap | undefined {
-  if (!found.has(value) && value.producer) evaluate(graph, value.producer, depth);
-  return found.get(value)?.map;
-}
-
-function evaluate(graph: Graph, node: Node, depth: number): void {
-  const made = isOnnx(node) && depth < maxDepth ? evaluated(graph, node, depth + 1) : [];
-  for (const [i, output] of node.outputs.entries()) found.set(output, { map: made[i] });
-}
-
-function evaluated(graph: Graph, node: Node, depth: number): (ChannelMap | undefined)[] {
-  const one = onOne[node.op];
-  const inputs = inputsOf(node) as Shaped[];
-  if (one) {
-    const [x] = node.inputs;
-    const isConstant = node.op === 'Reshape' || inputs.slice(1).every((input) => !input || input.tensor);
-    if (!x || graph.initializers.has(x) || !isConstant) return [];
-    const isSource = node.op !== 'Conv' || (x.producer && hasMultiplier(x.producer));
-    const map = mapOf(graph, x, depth) ?? (isSource ? identity(x) : undefined);
-    return map && !map.isBiased && (node.op !== 'Conv' || isFrozen(node)) ? one([map], node, inputs) : [];
+  /** How the outputs of a node are made of channels of a map; undefined for those that are not. */
+  of(graph: Graph, node: Node): (ChannelMap | undefined)[] {
+    this.#evaluate(graph, node, 0);
+    return node.outputs.map((output) => this.#found.get(output));
   }
-  const several = onSeveral[node.op];
-  if (!several) return [];
-  const maps: ChannelMap[] = [];
-  for (const value of node.inputs) {
-    if (node.op !== 'Concat' && value && isZero(graph, value)) continue;
-    const map = value && mapOf(graph, value, depth);
-    if (!map || map.isBiased || (maps[0] && map.source !== maps[0].source)) return [];
-    maps.push(map);
+
+  /** The same for the first output of a node that may come later. */
+  later(graph: Graph, node: Node): ChannelMap | undefined {
+    return this.#mapOf(graph, node.outputs[0]!, 0);
   }
-  return several(maps, node, inputs);
+
+  #mapOf(graph: Graph, value: Value, depth: number): ChannelMap | undefined {
+    if (!this.#found.has(value) && value.producer) this.#evaluate(graph, value.producer, depth);
+    return this.#found.get(value);
+  }
+
+  #evaluate(graph: Graph, node: Node, depth: number): void {
+    const made = isOnnx(node) && depth < maxDepth ? this.#evaluated(graph, node, depth + 1) : [];
+    for (const [i, output] of node.outputs.entries()) this.#found.set(output, made[i]);
+  }
+
+  #evaluated(graph: Graph, node: Node, depth: number): (ChannelMap | undefined)[] {
+    const one = onOne[node.op];
+    const inputs = inputsOf(node) as Shaped[];
+    if (one) {
+      const [x] = node.inputs;
+      const isConstant = node.op === 'Reshape' || inputs.slice(1).every((input) => !input || input.tensor);
+      if (!x || graph.initializers.has(x) || !isConstant) return [];
+      const isSource = node.op !== 'Conv' || (x.producer && hasMultiplier(x.producer));
+      const map = this.#mapOf(graph, x, depth) ?? (isSource ? identity(x) : undefined);
+      return map && !map.isBiased && (node.op !== 'Conv' || isFrozen(node)) ? one([map], node, inputs) : [];
+    }
+    const several = onSeveral[node.op];
+    if (!several) return [];
+    const maps: ChannelMap[] = [];
+    for (const value of node.inputs) {
+      if (node.op !== 'Concat' && value && isZero(graph, value)) continue;
+      const map = value && this.#mapOf(graph, value, depth);
+      if (!map || map.isBiased || (maps[0] && map.source !== maps[0].source)) return [];
+      maps.push(map);
+    }
+    return several(maps, node, inputs);
+  }
 }
 
 const constants = (input: Shaped | undefined): number[] =>

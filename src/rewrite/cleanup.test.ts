@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { int64, relativeError, seeded } from '../../test/tensors.ts';
 import { Builder } from '../graph/builder.ts';
-import { type Attribute, Value } from '../graph/graph.ts';
+import { type Attribute, type Node, Value } from '../graph/graph.ts';
 import { interpret } from '../graph/interpret.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { constantToInitializer, removeIdentity, separateConstants, stackToSum } from './cleanup.ts';
@@ -197,6 +197,25 @@ test('a name that is already taken gets a number; existing nodes keep their name
   expect(n.graph.outputs[0]!.name).toBe('c.output');
   const after = interpret(n.graph, new Map([['x', seeded(2).tensor([2, 4, 3, 3])]])).get('c.output')!;
   expect(relativeError(after, before)).toBe(0);
+});
+
+test('a rule that remembers what it found is made anew for each sweep', () => {
+  const n = new Network();
+  n.output(n.b.op('Neg', [n.x]));
+  const seen: string[][] = [];
+  const once = () => {
+    const found: string[] = [];
+    seen.push(found);
+    const apply = (b: Builder, node: Node) => {
+      found.push(node.op);
+      if (node.op !== 'Neg') return undefined;
+      b.graph.replaceAllUses(node.outputs[0]!, b.op('Relu', [node.inputs[0]]));
+      return { done: 'replaced.' };
+    };
+    return { name: 'once', apply };
+  };
+  expect(rewrite(n.graph, [once]).changes).toHaveLength(1);
+  expect(seen).toEqual([['Neg'], ['Relu']]);
 });
 
 test('optimizeGraph makes a new graph to remove identities, but not just to move constants', () => {

@@ -10,15 +10,15 @@ import { depthwiseToGroups } from './depthwise.ts';
 import { foldBatchNorm, foldBeforeSum } from './fold-batchnorm.ts';
 import { unmergedConcat, unmergedSum } from './leftover.ts';
 import { branchesToGroups, emulationToGroups, sumToConcat } from './merge.ts';
-import { type Remark, type RewriteReport, type Rule, rewrite } from './rewriter.ts';
+import { type Remark, type RewriteReport, type Rule, type RuleOfSweep, rewrite } from './rewriter.ts';
 import { inferKnownShapes } from './shapes.ts';
 import { concatToSum, groupsToBranches } from './split.ts';
 import { joinTransposes, lowerTransposes, raiseTransposes, shareTransposes } from './transposes.ts';
 
-type Stages = readonly (readonly Rule[])[];
+type Stages = readonly (readonly (Rule | RuleOfSweep)[])[];
 
 /** Emulated grouped convolutions become real ones first. */
-const emulations: readonly Rule[] = [depthwiseToGroups, emulationToGroups];
+const emulations: Stages[number] = [depthwiseToGroups, emulationToGroups];
 
 const stagesTo: { readonly [F in 'A' | 'B' | 'C']: Stages } = {
   A: [emulations, [groupsToBranches, concatToSum]],

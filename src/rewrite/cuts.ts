@@ -3,33 +3,33 @@
  * channels in order becomes a Slice, and what takes all of them becomes the map itself.
  */
 import type { Builder } from '../graph/builder.ts';
-import { describe, type Value } from '../graph/graph.ts';
+import { describe, type Node, type Value } from '../graph/graph.ts';
 import type { Tensor } from '../tensor.ts';
-import { type ChannelMap, channelMapsOf, isNCHW } from './channel-map.ts';
+import { type ChannelMap, ChannelMaps, isNCHW } from './channel-map.ts';
 import { canTakeName, isUnsqueeze } from './cleanup.ts';
 import { copyNode } from './constants.ts';
 import { isOnnx } from './operators.ts';
 import { intsOf } from './other-shapes.ts';
-import type { Rule } from './rewriter.ts';
+import type { Outcome, Rule, RuleOfSweep } from './rewriter.ts';
 
-export const cutsToSlices: Rule = {
-  name: 'channels cut by other nodes to slices',
-  apply(b, node) {
-    const ranges = channelMapsOf(b.graph, node).map((map) =>
-      map && !map.isBiased && isNCHW(map) ? rangeOf(map) : undefined,
-    );
-    const isCut = (node.op === 'Slice' || node.op === 'Split') && ranges[0]?.source === node.inputs[0];
-    if (isCut || !ranges.every((range) => range !== undefined)) return undefined;
-    const isAll = ({ source, start, end }: Range) => start === 0 && end === source.dims![1];
-    const mustStay = (range: Range, i: number) =>
-      b.graph.outputs.includes(node.outputs[i]!) && isAll(range) && !canTakeName(b.graph, range.source);
-    if (ranges.some(mustStay)) return undefined;
-    for (const [i, range] of ranges.entries()) {
-      b.graph.replaceAllUses(node.outputs[i]!, isAll(range) ? range.source : sliceOf(b, range));
-    }
-    return { done: `replaced ${describe(node)} by slices of what it is made of.` };
-  },
+export const cutsToSlices: RuleOfSweep = () => {
+  const maps = new ChannelMaps();
+  return { name: 'channels cut by other nodes to slices', apply: (b, node) => cutToSlices(b, node, maps) };
 };
+
+function cutToSlices(b: Builder, node: Node, maps: ChannelMaps): Outcome {
+  const ranges = maps.of(b.graph, node).map((map) => (map && !map.isBiased && isNCHW(map) ? rangeOf(map) : undefined));
+  const isCut = (node.op === 'Slice' || node.op === 'Split') && ranges[0]?.source === node.inputs[0];
+  if (isCut || !ranges.every((range) => range !== undefined)) return undefined;
+  const isAll = ({ source, start, end }: Range) => start === 0 && end === source.dims![1];
+  const mustStay = (range: Range, i: number) =>
+    b.graph.outputs.includes(node.outputs[i]!) && isAll(range) && !canTakeName(b.graph, range.source);
+  if (ranges.some(mustStay)) return undefined;
+  for (const [i, range] of ranges.entries()) {
+    b.graph.replaceAllUses(node.outputs[i]!, isAll(range) ? range.source : sliceOf(b, range));
+  }
+  return { done: `replaced ${describe(node)} by slices of what it is made of.` };
+}
 
 /** `SequenceAt` of a `SplitToSequence`, as `torch.tensor_split` is exported. */
 export const sequenceToSlices: Rule = {

@@ -13,29 +13,34 @@ import type { Builder } from '../graph/builder.ts';
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { elements, type Tensor } from '../tensor.ts';
-import { type ChannelMap, channelMapsOf, hasMultiplier, laterChannelMap, orderOf, type Terms } from './channel-map.ts';
+import { type ChannelMap, ChannelMaps, hasMultiplier, orderOf, type Terms } from './channel-map.ts';
 import { cannotCompute, constantAt, givenAttributes, ownWeight, rounded, toFloat64 } from './constants.ts';
 import { biasName } from './names.ts';
-import type { Refusal, Rule } from './rewriter.ts';
+import type { Outcome, Refusal, RuleOfSweep } from './rewriter.ts';
 
-export const depthwiseToGroups: Rule = {
-  name: 'depthwise and sums to groups',
-  apply(b, node) {
-    const [map] = channelMapsOf(b.graph, node);
-    const depthwise = map?.source.producer;
-    if (!map || !depthwise || !hasMultiplier(depthwise) || !isSum(map) || isContinued(b.graph, node, map))
-      return undefined;
-    const pair = constantsOf(b.graph, depthwise, node, map);
-    if ('refused' in pair) return pair;
-    const groups = groupsOf(pair);
-    if (groups === 1) return { refused: `${describe(node)} sums channels across all groups.` };
-    const y = composed(b, depthwise, pair, groups);
-    const order = orderOf(map)!;
-    const isMoved = order.some((axis, i) => axis !== i);
-    b.graph.replaceAllUses(node.outputs[0]!, isMoved ? b.op('Transpose', [y], { perm: order }) : y);
-    return { done: `merged a depthwise convolution and sums of its maps into one with ${groups} groups.` };
-  },
+export const depthwiseToGroups: RuleOfSweep = () => {
+  const maps = new ChannelMaps();
+  return { name: 'depthwise and sums to groups', apply: (b, node) => mergeSums(b, node, maps) };
 };
+
+function mergeSums(b: Builder, node: Node, maps: ChannelMaps): Outcome {
+  const [map] = maps.of(b.graph, node);
+  const depthwise = map?.source.producer;
+  if (!map || !depthwise || !hasMultiplier(depthwise) || !isSum(map) || isContinued(b.graph, node, map, maps))
+    return undefined;
+  if (isUsedElsewhere(b.graph, map.source, node, maps)) {
+    return { refused: `the output of ${describe(depthwise)} is also used elsewhere.` };
+  }
+  const pair = constantsOf(b.graph, depthwise, node, map);
+  if ('refused' in pair) return pair;
+  const groups = groupsOf(pair);
+  if (groups === 1) return { refused: `${describe(node)} sums channels across all groups.` };
+  const y = composed(b, depthwise, pair, groups);
+  const order = orderOf(map)!;
+  const isMoved = order.some((axis, i) => axis !== i);
+  b.graph.replaceAllUses(node.outputs[0]!, isMoved ? b.op('Transpose', [y], { perm: order }) : y);
+  return { done: `merged a depthwise convolution and sums of its maps into one with ${groups} groups.` };
+}
 
 /** The constants of a depthwise convolution and of the sums of its maps. */
 interface Pair {
@@ -53,17 +58,14 @@ interface Pair {
 const isSum = (map: ChannelMap): boolean => orderOf(map) !== undefined && map.rows.some((terms) => terms.size > 1);
 
 /** Whether the only reader of a sum goes on summing. */
-function isContinued(graph: Graph, { outputs: [y] }: Node, { source }: ChannelMap): boolean {
+function isContinued(graph: Graph, { outputs: [y] }: Node, { source }: ChannelMap, maps: ChannelMaps): boolean {
   const [user, ...others] = y!.users;
   if (!user || others.length > 0 || graph.outputs.includes(y!)) return false;
-  const later = laterChannelMap(graph, user);
+  const later = maps.later(graph, user);
   return later !== undefined && later.source === source && isSum(later);
 }
 
 function constantsOf(graph: Graph, depthwise: Node, node: Node, map: ChannelMap): Pair | Refusal {
-  if (isUsedElsewhere(graph, map.source, node)) {
-    return { refused: `the output of ${describe(depthwise)} is also used elsewhere.` };
-  }
   const weight = ownWeight(graph, depthwise);
   if ('refused' in weight) return weight;
   const readers = opTypeOf(node) === 'Conv' ? [depthwise, node] : [depthwise];
@@ -82,13 +84,13 @@ function constantsOf(graph: Graph, depthwise: Node, node: Node, map: ChannelMap)
 }
 
 /** Whether something besides the sums that lead to a node reads a map. */
-function isUsedElsewhere(graph: Graph, source: Value, node: Node): boolean {
+function isUsedElsewhere(graph: Graph, source: Value, node: Node, maps: ChannelMaps): boolean {
   const open = new Set([source]);
   for (const value of open) {
     if (graph.outputs.includes(value) || value.users.size === 0) return true;
     for (const user of value.users) {
       if (user === node) continue;
-      if (laterChannelMap(graph, user)?.source !== source) return true;
+      if (maps.later(graph, user)?.source !== source) return true;
       for (const output of user.outputs) if (output.users.size > 0 || graph.outputs.includes(output)) open.add(output);
     }
   }

@@ -19,6 +19,9 @@ export interface Rule {
   readonly apply: (b: Builder, node: Node) => Outcome;
 }
 
+/** Makes a rule that remembers what it found in the graph; it is made anew for each sweep. */
+export type RuleOfSweep = () => Rule;
+
 export interface Remark {
   readonly rule: string;
   /** The node where the pattern was found, such as `Concat "layer1.0.concat"`. */
@@ -39,7 +42,7 @@ export interface RewriteReport {
  *
  * @example const { changes, refusals } = rewrite(graph, [sumToConcat, branchesToGroups]);
  */
-export function rewrite(graph: Graph, rules: readonly Rule[]): RewriteReport {
+export function rewrite(graph: Graph, rules: readonly (Rule | RuleOfSweep)[]): RewriteReport {
   const b = new Builder(graph);
   const nodesBefore = graph.nodes.size;
   const known = new Set<Node | Value>([...valuesOf(graph), ...graph.nodes]);
@@ -53,7 +56,8 @@ export function rewrite(graph: Graph, rules: readonly Rule[]): RewriteReport {
   }
 }
 
-function sweep(b: Builder, rules: readonly Rule[]): { done: Remark[]; refusals: Remark[] } {
+function sweep(b: Builder, given: readonly (Rule | RuleOfSweep)[]): { done: Remark[]; refusals: Remark[] } {
+  const rules = given.map((rule) => (typeof rule === 'function' ? rule() : rule));
   const done: Remark[] = [];
   const refusals: Remark[] = [];
   for (const node of b.graph.sorted()) {
