@@ -70,7 +70,11 @@ test('--size exports a model at another size, and --dynamic-size leaves it open'
 });
 
 test.each([
-  ['a target with an unknown extension', ['-o', 'model.tflite'], 'The format of "model.tflite" is unknown.'],
+  [
+    'a target with an unknown extension',
+    ['-o', 'model.tflite'],
+    '"model.tflite" ends in ".tflite", but expected .onnx or .safetensors.',
+  ],
   [
     'softmax in a folder for transformers.js',
     ['-o', 'model', '--softmax'],

@@ -456,7 +456,7 @@ test('resnext draw writes the format of the ending, and refuses others before it
     }
     for (const name of ['a.pdf', 'a.jpg', 'a.txt']) {
       await expect(draw(name, { model: 'no such model' })).rejects.toThrow(
-        new RegExp(`ends in \\${name.slice(1)}, but drawings are \\.svg or \\.png files\\. Write \\.svg`),
+        new RegExp(`ends in "\\${name.slice(1)}", but expected \\.svg or \\.png\\. Write \\.svg, which`),
       );
     }
   } finally {

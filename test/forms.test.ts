@@ -89,7 +89,7 @@ describe('convert', () => {
   it('refuses an unsupported target', async () => {
     const { code, stderr } = await run('convert', model, join(dir, 'model.pth'), '--form', 'A');
     expect(code).toBe(1);
-    expect(stderr).toContain('should end in .onnx or .safetensors');
+    expect(stderr).toContain('ends in ".pth", but expected .onnx or .safetensors.');
   });
 });
 

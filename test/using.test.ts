@@ -310,7 +310,7 @@ describe('features', () => {
   });
 
   it('refuses unknown formats and stages', async () => {
-    expectError(await features('-o', 'a.csv'), /-o "a\.csv" ends in "\.csv", but expected one of \.npy, /);
+    expectError(await features('-o', 'a.csv'), /"a\.csv" ends in "\.csv", but expected \.npy, \.parquet or \.jsonl\. /);
     expectError(
       await features('-o', 'a.npy', '--stages', 'conv1'),
       /--stages contains "conv1", but expected stem, layer1/,
@@ -393,7 +393,7 @@ describe('evaluate', () => {
   });
 
   it('refuses a file of predictions whose format is unknown', async () => {
-    const message = /-o ".*rows\.txt" ends in "\.txt", but expected \.csv or \.jsonl\./;
+    const message = /".*rows\.txt" ends in "\.txt", but expected \.csv or \.jsonl\./;
     expectError(await run('evaluate', photos, '--model', 'no/model', '-o', join(dir, 'rows.txt')), message);
   });
 

@@ -15,6 +15,7 @@ import { cacheFolder } from '../cache/folder.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import type { Graph } from '../graph/graph.ts';
+import { isOnnxFile } from '../onnx/files.ts';
 import { flag } from '../options.ts';
 import { loadModel, modelFile } from '../saved/files.ts';
 import type { SavedModel } from '../saved/model.ts';
@@ -153,7 +154,7 @@ async function toCache(file: string, { folder, key, plan, read }: Cached): Promi
 
 /** Whether a file contains all of its weights. External data and shards may change while the file does not. */
 function isWhole(file: string, graph: Graph): boolean {
-  if (file.endsWith('.onnx')) return statSync(file).size >= weightBytes(graph);
+  if (isOnnxFile(file)) return statSync(file).size >= weightBytes(graph);
   return !file.endsWith('.json');
 }
 

@@ -3,7 +3,7 @@
  * elsewhere is rejected, so that opening an untrusted model reads nothing but that model.
  */
 import { realpathSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, relative } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join, relative } from 'node:path';
 import { checkArgument, checkOptions, type FieldsOf, path as pathKind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { stageFile, withFile, writeFileAtomically } from '../files.ts';
@@ -25,6 +25,9 @@ const fields: FieldsOf<WriteFileOptions> = {
   externalAbove: whole({ from: 0, doc: 'bytes of tensors in one file' }),
   externalSuffix: text({ doc: 'end of the second file’s name' }),
 };
+
+/** Whether a file is an ONNX file by its name. */
+export const isOnnxFile = (path: string): boolean => extname(path).toLowerCase() === '.onnx';
 
 /**
  * Reads a graph from an ONNX file, with the data in files beside it.

@@ -1,7 +1,6 @@
 /** The predictions of an evaluation as CSV or JSON lines, a row per image that was measured. */
-import { extname } from 'node:path';
-import { UsageError } from '../errors.ts';
 import { csvRow } from './csv.ts';
+import { byEnding } from './endings.ts';
 
 export interface LabeledPrediction {
   readonly path: string;
@@ -28,18 +27,16 @@ const layouts: Readonly<Record<string, Layout>> = {
 };
 
 /** @throws UsageError unless the file extension is that of a supported format. */
-export function checkPredictionFile(file: string): void {
-  if (Object.hasOwn(layouts, extname(file))) return;
-  const known = Object.keys(layouts).join(' or ');
-  throw new UsageError(`-o "${file}" ends in "${extname(file)}", but expected ${known}.`);
-}
+export const checkPredictionFile = (file: string): void => void layoutOf(file);
+
+const layoutOf = (file: string): Layout => byEnding(file, layouts, 'Give -o a name with one of these endings.');
 
 /** The contents of a file with this name. */
 export function* predictionRows(
   file: string,
   predictions: Iterable<LabeledPrediction>,
 ): Generator<Uint8Array, void, undefined> {
-  const { start, row } = layouts[extname(file)]!;
+  const { start, row } = layoutOf(file);
   yield Buffer.from(start);
   for (const prediction of predictions) yield Buffer.from(row(prediction));
 }

@@ -95,6 +95,15 @@ it.each(['.npy', '.parquet', '.jsonl'])(
   },
 );
 
+it('the ending may be in capitals', async () => {
+  const file = join(dir, 'out.NPY');
+  const collector = await FeatureCollector.open(file, stages, task);
+  addUpTo(1, collector);
+  const written = await collector.write();
+  collector.close();
+  expect(written!.files).toEqual(['layer1.NPY', 'pooled.NPY', 'paths.txt'].map((ending) => join(dir, `out.${ending}`)));
+});
+
 it('parts that are shorter than the journal says are continued from an earlier batch', async () => {
   const file = join(dir, 'out.npy');
   addUpTo(12, await abandoned(file));

@@ -5,9 +5,10 @@
  * list, and `dims` is its shape.
  */
 import { extname } from 'node:path';
-import { printable, UsageError } from '../errors.ts';
+import { printable } from '../errors.ts';
 import { type StagedFile, stageFile } from '../files.ts';
 import { bytesOf, elements, type Tensor } from '../tensor.ts';
+import { byEnding, endingOf } from './endings.ts';
 import { npyHeader } from './npy.ts';
 import { parquetChunks } from './parquet.ts';
 import { PartialResults, type Task } from './partial.ts';
@@ -17,6 +18,8 @@ type Write = (rows: FeatureRows) => Promise<Iterable<Uint8Array>> | Iterable<Uin
 
 const writers: Readonly<Record<string, Write>> = { '.npy': npy, '.parquet': parquetChunks, '.jsonl': jsonLines };
 
+const writerOf = (file: string): Write => byEnding(file, writers, 'Give -o a name with one of these endings.');
+
 /**
  * The files for these stages, in order, and a `.paths.txt` file if the format cannot contain paths.
  *
@@ -24,14 +27,11 @@ const writers: Readonly<Record<string, Write>> = { '.npy': npy, '.parquet': parq
  * @throws UsageError unless the file extension is that of a supported format.
  */
 export function featureFiles(file: string, stages: readonly string[]): { stages: string[]; paths?: string } {
+  writerOf(file);
   const ending = extname(file);
-  if (!Object.hasOwn(writers, ending)) {
-    const known = Object.keys(writers).join(', ');
-    throw new UsageError(`-o "${file}" ends in "${ending}", but expected one of ${known}.`);
-  }
   const stem = file.slice(0, -ending.length);
   const names = stages.map((stage) => (stages.length === 1 ? file : `${stem}.${stage}${ending}`));
-  return { stages: names, ...(ending === '.npy' && { paths: `${stem}.paths.txt` }) };
+  return { stages: names, ...(endingOf(file) === '.npy' && { paths: `${stem}.paths.txt` }) };
 }
 
 /** What was written. */
@@ -119,7 +119,7 @@ export class FeatureCollector {
           paths: () => this.#paths(readPart),
           bytes: () => this.#partial.chunks(stage),
         };
-        staged.push(await stageFile(names.stages[k]!, await writers[extname(this.#file)]!(rows)));
+        staged.push(await stageFile(names.stages[k]!, await writerOf(this.#file)(rows)));
       }
       if (names.paths !== undefined) staged.push(await stageFile(names.paths, this.#pathLines()));
     } catch (error) {

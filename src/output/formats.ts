@@ -1,8 +1,8 @@
 /** The formats of per-image results: text, JSON, JSON lines and CSV. */
-import { extname } from 'node:path';
 import type { Prediction } from '../classifier/predictions.ts';
 import { printable, UsageError } from '../errors.ts';
 import { csvRow } from './csv.ts';
+import { byEnding, endingOf } from './endings.ts';
 import { table } from './text.ts';
 
 export const resultFormats = ['text', 'json', 'jsonl', 'csv'] as const;
@@ -12,21 +12,30 @@ export type Result =
   | { readonly image: string; readonly predictions: readonly Prediction[] }
   | { readonly image: string; readonly error: string };
 
+const formatsByEnding: Readonly<Record<string, ResultFormat>> = {
+  '.txt': 'text',
+  '.json': 'json',
+  '.jsonl': 'jsonl',
+  '.csv': 'csv',
+  '': 'text',
+};
+
 /**
- * The requested format, or else that of the file's extension, or else text.
+ * The requested format, or else that of the file's ending, or else text.
  *
- * @throws UsageError if --json contradicts one of them.
+ * @throws UsageError if --json contradicts one of them, or nothing but an unknown ending tells the format.
  */
 export function resultFormat(options: { json?: boolean; format?: ResultFormat; output?: string }): ResultFormat {
   const { json = false, format, output } = options;
-  const ending = resultFormats.find((name) => output !== undefined && extname(output) === `.${name}`);
-  if (!json) return format ?? ending ?? 'text';
+  if (!json) return format ?? byEnding(output ?? '', formatsByEnding, 'Rename it, or choose the format with --format.');
   if (format !== undefined && format !== 'json') {
     throw new UsageError(`--json is short for --format json, but --format is ${format}. Remove one of them.`);
   }
-  if (format === undefined && ending !== undefined && ending !== 'json') {
+  const ending = endingOf(output ?? '');
+  const written = formatsByEnding[ending];
+  if (format === undefined && (written === 'jsonl' || written === 'csv')) {
     throw new UsageError(
-      `--json is short for --format json, but "${output}" ends in .${ending}. Remove --json, or name a file that ends in .json.`,
+      `--json is short for --format json, but "${output}" ends in ${ending}. Remove --json, or name a file that ends in .json.`,
     );
   }
   return 'json';

@@ -21,6 +21,10 @@ it.each([
   [{}, 'text'],
   [{ json: true }, 'json'],
   [{ output: 'a.csv' }, 'csv'],
+  [{ output: 'a.CSV' }, 'csv'],
+  [{ output: 'a.txt' }, 'text'],
+  [{ output: '/dev/stdout' }, 'text'],
+  [{ output: 'a.tsv', format: 'text' }, 'text'],
   [{ output: 'a.csv', format: 'jsonl' }, 'jsonl'],
   [{ json: true, format: 'json', output: 'a.csv' }, 'json'],
   [{ json: true, output: 'a.json' }, 'json'],
@@ -32,6 +36,12 @@ it.each([
 it.each([
   [{ json: true, format: 'csv' }, '--json is short for --format json, but --format is csv. Remove one of them.'],
   [{ json: true, output: 'a.csv' }, '--json is short for --format json, but "a.csv" ends in .csv. Remove --json, or'],
+  [{ json: true, output: 'a.CSV' }, '--json is short for --format json, but "a.CSV" ends in .csv. Remove --json, or'],
 ] as const)('%j contradicts itself', (options, message) => {
   expect(() => resultFormat(options)).toThrow(message);
+});
+
+it.each(['a.tsv', 'a.parquet', 'a.csv.gz'])('refuses %s, whose ending tells no format', (output) => {
+  const advice = 'Rename it, or choose the format with --format.';
+  expect(() => resultFormat({ output })).toThrow(`but expected .txt, .json, .jsonl or .csv. ${advice}`);
 });

@@ -4,14 +4,14 @@
  * are recognized by their tensors, and by the hub's `config.json` if there is one in the same folder.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, extname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { checkArgument, checkOptions, map, path as pathKind } from '../arguments.ts';
 import { type HubConfig, readHubConfig } from '../checkpoints/hub-config.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { readable, writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
-import { readOnnxFile } from '../onnx/files.ts';
+import { isOnnxFile, readOnnxFile } from '../onnx/files.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKind, type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
@@ -30,7 +30,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   checkArgument('path', path, pathKind);
   checkOptions(loadFields, options);
   const file = modelFile(path);
-  const isOnnx = extname(file) === '.onnx';
+  const isOnnx = isOnnxFile(file);
   if (isOnnx && options.key !== undefined) {
     throw new UsageError(`"${file}" has one network, so it has no keys. Leave out the key.`);
   }

@@ -2,7 +2,6 @@
  * `resnext bench`: measures how long a model takes on this machine. `--tune` finds the fastest settings here and saves
  * them.
  */
-import { extname } from 'node:path';
 import { type Machine, thisMachine } from '#platform';
 import { type Benchmark, benchmark, tune } from '../../benchmark/benchmark.ts';
 import { cacheFolder } from '../../cache/folder.ts';
@@ -12,7 +11,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
-import { readOnnxFile } from '../../onnx/files.ts';
+import { isOnnxFile, readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
@@ -72,7 +71,7 @@ async function graphOf(source: string, options: BenchOptions, output: Output): P
   const path = await modelPathUnlessVariant(source, output);
   if (path !== undefined) {
     refuseIdle(benchOptions, options, ['size'], 'a saved model has its own');
-    if (extname(path) !== '.onnx') return (await loadModel(path, keyOf(options))).graph;
+    if (!isOnnxFile(path)) return (await loadModel(path, keyOf(options))).graph;
     refuseIdle(benchOptions, options, ['key'], oneNetwork);
     return readOnnxFile(path);
   }

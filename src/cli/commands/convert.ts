@@ -1,15 +1,16 @@
 /** `resnext convert`: writes the blocks of a model in another form, weights included. */
-import { extname } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { Form } from '../../model/config.ts';
-import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
+import { isOnnxFile, readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
+import { byEnding } from '../../output/endings.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import { convert } from '../../saved/convert.ts';
 import { descriptionKey, readDescription, writeDescription } from '../../saved/description.ts';
 import { exportOnnx } from '../../saved/export.ts';
 import { loadModel, writeModelFile } from '../../saved/files.ts';
+import type { SavedModel } from '../../saved/model.ts';
 import { keyOf, modelPath } from '../model.ts';
 import { convertOptions } from '../options.ts';
 import { describeRewrite, type Output } from '../output.ts';
@@ -17,20 +18,21 @@ import { oneNetwork, refuseIdle } from '../refuse.ts';
 
 type ConvertOptions = OptionsOf<typeof convertOptions>;
 
+const writers: Readonly<Record<string, (target: string, model: SavedModel) => Promise<void>>> = {
+  '.onnx': exportOnnx,
+  '.safetensors': writeModelFile,
+};
+
 export async function run(options: ConvertOptions, output: Output): Promise<number> {
   const { input, output: target, form } = options;
-  const ending = extname(target);
-  if (ending !== '.onnx' && ending !== '.safetensors') {
-    throw new UsageError(`"${target}" should end in .onnx or .safetensors.`);
-  }
+  const write = byEnding(target, writers, 'Give the output a name with one of these endings.');
   const path = await modelPath(input, output);
-  if (extname(path) === '.onnx') {
+  if (isOnnxFile(path)) {
     refuseIdle(convertOptions, options, ['key'], oneNetwork);
     return convertOnnx(path, options, output);
   }
   const model = convert(await loadModel(path, keyOf(options)), form);
-  if (ending === '.onnx') await exportOnnx(target, model);
-  else await writeModelFile(target, model);
+  await write(target, model);
   output.document({ input, output: target, form });
   output.line(`Wrote ${target}: ${model.description.variant} in form ${form}.`);
   return 0;
@@ -39,7 +41,7 @@ export async function run(options: ConvertOptions, output: Output): Promise<numb
 /** Converts any ONNX file by its structure. */
 async function convertOnnx(path: string, options: ConvertOptions, output: Output): Promise<number> {
   const { input, output: target, form } = options;
-  if (extname(target) !== '.onnx') {
+  if (!isOnnxFile(target)) {
     throw new UsageError(`"${input}" is an ONNX file, so "${target}" should also end in .onnx.`);
   }
   const { graph, report } = convertGraph(await readOnnxFile(path), form);

@@ -1,5 +1,4 @@
 /** `resnext draw`: draws a block of a variant, a model or any ONNX file, or a grouped convolution, as SVG or PNG. */
-import { extname } from 'node:path';
 import { drawBlock } from '../../draw/block.ts';
 import { drawGroupedConvolution } from '../../draw/grouped.ts';
 import { UsageError } from '../../errors.ts';
@@ -8,8 +7,9 @@ import type { Graph } from '../../graph/graph.ts';
 import { inferShapes } from '../../graph/shapes.ts';
 import type { Form } from '../../model/config.ts';
 import { resnext } from '../../model/resnext.ts';
-import { readOnnxFile } from '../../onnx/files.ts';
+import { isOnnxFile, readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
+import { byEnding, endingOf } from '../../output/endings.ts';
 import { renderPng } from '../../platform/node/render.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import { loadModel } from '../../saved/files.ts';
@@ -35,20 +35,19 @@ export async function run(options: DrawOptions, output: Output): Promise<number>
 /** Pixels of a PNG file per CSS pixel: sharp on dense screens and in print. */
 const pngScale = 3;
 
+const formats: Readonly<Record<string, 'svg' | 'png'>> = { '.svg': 'svg', '.png': 'png', '': 'svg' };
+
 /**
  * The format of a drawing by the ending of its file. Without one, it is SVG.
  *
  * @throws UsageError for another ending.
  */
 function formatOf(file: string): 'svg' | 'png' {
-  const ending = extname(file).toLowerCase();
-  if (ending === '.png') return 'png';
-  if (ending === '.svg' || ending === '') return 'svg';
-  const advice =
-    ending === '.pdf'
-      ? ', which Inkscape, rsvg-convert and browsers turn into PDF'
-      : ', which most programs can convert';
-  throw new UsageError(`"${file}" ends in ${ending}, but drawings are .svg or .png files. Write .svg${advice}.`);
+  const use =
+    endingOf(file) === '.pdf'
+      ? 'which Inkscape, rsvg-convert and browsers turn into PDF'
+      : 'which most programs can convert';
+  return byEnding(file, formats, `Write .svg, ${use}.`);
 }
 
 async function drawing(options: DrawOptions, output: Output): Promise<string> {
@@ -83,7 +82,7 @@ function channels(numbers: readonly number[]): { input: number; output: number; 
 async function graphOf(source: string, form: Form | undefined, output: Output): Promise<Graph> {
   const path = await modelPathUnlessVariant(source, output);
   if (path === undefined) return resnext(variantOptions(source, { form })).graph;
-  if (extname(path) === '.onnx') return fileGraph(path, form, output);
+  if (isOnnxFile(path)) return fileGraph(path, form, output);
   const { description, graph } = await loadModel(path);
   return form === undefined ? graph : resnext({ ...description.config, form }).graph;
 }

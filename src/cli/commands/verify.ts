@@ -1,5 +1,4 @@
 /** `resnext verify`: verifies that the three forms of a network compute the same. */
-import { extname } from 'node:path';
 import pc from 'picocolors';
 import { UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
@@ -8,7 +7,7 @@ import type { ResNeXtConfig } from '../../model/config.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import type { Weights } from '../../model/weights.ts';
-import { readOnnxFile } from '../../onnx/files.ts';
+import { isOnnxFile, readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { table, wrap } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
@@ -66,7 +65,7 @@ async function subjectOf(options: VerifyOptions, output: Output): Promise<Subjec
     return fresh(source, seed);
   }
   refuseIdle(verifyOptions, options, ['seed'], 'a saved model has its own weights');
-  const graph = extname(path) === '.onnx' ? await readOnnxFile(path) : undefined;
+  const graph = isOnnxFile(path) ? await readOnnxFile(path) : undefined;
   if (graph) refuseIdle(verifyOptions, options, ['key'], oneNetwork);
   const model = graph ? describedModel(graph, path) : await loadModel(path, keyOf(options));
   return model?.weights ? { config: model.description.config, weights: model.weights } : graph!;

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { byEnding } from './endings.ts';
+
+const table = { '.npy': 1, '.jsonl': 2, '': 3 };
+const find = (file: string) => byEnding(file, table, 'Rename it.');
+
+it('finds the entry of an ending, in capitals too, and of a name without one', () => {
+  expect(['a.npy', 'a.NPY', 'a.b/c.JsonL', 'a.b/c'].map(find)).toEqual([1, 1, 2, 3]);
+});
+
+it.each(['a.csv', 'a.npy.gz', 'a.constructor'])('refuses the ending of %s, with what to do', (file) => {
+  const ending = file.slice(file.lastIndexOf('.'));
+  expect(() => find(file)).toThrow(`"${file}" ends in "${ending}", but expected .npy or .jsonl. Rename it.`);
+});
+
+it('refuses a name without an ending where one is needed', () => {
+  expect(() => byEnding('a', { '.csv': 1 }, 'Rename it.')).toThrow('"a" has no ending, but expected .csv. Rename it.');
+});
