@@ -75,7 +75,7 @@ export function checkList(name: string, values: unknown, expected: Kind<unknown>
  */
 export function checkOptions(table: Table, given: unknown): void {
   if (!isObject(given) || Array.isArray(given)) {
-    throw new UsageError(`The options are ${shown(given)}, but expected an object with ${namesOf(table)}.`);
+    throw new UsageError(`The options are ${shown(given)}, but expected an object with ${optionNames(table)}.`);
   }
   const other = Object.keys(given).find((name) => !Object.hasOwn(table, name));
   if (other !== undefined) throw new UsageError(`There is no option "${other}".${suggestOption(other, table)}`);
@@ -93,7 +93,7 @@ export const only = <T extends object>(table: FieldsOf<T>, options: T): T =>
 /** Tables with more options are not listed in errors. */
 const maxListed = 12;
 
-function namesOf(table: Table): string {
+function optionNames(table: Table): string {
   const names = Object.keys(table);
   const listed = names.slice(0, maxListed).join(', ');
   return names.length > maxListed ? `${listed}, …` : listed;
@@ -108,5 +108,5 @@ export function suggestOption(name: string, table: Table): string {
     }),
   );
   const meant = meantName(name, [...options.keys()]);
-  return meant === undefined ? ` The options are ${namesOf(table)}.` : didYouMean(options.get(meant));
+  return meant === undefined ? ` The options are ${optionNames(table)}.` : didYouMean(options.get(meant));
 }

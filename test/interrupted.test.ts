@@ -77,7 +77,7 @@ it.each([
   120_000,
 );
 
-it('a task with other images or another model begins anew', async () => {
+it('a task with other images or another model starts over', async () => {
   const file = join(dir, 'other.jsonl');
   const args = ['classify', photos, '--model', model, '--workers', '0', '--batch', '4'];
   await stopped(file, 'SIGKILL', ...args);

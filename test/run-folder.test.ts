@@ -203,7 +203,7 @@ describe('what a run tells', () => {
 });
 
 describe('a resumed run', () => {
-  it('on images of which one is gone begins its epoch anew and ends', async () => {
+  it('on images of which one is gone starts its epoch over and ends', async () => {
     const copy = join(dir, 'copy');
     cpSync(data, copy, { recursive: true });
     const out = await stopped(7, { data: copy });
@@ -212,7 +212,7 @@ describe('a resumed run', () => {
     const start = await startOf((onEvent) => resume(out, { threads: 1 }, { onEvent }));
     expect(start).toMatchObject({ train: 17, validation: 6, epoch: 1, step: 0 });
     expect(start.notes).toEqual([
-      `Since the run was saved, 1 image was removed (a/${classes[0].train[0]}). Epoch 2 begins anew.`,
+      `Since the run was saved, 1 image was removed (a/${classes[0].train[0]}). Epoch 2 starts over.`,
     ]);
     expect(read(join(out, 'run.json')).state).toBe('finished');
     expect(read(join(out, 'split.json')).classes[1]).toEqual(classes[1]);

@@ -68,7 +68,7 @@ export function checkInputs(images: unknown): void {
   else checkArgument('image', images, inputKind);
 }
 
-/** Checks labeled images for a model of so many classes. */
+/** Checks labeled images for a model with this number of classes. */
 export function checkSamples(samples: readonly Sample[], classes: number): void {
   const label = whole({ from: 0, to: classes - 1, doc: 'a class' });
   const sample = kind(`{ path, label } with ${label.expected.replace('a ', 'a label that is a ')}`, (value) => {

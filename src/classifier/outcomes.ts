@@ -2,7 +2,7 @@
  * Runs a network on a list of images in batches. The next batch is read while one runs. Each image has an outcome, in the
  * order of the list: a result, or the error if it cannot be read.
  */
-import { type ImageSource, type NamedImage, nameOf } from '../data/image-source.ts';
+import { type ImageSource, imageName, type NamedImage } from '../data/image-source.ts';
 import type { Loader } from '../data/loader.ts';
 import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
@@ -56,7 +56,7 @@ export async function* outcomesOf<T>(
 }
 
 const named = (image: ImageSource | NamedImage): NamedImage =>
-  typeof image === 'object' && 'image' in image ? image : { name: nameOf(image), image };
+  typeof image === 'object' && 'image' in image ? image : { name: imageName(image), image };
 
 /** All results, in order. Throws the first error. */
 export async function resultsOf<T>(outcomes: AsyncIterable<Outcome<T>>): Promise<T[]> {

@@ -37,7 +37,7 @@ export async function readConfig(path: string, table: Table): Promise<Record<str
     const name = names.get(key);
     if (name === undefined) throw new UsageError(`"${path}": there is no option "${key}".${suggestOption(key, table)}`);
     if (Object.hasOwn(values, name))
-      throw new UsageError(`"${path}": ${key} is given twice, as ${namesOf(name, table)}.`);
+      throw new UsageError(`"${path}": ${key} is given twice, as ${spellingList(name, table)}.`);
     values[name] = read(table[name]!, value);
     const reason = refusal(table[name]!, values[name]);
     if (reason !== undefined) throw new UsageError(`"${path}": ${key} ${reason}`);
@@ -55,7 +55,7 @@ const spellings = (name: string, table: Table): string[] => {
   return [name, ...Array.from(flag.matchAll(/(?:--|^[<[])([\w-]+)/g), ([, typed]) => typed!)];
 };
 
-const namesOf = (name: string, table: Table): string => [...new Set(spellings(name, table))].join(' and ');
+const spellingList = (name: string, table: Table): string => [...new Set(spellings(name, table))].join(' and ');
 
 /** A value, or the value of text that is written as on the command line, where arguments are separate. */
 function read(field: Field<unknown>, value: unknown): unknown {

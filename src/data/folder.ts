@@ -24,7 +24,7 @@ import {
   usualExtensions,
 } from './listing.ts';
 import { suggestFolder } from './meant-folder.ts';
-import { byChance, type HoldOut, nameOf } from './split.ts';
+import { byChance, type HoldOut, portablePath } from './split.ts';
 
 /** An image file and its class. */
 export interface Sample {
@@ -242,7 +242,7 @@ async function samplesOf(
 
 /** The path of a sample within its class folder in `dir`. */
 export const nameIn = (dir: string, { path }: Sample): string =>
-  nameOf(relative(dir, path).split(sep).slice(1).join(sep));
+  portablePath(relative(dir, path).split(sep).slice(1).join(sep));
 
 function split(
   samples: readonly Sample[],

@@ -91,7 +91,7 @@ const bytesOf = (bytes: Uint8Array | ArrayBuffer): Uint8Array =>
  */
 export async function readImage(
   image: ImageSource,
-  name = nameOf(image),
+  name = imageName(image),
   options: ReadImageOptions = {},
 ): Promise<Image> {
   checkArgument('image', image, imageKind);
@@ -116,7 +116,7 @@ export async function readSize(path: string, maxMegapixels: number): Promise<rea
 }
 
 /** The name in messages of an image that was given without one. */
-export const nameOf = (image: ImageSource): string =>
+export const imageName = (image: ImageSource): string =>
   typeof image === 'string' || isUrlObject(image) ? shortName(`${image}`) : 'image';
 
 /** The image for a job: immediately if it is a path, otherwise after it was fetched. */

@@ -226,7 +226,7 @@ async function addFile(path: string, found: Found): Promise<void> {
   if (isUnnamed(path)) found.unnamed.push(path);
   else if (await isImage(path)) found.paths.push(path);
   else if (!otherExtensions.has(extensionOf(path))) {
-    const extension = shown(extensionOf(path));
+    const extension = printableExtension(extensionOf(path));
     found.skipped.set(extension, (found.skipped.get(extension) ?? 0) + 1);
   }
 }
@@ -234,7 +234,8 @@ async function addFile(path: string, found: Found): Promise<void> {
 const extensionOf = (path: string): string => extname(path).toLowerCase();
 
 /** File names may contain anything, and this is printed. */
-const shown = (extension: string): string => (/^(\.[\p{L}\p{N}_+~-]{1,16})?$/u.test(extension) ? extension : 'other');
+const printableExtension = (extension: string): string =>
+  /^(\.[\p{L}\p{N}_+~-]{1,16})?$/u.test(extension) ? extension : 'other';
 
 /** The first bytes of a file; none if it cannot be read. Does not wait for a FIFO. */
 function firstBytes(path: string): Uint8Array {

@@ -187,7 +187,7 @@ export class Loader {
         if (count > 0) yield { ...batch, number, count };
       }
     } finally {
-      fetches.end(); // of batches that nobody waits for
+      fetches.end(); // of batches that will not be used
     }
   }
 

@@ -1,6 +1,6 @@
 /** Which images are held out: about a share of each class, and each image whatever the others are. */
 import { expect, test } from 'vitest';
-import { byChance, nameOf } from './split.ts';
+import { byChance, portablePath } from './split.ts';
 
 const names = Array.from({ length: 1000 }, (_, i) => `${i}.jpg`);
 
@@ -39,5 +39,5 @@ test.each([2, 3, 5])('of %i images, at least one is held out and at least one is
 });
 
 test('composed and decomposed accents are the same name', () => {
-  expect(nameOf('e\u0301squilo.jpg')).toBe('\u00e9squilo.jpg');
+  expect(portablePath('e\u0301squilo.jpg')).toBe('\u00e9squilo.jpg');
 });

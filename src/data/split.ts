@@ -10,12 +10,12 @@ import { sep } from 'node:path';
 /**
  * The images to hold out of one class.
  *
- * @param names their paths in the class folder, as `nameOf` returns them.
+ * @param names their paths in the class folder, as `portablePath` returns them.
  */
 export type HoldOut = (names: readonly string[], className: string, label: number) => ReadonlySet<string>;
 
 /** A path in a class folder, the same on every machine: with slashes, and accents composed. */
-export const nameOf = (path: string): string => path.split(sep).join('/').normalize('NFC');
+export const portablePath = (path: string): string => path.split(sep).join('/').normalize('NFC');
 
 /** Holds out about this share of each class: at least one image, but never all of them. */
 export const byChance =

@@ -22,7 +22,7 @@ export const openableKind = kind('a graph, the bytes of an ONNX file, or its pat
   return graphKind.accepts(model) || bytes.accepts(model) || path.accepts(model);
 });
 
-/** Throws a UsageError for options that there are not, or whose values cannot be. */
+/** Throws a UsageError for unknown or invalid options. */
 export const checkSessionOptions = (options: SessionOptions): void => checkOptions(sessionFields, options);
 
 /** Throws a UsageError for execution providers that are not available, or an empty list. */

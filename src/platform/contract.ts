@@ -140,7 +140,7 @@ export interface ImagePlatform {
    */
   openDecoder(options?: { readonly oneThread?: boolean }): Promise<void>;
   /**
-   * Reads the header of an image file. Its format is told by its first bytes (`formats/formats.ts`).
+   * Reads the header of an image file. The first bytes determine its format (`formats/formats.ts`).
    *
    * @param name the image's name in errors.
    * @throws FormatError if it has another format, no size, or too many pixels; UsageError if the decoder is not installed.

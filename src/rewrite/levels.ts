@@ -143,7 +143,7 @@ function attributesProblem({ op, nodes }: Level): Refusal | undefined {
     const differences = names.flatMap((name) => {
       const [found, expected] = [values[name], first![name]];
       if (`${found}` === `${expected}` || (op === 'Conv' && name === 'kernel_shape')) return [];
-      return `${name} (${shown(found)}, not ${shown(expected)})`;
+      return `${name} (${attributeInWords(found)}, not ${attributeInWords(expected)})`;
     });
     if (differences.length === 0) continue;
     return {
@@ -160,7 +160,7 @@ function comparedAttributes(node: Node): Readonly<Record<string, unknown>> {
   return { ...(op && attributesOf(node, op)), ...Object.fromEntries(stated) };
 }
 
-const shown = (value: unknown): string => {
+const attributeInWords = (value: unknown): string => {
   if (value === undefined) return 'the default';
   return Array.isArray(value) ? `[${value}]` : String(value);
 };

@@ -1,4 +1,4 @@
-/** Every format in which class names are passed around gives the same list, and what does not fit is said. */
+/** Every format in which class names are passed around gives the same list, and what does not fit is refused. */
 import { describe, expect, it } from 'vitest';
 import { FormatError } from '../errors.ts';
 import { readLabels } from './label-file.ts';
@@ -88,7 +88,7 @@ it.each<[Uint8Array, string]>([
   [utf8('["a"'), 'x is not JSON.'],
   [Uint8Array.of(0x4c, 0xf6, 0x77, 0x65), 'x is not text in UTF-8 or UTF-16. Save it as UTF-8.'],
   [Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 0x0d), 'x is not text'],
-])('what does not fit is said: %#', (bytes, message) => {
+])('what does not fit is refused: %#', (bytes, message) => {
   expect(() => readLabels(bytes, 'x')).toThrow(FormatError);
   expect(() => readLabels(bytes, 'x')).toThrow(message);
 });

@@ -77,7 +77,7 @@ export interface ReadModelOptions extends LoadOptions {
 export async function readModel(source: ModelSource, options: ReadModelOptions = {}): Promise<SavedModel> {
   checkArgument('source', source, modelSourceKind);
   checkOptions(readFields, options);
-  const { name = nameOf(source), key, lazy = false, ...changes } = options;
+  const { name = sourceName(source), key, lazy = false, ...changes } = options;
   const bytes = await bytesOf(source);
   const model = isOnnx(bytes)
     ? describedOnnx(readOnnx(bytes, { name }), name)
@@ -93,7 +93,7 @@ export const stateDictOptions = (key: string | undefined): StateDictOptions => (
   ...(key !== undefined && { key }),
 });
 
-function nameOf(source: ModelSource): string {
+function sourceName(source: ModelSource): string {
   if (!isAddress(source)) return 'name' in source ? String(source.name) : 'The model';
   const { protocol, pathname } = new URL(source, 'file:///');
   return protocol === 'data:' ? 'The model' : pathname;

@@ -1,4 +1,4 @@
-/** The images of a resumed run, on folders of (empty) files: which are on which side, what is said and what is refused. */
+/** The images of a resumed run, on folders of (empty) files: which are on which side, what is reported and what is refused. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -56,25 +56,25 @@ describe('a resumed run', () => {
     const before = await openImages(optionsOf());
     const again = await reopen(before);
     expect(again.folder).toEqual(before.folder);
-    expect(again).toMatchObject({ epochAnew: false, notes: [], digest: before.digest });
+    expect(again).toMatchObject({ restartsEpoch: false, notes: [], digest: before.digest });
     mkdirSync(join(dir, 'copy'));
     for (const name of ['a', 'b']) renameSync(join(dir, name), join(dir, 'copy', name));
     const moved = await reopen(before, { data: join(dir, 'copy') });
     expect(shown(moved.folder.validation)).toEqual(shown(before.folder.validation));
-    expect(moved).toMatchObject({ epochAnew: false, notes: [] });
+    expect(moved).toMatchObject({ restartsEpoch: false, notes: [] });
   });
 
-  it('keeps the sides of the others where a training image is gone, says so and begins the epoch anew', async () => {
+  it('keeps the sides of the others where a training image is gone, says so and starts the epoch over', async () => {
     make('a', 30);
     make('b', 30);
     const before = await openImages(optionsOf());
     const [gone, ...rest] = shown(before.folder.train);
     remove(gone!);
-    const { folder, epochAnew, notes } = await reopen(before);
+    const { folder, restartsEpoch, notes } = await reopen(before);
     expect(shown(folder.train)).toEqual(rest);
     expect(folder.validation).toEqual(before.folder.validation);
-    expect(epochAnew).toBe(true);
-    expect(notes).toEqual([`Since the run was saved, 1 image was removed (${gone}). Epoch 2 begins anew.`]);
+    expect(restartsEpoch).toBe(true);
+    expect(notes).toEqual([`Since the run was saved, 1 image was removed (${gone}). Epoch 2 starts over.`]);
   });
 
   it('goes on within the epoch where only validation images are gone', async () => {
@@ -82,9 +82,9 @@ describe('a resumed run', () => {
     make('b', 30);
     const before = await openImages(optionsOf());
     remove(...shown(before.folder.validation).slice(0, 4));
-    const { folder, epochAnew, notes } = await reopen(before);
+    const { folder, restartsEpoch, notes } = await reopen(before);
     expect(folder.train).toEqual(before.folder.train);
-    expect(epochAnew).toBe(false);
+    expect(restartsEpoch).toBe(false);
     expect(notes[0]).toMatch(
       /^Since the run was saved, 4 images were removed \(a\/.*, a\/.*, a\/.*, …\)\. The best top-1 until now was measured on the earlier validation images\.$/,
     );
@@ -153,7 +153,7 @@ describe('a run of an earlier version', () => {
     );
     const images = await former({ epoch: 1, step: 2, steps: 10 });
     expect(shown(images.folder.validation)).toEqual(held.sort());
-    expect(images).toMatchObject({ epochAnew: false, notes: [] });
+    expect(images).toMatchObject({ restartsEpoch: false, notes: [] });
     const again = await reopen(images);
     expect(again.folder).toEqual(images.folder);
   });
@@ -180,11 +180,11 @@ describe('a run of an earlier version', () => {
     expect(folder).toMatchObject({ train: before.folder.train, validation: before.folder.validation });
   });
 
-  it('begins its epoch anew if that has become shorter than what is done of it', async () => {
+  it('starts its epoch over if that has become shorter than what is done of it', async () => {
     make('a', 10);
     make('b', 10);
-    const { epochAnew, notes } = await former({ step: 6 });
-    expect(epochAnew).toBe(true);
-    expect(notes).toEqual(['The training images have changed since the run was saved. Epoch 2 begins anew.']);
+    const { restartsEpoch, notes } = await former({ step: 6 });
+    expect(restartsEpoch).toBe(true);
+    expect(notes).toEqual(['The training images have changed since the run was saved. Epoch 2 starts over.']);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The images of a run. A resumed run finds each on the side where it was; what has changed since is said, and what would
- * let it validate on images that it was trained on is refused.
+ * The images of a run. A resumed run finds each on the side where it was; what has changed since is reported, and what
+ * would let it validate on images that it was trained on is refused.
  */
 import { dirname, join } from 'node:path';
 import { type Folder, openFolder, readFolder } from '../data/folder.ts';
@@ -18,8 +18,8 @@ export interface RunImages {
   readonly split: Split;
   /** Identifies the training images and their order. */
   readonly digest: string;
-  /** Whether a resumed run has to begin its epoch anew, since the training images changed within it. */
-  readonly epochAnew: boolean;
+  /** Whether a resumed run starts its epoch over, since the training images changed within it. */
+  readonly restartsEpoch: boolean;
   /** Sentences for the user. */
   readonly notes: readonly string[];
 }
@@ -33,7 +33,7 @@ export async function openImages(options: TrainOptions): Promise<RunImages> {
 
 function described(folder: Folder): RunImages {
   const split = splitOf(folder);
-  return { folder, split, digest: trainingDigest(split), epochAnew: false, notes: folder.notes ?? [] };
+  return { folder, split, digest: trainingDigest(split), restartsEpoch: false, notes: folder.notes ?? [] };
 }
 
 /**
@@ -53,13 +53,13 @@ export async function reopenImages(
   const { epoch, step } = checkpoint.progress;
   const steps = Math.floor(folder.train.length / options.batch);
   const isOther = checkpoint.images === undefined ? step > steps : checkpoint.images !== digest;
-  const epochAnew = step > 0 && isOther;
+  const restartsEpoch = step > 0 && isOther;
   const changes = before && changesBetween(before, split);
   if (changes) checkChanges(options, changes);
   const said = changes ? describeChanges(changes, epoch) : [];
   if (isOther && said.length === 0) said.push('The training images have changed since the run was saved.');
-  if (epochAnew) said.push(`Epoch ${epoch + 1} begins anew.`);
-  return { ...images, epochAnew, notes: said.length > 0 ? [...notes, said.join(' ')] : notes };
+  if (restartsEpoch) said.push(`Epoch ${epoch + 1} starts over.`);
+  return { ...images, restartsEpoch, notes: said.length > 0 ? [...notes, said.join(' ')] : notes };
 }
 
 async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {

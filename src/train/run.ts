@@ -129,7 +129,7 @@ export async function resume(
     checkKept(options, before);
     if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
     const images = await reopenImages(options, checkpoint, folder.split());
-    const progress = images.epochAnew ? epochAgain(checkpoint.progress) : checkpoint.progress;
+    const progress = images.restartsEpoch ? epochAgain(checkpoint.progress) : checkpoint.progress;
     if (progress.step > 0) checkKeptBatch(options, before);
     const start: Start = (fitted) => resumeFrom(fitted, { ...checkpoint, progress });
     return openRun(options, given, images, start, folder, hooks);

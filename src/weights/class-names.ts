@@ -44,7 +44,7 @@ export function classNamesIn(places: readonly Place[]): { classes: ClassNames[];
     for (const [key, value] of place.value) {
       if (!isClassKey(key) || classes.length + notes.length === found) continue;
       const path = [...pathOf(place), key].join('.');
-      const names = namesOf(value);
+      const names = orderedNames(value);
       if (names) classes.push({ key: path, names });
       else if (isMeantAsNames(value)) notes.push(`The class names under "${path}" cannot be read: ${reason}.`);
     }
@@ -55,7 +55,7 @@ export function classNamesIn(places: readonly Place[]): { classes: ClassNames[];
 /** The lists of class names in the metadata of a file, as JSON. */
 export function classNamesInText(metadata: ReadonlyMap<string, string>): ClassNames[] {
   return [...metadata].flatMap(([key, text]) => {
-    const names = isClassKey(key) && /^\s*[[{]/.test(text) ? namesOf(fromJson(text)) : undefined;
+    const names = isClassKey(key) && /^\s*[[{]/.test(text) ? orderedNames(fromJson(text)) : undefined;
     return names ? [{ key, names }] : [];
   });
 }
@@ -73,7 +73,7 @@ function fromJson(text: string): unknown {
 const reason = 'expected a list of names, or a dict from names to the numbers 0, 1, … or back';
 
 /** Class names from a list, or from a dict that maps names to numbers or numbers to names. */
-export function namesOf(value: unknown): string[] | undefined {
+export function orderedNames(value: unknown): string[] | undefined {
   const items = value instanceof Tuple ? value.items : value;
   if (!(items instanceof Map)) return isTexts(items) ? [...items] : undefined;
   const pairs = Array.from(items, ([a, b]): [number, unknown] =>

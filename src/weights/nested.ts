@@ -53,7 +53,7 @@ export function chooseWeights(file: TorchObject, name: string, options: StateDic
   const notes = chosen.place.parent ? [chosenNote(file.object, chosen.place)] : [];
   if (others.length > 0) notes.push(othersNote(others));
   if (chosen.place.value instanceof Inert) notes.push(`Read the tensors of ${describeModule(chosen.place.value)}.`);
-  const left = [...file.unknown].filter((each) => !types.has(each)).map(shown);
+  const left = [...file.unknown].filter((each) => !types.has(each)).map(keyInWords);
   if (left.length > 0) notes.push(`Left out what weights do not need, without executing it: ${list(left)}.`);
   const tensors = withoutPrefixes(namedTensors(entries, name, notes), notes);
   checkTotal(tensors, file.size, name);
@@ -205,17 +205,17 @@ function noWeights({ object, unknown }: TorchObject, name: string): never {
       `${name} is a TorchScript archive without named tensors, as torch.jit.freeze leaves it. Save the weights of the original model with torch.save(model.state_dict(), …) and open that file.`,
     );
   }
-  const keys = object instanceof Map ? list([...object.keys()].map(shown)) || 'no keys' : undefined;
+  const keys = object instanceof Map ? list([...object.keys()].map(keyInWords)) || 'no keys' : undefined;
   const [first] = unknown;
   if (first !== undefined && keys === undefined) refuseName(name, first);
   const has = keys === undefined ? 'does not contain a dict' : `contains a dict with ${keys}`;
-  const left = unknown.size > 0 ? ` It was read without ${list([...unknown].map(shown))}.` : '';
+  const left = unknown.size > 0 ? ` It was read without ${list([...unknown].map(keyInWords))}.` : '';
   throw new FormatError(`${name} ${has}, but expected named tensors, at any depth.${left}`);
 }
 
 function chosenNote(object: unknown, place: Place): string {
   const path = pathOf(place);
-  const keys = object instanceof Map ? [...object.keys()].map(shown) : [];
+  const keys = object instanceof Map ? [...object.keys()].map(keyInWords) : [];
   const beside = keys.filter((key) => key !== path[0]);
   const also = beside.length > 0 ? `; the file also contains ${list(beside)}` : '';
   return `Using the weights under ${path.map((key) => `"${printable(key, 60)}"`).join(', ')}${also}.`;
@@ -228,7 +228,7 @@ function othersNote(others: readonly Candidate[]): string {
 
 const shownLimit = 8;
 
-const shown = (key: unknown): string => (typeof key === 'string' ? printable(key, 60) : typeof key);
+const keyInWords = (key: unknown): string => (typeof key === 'string' ? printable(key, 60) : typeof key);
 
 /** Escapes control characters, which a terminal would act on. */
 const printable = (text: string, length: number): string =>
@@ -245,8 +245,8 @@ function namedTensors(entries: Dict, name: string, notes: string[]): Map<string,
   const others: string[] = [];
   for (const [key, value] of entries) {
     if (typeof key === 'string' && value instanceof TensorView) tensors.set(key, value);
-    else if (value instanceof Inert && value.hasData) refuseTensor(shown(key), value, name);
-    else if (!isClassKey(key)) others.push(shown(key));
+    else if (value instanceof Inert && value.hasData) refuseTensor(keyInWords(key), value, name);
+    else if (!isClassKey(key)) others.push(keyInWords(key));
   }
   if (others.length > 0) notes.push(`Skipped entries that are not tensors: ${list(others)}.`);
   return tensors;

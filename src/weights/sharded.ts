@@ -1,6 +1,7 @@
 /**
- * Weights split over several files, of safetensors or of PyTorch, with an index: `{ metadata, weight_map: { tensor: file } }`. Shards must
- * be plain file names, so an index cannot point outside its own folder, and each tensor must be in the listed shard.
+ * Weights split over several files, of safetensors or of PyTorch, with an index: `{ metadata, weight_map: { tensor: file } }`.
+ * Shards must be plain file names, so an index cannot point outside its own folder, and each tensor must be in the listed
+ * shard.
  */
 import { FormatError } from '../errors.ts';
 import { parseBoundedJson } from './json.ts';

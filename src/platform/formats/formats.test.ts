@@ -1,4 +1,4 @@
-/** Formats told by their bytes, and our decoders on damaged files. Whole files are compared with Pillow in pillow.test.ts. */
+/** Formats by their first bytes, and our decoders on damaged files. Whole files are compared with Pillow in pillow.test.ts. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
