@@ -1,4 +1,7 @@
-/** `features` and `classify -o` on the command line: an interrupted task continues, and its files are those of one that was not. */
+/**
+ * `features` and `classify -o` on the command line: an interrupted task continues, and its files are those of one that was
+ * not interrupted.
+ */
 import {
   cpSync,
   existsSync,

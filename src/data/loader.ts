@@ -44,7 +44,8 @@ export interface LoaderOptions {
   readonly prefetch?: number;
   /**
    * MiB of memory for decoded images, which later epochs over the same files reuse; with 0, every epoch decodes every
-   * image. Default: a quarter of the available memory, at most 1024. More than 4095 has no further effect. Results do not depend on it.
+   * image. Default: a quarter of the available memory, at most 1024. More than 4095 has no further effect. Results do not
+   * depend on it.
    */
   readonly cache?: number;
 }

@@ -1,4 +1,7 @@
-/** Decoding, resizing and grayscale against Pillow itself: every byte must be equal. golden/make.py and golden/formats.py wrote the expectations. */
+/**
+ * Decoding, resizing and grayscale against Pillow itself: every byte must be equal. golden/make.py and golden/formats.py
+ * wrote the expectations.
+ */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** The images of a resumed run, on folders of (empty) files: which are on which side, what is reported and what is refused. */
+/** The images of a resumed run, on folders of empty files: which are on which side, what is reported, what is refused. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Formats by their first bytes, and our decoders on damaged files. Whole files are compared with Pillow in pillow.test.ts. */
+/** Formats by their first bytes, and our decoders on damaged files. pillow.test.ts compares whole files with Pillow. */
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
