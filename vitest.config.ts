@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     reporters: ['default', './test/reporter.ts'],
-    // What is tested is made anew and asks no server; tests of the caches have their own.
+    // Tests use no cached graphs and ask no server; tests of the caches set their own.
     env: { RESNEXT_CACHE: 'off', HF_HUB_OFFLINE: '1' },
     testTimeout: 60_000,
     maxWorkers: '100%',
