@@ -160,9 +160,12 @@ export function constantInts(input: Pick<Shaped, 'tensor'>, what: string): numbe
   return Array.from(input.tensor.data as ArrayLike<number | bigint>, Number);
 }
 
+/** A negative axis or index, which counts from the end, as one that counts from the front. */
+export const fromFront = (index: number, length: number): number => (index < 0 ? index + length : index);
+
 /** `axis` counted from the front. */
 export function axisOf(axis: number, dims: Dims): number {
-  const index = axis < 0 ? axis + dims.length : axis;
+  const index = fromFront(axis, dims.length);
   if (!(index >= 0 && index < dims.length)) throw new UsageError(`axis is ${axis}, but expected an axis of [${dims}].`);
   return index;
 }

@@ -63,7 +63,7 @@ export const updates = {
 
 export type UpdateOp = keyof typeof updates;
 
-export const updateOps: readonly UpdateOp[] = Object.keys(updates) as UpdateOp[];
+const updateOps: readonly UpdateOp[] = Object.keys(updates) as UpdateOp[];
 const names: ReadonlySet<string> = new Set(updateOps);
 
 export const isUpdate = (op: string | undefined): op is UpdateOp => op !== undefined && names.has(op);

@@ -11,7 +11,7 @@
 import { eachIndex, offset } from '../graph/array.ts';
 import { type Dim, type Graph, type Node, unknownDim, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
-import { permutation, reducedAxes, type Shaped } from '../graph/shapes.ts';
+import { constantInts, fromFront, permutation, reducedAxes, type Shaped } from '../graph/shapes.ts';
 import { elements } from '../tensor.ts';
 import { toFloat64 } from './constants.ts';
 import { channelsOf, isOnnx } from './operators.ts';
@@ -115,8 +115,7 @@ export class ChannelMaps {
   }
 }
 
-const constants = (input: Shaped | undefined): number[] =>
-  input?.tensor ? Array.from(input.tensor.data as ArrayLike<number | bigint>, Number) : [];
+const constants = (input: Shaped | undefined): number[] => (input?.tensor ? constantInts(input, 'constants') : []);
 
 function identity(source: Value): ChannelMap | undefined {
   const channels = channelsOf(source.dims);
@@ -128,7 +127,6 @@ function identity(source: Value): ChannelMap | undefined {
 const sizesOf = (axes: readonly Axis[]): number[] => axes.flatMap((axis) => ('size' in axis ? axis.size : []));
 /** The place of an axis among the axes of channels. */
 const placeOf = (axes: readonly Axis[], at: number): number => sizesOf(axes.slice(0, at)).length;
-const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
 /** The channel axis if there is one, with all other axes of the source: how to transpose [N, C, H, W] to the map. */
 export function orderOf({ axes, source }: ChannelMap): number[] | undefined {

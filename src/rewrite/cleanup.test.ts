@@ -199,6 +199,25 @@ test('a name that is already taken gets a number; existing nodes keep their name
   expect(relativeError(after, before)).toBe(0);
 });
 
+test('ONNX operators are known by both names of their domain', () => {
+  const n = new Network();
+  const [axes, y] = [new Value('axes'), new Value('y')];
+  const attributes = new Map([['value_ints', ints(0)]]);
+  n.graph.add({ op: 'Constant', domain: 'ai.onnx', name: 'axes', inputs: [], outputs: [axes], attributes });
+  n.graph.add({
+    op: 'Unsqueeze',
+    domain: 'ai.onnx',
+    name: 'y',
+    inputs: [n.x, axes],
+    outputs: [y],
+    attributes: new Map(),
+  });
+  n.output(y);
+  const { graph } = prepared(n.graph);
+  expect([...graph.nodes].map(({ op }) => op)).toEqual(['Unsqueeze']);
+  expect(graph.outputs[0]!.dims).toEqual([1, 2, 4, 3, 3]);
+});
+
 test('a rule that remembers what it found is made anew for each sweep', () => {
   const n = new Network();
   n.output(n.b.op('Neg', [n.x]));

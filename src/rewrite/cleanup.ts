@@ -5,6 +5,7 @@
 import { describe, type Graph, type Node, type Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { type Tensor, tensor } from '../tensor.ts';
+import { isOnnx } from './operators.ts';
 import type { Rule } from './rewriter.ts';
 import { inputsOf } from './shapes.ts';
 
@@ -23,8 +24,9 @@ export const removeIdentity: Rule = {
 };
 
 /** Whether a node is a Dropout in inference, whose mask nothing reads. */
-function isIdleDropout(graph: Graph, { op, domain, inputs, outputs }: Node): boolean {
-  if (op !== 'Dropout' || domain !== '') return false;
+function isIdleDropout(graph: Graph, node: Node): boolean {
+  if (node.op !== 'Dropout' || !isOnnx(node)) return false;
+  const { inputs, outputs } = node;
   const [, , training] = inputs;
   const isTraining = training && !(graph.initializers.has(training) && training.tensor?.data[0] === 0);
   const isRead = outputs.slice(1).some((mask) => mask.users.size > 0 || graph.outputs.includes(mask));
@@ -54,7 +56,7 @@ export const constantToInitializer: Rule = {
   name: 'constant node to initializer',
   apply(b, node) {
     const [y] = node.outputs;
-    const contents = node.op === 'Constant' && node.domain === '' ? contentsOf(node) : undefined;
+    const contents = node.op === 'Constant' && isOnnx(node) ? contentsOf(node) : undefined;
     if (!contents || b.graph.outputs.includes(y!)) return undefined;
     b.graph.replaceAllUses(y!, b.parameter(y!.name, contents.dims, contents));
     return { done: `turned ${describe(node)} into an initializer.` };
@@ -99,7 +101,7 @@ export const stackToSum: Rule = {
  * of its output, an axis from the end counts too.
  */
 export function isUnsqueeze(node: Node | undefined, axis: number, rank = 0): boolean {
-  if (node?.op !== 'Unsqueeze' || node.domain !== '') return false;
+  if (node?.op !== 'Unsqueeze' || !isOnnx(node)) return false;
   const added = Number(`${node.attributes.get('axes')?.value ?? node.inputs[1]?.tensor?.data}`);
   return added === axis || (rank > 0 && added + rank === axis);
 }

@@ -9,8 +9,9 @@ import { dtypeOf } from '../graph/data-types.ts';
 import { type Dim, type Node, unknownDim } from '../graph/graph.ts';
 import { kernels } from '../graph/kernels.ts';
 import { attributesOf, type OpType, opTypeOf } from '../graph/ops.ts';
-import { axisOf } from '../graph/shapes.ts';
+import { axisOf, fromFront } from '../graph/shapes.ts';
 import { type DType, elements, type Tensor, tensor } from '../tensor.ts';
+import { isOnnx } from './operators.ts';
 
 export type Contents = Array64;
 
@@ -153,7 +154,7 @@ const byKernel: ReadonlySet<OpType> = new Set<OpType>([
 /** Whether a node is one of the operators that compute sizes. */
 export const canCompute = (node: Node): boolean => {
   const op = opTypeOf(node);
-  return node.domain === '' && (node.op in computations || (op !== undefined && byKernel.has(op)));
+  return isOnnx(node) && (node.op in computations || (op !== undefined && byKernel.has(op)));
 };
 
 /** The outputs of such a node with known inputs; undefined if they are larger than sizes, or not known. */
@@ -190,7 +191,7 @@ function gathered([x, indices]: readonly Contents[], node: Node, dims: readonly 
   const rank = indices!.dims.length;
   eachIndex(dims, (index, i) => {
     const place = indices!.data[offset(indices!.dims, index.slice(axis, axis + rank))]!;
-    const at = place < 0 ? place + x!.dims[axis]! : place;
+    const at = fromFront(place, x!.dims[axis]!);
     if (!(at >= 0 && at < x!.dims[axis]!)) throw new UsageError(`index ${place} is outside [${x!.dims}].`);
     y.data[i] = x!.data[offset(x!.dims, [...index.slice(0, axis), at, ...index.slice(axis + rank)])]!;
   });

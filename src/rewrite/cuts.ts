@@ -4,6 +4,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { describe, type Node, type Value } from '../graph/graph.ts';
+import { constantInts, fromFront } from '../graph/shapes.ts';
 import type { Tensor } from '../tensor.ts';
 import { type ChannelMap, ChannelMaps, isNCHW } from './channel-map.ts';
 import { canTakeName, isUnsqueeze } from './cleanup.ts';
@@ -39,12 +40,11 @@ export const sequenceToSlices: Rule = {
     if (!isOnnx(node) || node.op !== 'SequenceAt' || parts?.op !== 'SplitToSequence') return undefined;
     const [x, sizes] = parts.inputs;
     const index = Number(node.inputs[1]?.tensor?.data[0] ?? Number.NaN);
-    const given = intsOf(parts, 'axis')[0] ?? 0;
-    const axis = given < 0 ? given + (x?.dims?.length ?? 0) : given;
+    const axis = fromFront(intsOf(parts, 'axis')[0] ?? 0, x?.dims?.length ?? 0);
     const length = x?.dims?.[axis];
     if (!x || !sizes?.tensor || typeof length !== 'number' || !Number.isInteger(index)) return undefined;
     const bounds = boundsOf(sizes.tensor, length);
-    const at = index < 0 ? index + bounds.length - 1 : index;
+    const at = fromFront(index, bounds.length - 1);
     const [start, end] = [bounds[at], bounds[at + 1]];
     if (start === undefined || end === undefined) return undefined;
     b.graph.replaceAllUses(node.outputs[0]!, sliceOf(b, { source: x, start, end, axis }));
@@ -53,9 +53,9 @@ export const sequenceToSlices: Rule = {
 };
 
 /** Where the parts of a split begin and end: all of one size but the last, or of given sizes. */
-function boundsOf({ dims, data }: Tensor, length: number): number[] {
-  const sizes = Array.from(data as ArrayLike<number | bigint>, Number);
-  const parts = dims.length > 0 ? sizes : new Array<number>(Math.ceil(length / sizes[0]!)).fill(sizes[0]!);
+function boundsOf(tensor: Tensor, length: number): number[] {
+  const sizes = constantInts({ tensor }, 'sizes');
+  const parts = tensor.dims.length > 0 ? sizes : new Array<number>(Math.ceil(length / sizes[0]!)).fill(sizes[0]!);
   const bounds = [0];
   for (const size of parts) bounds.push(Math.min(length, bounds.at(-1)! + size));
   return bounds;
@@ -68,8 +68,7 @@ export const stackToConcat: Rule = {
     const stack = node.inputs[0]?.producer;
     if (!isOnnx(node) || node.op !== 'Reshape' || !stack || !isOnnx(stack) || stack.op !== 'Concat') return undefined;
     const [before, after] = [stack.outputs[0]!.dims, node.outputs[0]!.dims];
-    const given = intsOf(stack, 'axis')[0] ?? 0;
-    const axis = given < 0 ? given + (before?.length ?? 0) : given;
+    const axis = fromFront(intsOf(stack, 'axis')[0] ?? 0, before?.length ?? 0);
     const layers = stack.inputs.map((value) => value?.producer);
     if (!before || !after || !layers.every((layer) => isUnsqueeze(layer, axis, before.length))) return undefined;
     const joined = [

@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../errors.ts';
 import { type Dim, type Node, unknownDim } from '../graph/graph.ts';
-import { axisOf, broadcastDims, constantInts, reducedAxes, type Shaped } from '../graph/shapes.ts';
+import { axisOf, broadcastDims, constantInts, fromFront, reducedAxes, type Shaped } from '../graph/shapes.ts';
 import { resolveWindow } from '../graph/window.ts';
 import { isElementwise, isOnnx, isUnary } from './operators.ts';
 
@@ -53,7 +53,7 @@ const rules: { readonly [op: string]: OtherRule } = {
   Unsqueeze: ([x, axes]) => {
     const added = constantInts(axes!, 'axes');
     const rank = x!.dims.length + added.length;
-    const places = new Set(added.map((axis) => (axis < 0 ? axis + rank : axis)));
+    const places = new Set(added.map((axis) => fromFront(axis, rank)));
     const rest = x!.dims.values();
     return [Array.from({ length: rank }, (_, axis) => (places.has(axis) ? 1 : (rest.next().value ?? unknownDim)))];
   },

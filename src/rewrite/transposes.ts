@@ -8,7 +8,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import { type Attribute, describe, type Node, type Value } from '../graph/graph.ts';
-import { permutation } from '../graph/shapes.ts';
+import { constantInts, fromFront, permutation } from '../graph/shapes.ts';
 import { fromNumbers, type Tensor } from '../tensor.ts';
 import { canTakeName } from './cleanup.ts';
 import { copyNode, copyOf, transposeTensor } from './constants.ts';
@@ -85,9 +85,10 @@ export const raiseTransposes: Rule = {
     const perm = readers[0] && permOf(readers[0]);
     if (!x || !move || !perm || node.outputs.some((value) => b.graph.outputs.includes(value))) return undefined;
     if (!readers.every((reader) => `${permOf(reader)}` === `${perm}`)) return undefined;
-    const inputs = [transposed(b, x, perm), ...node.inputs.slice(1)];
-    const attributes = new Map<string, Attribute>(node.attributes);
-    if (!move(b, node, perm, inputs, attributes)) return undefined;
+    const moved = move(node, perm, b);
+    if (!moved) return undefined;
+    const inputs = [transposed(b, x, perm), ...moved.inputs];
+    const attributes = new Map<string, Attribute>([...node.attributes, ...moved.attributes]);
     const parts = copyNode(b, node, { inputs, attributes, name: node.name || undefined }).outputs;
     for (const [i, output] of node.outputs.entries()) {
       for (const reader of [...output.users]) b.graph.replaceAllUses(reader.outputs[0]!, parts[i]!);
@@ -96,14 +97,14 @@ export const raiseTransposes: Rule = {
   },
 };
 
-/** Changes a node's constants and attributes to those after a Transpose; false if they are not constant. */
-type Move = (
-  b: Builder,
-  node: Node,
-  perm: readonly number[],
-  inputs: (Value | undefined)[],
-  attributes: Map<string, Attribute>,
-) => boolean;
+/** A node's inputs after the first, and the attributes that change, once its first input is transposed. */
+interface Moved {
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes: readonly (readonly [name: string, attribute: Attribute])[];
+}
+
+/** Undefined if they are not constant. */
+type Move = (node: Node, perm: readonly number[], b: Builder) => Moved | undefined;
 
 const movesUp: { readonly [op: string]: Move } = { Pad: movePads, Slice: moveSlice, Split: moveSplit };
 
@@ -136,56 +137,36 @@ function turnedBack(b: Builder, value: Value, perm: readonly number[]): Value | 
 }
 
 /** Pads of x as pads of Tx: an attribute up to operator set 10, a constant from then on. */
-function movePads(
-  b: Builder,
-  node: Node,
-  perm: readonly number[],
-  inputs: (Value | undefined)[],
-  attributes: Map<string, Attribute>,
-): boolean {
+function movePads(node: Node, perm: readonly number[], b: Builder): Moved | undefined {
   const pads = constantsAt(node, 1);
   const rank = perm.length;
-  if (pads?.length !== 2 * rank || node.inputs[3]) return false;
-  const moved = [0, rank].flatMap((start) => perm.map((axis) => pads[start + axis]!));
-  if (attributes.has('pads')) attributes.set('pads', { kind: 'ints', value: moved });
-  else inputs[1] = b.ints(moved);
-  return true;
+  if (pads?.length !== 2 * rank || node.inputs[3]) return undefined;
+  const value = [0, rank].flatMap((start) => perm.map((axis) => pads[start + axis]!));
+  if (node.attributes.has('pads'))
+    return { inputs: node.inputs.slice(1), attributes: [['pads', { kind: 'ints', value }]] };
+  return { inputs: [b.ints(value), ...node.inputs.slice(2)], attributes: [] };
 }
 
-function moveSplit(
-  _: Builder,
-  node: Node,
-  perm: readonly number[],
-  __: (Value | undefined)[],
-  attributes: Map<string, Attribute>,
-): boolean {
-  const axis = intsOf(node, 'axis')[0] ?? 0;
-  attributes.set('axis', { kind: 'int', value: perm.indexOf(axis < 0 ? axis + perm.length : axis) });
-  return true;
+function moveSplit(node: Node, perm: readonly number[]): Moved {
+  const value = perm.indexOf(fromFront(intsOf(node, 'axis')[0] ?? 0, perm.length));
+  return { inputs: node.inputs.slice(1), attributes: [['axis', { kind: 'int', value }]] };
 }
 
-function moveSlice(
-  b: Builder,
-  node: Node,
-  perm: readonly number[],
-  inputs: (Value | undefined)[],
-  attributes: Map<string, Attribute>,
-): boolean {
+function moveSlice(node: Node, perm: readonly number[], b: Builder): Moved | undefined {
   const [starts, given] = [constantsAt(node, 1), constantsAt(node, 3)];
-  if (!starts || (node.inputs[3] && !given)) return false;
+  if (!starts || (node.inputs[3] && !given)) return undefined;
   const axes = given ?? starts.map((_, axis) => axis);
-  const moved = axes.map((axis) => perm.indexOf(axis < 0 ? axis + perm.length : axis));
-  if (attributes.has('starts')) {
-    attributes.set('axes', { kind: 'ints', value: moved });
-    return true;
+  const value = axes.map((axis) => perm.indexOf(fromFront(axis, perm.length)));
+  const [first, ends, , steps] = node.inputs.slice(1);
+  if (node.attributes.has('starts')) {
+    return { inputs: node.inputs.slice(1), attributes: [['axes', { kind: 'ints', value }]] };
   }
-  const contents = fromNumbers(node.inputs[1]!.tensor!.dtype, [moved.length], moved);
-  inputs[3] = b.constant(contents, 'axes');
-  return true;
+  const contents = fromNumbers(first!.tensor!.dtype, [value.length], value);
+  return { inputs: [first, ends, b.constant(contents, 'axes'), ...(steps ? [steps] : [])], attributes: [] };
 }
 
 /** The numbers of an input, or of the attribute that it was in older operator sets, if they are constant. */
 function constantsAt(node: Node, index: number): number[] | undefined {
-  const contents = inputsOf(node)[index]?.tensor;
-  return contents && Array.from(contents.data as ArrayLike<number | bigint>, Number);
+  const input = inputsOf(node)[index];
+  return input?.tensor && constantInts(input, 'constants');
 }
