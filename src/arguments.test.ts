@@ -1,6 +1,6 @@
 /** What a program in JavaScript can pass wrongly, and the sentence that it gets. */
 import { expect, it } from 'vitest';
-import { checkArgument, checkList, checkOptions, kind, map, only, path } from './arguments.ts';
+import { checkArgument, checkList, checkOptions, kind, map, path } from './arguments.ts';
 import { UsageError } from './errors.ts';
 import { flag, list, real, text, whole } from './options.ts';
 
@@ -60,5 +60,4 @@ it('accepts what is right, from other realms too', () => {
     2,
     kind('an even number', (value) => Number(value) % 2 === 0),
   );
-  expect(only({ top: table.top }, { top: 1, strict: true } as { top: number })).toEqual({ top: 1 });
 });

@@ -38,6 +38,10 @@ export const callback = (doc: string): Field<unknown> => ({
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
+/** Whether a value is an object, but not a list. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  isObject(value) && !Array.isArray(value);
+
 /** Whether a value is an object with these properties. */
 export const hasAll = (value: unknown, ...names: readonly string[]): boolean =>
   isObject(value) && names.every((name) => name in value);
@@ -74,7 +78,7 @@ export function checkList(name: string, values: unknown, expected: Kind<unknown>
  *   for a value.
  */
 export function checkOptions(table: Table, given: unknown): void {
-  if (!isObject(given) || Array.isArray(given)) {
+  if (!isRecord(given)) {
     throw new UsageError(`The options are ${shown(given)}, but expected an object with ${optionNames(table)}.`);
   }
   const other = Object.keys(given).find((name) => !Object.hasOwn(table, name));
@@ -85,10 +89,6 @@ export function checkOptions(table: Table, given: unknown): void {
 /** A table in which nothing is required. */
 export const optional = (table: Table): Table =>
   Object.fromEntries(Object.entries(table).map(([name, { required: _, ...field }]) => [name, field]));
-
-/** The options that belong to a table. */
-export const only = <T extends object>(table: FieldsOf<T>, options: T): T =>
-  Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(table, name))) as T;
 
 /** Tables with more options are not listed in errors. */
 const maxListed = 12;

@@ -11,6 +11,7 @@ import {
   type OptionsOf,
   oneOf,
   pair,
+  pick,
   real,
   resolve,
   text,
@@ -136,4 +137,10 @@ test('a checked object has the type of the options', () => {
   check(table, given);
   expectTypeOf(given.epochs).toEqualTypeOf<number>();
   expect(given.epochs).toBe(30);
+});
+
+it('picks the options of a table that are given', () => {
+  const table = { size: whole({ from: 1, doc: 'pixels' }) };
+  expect(pick<{ size?: number }>(table, { size: 2, other: 1 } as { size: number })).toEqual({ size: 2 });
+  expect(pick<{ size?: number | undefined }>(table, { size: undefined })).not.toHaveProperty('size');
 });

@@ -277,16 +277,16 @@ function withDefaults(table: Table, given: object): Values {
  */
 export function resolve<T extends Table>(table: T, given: object): OptionsOf<T> {
   checkGiven(table, given);
-  const options = pick(table, withDefaults(table, given));
+  const options = pick<Values>(table, withDefaults(table, given));
   check(table, options);
   return options;
 }
 
 /** The options that belong to a table. */
-export const pick = (table: Table, options: object): Values =>
+export const pick = <T extends object>(table: { readonly [K in keyof T]-?: Field<unknown> }, options: T): T =>
   Object.fromEntries(
     Object.entries(options).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined),
-  );
+  ) as T;
 
 /** Whether an option has its default value. */
 export const isDefault = ({ default: standard }: Field<unknown>, value: unknown): boolean =>

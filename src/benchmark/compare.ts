@@ -1,10 +1,10 @@
 /** Compares two graphs on ONNX Runtime with the same random inputs: the difference of their outputs and their speed. */
 
 import { Session, type SessionOptions, sessionFields } from '#platform';
-import { checkArgument, checkOptions, type FieldsOf, only } from '../arguments.ts';
+import { checkArgument, checkOptions, type FieldsOf } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { type Graph, graphKind } from '../graph/graph.ts';
-import { whole } from '../options.ts';
+import { pick, whole } from '../options.ts';
 import { type DType, relativeDifference, type Tensor } from '../tensor.ts';
 import { hasFreeSizes, randomInputs } from './inputs.ts';
 import { median, timeInTurn } from './timing.ts';
@@ -62,7 +62,7 @@ export async function compareGraphs(a: Graph, b: Graph, options: CompareOptions 
   const { batch = 2, runs: timed = 5, seed = 1 } = options;
   const opened: Session[] = [];
   try {
-    for (const graph of [a, b]) opened.push(await Session.open(graph, only<SessionOptions>(sessionFields, options)));
+    for (const graph of [a, b]) opened.push(await Session.open(graph, pick<SessionOptions>(sessionFields, options)));
     const sessions = opened as [Session, Session];
     const runs = await runsOf(a, sessions[0], batch, seed);
     let difference = 0;

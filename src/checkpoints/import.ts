@@ -3,12 +3,12 @@
  * and float32, ready for `setWeights`. Only the tensors that are needed are read, one at a time. A report lists what
  * was done.
  */
-import { checkOptions, type FieldsOf, only } from '../arguments.ts';
+import { checkOptions, type FieldsOf } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import type { ResNeXtConfig } from '../model/config.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { countNames, type WeightSpec, weightSpecs } from '../model/weights.ts';
-import { flag, whole } from '../options.ts';
+import { flag, pick, whole } from '../options.ts';
 import { type DType, elements, type Tensor } from '../tensor.ts';
 import { floatTensor, type StoredTensor } from '../weights/state-dict.ts';
 import { adaptStem, forTwoClasses, initialHead } from './adapt.ts';
@@ -81,7 +81,7 @@ type Stored = ReadonlyMap<string, StoredTensor>;
  */
 export function importWeights(tensors: Stored, options: ImportOptions = {}): ImportedWeights {
   checkOptions(importFields, options);
-  const found = recognize(tensors, only<RecognizeOptions>(recognizeFields, options));
+  const found = recognize(tensors, pick<RecognizeOptions>(recognizeFields, options));
   const read = found.config.classes === 1 ? 2 : found.config.classes;
   const { classes = read, inputChannels = found.config.inputChannels } = options;
   const model = resnext({ ...found.config, classes, inputChannels });

@@ -13,7 +13,7 @@ import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
-import { OptionError, pick, resolve, text } from '../options.ts';
+import { OptionError, resolve, text } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import { type SavedModel, savedModelKind } from '../saved/model.ts';
@@ -274,7 +274,7 @@ export class Classifier {
 
   #predict(options: PredictionOptions): Run<Prediction[]> {
     const labels = this.#labels();
-    const listed = resolve(predictionFields, pick(predictionFields, options));
+    const listed = resolve(predictionFields, options);
     return async ({ data }, views) => {
       const logits = averageViews(await this.logits(data), views, labels.length); // [N, K]
       return rowsOf(logits, labels.length).map((row) => predictions(row, labels, listed));
@@ -320,7 +320,7 @@ export class Classifier {
 /** Lists of at most this many images are read in the calling thread, to save the time to start threads. */
 const maxImagesHere = 16;
 
-const batchSizeOf = (options: BatchOptions): number => resolve(batchFields, pick(batchFields, options)).batchSize;
+const batchSizeOf = (options: BatchOptions): number => resolve(batchFields, options).batchSize;
 
 const isSaved = (model: SavedModel | ModelSource): model is SavedModel => savedModelKind.accepts(model);
 

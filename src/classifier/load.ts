@@ -1,10 +1,11 @@
 /** Opens a model by its name, path or URL. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { checkArgument, checkOptions, type FieldsOf, isOf, kind, only } from '../arguments.ts';
+import { checkArgument, checkOptions, type FieldsOf, isOf, kind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { type PullOptions, pullFields } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
+import { pick } from '../options.ts';
 import { Classifier } from './classifier.ts';
 import { type ClassifierOptions, classifierFields } from './open.ts';
 import { type FileOptions, fileFields, openFile } from './open-file.ts';
@@ -37,10 +38,10 @@ export async function load(nameOrFile: string | URL, options: LoadOptions = {}):
   checkArgument('nameOrFile', nameOrFile, modelName);
   checkOptions(loadFields, options);
   const name = textOf(nameOrFile);
-  const pulling = only<PullOptions>(pullFields, options);
+  const pulling = pick<PullOptions>(pullFields, options);
   const open = async (given: PullOptions) => {
     const { path } = await resolveModel(name, given);
-    return Classifier.of(await openFile(path, options), only<ClassifierOptions>(classifierFields, options));
+    return Classifier.of(await openFile(path, options), pick<ClassifierOptions>(classifierFields, options));
   };
   try {
     return await open(pulling);

@@ -1,16 +1,18 @@
 /** Opens a saved model for inference: lowers its graph for this machine and opens it in ONNX Runtime. */
 import { type Machine, Session, type SessionOptions, sessionFields, thisMachine, tuning } from '#platform';
-import { type FieldsOf, isObject, object, only } from '../arguments.ts';
+import { type FieldsOf, isObject, object } from '../arguments.ts';
 import { maxMegapixels } from '../data/budget.ts';
 import { poolField, type WorkerPool } from '../data/pool.ts';
 import type { Preprocessing } from '../data/presets.ts';
+import { workers } from '../data/workers.ts';
 import type { Graph } from '../graph/graph.ts';
 import { lowerInference } from '../lower/inference.ts';
-import { list, text, whole } from '../options.ts';
+import { list, pick, text } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { notesOn } from '../saved/external.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { preprocessingWarningFor, withPreprocessing } from '../saved/preprocessing.ts';
+import { loadFields } from '../saved/read.ts';
 
 /** How a model is opened, and how its images are read. */
 export interface ClassifierOptions extends SessionOptions {
@@ -35,9 +37,9 @@ export interface ClassifierOptions extends SessionOptions {
 export const classifierFields: FieldsOf<ClassifierOptions> = {
   ...sessionFields,
   preprocessing: object('an object of changes, such as { size: 288 }', isObject),
-  key: text({ expected: 'a key', doc: 'which network of a checkpoint' }),
+  key: loadFields.key,
   labels: list(text({ expected: 'a name', doc: 'a class' }), { doc: 'class names' }),
-  workers: whole({ from: 0, doc: 'threads that read images' }),
+  workers,
   maxMegapixels,
   pool: poolField,
 };
@@ -85,7 +87,7 @@ export function factsOf(model: SavedModel): ModelFacts {
 }
 
 export async function planFor(options: ClassifierOptions): Promise<Plan> {
-  const settings = only<SessionOptions>(sessionFields, options);
+  const settings = pick<SessionOptions>(sessionFields, options);
   const [machine, measured] = [await thisMachine(), await tuning()];
   if (!measured) return { settings, machine, mergeGroups: {} };
   return { settings: { threads: measured.threads, ...settings }, machine, mergeGroups: measured.mergeGroups };

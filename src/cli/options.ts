@@ -5,11 +5,13 @@ import { predictionFields } from '../classifier/predictions.ts';
 import { maxMegapixels } from '../data/budget.ts';
 import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
+import { workers } from '../data/workers.ts';
 import { themes } from '../draw/theme.ts';
 import { forms, shortcuts } from '../model/config.ts';
 import { flag, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
 import { resultFormats } from '../output/formats.ts';
 import { recipe, settings } from '../train/options.ts';
+import { key } from '../weights/state-dict.ts';
 import { exportFormats } from './formats.ts';
 
 const modelDoc =
@@ -42,13 +44,6 @@ const size = whole({
   usual: 'the model’s',
   group: 'Images',
   doc: 'height and width of the input',
-});
-const key = text({
-  expected: 'a key',
-  flag: '--key <key>',
-  usual: 'an average of weights before a teacher, the best weights and others',
-  group: 'Model',
-  doc: 'which network of a checkpoint to open, such as teacher or model.ema',
 });
 const seed = whole({
   from: 0,
@@ -122,15 +117,7 @@ const model = {
     doc: 'class names, if the model has none: one per line, numbered or not, or JSON',
   }),
   threads,
-  workers: whole({
-    from: 0,
-    to: maxThreads,
-    threads: true,
-    flag: '--workers <n>',
-    usual: 'one per core, at most 8',
-    group: 'Machine',
-    doc: 'threads that decode images; 0 decodes in the main thread',
-  }),
+  workers,
   maxMegapixels,
   verify,
 };

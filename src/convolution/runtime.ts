@@ -1,8 +1,9 @@
 /** Grouped convolution on plain float32 tensors, run on ONNX Runtime. */
 
 import { runOnce, type SessionOptions, sessionFields } from '#platform';
-import { checkOptions, only } from '../arguments.ts';
+import { checkOptions } from '../arguments.ts';
 import { lowerStandard } from '../lower/standard.ts';
+import { pick } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import {
   backwardFeeds,
@@ -19,7 +20,7 @@ type RunOptions = ConvolutionOptions & SessionOptions;
 
 const fields = { ...convolutionFields, ...sessionFields };
 
-const settingsOf = (options: RunOptions): SessionOptions => only<SessionOptions>(sessionFields, options);
+const settingsOf = (options: RunOptions): SessionOptions => pick<SessionOptions>(sessionFields, options);
 
 /**
  * `convolution` on ONNX Runtime, in float32. Each call opens a session; to convolve many times, build a graph.

@@ -7,6 +7,7 @@ import { maxMegapixels } from './budget.ts';
 import { type Fetches, type FetchOptions, fetchBytes, shortName } from './fetch.ts';
 import type { Sample } from './folder.ts';
 import { type JobImage, openJobImage } from './job.ts';
+import { pixelsKind } from './pixels.ts';
 
 /**
  * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file (a Buffer
@@ -25,15 +26,13 @@ const readFields = { maxMegapixels };
 /** How to read an image. `maxMegapixels` limits its size; default: 100. */
 export type ReadImageOptions = GivenOf<typeof readFields>;
 
-const isPixels = (value: unknown): boolean => hasAll(value, 'width', 'height', 'channels', 'data');
-
 const isSource = (value: unknown): boolean =>
   (typeof value === 'string' && value !== '') || isOf(value, 'URL', 'Uint8Array', 'ArrayBuffer', 'Blob', 'File');
 
 const sources = 'a path, a URL, a Blob, an ArrayBuffer, a Uint8Array, or pixels { width, height, channels, data }';
 
 /** An image, as an argument. */
-export const imageKind = kind(sources, (value) => isSource(value) || isPixels(value));
+export const imageKind = kind(sources, (value) => isSource(value) || pixelsKind.accepts(value));
 
 /** An image, possibly with a name, as an argument. */
 export const namedImageKind = kind(`${sources}, or one with a name { name, image }`, (value) => {
@@ -142,7 +141,7 @@ async function resolve(source: ImageSource, name: string, options: FetchOptions 
   const image = isUrlObject(source) ? source.href : source;
   if (typeof image === 'string')
     return isFile(image) ? { name, path: image } : { name, bytes: await fetchBytes(image, options) };
-  if (isPixels(image)) return { name, pixels: image as Image };
+  if (pixelsKind.accepts(image)) return { name, pixels: image as Image };
   if (isOf(image, 'Blob', 'File')) return { name, bytes: new Uint8Array(await (image as Blob).arrayBuffer()) };
   return { name, bytes: bytesOf(image as Uint8Array | ArrayBuffer) };
 }

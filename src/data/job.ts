@@ -8,7 +8,7 @@ import { type PixelBudget, withPixels } from './budget.ts';
 import { get, type ImageCache, put } from './cache.ts';
 import { checkPixels, toRgb } from './pixels.ts';
 import { sampleRandom } from './random.ts';
-import { applyPrefix, applyTransforms } from './transforms/apply.ts';
+import { applyPrefix, applySteps } from './transforms/apply.ts';
 import type { Transforms } from './transforms/table.ts';
 
 /** An image as it is posted to a worker thread, with its name for messages, or the reason why there is none. */
@@ -69,7 +69,7 @@ async function fill(job: ImageJob, position: number): Promise<void> {
   const index = indices[position]!;
   const length = out.length / images.length; // C · H · W
   const place = out.subarray(position * length, (position + 1) * length);
-  const finish = (image: Image) => applyTransforms(rest, image, sampleRandom(seed, epoch, index), place);
+  const finish = (image: Image) => applySteps(rest, image, sampleRandom(seed, epoch, index), place);
   const kept = cache && get(cache, index);
   if (kept) return void finish(kept);
   const source = images[position]!;

@@ -293,6 +293,7 @@ describe('options that cannot be used', () => {
     refuses({ samples: [] }, /^There are no samples\. Add images\.$/);
     refuses({ transforms: [] }, /no step of kind "normalize"/);
     expect(() => new Loader({ workers: -1 })).toThrow(/^workers is -1/);
+    expect(() => new Loader({ workers: 1000 })).toThrow('workers is 1000, but expected a whole number from 0 to 256.');
     for (const cache of [-1, Number.NaN]) {
       expect(() => new Loader({ cache })).toThrow(/^cache is .+, but expected a number of at least 0\.$/);
     }

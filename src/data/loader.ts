@@ -29,6 +29,7 @@ import { type ImageWorkers, poolField, WorkerPool } from './pool.ts';
 import { permutation } from './random.ts';
 import { outputDims, splitTransforms } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
+import { workers } from './workers.ts';
 
 export type { Batch } from './batch.ts';
 
@@ -51,7 +52,7 @@ export interface LoaderOptions {
 }
 
 const loaderFields: FieldsOf<LoaderOptions> = {
-  workers: whole({ from: 0, doc: 'threads that read images' }),
+  workers,
   pool: poolField,
   maxMegapixels,
   prefetch: whole({ from: 1, doc: 'batches prepared ahead' }),

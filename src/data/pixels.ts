@@ -1,7 +1,7 @@
 /** Operations on whole pixels: crop, mirror, flip, grayscale. They do not change their input. */
 
 import type { Image } from '#platform/images';
-import { isOf } from '../arguments.ts';
+import { hasAll, isOf, kind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { shown } from '../options.ts';
 
@@ -12,6 +12,11 @@ export interface Region {
   readonly width: number;
   readonly height: number;
 }
+
+/** Pixels, as an argument. */
+export const pixelsKind = kind('pixels { width, height, channels, data }', (value) =>
+  hasAll(value, 'width', 'height', 'channels', 'data'),
+);
 
 /** @throws FormatError unless pixels from a program are complete. The four channels of a canvas are a common mistake. */
 export function checkPixels(image: Image, name = 'image'): void {

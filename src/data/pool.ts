@@ -5,9 +5,10 @@
 import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
 import { checkOptions, hasAll, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import { maxThreads, resolve, whole } from '../options.ts';
+import { resolve, whole } from '../options.ts';
 import { maxMegapixels, pixelBudget } from './budget.ts';
 import { type Failure, type ImageJob, runJob, type ThreadResult } from './job.ts';
+import { workers } from './workers.ts';
 
 /** How many threads a pool has, and how much work waits at each. */
 export interface WorkerPoolOptions {
@@ -30,12 +31,7 @@ export interface WorkerPoolOptions {
 export const poolField = object('a WorkerPool', (value) => hasAll(value, 'start', 'close', 'isStarted'));
 
 const fields = {
-  workers: whole({
-    from: 0,
-    to: maxThreads,
-    defaultOf: () => Math.min(8, availableCores()),
-    doc: 'threads that read images',
-  }),
+  workers: { ...workers, defaultOf: () => Math.min(8, availableCores()) },
   queue: whole({ from: 1, default: 6, doc: 'jobs queued at each thread' }),
   maxMegapixels,
 };

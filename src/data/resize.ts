@@ -8,9 +8,9 @@
  */
 
 import type { Image } from '#platform/images';
-import { checkArgument, hasAll, kind } from '../arguments.ts';
+import { checkArgument } from '../arguments.ts';
 import { oneOf } from '../options.ts';
-import { checkPixels, crop, type Region } from './pixels.ts';
+import { checkPixels, crop, pixelsKind, type Region } from './pixels.ts';
 
 export const interpolations = ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'] as const;
 export type Interpolation = (typeof interpolations)[number];
@@ -52,12 +52,22 @@ export function resize(
   width: number,
   height: number,
   interpolation: Interpolation,
-  given?: Region,
+  region?: Region,
 ): Image {
   checkArgument('image', image, pixelsKind);
   checkArgument('interpolation', interpolation, interpolationKind);
   checkPixels(image);
-  const region = given ?? { left: 0, top: 0, width: image.width, height: image.height };
+  return resample(image, width, height, interpolation, region);
+}
+
+/** `resize` of pixels that are checked already. */
+export function resample(
+  image: Image,
+  width: number,
+  height: number,
+  interpolation: Interpolation,
+  region: Region = { left: 0, top: 0, width: image.width, height: image.height },
+): Image {
   check(image, width, height, region);
   if (interpolation === 'nearest') return nearest(image, width, height, region);
   const filter = filters[interpolation];
@@ -65,11 +75,6 @@ export function resize(
   const data = height === region.height ? rows : resampleColumns(rows, region.height, height, filter);
   return { width, height, channels: image.channels, data }; // [H', W', C]
 }
-
-/** Pixels, as an argument. */
-export const pixelsKind = kind('pixels { width, height, channels, data }', (value) =>
-  hasAll(value, 'width', 'height', 'channels', 'data'),
-);
 
 function check(image: Image, width: number, height: number, region: Region): void {
   const what = `Resizing ${region.width} × ${region.height} at (${region.left}, ${region.top}) to ${width} × ${height}`;

@@ -4,7 +4,7 @@
  * are the defaults.
  */
 
-import { checkArgument, checkList, checkOptions, type FieldsOf, isObject, name, object, only } from '../arguments.ts';
+import { checkArgument, checkList, checkOptions, type FieldsOf, isObject, name, object } from '../arguments.ts';
 import { defaultClassNames } from '../catalog/class-names.ts';
 import { classesOf, type PublishedWeights } from '../catalog/entry.ts';
 import { imagenetClasses } from '../catalog/imagenet.ts';
@@ -24,7 +24,7 @@ import { FormatError, UsageError } from '../errors.ts';
 import { resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { type Weights, weightSpecs } from '../model/weights.ts';
-import { checkGiven, oneOf, whole } from '../options.ts';
+import { checkGiven, oneOf, pick, whole } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import type { ClassNames } from '../weights/class-names.ts';
 import type { StateDict } from '../weights/state-dict.ts';
@@ -63,7 +63,7 @@ export function fromStateDict(
   checkOptions(fields, options);
   const { hub = {}, source = 'The state dict' } = options;
   const hint = [options.hint, hub.architecture, options.entry?.variant].filter((part) => part !== undefined).join(' ');
-  const imported = importWeights(tensors, { ...only<ImportOptions>(importFields, options), hint });
+  const imported = importWeights(tensors, { ...pick<ImportOptions>(importFields, options), hint });
   const { config: inferred, variant, weights, report } = imported;
   const entry = options.entry && matchesEntry(imported, options.entry) ? options.entry : undefined;
   const lists = [...classes, ...(hub.classes ? [{ key: 'config.json', names: hub.classes }] : [])];

@@ -7,7 +7,7 @@
  *
  * in UTF-8 or UTF-16. Numbers have to be those of the outputs: from 0 on, each once.
  */
-import { bytes as bytesKind, checkArgument } from '../arguments.ts';
+import { bytes as bytesKind, checkArgument, isRecord } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { parseBoundedJson } from '../weights/json.ts';
 
@@ -191,8 +191,5 @@ function entryOf(item: unknown, number?: number): Entry | undefined {
 const isNumber = (value: unknown): boolean =>
   (typeof value === 'number' && Number.isInteger(value) && value >= 0) ||
   (typeof value === 'string' && /^\d+$/.test(value));
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isCollection = (value: unknown): boolean => typeof value === 'object' && value !== null;

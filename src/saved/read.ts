@@ -18,7 +18,7 @@ import { flag, oneOf, text } from '../options.ts';
 import type { Tensor } from '../tensor.ts';
 import { readStateDict } from '../weights/read.ts';
 import { bytesSource } from '../weights/source.ts';
-import { checkFinite, floatTensor, type StateDict, type StateDictOptions } from '../weights/state-dict.ts';
+import { checkFinite, floatTensor, key, type StateDict, type StateDictOptions } from '../weights/state-dict.ts';
 import { checkNodeCount, checkShapes, checkTensorCount } from './described.ts';
 import { descriptionKey, readDescription } from './description.ts';
 import { fromStateDict, withChannels } from './external.ts';
@@ -44,7 +44,7 @@ export interface LoadOptions {
 /** `LoadOptions` with their checks. */
 export const loadFields: FieldsOf<LoadOptions> = {
   lazy: flag({ doc: 'leave weights in the file' }),
-  key: text({ expected: 'a key', doc: 'which network of a checkpoint' }),
+  key,
   inputChannels: oneOf([1, 3], { doc: 'grayscale or color' }),
 };
 

@@ -272,7 +272,8 @@ export function optimizerOf(name: OptimizerName, given: object = {}): Optimizer 
 }
 
 /** The settings of an optimizer among other options. */
-export const settingsOf = (name: OptimizerName, options: object): object => pick(optimizers[name].settings, options);
+export const settingsOf = (name: OptimizerName, options: object): object =>
+  pick<object>(optimizers[name].settings, options);
 
 /** The factor on the learning rate if the batch size is multiplied by `ratio`. */
 export const rateScale = (name: OptimizerName, ratio: number): number =>

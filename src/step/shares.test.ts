@@ -88,7 +88,8 @@ test('the same parts give the same bits', async () => {
 test.each([
   [{ accumulate: 3 }, 'A batch of 8 images cannot be divided into 3 equal parts.'],
   [{ accumulate: 3, replicas: 2 }, 'A batch of 8 images cannot be divided into 3 × 2 equal parts.'],
-  [{ replicas: 0 }, 'replicas is 0, but expected a whole number of at least 1.'],
+  [{ replicas: 0 }, 'replicas is 0, but expected a whole number from 1 to 256.'],
+  [{ replicas: 1000 }, 'replicas is 1000, but expected a whole number from 1 to 256.'],
 ])('%j is refused', async (given, message) => {
   await expect(Trainer.open(model, weights, { batch, optimizer, ...given })).rejects.toThrow(message);
 });

@@ -3,9 +3,20 @@
  * of its own, computes some of the shares one after the other, while the other replicas compute theirs.
  */
 import type { BoundSession } from '#platform';
+import { maxThreads, whole } from '../options.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { gradientName, type StateSpec } from './state.ts';
 import type { TrainingStep } from './step.ts';
+
+/** The option, for the tables of training and the library. */
+export const replicas = whole({
+  from: 1,
+  to: maxThreads,
+  default: 1,
+  flag: '--replicas <n>',
+  group: 'Optimization',
+  doc: 'parts of a batch that a step computes at the same time, each with its share of the threads',
+});
 
 export type Buffers = ReadonlyMap<string, Tensor<'float32'>>;
 

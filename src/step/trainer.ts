@@ -8,17 +8,17 @@
  */
 
 import { type BoundSession, openBound, type SessionOptions, sessionFields, thisMachine } from '#platform';
-import { callback, checkArgument, checkOptions, type FieldsOf, map, only } from '../arguments.ts';
+import { callback, checkArgument, checkOptions, type FieldsOf, map } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Model, modelKind } from '../model/resnext.ts';
 import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
-import { list, oneOf, real, text, whole } from '../options.ts';
+import { list, oneOf, pick, real, text, whole } from '../options.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { chooseLowering, type Lowering } from './lowering.ts';
 import { type BoundOptimizer, bindOptimizer } from './optimizers.ts';
 import { frozenGroups, groupOf, head, weightsOfGroups } from './parameter-groups.ts';
-import { type Buffers, bindGraph, bindShares, type Opened, type Run } from './shares.ts';
+import { type Buffers, bindGraph, bindShares, type Opened, type Run, replicas } from './shares.ts';
 import { averageName, type StateSpec, slotName } from './state.ts';
 import { type StepOptions, stepFields, type TrainingStep, trainingStep } from './step.ts';
 
@@ -71,7 +71,7 @@ const trainerFields: FieldsOf<TrainerOptions> = {
   backboneRate: real({ from: 0, doc: 'factor on the learning rate' }),
   lowering: oneOf(['blocked', 'standard'], { doc: 'how the step is lowered' }),
   accumulate: whole({ from: 1, doc: 'parts of the batch one after the other' }),
-  replicas: whole({ from: 1, doc: 'parts of the batch at the same time' }),
+  replicas,
   reduce: callback('called between gradients and update'),
 };
 
@@ -154,7 +154,7 @@ export class Trainer {
       parameters: scatterWeights(model, frozen),
       counts: new Map(countNames(model).flatMap((name) => (frozen.has(name) ? [[name, frozen.get(name)!]] : []))),
     };
-    const own = only<Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>>(stepFields, options);
+    const own = pick<Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>>(stepFields, options);
     const rateOf = (name: string) => (groupOf(name) === head ? 1 : backboneRate);
     const sources = new Map(model.parameters.map(({ value, source }) => [value.name, source.name]));
     const step = trainingStep(model.graph, {
@@ -294,7 +294,7 @@ function checkShares(batch: number, accumulate: number, replicas: number): void 
 async function openStep(step: TrainingStep, options: TrainerOptions): Promise<Opened> {
   const { lower, optimization } = await chooseLowering(options, options.lowering);
   const { replicas: count = 1 } = options;
-  const settings = { ...only<SessionOptions>(sessionFields, options), optimization };
+  const settings = { ...pick<SessionOptions>(sessionFields, options), optimization };
   const threads = count === 1 ? options.threads : await shareOfThreads(options.threads, count);
   const own = { ...settings, ...(threads !== undefined && { threads }) };
   const replicas: BoundSession[] = [];

@@ -37,14 +37,14 @@ async function changed(fields: Readonly<Record<string, string>>): Promise<string
 }
 
 test('is read as it was written', async () => {
-  expect(await readCheckpoint(await changed({}))).toEqual({ ...checkpoint, options: pick(recipe, options) });
+  expect(await readCheckpoint(await changed({}))).toEqual({ ...checkpoint, options: pick<object>(recipe, options) });
 });
 
 test('version 0.1 had other names for the backbone, correct and count', async () => {
   const { progress, options: read } = await readCheckpoint(
     await changed({
       progress: JSON.stringify({ epoch: 2, step: 3, right: 5, seen: 8 }),
-      options: JSON.stringify({ ...pick(recipe, options), freeze: ['all but fc'] }),
+      options: JSON.stringify({ ...pick<object>(recipe, options), freeze: ['all but fc'] }),
     }),
   );
   expect({ progress, freeze: read.freeze }).toEqual({ progress: checkpoint.progress, freeze: ['backbone'] });

@@ -47,7 +47,7 @@ export async function writeCheckpoint(
     ...prefixed('average.', average),
   ]);
   const metadata = new Map([
-    ['options', JSON.stringify(pick(recipe, options))],
+    ['options', JSON.stringify(pick<object>(recipe, options))],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
     ...(images === undefined ? [] : [['images', images] as const]),

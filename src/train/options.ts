@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { maxMegapixels } from '../data/budget.ts';
 import { defaultCache } from '../data/loader.ts';
 import { augmentationNames } from '../data/presets.ts';
+import { workers } from '../data/workers.ts';
 import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
@@ -20,6 +21,8 @@ import {
   rateScale,
 } from '../step/optimizers.ts';
 import { schedules } from '../step/schedule.ts';
+import { replicas } from '../step/shares.ts';
+import { key } from '../weights/state-dict.ts';
 
 export interface RateFactors {
   readonly batch: number;
@@ -45,12 +48,9 @@ export const recipe = {
     doc: 'pretrained model to start from: its network, preprocessing and weights',
   }),
   key: text({
+    ...key,
     default: '',
-    expected: 'a key',
     kept: true,
-    flag: '--key <key>',
-    usual: 'an average of weights before a teacher, the best weights and others',
-    group: 'Model',
     doc: 'which network of a pretrained checkpoint to start from, such as teacher or model.ema',
   }),
   freeze: list(text({ expected: 'a name', doc: 'a parameter group' }), {
@@ -195,14 +195,7 @@ export const recipe = {
     group: 'Optimization',
     doc: 'parts of a batch that a step computes one after the other, with the memory of one',
   }),
-  replicas: whole({
-    from: 1,
-    to: maxThreads,
-    default: 1,
-    flag: '--replicas <n>',
-    group: 'Optimization',
-    doc: 'parts of a batch that a step computes at the same time, each with its share of the threads',
-  }),
+  replicas,
   clipNorm: real({
     from: 0,
     default: 0,
@@ -278,16 +271,7 @@ export const settings = {
     group: 'Machine',
     doc: 'threads that compute',
   }),
-  workers: whole({
-    from: 0,
-    to: maxThreads,
-    threads: true,
-    defaultOf: () => Math.min(8, availableParallelism()),
-    flag: '--workers <n>',
-    usual: 'one per core, at most 8',
-    group: 'Machine',
-    doc: 'threads that decode images; 0 decodes in the main thread',
-  }),
+  workers: { ...workers, defaultOf: () => Math.min(8, availableParallelism()) },
   maxMegapixels,
   cache: real({
     from: 0,

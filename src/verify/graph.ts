@@ -4,11 +4,12 @@
  */
 
 import { type SessionOptions, sessionFields } from '#platform';
-import { checkArgument, checkOptions, only } from '../arguments.ts';
+import { checkArgument, checkOptions } from '../arguments.ts';
 import { compareGraphs } from '../benchmark/compare.ts';
 import { cost } from '../graph/cost.ts';
 import { type Graph, graphKind } from '../graph/graph.ts';
 import { forms } from '../model/config.ts';
+import { pick } from '../options.ts';
 import { convertWhole, prepared } from '../rewrite/convert.ts';
 import {
   areEquivalent,
@@ -28,7 +29,7 @@ export async function verifyGraph(source: Graph, options: VerifyOptions = {}): P
   checkOptions(verifyFields, options);
   const { graph } = prepared(source);
   const { runs } = options;
-  const settings = { ...only<SessionOptions>(sessionFields, options), ...(runs !== undefined && { runs }), batch: 1 };
+  const settings = { ...pick<SessionOptions>(sessionFields, options), ...(runs !== undefined && { runs }), batch: 1 };
   const results: FormResult[] = [];
   for (const [i, form] of forms.entries()) {
     options.onProgress?.(i / forms.length, `form ${form}`);

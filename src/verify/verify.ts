@@ -5,7 +5,7 @@
  */
 
 import { Session, type SessionOptions, sessionFields } from '#platform';
-import { callback, checkArgument, checkOptions, type FieldsOf, map, only } from '../arguments.ts';
+import { callback, checkArgument, checkOptions, type FieldsOf, map } from '../arguments.ts';
 import { randomInputs } from '../benchmark/inputs.ts';
 import { median, timeInTurn } from '../benchmark/timing.ts';
 import { gradient } from '../grad/gradient.ts';
@@ -16,7 +16,7 @@ import { configKind, type Form, forms, type ResNeXtConfig } from '../model/confi
 import { type Model, resnext } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { gatherWeights, setWeights, type Weights } from '../model/weights.ts';
-import { whole } from '../options.ts';
+import { pick, whole } from '../options.ts';
 import { nextStatistic, withLoss } from '../step/step.ts';
 import { elements, relativeDifference, type Tensor, tensor } from '../tensor.ts';
 
@@ -161,7 +161,7 @@ function oneHot(dims: readonly number[]): Tensor {
 }
 
 async function runFloat32({ graph }: Model, options: VerifyOptions): Promise<{ output: Tensor; milliseconds: number }> {
-  const session = await Session.open(graph, only<SessionOptions>(sessionFields, options));
+  const session = await Session.open(graph, pick<SessionOptions>(sessionFields, options));
   try {
     const feeds = randomInputs(graph, 1, 2);
     const [output] = [...(await session.run(feeds)).values()];

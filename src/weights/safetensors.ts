@@ -7,7 +7,7 @@
  * and no more memory is allocated than the file has bytes.
  * Reference: https://github.com/huggingface/safetensors#format
  */
-import { bytes as bytesKind, checkArgument, map } from '../arguments.ts';
+import { bytes as bytesKind, checkArgument, isRecord, map } from '../arguments.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import {
   bytesOf,
@@ -172,9 +172,6 @@ function isFollowedByColon(json: string, position: number): boolean {
   while (' \t\r\n'.includes(json[i] ?? ':')) i += 1;
   return json[i] === ':';
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readMetadata(value: unknown, metadata: Map<string, string>, name: string): void {
   if (!isRecord(value)) throw new FormatError(`${name}: ${metadataKey} in its header is not a JSON object.`);

@@ -39,9 +39,18 @@ export interface StateDictOptions {
   readonly isNetwork?: (tensors: ReadonlyMap<string, StoredTensor>) => boolean;
 }
 
+/** The option, for the tables of the command line and the library. */
+export const key = text({
+  expected: 'a key',
+  flag: '--key <key>',
+  usual: 'an average of weights before a teacher, the best weights and others',
+  group: 'Model',
+  doc: 'which network of a checkpoint to open, such as teacher or model.ema',
+});
+
 /** `StateDictOptions` with their checks. */
 export const stateDictFields: FieldsOf<StateDictOptions> = {
-  key: text({ expected: 'a key', doc: 'which network of a checkpoint' }),
+  key,
   isNetwork: callback('whether tensors are those of a network'),
 };
 

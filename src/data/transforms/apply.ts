@@ -4,9 +4,8 @@ import type { Image } from '#platform/images';
 import { checkArgument, checkList, hasAll, isObject, kind } from '../../arguments.ts';
 import { UsageError } from '../../errors.ts';
 import { either } from '../../options.ts';
-import { checkPixels } from '../pixels.ts';
+import { checkPixels, pixelsKind } from '../pixels.ts';
 import type { Random } from '../random.ts';
-import { pixelsKind } from '../resize.ts';
 import { noNormalize } from './plan.ts';
 import type { Planes } from './row.ts';
 import { rowOf, type Transforms, transforms } from './table.ts';
@@ -25,6 +24,11 @@ export function applyTransforms(steps: Transforms, image: Image, random: Random,
   checkArgument('image', image, pixelsKind);
   checkPixels(image);
   checkArgument('random', random, randomKind);
+  return applySteps(steps, image, random, out);
+}
+
+/** `applyTransforms` of steps and pixels that are checked already. */
+export function applySteps(steps: Transforms, image: Image, random: Random, out?: Float32Array): Float32Array {
   let images: readonly Image[] = [image];
   let result: Float32Array | undefined;
   let planes: readonly Planes[] = []; // views of `result`

@@ -9,7 +9,7 @@ import { real, whole } from '../../options.ts';
 import { rotate } from '../affine.ts';
 import { crop, flipRows, mirror, type Region } from '../pixels.ts';
 import type { Random } from '../random.ts';
-import { type Interpolation, resize } from '../resize.ts';
+import { type Interpolation, resample } from '../resize.ts';
 import { between, logBetween, roundToEven } from './draw.ts';
 import { fillMisfit, frame, interpolation, probability, range, size } from './fields.ts';
 import { imageStep, type Size } from './row.ts';
@@ -39,7 +39,7 @@ export const geometry = {
     deterministic: false,
     sizeAfter: toSquare,
     apply: (image, { size, scale, ratio, interpolation }, random) =>
-      resize(image, size, size, interpolation, drawRegion(image, scale, ratio, random)),
+      resample(image, size, size, interpolation, drawRegion(image, scale, ratio, random)),
   }),
 
   /** Pads each side with `padding` zeros, then crops a random window of `size` × `size`. A smaller image is centered. */
@@ -89,7 +89,7 @@ function resizeShorterSide(image: Image, size: number, interpolation: Interpolat
       `An image of ${width} × ${height} pixels is too narrow to resize: it would become ${w} × ${h} pixels.`,
     );
   }
-  return w === width && h === height ? image : resize(image, w, h, interpolation);
+  return w === width && h === height ? image : resample(image, w, h, interpolation);
 }
 
 /** An odd pixel of a larger image is rounded to even; an odd zero around a smaller one is on its right or below. */
