@@ -1,6 +1,7 @@
 /** Runs a list of images of any length, and gives the results to what prints or collects them. */
 import type { Outcome } from '../classifier/outcomes.ts';
 import type { Source } from '../data/sources.ts';
+import { interruptedCode, onInterrupt } from './interrupt.ts';
 import type { Output } from './output.ts';
 
 /** What collects results. */
@@ -24,8 +25,6 @@ interface Running<T> {
   readonly isFailureFatal?: boolean;
 }
 
-const interruptedCode = 130;
-
 /** Runs the images that are left. Those that cannot be read are reported. */
 export async function runImages<T>(
   { sources, run, imagesPerBatch, isCollected, isFailureFatal = false }: Running<T>,
@@ -35,13 +34,13 @@ export async function runImages<T>(
   const first = collector.done;
   let done = first;
   let saved = first;
-  const onInterrupt = () => {
+  const stop = () => {
     output.clear();
     if (saved > 0 && collector.isKept)
       output.note(`Stopped after ${saved} of ${sources.length} images. The same command continues.`);
     process.exit(interruptedCode);
   };
-  if (isCollected) process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  const ignore = isCollected ? onInterrupt(stop) : undefined;
   try {
     if (first === sources.length) return;
     for await (const outcome of run(sources.slice(first))) {
@@ -58,6 +57,6 @@ export async function runImages<T>(
       if (isCollected) output.progress(done / sources.length, `${done} of ${sources.length} images`);
     }
   } finally {
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    ignore?.();
   }
 }

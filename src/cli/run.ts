@@ -1,6 +1,7 @@
 /**
- * The outermost file of the command line, and the only one that turns errors into messages and exit codes. 0: success;
- * 1: unusable input, explained in one sentence, or a bug, with a stack trace; 130: interrupted.
+ * The outermost file of the command line, which turns errors into messages and exit codes. 0: success; 1: unusable input,
+ * explained in one sentence, or a bug, with a stack trace; 130: interrupted (`interrupt.ts`). A command that is interrupted at
+ * once, or whose output nobody takes any more (`output.ts`), exits by itself.
  */
 import { CommanderError } from 'commander';
 import pc from 'picocolors';

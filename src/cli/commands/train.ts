@@ -3,6 +3,7 @@ import { UsageError } from '../../errors.ts';
 import type { GivenOf } from '../../options.ts';
 import type { GivenOptions, TrainOptions } from '../../train/options.ts';
 import { resume, train } from '../../train/run.ts';
+import { interruptedCode, onInterrupt } from '../interrupt.ts';
 import { progressOn } from '../model.ts';
 import type { trainFlags } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -10,12 +11,10 @@ import { trainListener } from '../train-lines.ts';
 
 type Typed = GivenOf<typeof trainFlags>;
 
-const interruptedCode = 130;
-
 export async function run({ resume: resumed, json: _, ...typed }: Typed, output: Output): Promise<number> {
   const stop = new AbortController();
   let interrupted = 0;
-  const onInterrupt = () => {
+  const ignore = onInterrupt(() => {
     if (stop.signal.aborted && Date.now() - interrupted < 1000) return; // pressed twice before the warning could appear
     if (stop.signal.aborted) {
       output.clear();
@@ -24,8 +23,7 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
     interrupted = Date.now();
     output.warn('Stopping after this step. Press Ctrl-C again to stop now.');
     stop.abort();
-  };
-  process.on('SIGINT', onInterrupt).on('SIGTERM', onInterrupt);
+  });
   const hooks = { onEvent: trainListener(output), onDownload: progressOn(output), signal: stop.signal };
   try {
     const result =
@@ -35,7 +33,7 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
     if (error === stop.signal.reason) return interruptedCode; // while the model was downloaded
     throw error;
   } finally {
-    process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
+    ignore();
   }
 }
 
