@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { abandonedAfter, removeLeftovers, writeFileAtomically } from '../files.ts';
+import { writeFileAtomically } from '../files.ts';
 
 export interface Tuning {
   /** Whether merging groups is faster, by the number of channels per group. */
@@ -39,6 +39,5 @@ export async function writeTuning(folder: string, machine: object, tuning: Tunin
   const path = join(folder, fileName);
   const text = `${JSON.stringify({ machine, ...tuning }, null, 2)}\n`;
   await writeFileAtomically(path, text);
-  await removeLeftovers(folder, [fileName], abandonedAfter);
   return path;
 }

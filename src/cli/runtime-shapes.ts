@@ -1,9 +1,9 @@
 /** Shapes as ONNX Runtime infers them, for graphs with operators that this package does not know. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Graph, Value } from '../graph/graph.ts';
 import { readOnnxFile } from '../onnx/files.ts';
+import { scratchFolder } from '../platform/node/scratch.ts';
 import { optimizedFile, Session } from '../platform/node/session.ts';
 import { prepared } from '../rewrite/convert.ts';
 
@@ -22,7 +22,7 @@ export async function withRuntimeShapes(source: Graph): Promise<Graph> {
   if (unknown.size === 0) return source;
   for (const value of valuesOf(asked))
     if (isUnclear(value) && !asked.outputs.includes(value)) asked.outputs.push(value);
-  const folder = await mkdtemp(join(tmpdir(), 'resnext-shapes-'));
+  const folder = await scratchFolder('shapes');
   try {
     const session = await Session.open(asked, { saveTo: folder, optimization: 'disabled', threads: 1 });
     await session.dispose();

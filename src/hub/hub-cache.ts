@@ -10,7 +10,7 @@
 import { copyFile, lstat, mkdir, readFile, realpath, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { abandonedAfter, refusal, removeLeftovers, writeFileAtomically } from '../files.ts';
+import { refusal, writeFileAtomically } from '../files.ts';
 import type { Check } from './checksum.ts';
 
 /** The version of a repository's file. */
@@ -108,7 +108,6 @@ export class HubCache {
     const path = join(this.folder, 'refs', ...revision.split('/'));
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomically(path, commit);
-    await removeLeftovers(dirname(path), [basename(path)], abandonedAfter);
   }
 }
 

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { abandonedAfter } from '../../files.ts';
 
-const prefix = 'resnext-lowered-';
-
 /**
- * Creates a scratch folder, which the caller deletes. Those that killed processes left are deleted here.
+ * Creates a scratch folder, which the caller deletes. Those of its kind that killed processes left are deleted here.
  *
+ * @param kind what it is for, in its name.
  * @param parent an existing folder. Default: the system's for temporary files.
  */
-export async function scratchFolder(parent = tmpdir()): Promise<string> {
+export async function scratchFolder(kind: 'lowered' | 'shapes', parent = tmpdir()): Promise<string> {
+  const prefix = `resnext-${kind}-`;
   const others = (await readdir(parent)).filter((name) => name.startsWith(prefix)).map((name) => join(parent, name));
   for (const path of others) {
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));

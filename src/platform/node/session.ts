@@ -142,7 +142,7 @@ const weightBytes = ({ initializers }: Graph): number =>
  */
 async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Session> {
   await trimMallocThreshold();
-  const folder = await scratchFolder(options.saveTo);
+  const folder = await scratchFolder('lowered', options.saveTo);
   try {
     const file = join(folder, optimizedFile);
     await writeOnnxFile(file, graph, { externalAbove: 0 });
