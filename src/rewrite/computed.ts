@@ -81,7 +81,6 @@ const reshaped: Computation = ([x], _, dims) => ({ dims, data: x!.data });
 
 const computations: { readonly [op: string]: Computation } = {
   Abs: elementwise(Math.abs),
-  Add: elementwise((a, b) => a! + b!),
   Cast: ([x], node, dims) => {
     const dtype = dtypeOf(attributesOf(node, 'Cast').to);
     const isInteger = dtype?.includes('int');
@@ -94,11 +93,6 @@ const computations: { readonly [op: string]: Computation } = {
     const fill = value?.kind === 'tensor' ? Number(value.value.data[0]) : 0;
     return { dims, data: new Float64Array(elements(dims)).fill(fill) };
   },
-  Div: (inputs, node, dims, free) => {
-    const isWhole = node.inputs[0]?.dtype?.includes('int');
-    const divide = (a?: number, b?: number) => (isWhole ? Math.trunc(a! / b!) : a! / b!);
-    return elementwise(divide)(inputs, node, dims, free);
-  },
   Equal: comparison((a, b) => a === b),
   Floor: elementwise(Math.floor),
   Gather: gathered,
@@ -109,7 +103,6 @@ const computations: { readonly [op: string]: Computation } = {
   Max: elementwise(Math.max),
   Min: elementwise(Math.min),
   Mod: elementwise((a, b) => a! - Math.floor(a! / b!) * b!),
-  Mul: elementwise((a, b) => a! * b!),
   Not: elementwise((x) => 1 - x!),
   Range: ([start, , step], _, dims) => ({
     dims,
@@ -126,11 +119,7 @@ const computations: { readonly [op: string]: Computation } = {
     const sizes = node.inputs[0]!.dims!.map((size) => (typeof size === 'number' ? size : Number.NaN));
     return { dims, data: Float64Array.of(sizes.reduce((a, b) => a * b, 1)) };
   },
-  Neg: elementwise((x) => -x!),
-  Reciprocal: elementwise((x) => 1 / x!),
-  Sqrt: elementwise(Math.sqrt),
   Squeeze: reshaped,
-  Sub: elementwise((a, b) => a! - b!),
   Tile: ([x], _, dims) => {
     const y = zeros(dims);
     eachIndex(dims, (index, i) => {
@@ -147,9 +136,12 @@ const computations: { readonly [op: string]: Computation } = {
 };
 
 /** Operators that only move numbers, by their float64 kernel. */
-const byKernel: ReadonlySet<OpType> = new Set<OpType>([
-  ...(['Concat', 'Expand', 'Flatten', 'Identity', 'Reshape', 'Slice', 'Split', 'Transpose'] as const),
-]);
+const moves = ['Concat', 'Expand', 'Flatten', 'Identity', 'Reshape', 'Slice', 'Split', 'Transpose'] as const;
+/** Arithmetic by its float64 kernel, whose result is not known where an operand is not. */
+const arithmetic = ['Add', 'Div', 'Mul', 'Neg', 'Reciprocal', 'Sqrt', 'Sub'] as const;
+
+const arithmeticOps: ReadonlySet<OpType> = new Set<OpType>(arithmetic);
+const byKernel: ReadonlySet<OpType> = new Set<OpType>([...moves, ...arithmetic]);
 
 /** Whether a node is one of the operators that compute sizes. */
 export const canCompute = (node: Node): boolean => {
@@ -167,7 +159,10 @@ export function compute(
   if (dims.some((each) => elements(each) > maxComputed)) return undefined;
   try {
     const op = opTypeOf(node);
-    if (op && byKernel.has(op)) return computeOp(op, node, inputs as Contents[], dims);
+    if (op && byKernel.has(op)) {
+      const known = arithmeticOps.has(op) ? (inputs as Contents[]).map(withoutFree) : (inputs as Contents[]);
+      return computeOp(op, node, known, dims);
+    }
     const computation = computations[node.op];
     return computation && node.outputs.length === 1
       ? [computation(inputs as Contents[], node, dims[0]!, free)]
@@ -177,6 +172,11 @@ export function compute(
     throw error;
   }
 }
+
+const withoutFree = ({ dims, data }: Contents): Contents => ({
+  dims,
+  data: data.map((value) => (isFree(value) ? Number.NaN : value)),
+});
 
 const computeOp = <O extends OpType>(
   op: O,

@@ -1,6 +1,7 @@
 /**
  * Shapes of the operators that are only ever rewritten: `graph/shapes.ts` has those that this package also computes and
- * differentiates.
+ * differentiates. Pools and reductions are in both: here in the versions of other operator sets, with attributes or
+ * inputs that the package does not compute.
  */
 import { UsageError } from '../errors.ts';
 import { type Dim, type Node, unknownDim } from '../graph/graph.ts';
