@@ -34,7 +34,7 @@ it.each([
   ['epoch', 'epochs'],
 ])('--%s: --%s', (typed, meant) => expect(meantName(typed, flags)).toBe(meant));
 
-it.each(['device', 'x', '', '--', 'pretrained', 'z'.repeat(101)])('--%s: nothing', (typed) =>
+it.each(['device', 'data', 'dir', 'file', 'x', '', '--', 'pretrained', 'z'.repeat(101)])('--%s: nothing', (typed) =>
   expect(meantName(typed, flags)).toBeUndefined(),
 );
 

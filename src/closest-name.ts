@@ -21,8 +21,8 @@ export function meantName(name: string, names: readonly string[]): string | unde
   return whole ?? nearest(near, ({ begun }) => begun, limit);
 }
 
-/** One letter in three, at least two, but one in a very short name. */
-const maxDistance = ({ length }: string): number => (length < 4 ? 1 : Math.max(2, Math.floor(length / 3)));
+/** One letter in three, at least one; a single letter has nothing in common with another one. */
+const maxDistance = ({ length }: string): number => (length === 1 ? 0 : Math.max(1, Math.floor(length / 3)));
 
 function nearest<T extends { readonly known: string }>(
   near: readonly T[],

@@ -9,7 +9,7 @@ import { flag, list, oneOf, real, text, whole } from '../options.ts';
 import { addCommand, suggestNames } from './command.ts';
 
 const options = {
-  dir: text({ required: true, expected: 'a folder', flag: '<dir>', doc: 'folder' }),
+  data: text({ required: true, expected: 'a folder', flag: '<dir>', doc: 'folder' }),
   learningRate: real({ above: 0, default: 0.1, flag: '--lr, --learning-rate <rate>', doc: 'rate' }),
   epochs: whole({ from: 1, default: 30, flag: '--epochs <n>', doc: 'passes' }),
   freeze: list(text({ doc: 'a group' }), { default: [], flag: '--freeze <groups>', doc: 'groups' }),
@@ -46,7 +46,7 @@ function config(contents: string, name = 'options.yaml'): string {
 
 describe('--config', () => {
   const expected = {
-    dir: 'flowers',
+    data: 'flowers',
     learningRate: 0.05,
     epochs: 60,
     freeze: ['stem', 'layer1'],
@@ -68,7 +68,7 @@ describe('--config', () => {
   it('is overridden by the command line, even by a default', async () => {
     const path = config('dir: flowers\nepochs: 60\nform: A\n');
     expect(await parse('go', 'roses', '--epochs', '30', '--config', path)).toMatchObject({
-      dir: 'roses',
+      data: 'roses',
       epochs: 30,
       form: 'A',
     });
@@ -79,9 +79,11 @@ describe('--config', () => {
     ['epoch: 1', /: there is no option "epoch"\. Did you mean epochs\?$/],
     [
       'device: gpu',
-      /: there is no option "device"\. The options are dir, learningRate, epochs, freeze, form, strict\.$/,
+      /: there is no option "device"\. The options are data, learningRate, epochs, freeze, form, strict\.$/,
     ],
     ['config: other.yaml', /: there is no option "config"/],
+    ['date: 1', /: there is no option "date"\. Did you mean data\?$/],
+    ['dir: a\ndata: b', /: data is given twice, as data and dir\.$/],
     ['__proto__: {}', /: there is no option "__proto__"/],
     ['lr: 1\nlearningRate: 2', /: learningRate is given twice, as learningRate and lr and learning-rate\.$/],
     ['epochs: ten', /: epochs is "ten", but expected a whole number of at least 1\.$/],

@@ -152,7 +152,7 @@ const { data: _, ...recipeFlags } = recipe;
 const { out: __, ...settingFlags } = settings;
 
 export const trainFlags = {
-  dir: text({
+  data: text({
     expected: 'a folder of images',
     flag: '[dir]',
     doc: 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS',

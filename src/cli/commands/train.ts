@@ -39,16 +39,16 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
 
 type Chosen = Omit<Typed, 'resume' | 'json'>;
 
-function newRun({ dir, out, ...options }: Chosen): GivenOptions {
-  if (dir === undefined) {
+function newRun({ data, out, ...options }: Chosen): GivenOptions {
+  if (data === undefined) {
     throw new UsageError('Name the folder of images to train on, or continue a run with --resume RUN.');
   }
   if (out === undefined) throw new UsageError('Name a folder for the results with --out RUN.');
-  return { ...options, data: dir, out };
+  return { ...options, data, out };
 }
 
 /** The options that a resumed run changes. */
-function changes({ dir, out, ...options }: Chosen): Partial<TrainOptions> {
+function changes({ out, ...options }: Chosen): Partial<TrainOptions> {
   if (out !== undefined) throw new UsageError('A resumed run continues in its own folder. Remove --out.');
-  return { ...options, ...(dir !== undefined && { data: dir }) };
+  return options;
 }
