@@ -38,6 +38,9 @@ describe('reads', () => {
     ['class_to_idx', utf8(JSON.stringify(byName))],
     ['a checkpoint’s class_to_idx', utf8(JSON.stringify({ class_to_idx: byName, epoch: 3 }))],
     ['Keras’s class index', utf8(JSON.stringify(Object.fromEntries(pairs((name, k) => [`n0000000${k}`, name]))))],
+    ['categories', utf8(JSON.stringify({ categories: names, epoch: 3 }))],
+    ['class2idx', utf8(JSON.stringify({ class2idx: byName }))],
+    ['vocab', utf8(JSON.stringify({ vocab: names }))],
     ['a list of categories', utf8(JSON.stringify({ classes: names.map((name, id) => ({ id, name })) }))],
     [
       'a dict of Python',

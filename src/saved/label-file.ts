@@ -7,8 +7,9 @@
  *
  * in UTF-8 or UTF-16. Numbers have to be those of the outputs: from 0 on, each once.
  */
-import { bytes as bytesKind, checkArgument, isRecord } from '../arguments.ts';
+import { bytes as bytesKind, checkArgument, isObject, isRecord } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
+import { isClassKey } from '../weights/class-names.ts';
 import { parseBoundedJson } from '../weights/json.ts';
 
 /** A class and its number; without one, the number is its place in the file. */
@@ -119,14 +120,12 @@ function unquoted(text: string): string {
   return inside === undefined ? trimmed : inside.replaceAll('""', '"');
 }
 
-/** Where files keep their classes among other things. */
-const keys = ['id2label', 'label2id', 'class_to_idx', 'class_names', 'classes', 'label_names', 'labels', 'names'];
-
 function fromJson(text: string, source: string): readonly Entry[] {
   const value = parse(text, source);
   checkRepeated(value, text, source);
-  const inner = keys.flatMap((key) => (isRecord(value) && isCollection(value[key]) ? [value[key]] : []))[0];
-  const entries = entriesOf(inner ?? value);
+  const members = isRecord(value) ? Object.entries(value) : [];
+  const found = members.map(([key, member]) => (isClassKey(key) && isObject(member) ? entriesOf(member) : undefined));
+  const entries = found.find((each) => each !== undefined) ?? entriesOf(value);
   if (entries) return entries;
   throw new FormatError(
     `${source} has no class names, but expected a JSON list of names, or an object like {"0": "cat"}, {"0": ["n02123045", "tabby"]} or {"cat": 0}.`,
@@ -191,5 +190,3 @@ function entryOf(item: unknown, number?: number): Entry | undefined {
 const isNumber = (value: unknown): boolean =>
   (typeof value === 'number' && Number.isInteger(value) && value >= 0) ||
   (typeof value === 'string' && /^\d+$/.test(value));
-
-const isCollection = (value: unknown): boolean => typeof value === 'object' && value !== null;
