@@ -4,9 +4,9 @@
  * convolutions compute at a time. The rules and their algebra are in `rewrite/`; this file only chooses among them. The
  * result computes the same, up to rounding.
  */
-import { checkArgument, checkOptions, isObject, object } from '../arguments.ts';
+import { checkArgument, checkOptions, type FieldsOf, isObject, object } from '../arguments.ts';
 import { type Graph, graphKind } from '../graph/graph.ts';
-import { text, whole } from '../options.ts';
+import { whole } from '../options.ts';
 import { type Converted, optimizeGraph } from '../rewrite/convert.ts';
 import { type GroupMerge, isProfitable, mergeNarrowGroups } from '../rewrite/merge-groups.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
@@ -21,20 +21,16 @@ export interface InferenceOptions {
   readonly mergeGroups?: Readonly<Record<number, boolean>> | undefined;
 }
 
-/** `InferenceOptions`, which may be a whole `Machine`. */
-const fields = {
+const fields: FieldsOf<InferenceOptions> = {
   block: whole({ from: 1, doc: 'channels per block' }),
   mergeGroups: object('an object from channels to true or false', isObject),
-  cpu: text({ doc: 'the processor' }),
-  cores: whole({ from: 1, doc: 'its cores' }),
-  runtime: text({ doc: 'the version of ONNX Runtime' }),
 };
 
 /**
  * Lowers a graph for inference. The source stays unchanged, and is returned if there is nothing to do.
  *
  * @returns the graph, and a report of what was rewritten or refused.
- * @example const { graph } = lowerInference(model.graph, await thisMachine());
+ * @example const { graph } = lowerInference(model.graph, { block: (await thisMachine()).block });
  */
 export function lowerInference(source: Graph, options: InferenceOptions = {}): Converted {
   checkArgument('source', source, graphKind);

@@ -75,7 +75,8 @@ export class CachedFeatures implements TrainingData {
     const network = resnext({ ...config, classes: 0 });
     setWeights(network, weights);
     const width = network.graph.outputs[0]!.dims![1] as number;
-    const session = await Session.open(lowerInference(network.graph, await thisMachine()).graph, settingsOf(options));
+    const { block } = await thisMachine();
+    const session = await Session.open(lowerInference(network.graph, { block }).graph, settingsOf(options));
     const loader = new Loader({ workers: options.workers, maxMegapixels: options.maxMegapixels, cache: 0 }); // reads each image once
     const total = folder.train.length + folder.validation.length;
     const counter = new Counter(total, onEvent);
