@@ -5,7 +5,7 @@
  * read or written only costs time.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { optimizedFile, Session } from '#platform';
 import type { FieldsOf } from '../arguments.ts';
@@ -21,6 +21,7 @@ import { loadModel, modelFile } from '../saved/files.ts';
 import type { SavedModel } from '../saved/model.ts';
 import { pathHints } from '../saved/read.ts';
 import { byteLength } from '../tensor.ts';
+import { version } from '../version.ts';
 import {
   type ClassifierOptions,
   classifierFields,
@@ -105,7 +106,6 @@ const isUsual = ({ providers = ['cpu'], optimization = 'all' }: ClassifierOption
 const revision = 3;
 
 function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing, key }: ClassifierOptions): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const hub = join(dirname(file), 'config.json'); // has the preprocessing of external weights
   const { hint, entry } = pathHints(resolve(file));
   const parts = [
@@ -117,7 +117,7 @@ function keyOf(file: string, { machine, mergeGroups }: Plan, { preprocessing, ke
     mergeGroups,
     preprocessing,
     key,
-    version,
+    version(),
     revision,
   ];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);

@@ -1,6 +1,6 @@
 /** Defines all commands. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { version } from '../version.ts';
 import { addCommand, addCommandAsTyped, helpLayout, suggestNames } from './command.ts';
 import {
   benchOptions,
@@ -17,11 +17,6 @@ import {
   trainFlags,
   verifyOptions,
 } from './options.ts';
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 /** The command `resnext`. Parsing an invalid command line prints the error and throws a CommanderError. */
 export function createProgram(): Command {

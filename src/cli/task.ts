@@ -1,6 +1,5 @@
 /** Identifies a task whose partial results may be continued: by everything that determines its results. */
 import { createHash, type Hash, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { fingerprint } from '../cache/fingerprint.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import type { Source } from '../data/sources.ts';
@@ -8,6 +7,7 @@ import { statIfPresent } from '../files.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import type { Task } from '../output/partial.ts';
 import { modelFile } from '../saved/files.ts';
+import { version } from '../version.ts';
 
 /**
  * The model by its file, images by their names, sizes and times, and these options. Batches and threads are not part of it,
@@ -25,7 +25,7 @@ export async function taskOf(
   const { preprocessing, classes } = classifier.description;
   const facts = Object.entries(options).map(([name, value]) => [name, String(value)]);
   return {
-    version: versionOf(),
+    version: version(),
     model: fingerprint(modelFile(path)),
     preprocessing: JSON.stringify(preprocessing),
     classes: digest((hash) => hash.update(JSON.stringify(classes))),
@@ -47,9 +47,4 @@ function digest(update: (hash: Hash) => void): string {
   const hash = createHash('sha256');
   update(hash);
   return hash.digest('hex');
-}
-
-function versionOf(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -2,12 +2,12 @@
  * How a run was made, for people and programs that read its folder: `run.json`, and without the sessions `training` in
  * `model.json`. Nothing of it is needed to resume the run.
  */
-import { readFileSync } from 'node:fs';
 import { arch, release, totalmem, type } from 'node:os';
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import { thisMachine } from '#platform';
 import type { TrainingRecord } from '../saved/description.ts';
+import { version } from '../version.ts';
 import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
 import type { RunImages } from './run-images.ts';
@@ -92,9 +92,4 @@ function countsOf({ folder: { train, validation }, split }: RunImages, folder: s
   }));
   const source = split.validationFolder ?? 'held out of the training images';
   return { folder, train: train.length, validation: validation.length, validationFrom: source, classes };
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
