@@ -206,8 +206,8 @@ async function classFolders(dir: string): Promise<ClassFolder[]> {
     .filter(({ folder }) => folder)
     .map(({ name }) => ({ name: name.normalize(), path: join(dir, name) }));
   if (found.length === 0) {
-    const advice = (await suggestFolder(dir)) || ' Put the images of each class in a subfolder.';
-    throw new UsageError(`Folder "${dir}" contains no class folders.${advice}`);
+    const advice = `Put the images of each class in a subfolder.${await suggestFolder(dir)}`;
+    throw new UsageError(`Folder "${dir}" contains no class folders. ${advice}`);
   }
   const twice = found.find(({ name }, i) => found.findIndex((other) => other.name === name) < i);
   if (twice) {

@@ -83,6 +83,11 @@ async function isTraining(dir: string, name: string, names: readonly string[]): 
 async function checkRepeated(dir: string, names: readonly string[]): Promise<string[]> {
   const below: string[][] = [];
   for (const name of names) below.push(await subfolders(join(dir, name)));
+  if (await areDatasets(dir, names, below)) {
+    throw new UsageError(
+      `Folders ${quoted(names)} in "${dir}" are datasets rather than classes, since each has a folder to train on; name one of them.`,
+    );
+  }
   const keys = below.map((inner) => new Set(inner.map(keyOf)));
   const shared = below[0]!.filter((name) => keys.every((key) => key.has(keyOf(name))));
   if (named(shared, 'train').length > 0 && [...named(shared, 'validation'), ...named(shared, 'test')].length > 0) {
@@ -96,6 +101,17 @@ async function checkRepeated(dir: string, names: readonly string[]): Promise<str
   }
   if (shared.length < names.length) return [];
   return [`${quoted(names)} are used as classes, although each contains ${quoted(shared)}.`];
+}
+
+/** Whether each folder has splits, and classes in the one to train on. */
+async function areDatasets(dir: string, names: readonly string[], below: readonly string[][]): Promise<boolean> {
+  for (const [i, inner] of below.entries()) {
+    const [train] = named(inner, 'train');
+    if (train === undefined || [...named(inner, 'validation'), ...named(inner, 'test')].length === 0) return false;
+    const path = join(dir, names[i]!, train);
+    if ((await holdsImages(path)) || (await subfolders(path)).length < 2) return false;
+  }
+  return true;
 }
 
 const looksSplit = (dir: string, names: readonly string[], why: string, otherwise: string): UsageError =>

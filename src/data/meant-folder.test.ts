@@ -29,10 +29,21 @@ it('the classes are one level deeper, or two', async () => {
   await expect(openFolder(dir)).rejects.toThrow(`Did you mean "${flowers}/flowers"?`);
 });
 
+it('the folder contains a dataset in splits, or several', async () => {
+  make('zip/flowers/train/rose/1.jpg', 'zip/flowers/train/tulip/1.jpg', 'zip/flowers/val/rose/2.jpg');
+  const zip = join(dir, 'zip');
+  await expect(openFolder(zip)).rejects.toThrow(`Did you mean "${zip}/flowers"?`);
+  make('zip/pets/training/cat/1.jpg', 'zip/pets/training/dog/1.jpg', 'zip/pets/test/cat/2.jpg');
+  await expect(openFolder(zip)).rejects.toThrow(
+    `Folders "flowers" and "pets" in "${zip}" are datasets rather than classes, since each has a folder to train on; name one of them.`,
+  );
+});
+
 it('the folder is a class', async () => {
   make('flowers/rose/1.jpg', 'flowers/tulip/1.jpg');
   const rose = join(dir, 'flowers/rose');
-  const message = `Folder "${rose}" contains no class folders. Did you mean "${join(dir, 'flowers')}"?`;
+  const advice = 'Put the images of each class in a subfolder.';
+  const message = `Folder "${rose}" contains no class folders. ${advice} Did you mean "${join(dir, 'flowers')}"?`;
   await expect(openFolder(rose)).rejects.toThrow(message);
   await expect(openClasses(rose, ['rose', 'tulip'])).rejects.toThrow(message);
 });

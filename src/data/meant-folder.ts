@@ -1,7 +1,7 @@
 /** The folder of classes that somebody may have meant who named one above it, or one of its classes. */
 import { basename, join } from 'node:path';
 import { didYouMean } from '../closest-name.ts';
-import { holdsImages, subfolders } from './layout.ts';
+import { holdsImages, layout, subfolders } from './layout.ts';
 
 /** Archives are often unpacked into a folder in a folder. */
 const maxDepth = 3;
@@ -34,6 +34,8 @@ async function below(dir: string, known: readonly string[] | undefined, depth: n
 
 /** Whether a folder contains several classes, or parts of a dataset, one of which has classes. */
 async function hasClasses(dir: string, known: readonly string[] | undefined): Promise<boolean> {
+  const { trainDir } = await layout(dir);
+  if (trainDir !== dir) return hasClasses(trainDir, known);
   const names = await subfolders(dir);
   if (names.length < 2 || (await holdsImages(dir))) return false;
   if (known && !names.some((name) => known.includes(name.normalize()))) return false;
