@@ -32,8 +32,9 @@ import { type FormerRecord, type RunRecord, readRecord, writeRecord } from './ru
 import { readSplit, type Split, writeSplit } from './split.ts';
 
 const modelFiles = ['model.safetensors', 'model.json'];
-const texts = { metrics: 'metrics.jsonl', record: 'run.json', split: 'split.json' } as const;
-const ownFiles = [...modelFiles, ...Object.values(texts)];
+/** Files of text in the folder of a run. */
+export const runTexts = { metrics: 'metrics.jsonl', record: 'run.json', split: 'split.json' } as const;
+const ownFiles = [...modelFiles, ...Object.values(runTexts)];
 const checkpointsName = 'checkpoints';
 const checkpointFiles = ['last.safetensors', 'best.safetensors'];
 
@@ -237,11 +238,11 @@ export class RunFolder {
     await removeLeftovers(join(this.path, checkpointsName), checkpointFiles);
   }
 
-  #at(name: keyof typeof texts): string {
-    return join(this.path, texts[name]);
+  #at(name: keyof typeof runTexts): string {
+    return join(this.path, runTexts[name]);
   }
 
-  #read(name: keyof typeof texts): string | undefined {
+  #read(name: keyof typeof runTexts): string | undefined {
     return existsSync(this.#at(name)) ? readFileSync(readable(this.#at(name)), 'utf8') : undefined;
   }
 

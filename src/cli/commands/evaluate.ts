@@ -11,6 +11,7 @@ import type { OptionsOf } from '../../options.ts';
 import { checkPredictionFile, type LabeledPrediction, predictionRows } from '../../output/evaluation.ts';
 import { table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
+import { heldOutOf } from '../../train/held-out.ts';
 import { openClassifier } from '../model.ts';
 import type { evaluateOptions } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -29,6 +30,8 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     const { dir: folder, samples, notes = [] } = await openClasses(dir, classes);
     for (const note of notes) output.warn(note);
     const measured = await measure(classifier, samples, options, output);
+    const heldOut = await heldOutOf(model, { dir: folder, samples, classes });
+    if (heldOut?.includes(false)) output.warn(remarkOnTraining(heldOut, samples, measured));
     if (file !== undefined) await writeFileAtomically(file, predictionRows(file, labeled(measured, samples)));
     if (report !== undefined) await writeReport(report, measured, samples, { ...options, dir: folder });
     const { result, corrupt } = measured;
@@ -42,6 +45,15 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     await classifier.dispose();
   }
   return 0;
+}
+
+/** Images that a model was trained on say little of how it does on others. */
+function remarkOnTraining(heldOut: readonly boolean[], samples: readonly Sample[], { predicted }: Measured): string {
+  const others = samples.flatMap(({ label }, i) => (heldOut[i] && predicted[i]! >= 0 ? [predicted[i] === label] : []));
+  const trained = heldOut.filter((held) => !held).length;
+  if (others.length === 0) return 'The model was trained on these images. Evaluate it on others.';
+  const top1 = (100 * others.filter(Boolean).length) / others.length;
+  return `The model was trained on ${trained} of these ${samples.length} images. On the ${others.length} others, top-1 is ${top1.toFixed(2)} %.`;
 }
 
 interface Measured {

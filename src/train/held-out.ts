@@ -1,0 +1,42 @@
+/** Which images a run held out of training, so that an evaluation can say how it does on those alone. */
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as z from 'zod';
+import { nameIn, type Sample } from '../data/folder.ts';
+import { layout } from '../data/layout.ts';
+import { statIfPresent } from '../files.ts';
+import { parseJson } from '../json.ts';
+import { runTexts } from './run-folder.ts';
+import { readSplit } from './split.ts';
+
+const recordSchema = z.looseObject({ data: z.looseObject({ folder: z.string() }) });
+
+export interface Evaluated {
+  /** The folder whose subfolders are the classes. */
+  readonly dir: string;
+  readonly samples: readonly Sample[];
+  /** The classes that labels refer to. */
+  readonly classes: readonly string[];
+}
+
+/**
+ * For each sample, whether it was held out.
+ *
+ * @param model the folder of a run, or a file in it.
+ * @returns undefined if the model is not a run's, or the run was trained on another folder.
+ */
+export async function heldOutOf(model: string, { dir, samples, classes }: Evaluated): Promise<boolean[] | undefined> {
+  const run = statIfPresent(model)?.isDirectory() ? model : dirname(model);
+  const text = (name: keyof typeof runTexts): string | undefined => {
+    const path = join(run, runTexts[name]);
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+  };
+  const [split, record] = [text('split'), text('record')];
+  if (split === undefined || record === undefined) return undefined;
+  const folder = recordSchema.safeParse(parseJson(record, join(run, runTexts.record))).data?.data.folder;
+  if (folder === undefined || !existsSync(folder)) return undefined;
+  if (realpathSync((await layout(folder)).trainDir) !== realpathSync(dir)) return undefined;
+  const sides = readSplit(split, join(run, runTexts.split)).classes;
+  const trained = new Set(sides.flatMap(({ name, train }) => train.map((image) => `${name}/${image}`)));
+  return samples.map((sample) => !trained.has(`${classes[sample.label]}/${nameIn(dir, sample)}`));
+}
