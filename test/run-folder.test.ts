@@ -6,6 +6,7 @@ import { resume, type TrainEvent, type TrainOptions, train } from 'resnext';
 import { readSafetensorsFile, writeSafetensorsFile } from 'resnext/weights';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { run } from './command.ts';
 import { seeded } from './tensors.ts';
 
 let dir: string;
@@ -199,6 +200,33 @@ describe('what a run tells', () => {
       'The run used 8 threads until now and goes on with 2, so the last bits of its weights may differ. To keep them, resume it with --threads 8.',
     ]);
     expect((await startOf((onEvent) => resume(out, { threads: 2 }, { onEvent }))).notes).toBeUndefined();
+  });
+});
+
+describe('evaluate', () => {
+  it('says that a run was trained on the images, and how it does on the others', async () => {
+    const file = join(dir, 'predictions.jsonl');
+    const { code, stderr } = await run('evaluate', data, '--model', done, '-o', file);
+    const { classes } = read(join(done, 'split.json')) as {
+      classes: { name: string; train: string[]; validation: string[] }[];
+    };
+    const held = classes.flatMap(({ name, validation }) => validation.map((image) => join(data, name, image)));
+    const predictions = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const right = predictions.filter(({ path, correct }) => held.includes(path) && correct);
+    const top1 = ((100 * right.length) / held.length).toFixed(2);
+    expect(stderr).toContain(
+      `The model was trained on ${24 - held.length} of these 24 images. On the ${held.length} others, top-1 is ${top1} %.`,
+    );
+    expect(code).toBe(0);
+  });
+
+  it('says nothing of it on a copy elsewhere', async () => {
+    const copy = join(dir, 'copy');
+    cpSync(data, copy, { recursive: true });
+    expect((await run('evaluate', copy, '--model', done)).stderr).not.toContain('trained on');
   });
 });
 
