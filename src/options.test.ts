@@ -68,7 +68,7 @@ test('defaults may follow from the options before them', () => {
 
 describe('a value that cannot be used is refused by option, and by flag where it was typed', () => {
   it.each<[object, string, string]>([
-    [{}, 'data is required: expected a folder.', '<dir> is required: expected a folder.'],
+    [{}, 'data is required: expected a folder.', 'Name a folder: <dir> is missing.'],
     [{ rate: 0 }, 'rate is 0, but expected a number above 0.', '--learning-rate is 0, but expected a number above 0.'],
     [{ rate: Number.NaN }, 'rate is NaN, but', '--learning-rate is NaN, but'],
     [

@@ -33,6 +33,8 @@ export interface About<T> {
   defaultOf?(options: object): T;
   /** The default in words, if its value is not enough. */
   readonly usual?: string;
+  /** Its value, for the error if it was not typed. */
+  readonly example?: string;
   /** The heading above it in help and documentation, which group long tables. */
   readonly group?: string;
   readonly required?: true;
@@ -162,7 +164,8 @@ function bounds({ from, above, to, below }: Range): string {
 }
 
 /** `a whole number of at least 1` → `whole numbers of at least 1`. */
-const plural = (expected: string): string => expected.replace(/^an? /, '').replace(/number|name|text|image/, '$&s');
+const plural = (expected: string): string =>
+  expected.replace(/^an? /, '').replace(/number|name|text|image|model/, '$&s');
 
 /** `1 or 3`; `constant, step or cosine`. */
 export const either = (choices: readonly (string | number)[]): string =>
@@ -173,18 +176,19 @@ export type Say = (name: string, example?: string) => string;
 
 /**
  * An invalid value or combination of options. The message names options as in a program; `typed` is the same sentence with
- * the names of flags.
+ * the names of flags, unless something else has to be typed.
  */
 export class OptionError extends UsageError {
   readonly typed: string;
 
-  constructor(table: Table, sentence: (say: Say) => string) {
+  constructor(table: Table, sentence: (say: Say) => string, typed?: string) {
     super(sentence((name, example) => (example === undefined ? name : `${name}: ${example}`)));
-    this.typed = sentence((name, example) => {
+    const say: Say = (name, example) => {
       const { flag = name } = table[name] ?? {};
       const long = flag.match(/--[\w-]+/g)?.at(-1) ?? flag; // an argument is named as in the help
       return example !== undefined && flag.includes('<') ? `${long} ${example}` : long;
-    });
+    };
+    this.typed = typed ?? sentence(say);
   }
 }
 
@@ -194,6 +198,15 @@ export function refusal(field: Field<unknown>, value: unknown): string | undefin
   return value === undefined
     ? `is required: expected ${field.expected}.`
     : `is ${shown(value)}, but expected ${field.expected}.`;
+}
+
+/** What to type instead of nothing. */
+function missing({ expected, example, flag }: Field<unknown>): string | undefined {
+  if (flag === undefined) return undefined;
+  const [first] = flag.split(/,? /);
+  const thing = `Name ${expected.replace(/^a (?:non-empty )?list of /, 'one or more ')}`;
+  const such = example === undefined ? '' : `, such as ${example}`;
+  return flag.startsWith('-') ? `${thing} with ${first}${such}.` : `${thing}${such}: ${flag} is missing.`;
 }
 
 const maxShown = 80;
@@ -251,7 +264,8 @@ function firstRefused(
   for (const [name, field] of Object.entries(table)) {
     const value = values[name];
     const reason = value === undefined && !isNeeded(field) ? undefined : refusal(field, value);
-    if (reason !== undefined) return new OptionError(table, (say) => `${say(name)} ${reason}`);
+    if (reason === undefined) continue;
+    return new OptionError(table, (say) => `${say(name)} ${reason}`, value === undefined ? missing(field) : undefined);
   }
   return undefined;
 }

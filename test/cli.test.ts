@@ -161,7 +161,17 @@ describe('help and invalid arguments', () => {
   });
 
   it.each([
-    ['missing required option', ['classify', 'a.png'], /--model is required: expected a model\./],
+    [
+      'missing required option',
+      ['classify', 'a.png'],
+      /Name a model with --model, such as runs\/flowers or resnext50_/,
+    ],
+    [
+      'missing image',
+      ['classify', '--model', 'x'],
+      /Name one or more images, such as photo\.jpg: <image\.\.\.> is missing\./,
+    ],
+    ['missing output', ['features', 'a.png', '--model', 'x'], /Name a file to write with -o, such as features\.npy\./],
     [
       'not a number',
       ['train', 'a', '--epochs', 'ten'],

@@ -109,7 +109,7 @@ describe('--config', () => {
   it('says what is missing', async () => {
     await expect(parse('go', '--config', join(dir, 'none.yaml'))).rejects.toThrow(/^There is no file ".*none\.yaml"\./);
     await expect(parse('go', '--config', config('epochs: 1'))).rejects.toMatchObject({
-      typed: '<dir> is required: expected a folder.',
+      typed: 'Name a folder: <dir> is missing.',
     });
   });
 });

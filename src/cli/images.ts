@@ -1,6 +1,7 @@
 /** Runs a list of images of any length, and gives the results to what prints or collects them. */
 import type { Outcome } from '../classifier/outcomes.ts';
 import type { Source } from '../data/sources.ts';
+import { counted } from '../output/text.ts';
 import { interruptedCode, onInterrupt } from './interrupt.ts';
 import type { Output } from './output.ts';
 
@@ -37,7 +38,7 @@ export async function runImages<T>(
   const stop = () => {
     output.clear();
     if (saved > 0 && collector.isKept)
-      output.note(`Stopped after ${saved} of ${sources.length} images. The same command continues.`);
+      output.note(`Stopped after ${saved} of ${counted(sources.length, 'image')}. The same command continues.`);
     process.exit(interruptedCode);
   };
   const ignore = isCollected ? onInterrupt(stop) : undefined;
@@ -54,7 +55,7 @@ export async function runImages<T>(
         collector.save();
         saved = done;
       }
-      if (isCollected) output.progress(done / sources.length, `${done} of ${sources.length} images`);
+      if (isCollected) output.progress(done / sources.length, `${done} of ${counted(sources.length, 'image')}`);
     }
   } finally {
     ignore?.();

@@ -67,6 +67,7 @@ const verify = flag({ default: false, flag: '--verify', group: 'Model', doc: 've
 const output = text({
   required: true,
   expected: 'a file to write',
+  example: 'fast.onnx',
   flag: '-o, --output <file>',
   group: 'Output',
   doc: 'file to write',
@@ -82,19 +83,28 @@ const report = text({
 const variantOrModel = text({
   required: true,
   expected: 'a variant or a model',
+  example: 'resnext50_32x4d or runs/flowers',
   flag: '<model>',
   doc: `a variant such as resnext50_32x4d, or a model: ${modelDoc}`,
 });
 const variantOrAny = `a variant, any ONNX file, or a model: ${modelDoc}`;
 const images = list(text({ expected: 'an image', doc: 'an image' }), {
   required: true,
+  example: 'photo.jpg',
   flag: '<image...>',
   doc: 'files, folders, quoted patterns such as "**/*.jpg", URLs, or - for standard input',
 });
 
 /** The model, and the preprocessing of its images. */
 const model = {
-  model: text({ required: true, expected: 'a model', flag: '--model <model>', group: 'Model', doc: modelDoc }),
+  model: text({
+    required: true,
+    expected: 'a model',
+    example: 'runs/flowers or resnext50_32x4d.tv2_in1k',
+    flag: '--model <model>',
+    group: 'Model',
+    doc: modelDoc,
+  }),
   key,
   size,
   resize: whole({
@@ -136,8 +146,9 @@ export const listOptions = {
 };
 
 export const pullOptions = {
-  names: list(text({ expected: 'a name', doc: 'a name' }), {
+  names: list(text({ expected: 'a model', doc: 'a model' }), {
     required: true,
+    example: 'resnext50_32x4d.tv2_in1k',
     flag: '<name...>',
     doc: 'names of published weights, OWNER/NAME on the Hugging Face Hub, or URLs',
   }),
@@ -178,6 +189,7 @@ export const evaluateOptions = {
   dir: text({
     required: true,
     expected: 'a folder of images',
+    example: 'flowers',
     flag: '<dir>',
     doc: 'folder with one subfolder per class, or one that contains val/',
   }),
@@ -237,6 +249,7 @@ export const featuresOptions = {
   output: text({
     required: true,
     expected: 'a file to write',
+    example: 'features.npy',
     flag: '-o, --output <file>',
     group: 'Output',
     doc: '.npy (with file names in .paths.txt), .parquet or .jsonl',
@@ -251,6 +264,7 @@ export const exportOptions = {
   output: text({
     required: true,
     expected: 'a file or folder to write',
+    example: 'model.onnx',
     flag: '-o, --output <target>',
     group: 'Output',
     doc: 'an .onnx or .safetensors file, or a folder for transformers.js',
@@ -300,7 +314,13 @@ export const exportOptions = {
 };
 
 export const verifyOptions = {
-  model: text({ required: true, expected: 'a variant or a model', flag: '<model>', doc: variantOrAny }),
+  model: text({
+    required: true,
+    expected: 'a variant or a model',
+    example: 'resnext50_32x4d or model.onnx',
+    flag: '<model>',
+    doc: variantOrAny,
+  }),
   key,
   threads,
   seed,
@@ -309,10 +329,17 @@ export const verifyOptions = {
 };
 
 export const convertOptions = {
-  input: text({ required: true, expected: 'a model', flag: '<input>', doc: `any ONNX file, or a model: ${modelDoc}` }),
+  input: text({
+    required: true,
+    expected: 'a model',
+    example: 'runs/flowers',
+    flag: '<input>',
+    doc: `any ONNX file, or a model: ${modelDoc}`,
+  }),
   output: text({
     required: true,
     expected: 'a file to write',
+    example: 'model.onnx',
     flag: '<output>',
     doc: 'an .onnx or .safetensors file',
     written: true,
@@ -323,7 +350,13 @@ export const convertOptions = {
 };
 
 export const optimizeOptions = {
-  input: text({ required: true, expected: 'an ONNX file', flag: '<input>', doc: 'an ONNX file from any program' }),
+  input: text({
+    required: true,
+    expected: 'an ONNX file',
+    example: 'model.onnx',
+    flag: '<input>',
+    doc: 'an ONNX file from any program',
+  }),
   output,
   tolerance: real({
     from: 0,
@@ -358,7 +391,13 @@ export const drawOptions = {
 };
 
 export const benchOptions = {
-  model: text({ required: true, expected: 'a variant or a model', flag: '<model>', doc: variantOrAny }),
+  model: text({
+    required: true,
+    expected: 'a variant or a model',
+    example: 'resnext50_32x4d',
+    flag: '<model>',
+    doc: variantOrAny,
+  }),
   key,
   batch: whole({ from: 1, default: 1, flag: '--batch <n>', doc: 'images per batch' }),
   threads,

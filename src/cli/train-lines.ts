@@ -1,6 +1,6 @@
 /** What `resnext train` prints: how a network was chosen, a progress bar, and a line per epoch; or JSON lines. */
 import pc from 'picocolors';
-import { duration, short, wrap } from '../output/text.ts';
+import { counted, duration, short, wrap } from '../output/text.ts';
 import { isUneven } from '../train/balance.ts';
 import type { Choice, Pretrained } from '../train/choose.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../train/events.ts';
@@ -72,8 +72,6 @@ class Estimate {
 
 const estimateSteps = 5;
 const estimateAfter = 2000;
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 /** Roughly: `40 seconds`, `12 minutes`, `2.5 hours`. */
 function inWords(seconds: number): string {

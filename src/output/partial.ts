@@ -29,6 +29,7 @@ import * as z from 'zod';
 import { UsageError } from '../errors.ts';
 import { makeFolder, pathBeside, refusing } from '../files.ts';
 import { FolderLock } from '../folder-lock.ts';
+import { counted } from './text.ts';
 
 /** What determines the results: values, or hashes of them, by their names for people. */
 export type Task = Readonly<Record<string, string>>;
@@ -181,12 +182,12 @@ function continued(folder: string, task: Task): Found {
     const { mark, length } = found;
     const changed = Object.keys(task).filter((name) => found.task[name] !== task[name]);
     if (changed.length > 0) {
-      const note = `"${folder}" has results of ${mark.done} images of another task, which differs in ${changed.join(', ')}. They are replaced.`;
+      const note = `"${folder}" has results of ${counted(mark.done, 'image')} of another task, which differs in ${changed.join(', ')}. They are replaced.`;
       return { mark: nothing, notes: [note] };
     }
     truncateSync(join(folder, journalName), length);
     for (const [part, size] of Object.entries(mark.sizes)) truncateSync(join(folder, part), size);
-    return { mark, notes: [`Continuing after ${mark.done} images, from "${folder}".`] };
+    return { mark, notes: [`Continuing after ${counted(mark.done, 'image')}, from "${folder}".`] };
   });
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { table, wrap } from './text.ts';
+import { counted, table, wrap } from './text.ts';
 
 const rows = [
   ['stage', 'parameters', 'layers'],
@@ -24,3 +24,9 @@ it('breaks long lines between words, without counting colors', () => {
   expect(wrap('https://example.org/long and', 10)).toBe('https://example.org/long\nand');
   expect(wrap('\u001b[1mone\u001b[22m two three', 7)).toBe('\u001b[1mone\u001b[22m two\nthree');
 });
+
+it.each([
+  [0, '0 images'],
+  [1, '1 image'],
+  [2, '2 images'],
+])('%i: %s', (count, words) => expect(counted(count, 'image')).toBe(words));

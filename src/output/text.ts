@@ -18,6 +18,9 @@ export function table(cells: readonly (readonly (string | number)[])[], width = 
   return lines.map((line) => wrap(line, Math.max(width, indent + minWrapped), indent)).join('\n');
 }
 
+/** `1 image`, `2 images`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** The narrowest that a column is wrapped to. */
 const minWrapped = 20;
 

@@ -7,6 +7,7 @@ import { expandSources, type Source } from '../../data/sources.ts';
 import type { OptionsOf } from '../../options.ts';
 import { type ResultFormat, resultFormat } from '../../output/formats.ts';
 import { FileResults, printedResults, type Results } from '../../output/results.ts';
+import { counted } from '../../output/text.ts';
 import { runImages } from '../images.ts';
 import { openClassifier } from '../model.ts';
 import type { classifyOptions } from '../options.ts';
@@ -28,7 +29,7 @@ export async function run(options: ClassifyOptions, output: Output): Promise<num
       await classifyAll(classifier, sources, format, options, results, output);
       const { failed } = results;
       await results.end();
-      if (file !== undefined) output.line(`Wrote ${file}: ${sources.length - failed} images.`);
+      if (file !== undefined) output.line(`Wrote ${file}: ${counted(sources.length - failed, 'image')}.`);
       return failed > 0 ? 1 : 0;
     } finally {
       results.close();

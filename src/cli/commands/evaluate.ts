@@ -9,7 +9,7 @@ import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
 import type { OptionsOf } from '../../options.ts';
 import { checkPredictionFile, type LabeledPrediction, predictionRows } from '../../output/evaluation.ts';
-import { table } from '../../output/text.ts';
+import { counted, table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
 import { heldOutOf } from '../../train/held-out.ts';
 import { openClassifier } from '../model.ts';
@@ -81,7 +81,7 @@ async function measure(
       corrupt.push(path);
       if (!strict) output.warn(message);
     },
-    onProgress: (done, total) => output.progress(done / total, `${done} of ${total} images`),
+    onProgress: (done, total) => output.progress(done / total, `${done} of ${counted(total, 'image')}`),
     onPrediction: (index, best, probability) => {
       predicted[index] = best;
       probabilities[index] = probability;
@@ -135,9 +135,9 @@ const [maxInMatrix, maxInTable, maxListed] = [12, 100, 20] as const;
 function describe(result: Evaluation, folder: string, corrupt: number, width: number): string {
   const { images, top1, top5, balancedAccuracy, macroF1, loss, scores } = result;
   const topFive = scores.length > 5 ? `, top-5 ${percent(top5)}` : '';
-  const total = `${images} images in ${printable(folder)}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
+  const total = `${counted(images, 'image')} in ${printable(folder)}: top-1 ${percent(top1)}${topFive}, loss ${loss.toFixed(4)}`;
   const means = `Over classes: balanced accuracy ${percent(balancedAccuracy)}, macro F1 ${percent(macroF1)}`;
-  const unread = corrupt > 0 ? `\n${corrupt === 1 ? '1 image' : `${corrupt} images`} could not be read.` : '';
+  const unread = corrupt > 0 ? `\n${counted(corrupt, 'image')} could not be read.` : '';
   return [`${total}\n${means}${unread}`, ...classTable(result), ...confusionTable(result, width)].join('\n\n');
 }
 

@@ -8,6 +8,7 @@ import { checkWritable } from '../../files.ts';
 import type { Stage } from '../../model/stages.ts';
 import type { OptionsOf } from '../../options.ts';
 import { FeatureCollector, featureFiles, type WrittenFeatures } from '../../output/features.ts';
+import { counted } from '../../output/text.ts';
 import { runImages } from '../images.ts';
 import { openClassifier } from '../model.ts';
 import type { featuresOptions } from '../options.ts';
@@ -28,7 +29,7 @@ export async function run(options: FeaturesOptions, output: Output): Promise<num
   const { files, shapes, images, unread } = written;
   output.document({ files, images, stages: shapes, corrupt: unread });
   const described = Object.entries(shapes).map(([stage, dims]) => `${stage} [${dims.join(', ')}]`);
-  output.line(`Wrote ${printable(files.join(', '))}: ${described.join(', ')} of ${images} images.`);
+  output.line(`Wrote ${printable(files.join(', '))}: ${described.join(', ')} of ${counted(images, 'image')}.`);
   return unread.length > 0 ? 1 : 0;
 }
 
