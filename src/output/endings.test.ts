@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { byEnding } from './endings.ts';
+import { byEnding, checkPageFile } from './endings.ts';
 
 const table = { '.npy': 1, '.jsonl': 2, '': 3 };
 const find = (file: string) => byEnding(file, table, 'Rename it.');
@@ -15,4 +15,11 @@ it.each(['a.csv', 'a.npy.gz', 'a.constructor'])('refuses the ending of %s, with 
 
 it('refuses a name without an ending where one is needed', () => {
   expect(() => byEnding('a', { '.csv': 1 }, 'Rename it.')).toThrow('"a" has no ending, but expected .csv. Rename it.');
+});
+
+it('a report has the ending of a page, or none', () => {
+  for (const file of ['a.html', 'b/a.HTM', '/dev/stdout']) checkPageFile(file);
+  expect(() => checkPageFile('cat.jpg')).toThrow(
+    '"cat.jpg" ends in ".jpg", but expected .html or .htm. A report is an HTML page.',
+  );
 });

@@ -6,6 +6,10 @@ import { either } from '../options.ts';
 /** The ending of a file's name in lower case, with its dot; empty without one. */
 export const endingOf = (file: string): string => extname(file).toLowerCase();
 
+/** @throws UsageError unless an HTML page may have this name. */
+export const checkPageFile = (file: string): void =>
+  void byEnding(file, { '': true, '.html': true, '.htm': true }, 'A report is an HTML page.');
+
 /**
  * The entry of a table for the ending of a file's name. The entry for the empty ending is that of a name without one.
  *

@@ -8,6 +8,7 @@ import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
 import type { OptionsOf } from '../../options.ts';
+import { checkPageFile } from '../../output/endings.ts';
 import { checkPredictionFile, type LabeledPrediction, predictionRows } from '../../output/evaluation.ts';
 import { counted, table } from '../../output/text.ts';
 import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
@@ -21,6 +22,7 @@ type EvaluateOptions = OptionsOf<typeof evaluateOptions>;
 export async function run(options: EvaluateOptions, output: Output): Promise<number> {
   const { dir, model, tta, report, output: file } = options;
   if (file !== undefined) checkPredictionFile(file);
+  if (report !== undefined) checkPageFile(report);
   const classifier = await openClassifier(options, output);
   try {
     const { classes } = classifier.description;

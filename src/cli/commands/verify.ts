@@ -9,6 +9,7 @@ import { resnext } from '../../model/resnext.ts';
 import type { Weights } from '../../model/weights.ts';
 import { isOnnxFile, readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
+import { checkPageFile } from '../../output/endings.ts';
 import { table, wrap } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { describedModel } from '../../saved/read.ts';
@@ -32,6 +33,7 @@ interface Subject {
 /** The exit code is 1 if the forms differ by more than the tolerances. */
 export async function run(options: VerifyOptions, output: Output): Promise<number> {
   const { model: source } = options;
+  if (options.report !== undefined) checkPageFile(options.report);
   const settings = {
     ...(options.threads !== undefined && { threads: options.threads }),
     onProgress: (share: number, text: string) => output.progress(share, text),
