@@ -49,7 +49,7 @@ test.each([
   ['runs', { runs: -1 }],
 ])('refused: %s', async (name, options) => {
   await expect(benchmark(model.graph, options)).rejects.toThrow(
-    `${name} is ${Object.values(options)}, but expected a whole number of at least 1.`,
+    `${name} is ${Object.values(options)}, but expected a whole number ${name === 'threads' ? 'from 1 to 256' : 'of at least 1'}.`,
   );
 });
 
