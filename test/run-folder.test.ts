@@ -64,7 +64,7 @@ describe('a new run is refused in', () => {
     cpSync(done, out, { recursive: true });
     writeFileSync(join(out, 'notes.txt'), 'mine');
     await expect(train({ ...base(), out })).rejects.toThrow(
-      /already contains a training run\. Resume it, .* overwrite\.$/,
+      /already contains a training run\. Continue it with resume\(".*"\), .* overwrite\.$/,
     );
     await train({ ...base(), out, epochs: 1, overwrite: true });
     expect(readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n')).toHaveLength(1);

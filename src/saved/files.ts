@@ -4,13 +4,14 @@
  * are recognized by their tensors, and by the hub's `config.json` if there is one in the same folder.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { checkArgument, checkOptions, map, path as pathKind } from '../arguments.ts';
 import { type HubConfig, readHubConfig } from '../checkpoints/hub-config.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { readable, writeFileAtomically } from '../files.ts';
 import { resnext } from '../model/resnext.ts';
 import { stateDict, type Weights } from '../model/weights.ts';
+import { suggestFolder } from '../near-path.ts';
 import { isOnnxFile, readOnnxFile } from '../onnx/files.ts';
 import { folderFiles, openStateDict, writeSafetensorsFile } from '../weights/files.ts';
 import { descriptionKind, type ModelDescription, weightsMetadata, writeModelJson } from './description.ts';
@@ -40,16 +41,23 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
 
 const modelFiles = [...folderFiles, 'onnx/model.onnx'];
 
-/** The model file at a path, which may be a folder. */
+/** The model file at a path, which may be a folder or a file that describes the model in its folder. */
 export function modelFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`There is no model at "${path}".`);
-  if (!statSync(path).isDirectory()) return path;
-  const file = modelFiles.map((name) => join(path, name)).find((candidate) => existsSync(candidate));
+  if (!statSync(path).isDirectory()) return (besideModel.includes(basename(path)) && fileIn(dirname(path))) || path;
+  const file = fileIn(path);
   if (file) return file;
+  const meant = suggestFolder(path, (folder) => fileIn(folder) !== undefined);
   throw new UsageError(
-    `The folder "${path}" has no model.safetensors. If it is a training run, it has not finished its first epoch yet.`,
+    `The folder "${path}" has no model.safetensors.${meant || ' If it is a training run, it has not finished its first epoch yet.'}`,
   );
 }
+
+/** Files that describe the model in their folder, which stands for them. */
+const besideModel = ['model.json', 'config.json', 'run.json', 'split.json', 'metrics.jsonl'];
+
+const fileIn = (folder: string): string | undefined =>
+  modelFiles.map((name) => join(folder, name)).find((candidate) => existsSync(candidate));
 
 async function loadWeights(file: string, { lazy = false, key, ...changes }: LoadOptions): Promise<SavedModel> {
   const stored = await openStateDict(file, stateDictOptions(key));

@@ -22,6 +22,7 @@ import {
 } from '../files.ts';
 import { FolderLock } from '../folder-lock.ts';
 import type { Weights } from '../model/weights.ts';
+import { suggestFolder } from '../near-path.ts';
 import { OptionError, type Say } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { saveModel } from '../saved/files.ts';
@@ -44,6 +45,8 @@ const clutter = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '.gitkeep', '.gitignor
 type CheckpointName = 'last' | 'best';
 
 const runLock = { file: 'run.lock', holder: 'a run' } as const;
+
+const canResume = (folder: string): boolean => existsSync(join(folder, checkpointsName, 'last.safetensors'));
 
 export class RunFolder {
   readonly path: string;
@@ -88,12 +91,13 @@ export class RunFolder {
 
   /** @throws UsageError if the folder does not contain a run, or another process is using it. */
   static async ofRun(path: string): Promise<RunFolder> {
-    if (!existsSync(join(path, checkpointsName, 'last.safetensors'))) {
+    if (!canResume(path)) {
       const begun = existsSync(join(path, runLock.file))
         ? 'It has not saved a checkpoint yet; start it again'
         : undefined;
+      const meant = begun === undefined ? suggestFolder(path, canResume) : '';
       throw new UsageError(
-        `There is no training run to resume in "${path}". ${begun ?? 'Name the folder that the run was started with'}.`,
+        `There is no training run to resume in "${path}".${meant || ` ${begun ?? 'Name the folder that the run was started with'}.`}`,
       );
     }
     const folder = new RunFolder(path, await FolderLock.take(path, runLock), false);
@@ -190,7 +194,10 @@ export class RunFolder {
       throw new OptionError(trainOptions, (say) => `"${this.path}" ${sentences(say)}`);
     };
     if (isRun && (model !== undefined || !(await this.#isFailedStart()))) {
-      refuse((say) => `already contains a training run. Resume it, choose another folder, or add ${say('overwrite')}.`);
+      const continued = (how: string, overwrite: string) =>
+        `"${this.path}" already contains a training run. Continue it with ${how}, choose another folder, or add ${overwrite}.`;
+      const typed = continued(`--resume ${this.path.includes(' ') ? `"${this.path}"` : this.path}`, '--overwrite');
+      throw new OptionError(trainOptions, (say) => continued(`resume("${this.path}")`, say('overwrite')), typed);
     }
     if (model !== undefined) {
       refuse((say) => `already contains a model, ${model}. Choose another folder, or add ${say('overwrite')}.`);
