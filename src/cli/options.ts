@@ -1,4 +1,7 @@
-/** The arguments and options of each command, as tables. Entries shared by several commands come first. */
+/**
+ * The arguments and options of each command, as tables. Entries shared by several commands come first. The file is longer
+ * than others because it is all of the command line's vocabulary.
+ */
 
 import { layoutNames } from '../checkpoints/write.ts';
 import { predictionFields } from '../classifier/predictions.ts';

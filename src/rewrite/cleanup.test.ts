@@ -218,7 +218,7 @@ test('ONNX operators are known by both names of their domain', () => {
   expect(graph.outputs[0]!.dims).toEqual([1, 2, 4, 3, 3]);
 });
 
-test('a rule that remembers what it found is made anew for each sweep', () => {
+test('a rule that remembers what it found is made again for each sweep', () => {
   const n = new Network();
   n.output(n.b.op('Neg', [n.x]));
   const seen: string[][] = [];

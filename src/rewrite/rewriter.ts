@@ -19,7 +19,7 @@ export interface Rule {
   readonly apply: (b: Builder, node: Node) => Outcome;
 }
 
-/** Makes a rule that remembers what it found in the graph; it is made anew for each sweep. */
+/** Makes a rule that remembers what it found in the graph. Each sweep makes its own. */
 export type RuleOfSweep = () => Rule;
 
 export interface Remark {

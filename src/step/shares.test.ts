@@ -1,20 +1,11 @@
 /** A step in parts: one after the other, at the same time, and both, against steps on each part by itself. */
 import { expect, onTestFinished, test } from 'vitest';
+import { smallModel as model } from '../../test/small-model.ts';
 import { relativeError, seeded } from '../../test/tensors.ts';
 import { initialWeights } from '../model/init.ts';
-import { resnext } from '../model/resnext.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { Trainer, type TrainerOptions } from './trainer.ts';
 
-const model = resnext({
-  depths: [1],
-  cardinality: 2,
-  baseWidth: 32,
-  width: 8,
-  classes: 2,
-  inputSize: 8,
-  stem: 'cifar',
-});
 const weights = initialWeights(model, 1);
 const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
 const batch = 8;

@@ -51,14 +51,13 @@ export function bindShares(
   const count = replicas.length * accumulate;
   const parameters = step.state.filter(({ role }) => role === 'parameter');
   const gradients = new Gradients(parameters);
-  const statistics = step.state.filter(({ role }) => role === 'statistic').map(({ name }) => state.get(name)!);
+  const statistics = statisticsOf(step, state);
   const lanes = replicas.map((session, r) => {
     const own = replicas.length === 1 ? state : withCopies(step.state, state);
     const part = count === 1 ? gradients : new Gradients(parameters);
     const shares = Array.from({ length: accumulate }, (_, k) => shareOf(arrays, count, r * accumulate + k));
     const runs = shares.map((share) => bindGraph(session, step, 0, new Map([...share, ...part.views]), own));
-    const moved = step.state.filter(({ role }) => role === 'statistic').map(({ name }) => own.get(name)!);
-    return { runs, part, moved, losses: shares.map((share) => share.get('loss')!.data) };
+    return { runs, part, moved: statisticsOf(step, own), losses: shares.map((share) => share.get('loss')!.data) };
   });
   const finish = bindGraph(update!, step, 1, new Map([...arrays, ...gradients.views]), state);
   return async () => {
@@ -103,6 +102,9 @@ function shareOf(arrays: Buffers, count: number, index: number): Buffers {
   }
   return share.set('loss', tensor('float32', []));
 }
+
+const statisticsOf = ({ state }: TrainingStep, buffers: Buffers): Vectors =>
+  state.filter(({ role }) => role === 'statistic').map(({ name }) => buffers.get(name)!);
 
 /** The state with running statistics of its own. */
 const withCopies = (specs: readonly StateSpec[], state: Buffers): Buffers =>

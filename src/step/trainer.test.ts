@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { openBound } from '#platform';
+import { smallModel as model } from '../../test/small-model.ts';
 import { initialWeights } from '../model/init.ts';
-import { resnext } from '../model/resnext.ts';
 import { tensor } from '../tensor.ts';
 import { Trainer, type TrainerOptions } from './trainer.ts';
 
@@ -10,15 +10,6 @@ vi.mock('#platform', async (original) => {
   return { ...platform, openBound: vi.fn(platform.openBound) };
 });
 
-const model = resnext({
-  depths: [1],
-  cardinality: 2,
-  baseWidth: 32,
-  width: 8,
-  classes: 2,
-  inputSize: 8,
-  stem: 'cifar',
-});
 const weights = initialWeights(model, 1);
 const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
 

@@ -1,15 +1,12 @@
 /** Which images a run held out of training, so that an evaluation can say how it does on those alone. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as z from 'zod';
 import { nameIn, type Sample } from '../data/folder.ts';
 import { layout } from '../data/layout.ts';
 import { statIfPresent } from '../files.ts';
-import { parseJson } from '../json.ts';
-import { runTexts } from './run-folder.ts';
+import { readRunText, runTexts } from './run-folder.ts';
+import { readRecord } from './run-record.ts';
 import { readSplit } from './split.ts';
-
-const recordSchema = z.looseObject({ data: z.looseObject({ folder: z.string() }) });
 
 export interface Evaluated {
   /** The folder whose subfolders are the classes. */
@@ -27,13 +24,9 @@ export interface Evaluated {
  */
 export async function heldOutOf(model: string, { dir, samples, classes }: Evaluated): Promise<boolean[] | undefined> {
   const run = statIfPresent(model)?.isDirectory() ? model : dirname(model);
-  const text = (name: keyof typeof runTexts): string | undefined => {
-    const path = join(run, runTexts[name]);
-    return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
-  };
-  const [split, record] = [text('split'), text('record')];
+  const [split, record] = [readRunText(run, 'split'), readRunText(run, 'record')];
   if (split === undefined || record === undefined) return undefined;
-  const folder = recordSchema.safeParse(parseJson(record, join(run, runTexts.record))).data?.data.folder;
+  const folder = readRecord(record)?.data?.folder;
   if (folder === undefined || !existsSync(folder)) return undefined;
   if (realpathSync((await layout(folder)).trainDir) !== realpathSync(dir)) return undefined;
   const sides = readSplit(split, join(run, runTexts.split)).classes;

@@ -35,6 +35,12 @@ import { readSplit, type Split, writeSplit } from './split.ts';
 const modelFiles = ['model.safetensors', 'model.json'];
 /** Files of text in the folder of a run. */
 export const runTexts = { metrics: 'metrics.jsonl', record: 'run.json', split: 'split.json' } as const;
+/** The contents of one of them; undefined if the folder lacks it. */
+export function readRunText(folder: string, name: keyof typeof runTexts): string | undefined {
+  const path = join(folder, runTexts[name]);
+  return existsSync(path) ? readFileSync(readable(path), 'utf8') : undefined;
+}
+
 const ownFiles = [...modelFiles, ...Object.values(runTexts)];
 const checkpointsName = 'checkpoints';
 const checkpointFiles = ['last.safetensors', 'best.safetensors'];
@@ -250,7 +256,7 @@ export class RunFolder {
   }
 
   #read(name: keyof typeof runTexts): string | undefined {
-    return existsSync(this.#at(name)) ? readFileSync(readable(this.#at(name)), 'utf8') : undefined;
+    return readRunText(this.path, name);
   }
 
   #checkpoint(name: CheckpointName): string {

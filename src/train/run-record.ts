@@ -18,7 +18,11 @@ const states = ['running', 'interrupted', 'finished', 'diverged', 'failed'] as c
 export type RunState = (typeof states)[number];
 
 const sessionSchema = z.looseObject({ started: z.string() });
-const recordSchema = z.looseObject({ state: z.enum(states), sessions: z.array(sessionSchema) });
+const recordSchema = z.looseObject({
+  state: z.enum(states),
+  sessions: z.array(sessionSchema),
+  data: z.looseObject({ folder: z.string() }).optional().catch(undefined),
+});
 
 /** The time from a start or a resumption to the next, all on one machine. */
 type Session = z.infer<typeof sessionSchema>;

@@ -31,8 +31,8 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     }
     const { dir: folder, samples, notes = [] } = await openClasses(dir, classes);
     for (const note of notes) output.warn(note);
-    const measured = await measure(classifier, samples, options, output);
     const heldOut = await heldOutOf(model, { dir: folder, samples, classes });
+    const measured = await measure(classifier, samples, options, output);
     if (heldOut?.includes(false)) output.warn(remarkOnTraining(heldOut, samples, measured));
     if (file !== undefined) await writeFileAtomically(file, predictionRows(file, labeled(measured, samples)));
     if (report !== undefined) await writeReport(report, measured, samples, { ...options, dir: folder });
