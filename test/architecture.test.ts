@@ -46,6 +46,7 @@ const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
   [/^hyparquet/, 'output'],
+  [/^(@observablehq\/plot|linkedom)$/, 'report'],
   [/^(commander|picocolors|yaml)$/, 'cli'],
 ];
 

@@ -1,0 +1,91 @@
+import { parseHTML } from 'linkedom';
+import { expect, it } from 'vitest';
+import { apart, numberText, tickValues } from './chart-text.ts';
+import { barChart, lineChart, reliabilityChart } from './charts.ts';
+
+const parsed = (svg: string) => parseHTML(`<body>${svg}</body>`).document.querySelector('svg')!;
+const texts = (svg: string) => Array.from(parsed(svg).querySelectorAll('text'), (text) => text.textContent);
+const titles = (svg: string) => Array.from(parsed(svg).querySelectorAll('title'), (title) => title.textContent);
+
+it('draws each series, with values under the pointer, the best epoch, and a sentence for those who cannot see it', async () => {
+  const svg = await lineChart({
+    ...{ title: 'Top-1', x: 'epoch', unit: ' %' },
+    series: [
+      { name: 'training', color: 0, points: [40, 60.254, 70].map((y, k) => ({ x: k + 1, y })) },
+      { name: '<validation>', color: 1, points: [50, Number.NaN, 65].map((y, k) => ({ x: k + 1, y })) },
+    ],
+    mark: { x: 3, y: 65, label: 'best: epoch 3' },
+  });
+  const root = parsed(svg);
+  expect(root.getAttribute('xmlns')).toBe('http://www.w3.org/2000/svg');
+  expect(root.getAttribute('role')).toBe('img');
+  expect(root.getAttribute('aria-label')).toBe(
+    'Top-1. training from 40 % to 70 %, <validation> from 50 % to 65 %; best: epoch 3.',
+  );
+  expect(titles(svg)).toEqual([
+    'Top-1',
+    'epoch 1\ntraining 40 %\n<validation> 50 %',
+    'epoch 2\ntraining 60.25 %',
+    'epoch 3\ntraining 70 %\n<validation> 65 %',
+  ]);
+  expect(texts(svg)).toEqual(
+    expect.arrayContaining(['training', '<validation>', 'best: epoch 3', '40 %', '70 %', '3']),
+  );
+  const paths = Array.from(root.querySelectorAll('path'), (path) => path.getAttribute('d')!);
+  expect(paths.filter((d) => d.split('M').length === 3)).toHaveLength(1); // the gap
+  expect(svg).not.toMatch(/NaN|undefined|(src|href)=/);
+  expect(root.querySelectorAll('style')).toHaveLength(0);
+});
+
+it('draws a single epoch, an empty series and logarithmic scales', async () => {
+  const one = await lineChart({
+    title: 'Loss',
+    x: 'epoch',
+    series: [{ name: 'a', color: 1, points: [{ x: 1, y: 2 }] }],
+  });
+  expect(parsed(one).querySelectorAll('circle')).toHaveLength(1);
+  const none = await lineChart({ title: 'Loss', x: 'epoch', series: [{ name: 'a', color: 1, points: [] }] });
+  const points = [1e-5, 1e-3, 1].map((x) => ({ x, y: 1 / x }));
+  const logarithmic = { x: true, y: true };
+  const log = await lineChart({ title: 'Loss', x: 'rate', logarithmic, series: [{ name: 'a', color: 1, points }] });
+  expect(texts(log)).toContain('1e-5');
+  for (const svg of [one, none, log]) expect(svg).not.toMatch(/NaN|undefined/);
+});
+
+it('draws a bar up to the accuracy of each bin that has predictions', async () => {
+  const svg = await reliabilityChart('Calibration', [
+    { from: 0, to: 0.5, count: 0, accuracy: Number.NaN, confidence: Number.NaN },
+    { from: 0.5, to: 1, count: 4, accuracy: 0.25, confidence: 0.9 },
+  ]);
+  const heights = Array.from(parsed(svg).querySelectorAll('rect'), (rect) => Number(rect.getAttribute('height')));
+  const [, bar, full] = heights as [number, number, number]; // after what hides the grid
+  expect((bar + 1) / full).toBeCloseTo(0.25, 2); // less the gap above it
+  expect(titles(svg)[1]).toBe('confidence 50 % to 100 %: 4 images\nmean confidence 90.0 %, accuracy 25.0 %');
+});
+
+it('draws horizontal bars in proportion', async () => {
+  const bars = [10, 40, 0].map((value) => ({ name: `class ${value}`, value }));
+  const svg = await barChart({ title: 'Recall', unit: ' %', to: 80, bars });
+  expect(texts(svg)).toEqual(['class 10', 'class 40', 'class 0', '10 %', '40 %', '0 %']);
+  expect(parsed(svg).getAttribute('aria-label')).toBe('Recall: class 10 10 %, class 40 40 %, class 0 0 %.');
+});
+
+it('labels are moved apart as little as possible, and stay inside', () => {
+  expect(apart([10, 90], 14, 100)).toEqual([10, 90]);
+  expect(apart([50, 40, 45], 14, 100)).toEqual([59, 31, 45]);
+  expect(apart([0, 1, 99], 14, 100)).toEqual([0, 14, 99]);
+  expect(apart([98, 99], 14, 100)).toEqual([86, 100]);
+});
+
+it('axes have round numbers', () => {
+  expect(tickValues([0.61, 1.49], 5)).toEqual([0.8, 1, 1.2, 1.4]);
+  expect(tickValues([0, 100], 5)).toEqual([0, 20, 40, 60, 80, 100]);
+  expect([0, 0.1 + 0.2, 58.333333, 1234.5, 2e-5, 1e9].map(numberText)).toEqual([
+    '0',
+    '0.3',
+    '58.33',
+    '1,235',
+    '2e-5',
+    '1e9',
+  ]);
+});
