@@ -25,3 +25,13 @@ test('a batch that was asked for is not made smaller', () => {
     /batch is 32, but there are only 8 training images\. Choose a smaller batch, such as 8\.$/,
   );
 });
+
+test.each<[Partial<GivenOptions>, string]>([
+  [{ decayEvery: 30 }, 'decayEvery has no effect without schedule: step. Remove it, or choose that schedule.'],
+  [{ schedule: 'multi-step' }, 'needs the epochs of its decays. Add milestones: 30,60,90.'],
+  [{ schedule: 'one-cycle', warmup: 1 }, 'warmup has no effect on the schedule one-cycle'],
+  [{ warmup: 5, warmupPrefix: true, epochs: 5 }, 'warmup leaves no epochs for the schedule'],
+  [{ minLearningRate: 0.1, learningRate: 0.01 }, 'minLearningRate is above learningRate.'],
+])('%j is refused', (given, sentence) => {
+  expect(() => resolveTrainOptions({ ...base, ...given })).toThrow(sentence);
+});

@@ -3,6 +3,7 @@ import type { ResNeXtConfig, Stem } from '../model/config.ts';
 import { isDefault, namesWith, OptionError, resolve, type Say } from '../options.ts';
 import { defaultSetting, optimizerNames, type optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
 import { freezeRefusal } from '../step/parameter-groups.ts';
+import { scheduleNames, schedules } from '../step/schedule.ts';
 import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainConfig, trainOptions } from './options.ts';
 
 type Name = keyof TrainOptions;
@@ -35,6 +36,14 @@ const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
   })),
 );
 
+/** Settings of a schedule other than the chosen one. */
+const idleInSchedule: readonly Contradiction[] = scheduleNames.flatMap((owner) =>
+  schedules[owner].settings.map((name) => ({
+    holds: (options) => !schedules[options.schedule].settings.includes(name) && isChosen(options, name),
+    why: (say) => `${say(name)} has no effect without ${say('schedule', owner)}. Remove it, or choose that schedule.`,
+  })),
+);
+
 const contradictions: readonly Contradiction[] = [
   needsModel('key'),
   needsModel('freeze'),
@@ -44,6 +53,25 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('backboneLearningRate'),
   idleInProbe('augmentation'),
   ...idleSettings,
+  ...idleInSchedule,
+  {
+    holds: ({ schedule, milestones }) => schedule === 'multi-step' && milestones.length === 0,
+    why: (say) => `The schedule multi-step needs the epochs of its decays. Add ${say('milestones', '30,60,90')}.`,
+  },
+  {
+    holds: ({ schedule, warmup }) => schedule === 'one-cycle' && warmup > 0,
+    why: (say) =>
+      `${say('warmup')} has no effect on the schedule one-cycle, which has a warm-up of its own. Remove it.`,
+  },
+  {
+    holds: ({ warmup, warmupPrefix, epochs }) => warmupPrefix && warmup >= epochs,
+    why: (say) =>
+      `${say('warmup')} leaves no epochs for the schedule, which begins after it with ${say('warmupPrefix')}. Choose fewer than ${say('epochs')}.`,
+  },
+  {
+    holds: ({ learningRate, minLearningRate }) => minLearningRate > learningRate,
+    why: (say) => `${say('minLearningRate')} is above ${say('learningRate')}. Choose a smaller one.`,
+  },
   {
     holds: ({ batch, accumulate, replicas }) => batch % (accumulate * replicas) !== 0,
     why: (say) =>

@@ -46,7 +46,9 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
   const { epochs, checkpointEvery, strict } = options;
   const meter = new Meter();
   let { progress } = start;
-  const learningRate = () => learningRateAt(options, progress.epoch + progress.step / data.stepsPerEpoch);
+  const { stepsPerEpoch } = data;
+  const learningRate = () =>
+    learningRateAt({ ...options, stepsPerEpoch }, progress.epoch + progress.step / stepsPerEpoch);
   const save = (name: 'last' | 'best') => folder.saveCheckpoint(name, checkpointOf(run, progress));
   const onCorrupt = (path: string, message: string) => {
     if (strict) return; // the run ends with an error that names the image

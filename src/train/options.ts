@@ -20,7 +20,7 @@ import {
   perOptimizer,
   rateScale,
 } from '../step/optimizers.ts';
-import { schedules } from '../step/schedule.ts';
+import { scheduleFields } from '../step/schedule.ts';
 import { replicas } from '../step/shares.ts';
 import { key } from '../weights/state-dict.ts';
 
@@ -158,19 +158,7 @@ export const recipe = {
     group: 'Optimization',
     doc: 'learning rate of everything but the classifier, when starting from a pretrained model',
   }),
-  schedule: oneOf(schedules, {
-    default: 'cosine',
-    flag: '--schedule <name>',
-    group: 'Optimization',
-    doc: 'learning rate over time',
-  }),
-  warmup: real({
-    from: 0,
-    default: 0,
-    flag: '--warmup <epochs>',
-    group: 'Optimization',
-    doc: 'epochs over which the learning rate rises to its peak',
-  }),
+  ...scheduleFields,
   ...optimizerSettings,
   weightDecay: real({
     from: 0,
