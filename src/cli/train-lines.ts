@@ -2,6 +2,7 @@
 import pc from 'picocolors';
 import { counted, duration, short, wrap } from '../output/text.ts';
 import { isUneven } from '../train/balance.ts';
+import { isStuck } from '../train/best.ts';
 import type { Choice, Pretrained } from '../train/choose.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../train/events.ts';
 import type { Output } from './output.ts';
@@ -41,8 +42,8 @@ function createDisplay(output: Output): (event: TrainEvent) => void {
       corrupt.add(event.path);
     } else if (event.event === 'epoch') {
       if (event.best) best = event;
-      output.line(describeEpoch(event, isUneven(start!.trainPerClass)));
-    } else output.line(describeEnd(event, isUneven(start!.trainPerClass) ? best : undefined));
+      output.line(describeEpoch(event, isUneven(start!.trainPerClass) || isOverClasses(start!)));
+    } else output.line(describeEnd(event, start!, best));
   };
 }
 
@@ -103,26 +104,46 @@ function describePretrained({ from, epochs, linearProbe, megabytes, seconds }: P
   return `Pretrained weights do far better on so few photos: ${options} (a download of ${megabytes.toFixed(0)} MB, then about ${inWords(seconds)}).`;
 }
 
-/** @param bestEpoch the best epoch of a run with uneven classes. */
-function describeEnd({ interrupted, epochs, best, out }: EndEvent, bestEpoch: EpochEvent | undefined): string {
+/** @param bestEpoch what the best epoch's line said, if this process was there. */
+function describeEnd(event: EndEvent, start: StartEvent, bestEpoch: EpochEvent | undefined): string {
+  const { interrupted, endedEarly, epochs, out } = event;
   if (interrupted) return `Stopped in epoch ${epochs + 1}; continue with: resnext train --resume ${out}`;
-  const top1 = best === undefined ? '' : `: best top-1 ${best.toFixed(2)} %`;
   const model = `The model is in ${pc.bold(out)}.`;
-  const { validation } = bestEpoch ?? {};
-  if (!validation) return `Done${top1}. ${model}`;
-  const { balancedAccuracy, macroF1 } = validation;
-  return `Done${top1}, balanced accuracy ${balancedAccuracy.toFixed(2)} %, macro F1 ${macroF1.toFixed(2)} %.\n${model}`;
+  const uneven = isUneven(start.trainPerClass) ? bestEpoch?.validation : undefined;
+  const done = `Done${describeBest(event, uneven)}.${uneven ? '\n' : ' '}${model}`;
+  if (!endedEarly) return done;
+  const { patience, bestBy } = start;
+  const why = `Ended after epoch ${epochs} of ${start.epochs}, since ${figureNames[bestBy]} was no better for ${counted(patience, 'epoch')}.`;
+  return `${why}\n${done}\nTo train longer: resnext train --resume ${out} --patience ${2 * patience}`;
+}
+
+const figureNames = {
+  top1: 'top-1',
+  loss: 'loss',
+  balancedAccuracy: 'balanced accuracy',
+  macroF1: 'macro F1',
+} as const;
+const evenFigures = ['top1', 'balancedAccuracy', 'macroF1'] as const;
+
+/** @param uneven the scores to add in a run with uneven classes. */
+function describeBest({ best, bestBy = 'top1', bestEpoch }: EndEvent, uneven: EpochEvent['validation']): string {
+  if (best === undefined) return '';
+  const figure = (name: keyof typeof figureNames, value: number) =>
+    `${figureNames[name]} ${name === 'loss' ? value.toFixed(4) : `${value.toFixed(2)} %`}`;
+  const others = uneven ? evenFigures.filter((name) => name !== bestBy).map((name) => figure(name, uneven[name])) : [];
+  const epoch = bestBy === 'top1' ? [] : [`in epoch ${bestEpoch}`];
+  return `: best ${[[figure(bestBy, best), ...epoch].join(' '), ...others].join(', ')}`;
 }
 
 const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
 function describeStart(event: StartEvent): string {
-  const { variant, parameters, macs, classes, train, validation, batch, epoch, epochs, step, loweringReason } = event;
+  const { variant, parameters, macs, classes, train, validation, batch, loweringReason } = event;
   const network = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on`;
   const slower = loweringReason ? `\nTraining uses standard operators, which is slower: ${loweringReason}.` : '';
-  return `${network}${describeSource(event)}\n${images}${slower}${describeFrom(epoch, epochs, step)}`;
+  return `${network}${describeSource(event)}\n${images}${slower}${describeFrom(event)}`;
 }
 
 /** The model that training starts from, and which of its parameters are trained. */
@@ -137,12 +158,18 @@ function describeSource({ from, frozen, trained, parameters, newHead, linearProb
   return `\nFrom ${pc.bold(from)}${source}: ${frozen.length > 0 ? some : 'all parameters are trained'}${probe}`;
 }
 
-function describeFrom(epoch: number, epochs: number, step: number): string {
+function describeFrom({ epoch, epochs, step, bestEpoch = 0, bestBy, patience }: StartEvent): string {
   const done = epoch === 1 ? 'The epoch is done' : `All ${epoch} epochs are done`;
   if (epoch >= epochs) return `\n${done}. To train longer, set --epochs to more than ${epoch}.`;
+  if (isStuck({ epoch, bestEpoch }, { patience })) {
+    return `\nThe run ended after epoch ${epoch}, since ${figureNames[bestBy]} was no better than in epoch ${bestEpoch}. To train longer, set --patience to more than ${epoch - bestEpoch}, or to 0.`;
+  }
   if (step > 0) return `\nContinuing in epoch ${epoch + 1} after step ${step}.`;
   return epoch > 0 ? `\nContinuing with epoch ${epoch + 1}.` : '';
 }
+
+/** Whether the best epoch is chosen by a figure that is shown only for uneven classes. */
+const isOverClasses = ({ bestBy }: StartEvent): boolean => bestBy === 'macroF1' || bestBy === 'balancedAccuracy';
 
 const describeFeatures = ({ done, total, imagesPerSecond, secondsLeft }: FeaturesEvent): string[] => [
   `features of ${done} of ${total} images`,

@@ -38,10 +38,13 @@ export async function startEvent(
     train: folder.train.length,
     validation: folder.validation.length,
     epochs: options.epochs,
+    bestBy: options.bestBy,
+    patience: options.patience,
     batch: options.batch,
     stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
     epoch: progress.epoch,
     step: progress.step,
+    ...(progress.bestEpoch > 0 && { bestEpoch: progress.bestEpoch }),
     lowering,
     ...(reason && { loweringReason: reason }),
   };

@@ -40,14 +40,15 @@ test('is read as it was written', async () => {
   expect(await readCheckpoint(await changed({}))).toEqual({ ...checkpoint, options: pick<object>(recipe, options) });
 });
 
-test('version 0.1 had other names for the backbone, correct and count', async () => {
+test('version 0.1 had other names for the backbone, correct and count, and did not name the best epoch', async () => {
   const { progress, options: read } = await readCheckpoint(
     await changed({
       progress: JSON.stringify({ epoch: 2, step: 3, right: 5, seen: 8 }),
       options: JSON.stringify({ ...pick<object>(recipe, options), freeze: ['all but fc'] }),
     }),
   );
-  expect({ progress, freeze: read.freeze }).toEqual({ progress: checkpoint.progress, freeze: ['backbone'] });
+  const expected = { ...checkpoint.progress, bestEpoch: 2 };
+  expect({ progress, freeze: read.freeze }).toEqual({ progress: expected, freeze: ['backbone'] });
 });
 
 test.each([

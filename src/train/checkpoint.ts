@@ -9,7 +9,6 @@ import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import { parseJson } from '../json.ts';
 import type { Weights } from '../model/weights.ts';
-import { pick } from '../options.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
 import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
@@ -47,7 +46,7 @@ export async function writeCheckpoint(
     ...prefixed('average.', average),
   ]);
   const metadata = new Map([
-    ['options', JSON.stringify(pick<object>(recipe, options))],
+    ['options', JSON.stringify(inOrder(options))],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
     ...(images === undefined ? [] : [['images', images] as const]),
@@ -55,6 +54,12 @@ export async function writeCheckpoint(
     ...(description ? [['description', writeDescription(description)] as const] : []),
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
+}
+
+/** The recipe in the order of its table, so that a resumed run writes the same bytes. */
+function inOrder(options: Recipe): object {
+  const own: Readonly<Record<string, unknown>> = { ...options };
+  return Object.fromEntries(Object.keys(recipe).map((name) => [name, own[name]]));
 }
 
 /** @throws FormatError if the file is not a checkpoint. */
@@ -99,10 +104,11 @@ const recipeSchema = z
 
 const classesSchema = z.array(z.string());
 
-/** Older checkpoints call `correct` and `count` `right` and `seen`. */
-const progressSchema = z
-  .record(z.string(), z.number())
-  .transform(({ right = 0, seen = 0, ...rest }): Progress => ({ ...noProgress, correct: right, count: seen, ...rest }));
+/** Older checkpoints call `correct` and `count` `right` and `seen`, and do not say which epoch was best: at latest the last. */
+const progressSchema = z.record(z.string(), z.number()).transform(({ right = 0, seen = 0, ...rest }): Progress => {
+  const latest = { bestEpoch: rest.epoch ?? 0 };
+  return { ...noProgress, correct: right, count: seen, ...latest, ...rest };
+});
 
 /** All state is float32, but for the batch counts of frozen normalizations. */
 function checkTypes(tensors: Weights, path: string): void {

@@ -2,6 +2,7 @@ import { callback, type FieldsOf, signalField } from '../arguments.ts';
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
 import type { Choice } from './choose.ts';
+import type { TrainOptions } from './options.ts';
 import type { Score } from './training-data.ts';
 
 /** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
@@ -53,12 +54,17 @@ export interface StartEvent {
   readonly train: number;
   readonly validation: number;
   readonly epochs: number;
+  /** The figure by which the best epoch is chosen, and the epochs without a better one after which the run ends. */
+  readonly bestBy: TrainOptions['bestBy'];
+  readonly patience: number;
   /** Images per step. */
   readonly batch: number;
   readonly stepsPerEpoch: number;
   /** Where a resumed run continues; 0 in a new one. */
   readonly epoch: number;
   readonly step: number;
+  /** The best epoch so far, counted from 1; absent before the first. */
+  readonly bestEpoch?: number;
   /** How the step is lowered, and if not to the CPU's blocked layout, why. */
   readonly lowering: Lowering;
   readonly loweringReason?: string;
@@ -111,6 +117,8 @@ export interface EpochEvent {
   readonly corrupt: number;
   /** Whether the model is the best so far, and was saved. */
   readonly best: boolean;
+  /** By which figure; absent without validation images. */
+  readonly bestBy?: TrainOptions['bestBy'];
 }
 
 export interface EndEvent {
@@ -118,6 +126,10 @@ export interface EndEvent {
   readonly out: string;
   readonly interrupted: boolean;
   readonly epochs: number;
-  /** Best top-1 on the validation images; absent if there are none. */
+  /** Whether the run ended before its last epoch, since it had not improved for `patience` epochs. */
+  readonly endedEarly: boolean;
+  /** The best epoch, counted from 1, its figure on the validation images, and which one; absent if there are none. */
   readonly best?: number;
+  readonly bestBy?: TrainOptions['bestBy'];
+  readonly bestEpoch?: number;
 }

@@ -7,7 +7,8 @@ import { UsageError } from '../errors.ts';
 import type { Weights } from '../model/weights.ts';
 import { learningRateAt } from '../step/schedule.ts';
 import type { Trainer } from '../step/trainer.ts';
-import type { EpochEvent, StepEvent, TrainHooks } from './events.ts';
+import { isBest, isOver, isStuck } from './best.ts';
+import type { EndEvent, EpochEvent, StepEvent, TrainHooks } from './events.ts';
 import { Meter } from './meter.ts';
 import type { TrainOptions } from './options.ts';
 import { afterEpoch, afterStep, meansOf, type Progress } from './progress.ts';
@@ -15,14 +16,10 @@ import type { RunFolder } from './run-folder.ts';
 import type { RunImages } from './run-images.ts';
 import { type RunRecord, trainingOf } from './run-record.ts';
 import type { RunStart } from './start.ts';
-import type { Score, TrainingData } from './training-data.ts';
+import type { Score, TrainingBatch, TrainingData } from './training-data.ts';
 
-export interface TrainResult {
-  readonly out: string;
-  readonly interrupted: boolean;
-  /** Best top-1 on the validation images, in percent; absent if there are none. */
-  readonly best?: number;
-}
+/** How a run ended; as in the `end` event. */
+export type TrainResult = Pick<EndEvent, 'out' | 'interrupted' | 'endedEarly' | 'best' | 'bestBy' | 'bestEpoch'>;
 
 /** The parts of a run. */
 export interface Run {
@@ -41,57 +38,68 @@ export class Diverged extends UsageError {}
 
 /** @throws Diverged if the loss is no longer finite. */
 export async function runEpochs(run: Run): Promise<TrainResult> {
-  const { options, start, images, folder, record, data, trainer, hooks } = run;
+  const { options, folder, data, trainer, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
-  const { epochs, checkpointEvery, strict } = options;
   const meter = new Meter();
-  let { progress } = start;
-  const { stepsPerEpoch } = data;
-  const learningRate = () =>
-    learningRateAt({ ...options, stepsPerEpoch }, progress.epoch + progress.step / stepsPerEpoch);
-  const save = (name: 'last' | 'best') => folder.saveCheckpoint(name, checkpointOf(run, progress));
+  let { progress } = run.start;
+  const save = () => folder.saveCheckpoint('last', checkpointOf(run, progress));
   const onCorrupt = (path: string, message: string) => {
-    if (strict) return; // the run ends with an error that names the image
+    if (options.strict) return; // the run ends with an error that names the image
     progress = { ...progress, corrupt: progress.corrupt + 1 };
     onEvent({ event: 'corrupt', path, message });
   };
-  await folder.prepare(progress.epoch, images.split);
-  await folder.saveRecord(record);
-  await save('last');
+  await folder.prepare(progress.epoch, run.images.split);
+  await folder.saveRecord(run.record);
+  await save();
 
-  training: while (progress.epoch < epochs && !signal?.aborted) {
+  training: while (!isOver(progress, options) && !signal?.aborted) {
     meter.startEpoch();
     for await (const batch of data.batches(progress.epoch, progress.step, onCorrupt)) {
-      const rate = learningRate();
-      trainer.images.set(batch.images);
-      trainer.targets.set(batch.targets);
-      await trainer.step(rate);
-      const loss = trainer.loss[0]!;
+      const rate = rateAt(run, progress);
+      const loss = await stepOn(batch, trainer, rate);
       checkLoss(loss, progress, options);
       progress = afterStep(progress, loss, trainer.logits, batch.labels);
       meter.step();
       onEvent(stepEvent(progress, rate, run, meter));
-      if (signal?.aborted || folder.secondsSinceCheckpoint > checkpointEvery) await save('last');
+      if (signal?.aborted || folder.secondsSinceCheckpoint > options.checkpointEvery) await save();
       if (signal?.aborted) break training;
     }
-    const seconds = meter.epochSeconds;
     const weights = weightsToUse(trainer);
+    const seconds = meter.epochSeconds;
     const validation = await meter.validation(() => data.validate(weights, onCorrupt));
     if (validation) checkLoss(validation.loss, progress, options);
-    const line = epochEvent(progress, validation, { epochs, learningRate: learningRate(), seconds });
-    progress = afterEpoch(progress, line.best ? (validation?.top1 ?? 0) : progress.best);
-    if (line.best) {
-      await saveBest(run, weights, progress, validation);
-      await save('best');
-    }
+    const line = epochEvent(run, progress, validation, seconds);
+    progress = afterEpoch(progress, line.best ? (validation?.[options.bestBy] ?? 0) : undefined);
+    if (line.best) await saveBest(run, weights, progress, validation);
     await folder.appendMetrics(line);
-    await save('last');
+    await save();
     onEvent(line);
   }
+  return ended(run, progress);
+}
 
-  const interrupted = progress.epoch < epochs;
-  const result = { out: folder.path, interrupted, ...(data.hasValidation && { best: progress.best }) };
-  onEvent({ event: 'end', epochs: progress.epoch, ...result });
+/** The learning rate of the next step. */
+const rateAt = ({ options, data: { stepsPerEpoch } }: Run, { epoch, step }: Progress): number =>
+  learningRateAt({ ...options, stepsPerEpoch }, epoch + step / stepsPerEpoch);
+
+/** Trains on a batch. Returns its loss before the update. */
+async function stepOn({ images, targets }: TrainingBatch, trainer: Trainer, learningRate: number): Promise<number> {
+  trainer.images.set(images);
+  trainer.targets.set(targets);
+  await trainer.step(learningRate);
+  return trainer.loss[0]!;
+}
+
+function ended({ options, folder, data, hooks }: Run, progress: Progress): TrainResult {
+  const { epoch, best, bestEpoch } = progress;
+  const { bestBy } = options;
+  const result = {
+    out: folder.path,
+    interrupted: !isOver(progress, options),
+    endedEarly: epoch < options.epochs && isStuck(progress, options),
+    ...(data.hasValidation && bestEpoch > 0 && { best, bestBy, bestEpoch }),
+  };
+  hooks.onEvent?.({ event: 'end', epochs: epoch, ...result });
   return result;
 }
 
@@ -132,23 +140,20 @@ function stepEvent(progress: Progress, learningRate: number, { options, data }: 
   };
 }
 
-function epochEvent(
-  progress: Progress,
-  validation: Score | undefined,
-  rest: Pick<EpochEvent, 'epochs' | 'learningRate' | 'seconds'>,
-): EpochEvent {
+function epochEvent(run: Run, progress: Progress, validation: Score | undefined, seconds: number): EpochEvent {
+  const { epochs, bestBy } = run.options;
   const { epoch, corrupt } = progress;
-  const { epochs, learningRate, seconds } = rest;
   return {
     event: 'epoch',
     epoch: epoch + 1,
     epochs,
     ...meansOf(progress),
     ...(validation && { validation: scoreOf(validation) }),
-    learningRate,
+    learningRate: rateAt(run, progress),
     seconds,
     corrupt,
-    best: !validation || epoch === 0 || validation.top1 > progress.best,
+    best: isBest(progress, validation, bestBy),
+    ...(validation && { bestBy }),
   };
 }
 
@@ -156,15 +161,14 @@ const scoreOf = ({ loss, top1, top5, balancedAccuracy, macroF1 }: Score): Score 
   ...{ loss, top1, top5, balancedAccuracy, macroF1 },
 });
 
-async function saveBest(
-  { folder, record, start, data }: Run,
-  weights: Weights,
-  { epoch, steps }: Progress,
-  validation: Score | undefined,
-): Promise<void> {
-  const scores = validation && { top1: validation.top1, top5: validation.top5, loss: validation.loss };
-  const description = { ...start.description, metrics: { epoch, ...scores }, training: trainingOf(record) };
+/** Saves the model and a checkpoint, which can be continued from and is a model, too. */
+async function saveBest(run: Run, weights: Weights, progress: Progress, validation: Score | undefined): Promise<void> {
+  const { folder, record, start, data } = run;
+  const { epoch, steps } = progress;
+  const metrics = { epoch, ...(validation && scoreOf(validation)) };
+  const description = { ...start.description, metrics, training: trainingOf(record) };
   await folder.saveModel(description, data.allWeights(weights), steps);
+  await folder.saveCheckpoint('best', checkpointOf(run, progress));
 }
 
 /** The folder of images is saved as an absolute path, so that the run can be resumed from another folder. */

@@ -201,6 +201,21 @@ export const recipe = {
     group: 'Optimization',
     doc: 'decay of an exponential moving average of the weights, which is validated and saved in their place',
   }),
+  bestBy: oneOf(['top1', 'loss', 'macroF1', 'balancedAccuracy'], {
+    default: 'top1',
+    kept: true,
+    flag: '--best-by <figure>',
+    group: 'Run',
+    doc: 'figure on the validation images by which the best epoch is chosen',
+  }),
+  patience: whole({
+    from: 0,
+    default: 0,
+    flag: '--patience <epochs>',
+    usual: '0, which never ends it',
+    group: 'Run',
+    doc: 'epochs without a better one after which a run ends early',
+  }),
   labelSmoothing: real({
     from: 0,
     below: 1,

@@ -13,8 +13,10 @@ export interface Progress {
   readonly count: number;
   /** Images that could not be read. */
   readonly corrupt: number;
-  /** Best top-1 on the validation images so far, in percent. */
+  /** The best epoch's figure on the validation images, by which it is the best (`bestBy`); percentages from 0 to 100. */
   readonly best: number;
+  /** That epoch, counted from 1; 0 before the first. */
+  readonly bestEpoch: number;
 }
 
 /** The progress of a new run. */
@@ -27,6 +29,7 @@ export const noProgress: Progress = {
   count: 0,
   corrupt: 0,
   best: 0,
+  bestEpoch: 0,
 };
 
 /** The progress after one more step with this loss and these logits [B, K]. */
@@ -44,14 +47,17 @@ export function afterStep(progress: Progress, loss: number, logits: Float32Array
 }
 
 /** The progress at the start of the same epoch, which is done again. */
-export const epochAgain = ({ epoch, steps, best }: Progress): Progress => ({ ...noProgress, epoch, steps, best });
+export const epochAgain = ({ epoch, steps, best, bestEpoch }: Progress): Progress => ({
+  ...noProgress,
+  ...{ epoch, steps, best, bestEpoch },
+});
 
-/** The progress at the start of the next epoch. */
-export const afterEpoch = ({ epoch, steps }: Progress, best: number): Progress => ({
+/** The progress at the start of the next epoch. @param best the epoch's figure, if it is the best so far. */
+export const afterEpoch = ({ epoch, steps, ...before }: Progress, best?: number): Progress => ({
   ...noProgress,
   epoch: epoch + 1,
   steps,
-  best,
+  ...(best === undefined ? { best: before.best, bestEpoch: before.bestEpoch } : { best, bestEpoch: epoch + 1 }),
 });
 
 /** Means over the epoch so far; top-1 in percent. */

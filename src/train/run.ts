@@ -11,6 +11,7 @@ import { loadModel } from '../saved/files.ts';
 import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
+import { checkValidated } from './best.ts';
 import { CachedFeatures } from './cached-features.ts';
 import {
   checkFreeze,
@@ -152,9 +153,11 @@ async function openRun(
   hooks: TrainHooks,
 ): Promise<TrainResult> {
   const samples = images.folder;
-  const options = fitBatch(resolved, given, samples.train.length);
-  const start = startWith(options, samples.classes);
+  const fitted = fitBatch(resolved, given, samples.train.length);
+  checkValidated(fitted, samples.validation);
+  const start = startWith(fitted, samples.classes);
   const { description, weights, slots, average, progress } = start;
+  const options = { ...fitted, size: description.preprocessing.size };
   const model = resnext(description.config);
   const event = await startEvent(options, images, model, start);
   hooks.onEvent?.(event);
