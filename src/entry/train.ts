@@ -5,6 +5,7 @@
  */
 
 export { type Loss, lossNames } from '../step/losses.ts';
+export { drawMask, type Mask } from '../step/masks.ts';
 export {
   type Optimizer,
   type OptimizerName,

@@ -325,6 +325,31 @@ describe('parts of later architectures between blocked layers', () => {
   });
 });
 
+describe('a map times a number per image', () => {
+  const rest: readonly [string, (b: Builder, y: Value, x: Value) => Value, number][] = [
+    ['between normalization, shortcut and ReLU', (b, y, x) => b.op('Relu', [b.op('Add', [y, x])]), 1], // of the ReLU
+    ['before a convolution', (_, y) => y, 0],
+    ['twice', (b, y, x) => b.op('Add', [b.op('Mul', [b.input('n', [3, 1, 1, 1]), y]), x]), 0],
+  ];
+  test.each(rest)('%s needs no pass of its own', async (_, finish, products) => {
+    const random = seeded(13);
+    const b = new Builder('images');
+    const [x, w] = [b.input('x', [3, 16, 6, 5]), b.input('w', [16, 16, 1, 1])];
+    const vectors = ['gamma', 'beta', 'mean', 'variance'].map((name) => b.input(name, [16]));
+    const map = b.op('Conv', [x, w], { kernel_shape: [1, 1] });
+    const [normalized] = b.node('BatchNormTraining', [map, ...vectors], {}, 5).outputs;
+    const product = b.op('Mul', [normalized, b.input('m', [3, 1, 1, 1])]);
+    const y = b.op('Conv', [finish(b, product, x), b.input('w2', [32, 16, 1, 1])], { kernel_shape: [1, 1] });
+    differentiate(b, y, b.input('c', sizes(y)), [x, w, vectors[0]!]);
+    b.graph.removeDead();
+    const feeds = new Map(b.graph.inputs.map((value) => [value.name, random.tensor(sizes(value))]));
+    const result = await lowered(b.graph, feeds);
+    const ofMaps = [...result.graph.nodes].filter(({ op, outputs: [z] }) => op === 'Mul' && z?.dims?.[3] === 5);
+    expect(ofMaps).toHaveLength(1 + products); // 1 in the loss
+    expectNear(result, 2e-6);
+  });
+});
+
 test('a variance that rounds to zero is not negative', async () => {
   const b = new Builder('still');
   const [x, w] = [b.input('x', [7, 16, 1, 1]), b.input('w', [16, 16, 3, 3])];

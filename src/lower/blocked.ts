@@ -12,7 +12,7 @@ import { describe, Graph, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, isOtherVersion, isSemantic, type OpType, opTypeOf, semanticDomain } from '../graph/ops.ts';
 import { isUpdate } from '../graph/updates.ts';
 import { convolution, convolutionInputGradient } from './blocked/convolution.ts';
-import { addition, globalAverage, relu, reluGradient, softmaxCrossEntropy } from './blocked/elementwise.ts';
+import { addition, globalAverage, product, relu, reluGradient, softmaxCrossEntropy } from './blocked/elementwise.ts';
 import { convolutionWeightGradient } from './blocked/filter-gradient.ts';
 import { BlockedNodes } from './blocked/nodes.ts';
 import { normalization, normalizationGradient } from './blocked/normalization.ts';
@@ -32,6 +32,7 @@ const rules: { readonly [O in OpType]?: Rule<O> } = {
   GlobalAveragePool: globalAverage,
   MaxPool: maxPool,
   MaxPoolGrad: maxPoolGradient,
+  Mul: product,
   Relu: relu,
   ReluGrad: reluGradient,
   SoftmaxCrossEntropy: softmaxCrossEntropy,

@@ -38,7 +38,7 @@ export interface ShareOptions {
 }
 
 /**
- * Binds the sessions to the arrays of a whole batch (`input`, `targets`, `logits`, `loss`), to the optimizer's scalars, and
+ * Binds the sessions to the arrays of a whole batch (`input`, `targets`, `logits`, `loss`, masks), to the optimizer's scalars, and
  * to the state, which is overwritten in place.
  */
 export function bindShares(
@@ -55,7 +55,7 @@ export function bindShares(
   const lanes = replicas.map((session, r) => {
     const own = replicas.length === 1 ? state : withCopies(step.state, state);
     const part = count === 1 ? gradients : new Gradients(parameters);
-    const shares = Array.from({ length: accumulate }, (_, k) => shareOf(arrays, count, r * accumulate + k));
+    const shares = Array.from({ length: accumulate }, (_, k) => shareOf(step, arrays, count, r * accumulate + k));
     const runs = shares.map((share) => bindGraph(session, step, 0, new Map([...share, ...part.views]), own));
     return { runs, part, moved: statisticsOf(step, own), losses: shares.map((share) => share.get('loss')!.data) };
   });
@@ -92,9 +92,9 @@ class Gradients {
 }
 
 /** Share `index` of `count` of a batch's arrays, as views, and a loss of its own. The rest of the arrays is shared. */
-function shareOf(arrays: Buffers, count: number, index: number): Buffers {
+function shareOf({ masks }: TrainingStep, arrays: Buffers, count: number, index: number): Buffers {
   const share = new Map(arrays);
-  for (const name of ['input', 'targets', 'logits']) {
+  for (const name of ['input', 'targets', 'logits', ...masks.map((mask) => mask.name)]) {
     const { dims, data } = arrays.get(name)!;
     const size = data.length / count;
     const view = data.subarray(index * size, (index + 1) * size);

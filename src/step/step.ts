@@ -21,6 +21,7 @@ import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
 import { elements, type Tensor } from '../tensor.ts';
 import { type Loss, losses, lossNames } from './losses.ts';
+import { insertMasks, type Mask, type MaskOptions } from './masks.ts';
 import {
   type BoundOptimizer,
   bindOptimizer,
@@ -32,7 +33,7 @@ import {
 import { averageName, gradientName, nextName, type StateSpec, slotName } from './state.ts';
 
 /** What a training step does besides the forward pass. */
-export interface StepOptions {
+export interface StepOptions extends MaskOptions {
   /** Images per step. */
   readonly batch: number;
   /** Default: cross-entropy. */
@@ -72,6 +73,8 @@ const ownFields = {
   ),
   decayOf: callback('the weight decay of a parameter'),
   batchNormMomentum: real({ from: 0, to: 1, doc: 'weight of the batch in the running statistics' }),
+  dropPath: real({ from: 0, below: 1, doc: 'rate at which the last block is dropped' }),
+  dropout: real({ from: 0, below: 1, doc: 'rate at which features are dropped' }),
   average: real({ from: 0, below: 1, doc: 'decay of the moving average' }),
   clipNorm: real({ above: 0, doc: 'norm to which gradients are clipped' }),
 };
@@ -89,15 +92,17 @@ const fields: FieldsOf<StepOptions> = {
 
 /**
  * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] (probabilities), `learningRate` [], the optimizer's scalars [],
- * and all tensors of the state, flat. Outputs: `loss` [], `logits` [B, K], and the next values of the state.
+ * the masks, and all tensors of the state, flat. Outputs: `loss` [], `logits` [B, K], and the next values of the state.
  *
- * With `split`, `graph` has the parameters and statistics as inputs, and `loss`, `logits`, the gradients `w.gradient`
+ * With `split`, `graph` has the masks, parameters and statistics as inputs, and `loss`, `logits`, the gradients `w.gradient`
  * and the next statistics as outputs. Everything else is in `update`.
  */
 export interface TrainingStep {
   readonly graph: Graph;
   readonly update?: Graph;
   readonly state: readonly StateSpec[];
+  /** Of drop path and dropout. `drawMask` fills them. */
+  readonly masks: readonly Mask[];
 }
 
 /**
@@ -112,7 +117,7 @@ export function trainingStep(source: Graph, options: StepOptions): TrainingStep 
   checkArgument('source', source, graphKind);
   checkOptions(fields, options);
   const { average, split = false } = options;
-  const { graph, logits, loss, parameters } = withLoss(source, options);
+  const { graph, logits, loss, parameters, masks } = withLoss(source, options);
   const gradients = gradient(graph, loss, parameters);
   const b = new Builder(graph);
   const site = updateSite(split ? new Builder('update') : b, options);
@@ -130,7 +135,7 @@ export function trainingStep(source: Graph, options: StepOptions): TrainingStep 
   const averages = average === undefined ? [] : updateAverages(site.b, [...trained, ...moved], average);
   graph.removeDead();
   const state = [...[...trained, ...statistics].flatMap(({ specs }) => specs), ...averages];
-  return { graph, state, ...(split && { update: site.b.graph }) };
+  return { graph, state, masks, ...(split && { update: site.b.graph }) };
 }
 
 /** A trained parameter and its gradient, flat. */
@@ -155,6 +160,7 @@ export interface TrainingPass {
   readonly loss: Value;
   /** The trained parameters. */
   readonly parameters: readonly Value[];
+  readonly masks: readonly Mask[];
 }
 
 /**
@@ -163,7 +169,7 @@ export interface TrainingPass {
  */
 export function withLoss(
   source: Graph,
-  options: Pick<StepOptions, 'batch' | 'loss' | 'batchNormMomentum' | 'frozen'>,
+  options: Pick<StepOptions, 'batch' | 'loss' | 'batchNormMomentum' | 'frozen' | keyof MaskOptions>,
 ): TrainingPass {
   const { batch, loss: name = 'cross-entropy', batchNormMomentum = 0.1, frozen = new Map() } = options;
   const { graph } = source.clone();
@@ -175,12 +181,13 @@ export function withLoss(
     if (!frozen.has(node.inputs[1]?.name ?? '')) useBatchStatistics(graph, node, batchNormMomentum);
   }
   foldFrozen(graph, frozen);
+  const masks = insertMasks(graph, new Set(parameters), options);
   const b = new Builder(graph);
   const logits = graph.outputs[0]!;
   const targets = b.input('targets', logits.dims!);
   const loss = losses[name](b, logits, targets);
   loss.name = 'loss';
-  return { graph, logits, loss, parameters };
+  return { graph, logits, loss, parameters, masks };
 }
 
 /** Makes frozen parameters constants, and folds frozen normalizations into convolutions. */

@@ -16,6 +16,7 @@ import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights }
 import { list, oneOf, pick, real, text, whole } from '../options.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import { chooseLowering, type Lowering } from './lowering.ts';
+import { drawMask, type Mask } from './masks.ts';
 import { type BoundOptimizer, bindOptimizer } from './optimizers.ts';
 import { frozenGroups, groupOf, head, weightsOfGroups } from './parameter-groups.ts';
 import { type Buffers, bindGraph, bindShares, type Opened, type Run, replicas } from './shares.ts';
@@ -30,6 +31,8 @@ export interface TrainerOptions
   readonly freeze?: readonly string[];
   /** Factor on the learning rate of everything but the classifier. Default: 1. */
   readonly backboneRate?: number;
+  /** Of drop path and dropout, whose masks depend on it and the number of updates so far. Default: 0. */
+  readonly seed?: number;
   /** Default: the fastest that works on this machine. */
   readonly lowering?: Lowering;
   /**
@@ -69,6 +72,7 @@ const trainerFields: FieldsOf<TrainerOptions> = {
   ...{ threads, providers, wasmPaths },
   freeze: list(text({ expected: 'a name', doc: 'a group' }), { doc: 'parameter groups to freeze' }),
   backboneRate: real({ from: 0, doc: 'factor on the learning rate' }),
+  seed: whole({ from: 0, doc: 'seed of drop path and dropout' }),
   lowering: oneOf(['blocked', 'standard'], { doc: 'how the step is lowered' }),
   accumulate: whole({ from: 1, doc: 'parts of the batch one after the other' }),
   replicas,
@@ -88,6 +92,9 @@ export class Trainer {
   readonly #sessions: readonly BoundSession[];
   readonly #optimizer: BoundOptimizer;
   readonly #scalars: Buffers;
+  readonly #seed: number;
+  /** With their arrays for a whole batch. */
+  readonly #masks: ReadonlyMap<Mask, Float32Array>;
   readonly #state: readonly StateSpec[];
   /** The set with the current state comes first. */
   readonly #buffers: [Buffers, Buffers];
@@ -98,7 +105,7 @@ export class Trainer {
   #condition: Condition = 'ready';
 
   private constructor(model: Model, opened: Opened, still: Still, options: TrainerOptions) {
-    const { optimizer, accumulate = 1, reduce } = options;
+    const { optimizer, accumulate = 1, reduce, seed = 0 } = options;
     const { step, replicas, update } = opened;
     this.#model = model;
     this.#sessions = sessionsOf(opened);
@@ -107,12 +114,16 @@ export class Trainer {
     this.#state = step.state;
     const batch = arraysOf(step.graph, ['input', 'targets', 'loss', 'logits'], replicas.length * accumulate);
     const [images, targets, loss, logits] = [...batch.values()].map(({ data }) => data);
+    const names = step.masks.map(({ name }) => name);
+    const masks = arraysOf(step.graph, names, replicas.length * accumulate);
+    this.#seed = seed;
+    this.#masks = new Map(step.masks.map((mask) => [mask, masks.get(mask.name)!.data]));
     this.images = images!;
     this.targets = targets!;
     this.loss = loss!;
     this.logits = logits!;
     this.#scalars = arraysOf(step.update ?? step.graph, ['learningRate', ...Object.keys(this.#optimizer.scalars(1))]);
-    const shared = new Map([...batch, ...this.#scalars]);
+    const shared = new Map([...batch, ...masks, ...this.#scalars]);
     const first = emptyBuffers(step.state);
     if (update) {
       this.#buffers = [first, first];
@@ -186,6 +197,7 @@ export class Trainer {
     this.#checkReady();
     const scalars = { learningRate, ...this.#optimizer.scalars(this.#steps + 1) };
     for (const [name, value] of Object.entries(scalars)) this.#scalars.get(name)!.data[0] = value;
+    for (const [mask, data] of this.#masks) drawMask(mask, data, this.#seed, this.#steps);
     this.#condition = 'stepping';
     try {
       await this.#runs[0]();

@@ -52,6 +52,7 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('freeze'),
   idleInProbe('backboneLearningRate'),
   idleInProbe('augmentation'),
+  idleInProbe('dropPath'),
   ...idleSettings,
   ...idleInSchedule,
   {

@@ -216,6 +216,22 @@ export const recipe = {
     group: 'Run',
     doc: 'epochs without a better one after which a run ends early',
   }),
+  dropPath: real({
+    from: 0,
+    below: 1,
+    default: 0,
+    flag: '--drop-path <rate>',
+    group: 'Optimization',
+    doc: 'share of images that skip the last residual block, and ever fewer the earlier ones (stochastic depth)',
+  }),
+  dropout: real({
+    from: 0,
+    below: 1,
+    default: 0,
+    flag: '--dropout <rate>',
+    group: 'Optimization',
+    doc: 'share of the features before the classifier that are set to zero',
+  }),
   labelSmoothing: real({
     from: 0,
     below: 1,

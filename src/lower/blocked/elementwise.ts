@@ -66,6 +66,30 @@ export const addition: Rule<'Add'> = (site) => {
   return [{ blocked: n.b.op('Add', [layouts.blocked(left), layouts.blocked(right)]) }];
 };
 
+/**
+ * A map times one number per image, as drop path does: it stays pending, as a scale per image and channel, so that the
+ * addition of the shortcut joins the same pass.
+ */
+export const product: Rule<'Mul'> = ({ layouts, n, inputs }) => {
+  const [left, right] = inputs as [Value, Value];
+  const [x, factor] = isPerImage(left, right) ? [left, right] : [right, left];
+  if (!isPerImage(x, factor) || !layouts.isBlockable(x) || !layouts.isBlocked(x)) return undefined;
+  const { plus, ...pending } = layouts.affine(x);
+  const { map, scale, bias } = plus ? { map: layouts.blocked(x) } : pending;
+  const [images, channels] = sizes(x) as [number, number];
+  const factors = n.reshape(layouts.plain(factor), [images, 1]);
+  const perImage = (vector: Value): Value => {
+    const rows = n.reshape(vector, [sizes(vector)[0]! / channels, channels]); // [1, C] or [N, C]
+    return n.reshape(n.b.op('Mul', [rows, factors]), [images * channels]);
+  };
+  const spread = perImage(scale ?? n.b.number(1, [channels]));
+  return [{ affine: { map, scale: spread, bias: bias && perImage(bias) } }];
+};
+
+/** Whether `factor` is [N, 1, 1, 1] for x [N, C, H, W]. */
+const isPerImage = (x: Value, factor: Value): boolean =>
+  x.dims?.length === 4 && factor.dims?.join() === [x.dims[0], 1, 1, 1].join() && x.dims[1] !== 1;
+
 /** One number per map, which is stored the same way in both layouts. */
 export const globalAverage: Rule<'GlobalAveragePool'> = ({ layouts, n, inputs: [x] }) =>
   layouts.isBlockable(x!) && layouts.isBlocked(x!) ? [{ plain: n.globalAveragePool(layouts.blocked(x!)) }] : undefined;

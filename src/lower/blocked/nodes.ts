@@ -94,12 +94,20 @@ export class BlockedNodes {
     return this.#add(blockedDomain, 'Conv', inputs, attributes, [n, filters, ...output]);
   }
 
-  /** relu?(scale · x + bias + plus) with a scale and a bias per channel, [C] each: a depthwise 1x1 convolution. */
+  /**
+   * relu?(scale · x + bias + plus) with a scale and a bias per channel, [C] each, or per image and channel, [N·C] each: a
+   * depthwise 1x1 convolution, of one image with N·C channels in the second case, which is stored the same way.
+   */
   affine(x: Value, scale: Value | undefined, options: Pick<BlockedConv, 'bias' | 'plus' | 'relu'> = {}): Value {
-    const channels = sizes(x)[1]!;
-    const dims = [channels, 1, 1, 1];
-    const filter = scale ? this.reshape(scale, dims) : this.b.number(1, dims);
-    return this.conv(x, filter, { ...options, group: channels });
+    const [, , ...map] = sizes(x);
+    const vector = scale ?? options.bias;
+    const channels = vector ? sizes(vector)[0]! : sizes(x)[1]!;
+    const isPerImage = channels !== sizes(x)[1];
+    const joined = (value: Value): Value => (isPerImage ? this.reshape(value, [1, channels, ...map]) : value);
+    const { plus, ...rest } = options;
+    const filter = scale ? this.reshape(scale, [channels, 1, 1, 1]) : this.b.number(1, [channels, 1, 1, 1]);
+    const y = this.conv(joined(x), filter, { ...rest, plus: plus && joined(plus), group: channels });
+    return isPerImage ? this.reshape(y, sizes(x)) : y;
   }
 
   /** Blocked [N, C, H, W] → [N, C, 1, 1], which is stored the same way in both layouts. */

@@ -4,7 +4,8 @@
  *
  *   plain      as ONNX stores it
  *   blocked    a map in blocks of channels
- *   affine     scale · map + bias + plus, per channel, not yet computed: a reader may do part of it more cheaply
+ *   affine     scale · map + bias + plus, per channel, or per image and channel, not yet computed: a reader may do part of
+ *              it more cheaply
  *   centered   a blocked map minus a shift per channel that brings its mean close to zero
  */
 import { UsageError } from '../../errors.ts';
@@ -12,7 +13,7 @@ import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { BlockedNodes } from './nodes.ts';
 
-/** v = scale · map + bias + plus: map and plus are blocked, scale and bias [C]. */
+/** v = scale · map + bias + plus: map and plus are blocked, scale and bias both [C], or both [N·C]. */
 export interface Affine {
   readonly map: Value;
   readonly scale?: Value | undefined;
@@ -123,7 +124,8 @@ export class Representations {
   /** The value as a map and a pending scale per channel, if nothing else is pending. */
   scaled(value: Value): Pick<Affine, 'map' | 'scale'> {
     const { map, scale, bias, plus } = this.affine(value);
-    return scale && !bias && !plus ? { map, scale } : { map: this.blocked(value) };
+    const isPerChannel = scale && sizes(scale)[0] === sizes(map)[1];
+    return isPerChannel && !bias && !plus ? { map, scale } : { map: this.blocked(value) };
   }
 
   centered(value: Value): Centered | undefined {
