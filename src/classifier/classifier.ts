@@ -2,12 +2,12 @@
 
 import type { Session } from '#platform';
 import { checkArgument, checkList, checkOptions, kind } from '../arguments.ts';
-import type { Sample } from '../data/folder.ts';
 import { type ImageSource, imageKind, type NamedImage, namedImageKind, readImage } from '../data/image-source.ts';
 import { Loader } from '../data/loader.ts';
 import { WorkerPool } from '../data/pool.ts';
 import { evaluationTransforms, type Views, viewsField } from '../data/presets.ts';
 import { sampleRandom } from '../data/random.ts';
+import type { LabeledList } from '../data/samples.ts';
 import { applyTransforms } from '../data/transforms/apply.ts';
 import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
@@ -219,7 +219,7 @@ export class Classifier {
    *   the model has no classes.
    * @example const { top1 } = await classifier.evaluate((await openClasses('val', classifier.description.classes)).samples);
    */
-  async evaluate(samples: readonly Sample[], options: EvaluateOptions = {}): Promise<Evaluation> {
+  async evaluate(samples: LabeledList, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#checkOpen();
     checkOptions(evaluateFields, options);
     const labels = this.#labels();

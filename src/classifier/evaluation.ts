@@ -1,6 +1,6 @@
 /** Measures a classifier on labeled images, which are loaded in the background. */
-import type { Sample } from '../data/folder.ts';
 import type { Batch, EpochOptions, Loader } from '../data/loader.ts';
+import type { LabeledList } from '../data/samples.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
@@ -45,7 +45,7 @@ export interface MeasureOptions extends Pick<EpochOptions, 'corrupt' | 'onCorrup
 
 /** @throws UsageError if there are no samples; FormatError for an image that cannot be read, with `corrupt: 'throw'`. */
 export async function measure(
-  samples: readonly Sample[],
+  samples: LabeledList,
   { transforms, labels, logits, loader }: Measured,
   options: MeasureOptions,
 ): Promise<Evaluation> {

@@ -1,9 +1,9 @@
 /** What the methods of a classifier take: images, prepared images, and options, with their checks. */
 import { callback, checkArgument, checkList, type FieldsOf, hasAll, kind, object } from '../arguments.ts';
 import { corruptChoices } from '../data/batch.ts';
-import type { Sample } from '../data/folder.ts';
-import { type ImageSource, imageKind } from '../data/image-source.ts';
+import { type ImageSource, imageKind, sampleKind } from '../data/image-source.ts';
 import { type Views, viewNames, viewsField } from '../data/presets.ts';
+import { isSampleList, type LabeledImage, type LabeledList } from '../data/samples.ts';
 import { UsageError } from '../errors.ts';
 import type { Stage } from '../model/stages.ts';
 import { list, oneOf, text, whole } from '../options.ts';
@@ -69,10 +69,16 @@ export function checkInputs(images: unknown): void {
 }
 
 /** Checks labeled images for a model with this number of classes. */
-export function checkSamples(samples: readonly Sample[], classes: number): void {
+export function checkSamples(samples: LabeledList, classes: number): void {
   const label = whole({ from: 0, to: classes - 1, doc: 'a class' });
+  if (isSampleList(samples)) {
+    for (let i = 0; i < samples.length; i++) {
+      if (!label.accepts(samples.label(i))) checkArgument(`The label of sample ${i}`, samples.label(i), label);
+    }
+    return;
+  }
   const sample = kind(`{ path, label } with ${label.expected.replace('a ', 'a label that is a ')}`, (value) => {
-    return hasAll(value, 'path', 'label') && label.accepts((value as Sample).label);
+    return hasAll(value, 'label') && sampleKind.accepts(value) && label.accepts((value as LabeledImage).label);
   });
   checkList('samples', samples, sample);
 }

@@ -7,6 +7,7 @@
  * decoded again in every epoch. Changes to a file during a run are not noticed.
  */
 import type { Image } from '#platform/images';
+import type { SampleList } from './samples.ts';
 import { sizeAfter } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
 
@@ -37,8 +38,11 @@ export function put({ slot, pixels, shapes }: ImageCache, index: number, image: 
   Atomics.store(shapes, 3 * index + 2, image.channels); // last, because other threads may read the slot from now on
 }
 
+/** What a list of samples is recognized by: itself, since it does not change, or the paths of its files. */
+type Identity = SampleList | readonly string[];
+
 interface CachedList {
-  readonly paths: readonly string[];
+  readonly identity: Identity;
   readonly prefix: string;
   readonly cache: ImageCache;
 }
@@ -53,29 +57,32 @@ export class ImageCaches {
   }
 
   /**
-   * The cache for the images at these paths after these steps, the same one each time. If the steps determine the size of
+   * The cache for these images after these steps, the same one each time. If the steps determine the size of
    * the images, there is a cache only if all of them fit. Otherwise the slots divide half of the remaining memory evenly.
    * Slots that are too small for their images take no memory, because pages that are never written take none.
    *
    * @param shared whether other threads use it too.
    */
-  of(paths: readonly string[], prefix: Transforms, shared: boolean): ImageCache | undefined {
+  of(identity: Identity, prefix: Transforms, shared: boolean): ImageCache | undefined {
     const key = JSON.stringify(prefix);
-    const known = this.#lists.find((list) => list.prefix === key && equal(list.paths, paths));
+    const known = this.#lists.find((list) => list.prefix === key && areSame(list.identity, identity));
     if (known) return known.cache;
     const { channels, size } = sizeAfter(prefix);
-    const slot = size === undefined ? Math.floor(this.#left / 2 / paths.length) : channels * size * size;
-    const bytes = slot * paths.length;
+    const { length } = identity;
+    const slot = size === undefined ? Math.floor(this.#left / 2 / length) : channels * size * size;
+    const bytes = slot * length;
     if (bytes === 0 || bytes > this.#left) return undefined;
     this.#left -= bytes;
     const Memory = shared ? SharedArrayBuffer : ArrayBuffer;
     const pixels = new Uint8Array(new Memory(bytes));
-    const shapes = new Int32Array(new Memory(3 * paths.length * Int32Array.BYTES_PER_ELEMENT));
+    const shapes = new Int32Array(new Memory(3 * length * Int32Array.BYTES_PER_ELEMENT));
     const cache = { slot, pixels, shapes };
-    this.#lists.push({ paths, prefix: key, cache });
+    this.#lists.push({ identity, prefix: key, cache });
     return cache;
   }
 }
 
-const equal = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((path, i) => path === b[i]);
+function areSame(a: Identity, b: Identity): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((path, i) => path === b[i]);
+}

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../errors.ts';
-import { listImages, openClasses, openFolder, type Sample } from './folder.ts';
+import { listImages, openClasses, openFolder } from './folder.ts';
+import { countsByLabel, nameOf, type SampleList } from './samples.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -21,8 +22,8 @@ function make(...paths: string[]): void {
   }
 }
 
-const shown = (samples: readonly Sample[]): string[] =>
-  samples.map(({ path, label }) => `${relative(dir, path).replaceAll('\\', '/')} ${label}`);
+const shown = (samples: SampleList): string[] =>
+  Array.from(samples, (sample) => `${relative(dir, nameOf(sample)).replaceAll('\\', '/')} ${sample.label}`);
 
 const many = (folder: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${folder}/${String(i).padStart(3, '0')}.png`);
@@ -54,11 +55,10 @@ describe('openFolder', () => {
   it('splits every class where nothing is given', async () => {
     make(...many('a', 50), ...many('b', 10), ...many('c', 2), 'd/only.png');
     const { train, validation } = await openFolder(dir, { validation: 0.1, seed: 24 });
-    const perClass = (samples: readonly Sample[]) =>
-      [0, 1, 2, 3].map((label) => samples.filter((s) => s.label === label).length);
+    const perClass = (samples: SampleList) => countsByLabel(samples, 4);
     expect(perClass(validation)).toEqual([5, 1, 1, 0]);
     expect(perClass(train)).toEqual([45, 9, 1, 1]);
-    expect(new Set([...train, ...validation].map(({ path }) => path)).size).toBe(63);
+    expect(new Set([...train, ...validation].map(nameOf)).size).toBe(63);
   });
 
   it('splits by the seed and by nothing else', async () => {
@@ -68,7 +68,7 @@ describe('openFolder', () => {
     expect(await split(1)).not.toEqual(await split(2));
     expect(await split(1)).toHaveLength(18);
     expect(await split(1)).toEqual([...(await split(1))].sort());
-    expect((await openFolder(dir, { validation: 0 })).validation).toEqual([]);
+    expect((await openFolder(dir, { validation: 0 })).validation).toHaveLength(0);
   });
 
   it('takes a class named train for a class', async () => {

@@ -9,7 +9,7 @@
  * `layout.ts` has the names of splits, `split.ts` how a class is split, `listing.ts` the files that are images.
  */
 
-import { basename, join, relative, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { checkArgument, checkList, checkOptions, type FieldsOf, name, path } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { real, whole } from '../options.ts';
@@ -17,6 +17,7 @@ import { checkClasses, type Layout, layout } from './layout.ts';
 import {
   describeSkipped,
   entries,
+  type LeftOut,
   type Listing,
   listFiles,
   listFolder,
@@ -24,21 +25,15 @@ import {
   usualExtensions,
 } from './listing.ts';
 import { suggestFolder } from './meant-folder.ts';
-import { byChance, type HoldOut, portablePath } from './split.ts';
-
-/** An image file and its class. */
-export interface Sample {
-  readonly path: string;
-  /** Index of the class. */
-  readonly label: number;
-}
+import { FileList, type SampleList } from './samples.ts';
+import { byChance, type HoldOut, portablePath, splitBy } from './split.ts';
 
 /** The samples of a folder for training. */
 export interface Folder {
   /** Names of the class folders in order. A label is an index into this list. */
   readonly classes: readonly string[];
-  readonly train: readonly Sample[];
-  readonly validation: readonly Sample[];
+  readonly train: SampleList;
+  readonly validation: SampleList;
   /** The folder whose subfolders are the classes to train on. */
   readonly trainDir: string;
   /** The same for validation; absent if its images are held out of `trainDir`. */
@@ -100,9 +95,9 @@ export async function readFolder(
   const remarks = [...notes, ...(await checkClasses(trainDir, entriesOf(folders))), ...(await looseImages(trainDir))];
   const training = await samplesOf(folders, classes, accepts);
   if (validationDir === undefined) {
-    const halves = split(training.samples, trainDir, classes, holdOut);
+    const halves = splitBy(holdOut, training.samples, classes);
     const held = testDir === undefined ? [] : [heldOut(trainDir, testDir, halves.validation.length)];
-    return { classes, ...halves, trainDir, ...withNotes([...remarks, ...held, ...describeSkipped(training.listings)]) };
+    return { classes, ...halves, trainDir, ...withNotes([...remarks, ...held, ...describeSkipped(training.leftOut)]) };
   }
   const found = await classFolders(validationDir);
   const unknown = found.find(({ name }) => !classes.includes(name));
@@ -111,8 +106,8 @@ export async function readFolder(
       `Class "${unknown.name}" is in "${validationDir}" but not in "${trainDir}". Add it to the latter, or remove it from the former.`,
     );
   }
-  const { samples, listings } = await samplesOf(found, classes, accepts);
-  const skipped = describeSkipped([...training.listings, ...listings]);
+  const { samples, leftOut } = await samplesOf(found, classes, accepts);
+  const skipped = describeSkipped([...training.leftOut, ...leftOut]);
   const halves = { train: training.samples, validation: samples };
   return { classes, ...halves, trainDir, validationDir, ...withNotes([...remarks, ...skipped]) };
 }
@@ -122,7 +117,7 @@ export interface LabeledImages {
   readonly classes: readonly string[];
   /** The folder whose subfolders are the classes. */
   readonly dir: string;
-  readonly samples: readonly Sample[];
+  readonly samples: SampleList;
   /** Sentences for the user, for example on skipped files; absent if none. */
   readonly notes?: readonly string[];
 }
@@ -149,8 +144,8 @@ export async function openClasses(dir: string, classes?: readonly string[]): Pro
     const advice = (await suggestFolder(from, known)) || ` ${adviceFor(names, known)}.`;
     throw new UsageError(`Folder "${unknown.path}" is not one of ${classes}.${advice}`);
   }
-  const { samples, listings } = await samplesOf(found, known);
-  return { classes: classes ?? known, dir: from, samples, ...withNotes([...notes, ...describeSkipped(listings)]) };
+  const { samples, leftOut } = await samplesOf(found, known);
+  return { classes: classes ?? known, dir: from, samples, ...withNotes([...notes, ...describeSkipped(leftOut)]) };
 }
 
 /**
@@ -225,34 +220,29 @@ async function samplesOf(
   folders: readonly ClassFolder[],
   classes: readonly string[],
   accepts: (path: string) => boolean = () => true,
-): Promise<{ samples: Sample[]; listings: Listing[] }> {
-  const samples: Sample[] = [];
-  const listings: Listing[] = [];
+): Promise<{ samples: SampleList; leftOut: LeftOut[] }> {
+  const samples = new FileList();
+  const leftOut: LeftOut[] = [];
   for (const { name, path } of folders) {
     const label = classes.indexOf(name);
-    const listing = await listFolder(path);
-    if (listing.paths.length === 0) {
+    const { paths, ...others } = await listFolder(path);
+    if (paths.length === 0) {
       throw new UsageError(`Class folder "${path}" contains no images (${usualExtensions}). Add some, or remove it.`);
     }
-    for (const path of listing.paths) if (accepts(path)) samples.push({ path, label });
-    listings.push(listing);
+    addFiles(samples, path, paths.filter(accepts), label);
+    leftOut.push(others);
   }
-  return { samples, listings };
+  return { samples, leftOut };
 }
 
-/** The path of a sample within its class folder in `dir`. */
-export const nameIn = (dir: string, { path }: Sample): string =>
-  portablePath(relative(dir, path).split(sep).slice(1).join(sep));
-
-function split(
-  samples: readonly Sample[],
-  dir: string,
-  classes: readonly string[],
-  holdOut: HoldOut,
-): { train: Sample[]; validation: Sample[] } {
-  const names = classes.map((): string[] => []);
-  for (const sample of samples) names[sample.label]!.push(nameIn(dir, sample));
-  const held = names.map((own, label) => holdOut(own, classes[label]!, label));
-  const isHeld = (sample: Sample) => held[sample.label]!.has(nameIn(dir, sample));
-  return { train: samples.filter((sample) => !isHeld(sample)), validation: samples.filter(isHeld) };
+/** Adds the files at these paths in a class folder. */
+function addFiles(samples: FileList, dir: string, paths: readonly string[], label: number): void {
+  const folders = new Map<string, number>();
+  const outer = dir.length + (dir.endsWith(sep) ? 0 : 1);
+  for (const path of paths) {
+    const inner = path.lastIndexOf(sep) + 1;
+    const prefix = path.slice(0, inner);
+    if (!folders.has(prefix)) folders.set(prefix, samples.folder(prefix, portablePath(prefix.slice(outer))));
+    samples.add(folders.get(prefix)!, path.slice(inner), label);
+  }
 }

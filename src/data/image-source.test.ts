@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { FormatError } from '../errors.ts';
 import { maxImageBytes, readCapped } from './fetch.ts';
-import { decode, readImage, readSize } from './image-source.ts';
+import { decode, readImage, sizeOfSample } from './image-source.ts';
 
 const url = new URL('../../examples/images/unseen/frog-1.jpg', import.meta.url);
 const file = readFileSync(url);
@@ -62,13 +62,13 @@ it('has its size in the header, which is all that is decoded for it', async () =
     return join(folder, name);
   };
   const cut = write('cut.jpg', file.subarray(0, file.length / 2));
-  expect(await readSize(cut, 100)).toEqual([expected.width, expected.height]);
+  expect(await sizeOfSample({ path: cut, label: 0 }, 100)).toEqual([expected.width, expected.height]);
   await expect(decode(cut)).rejects.toThrow(FormatError);
   const blank = sharp({ create: { width: 6, height: 4, channels: 3, background: 'red' } });
   const turned = write('turned.tif', await blank.withMetadata({ orientation: 6 }).tiff().toBuffer());
   const { width, height } = await decode(turned);
   expect([width, height]).toEqual([4, 6]);
-  expect(await readSize(turned, 100)).toEqual([4, 6]);
+  expect(await sizeOfSample({ path: turned, label: 0 }, 100)).toEqual([4, 6]);
   rmSync(folder, { recursive: true });
 });
 

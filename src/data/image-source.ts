@@ -1,19 +1,15 @@
 /** The kinds of values that an image can be given as, and how each is read. */
-import { type Image, isFile, openDecoder } from '#platform/images';
+import { type Image, isFile, type OpenedImage, openDecoder } from '#platform/images';
 import { checkArgument, checkOptions, hasAll, isObject, isOf, kind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { type GivenOf, resolve as withDefaults } from '../options.ts';
 import { maxMegapixels } from './budget.ts';
-import { type Fetches, type FetchOptions, fetchBytes, shortName } from './fetch.ts';
-import type { Sample } from './folder.ts';
+import { Fetches, type FetchOptions, fetchBytes, shortName } from './fetch.ts';
 import { type JobImage, openJobImage } from './job.ts';
 import { pixelsKind } from './pixels.ts';
+import type { ImageSource, LabeledImage, Sample } from './samples.ts';
 
-/**
- * A path or `file:` URL (in Node), any other URL (relative to the page in a browser), the bytes of an image file (a Buffer
- * is a Uint8Array), a Blob of them, or decoded pixels in RGB or grayscale.
- */
-export type ImageSource = string | URL | Uint8Array | ArrayBuffer | Blob | Image;
+export type { ImageSource } from './samples.ts';
 
 /** An image, or a function that gets it, with a name for messages. */
 export interface NamedImage {
@@ -103,23 +99,29 @@ async function decodeWhole(image: JobImage, options: ReadImageOptions): Promise<
   return opened.decode();
 }
 
-/**
- * The width and height of an image file, by its header.
- *
- * @throws FormatError as `decode` does, except for damage past the header.
- */
-export async function readSize(path: string, maxMegapixels: number): Promise<readonly [number, number]> {
-  await openDecoder();
-  const { width, height } = await openJobImage({ name: path, path }, maxMegapixels);
+/** Decodes a sample to RGB. Throws as `readImage` does. */
+export async function readSample(sample: LabeledImage, maxMegapixels: number): Promise<Image> {
+  return (await openSample(sample, maxMegapixels)).decode();
+}
+
+/** The width and height of a sample, by the header of its file. Throws as `readImage` does, except for damage past it. */
+export async function sizeOfSample(sample: LabeledImage, maxMegapixels: number): Promise<readonly [number, number]> {
+  const { width, height } = await openSample(sample, maxMegapixels);
   return [width, height];
+}
+
+async function openSample(sample: LabeledImage, maxMegapixels: number): Promise<OpenedImage> {
+  await openDecoder();
+  return openJobImage(await toJobImage(sample, new Fetches()), maxMegapixels);
 }
 
 /** The name in messages of an image that was given without one. */
 export const imageName = (image: ImageSource): string =>
   typeof image === 'string' || isUrlObject(image) ? shortName(`${image}`) : 'image';
 
-/** The image for a job: immediately if it is a path, otherwise after it was fetched. */
-export function toJobImage(sample: Sample | NamedImage, fetches: Fetches): JobImage | Promise<JobImage> {
+/** The image for a job: immediately if it is in a file, otherwise after it was fetched. */
+export function toJobImage(sample: LabeledImage | NamedImage, fetches: Fetches): JobImage | Promise<JobImage> {
+  if ('start' in sample) return sample;
   const { name, image } = 'path' in sample ? { name: sample.path, image: sample.path } : sample;
   if (isUrlObject(image)) return toJobImage({ name, image: image.href }, fetches);
   if (typeof image === 'string' && isFile(image)) return { name, path: image };

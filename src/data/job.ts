@@ -2,7 +2,7 @@
  * The work done in the background: reads, decodes and transforms some images of a batch, and writes them to its memory.
  * Randomness depends only on (seed, epoch, index) of the image, so the result does not depend on which thread does it.
  */
-import { type Image, type OpenedImage, openImage, readImageFile } from '#platform/images';
+import { type Extent, type Image, type OpenedImage, openImage, readImageFile, readPacked } from '#platform/images';
 import { FormatError } from '../errors.ts';
 import { type PixelBudget, withPixels } from './budget.ts';
 import { get, type ImageCache, put } from './cache.ts';
@@ -14,6 +14,7 @@ import type { Transforms } from './transforms/table.ts';
 /** An image as it is posted to a worker thread, with its name for messages, or the reason why there is none. */
 export type JobImage =
   | { readonly name: string; readonly path: string }
+  | ({ readonly name: string } & Extent)
   | { readonly name: string; readonly bytes: Uint8Array }
   | { readonly name: string; readonly pixels: Image }
   | { readonly failure: string };
@@ -98,6 +99,10 @@ export async function openJobImage(image: JobImage, maxMegapixels: number): Prom
     const { width, height } = pixels;
     return { width, height, pixels: 0, decode: async () => toRgb(pixels) };
   }
-  const bytes = 'bytes' in image ? image.bytes : readImageFile(image.path, image.name);
-  return openImage(bytes, image.name, maxMegapixels);
+  return openImage(bytesOf(image), image.name, maxMegapixels);
+}
+
+function bytesOf(image: Exclude<JobImage, { failure: string } | { pixels: Image }>): Uint8Array {
+  if ('bytes' in image) return image.bytes;
+  return 'start' in image ? readPacked(image, image.name) : readImageFile(image.path, image.name);
 }

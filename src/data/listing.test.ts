@@ -223,15 +223,15 @@ describe.skipIf(process.platform === 'darwin')('composed and decomposed names', 
     for (const path of [`train/${decomposed}/1.jpg`, 'train/zebra/1.jpg', `val/${composed}/2.jpg`]) write(path);
     const { classes, train, validation } = await openFolder(dir);
     expect(classes).toEqual(['zebra', composed]);
-    expect(train.map(({ label }) => label)).toEqual([0, 1]);
-    expect(validation.map(({ label }) => label)).toEqual([1]);
+    expect([...train].map(({ label }) => label)).toEqual([0, 1]);
+    expect([...validation].map(({ label }) => label)).toEqual([1]);
     for (const model of [
       ['a', composed],
       ['a', decomposed],
     ]) {
       const { classes, samples } = await openClasses(join(dir, 'val'), model);
       expect(classes).toEqual(model);
-      expect(samples.map(({ label }) => label)).toEqual([1]);
+      expect([...samples].map(({ label }) => label)).toEqual([1]);
     }
   });
 

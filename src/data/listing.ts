@@ -6,8 +6,8 @@
  * that systems add to folders by themselves, are hidden. Names that are not UTF-8 have no path as text; they are counted.
  */
 
-import { closeSync, constants, type Dirent, lstatSync, openSync, readSync } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { closeSync, constants, type Dirent, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { readdir, realpath } from 'node:fs/promises';
 import { extname, join, sep } from 'node:path';
 import { readsHeic } from '#platform/images';
 import { didYouMean } from '../closest-name.ts';
@@ -15,13 +15,17 @@ import { UsageError } from '../errors.ts';
 import { nearPath } from '../near-path.ts';
 import { formatNames, formatOf, headBytes } from '../platform/formats/formats.ts';
 
-/** Images in order, and what was left out. */
-export interface Listing {
-  readonly paths: readonly string[];
+/** What was left out of a list. */
+export interface LeftOut {
   /** The number of files that might have been meant as images, by extension in lower case. */
   readonly skipped: ReadonlyMap<string, number>;
   /** Paths of files and folders whose names are not UTF-8, with U+FFFD in place of what is not. */
   readonly unnamed: readonly string[];
+}
+
+/** Images in order, and what was left out. */
+export interface Listing extends LeftOut {
+  readonly paths: readonly string[];
 }
 
 export interface Entry {
@@ -70,10 +74,12 @@ const hiddenNames = new Set([
 
 export const isHidden = (name: string): boolean => name.startsWith('.') || hiddenNames.has(name);
 
+const isImageName = (path: string): boolean => imageExtensions.has(extensionOf(path));
+
 /** Whether a file is an image, as far as its extension or else its first bytes tell. */
 export async function isImage(path: string): Promise<boolean> {
+  if (isImageName(path)) return true;
   const extension = extensionOf(path);
-  if (imageExtensions.has(extension)) return true;
   if (otherExtensions.has(extension)) return false;
   const format = formatOf(firstBytes(path));
   if (format === 'HEIC') return readsHeic();
@@ -111,7 +117,7 @@ export async function listFolder(dir: string, scope = everything): Promise<Listi
 }
 
 /** A sentence each on files and names that were skipped, if there are any. */
-export const describeSkipped = (listings: readonly Listing[]): string[] => [
+export const describeSkipped = (listings: readonly LeftOut[]): string[] => [
   ...describeOthers(listings),
   ...describeUnnamed(listings.flatMap(({ unnamed }) => unnamed)),
 ];
@@ -125,7 +131,7 @@ function describeUnnamed(paths: readonly string[]): string[] {
   ];
 }
 
-function describeOthers(listings: readonly Listing[]): string[] {
+function describeOthers(listings: readonly LeftOut[]): string[] {
   const counts = new Map<string, number>();
   for (const { skipped } of listings) {
     for (const [extension, count] of skipped) counts.set(extension, (counts.get(extension) ?? 0) + count);
@@ -160,9 +166,9 @@ export async function readEntries(dir: string, hides = isHidden): Promise<Folder
   for (const item of visible) {
     const path = join(dir, item.name);
     const isOther = isUnnamed(path);
-    const kind = item.isSymbolicLink() && !isOther ? await target(path) : item;
+    const link = item.isSymbolicLink();
+    const kind = link && !isOther ? target(path) : item;
     if (isOther || kind?.isDirectory() || kind?.isFile()) {
-      const link = item.isSymbolicLink();
       (isOther ? unnamed : kept).push({ name: item.name, folder: kind?.isDirectory() ?? false, link });
     }
   }
@@ -172,8 +178,14 @@ export async function readEntries(dir: string, hides = isHidden): Promise<Folder
 /** The entries whose names are UTF-8. */
 export const entries = async (dir: string): Promise<readonly Entry[]> => (await readEntries(dir)).entries;
 
-const target = (link: string): Promise<Pick<Dirent, 'isDirectory' | 'isFile'> | undefined> =>
-  stat(link).catch(() => undefined);
+/** What a link leads to. Blocks, since a folder may have a million links, and a promise for each takes ten times as long. */
+function target(link: string): Pick<Dirent, 'isDirectory' | 'isFile'> | undefined {
+  try {
+    return statSync(link, { throwIfNoEntry: false });
+  } catch {
+    return undefined; // such as a circle
+  }
+}
 
 function unusable({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'ENOENT') return 'does not exist';
@@ -217,7 +229,10 @@ async function walk(dir: string, scope: Scope, visited: Set<string>, found: Foun
     const path = join(dir, name);
     if (folder && link) links.push({ path, depth });
     else if (folder) links.push(...(await walk(path, { ...scope, depth }, visited, found)));
-    else if (scope.accepts(path)) await addFile(path, found);
+    else if (scope.accepts(path)) {
+      if (isImageName(name)) found.paths.push(path);
+      else await addFile(path, found);
+    }
   }
   return links;
 }

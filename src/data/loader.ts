@@ -22,11 +22,11 @@ import {
 import { maxMegapixels } from './budget.ts';
 import { type ImageCache, ImageCaches } from './cache.ts';
 import { Fetches } from './fetch.ts';
-import type { Sample } from './folder.ts';
 import { type NamedImage, sampleKind, toJobImage } from './image-source.ts';
 import type { Failure, JobImage } from './job.ts';
 import { type ImageWorkers, poolField, WorkerPool } from './pool.ts';
 import { permutation } from './random.ts';
+import { isSampleList, type LabeledImage, nameOf, type SampleList } from './samples.ts';
 import { outputDims, splitTransforms } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
 import { workers } from './workers.ts';
@@ -67,7 +67,7 @@ export const defaultCache = (): number => Math.min(1024, Math.floor(availableMem
 
 /** One pass over a list of samples. */
 export interface EpochOptions {
-  readonly samples: readonly (Sample | NamedImage)[];
+  readonly samples: SampleList | readonly (LabeledImage | NamedImage)[];
   readonly transforms: Transforms;
   readonly batchSize: number;
   /** Seed of the order and of random transforms. Default: 0. */
@@ -91,7 +91,7 @@ export interface EpochOptions {
 }
 
 const epochFields: FieldsOf<EpochOptions> = {
-  samples: object('an array of samples', Array.isArray, { required: true }),
+  samples: object('a list of samples', (value) => Array.isArray(value) || isSampleList(value), { required: true }),
   transforms: object('an array of transforms', Array.isArray, { required: true }),
   batchSize: whole({ from: 1, required: true, doc: 'images in a batch' }),
   seed: whole({ doc: 'seed of order and augmentation' }),
@@ -193,17 +193,18 @@ export class Loader {
     }
   }
 
-  /** Only files are cached: other samples cannot be recognized in a later epoch. */
+  /** Of an array, only files are cached: other samples cannot be recognized in a later epoch. */
   #cacheFor({ samples, prefix }: Plan, isShared: boolean): ImageCache | undefined {
     if (this.#cache === 0) return undefined;
-    const paths = samples.flatMap((sample) => ('path' in sample ? [sample.path] : []));
+    if (isSampleList(samples)) return this.#caches.of(samples, prefix, isShared);
+    const paths = samples.flatMap((sample) => ('path' in sample && !('start' in sample) ? [sample.path] : []));
     return paths.length === samples.length ? this.#caches.of(paths, prefix, isShared) : undefined;
   }
 }
 
 function plan(options: EpochOptions): Plan {
   checkOptions(epochFields, options);
-  checkList('samples', options.samples, sampleKind);
+  if (!isSampleList(options.samples)) checkList('samples', options.samples, sampleKind);
   const { samples, transforms, batchSize, seed = 0, epoch = 0, startBatch = 0 } = options;
   const { shuffle = false, dropLast = false } = options;
   const batches = countBatches(samples.length, batchSize, dropLast);
@@ -226,7 +227,7 @@ function plan(options: EpochOptions): Plan {
     epoch,
     startBatch,
     batches,
-    order: shuffle ? permutation(samples.length, seed, epoch) : Uint32Array.from(samples.keys()),
+    order: shuffle ? permutation(samples.length, seed, epoch) : Uint32Array.from(samples, (_, index) => index),
     dims,
     corrupt: options.corrupt ?? (dropLast ? 'replace' : 'skip'),
     onCorrupt: options.onCorrupt ?? (() => {}),
@@ -257,7 +258,7 @@ async function fillBatch(
   const { samples, prefix, rest, seed, epoch, batchSize } = plan;
   const length = memory.length / batchSize; // C · H · W
   const all = indicesOf(plan, number);
-  const found = all.map((index) => toJobImage(samples[index]!, fetches));
+  const found = all.map((index) => toJobImage(samples.at(index)!, fetches));
   const images = found.every(isHere) ? found : await Promise.all(found);
   const share = Math.ceil(all.length / Math.max(1, workers.threads));
   const jobs: Promise<Failure[]>[] = [];
@@ -282,13 +283,12 @@ function takeBatch(
   batch: BatchArrays,
 ): number {
   const members = indicesOf(plan, number).map((index): Member => {
-    const sample = plan.samples[index]!;
+    const sample = plan.samples.at(index)!;
     return { index, label: 'label' in sample ? sample.label : -1 };
   });
   for (const { position, message } of failures) {
     const { index } = members[position]!;
-    const sample = plan.samples[index]!;
-    plan.onCorrupt('path' in sample ? sample.path : sample.name, message, index);
+    plan.onCorrupt(nameOf(plan.samples.at(index)!), message, index);
   }
   return copyBatch(memory, members, failures, { corrupt: plan.corrupt, number }, batch);
 }

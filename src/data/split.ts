@@ -4,8 +4,9 @@
  * images there are, in what order, or on which machine. Where that would leave a class without images to train on or to
  * validate on, the closest image changes sides.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { sep } from 'node:path';
+import { indicesByLabel, type SampleList, select } from './samples.ts';
 
 /**
  * The images to hold out of one class.
@@ -31,5 +32,28 @@ export const byChance =
 /** A number from 0 to 1 for an image, uniform over seeds, classes and names. */
 function drawFor(seed: number, className: string, name: string): number {
   const text = `${seed}/${className.normalize('NFC')}/${name}`;
-  return createHash('sha256').update(text).digest().readUIntBE(0, 6) / 2 ** 48;
+  return hash('sha256', text, 'buffer').readUIntBE(0, 6) / 2 ** 48;
+}
+
+/** The two sides of a list, each in its order. */
+export function splitBy(
+  holdOut: HoldOut,
+  samples: SampleList,
+  classes: readonly string[],
+): { train: SampleList; validation: SampleList } {
+  const held = new Uint8Array(samples.length);
+  let count = 0;
+  for (const [label, indices] of indicesByLabel(samples, classes.length).entries()) {
+    const names = Array.from(indices, (index) => samples.key(index));
+    const own = holdOut(names, classes[label]!, label);
+    for (const [i, name] of names.entries()) {
+      if (!own.has(name)) continue;
+      held[indices[i]!] = 1;
+      count++;
+    }
+  }
+  const sides = [new Uint32Array(samples.length - count), new Uint32Array(count)] as const;
+  const filled = [0, 0];
+  for (const [index, side] of held.entries()) sides[side]![filled[side]!++] = index;
+  return { train: select(samples, sides[0]), validation: select(samples, sides[1]) };
 }

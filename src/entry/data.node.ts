@@ -11,6 +11,5 @@ export {
   type LabeledImages,
   openClasses,
   openFolder,
-  type Sample,
 } from '../data/folder.ts';
 export * from './data.ts';

@@ -21,6 +21,7 @@ export {
 } from '../data/presets.ts';
 export { type Random, sampleRandom } from '../data/random.ts';
 export { type Interpolation, resize } from '../data/resize.ts';
+export type { LabeledImage, MadeSample, PackedSample, Sample, SampleList } from '../data/samples.ts';
 export { applyTransforms } from '../data/transforms/apply.ts';
 export { type Transform, type TransformKind, type Transforms, transforms } from '../data/transforms/table.ts';
 export { type ClassScore, type ConfusedPair, mostConfused } from '../metrics/confusion.ts';

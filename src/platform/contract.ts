@@ -127,6 +127,19 @@ export interface WorkersOptions {
   readonly queue: number;
 }
 
+/** How the bytes of an image are stored in a larger file. */
+export type Packing = 'stored' | 'deflate';
+
+/** Where an image is in a larger file. */
+export interface Extent {
+  /** The larger file. */
+  readonly path: string;
+  /** Position of the first byte, and the number of bytes as stored. */
+  readonly start: number;
+  readonly length: number;
+  readonly packing: Packing;
+}
+
 /**
  * The part of the platform that reads images. It is imported separately, as `#platform/images`, so that a worker thread
  * loads a decoder but not the runtime.
@@ -164,6 +177,12 @@ export interface ImagePlatform {
    *   cannot read files.
    */
   readImageFile(path: string, name?: string): Uint8Array;
+  /**
+   * Reads an image in a larger file.
+   *
+   * @throws FormatError naming the image as `readImageFile` does, or if the file ends before it or its bytes are damaged.
+   */
+  readPacked(extent: Extent, name: string): Uint8Array;
   /** Starts threads; undefined if the platform has none. */
   startWorkers<Job, Result>(options: WorkersOptions): Promise<Workers<Job, Result> | undefined>;
   availableCores(): number;

@@ -39,7 +39,7 @@ const shownImages = 6;
  *
  * @example const chosen = chooseMistakes(evaluation, mistakes);
  */
-export function chooseMistakes(evaluation: Evaluation, mistakes: readonly Mistake[]): Mistake[] {
+export function chooseMistakes<T extends Mistake>(evaluation: Evaluation, mistakes: readonly T[]): T[] {
   return mostConfused(evaluation.confusion, shownPairs).flatMap(({ label, predicted }) => {
     const own = mistakes.filter((each) => each.label === label && each.predicted === predicted);
     return own.sort((a, b) => b.probability - a.probability).slice(0, shownImages);

@@ -1,10 +1,11 @@
 /** Builds the event at the start of a run. */
 import { countBatches } from '../data/loader.ts';
+import { countsByLabel } from '../data/samples.ts';
 import { cost } from '../graph/cost.ts';
 import type { Model } from '../model/resnext.ts';
 import { chooseLowering } from '../step/lowering.ts';
 import { backbone, frozenGroups, trainedCount } from '../step/parameter-groups.ts';
-import { imagesPerClass, unevenness } from './balance.ts';
+import { unevenness } from './balance.ts';
 import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
 import type { RunImages } from './run-images.ts';
@@ -34,7 +35,7 @@ export async function startEvent(
     linearProbe: options.linearProbe,
     ...(choice && { choice }),
     classes: folder.classes,
-    trainPerClass: imagesPerClass(folder.train, folder.classes.length),
+    trainPerClass: countsByLabel(folder.train, folder.classes.length),
     train: folder.train.length,
     validation: folder.validation.length,
     epochs: options.epochs,

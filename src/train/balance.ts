@@ -1,20 +1,14 @@
 /** How evenly the training images are spread over the classes. */
-import type { Sample } from '../data/folder.ts';
+import { countsByLabel } from '../data/samples.ts';
 import type { Samples } from './training-data.ts';
 
 /** A sentence on classes of very different sizes, if they are. */
 export function unevenness({ classes, train }: Pick<Samples, 'classes' | 'train'>): string | undefined {
-  const counts = imagesPerClass(train, classes.length);
+  const counts = countsByLabel(train, classes.length);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   if (!isUneven(counts)) return undefined;
   const [rare, common] = [classes[counts.indexOf(least)], classes[counts.indexOf(most)]];
   return `The classes are uneven: "${common}" has ${most} training images, "${rare}" only ${least}. Rare classes hardly change top-1, so look at balanced accuracy and macro F1, too; more images of rare classes help most.`;
-}
-
-export function imagesPerClass(samples: readonly Sample[], classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const { label } of samples) counts[label]! += 1;
-  return counts;
 }
 
 /** Whether a class has at least four times as many images as another. */

@@ -25,7 +25,7 @@ export const isOver = (progress: Epochs, limits: Pick<TrainOptions, 'epochs'> & 
   progress.epoch >= limits.epochs || isStuck(progress, limits);
 
 /** @throws OptionError naming an option that needs validation images, if there are none. */
-export function checkValidated({ patience, bestBy }: TrainOptions, validation: readonly unknown[]): void {
+export function checkValidated({ patience, bestBy }: TrainOptions, validation: { readonly length: number }): void {
   if (validation.length > 0) return;
   const name = patience > 0 ? 'patience' : bestBy === 'top1' ? undefined : 'bestBy';
   if (name === undefined) return;

@@ -7,10 +7,10 @@
  */
 
 import { Session, type SessionOptions, thisMachine } from '#platform';
-import type { Sample } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { evaluationTransforms } from '../data/presets.ts';
 import { permutation } from '../data/random.ts';
+import type { LabeledList } from '../data/samples.ts';
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { lowerInference } from '../lower/inference.ts';
@@ -83,7 +83,7 @@ export class CachedFeatures implements TrainingData {
     const transforms = evaluationTransforms(preprocessing);
     const corrupt = options.strict ? 'throw' : 'skip';
     const onCorrupt = (path: string, message: string) => options.strict || onEvent({ event: 'corrupt', path, message });
-    const compute = async (samples: readonly Sample[]): Promise<Labeled> => {
+    const compute = async (samples: LabeledList): Promise<Labeled> => {
       if (samples.length === 0) return { features: new Float32Array(), labels: new Int32Array() };
       const batchSize = Math.min(imagesAtATime, samples.length);
       const batches = loader.batches({ samples, transforms, batchSize, corrupt, onCorrupt });

@@ -3,8 +3,8 @@
  * this machine within half an hour. Larger networks than the images can fill learn them by heart, and take longer.
  */
 import { lookUpWeights } from '../catalog/published.ts';
-import type { Sample } from '../data/folder.ts';
-import { readSize } from '../data/image-source.ts';
+import { sizeOfSample } from '../data/image-source.ts';
+import type { LabeledList } from '../data/samples.ts';
 import { FormatError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
 import { initialWeights } from '../model/init.ts';
@@ -137,12 +137,12 @@ const validationShare = 1 / 3;
 const maxLooked = 16;
 
 /** The median width and height of the training images, by the headers of some. */
-async function usualSize(samples: readonly Sample[], maxMegapixels: number): Promise<readonly [number, number]> {
+async function usualSize(samples: LabeledList, maxMegapixels: number): Promise<readonly [number, number]> {
   const step = Math.max(1, Math.floor(samples.length / maxLooked));
   const sizes: (readonly [number, number])[] = [];
-  for (const { path } of samples.filter((_, i) => i % step === 0).slice(0, maxLooked)) {
+  for (let i = 0; i < Math.min(samples.length, maxLooked * step); i += step) {
     try {
-      sizes.push(await readSize(path, maxMegapixels));
+      sizes.push(await sizeOfSample(samples.at(i)!, maxMegapixels));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error; // a broken image is reported when it is its turn
     }

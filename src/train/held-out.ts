@@ -1,8 +1,8 @@
 /** Which images a run held out of training, so that an evaluation can say how it does on those alone. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { nameIn, type Sample } from '../data/folder.ts';
 import { layout } from '../data/layout.ts';
+import type { SampleList } from '../data/samples.ts';
 import { statIfPresent } from '../files.ts';
 import { readRunText, runTexts } from './run-folder.ts';
 import { readRecord } from './run-record.ts';
@@ -11,7 +11,7 @@ import { readSplit } from './split.ts';
 export interface Evaluated {
   /** The folder whose subfolders are the classes. */
   readonly dir: string;
-  readonly samples: readonly Sample[];
+  readonly samples: SampleList;
   /** The classes that labels refer to. */
   readonly classes: readonly string[];
 }
@@ -30,6 +30,6 @@ export async function heldOutOf(model: string, { dir, samples, classes }: Evalua
   if (folder === undefined || !existsSync(folder)) return undefined;
   if (realpathSync((await layout(folder)).trainDir) !== realpathSync(dir)) return undefined;
   const sides = readSplit(split, join(run, runTexts.split)).classes;
-  const trained = new Set(sides.flatMap(({ name, train }) => train.map((image) => `${name}/${image}`)));
-  return samples.map((sample) => !trained.has(`${classes[sample.label]}/${nameIn(dir, sample)}`));
+  const trained = new Map(sides.map(({ name, train }) => [name, new Set(train)]));
+  return Array.from(samples, ({ label }, i) => !trained.get(classes[label]!)?.has(samples.key(i)));
 }

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Sample } from '../data/folder.ts';
 import { permutation } from '../data/random.ts';
+import { nameOf, type SampleList } from '../data/samples.ts';
 import { resolveTrainOptions } from './check-options.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { noProgress, type Progress } from './progress.ts';
@@ -46,8 +46,11 @@ const checkpointOf = (
 const reopen = ({ digest, split }: RunImages, given: object = {}) =>
   reopenImages(optionsOf(given), checkpointOf(digest), split);
 
-const shown = (samples: readonly Sample[]) =>
-  samples.map(({ path }) => `${basename(dirname(path))}/${basename(path)}`).sort();
+const shown = (samples: SampleList) =>
+  [...samples]
+    .map(nameOf)
+    .map((path) => `${basename(dirname(path))}/${basename(path)}`)
+    .sort();
 
 describe('a resumed run', () => {
   it('finds each image on its side, in a copy of the folder too', async () => {

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import * as z from 'zod';
-import { type Folder, nameIn, type Sample } from '../data/folder.ts';
+import type { Folder } from '../data/folder.ts';
+import { indicesByLabel, type SampleList } from '../data/samples.ts';
 import type { HoldOut } from '../data/split.ts';
 import { FormatError } from '../errors.ts';
 import { parseJson } from '../json.ts';
@@ -17,18 +18,43 @@ const schema = z.object({
   classes: z.array(z.object({ name: z.string(), train: z.array(z.string()), validation: z.array(z.string()) })),
 });
 
-export type Split = z.infer<typeof schema>;
+/** Names of images, which need not all be in memory. */
+type NameList = Iterable<string> & { readonly length: number };
+
+export interface Split {
+  readonly validationFolder?: string;
+  readonly classes: readonly { readonly name: string; readonly train: NameList; readonly validation: NameList }[];
+}
+
 export type Side = 'train' | 'validation';
 
-export function splitOf({ classes, train, validation, trainDir, validationDir }: Folder): Split {
-  const own = classes.map((name) => ({ name, train: [] as string[], validation: [] as string[] }));
-  const file = (side: Side, dir: string) => (sample: Sample) => own[sample.label]![side].push(nameIn(dir, sample));
-  train.forEach(file('train', trainDir));
-  validation.forEach(file('validation', validationDir ?? trainDir));
+/** The split of a folder, whose names are made when they are needed. */
+export function splitOf({ classes, train, validation, validationDir }: Folder): Split {
+  const [trained, validated] = [train, validation].map((side) => namesByLabel(side, classes.length));
+  const own = classes.map((name, k) => ({ name, train: trained![k]!, validation: validated![k]! }));
   return { ...(validationDir !== undefined && { validationFolder: basename(validationDir) }), classes: own };
 }
 
-export const writeSplit = (split: Split): string => `${JSON.stringify(split, null, 1)}\n`;
+function namesByLabel(samples: SampleList, classes: number): NameList[] {
+  return indicesByLabel(samples, classes).map((indices) => ({
+    length: indices.length,
+    *[Symbol.iterator]() {
+      for (const index of indices) yield samples.key(index);
+    },
+  }));
+}
+
+/** The text of `split.json`, class by class. */
+export function* writeSplit({ validationFolder, classes }: Split): Generator<Uint8Array, void, undefined> {
+  const encoder = new TextEncoder();
+  const folder = validationFolder === undefined ? '' : ` "validationFolder": ${JSON.stringify(validationFolder)},\n`;
+  yield encoder.encode(`{\n${folder} "classes": [`);
+  for (const [k, { name, train, validation }] of classes.entries()) {
+    const text = JSON.stringify({ name, train: [...train], validation: [...validation] }, null, 1);
+    yield encoder.encode(`${k === 0 ? '' : ','}\n  ${text.replaceAll('\n', '\n  ')}`);
+  }
+  yield encoder.encode('\n ]\n}\n');
+}
 
 /** @throws FormatError if the text is not a split. */
 export function readSplit(text: string, path: string): Split {
@@ -41,7 +67,7 @@ export function readSplit(text: string, path: string): Split {
 /** Identifies the training images and their order, which a run has to find again to go on within an epoch. */
 export function trainingDigest({ classes }: Split): string {
   const hash = createHash('sha256');
-  for (const { name, train } of classes) hash.update(JSON.stringify([name, train]));
+  for (const { name, train } of classes) hash.update(JSON.stringify([name, [...train]]));
   return hash.digest('hex');
 }
 
@@ -66,23 +92,36 @@ export interface Changes {
   readonly ofValidation: boolean;
 }
 
+/** Compares class by class, so that only the names of one are in memory. */
 export function changesBetween(before: Split, now: Split): Changes {
-  const [old, found] = [namesOn(before), namesOn(now)];
-  const missing = (side: Side) => [...old[side]].filter((name) => !found[side].has(name));
-  const extra = (side: Side) => [...found[side]].filter((name) => !old[side].has(name));
-  const added = extra('validation');
-  const removed = missing('validation');
+  const removed: Record<Side, string[]> = { train: [], validation: [] };
+  const added: Record<Side, string[]> = { train: [], validation: [] };
+  const moved: string[] = [];
+  let kept = 0;
+  const names = new Set([...before.classes, ...now.classes].map(({ name }) => name));
+  for (const name of names) {
+    const [old, found] = [sidesOf(before, name), sidesOf(now, name)];
+    const full = (image: string) => `${name}/${image}`;
+    for (const side of ['train', 'validation'] as const) {
+      for (const image of old[side]) if (!found[side].has(image)) removed[side].push(full(image));
+      for (const image of found[side]) if (!old[side].has(image)) added[side].push(full(image));
+    }
+    for (const image of found.validation) {
+      if (!old.validation.has(image) && old.train.has(image) && !found.train.has(image)) moved.push(full(image));
+    }
+    const all = new Set([...old.train, ...old.validation]);
+    for (const side of [found.train, found.validation]) for (const image of side) kept += all.has(image) ? 1 : 0;
+  }
   return {
-    removed: [...missing('train'), ...removed],
-    added: [...extra('train'), ...added],
-    moved: added.filter((name) => old.train.has(name) && !found.train.has(name)),
-    kept: [...found.train, ...found.validation].filter((name) => old.train.has(name) || old.validation.has(name))
-      .length,
-    ofValidation: removed.length + added.length > 0,
+    removed: [...removed.train, ...removed.validation],
+    added: [...added.train, ...added.validation],
+    moved,
+    kept,
+    ofValidation: removed.validation.length + added.validation.length > 0,
   };
 }
 
-function namesOn({ classes }: Split): Record<Side, Set<string>> {
-  const on = (side: Side) => new Set(classes.flatMap((each) => each[side].map((name) => `${each.name}/${name}`)));
-  return { train: on('train'), validation: on('validation') };
+function sidesOf({ classes }: Split, name: string): Record<Side, Set<string>> {
+  const own = classes.find((each) => each.name === name);
+  return { train: new Set(own?.train), validation: new Set(own?.validation) };
 }

@@ -5,9 +5,9 @@
 import { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import { NotFiniteError } from '../classifier/finite.ts';
-import type { Folder } from '../data/folder.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { trainTransforms, usualAugmentation } from '../data/presets.ts';
+import type { LabeledList } from '../data/samples.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import type { Model } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
@@ -19,7 +19,11 @@ import type { TrainOptions } from './options.ts';
 export type OnCorrupt = (path: string, message: string) => void;
 
 /** The images of a run. */
-export type Samples = Pick<Folder, 'classes' | 'train' | 'validation'>;
+export interface Samples {
+  readonly classes: readonly string[];
+  readonly train: LabeledList;
+  readonly validation: LabeledList;
+}
 
 export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5' | 'balancedAccuracy' | 'macroF1'>;
 

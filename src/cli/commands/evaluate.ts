@@ -2,8 +2,9 @@
 import { thumbnail } from '#platform/images';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
-import { openClasses, type Sample } from '../../data/folder.ts';
-import { decode } from '../../data/image-source.ts';
+import { openClasses } from '../../data/folder.ts';
+import { readSample } from '../../data/image-source.ts';
+import { nameOf, type SampleList } from '../../data/samples.ts';
 import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
@@ -50,8 +51,8 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
 }
 
 /** Images that a model was trained on say little of how it does on others. */
-function remarkOnTraining(heldOut: readonly boolean[], samples: readonly Sample[], { predicted }: Measured): string {
-  const others = samples.flatMap(({ label }, i) => (heldOut[i] && predicted[i]! >= 0 ? [predicted[i] === label] : []));
+function remarkOnTraining(heldOut: readonly boolean[], samples: SampleList, { predicted }: Measured): string {
+  const others = [...predicted].flatMap((best, i) => (heldOut[i] && best >= 0 ? [best === samples.label(i)] : []));
   const trained = heldOut.filter((held) => !held).length;
   if (others.length === 0) return 'The model was trained on these images. Evaluate it on others.';
   const top1 = (100 * others.filter(Boolean).length) / others.length;
@@ -68,7 +69,7 @@ interface Measured {
 
 async function measure(
   classifier: Classifier,
-  samples: readonly Sample[],
+  samples: SampleList,
   { batch, tta, strict }: EvaluateOptions,
   output: Output,
 ): Promise<Measured> {
@@ -95,34 +96,48 @@ async function measure(
 /** The predictions with names, without images that cannot be read. */
 function* labeled(
   { result: { scores }, predicted, probabilities }: Measured,
-  samples: readonly Sample[],
+  samples: SampleList,
 ): Generator<LabeledPrediction, void, undefined> {
-  for (const [index, { path, label }] of samples.entries()) {
-    const best = predicted[index]!;
+  for (const [index, best] of predicted.entries()) {
+    const label = samples.label(index);
     const [own, prediction] = [scores[label]!.label, scores[best]?.label];
     if (prediction === undefined) continue;
-    yield { path, class: own, prediction, probability: probabilities[index]!, correct: best === label };
+    yield {
+      path: nameOf(samples.at(index)!),
+      class: own,
+      prediction,
+      probability: probabilities[index]!,
+      correct: best === label,
+    };
   }
 }
 
-const mistakesOf = ({ predicted, probabilities }: Measured, samples: readonly Sample[]): Mistake[] =>
-  samples.flatMap(({ path, label }, index) => {
-    const best = predicted[index]!;
-    return best < 0 || best === label ? [] : [{ path, label, predicted: best, probability: probabilities[index]! }];
-  });
+/** An image that is wrong, and its index in the list. */
+type FoundMistake = Mistake & { readonly index: number };
+
+function mistakesOf({ predicted, probabilities }: Measured, samples: SampleList): FoundMistake[] {
+  const mistakes: FoundMistake[] = [];
+  for (const [index, best] of predicted.entries()) {
+    const label = samples.label(index);
+    if (best < 0 || best === label) continue;
+    const path = nameOf(samples.at(index)!);
+    mistakes.push({ index, path, label, predicted: best, probability: probabilities[index]! });
+  }
+  return mistakes;
+}
 
 const thumbnailSide = 96;
 
 async function writeReport(
   file: string,
   measured: Measured,
-  samples: readonly Sample[],
+  samples: SampleList,
   { model, dir, tta, maxMegapixels }: EvaluateOptions,
 ): Promise<void> {
   const { result } = measured;
   const shown = [];
   for (const mistake of chooseMistakes(result, mistakesOf(measured, samples))) {
-    const image = await decode(mistake.path, undefined, { maxMegapixels }); // one at a time, since each may be large
+    const image = await readSample(samples.at(mistake.index)!, maxMegapixels); // one at a time, since each may be large
     shown.push({ ...mistake, thumbnail: await thumbnail(image, thumbnailSide) });
   }
   const notes =

@@ -1,8 +1,10 @@
 /** Reads image files from disk. */
-import { readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, type Stats, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { inflateRawSync } from 'node:zlib';
 import { FormatError } from '../../errors.ts';
 import { kindOf } from '../../files.ts';
+import type { Extent, Packing } from '../contract.ts';
 import { firstLine, unreadable } from '../image-errors.ts';
 
 export const isFile = (source: string): boolean => !/^(https?:\/\/|data:|blob:)/i.test(source);
@@ -14,21 +16,52 @@ const maxFileSize = 2 ** 30;
 export function readImageFile(path: string, name = path): Uint8Array {
   const local = /^file:/i.test(path) ? pathOf(path) : path;
   try {
-    checkFile(statSync(local), name); // first, because opening a FIFO waits for whoever writes into it
+    checkFile(statSync(local), name, maxFileSize); // first, because opening a FIFO waits for whoever writes into it
     return readFileSync(local);
   } catch (cause) {
     throw cause instanceof FormatError ? cause : absent(name, cause);
   }
 }
 
-function checkFile(found: Stats, name: string): void {
+/** What undoes a packing. */
+const unpack: Readonly<Record<Packing, (bytes: Uint8Array) => Uint8Array>> = {
+  stored: (bytes) => bytes,
+  deflate: (bytes) => inflateRawSync(bytes, { maxOutputLength: maxFileSize }),
+};
+
+/** Opens the larger file each time: the system keeps what it needs of it, and nothing is left to close. */
+export function readPacked({ path, start, length, packing }: Extent, name: string): Uint8Array {
+  if (length > maxFileSize) throw unreadable(name, `it takes more than ${maxFileSize / 2 ** 30} GiB`);
+  try {
+    const file = openSync(path, 'r');
+    try {
+      checkFile(fstatSync(file), path, Infinity);
+      const bytes = new Uint8Array(length);
+      let read = 0;
+      for (let count = -1; read < length && count !== 0; read += count) {
+        count = readSync(file, bytes, read, length - read, start + read);
+      }
+      if (read < length) throw unreadable(name, `"${path}" ends before it`);
+      return unpack[packing](bytes);
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    if (cause instanceof FormatError) throw cause;
+    throw (cause as { code?: string }).code === 'ENOENT'
+      ? absent(path, cause)
+      : unreadable(name, firstLine(cause), cause);
+  }
+}
+
+function checkFile(found: Stats, name: string, largest: number): void {
   if (found.isDirectory()) throw new FormatError(`"${name}" is a folder. Name the images in it.`);
   if (!found.isFile()) {
     throw new FormatError(
       `"${name}" is ${kindOf(found)}, but expected an image file. Copy what it contains to a file.`,
     );
   }
-  if (found.size > maxFileSize) throw unreadable(name, `its file has more than ${maxFileSize / 2 ** 30} GiB`);
+  if (found.size > largest) throw unreadable(name, `its file has more than ${largest / 2 ** 30} GiB`);
 }
 
 function pathOf(url: string): string {

@@ -4,7 +4,7 @@
  * versions of Chromium apply the EXIF orientation although they are told not to.
  */
 import { UsageError } from '../../errors.ts';
-import type { Image, OpenedImage } from '../contract.ts';
+import type { Extent, Image, OpenedImage } from '../contract.ts';
 import { openRaster } from '../formats/decoders.ts';
 import { describeOther, formatOf } from '../formats/formats.ts';
 import { sizeIn } from '../formats/size.ts';
@@ -94,6 +94,8 @@ export async function thumbnail(image: Image, side: number): Promise<string> {
 }
 
 export const isFile = (): boolean => false;
+
+export const readPacked = ({ path }: Extent): Uint8Array => readImageFile(path);
 
 export function readImageFile(path: string): Uint8Array {
   throw new UsageError(`A page cannot read the file "${path}". Pass its bytes, or its URL to readImage.`);
