@@ -139,9 +139,9 @@ const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
   (epoch - 1 + step / stepsPerEpoch) / epochs;
 
 function describeStart(event: StartEvent): string {
-  const { variant, parameters, macs, classes, train, validation, batch, loweringReason } = event;
+  const { variant, parameters, macs, classes, train, validation, fold, batch, loweringReason } = event;
   const network = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
-  const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on`;
+  const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on${fold ? ` (fold ${fold})` : ''}`;
   const slower = loweringReason ? `\nTraining uses standard operators, which is slower: ${loweringReason}.` : '';
   return `${network}${describeSource(event)}\n${images}${slower}${describeFrom(event)}`;
 }

@@ -1,6 +1,6 @@
 /** Which images are held out: about a share of each class, and each image whatever the others are. */
 import { expect, test } from 'vitest';
-import { byChance, portablePath } from './split.ts';
+import { byChance, byFold, portablePath } from './split.ts';
 
 const names = Array.from({ length: 1000 }, (_, i) => `${i}.jpg`);
 
@@ -40,4 +40,20 @@ test.each([2, 3, 5])('of %i images, at least one is held out and at least one is
 
 test('composed and decomposed accents are the same name', () => {
   expect(portablePath('e\u0301squilo.jpg')).toBe('\u00e9squilo.jpg');
+});
+
+test.each([
+  [1000, 5],
+  [7, 3],
+  [3, 5],
+])('of %i images in a class, each is in one of %i folds, which are of equal size but for one image', (count, folds) => {
+  const own = names.slice(0, count);
+  for (const label of [0, 1]) {
+    const parts = Array.from({ length: folds }, (_, k) => [...byFold(k + 1, folds, 1)(own, 'cat', label)]);
+    expect(parts.flat().sort()).toEqual(own.toSorted());
+    for (const { length } of parts) expect([Math.floor(count / folds), Math.ceil(count / folds)]).toContain(length);
+    expect(byFold(2, folds, 1)(own.toReversed(), 'cat', label)).toEqual(new Set(parts[1]));
+  }
+  if (count > 9) expect(byFold(1, folds, 2)(own, 'cat', 0)).not.toEqual(byFold(1, folds, 1)(own, 'cat', 0));
+  expect(byFold(1, folds, 1)(['only.jpg'], 'cat', 0).size).toBe(0);
 });

@@ -2,7 +2,8 @@
  * Decides which images of a class are held out for validation. Chance decides for each image by itself: SHA-256 of
  * `{seed}/{class}/{path}` as a fraction of its range is below the share to hold out. So it does not matter which other
  * images there are, in what order, or on which machine. Where that would leave a class without images to train on or to
- * validate on, the closest image changes sides.
+ * validate on, the closest image changes sides. For cross-validation, the same draws put the images of a class in an order,
+ * which is dealt to folds.
  */
 import { hash } from 'node:crypto';
 import { sep } from 'node:path';
@@ -23,11 +24,15 @@ export const byChance =
   (share: number, seed: number): HoldOut =>
   (names, className) => {
     if (share === 0 || names.length < 2) return new Set();
-    const draws = names.map((name) => ({ name, draw: drawFor(seed, className, name) })).sort((a, b) => a.draw - b.draw);
+    const draws = drawn(names, seed, className);
     const below = draws.filter(({ draw }) => draw < share).length;
     const count = Math.min(Math.max(1, below), names.length - 1);
     return new Set(draws.slice(0, count).map(({ name }) => name));
   };
+
+/** Images with their draws, in order. */
+const drawn = (names: readonly string[], seed: number, className: string) =>
+  names.map((name) => ({ name, draw: drawFor(seed, className, name) })).sort((a, b) => a.draw - b.draw);
 
 /** A number from 0 to 1 for an image, uniform over seeds, classes and names. */
 function drawFor(seed: number, className: string, name: string): number {
@@ -57,3 +62,19 @@ export function splitBy(
   for (const [index, side] of held.entries()) sides[side]![filled[side]!++] = index;
   return { train: select(samples, sides[0]), validation: select(samples, sides[1]) };
 }
+
+/**
+ * Holds out one of several folds of each class. The images of a class are dealt to the folds in the order of their draws,
+ * so that the folds are of equal size, but for one image, and each image is in one of them. A class of one image is never
+ * held out.
+ *
+ * @param fold counted from 1.
+ */
+export const byFold =
+  (fold: number, folds: number, seed: number): HoldOut =>
+  (names, className, label) => {
+    if (names.length < 2) return new Set();
+    const isIn = (place: number) => (place + label) % folds === fold - 1; // so that small classes begin at different folds
+    const held = drawn(names, seed, className).filter((_, place) => isIn(place));
+    return new Set(held.map(({ name }) => name));
+  };

@@ -38,6 +38,7 @@ export async function startEvent(
     trainPerClass: countsByLabel(folder.train, folder.classes.length),
     train: folder.train.length,
     validation: folder.validation.length,
+    ...(options.fold !== '' && { fold: options.fold }),
     epochs: options.epochs,
     bestBy: options.bestBy,
     patience: options.patience,

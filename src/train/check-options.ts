@@ -74,6 +74,11 @@ const contradictions: readonly Contradiction[] = [
     why: (say) => `${say('minLearningRate')} is above ${say('learningRate')}. Choose a smaller one.`,
   },
   {
+    holds: (options) => options.fold !== '' && isChosen(options, 'validation'),
+    why: (say) =>
+      `${say('validation')} has no effect with ${say('fold')}, which holds out that fold. Remove one of the two.`,
+  },
+  {
     holds: ({ batch, accumulate, replicas }) => batch % (accumulate * replicas) !== 0,
     why: (say) =>
       `${say('batch')} cannot be divided into ${say('accumulate')} × ${say('replicas')} equal parts. Change one of them.`,

@@ -53,6 +53,8 @@ export interface StartEvent {
   /** Numbers of training and validation images. */
   readonly train: number;
   readonly validation: number;
+  /** The fold of the training images that are the validation images, such as `2/5`; absent without cross-validation. */
+  readonly fold?: string;
   readonly epochs: number;
   /** The figure by which the best epoch is chosen, and the epochs without a better one after which the run ends. */
   readonly bestBy: TrainOptions['bestBy'];

@@ -23,6 +23,7 @@ import {
 import { scheduleFields } from '../step/schedule.ts';
 import { replicas } from '../step/shares.ts';
 import { key } from '../weights/state-dict.ts';
+import { fold } from './fold.ts';
 
 export interface RateFactors {
   readonly batch: number;
@@ -256,6 +257,7 @@ export const recipe = {
     group: 'Images',
     doc: 'share of each class held out for validation if there is no val folder',
   }),
+  fold,
   seed: whole({
     from: 0,
     default: 1,

@@ -52,6 +52,38 @@ const shown = (samples: SampleList) =>
     .map((path) => `${basename(dirname(path))}/${basename(path)}`)
     .sort();
 
+describe('a fold', () => {
+  it('is of the training images where there is a folder for validation, and stays when the run is resumed', async () => {
+    make('train/a', 10);
+    make('train/b', 7);
+    make('val/a', 2);
+    const folds = await Promise.all([1, 2, 3].map((k) => openImages(optionsOf({ fold: `${k}/3` }))));
+    const held = folds.flatMap(({ folder }) => shown(folder.validation));
+    const { folder: first } = folds[0]!;
+    expect(held.toSorted()).toEqual([...shown(first.train), ...shown(first.validation)].sort());
+    expect(folds.map(({ folder }) => folder.validation.length)).toEqual([6, 6, 5]);
+    expect(folds[1]!.notes).toEqual([
+      '"val" is left for a final evaluation; 6 images of "train" are held out for validation.',
+    ]);
+    make('train/a', 1, 10);
+    const { folder, notes } = await reopen(folds[1]!, { fold: '2/3' });
+    expect(shown(folder.validation)).toEqual(shown(folds[1]!.folder.validation));
+    expect(notes).toEqual(['Since the run was saved, 1 image was added (a/10.png). Epoch 2 starts over.']);
+  });
+
+  it('is refused where it is empty, or named wrongly, or beside a share', async () => {
+    make('a', 3);
+    make('b', 3);
+    await expect(openImages(optionsOf({ fold: '9/9' }))).rejects.toThrow(
+      /^Fold 9\/9 of .* has no images\. Choose fewer folds\.$/,
+    );
+    for (const fold of ['0/5', '6/5', '1/1', '2', '2/5/1', 'a/b']) {
+      expect(() => optionsOf({ fold }), fold).toThrow('but expected a fold of two or more, such as 2/5.');
+    }
+    expect(() => optionsOf({ fold: '1/2', validation: 0.1 })).toThrow('validation has no effect with fold');
+  });
+});
+
 describe('a resumed run', () => {
   it('finds each image on its side, in a copy of the folder too', async () => {
     make('a', 30);

@@ -8,6 +8,7 @@ import { type Layout, layout, subfolders } from '../data/layout.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { openFold } from './fold.ts';
 import { openFormer } from './former-split.ts';
 import type { TrainOptions } from './options.ts';
 import { asBefore, type Changes, changesBetween, type Split, splitOf, trainingDigest } from './split.ts';
@@ -24,12 +25,11 @@ export interface RunImages {
   readonly notes: readonly string[];
 }
 
-const chanceOf = ({ validation, seed }: TrainOptions) => ({ validation, seed });
-
 /** The images of a new run. */
-export async function openImages(options: TrainOptions): Promise<RunImages> {
-  return described(await openFolder(options.data, chanceOf(options)));
-}
+export const openImages = async (options: TrainOptions): Promise<RunImages> => described(await openNew(options));
+
+const openNew = ({ data, validation, seed, fold }: TrainOptions): Promise<Folder> =>
+  fold === '' ? openFolder(data, { validation, seed }) : openFold(data, fold, seed);
 
 function described(folder: Folder): RunImages {
   const split = splitOf(folder);
@@ -63,18 +63,16 @@ export async function reopenImages(
 }
 
 async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {
-  if (!before)
-    return checkpoint.images === undefined
-      ? openFormer(options, checkpoint)
-      : openFolder(options.data, chanceOf(options));
+  if (!before) return checkpoint.images === undefined ? openFormer(options, checkpoint) : openNew(options);
   const now = await layout(options.data);
   checkClasses(options, checkpoint, await subfolders(now.trainDir));
   return readFolder(layoutAsBefore(options, now, before), { holdOut: asBefore(before) });
 }
 
 /** @throws UsageError if there is a folder for validation now and was none, or the reverse. */
-function layoutAsBefore({ data, out }: TrainOptions, now: Layout, { validationFolder: name }: Split): Layout {
-  const { trainDir, validationDir } = now;
+function layoutAsBefore({ data, out, fold }: TrainOptions, now: Layout, { validationFolder: name }: Split): Layout {
+  const { trainDir, validationDir, ...rest } = now;
+  if (fold !== '') return { trainDir, ...rest };
   if (name === undefined) {
     if (validationDir === undefined) return now;
     throw new UsageError(

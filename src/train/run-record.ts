@@ -71,7 +71,7 @@ export async function recordOf(
   return {
     state: 'running',
     options: { ...options, data, out: resolve(options.out) },
-    data: countsOf(images, data),
+    data: countsOf(images, data, options.fold),
     network: { variant, parameters, trained, macs },
     versions,
     machine,
@@ -88,12 +88,13 @@ export const trainingOf = ({ options, data, network, versions, machine }: RunRec
   machine,
 });
 
-function countsOf({ folder: { train, validation }, split }: RunImages, folder: string) {
+function countsOf({ folder: { train, validation }, split }: RunImages, folder: string, fold: string) {
   const classes = split.classes.map(({ name, train, validation }) => ({
     name,
     train: train.length,
     validation: validation.length,
   }));
-  const source = split.validationFolder ?? 'held out of the training images';
+  const held = fold === '' ? 'held out' : `fold ${fold}`;
+  const source = split.validationFolder ?? `${held} of the training images`;
   return { folder, train: train.length, validation: validation.length, validationFrom: source, classes };
 }
