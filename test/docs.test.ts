@@ -63,6 +63,10 @@ test('the listings of docs/export.md hold', async () => {
   expect(text).toMatch(/\nall hold\n$/);
 });
 
+test('the listings of docs/explain.md hold', async () => {
+  expect(await printed('explain.md', 1, flowers)).toBe('rose true [ 8, 8 ]\nall hold\n');
+});
+
 test('the listings of docs/training.md hold', async () => {
   expect(await printed('training.md', 1, images)).toMatch(/^epoch 1: [\d.]+ %\nepoch 2: [\d.]+ %\nall hold\n$/);
 }, 60_000);

@@ -20,6 +20,7 @@ import { type SavedModel, savedModelKind } from '../saved/model.ts';
 import { type ModelSource, modelSourceKind, readModel } from '../saved/read.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Evaluation, measure } from './evaluation.ts';
+import { classIndex, Explainer, type ExplainOptions, type Explanation, explainFields } from './explain.ts';
 import { type Features, StageSessions } from './features.ts';
 import { checkFinite } from './finite.ts';
 import {
@@ -41,7 +42,14 @@ import {
 } from './inputs.ts';
 import { type ClassifierOptions, classifierFields, type OpenedModel, openModel } from './open.ts';
 import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
-import { averageViews, type Prediction, type PredictionOptions, predictionFields, predictions } from './predictions.ts';
+import {
+  averageViews,
+  type Prediction,
+  type PredictionOptions,
+  predictionFields,
+  predictions,
+  softmax,
+} from './predictions.ts';
 
 type ReadOptions = Pick<ClassifyOptions, 'batchSize' | 'views'>;
 
@@ -53,6 +61,7 @@ export class Classifier {
   readonly #options: ClassifierOptions;
   readonly #session: Session;
   readonly #stages: StageSessions;
+  readonly #explainer: Explainer;
   readonly #transforms = new Map<Views, Transforms>();
   readonly #pool: WorkerPool;
   readonly #callingThread: WorkerPool;
@@ -65,6 +74,7 @@ export class Classifier {
     this.#options = options;
     this.#session = session;
     this.#stages = new StageSessions(read, options);
+    this.#explainer = new Explainer(read, options);
     const { workers, maxMegapixels } = options;
     this.#pool = options.pool ?? new WorkerPool({ workers, maxMegapixels });
     this.#callingThread = new WorkerPool({ workers: 0, maxMegapixels: this.#pool.maxMegapixels });
@@ -177,6 +187,28 @@ export class Classifier {
   }
 
   /**
+   * Explains a prediction: a map of where the image speaks for a class. `drawExplanation` draws it over the image.
+   *
+   * @returns the class with its probability, and a map [h, w] of the center crop.
+   * @throws FormatError naming an image that cannot be read; UsageError naming a class or a stage that the model lacks.
+   * @example const { label, map } = await classifier.explain('rose.jpg', { class: 'tulip', stage: 'layer3' });
+   */
+  async explain(image: ClassifierInput, options: ExplainOptions = {}): Promise<Explanation> {
+    this.#checkOpen();
+    checkInputs([image]);
+    checkOptions(explainFields, options);
+    const labels = this.#labels();
+    const { inputChannels, inputSize } = this.description.config;
+    const prepared = isPrepared(image) ? image : await this.prepare(image);
+    checkPrepared(prepared, [inputChannels, ...inputSize], [1]);
+    const probabilities = softmax(await this.#logits(prepared)); // [K]
+    const likely = probabilities.indexOf(Math.max(...probabilities));
+    const index = options.class === undefined ? likely : classIndex(options.class, labels);
+    const explained = await this.#explainer.map(prepared, { index, classes: labels.length }, options);
+    return { label: labels[index]!, probability: probabilities[index]!, ...explained };
+  }
+
+  /**
    * Reads an image and resizes, crops and normalizes it for the network. `classify` and `features` accept the result.
    *
    * @returns [V, C, H, W], with V views.
@@ -205,7 +237,11 @@ export class Classifier {
       return value instanceof Float32Array && value.length > 0 && value.length % elements(dims) === 0;
     });
     checkArgument('images', images, expected);
-    const input = tensor('float32', [images.length / elements(dims), ...dims], images);
+    return this.#logits(tensor('float32', [images.length / elements(dims), ...dims], images));
+  }
+
+  /** Images [N, C, H, W] of the network's size → logits [N, K], flat. */
+  async #logits(input: Tensor<'float32'>): Promise<Float32Array> {
     const output = this.#session.outputNames[0]!;
     const logits = (await this.#session.run(new Map([['input', input]]))).get(output) as Tensor<'float32'>;
     checkFinite('The logits', logits, input);
@@ -245,7 +281,12 @@ export class Classifier {
   /** Closes the classifier: frees its memory and ends its worker threads. */
   async dispose(): Promise<void> {
     const pool = this.#options.pool ? [] : [this.#pool];
-    this.#end ??= Promise.all([...pool.map((own) => own.close()), this.#stages.dispose(), this.#session.dispose()]);
+    this.#end ??= Promise.all([
+      ...pool.map((own) => own.close()),
+      this.#stages.dispose(),
+      this.#explainer.dispose(),
+      this.#session.dispose(),
+    ]);
     await this.#end;
   }
 

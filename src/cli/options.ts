@@ -10,6 +10,7 @@ import { viewNames } from '../data/presets.ts';
 import { interpolations } from '../data/resize.ts';
 import { workers } from '../data/workers.ts';
 import { themes } from '../draw/theme.ts';
+import { explainMethods } from '../explain/methods.ts';
 import { forms, shortcuts } from '../model/config.ts';
 import { flag, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
 import { resultFormats } from '../output/formats.ts';
@@ -257,6 +258,40 @@ export const featuresOptions = {
     group: 'Output',
     doc: '.npy (with file names in .paths.txt), .parquet or .jsonl',
     written: true,
+  }),
+  json,
+};
+
+export const explainOptions = {
+  images,
+  ...model,
+  class: text({
+    expected: 'the name of a class',
+    flag: '--class <name>',
+    usual: 'the most likely one',
+    group: 'Output',
+    doc: 'class to explain',
+  }),
+  stage: text({
+    expected: 'a stage',
+    flag: '--stage <name>',
+    usual: 'the last',
+    group: 'Output',
+    doc: 'stage whose maps are weighed: stem, layer1, layer2, …; earlier ones are finer, and tell less of a class',
+  }),
+  method: oneOf(explainMethods, {
+    default: 'grad-cam',
+    flag: '--method <name>',
+    group: 'Output',
+    doc: 'Grad-CAM, or class-activation maps of the last stage, whose numbers may be negative',
+  }),
+  output: text({
+    required: true,
+    expected: 'a file or folder to write',
+    example: 'heat.png',
+    flag: '-o, --output <target>',
+    group: 'Output',
+    doc: 'a .png, .jpg or .webp file; a folder for several images; or .npy for the numbers of the maps',
   }),
   json,
 };

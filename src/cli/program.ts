@@ -8,6 +8,7 @@ import {
   convertOptions,
   drawOptions,
   evaluateOptions,
+  explainOptions,
   exportOptions,
   featuresOptions,
   listOptions,
@@ -93,6 +94,16 @@ function addUse(program: Command): void {
     examples: ['resnext features photos --model runs/flowers --stages layer3,pooled -o photos.npy'],
     options: featuresOptions,
     load: () => import('./commands/features.ts'),
+  });
+  addCommand(program, {
+    name: 'explain',
+    summary: 'Draw where an image speaks for a class, as heat over the picture',
+    examples: [
+      'resnext explain rose.jpg --model runs/flowers -o heat.png',
+      'resnext explain photos --model runs/flowers --class tulip --stage layer3 -o heat',
+    ],
+    options: explainOptions,
+    load: () => import('./commands/explain.ts'),
   });
   addCommand(program, {
     name: 'export',

@@ -6,6 +6,7 @@
 
 export { Classifier } from '../classifier/classifier.ts';
 export type { Evaluation } from '../classifier/evaluation.ts';
+export type { ExplainOptions, Explanation } from '../classifier/explain.ts';
 export type { Features } from '../classifier/features.ts';
 export type { ClassifierInput, ClassifyOptions, EvaluateOptions, FeatureOptions } from '../classifier/inputs.ts';
 export type { ClassifierOptions } from '../classifier/open.ts';
@@ -15,6 +16,8 @@ export { type BlockDrawingOptions, drawBlock } from '../draw/block.ts';
 export type { DrawingOptions } from '../draw/svg.ts';
 export type { Theme } from '../draw/theme.ts';
 export { FormatError, UsageError } from '../errors.ts';
+export type { ExplainMethod } from '../explain/methods.ts';
+export { drawExplanation } from '../explain/overlay.ts';
 export {
   type Attention,
   type Form,
