@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Evaluation } from '../src/classifier/evaluation.ts';
 import { drawBlock } from '../src/draw/block.ts';
+import { Calibration } from '../src/metrics/calibration.ts';
 import { Confusion } from '../src/metrics/confusion.ts';
 import { resolveConfig } from '../src/model/config.ts';
 import { resnext } from '../src/model/resnext.ts';
@@ -24,13 +25,15 @@ function evaluation(classes: number): Evaluation {
   for (let i = 0; i < 20 * classes; i++) confusion.add(i % classes, i % 3 === 0 ? (i * 7) % classes : i % classes);
   const scores = confusion.scores(Array.from({ length: classes }, (_, k) => `class number ${k}`));
   const figures = { images: 20 * classes, top1: 70, top5: 90, loss: 1, classes: {} };
-  return { ...figures, ...confusion.means(), scores, confusion: confusion.rows };
+  const calibration = new Calibration();
+  for (let i = 0; i < 60; i++) calibration.add(i / 59, i % 3 > 0);
+  return { ...figures, ...confusion.means(), scores, confusion: confusion.rows, calibration: calibration.result() };
 }
 
 const pages: Readonly<Record<string, string>> = {
   '/verify': verificationReport(longName, config, verification),
-  '/few': evaluationReport(evaluation(4), { model: longName, folder: 'val' }),
-  '/many': evaluationReport(evaluation(30), { model: longName, folder: 'val' }),
+  '/few': await evaluationReport(evaluation(4), { model: longName, folder: 'val' }),
+  '/many': await evaluationReport(evaluation(30), { model: longName, folder: 'val' }),
 };
 
 /** Runs in the page. */

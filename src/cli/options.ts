@@ -205,7 +205,7 @@ export const evaluateOptions = {
     expected: 'an HTML file to write',
     flag: '--report <file>',
     group: 'Output',
-    doc: 'write an HTML report: accuracy per class, confusion matrix, misclassified images',
+    doc: 'write an HTML report: confusion matrix, classes, calibration, misclassified images',
     written: true,
   }),
   output: text({

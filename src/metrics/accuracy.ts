@@ -19,8 +19,7 @@ export class Accuracy {
       const own = row[label]!;
       const behind = row.filter((value, k) => own > value || (own === value && k > label)).length;
       const before = this.#classes - 1 - behind;
-      const peak = row.reduce((a, b) => Math.max(a, b));
-      this.#loss += Math.log(row.reduce((sum, value) => sum + Math.exp(value - peak), 0)) + peak - own;
+      this.#loss += crossEntropy(row, label);
       this.#images[label]! += 1;
       if (before === 0) this.#correct[label]! += 1;
       if (before < 5) this.#correct5 += 1;
@@ -58,3 +57,9 @@ export class Accuracy {
 }
 
 const percent = (part: number, whole: number): number => (whole === 0 ? 0 : (100 * part) / whole);
+
+/** −log of the probability of a class, given logits [K]. */
+export function crossEntropy(logits: Float32Array, label: number): number {
+  const peak = logits.reduce((a, b) => Math.max(a, b));
+  return Math.log(logits.reduce((sum, value) => sum + Math.exp(value - peak), 0)) + peak - logits[label]!;
+}

@@ -191,8 +191,12 @@ async function draw(
   const name = document.createElementNS('http://www.w3.org/2000/svg', 'title');
   name.textContent = title;
   svg.prepend(name);
-  return svg.outerHTML;
+  return svg.outerHTML.replace(/ (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g, rounded);
 }
+
+/** Coordinates with two digits. */
+const rounded = (attribute: string): string =>
+  attribute.replace(/\d+\.\d{3,}/g, (digits) => `${Number(Number(digits).toFixed(2))}`);
 
 /** The colors in light and dark; the defaults are those of light. */
 const palette = [
@@ -216,7 +220,7 @@ const properties = palette.map(([light, dark], index) => `--series-${index}: lig
 export const chartStyle = `:root { ${properties.join(' ')} }
 .chart { display: block; width: 100%; max-width: 27.5rem; height: auto; overflow: visible; font-variant-numeric: tabular-nums; }
 .chart text { white-space: pre; }
-.chart .band:hover { fill-opacity: 0.07; }
+.chart .band > :hover { fill-opacity: 0.07; }
 `;
 
 const gridStyle = { stroke: 'currentColor', strokeOpacity: 0.14 };

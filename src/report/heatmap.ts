@@ -17,9 +17,9 @@ interface Scale {
 function scaleFor(classes: number): Scale {
   if (classes <= 12) return { cell: 44, font: 13, labels: true, counts: true };
   if (classes <= 30) return { cell: 28, font: 11, labels: true, counts: true };
-  if (classes <= 150) {
-    const cell = Math.max(7, Math.floor(900 / classes));
-    return { cell, font: Math.min(8, cell), labels: true, counts: false };
+  if (classes <= 80) {
+    const cell = Math.max(13, Math.floor(900 / classes));
+    return { cell, font: 11, labels: true, counts: false };
   }
   return { cell: Math.max(1, 900 / classes), font: 12, labels: false, counts: false };
 }
@@ -43,7 +43,7 @@ export function confusionMatrix(confusion: readonly Uint32Array[], labels: reado
   const size = margin + side + 8;
   const cells = confusion.map((row, t) => cellsOf(row, t, labels, scale)).join('');
   const names = scale.labels ? axisLabels(labels, scale, side) : '';
-  const least = scale.counts ? ` style="min-width: ${Math.round(0.7 * size)}px"` : ''; // keeps numbers legible
+  const least = scale.labels ? ` style="min-width: ${Math.round(0.85 * size)}px"` : ''; // keeps text legible
   return `<svg class="matrix"${least} viewBox="0 0 ${size} ${size}" width="${size}" height="${size}" role="img" aria-label="Confusion matrix">
 <text class="axis" x="${margin + side / 2}" y="12" text-anchor="middle">predicted class</text>
 <text class="axis" transform="translate(12 ${margin + side / 2}) rotate(-90)" text-anchor="middle">true class</text>

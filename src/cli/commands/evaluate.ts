@@ -1,9 +1,6 @@
 /** `resnext evaluate`: measures a model's accuracy on labeled images, per class, as text, JSON or an HTML report. */
-import { thumbnail } from '#platform/images';
-import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { openClasses } from '../../data/folder.ts';
-import { readSample } from '../../data/image-source.ts';
 import { nameOf, type SampleList } from '../../data/samples.ts';
 import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
@@ -12,7 +9,8 @@ import type { OptionsOf } from '../../options.ts';
 import { checkPageFile } from '../../output/endings.ts';
 import { checkPredictionFile, type LabeledPrediction, predictionRows } from '../../output/evaluation.ts';
 import { counted, table } from '../../output/text.ts';
-import { chooseMistakes, evaluationReport, type Mistake } from '../../report/evaluation.ts';
+import { evaluationReport } from '../../report/evaluation.ts';
+import { type Measured, measure, shownMistakes } from '../../report/measure.ts';
 import { heldOutOf } from '../../train/held-out.ts';
 import { openClassifier } from '../model.ts';
 import type { evaluateOptions } from '../options.ts';
@@ -33,7 +31,7 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     const { dir: folder, samples, notes = [] } = await openClasses(dir, classes);
     for (const note of notes) output.warn(note);
     const heldOut = await heldOutOf(model, { dir: folder, samples, classes });
-    const measured = await measure(classifier, samples, options, output);
+    const measured = await measure(classifier, samples, readOptions(options, output));
     if (heldOut?.includes(false)) output.warn(remarkOnTraining(heldOut, samples, measured));
     if (file !== undefined) await writeFileAtomically(file, predictionRows(file, labeled(measured, samples)));
     if (report !== undefined) await writeReport(report, measured, samples, { ...options, dir: folder });
@@ -50,6 +48,17 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
   return 0;
 }
 
+/** How images are read, and how progress is shown. */
+const readOptions = ({ batch, tta, strict }: EvaluateOptions, output: Output) => ({
+  batchSize: batch,
+  views: tta,
+  corrupt: strict ? ('throw' as const) : ('skip' as const),
+  onCorrupt: (_: string, message: string) => {
+    if (!strict) output.warn(message);
+  },
+  onProgress: (done: number, total: number) => output.progress(done / total, `${done} of ${counted(total, 'image')}`),
+});
+
 /** Images that a model was trained on say little of how it does on others. */
 function remarkOnTraining(heldOut: readonly boolean[], samples: SampleList, { predicted }: Measured): string {
   const others = [...predicted].flatMap((best, i) => (heldOut[i] && best >= 0 ? [best === samples.label(i)] : []));
@@ -57,40 +66,6 @@ function remarkOnTraining(heldOut: readonly boolean[], samples: SampleList, { pr
   if (others.length === 0) return 'The model was trained on these images. Evaluate it on others.';
   const top1 = (100 * others.filter(Boolean).length) / others.length;
   return `The model was trained on ${trained} of these ${samples.length} images. On the ${others.length} others, top-1 is ${top1.toFixed(2)} %.`;
-}
-
-interface Measured {
-  readonly result: Evaluation;
-  readonly corrupt: readonly string[];
-  /** The most likely class of each sample and its probability; -1 for those that cannot be read. */
-  readonly predicted: Int32Array;
-  readonly probabilities: Float32Array;
-}
-
-async function measure(
-  classifier: Classifier,
-  samples: SampleList,
-  { batch, tta, strict }: EvaluateOptions,
-  output: Output,
-): Promise<Measured> {
-  const corrupt: string[] = [];
-  const predicted = new Int32Array(samples.length).fill(-1);
-  const probabilities = new Float32Array(samples.length);
-  const result = await classifier.evaluate(samples, {
-    batchSize: batch,
-    views: tta,
-    corrupt: strict ? 'throw' : 'skip',
-    onCorrupt: (path, message) => {
-      corrupt.push(path);
-      if (!strict) output.warn(message);
-    },
-    onProgress: (done, total) => output.progress(done / total, `${done} of ${counted(total, 'image')}`),
-    onPrediction: (index, best, probability) => {
-      predicted[index] = best;
-      probabilities[index] = probability;
-    },
-  });
-  return { result, corrupt, predicted, probabilities };
 }
 
 /** The predictions with names, without images that cannot be read. */
@@ -112,38 +87,16 @@ function* labeled(
   }
 }
 
-/** An image that is wrong, and its index in the list. */
-type FoundMistake = Mistake & { readonly index: number };
-
-function mistakesOf({ predicted, probabilities }: Measured, samples: SampleList): FoundMistake[] {
-  const mistakes: FoundMistake[] = [];
-  for (const [index, best] of predicted.entries()) {
-    const label = samples.label(index);
-    if (best < 0 || best === label) continue;
-    const path = nameOf(samples.at(index)!);
-    mistakes.push({ index, path, label, predicted: best, probability: probabilities[index]! });
-  }
-  return mistakes;
-}
-
-const thumbnailSide = 96;
-
 async function writeReport(
   file: string,
   measured: Measured,
   samples: SampleList,
   { model, dir, tta, maxMegapixels }: EvaluateOptions,
 ): Promise<void> {
-  const { result } = measured;
-  const shown = [];
-  for (const mistake of chooseMistakes(result, mistakesOf(measured, samples))) {
-    const image = await readSample(samples.at(mistake.index)!, maxMegapixels); // one at a time, since each may be large
-    shown.push({ ...mistake, thumbnail: await thumbnail(image, thumbnailSide) });
-  }
+  const mistakes = await shownMistakes(measured, samples, maxMegapixels);
   const notes =
     tta === 'center' ? [] : [`Logits are averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
-  const html = evaluationReport(result, { model, folder: dir, notes, mistakes: shown });
-  await writeFileAtomically(file, html);
+  await writeFileAtomically(file, await evaluationReport(measured.result, { model, folder: dir, notes, mistakes }));
 }
 
 /** The confusion matrix and the table of classes are printed whole up to this many classes; beyond, only excerpts. */
