@@ -38,7 +38,7 @@ export interface Random {
 }
 
 /** The first word of a key, so that different purposes get unrelated numbers. */
-export const purposes = { sample: 1, permutation: 2, dropPath: 16, dropout: 17 } as const;
+export const purposes = { sample: 1, permutation: 2, mix: 3, draw: 4, dropPath: 16, dropout: 17 } as const;
 
 /** A seed can be any safe integer: both halves are used. */
 export const words = (seed: number): [number, number] => [seed | 0, Math.floor(seed / 2 ** 32) | 0];

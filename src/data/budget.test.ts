@@ -35,6 +35,7 @@ it('is taken by a job for each image that it decodes', async () => {
   const failures = await runJob({
     images: sides.map((side) => ({ name: `${side}`, bytes: image(side) })),
     indices: [...sides.keys()],
+    repetitions: sides.map(() => 0),
     prefix: [{ kind: 'center-crop', size: 4 }],
     rest: [normalize],
     cache: undefined,

@@ -1,6 +1,7 @@
 /**
  * The work done in the background: reads, decodes and transforms some images of a batch, and writes them to its memory.
- * Randomness depends only on (seed, epoch, index) of the image, so the result does not depend on which thread does it.
+ * Randomness depends only on (seed, epoch, index, repetition) of the image, so the result does not depend on which thread
+ * does it.
  */
 import { type Extent, type Image, type OpenedImage, openImage, readImageFile, readPacked } from '#platform/images';
 import { FormatError } from '../errors.ts';
@@ -24,6 +25,8 @@ export interface ImageJob {
   readonly images: readonly JobImage[];
   /** The images' indices in the dataset. */
   readonly indices: readonly number[];
+  /** How often each of them came before in the epoch. */
+  readonly repetitions: readonly number[];
   /** The transforms in two parts, as returned by `splitTransforms`. */
   readonly prefix: Transforms;
   readonly rest: Transforms;
@@ -66,11 +69,12 @@ export async function runJob(job: ImageJob): Promise<Failure[]> {
 }
 
 async function fill(job: ImageJob, position: number): Promise<void> {
-  const { images, indices, rest, cache, budget, seed, epoch, out } = job;
+  const { images, indices, repetitions, rest, cache, budget, seed, epoch, out } = job;
   const index = indices[position]!;
   const length = out.length / images.length; // C · H · W
   const place = out.subarray(position * length, (position + 1) * length);
-  const finish = (image: Image) => applySteps(rest, image, sampleRandom(seed, epoch, index), place);
+  const random = sampleRandom(seed, epoch, index, repetitions[position]);
+  const finish = (image: Image) => applySteps(rest, image, random, place);
   const kept = cache && get(cache, index);
   if (kept) return void finish(kept);
   const source = images[position]!;

@@ -6,8 +6,9 @@ import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FormatError, UsageError } from '../errors.ts';
+import { augmentationNames, trainTransforms } from './augmentations.ts';
 import { type Batch, countBatches, type EpochOptions, Loader } from './loader.ts';
-import { augmentationNames, preprocessingFor, trainTransforms } from './presets.ts';
+import { preprocessingFor } from './presets.ts';
 import type { Sample } from './samples.ts';
 import type { Transforms } from './transforms/table.ts';
 

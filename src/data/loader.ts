@@ -4,7 +4,7 @@
  * workers, so they stay busy while the calling thread is.
  *
  * An epoch is bit-identical with any number of workers, and so is the rest of an epoch that is resumed in the middle: the
- * order depends on (seed, epoch), and the randomness of each image on (seed, epoch, index).
+ * order depends on (seed, epoch), and the randomness of each image on (seed, epoch, index) and how often it came before.
  */
 import { availableMemory } from '#platform/images';
 import { callback, checkList, checkOptions, type FieldsOf, object } from '../arguments.ts';
@@ -24,8 +24,8 @@ import { type ImageCache, ImageCaches } from './cache.ts';
 import { Fetches } from './fetch.ts';
 import { type NamedImage, sampleKind, toJobImage } from './image-source.ts';
 import type { Failure, JobImage } from './job.ts';
+import { orderOf, repetitionsOf } from './order.ts';
 import { type ImageWorkers, poolField, WorkerPool } from './pool.ts';
-import { permutation } from './random.ts';
 import { isSampleList, type LabeledImage, nameOf, type SampleList } from './samples.ts';
 import { outputDims, splitTransforms } from './transforms/plan.ts';
 import type { Transforms } from './transforms/table.ts';
@@ -78,6 +78,16 @@ export interface EpochOptions {
   readonly startBatch?: number;
   /** Whether to shuffle the samples. Default: false. */
   readonly shuffle?: boolean;
+  /**
+   * Whether to draw samples with replacement such that all classes are as frequent, as many as there are. All samples need
+   * labels. Default: false.
+   */
+  readonly balanced?: boolean;
+  /**
+   * How many times in a row each sample comes, augmented differently each time. The epoch still has as many samples in all,
+   * so it has fewer different ones. Default: 1.
+   */
+  readonly repeats?: number;
   /** Whether to skip the last batch if it is not full. Default: false. */
   readonly dropLast?: boolean;
   /**
@@ -98,6 +108,8 @@ const epochFields: FieldsOf<EpochOptions> = {
   epoch: whole({ from: 0, doc: 'number of the epoch' }),
   startBatch: whole({ from: 0, doc: 'first batch' }),
   shuffle: flag({ doc: 'shuffle the samples' }),
+  balanced: flag({ doc: 'draw samples of all classes as often' }),
+  repeats: whole({ from: 1, doc: 'times in a row that each sample comes' }),
   dropLast: flag({ doc: 'skip the last batch if it is not full' }),
   corrupt: oneOf(corruptChoices, { doc: 'how to treat an image that cannot be read' }),
   onCorrupt: callback('called for each image that cannot be read'),
@@ -108,10 +120,11 @@ export const countBatches = (samples: number, batchSize: number, dropLast = fals
   dropLast ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
 
 /** The parameters of an epoch, determined before it starts. */
-interface Plan extends Required<Omit<EpochOptions, 'shuffle' | 'dropLast' | 'transforms'>> {
+interface Plan extends Required<Omit<EpochOptions, 'shuffle' | 'balanced' | 'repeats' | 'dropLast' | 'transforms'>> {
   readonly prefix: Transforms;
   readonly rest: Transforms;
   readonly order: Uint32Array;
+  readonly repetitions: Uint32Array;
   readonly batches: number;
   readonly dims: Batch['dims'];
 }
@@ -206,7 +219,7 @@ function plan(options: EpochOptions): Plan {
   checkOptions(epochFields, options);
   if (!isSampleList(options.samples)) checkList('samples', options.samples, sampleKind);
   const { samples, transforms, batchSize, seed = 0, epoch = 0, startBatch = 0 } = options;
-  const { shuffle = false, dropLast = false } = options;
+  const { shuffle = false, balanced = false, repeats = 1, dropLast = false } = options;
   const batches = countBatches(samples.length, batchSize, dropLast);
   if (batches === 0) {
     const got =
@@ -219,6 +232,13 @@ function plan(options: EpochOptions): Plan {
     throw new UsageError(`startBatch is ${startBatch}, but an epoch has ${batches} batches.`);
   }
   const dims = [batchSize, ...outputDims(transforms)] as const;
+  const order = orderOf(samples.length, (index) => labelAt(samples, index), {
+    seed,
+    epoch,
+    shuffle,
+    balanced,
+    repeats,
+  });
   return {
     samples,
     ...splitTransforms(transforms),
@@ -227,11 +247,19 @@ function plan(options: EpochOptions): Plan {
     epoch,
     startBatch,
     batches,
-    order: shuffle ? permutation(samples.length, seed, epoch) : Uint32Array.from(samples, (_, index) => index),
+    order,
+    repetitions: repetitionsOf(order),
     dims,
     corrupt: options.corrupt ?? (dropLast ? 'replace' : 'skip'),
     onCorrupt: options.onCorrupt ?? (() => {}),
   };
+}
+
+/** The class of a sample; -1 for one without a label. */
+function labelAt(samples: EpochOptions['samples'], index: number): number {
+  if (isSampleList(samples)) return samples.label(index);
+  const sample = samples[index]!;
+  return 'label' in sample ? sample.label : -1;
 }
 
 /** The indices of a batch's samples; fewer than B only in the last batch. */
@@ -255,7 +283,7 @@ async function fillBatch(
   memory: Float32Array,
   cache: ImageCache | undefined,
 ): Promise<Failure[]> {
-  const { samples, prefix, rest, seed, epoch, batchSize } = plan;
+  const { samples, repetitions, prefix, rest, seed, epoch, batchSize } = plan;
   const length = memory.length / batchSize; // C · H · W
   const all = indicesOf(plan, number);
   const found = all.map((index) => toJobImage(samples.at(index)!, fetches));
@@ -264,8 +292,14 @@ async function fillBatch(
   const jobs: Promise<Failure[]>[] = [];
   for (let start = 0; start < all.length; start += share) {
     const indices = all.slice(start, start + share);
+    const first = number * batchSize + start;
+    const own = {
+      images: images.slice(start, start + share),
+      indices,
+      repetitions: [...repetitions.subarray(first, first + indices.length)],
+    };
     const out = memory.subarray(start * length, (start + indices.length) * length);
-    const job = { images: images.slice(start, start + share), indices, prefix, rest, cache, seed, epoch, out };
+    const job = { ...own, prefix, rest, cache, seed, epoch, out };
     const numbered = (failure: Failure) => ({ ...failure, position: failure.position + start });
     jobs.push(workers.run(job).then((failures) => failures.map(numbered)));
   }
@@ -282,10 +316,7 @@ function takeBatch(
   failures: readonly Failure[],
   batch: BatchArrays,
 ): number {
-  const members = indicesOf(plan, number).map((index): Member => {
-    const sample = plan.samples.at(index)!;
-    return { index, label: 'label' in sample ? sample.label : -1 };
-  });
+  const members = indicesOf(plan, number).map((index): Member => ({ index, label: labelAt(plan.samples, index) }));
   for (const { position, message } of failures) {
     const { index } = members[position]!;
     plan.onCorrupt(nameOf(plan.samples.at(index)!), message, index);

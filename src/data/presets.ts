@@ -1,7 +1,7 @@
 /**
  * The preprocessing that a model expects. `Preprocessing` is saved in model.json, and the transforms for evaluation and
- * training follow from it. The statistics for ImageNet are the usual ones; those for CIFAR-10 are from the authors'
- * ResNeXt code, which gives them in units of bytes.
+ * training (`augmentations.ts`) follow from it. The statistics for ImageNet are the usual ones; those for CIFAR-10 are from
+ * the authors' ResNeXt code, which gives them in units of bytes.
  */
 import { checkArgument, checkOptions, type FieldsOf, hasAll, kind } from '../arguments.ts';
 import { list, type OptionsOf, oneOf, real, whole } from '../options.ts';
@@ -60,14 +60,14 @@ interface UsualOptions {
   readonly channels?: 1 | 3;
 }
 
-const usualFields: FieldsOf<UsualOptions> = {
+export const usualFields: FieldsOf<UsualOptions> = {
   images: oneOf(['small', 'large'], { required: true, doc: 'the images that a stem is meant for' }),
   size: whole({ from: 1, required: true, doc: 'height and width of the input' }),
   channels: oneOf([1, 3], { doc: 'grayscale or color' }),
 };
 
 /** Preprocessing, as an argument. */
-const preprocessingKind = kind('a preprocessing, such as imagenetPreprocessing', (value) =>
+export const preprocessingKind = kind('a preprocessing, such as imagenetPreprocessing', (value) =>
   hasAll(value, ...Object.keys(preprocessingFields)),
 );
 
@@ -129,125 +129,19 @@ export function evaluationTransforms(preprocessing: Preprocessing, views: Views 
 }
 
 /** Which images a network is meant for. It decides how augmentations crop. */
-type Images = keyof typeof usualAugmentation;
+export type Images = keyof typeof usualAugmentation;
 
-/** The steps of an augmentation before `normalize`, for small or large images. */
-type ImageSteps = (preprocessing: Preprocessing, images: Images) => Transform[];
-
-const crops = {
-  'pad-and-crop': (preprocessing) => [
-    ...centerView(preprocessing),
-    { kind: 'pad-and-crop', size: preprocessing.size, padding: Math.round(preprocessing.size / 8) },
-    { kind: 'flip', probability: 0.5 },
-  ],
-  'random-resized-crop': (preprocessing) => [
-    ...channelSteps(preprocessing),
-    {
-      kind: 'random-resized-crop',
-      size: preprocessing.size,
-      scale: [0.08, 1],
-      ratio: [3 / 4, 4 / 3],
-      interpolation: preprocessing.interpolation,
-    },
-    { kind: 'flip', probability: 0.5 },
-  ],
-} satisfies Readonly<Record<string, ImageSteps>>;
-
-const usualCrop: ImageSteps = (preprocessing, images) => crops[usualAugmentation[images]](preprocessing);
-
-/** As in torchvision: nearest pixels, black where there are none. */
-const frame = ({ channels }: Preprocessing) =>
-  ({ interpolation: 'nearest', fill: Array.from({ length: channels }, () => 0) }) as const;
-
-/** The augmentations for training, by name. All but the first two add to the one that is usual for the images. */
-export const augmentations = {
-  /** For small images: the center view, shifted by up to an eighth of its size (4 of 32 pixels), and mirrored half the time. */
-  'pad-and-crop': (preprocessing) => [...crops['pad-and-crop'](preprocessing), normalize(preprocessing)],
-
-  /** For large images: a crop of 8 to 100 % of the image, mirrored half the time. */
-  'random-resized-crop': (preprocessing) => [...crops['random-resized-crop'](preprocessing), normalize(preprocessing)],
-
-  /** Brightness, contrast and saturation by up to 40 %, and AlexNet's lighting: how ResNeXt's authors trained. */
-  'color-jitter': (preprocessing, images) => [
-    ...usualCrop(preprocessing, images),
-    { kind: 'color-jitter', brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0 },
-    normalize(preprocessing),
-    ...lighting(preprocessing),
-  ],
-
-  /** torchvision's RandAugment: two operations at magnitude 9 of 30. */
-  'rand-augment': (preprocessing, images) => [
-    ...usualCrop(preprocessing, images),
-    { kind: 'rand-augment', operations: 2, magnitude: 9, bins: 31, ...frame(preprocessing) },
-    normalize(preprocessing),
-  ],
-
-  /** timm's RandAugment, with the mean color where there are no pixels. */
-  'timm-rand-augment': (preprocessing, images) => [
-    ...usualCrop(preprocessing, images),
-    {
-      kind: 'timm-rand-augment',
-      policy: 'rand-m9-n2-mstd0.5-inc1',
-      interpolation: 'random',
-      fill: preprocessing.mean.map((mean) => Math.min(255, Math.max(0, Math.round(255 * mean)))),
-    },
-    normalize(preprocessing),
-  ],
-
-  /** TrivialAugment's wide space: one operation of any strength. */
-  'trivial-augment': (preprocessing, images) => [
-    ...usualCrop(preprocessing, images),
-    { kind: 'trivial-augment', bins: 31, ...frame(preprocessing) },
-    normalize(preprocessing),
-  ],
-
-  /** AutoAugment's policy for CIFAR-10 if images are small, otherwise for ImageNet. */
-  'auto-augment': (preprocessing, images) => [
-    ...usualCrop(preprocessing, images),
-    { kind: 'auto-augment', policy: images === 'small' ? 'cifar10' : 'imagenet', ...frame(preprocessing) },
-    normalize(preprocessing),
-  ],
-} satisfies Readonly<Record<string, (preprocessing: Preprocessing, images: Images) => Transforms>>;
-
-/** The name of a list of training transforms. */
-export type Augmentation = keyof typeof augmentations;
-export const augmentationNames = Object.keys(augmentations) as readonly Augmentation[];
-
-/** The largest size of images that count as small unless a program says so. */
-const maxSmallSize = 64;
-
-/**
- * The transforms of an augmentation, with those of `preprocessing` that training needs too.
- *
- * @param images whether images are small, as CIFAR's, so that they are padded and cropped, or large, so that a part is
- *   resized. By default, those of up to 64 pixels are small.
- * @example trainTransforms(cifarPreprocessing, 'trivial-augment')
- */
-export function trainTransforms(
-  preprocessing: Preprocessing,
-  augmentation: Augmentation,
-  images: Images = preprocessing.size <= maxSmallSize ? 'small' : 'large',
-): Transforms {
-  checkArgument('preprocessing', preprocessing, preprocessingKind);
-  checkArgument('augmentation', augmentation, oneOf(augmentationNames, { doc: 'augmentation' }));
-  checkArgument('images', images, usualFields.images);
-  return augmentations[augmentation](preprocessing, images);
-}
-
-const channelSteps = ({ channels }: Preprocessing): Transform[] => (channels === 1 ? [{ kind: 'grayscale' }] : []);
+export const channelSteps = ({ channels }: Preprocessing): Transform[] =>
+  channels === 1 ? [{ kind: 'grayscale' }] : [];
 
 const resized = (preprocessing: Preprocessing): Transform[] => [
   ...channelSteps(preprocessing),
   { kind: 'resize', size: preprocessing.resize, interpolation: preprocessing.interpolation },
 ];
 
-const centerView = (preprocessing: Preprocessing): Transform[] => [
+export const centerView = (preprocessing: Preprocessing): Transform[] => [
   ...resized(preprocessing),
   { kind: 'center-crop', size: preprocessing.size },
 ];
 
-/** The principal components are those of colors, so grayscale has none. */
-const lighting = ({ channels, std }: Preprocessing): Transform[] =>
-  channels === 3 ? [{ kind: 'lighting', deviation: 0.1, std }] : [];
-
-const normalize = ({ mean, std }: Preprocessing): Transform<'normalize'> => ({ kind: 'normalize', mean, std });
+export const normalize = ({ mean, std }: Preprocessing): Transform<'normalize'> => ({ kind: 'normalize', mean, std });

@@ -5,18 +5,22 @@
  */
 
 export type { Image } from '#platform/images';
+export {
+  type Augmentation,
+  augmentations,
+  type TrainTransformOptions,
+  trainTransforms,
+  type Variation,
+} from '../data/augmentations.ts';
 export { decode, type ImageSource, type NamedImage, type ReadImageOptions, readImage } from '../data/image-source.ts';
 export { type Batch, type EpochOptions, Loader, type LoaderOptions } from '../data/loader.ts';
 export { WorkerPool, type WorkerPoolOptions } from '../data/pool.ts';
 export {
-  type Augmentation,
-  augmentations,
   cifarPreprocessing,
   evaluationTransforms,
   imagenetPreprocessing,
   type Preprocessing,
   preprocessingFor,
-  trainTransforms,
   type Views,
 } from '../data/presets.ts';
 export { type Random, sampleRandom } from '../data/random.ts';

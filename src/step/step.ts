@@ -16,10 +16,10 @@ import { runningStatistics, trainedParameters } from '../graph/cost.ts';
 import { type Graph, graphKind, type Node, Value } from '../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../graph/ops.ts';
 import { inferShapes } from '../graph/shapes.ts';
-import { flag, oneOf, real, whole } from '../options.ts';
+import { flag, list, oneOf, real, whole } from '../options.ts';
 import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
-import { elements, type Tensor } from '../tensor.ts';
+import { elements, type Tensor, tensor } from '../tensor.ts';
 import { type Loss, losses, lossNames } from './losses.ts';
 import { insertMasks, type Mask, type MaskOptions } from './masks.ts';
 import {
@@ -38,6 +38,8 @@ export interface StepOptions extends MaskOptions {
   readonly batch: number;
   /** Default: cross-entropy. */
   readonly loss?: Loss;
+  /** Weight of each class in the loss: [K]. Default: all are 1. */
+  readonly classWeights?: readonly number[];
   readonly optimizer: Optimizer;
   /** Weight decay of a parameter by name. Vectors are biases and normalization parameters. Default: 0. */
   readonly decayOf?: (parameter: string, isVector: boolean) => number;
@@ -66,6 +68,7 @@ export interface StepOptions extends MaskOptions {
 const ownFields = {
   batch: whole({ from: 1, required: true, doc: 'images per step' }),
   loss: oneOf(lossNames, { doc: 'loss to minimize' }),
+  classWeights: list(real({ from: 0, doc: 'a weight' }), { nonEmpty: true, doc: 'weight of each class in the loss' }),
   optimizer: object(
     'an optimizer, such as { name: "sgd", momentum: 0.9, nesterov: true }',
     (value) => hasAll(value, 'name') && optimizerNames.some((name) => name === (value as Optimizer).name),
@@ -169,7 +172,7 @@ export interface TrainingPass {
  */
 export function withLoss(
   source: Graph,
-  options: Pick<StepOptions, 'batch' | 'loss' | 'batchNormMomentum' | 'frozen' | keyof MaskOptions>,
+  options: Pick<StepOptions, 'batch' | 'loss' | 'classWeights' | 'batchNormMomentum' | 'frozen' | keyof MaskOptions>,
 ): TrainingPass {
   const { batch, loss: name = 'cross-entropy', batchNormMomentum = 0.1, frozen = new Map() } = options;
   const { graph } = source.clone();
@@ -185,9 +188,17 @@ export function withLoss(
   const b = new Builder(graph);
   const logits = graph.outputs[0]!;
   const targets = b.input('targets', logits.dims!);
-  const loss = losses[name](b, logits, targets);
+  const loss = losses[name](b, logits, targets, options.classWeights && weightsOf(b, options.classWeights, logits));
   loss.name = 'loss';
   return { graph, logits, loss, parameters, masks };
+}
+
+function weightsOf(b: Builder, weights: readonly number[], { dims }: Value): Value {
+  const classes = dims!.at(-1);
+  if (weights.length !== classes) {
+    throw new UsageError(`classWeights has ${weights.length} numbers, but the network has ${classes} classes.`);
+  }
+  return b.constant(tensor('float32', [classes], Float32Array.from(weights)), 'classWeights');
 }
 
 /** Makes frozen parameters constants, and folds frozen normalizations into convolutions. */

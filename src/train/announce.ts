@@ -17,7 +17,7 @@ export async function startEvent(
   model: Model,
   { description, progress, newHead, notes = [], choice }: RunStart,
 ): Promise<StartEvent> {
-  const uneven = unevenness(folder);
+  const uneven = unevenness(folder, options);
   const remarks = [...notes, ...ofImages, ...(uneven === undefined ? [] : [uneven])];
   const { parameters, macs } = cost(model.graph);
   const { lowering, reason } = await chooseLowering(options);

@@ -8,8 +8,8 @@
 
 import { Session, type SessionOptions, thisMachine } from '#platform';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
+import { orderOf } from '../data/order.ts';
 import { evaluationTransforms } from '../data/presets.ts';
-import { permutation } from '../data/random.ts';
 import type { LabeledList } from '../data/samples.ts';
 import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
@@ -24,7 +24,8 @@ import { head } from '../step/parameter-groups.ts';
 import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
 import type { TrainOptions } from './options.ts';
-import { type Samples, type Score, type TrainingBatch, type TrainingData, withTargets } from './training-data.ts';
+import { type TrainingBatch, withTargets } from './targets.ts';
+import type { Samples, Score, TrainingData } from './training-data.ts';
 
 /** The features of N images, [N, F], and their labels. */
 interface Labeled {
@@ -100,14 +101,15 @@ export class CachedFeatures implements TrainingData {
   }
 
   batches(epoch: number, startBatch: number): AsyncIterable<TrainingBatch> {
-    return withTargets(this.#rows(epoch, startBatch), this.model.config.classes, this.#options.labelSmoothing);
+    return withTargets(this.#rows(epoch, startBatch), this.model.config.classes, this.#options);
   }
 
   async *#rows(epoch: number, startBatch: number): AsyncGenerator<Pick<Batch, 'images' | 'labels'>> {
-    const { batch, seed } = this.#options;
+    const { batch, seed, sampling } = this.#options;
     const { features, labels } = this.#train;
     const width = features.length / labels.length;
-    const order = permutation(labels.length, seed, epoch);
+    const balanced = sampling === 'balanced';
+    const order = orderOf(labels.length, (row) => labels[row]!, { seed, epoch, shuffle: true, balanced, repeats: 1 });
     const images = new Float32Array(batch * width);
     for (let number = startBatch; number < this.stepsPerEpoch; number++) {
       const rows = order.subarray(number * batch, (number + 1) * batch);

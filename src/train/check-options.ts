@@ -4,6 +4,7 @@ import { isDefault, namesWith, OptionError, resolve, type Say } from '../options
 import { defaultSetting, optimizerNames, type optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
 import { freezeRefusal } from '../step/parameter-groups.ts';
 import { scheduleNames, schedules } from '../step/schedule.ts';
+import { augmentationOptions } from './data-options.ts';
 import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainConfig, trainOptions } from './options.ts';
 
 type Name = keyof TrainOptions;
@@ -51,7 +52,7 @@ const contradictions: readonly Contradiction[] = [
   needsModel('backboneLearningRate'),
   idleInProbe('freeze'),
   idleInProbe('backboneLearningRate'),
-  idleInProbe('augmentation'),
+  ...Object.keys(augmentationOptions).map((name) => idleInProbe(name as keyof typeof augmentationOptions)),
   idleInProbe('dropPath'),
   ...idleSettings,
   ...idleInSchedule,
@@ -77,6 +78,16 @@ const contradictions: readonly Contradiction[] = [
     holds: (options) => options.fold !== '' && isChosen(options, 'validation'),
     why: (say) =>
       `${say('validation')} has no effect with ${say('fold')}, which holds out that fold. Remove one of the two.`,
+  },
+  {
+    holds: ({ loss, targetThreshold }) => targetThreshold > 0 && loss !== 'binary-cross-entropy',
+    why: (say) =>
+      `${say('targetThreshold')} makes targets that are no probabilities. Remove it, or add ${say('loss', 'binary-cross-entropy')}.`,
+  },
+  {
+    holds: ({ classWeights, sampling }) => classWeights !== 'none' && sampling === 'balanced',
+    why: (say) =>
+      `${say('classWeights')} and ${say('sampling', 'balanced')} both make rare classes count more. Remove one of the two.`,
   },
   {
     holds: ({ batch, accumulate, replicas }) => batch % (accumulate * replicas) !== 0,

@@ -46,9 +46,12 @@ it('trains longer on fewer images', () => {
 
 it('names the classes that are uneven', () => {
   const train = [...new Array(200).fill(0), ...new Array(4).fill(1)].map((label: number) => ({ path: '', label }));
-  expect(unevenness({ classes: ['cats', 'dogs'], train })).toMatch(
-    /^The classes are uneven: "cats" has 200 training images, "dogs" only 4\./,
-  );
-  expect(unevenness({ classes: ['cats', 'dogs'], train: train.slice(190) })).toBeUndefined();
+  const classes = ['cats', 'dogs'];
+  const usual = { classWeights: 'none', sampling: 'shuffled' } as const;
+  const said = unevenness({ classes, train }, usual);
+  expect(said).toMatch(/^The classes are uneven: "cats" has 200 training images, "dogs" only 4\./);
+  expect(said).toContain('try --class-weights balanced or --sampling balanced');
+  expect(unevenness({ classes, train }, { ...usual, sampling: 'balanced' })).not.toContain('--sampling');
+  expect(unevenness({ classes, train: train.slice(190) }, usual)).toBeUndefined();
   expect([isUneven([40, 10]), isUneven([39, 10])]).toEqual([true, false]);
 });

@@ -5,7 +5,6 @@
 import { availableParallelism } from 'node:os';
 import { maxMegapixels } from '../data/budget.ts';
 import { defaultCache } from '../data/loader.ts';
-import { augmentationNames } from '../data/presets.ts';
 import { workers } from '../data/workers.ts';
 import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
 import { stems } from '../model/stems.ts';
@@ -23,6 +22,7 @@ import {
 import { scheduleFields } from '../step/schedule.ts';
 import { replicas } from '../step/shares.ts';
 import { key } from '../weights/state-dict.ts';
+import { augmentationOptions, targetOptions } from './data-options.ts';
 import { fold } from './fold.ts';
 
 export interface RateFactors {
@@ -241,13 +241,8 @@ export const recipe = {
     group: 'Optimization',
     doc: 'share of the target probability spread evenly over all classes',
   }),
-  augmentation: oneOf(['auto', ...augmentationNames], {
-    default: 'auto',
-    flag: '--augmentation <kind>',
-    usual: 'auto, which is pad-and-crop with a cifar stem, else random-resized-crop',
-    group: 'Images',
-    doc: 'how training images are varied',
-  }),
+  ...targetOptions,
+  ...augmentationOptions,
   validation: real({
     from: 0,
     below: 1,

@@ -23,6 +23,7 @@ import {
 } from './check-options.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { chooseNetwork } from './choose.ts';
+import { classWeightsOf } from './class-weights.ts';
 import { hookFields, type TrainHooks } from './events.ts';
 import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
 import { backboneRateOf, type GivenOptions, type TrainOptions, trainConfig, trainOptions } from './options.ts';
@@ -167,7 +168,12 @@ async function openRun(
     : new ImageFolderData(options, samples, model, description);
   try {
     const state = { slots, average, steps: progress.steps };
-    const trainer = await Trainer.open(data.model, weights, trainerOptions(options, data.freeze), state);
+    const trainer = await Trainer.open(
+      data.model,
+      weights,
+      trainerOptions(options, data.freeze, event.trainPerClass),
+      state,
+    );
     try {
       return await recorded({ options, start, images, folder, record, data, trainer, hooks });
     } finally {
@@ -192,9 +198,14 @@ async function recorded(run: Run): Promise<TrainResult> {
 }
 
 /** Options of the trainer for these options of the run. */
-const trainerOptions = (options: TrainOptions, freeze: readonly string[]): TrainerOptions => ({
+const trainerOptions = (
+  options: TrainOptions,
+  freeze: readonly string[],
+  trainPerClass: readonly number[],
+): TrainerOptions => ({
   batch: options.batch,
   loss: options.loss,
+  ...classWeightsOf(options.classWeights, trainPerClass),
   optimizer: optimizerOf(options.optimizer, settingsOf(options.optimizer, options)),
   accumulate: options.accumulate,
   replicas: options.replicas,

@@ -5,15 +5,19 @@
 import { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import { NotFiniteError } from '../classifier/finite.ts';
-import { type Batch, countBatches, Loader } from '../data/loader.ts';
-import { trainTransforms, usualAugmentation } from '../data/presets.ts';
+import { trainTransforms, type Variation, variationFields } from '../data/augmentations.ts';
+import { countBatches, Loader } from '../data/loader.ts';
+import { type Images, usualAugmentation } from '../data/presets.ts';
 import type { LabeledList } from '../data/samples.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import type { Model } from '../model/resnext.ts';
 import { stems } from '../model/stems.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
+import { isDefault, OptionError, pick } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
-import type { TrainOptions } from './options.ts';
+import { usualAugmentationName } from './data-options.ts';
+import { type TrainOptions, trainOptions } from './options.ts';
+import { mixing, type TrainingBatch, withTargets } from './targets.ts';
 
 /** Called for each image that cannot be read. */
 export type OnCorrupt = (path: string, message: string) => void;
@@ -26,16 +30,6 @@ export interface Samples {
 }
 
 export type Score = Pick<Evaluation, 'loss' | 'top1' | 'top5' | 'balancedAccuracy' | 'macroF1'>;
-
-/** Valid until the next batch is requested. */
-export interface TrainingBatch {
-  /** [B, C, H, W], or features [B, F]. */
-  readonly images: Float32Array;
-  /** Class probabilities [B, K]. */
-  readonly targets: Float32Array;
-  /** [B] */
-  readonly labels: Int32Array;
-}
 
 export interface TrainingData {
   /** The model to train: the whole network, or only its classifier. */
@@ -75,16 +69,11 @@ export class ImageFolderData implements TrainingData {
     const { workers, maxMegapixels, cache } = options;
     this.#loader = new Loader({ workers, maxMegapixels, cache });
     const { images } = stems[model.config.stem];
-    const { augmentation } = options;
-    this.#transforms = trainTransforms(
-      description.preprocessing,
-      augmentation === 'auto' ? usualAugmentation[images] : augmentation,
-      images,
-    );
+    this.#transforms = transformsOf(options, description, images);
   }
 
   batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<TrainingBatch> {
-    const { seed, batch, strict, labelSmoothing } = this.#options;
+    const { seed, batch, strict, sampling, repeats } = this.#options;
     const batches = this.#loader.batches({
       samples: this.#folder.train,
       transforms: this.#transforms,
@@ -93,11 +82,13 @@ export class ImageFolderData implements TrainingData {
       epoch,
       startBatch,
       shuffle: true,
+      balanced: sampling === 'balanced',
+      repeats,
       dropLast: true,
       corrupt: strict ? 'throw' : 'replace',
       onCorrupt,
     });
-    return withTargets(batches, this.model.config.classes, labelSmoothing);
+    return withTargets(batches, this.model.config.classes, this.#options, mixing(this.#options, epoch));
   }
 
   async validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined> {
@@ -128,17 +119,17 @@ export class ImageFolderData implements TrainingData {
   }
 }
 
-/** Adds one-hot targets. With smoothing s, each class gets s/K, and the label 1 − s more. */
-export async function* withTargets(
-  batches: AsyncIterable<Pick<Batch, 'images' | 'labels'>>,
-  classes: number,
-  smoothing: number,
-): AsyncGenerator<TrainingBatch> {
-  for await (const { images, labels } of batches) {
-    const targets = new Float32Array(labels.length * classes).fill(smoothing / classes);
-    labels.forEach((label, n) => {
-      targets[n * classes + label]! += 1 - smoothing;
-    });
-    yield { images, targets, labels };
-  }
+/** @throws OptionError if an option has no effect on the network's images. */
+function transformsOf(options: TrainOptions, { preprocessing }: ModelDescription, images: Images): Transforms {
+  const { augmentation } = options;
+  const named = augmentation === usualAugmentationName ? usualAugmentation[images] : augmentation;
+  const given = { ...pick<Variation>(variationFields, options), augmentation: named };
+  const steps = trainTransforms(preprocessing, given, images);
+  const isCropped = steps.some(({ kind }) => kind === 'random-resized-crop');
+  if (isCropped || isDefault(trainOptions.cropScale, options.cropScale)) return steps;
+  throw new OptionError(
+    trainOptions,
+    (say) =>
+      `${say('cropScale')} has no effect on small images, which are padded and cropped. Remove it, or choose ${say('augmentation', 'random-resized-crop')}.`,
+  );
 }

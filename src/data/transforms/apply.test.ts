@@ -3,14 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { FormatError, UsageError } from '../../errors.ts';
-import {
-  augmentationNames,
-  cifarPreprocessing,
-  evaluationTransforms,
-  imagenetPreprocessing,
-  preprocessingFor,
-  trainTransforms,
-} from '../presets.ts';
+import { augmentationNames, trainTransforms } from '../augmentations.ts';
+import { cifarPreprocessing, evaluationTransforms, imagenetPreprocessing, preprocessingFor } from '../presets.ts';
 import { type Random, sampleRandom } from '../random.ts';
 import { applyTransforms } from './apply.ts';
 import { outputDims } from './plan.ts';

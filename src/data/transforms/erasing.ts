@@ -8,7 +8,7 @@ import { probability, range } from './fields.ts';
 import { type Planes, tensorStep } from './row.ts';
 
 /** timm's modes. `const` with one region is torchvision's default, and `pixel` its value "random". */
-const erasingModes = ['const', 'rand', 'pixel'] as const;
+export const erasingModes = ['const', 'rand', 'pixel'] as const;
 type Mode = (typeof erasingModes)[number];
 
 export const erasing = {

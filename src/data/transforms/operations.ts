@@ -4,6 +4,7 @@
  */
 import type { Image } from '#platform/images';
 import { affine, rotate, type Sampling } from '../affine.ts';
+import { gaussianBlur } from '../blur.ts';
 import { brightness, contrast, saturation, sharpness } from '../enhance.ts';
 import { autoContrast, equalize, invert, posterize, solarize, solarizeAdd } from '../levels.ts';
 
@@ -35,6 +36,8 @@ export const operations = {
   AutoContrast: autoContrast,
   Equalize: equalize,
   Invert: invert,
+  /** The standard deviation in pixels. */
+  GaussianBlur: gaussianBlur,
 } satisfies Readonly<Record<string, Operation>>;
 
 export type OperationName = keyof typeof operations;

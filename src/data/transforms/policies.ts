@@ -12,7 +12,7 @@ import { fillMisfit, frame } from './fields.ts';
 import { atBin, hasMagnitude, isSigned, usualLimits, wideLimits } from './magnitudes.ts';
 import { type Applied, applyOperation, type OperationName } from './operations.ts';
 import { imageStep, type Size } from './row.ts';
-import { drawTimm, isTimmPolicy } from './timm-rand-augment.ts';
+import { drawTimm, isTimmPolicy, timmPolicyExample } from './timm-rand-augment.ts';
 
 interface FrameOptions {
   readonly interpolation: AffineInterpolation | 'random';
@@ -65,11 +65,11 @@ export const policies = {
     },
   }),
 
-  /** timm's RandAugment, by its own name: `rand-m9-n2-mstd0.5-inc1`. */
+  /** timm's RandAugment or 3-Augment, by its own name: `rand-m9-n2-mstd0.5-inc1`, `3a`. */
   'timm-rand-augment': imageStep({
     options: {
       policy: {
-        ...text({ doc: 'timm’s name of the policy', expected: 'a policy of timm such as rand-m9-n2-mstd0.5-inc1' }),
+        ...text({ doc: 'timm’s name of the policy', expected: `a policy of timm such as ${timmPolicyExample}` }),
         accepts: isTimmPolicy,
       },
       ...frame,
