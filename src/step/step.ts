@@ -10,6 +10,7 @@
  * statistics, so it is folded into the convolution before it. The backward pass ends at the first trained parameter.
  */
 import { callback, checkArgument, checkOptions, type FieldsOf, hasAll, map, object } from '../arguments.ts';
+import { UsageError } from '../errors.ts';
 import { gradient } from '../grad/gradient.ts';
 import { Builder } from '../graph/builder.ts';
 import { runningStatistics, trainedParameters } from '../graph/cost.ts';

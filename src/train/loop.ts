@@ -16,7 +16,8 @@ import type { RunFolder } from './run-folder.ts';
 import type { RunImages } from './run-images.ts';
 import { type RunRecord, trainingOf } from './run-record.ts';
 import type { RunStart } from './start.ts';
-import type { Score, TrainingBatch, TrainingData } from './training-data.ts';
+import type { TrainingBatch } from './targets.ts';
+import type { Score, TrainingData } from './training-data.ts';
 
 /** How a run ended; as in the `end` event. */
 export type TrainResult = Pick<EndEvent, 'out' | 'interrupted' | 'endedEarly' | 'best' | 'bestBy' | 'bestEpoch'>;
