@@ -14,7 +14,7 @@ import { explainMethods } from '../explain/methods.ts';
 import { forms, shortcuts } from '../model/config.ts';
 import { flag, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
 import { resultFormats } from '../output/formats.ts';
-import { recipe, settings } from '../train/options.ts';
+import { dataDoc, recipe, settings } from '../train/options.ts';
 import { key } from '../weights/state-dict.ts';
 import { exportFormats } from './formats.ts';
 
@@ -170,7 +170,7 @@ export const trainFlags = {
   data: text({
     expected: 'a folder of images',
     flag: '[dir]',
-    doc: 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS',
+    doc: dataDoc,
   }),
   out: text({
     expected: 'a folder for the results',
@@ -195,8 +195,10 @@ export const evaluateOptions = {
     expected: 'a folder of images',
     example: 'flowers',
     flag: '<dir>',
-    doc: 'folder with one subfolder per class, or one that contains val/',
+    doc: 'folder with one subfolder per class, or one that contains val/; or another dataset',
   }),
+  imageColumn: recipe.imageColumn,
+  labelColumn: recipe.labelColumn,
   ...model,
   batch: whole({ from: 1, default: 64, flag: '--batch <n>', group: 'Machine', doc: batchOfViews }),
   tta,

@@ -28,13 +28,13 @@ import { suggestFolder } from './meant-folder.ts';
 import { FileList, type SampleList } from './samples.ts';
 import { byChance, type HoldOut, portablePath, splitBy } from './split.ts';
 
-/** The samples of a folder for training. */
+/** The samples of a folder, or of another dataset, for training. */
 export interface Folder {
-  /** Names of the class folders in order. A label is an index into this list. */
+  /** Names of the classes in order. A label is an index into this list. */
   readonly classes: readonly string[];
   readonly train: SampleList;
   readonly validation: SampleList;
-  /** The folder whose subfolders are the classes to train on. */
+  /** The folder whose subfolders are the classes to train on, or another place, such as `flowers.zip/train`. */
   readonly trainDir: string;
   /** The same for validation; absent if its images are held out of `trainDir`. */
   readonly validationDir?: string;
@@ -50,7 +50,7 @@ export interface FolderOptions {
   readonly seed?: number;
 }
 
-const folderFields: FieldsOf<FolderOptions> = {
+export const folderFields: FieldsOf<FolderOptions> = {
   validation: real({ from: 0, below: 1, doc: 'share held out for validation' }),
   seed: whole({ doc: 'seed of the split' }),
 };
@@ -112,10 +112,10 @@ export async function readFolder(
   return { classes, ...halves, trainDir, validationDir, ...withNotes([...remarks, ...skipped]) };
 }
 
-/** The result of `openClasses`. */
+/** The result of `openClasses` and `openLabeledImages`. */
 export interface LabeledImages {
   readonly classes: readonly string[];
-  /** The folder whose subfolders are the classes. */
+  /** The folder whose subfolders are the classes, or another place, such as `flowers.zip/val`. */
   readonly dir: string;
   readonly samples: SampleList;
   /** Sentences for the user, for example on skipped files; absent if none. */

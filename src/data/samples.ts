@@ -116,6 +116,9 @@ export class FileList implements SampleList {
 /** Some samples of a list, by their indices in it. */
 export const select = (list: SampleList, indices: Uint32Array): SampleList => new Selection(list, indices);
 
+/** The same samples with other labels: that of what had label k is `labels[k]`. */
+export const relabel = (list: SampleList, labels: readonly number[]): SampleList => new Relabeled(list, labels);
+
 class Selection implements SampleList {
   readonly #list: SampleList;
   readonly #indices: Uint32Array;
@@ -140,6 +143,37 @@ class Selection implements SampleList {
 
   key(index: number): string {
     return this.#list.key(this.#indices[index]!);
+  }
+
+  [Symbol.iterator](): Generator<LabeledImage, void, undefined> {
+    return each(this);
+  }
+}
+
+class Relabeled implements SampleList {
+  readonly #list: SampleList;
+  readonly #labels: readonly number[];
+
+  constructor(list: SampleList, labels: readonly number[]) {
+    this.#list = list;
+    this.#labels = labels;
+  }
+
+  get length(): number {
+    return this.#list.length;
+  }
+
+  at(index: number): LabeledImage | undefined {
+    const sample = this.#list.at(index);
+    return sample && { ...sample, label: this.#labels[sample.label]! };
+  }
+
+  label(index: number): number {
+    return this.#labels[this.#list.label(index)]!;
+  }
+
+  key(index: number): string {
+    return this.#list.key(index);
   }
 
   [Symbol.iterator](): Generator<LabeledImage, void, undefined> {

@@ -12,4 +12,5 @@ export {
   openClasses,
   openFolder,
 } from '../data/folder.ts';
+export { type DatasetOptions, openDataset, openLabeledImages } from '../datasets/open.ts';
 export * from './data.ts';

@@ -3,10 +3,10 @@
  * others. So n runs validate on each image once, which says more than one split where there are few images.
  */
 
+import type { SourceOptions } from '../data/datasets.ts';
 import type { Folder } from '../data/folder.ts';
-import { readFolder } from '../data/folder.ts';
-import { layout } from '../data/layout.ts';
 import { byFold } from '../data/split.ts';
+import { readDataset } from '../datasets/open.ts';
 import { UsageError } from '../errors.ts';
 import { text } from '../options.ts';
 
@@ -38,16 +38,14 @@ export const fold = {
 };
 
 /**
- * The images of a folder with this fold held out. A folder for validation is left for a final evaluation, since what is
- * tuned on the folds should be measured on other images.
+ * The images of a dataset with this fold held out. Those for validation are left for a final evaluation, since what is tuned
+ * on the folds should be measured on other images.
  *
- * @throws UsageError as `openFolder`, or if the fold is empty.
+ * @throws UsageError as `openDataset`, or if the fold is empty.
  */
-export async function openFold(data: string, typed: string, seed: number): Promise<Folder> {
+export async function openFold(data: string, typed: string, seed: number, columns: SourceOptions): Promise<Folder> {
   const { number, of } = foldIn(typed)!;
-  const { validationDir, testDir = validationDir, ...rest } = await layout(data);
-  const found = { ...rest, ...(testDir !== undefined && { testDir }) };
-  const folder = await readFolder(found, { holdOut: byFold(number, of, seed) });
+  const folder = await readDataset(data, { ...columns, holdOut: byFold(number, of, seed), alwaysHoldsOut: true });
   if (folder.validation.length > 0) return folder;
   throw new UsageError(`Fold ${typed} of "${folder.trainDir}" has no images. Choose fewer folds.`);
 }

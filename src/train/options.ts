@@ -33,12 +33,14 @@ export interface RateFactors {
   readonly stem?: Stem;
 }
 
+export const dataDoc = 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS; or another dataset';
+
 export const recipe = {
   data: text({
     required: true,
     expected: 'a folder of images',
     group: 'Images',
-    doc: 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS',
+    doc: dataDoc,
   }),
   from: text({
     default: '',
@@ -253,6 +255,24 @@ export const recipe = {
     doc: 'share of each class held out for validation if there is no val folder',
   }),
   fold,
+  imageColumn: text({
+    default: '',
+    expected: 'the name of a column',
+    kept: true,
+    flag: '--image-column <name>',
+    usual: 'by its name, such as path or image',
+    group: 'Images',
+    doc: 'column of a list with the images',
+  }),
+  labelColumn: text({
+    default: '',
+    expected: 'the name of a column',
+    kept: true,
+    flag: '--label-column <name>',
+    usual: 'by its name, such as label or class',
+    group: 'Images',
+    doc: 'column of a list with the labels',
+  }),
   seed: whole({
     from: 0,
     default: 1,

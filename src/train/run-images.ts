@@ -2,9 +2,11 @@
  * The images of a run. A resumed run finds each on the side where it was; what has changed since is reported, and what
  * would let it validate on images that it was trained on is refused.
  */
-import { dirname, join } from 'node:path';
-import { type Folder, openFolder, readFolder } from '../data/folder.ts';
+import { basename, dirname, join } from 'node:path';
+import { columnsOf } from '../data/datasets.ts';
+import { type Folder, readFolder } from '../data/folder.ts';
 import { type Layout, layout, subfolders } from '../data/layout.ts';
+import { kindOf, openDataset, readDataset } from '../datasets/open.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -28,8 +30,11 @@ export interface RunImages {
 /** The images of a new run. */
 export const openImages = async (options: TrainOptions): Promise<RunImages> => described(await openNew(options));
 
-const openNew = ({ data, validation, seed, fold }: TrainOptions): Promise<Folder> =>
-  fold === '' ? openFolder(data, { validation, seed }) : openFold(data, fold, seed);
+function openNew(options: TrainOptions): Promise<Folder> {
+  const { data, validation, seed, fold } = options;
+  const columns = columnsOf(options);
+  return fold === '' ? openDataset(data, { validation, seed, ...columns }) : openFold(data, fold, seed, columns);
+}
 
 function described(folder: Folder): RunImages {
   const split = splitOf(folder);
@@ -63,10 +68,25 @@ export async function reopenImages(
 }
 
 async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {
-  if (!before) return checkpoint.images === undefined ? openFormer(options, checkpoint) : openNew(options);
+  const isFolder = (await kindOf(options.data)) === undefined;
+  if (!before) return checkpoint.images === undefined && isFolder ? openFormer(options, checkpoint) : openNew(options);
+  if (!isFolder) return reopenOther(options, before);
   const now = await layout(options.data);
   checkClasses(options, checkpoint, await subfolders(now.trainDir));
   return readFolder(layoutAsBefore(options, now, before), { holdOut: asBefore(before) });
+}
+
+/** A dataset that is no folder has its images for validation where they were, or none. */
+async function reopenOther(options: TrainOptions, before: Split): Promise<Folder> {
+  const { data, out, fold } = options;
+  const holdOut = asBefore(before);
+  const folder = await readDataset(data, { ...columnsOf(options), holdOut, alwaysHoldsOut: fold !== '' });
+  const now = folder.validationDir === undefined ? undefined : basename(folder.validationDir);
+  if (now === before.validationFolder) return folder;
+  const shown = (name: string | undefined) => (name === undefined ? 'images that are held out' : `"${name}"`);
+  throw new UsageError(
+    `The run in "${out}" validates on ${shown(before.validationFolder)}, but "${data}" now has ${shown(now)}. Change it back, or start a new run.`,
+  );
 }
 
 /** @throws UsageError if there is a folder for validation now and was none, or the reverse. */

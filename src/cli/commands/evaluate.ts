@@ -1,7 +1,8 @@
 /** `resnext evaluate`: measures a model's accuracy on labeled images, per class, as text, JSON or an HTML report. */
 import type { Evaluation } from '../../classifier/evaluation.ts';
-import { openClasses } from '../../data/folder.ts';
+import { columnsOf } from '../../data/datasets.ts';
 import { nameOf, type SampleList } from '../../data/samples.ts';
+import { openLabeledImages } from '../../datasets/open.ts';
 import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
@@ -28,7 +29,7 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     if (classes.length === 0) {
       throw new UsageError(`The model "${model}" has no classes. Use resnext features instead.`);
     }
-    const { dir: folder, samples, notes = [] } = await openClasses(dir, classes);
+    const { dir: folder, samples, notes = [] } = await openLabeledImages(dir, classes, columnsOf(options));
     for (const note of notes) output.warn(note);
     const heldOut = await heldOutOf(model, { dir: folder, samples, classes });
     const measured = await measure(classifier, samples, readOptions(options, output));
