@@ -75,7 +75,10 @@ async function trainRun(given: Partial<TrainOptions> = {}, stopAt = Number.POSIT
 }
 
 function listener(onStep: (steps: { step: number }) => void = () => {}) {
-  const events: Events = { start: [], features: [], step: [], corrupt: [], epoch: [], end: [] };
+  const events: Events = {
+    ...{ start: [], features: [], step: [], corrupt: [], epoch: [], end: [] },
+    ...{ sweep: [], suggestion: [] },
+  };
   const onEvent = (event: TrainEvent) => {
     (events[event.event] as TrainEvent[]).push(event);
     if (event.event === 'step') onStep({ step: events.step.length });

@@ -6,6 +6,7 @@ import { isStuck } from '../train/best.ts';
 import type { Choice, Pretrained } from '../train/choose.ts';
 import type { EndEvent, EpochEvent, FeaturesEvent, StartEvent, StepEvent, TrainEvent } from '../train/events.ts';
 import type { Output } from './output.ts';
+import { showSuggestion, showSweep } from './sweep-lines.ts';
 
 /** Prints JSON lines, at most one step per second, or text. */
 export function trainListener(output: Output): (event: TrainEvent) => void {
@@ -14,7 +15,8 @@ export function trainListener(output: Output): (event: TrainEvent) => void {
   return (event) => {
     if (!output.json) return show(event);
     const now = Date.now();
-    const isFrequent = event.event === 'step' || (event.event === 'features' && event.done < event.total);
+    const isFrequent =
+      event.event === 'step' || event.event === 'sweep' || (event.event === 'features' && event.done < event.total);
     if (isFrequent && now - last < 1000) return;
     if (isFrequent) last = now;
     output.document(event, false);
@@ -43,7 +45,9 @@ function createDisplay(output: Output): (event: TrainEvent) => void {
     } else if (event.event === 'epoch') {
       if (event.best) best = event;
       output.line(describeEpoch(event, isUneven(start!.trainPerClass) || isOverClasses(start!)));
-    } else output.line(describeEnd(event, start!, best));
+    } else if (event.event === 'sweep') showSweep(event, output);
+    else if (event.event === 'suggestion') showSuggestion(event, output);
+    else output.line(describeEnd(event, start!, best));
   };
 }
 

@@ -13,6 +13,7 @@ export { loadModel, saveModel } from '../saved/files.ts';
 export { exportStateDict } from '../saved/layout.ts';
 export { type ExportTransformersOptions, exportTransformers } from '../saved/transformers.ts';
 export type { TrainEvent, TrainHooks } from '../train/events.ts';
+export { findLearningRate, type SweepOptions } from '../train/find-learning-rate.ts';
 export type { TrainResult } from '../train/loop.ts';
 export type { TrainOptions } from '../train/options.ts';
 export { resume, train } from '../train/run.ts';

@@ -2,11 +2,20 @@ import { callback, type FieldsOf, signalField } from '../arguments.ts';
 import type { DownloadProgress } from '../hub/download.ts';
 import type { Lowering } from '../step/lowering.ts';
 import type { Choice } from './choose.ts';
+import type { SweepPoint } from './learning-rates.ts';
 import type { TrainOptions } from './options.ts';
 import type { Score } from './training-data.ts';
 
 /** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
-export type TrainEvent = StartEvent | FeaturesEvent | StepEvent | CorruptEvent | EpochEvent | EndEvent;
+export type TrainEvent =
+  | StartEvent
+  | FeaturesEvent
+  | StepEvent
+  | CorruptEvent
+  | EpochEvent
+  | EndEvent
+  | SweepEvent
+  | SuggestionEvent;
 
 /** What a program wants to know of a run, and how it ends one. */
 export interface TrainHooks {
@@ -134,4 +143,30 @@ export interface EndEvent {
   readonly best?: number;
   readonly bestBy?: TrainOptions['bestBy'];
   readonly bestEpoch?: number;
+}
+
+/** A step of `findLearningRate`. */
+export interface SweepEvent extends SweepPoint {
+  readonly event: 'sweep';
+  /** Counted from 1. */
+  readonly step: number;
+  /** At most. */
+  readonly steps: number;
+}
+
+/** What `findLearningRate` found. */
+export interface SuggestionEvent {
+  readonly event: 'suggestion';
+  /** The learning rate to try first, which is `valley`; absent if the loss falls at none. */
+  readonly suggested?: number;
+  /** In the middle of the longest valley of the loss. */
+  readonly valley?: number;
+  /** Where the loss falls fastest, which may be after it has risen. */
+  readonly steepest?: number;
+  /** A tenth of the learning rate with the least loss. */
+  readonly minimum?: number;
+  /** The learning rate that a run with these options has unless another is given. */
+  readonly usual: number;
+  /** The loss at each learning rate. */
+  readonly curve: readonly SweepPoint[];
 }

@@ -84,7 +84,11 @@ const rateAt = ({ options, data: { stepsPerEpoch } }: Run, { epoch, step }: Prog
   learningRateAt({ ...options, stepsPerEpoch }, epoch + step / stepsPerEpoch);
 
 /** Trains on a batch. Returns its loss before the update. */
-async function stepOn({ images, targets }: TrainingBatch, trainer: Trainer, learningRate: number): Promise<number> {
+export async function stepOn(
+  { images, targets }: TrainingBatch,
+  trainer: Trainer,
+  learningRate: number,
+): Promise<number> {
   trainer.images.set(images);
   trainer.targets.set(targets);
   await trainer.step(learningRate);

@@ -1,17 +1,22 @@
 /** `resnext train`: trains and shows progress. Ctrl-C ends the run after the current step and saves a checkpoint. */
 import { UsageError } from '../../errors.ts';
+import { writeFileAtomically } from '../../files.ts';
 import type { GivenOf } from '../../options.ts';
+import type { TrainHooks } from '../../train/events.ts';
+import { findLearningRate } from '../../train/find-learning-rate.ts';
 import type { GivenOptions, TrainOptions } from '../../train/options.ts';
 import { resume, train } from '../../train/run.ts';
 import { interruptedCode, onInterrupt } from '../interrupt.ts';
 import { progressOn } from '../model.ts';
 import type { trainFlags } from '../options.ts';
 import type { Output } from '../output.ts';
+import { sweepChart } from '../sweep-lines.ts';
 import { trainListener } from '../train-lines.ts';
 
 type Typed = GivenOf<typeof trainFlags>;
 
-export async function run({ resume: resumed, json: _, ...typed }: Typed, output: Output): Promise<number> {
+export async function run(typed: Typed, output: Output): Promise<number> {
+  checkSweep(typed);
   const stop = new AbortController();
   let interrupted = 0;
   const ignore = onInterrupt(() => {
@@ -26,9 +31,7 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
   });
   const hooks = { onEvent: trainListener(output), onDownload: progressOn(output), signal: stop.signal };
   try {
-    const result =
-      resumed === undefined ? await train(newRun(typed), hooks) : await resume(resumed, changes(typed), hooks);
-    return result.interrupted ? interruptedCode : 0;
+    return await (typed.findLearningRate ? sweep(typed, hooks) : trainOrResume(typed, hooks));
   } catch (error) {
     if (error === stop.signal.reason) return interruptedCode; // while the model was downloaded
     throw error;
@@ -37,7 +40,34 @@ export async function run({ resume: resumed, json: _, ...typed }: Typed, output:
   }
 }
 
-type Chosen = Omit<Typed, 'resume' | 'json'>;
+async function trainOrResume({ resume: resumed, ...typed }: Typed, hooks: TrainHooks): Promise<number> {
+  const { json: _, findLearningRate: __, plot: ___, ...chosen } = typed;
+  const result =
+    resumed === undefined ? await train(newRun(chosen), hooks) : await resume(resumed, changes(chosen), hooks);
+  return result.interrupted ? interruptedCode : 0;
+}
+
+/** Suggests a learning rate. A command line that names a run to make is accepted, and nothing is written there. */
+async function sweep({ json: _, findLearningRate: __, resume: ___, plot, ...typed }: Typed, hooks: TrainHooks) {
+  const { data } = typed;
+  if (data === undefined) throw new UsageError('Name the folder of images to train on.');
+  const found = await findLearningRate({ ...typed, data }, hooks);
+  if (plot !== undefined) await writeFileAtomically(plot, await sweepChart(found));
+  return 0;
+}
+
+function checkSweep({ findLearningRate: sweeps, plot, resume: resumed }: Typed): void {
+  if (sweeps && resumed !== undefined) {
+    throw new UsageError(
+      `--find-lr starts from initial or pretrained weights, and cannot be combined with --resume. To start from the weights of that run, use --from ${resumed}.`,
+    );
+  }
+  if (plot === undefined) return;
+  if (!sweeps) throw new UsageError('--plot has no effect without --find-lr. Remove it, or add --find-lr.');
+  if (!/\.svg$/i.test(plot)) throw new UsageError(`--plot is "${plot}", but expected a name that ends in .svg.`);
+}
+
+type Chosen = Omit<Typed, 'resume' | 'json' | 'findLearningRate' | 'plot'>;
 
 function newRun({ data, out, ...options }: Chosen): GivenOptions {
   if (data === undefined) {

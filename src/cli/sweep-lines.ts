@@ -1,0 +1,58 @@
+/** Shows a sweep of learning rates: progress, then a curve and a suggestion; as a file, a chart. */
+import pc from 'picocolors';
+import { curve } from '../output/curve.ts';
+import { lineChart } from '../report/charts.ts';
+import type { SuggestionEvent, SweepEvent } from '../train/events.ts';
+import type { Output } from './output.ts';
+
+export function showSweep({ step, steps, learningRate, smoothed }: SweepEvent, output: Output): void {
+  output.progress(
+    step / steps,
+    `step ${step}`,
+    `learning rate ${rateText(learningRate)}`,
+    `loss ${smoothed.toFixed(3)}`,
+  );
+}
+
+export function showSuggestion(event: SuggestionEvent, output: Output): void {
+  const { suggested } = event;
+  const mark = suggested === undefined ? {} : { mark: suggested };
+  output.line(`Smoothed loss by learning rate\n${curve({ points: shown(event), ...mark, width: output.width })}\n`);
+  output.line(describe(event));
+}
+
+function describe({ suggested, steepest = 0, minimum = 0, usual }: SuggestionEvent): string {
+  if (suggested === undefined) {
+    return 'The loss falls at none of these learning rates, so none can be suggested. Check the images and their classes.';
+  }
+  const others = [
+    `${rateText(minimum)} is a tenth of the rate with the least loss`,
+    ...(steepest < 10 * minimum ? [`at ${rateText(steepest)} it falls fastest`] : []), // else it has risen before
+  ];
+  return [
+    `Suggested: ${pc.bold(`--lr ${rateText(suggested)}`)}, in the middle of the longest fall of the loss. ${others.join('; ')}.`,
+    `Without --lr, these options have ${rateText(usual)}.`,
+  ].join('\n');
+}
+
+/** The chart as SVG. */
+export const sweepChart = (event: SuggestionEvent): Promise<string> => {
+  const { suggested } = event;
+  const points = shown(event);
+  const y = points.find(({ x }) => x === suggested)?.y;
+  return lineChart({
+    title: 'Smoothed loss by learning rate',
+    series: [{ name: 'loss', color: 1, points }],
+    x: 'learning rate',
+    logarithmic: { x: true },
+    labels: false,
+    ...(suggested !== undefined && y !== undefined && { mark: { x: suggested, y, label: rateText(suggested) } }),
+  });
+};
+
+/** Without the steep rise at the end, which would make everything else flat. */
+const shown = ({ curve }: SuggestionEvent) =>
+  curve.slice(0, Math.max(1, curve.length - 5)).map(({ learningRate, smoothed }) => ({ x: learningRate, y: smoothed }));
+
+/** With two digits: `0.0012`, `1e-7`. */
+const rateText = (rate: number): string => `${Number(rate.toPrecision(2))}`;
