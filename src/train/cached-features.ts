@@ -7,6 +7,7 @@
  */
 
 import { Session, type SessionOptions, thisMachine } from '#platform';
+import { softmax } from '../classifier/predictions.ts';
 import { type Batch, countBatches, Loader } from '../data/loader.ts';
 import { orderOf } from '../data/order.ts';
 import { evaluationTransforms } from '../data/presets.ts';
@@ -15,7 +16,7 @@ import { UsageError } from '../errors.ts';
 import { Builder } from '../graph/builder.ts';
 import { lowerInference } from '../lower/inference.ts';
 import { Accuracy } from '../metrics/accuracy.ts';
-import { Confusion } from '../metrics/confusion.ts';
+import { argmax, Confusion } from '../metrics/confusion.ts';
 import { Layers } from '../model/layers.ts';
 import { type Model, resnext } from '../model/resnext.ts';
 import { setWeights, type Weights } from '../model/weights.ts';
@@ -25,7 +26,7 @@ import { tensor } from '../tensor.ts';
 import type { FeaturesEvent, TrainHooks } from './events.ts';
 import type { TrainOptions } from './options.ts';
 import { type TrainingBatch, withTargets } from './targets.ts';
-import type { Samples, Score, TrainingData } from './training-data.ts';
+import type { OnCorrupt, OnPrediction, Samples, Score, TrainingData } from './training-data.ts';
 
 /** The features of N images, [N, F], and their labels. */
 interface Labeled {
@@ -49,8 +50,18 @@ export class CachedFeatures implements TrainingData {
   readonly #network: Weights;
   readonly #train: Labeled;
   readonly #validation: Labeled;
+  /** Whether all validation images could be read, so that their features are in the order of the images. */
+  readonly #isComplete: boolean;
 
-  private constructor(options: TrainOptions, model: Model, network: Weights, train: Labeled, validation: Labeled) {
+  private constructor(
+    options: TrainOptions,
+    model: Model,
+    network: Weights,
+    train: Labeled,
+    validation: Labeled,
+    isComplete: boolean,
+  ) {
+    this.#isComplete = isComplete;
     this.model = model;
     this.stepsPerEpoch = countBatches(train.labels.length, options.batch, true);
     this.hasValidation = validation.labels.length > 0;
@@ -93,7 +104,8 @@ export class CachedFeatures implements TrainingData {
     try {
       const [train, validation] = [await compute(folder.train), await compute(folder.validation)];
       if (!signal?.aborted) checkCount(train.labels.length, options.batch);
-      return new CachedFeatures(options, headModel(config, width), weights, train, validation);
+      const isComplete = validation.labels.length === folder.validation.length;
+      return new CachedFeatures(options, headModel(config, width), weights, train, validation, isComplete);
     } finally {
       await session.dispose();
       await loader.close();
@@ -120,7 +132,7 @@ export class CachedFeatures implements TrainingData {
     }
   }
 
-  async validate(weights: Weights): Promise<Score | undefined> {
+  async validate(weights: Weights, _: OnCorrupt, onPrediction: OnPrediction = () => {}): Promise<Score | undefined> {
     const { features, labels } = this.#validation;
     if (!this.hasValidation) return undefined;
     setWeights(this.model, weights);
@@ -136,6 +148,7 @@ export class CachedFeatures implements TrainingData {
         const logits = results.get('logits')!.data as Float32Array;
         accuracy.add(logits, part);
         confusion.addAll(logits, part);
+        if (this.#isComplete) predict(logits, classes, first, onPrediction);
       }
     } finally {
       await session.dispose();
@@ -157,6 +170,15 @@ function checkCount(images: number, batch: number): void {
   throw new UsageError(
     `batch is ${batch}, but only ${images} training images can be read. Choose a smaller batch, such as ${images}.`,
   );
+}
+
+/** Calls back for each row of logits [N, K]. */
+function predict(logits: Float32Array, classes: number, first: number, onPrediction: OnPrediction): void {
+  for (let n = 0; n < logits.length / classes; n++) {
+    const probabilities = softmax(logits.subarray(n * classes, (n + 1) * classes));
+    const predicted = argmax(probabilities);
+    onPrediction(first + n, predicted, probabilities[predicted]!);
+  }
 }
 
 /** The classifier by itself: `input` [N, F] → `logits` [N, K]. */

@@ -17,6 +17,7 @@ import type { RunImages } from './run-images.ts';
 import { type RunRecord, trainingOf } from './run-record.ts';
 import type { RunStart } from './start.ts';
 import type { TrainingBatch } from './targets.ts';
+import { TensorBoardLog } from './tensorboard.ts';
 import type { Score, TrainingData } from './training-data.ts';
 
 /** How a run ended; as in the `end` event. */
@@ -43,13 +44,18 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
   const { onEvent = () => {}, signal } = hooks;
   const meter = new Meter();
   let { progress } = run.start;
-  const save = () => folder.saveCheckpoint('last', checkpointOf(run, progress));
+  let log: TensorBoardLog | undefined;
+  const save = async () => {
+    await log?.flush();
+    await folder.saveCheckpoint('last', checkpointOf(run, progress));
+  };
   const onCorrupt = (path: string, message: string) => {
     if (options.strict) return; // the run ends with an error that names the image
     progress = { ...progress, corrupt: progress.corrupt + 1 };
     onEvent({ event: 'corrupt', path, message });
   };
   await folder.prepare(progress.epoch, run.images.split);
+  log = await TensorBoardLog.openIf(options, progress, run.images.folder);
   await folder.saveRecord(run.record);
   await save();
 
@@ -61,18 +67,20 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
       checkLoss(loss, progress, options);
       progress = afterStep(progress, loss, trainer.logits, batch.labels);
       meter.step();
+      await log?.step(progress, loss, rate);
       onEvent(stepEvent(progress, rate, run, meter));
       if (signal?.aborted || folder.secondsSinceCheckpoint > options.checkpointEvery) await save();
       if (signal?.aborted) break training;
     }
     const weights = weightsToUse(trainer);
     const seconds = meter.epochSeconds;
-    const validation = await meter.validation(() => data.validate(weights, onCorrupt));
+    const validation = await meter.validation(() => data.validate(weights, onCorrupt, log?.onPrediction));
     if (validation) checkLoss(validation.loss, progress, options);
     const line = epochEvent(run, progress, validation, seconds);
     progress = afterEpoch(progress, line.best ? (validation?.[options.bestBy] ?? 0) : undefined);
     if (line.best) await saveBest(run, weights, progress, validation);
     await folder.appendMetrics(line);
+    await log?.epoch(progress, line);
     await save();
     onEvent(line);
   }

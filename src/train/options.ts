@@ -324,6 +324,12 @@ export const settings = {
     group: 'Run',
     doc: 'time between checkpoints within an epoch',
   }),
+  tensorboard: flag({
+    default: false,
+    flag: '--tensorboard',
+    group: 'Run',
+    doc: 'write event files for TensorBoard to RUN/tensorboard',
+  }),
   strict: flag({
     default: false,
     flag: '--strict',

@@ -6,6 +6,7 @@
  * RUN/run.json                        how the run was started and resumed: options, images, versions, machine
  * RUN/split.json                      the images to train on and to validate on
  * RUN/checkpoints/last, best          checkpoints to continue from
+ * RUN/tensorboard/                    event files, if they are asked for
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { appendFile, readdir, rm, rmdir } from 'node:fs/promises';
@@ -26,6 +27,7 @@ import { suggestFolder } from '../near-path.ts';
 import { OptionError, type Say } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { saveModel } from '../saved/files.ts';
+import { removeEventFiles } from '../tensorboard/event-files.ts';
 import { type Checkpoint, readCheckpoint, readProgress, writeCheckpoint } from './checkpoint.ts';
 import type { EpochEvent } from './events.ts';
 import { trainOptions } from './options.ts';
@@ -44,6 +46,9 @@ export function readRunText(folder: string, name: keyof typeof runTexts): string
 const ownFiles = [...modelFiles, ...Object.values(runTexts)];
 const checkpointsName = 'checkpoints';
 const checkpointFiles = ['last.safetensors', 'best.safetensors'];
+
+/** The folder of event files for TensorBoard. */
+export const eventsFolder = (run: string): string => join(run, 'tensorboard');
 
 /** Files that systems and people put into empty folders. */
 const clutter = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '.gitkeep', '.gitignore'];
@@ -243,6 +248,7 @@ export class RunFolder {
     }
     await this.#removeLeftovers();
     await isDone(rmdir(checkpoints));
+    await removeEventFiles(eventsFolder(this.path));
   }
 
   /** Deletes temporary files of processes that were killed. */

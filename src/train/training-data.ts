@@ -22,6 +22,9 @@ import { mixing, type TrainingBatch, withTargets } from './targets.ts';
 /** Called for each image that cannot be read. */
 export type OnCorrupt = (path: string, message: string) => void;
 
+/** Called for each validation image with its index in the list, the most likely class and its probability. */
+export type OnPrediction = (index: number, predicted: number, probability: number) => void;
+
 /** The images of a run. */
 export interface Samples {
   readonly classes: readonly string[];
@@ -41,7 +44,7 @@ export interface TrainingData {
   /** The batches of an epoch from `startBatch` on, all full. */
   batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<TrainingBatch>;
   /** Measures these weights of `model` on the validation images, if there are any. */
-  validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined>;
+  validate(weights: Weights, onCorrupt: OnCorrupt, onPrediction?: OnPrediction): Promise<Score | undefined>;
   /** The weights of the whole network, given those of `model`. */
   allWeights(weights: Weights): Weights;
   close(): Promise<void>;
@@ -91,7 +94,11 @@ export class ImageFolderData implements TrainingData {
     return withTargets(batches, this.model.config.classes, this.#options, mixing(this.#options, epoch));
   }
 
-  async validate(weights: Weights, onCorrupt: OnCorrupt): Promise<Score | undefined> {
+  async validate(
+    weights: Weights,
+    onCorrupt: OnCorrupt,
+    onPrediction: OnPrediction = () => {},
+  ): Promise<Score | undefined> {
     if (!this.hasValidation) return undefined;
     setWeights(this.model, weights);
     const model = { description: this.#description, graph: this.model.graph };
@@ -99,7 +106,12 @@ export class ImageFolderData implements TrainingData {
     const classifier = await Classifier.open(model, { threads, providers });
     const corrupt = strict ? 'throw' : 'skip';
     try {
-      return await classifier.evaluate(this.#folder.validation, { loader: this.#loader, corrupt, onCorrupt });
+      return await classifier.evaluate(this.#folder.validation, {
+        loader: this.#loader,
+        corrupt,
+        onCorrupt,
+        onPrediction,
+      });
     } catch (error) {
       if (error instanceof NotFiniteError) {
         return { loss: error.value, top1: 0, top5: 0, balancedAccuracy: 0, macroF1: 0 }; // the loop ends the run

@@ -12,11 +12,23 @@ const cssDensity = 72;
  * @throws UsageError if sharp is not installed.
  * @example await writeFile('block.png', await renderPng(drawBlock(graph), 2));
  */
-export async function renderPng(svg: string, scale: number): Promise<Uint8Array> {
+export const renderPng = async (svg: string, scale: number): Promise<Uint8Array> =>
+  (await renderSvg(svg, scale, 'png')).data;
+
+/** An image file, and its size in pixels. */
+export interface Rendered {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** As `renderPng`, in any format. */
+export async function renderSvg(svg: string, scale: number, format: ImageFileFormat): Promise<Rendered> {
   const sharp = await loadSharp();
-  return sharp(new TextEncoder().encode(svg), { density: cssDensity * scale })
-    .png()
-    .toBuffer();
+  const { data, info } = await sharp(new TextEncoder().encode(svg), { density: cssDensity * scale })
+    .toFormat(format, format === 'png' ? {} : { quality })
+    .toBuffer({ resolveWithObject: true });
+  return { data, width: info.width, height: info.height };
 }
 
 /** The formats of image files that can be written. */
