@@ -32,6 +32,7 @@ export const page = (title: string, parts: readonly string[], style = ''): strin
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>${escapeHtml(title)}</title>
 <style>
 :root {
@@ -43,7 +44,7 @@ export const page = (title: string, parts: readonly string[], style = ''): strin
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; color: var(--ink); background: var(--paper); }
 h1 { margin: 0; font-size: clamp(1.4rem, 1rem + 2vw, 2rem); line-height: 1.25; }
 h1, p { overflow-wrap: anywhere; }
-p { max-width: 46rem; }
+p { max-width: 46rem; text-wrap: pretty; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 4rem; align-items: flex-start; }
 .beside > * { max-width: 100%; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }

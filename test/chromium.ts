@@ -47,7 +47,7 @@ const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-e
 /**
  * Opens a blank page on a server with these files, calls `use` with it, and closes the browser and the server.
  *
- * @throws Error if the page has an uncaught error.
+ * @throws Error if the page has an uncaught error, prints one on its console, or makes a request to another origin.
  */
 export async function withPage<T>(
   pages: Pages,
@@ -65,8 +65,16 @@ export async function withPage<T>(
   try {
     const page = await browser.newPage();
     const errors: Error[] = [];
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     page.on('pageerror', (error) => errors.push(error));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(new Error(message.text()));
+    });
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(origin) && !/^(data|blob):/.test(url)) errors.push(new Error(`A request to ${url}`));
+    });
+    await page.goto(origin);
     const result = await use(page);
     if (errors.length > 0) throw errors[0];
     return result;

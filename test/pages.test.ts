@@ -8,6 +8,7 @@ import { resolveConfig } from '../src/model/config.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { variant } from '../src/model/variants.ts';
 import { evaluationReport } from '../src/report/evaluation.ts';
+import { type RunPage, runPage } from '../src/report/run-page.ts';
 import { verificationReport } from '../src/verify/report.ts';
 import { tolerances, type Verification } from '../src/verify/verify.ts';
 import { noChromium, withPage } from './chromium.ts';
@@ -30,10 +31,42 @@ function evaluation(classes: number): Evaluation {
   return { ...figures, ...confusion.means(), scores, confusion: confusion.rows, calibration: calibration.result() };
 }
 
+/** Of many epochs and an average image, with a name that has no place to break in it. */
+function trainingRun(classes: number): RunPage {
+  const result = evaluation(classes);
+  const lines = Array.from({ length: 60 }, (_, k) => {
+    const validation = { loss: 2 / (k + 1) + 0.5, top1: k, top5: 90, balancedAccuracy: k, macroF1: k };
+    return { epoch: k + 1, loss: 3 / (k + 1), top1: k + 3, validation, learningRate: 0.1, seconds: 9, best: k < 40 };
+  });
+  const image = { path: longName, size: [96, 96], thumbnail: 'data:image/gif;base64,R0lGODlhAQABAAAAACw=' } as const;
+  const mistakes = Array.from({ length: 12 }, (_, index) => {
+    const overlay = index === 0 ? { overlay: image.thumbnail } : {};
+    return {
+      ...image,
+      ...overlay,
+      index,
+      label: index % classes,
+      predicted: (index + 1) % classes,
+      probability: 0.9,
+      loss: 5,
+    };
+  });
+  const names = result.scores.map(({ label }, k) => ({
+    name: `${label} ${longName}`,
+    train: 10 * (k + 1),
+    validation: 20,
+  }));
+  const data = { folder: `/${longName}`, train: 1000, validation: 80, validationFrom: 'val', classes: names };
+  const options = { data: `/${longName}`, out: longName, epochs: 90, batch: 64, optimizer: 'sgd', augmentation: '3a' };
+  const record = { state: 'interrupted', options, data, sessions: [{ started: '2026-11-29T23:18:31.158Z' }] };
+  return { name: longName, lines, record, evaluation: { result, mistakes }, notes: ['An image is gone.'] };
+}
+
 const pages: Readonly<Record<string, string>> = {
   '/verify': verificationReport(longName, config, verification),
   '/few': await evaluationReport(evaluation(4), { model: longName, folder: 'val' }),
   '/many': await evaluationReport(evaluation(30), { model: longName, folder: 'val' }),
+  '/run': await runPage(trainingRun(5)),
 };
 
 /** Runs in the page. */
@@ -49,7 +82,9 @@ function measure() {
       (svg) => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width,
     ),
     sections: box('.beside > section').map(({ left, top }) => ({ left, top })),
-    cut: box('h1, p, dl, figure').filter(({ right }) => right > document.documentElement.clientWidth).length,
+    cut: box('h1, h2, h3, p, dl, figure, pre, .chart').filter(
+      ({ right }) => right > document.documentElement.clientWidth,
+    ).length,
     hidden: scroller.scrollWidth - scroller.clientWidth,
     hint: getComputedStyle(scroller).backgroundImage,
   };

@@ -233,6 +233,32 @@ export const evaluateOptions = {
   json,
 };
 
+export const reportOptions = {
+  run: text({
+    required: true,
+    expected: 'the folder of a run',
+    example: 'runs/flowers',
+    flag: '<run>',
+    doc: 'folder of a run, finished or not',
+  }),
+  output: { ...output, expected: 'an HTML file to write', example: 'report.html' },
+  evaluate: flag({
+    default: true,
+    flag: '--no-evaluate',
+    doc: 'leave out the evaluation of the best model on the validation images',
+  }),
+  data: text({
+    expected: 'a dataset',
+    flag: '--data <dir>',
+    usual: 'where it was',
+    doc: 'where the images of the run are now',
+  }),
+  batch: whole({ from: 1, default: 64, flag: '--batch <n>', group: 'Machine', doc: 'images per batch' }),
+  threads,
+  workers,
+  json,
+};
+
 export const classifyOptions = {
   images,
   ...model,

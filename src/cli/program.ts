@@ -14,6 +14,7 @@ import {
   listOptions,
   optimizeOptions,
   pullOptions,
+  reportOptions,
   summaryOptions,
   trainFlags,
   verifyOptions,
@@ -76,6 +77,13 @@ function addTraining(program: Command): void {
     examples: ['resnext evaluate flowers/test --model runs/flowers'],
     options: evaluateOptions,
     load: () => import('./commands/evaluate.ts'),
+  });
+  addCommand(program, {
+    name: 'report',
+    summary: 'Show a training run as an HTML page: curves, mistakes, calibration, and how it was made',
+    examples: ['resnext report runs/flowers -o report.html'],
+    options: reportOptions,
+    load: () => import('./commands/report.ts'),
   });
 }
 

@@ -8,6 +8,7 @@
 export { type LoadOptions, load } from '../classifier/load.ts';
 export type { DownloadProgress } from '../hub/download.ts';
 export { type Pulled, type PullOptions, pull } from '../hub/pull.ts';
+export { type ReportRunOptions, reportRun } from '../report/run.ts';
 export { type ExportOnnxOptions, exportOnnx } from '../saved/export.ts';
 export { loadModel, saveModel } from '../saved/files.ts';
 export { exportStateDict } from '../saved/layout.ts';

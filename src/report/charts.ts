@@ -41,6 +41,8 @@ export interface LineChart {
   readonly mark?: ChartMark;
   /** Scales that are logarithmic; none unless given. */
   readonly logarithmic?: { readonly x?: boolean; readonly y?: boolean };
+  /** Whether y begins at 0; false unless given. */
+  readonly fromZero?: boolean;
   /** Whether the names of the series are beside their lines; true unless given. Otherwise, the page needs a legend. */
   readonly labels?: boolean;
 }
@@ -75,13 +77,11 @@ const font = 12;
  * @example await lineChart({ title: 'Loss', x: 'epoch', series: [{ name: 'training', color: 0, points: [{ x: 1, y: 2.3 }] }] })
  */
 export async function lineChart(chart: LineChart): Promise<string> {
-  const { title, series, x, unit = '', mark, logarithmic = {}, labels = true } = chart;
+  const { title, series, x, unit = '', mark, logarithmic = {}, fromZero = false, labels = true } = chart;
   const points = series.flatMap((each) => each.points.filter(isFinitePoint));
   const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
-  const yDomain = domainOf(
-    points.map((point) => point.y),
-    logarithmic.y,
-  );
+  const ys = points.map((point) => point.y);
+  const yDomain = domainOf(fromZero ? [0, ...ys] : ys, logarithmic.y);
   const ends = labels ? endsOf(series) : [];
   const ticks = logarithmic.y ? 5 : tickValues(yDomain, 5);
   const left = 12 + Math.max(0, ...tickValues(yDomain, 5).map((tick) => labelWidth(numberText(tick) + unit, font)));
@@ -241,7 +241,7 @@ function domainOf(values: readonly number[], isLogarithmic = false): [number, nu
   const [low, high] = [Math.min(...values), Math.max(...values)];
   if (isLogarithmic) return low === high ? [low / 2, high * 2] : [low, high];
   const margin = low === high ? Math.abs(low) / 10 || 0.5 : 0;
-  const ends = [low - margin, high + margin] as const;
+  const ends = [low === 0 ? 0 : low - margin, high + margin] as const;
   const ticks = tickValues(ends, 5);
   const step = (ticks.at(-1)! - ticks[0]!) / Math.max(1, ticks.length - 1) || high - low;
   const round = (count: number) => Number((count * step).toPrecision(12));

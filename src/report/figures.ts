@@ -22,6 +22,26 @@ export const percent = (value: number | undefined): string | undefined =>
 
 export const whole = (value: number): string => value.toLocaleString('en');
 
+/** `1 image`, `1,200 images`. */
+export const count = (number: number, noun: string): string => `${whole(number)} ${noun}${number === 1 ? '' : 's'}`;
+
+/** `4.23 G`, `33.4 M`, `512` */
+export function short(value: number): string {
+  const [unit, size] = value >= 1e9 ? [' G', 1e9] : value >= 1e6 ? [' M', 1e6] : value >= 1e3 ? [' k', 1e3] : ['', 1];
+  return `${Number((value / size).toPrecision(3))}${unit}`;
+}
+
+/** `1:05:09`, `12:30`, `0:07` */
+export function duration(seconds: number): string {
+  const all = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60].map(String) as [
+    string,
+    string,
+    string,
+  ];
+  return h === '0' ? `${m}:${s.padStart(2, '0')}` : `${h}:${m.padStart(2, '0')}:${s.padStart(2, '0')}`;
+}
+
 export const figuresStyle = `.about { margin: 0; opacity: 0.75; }
 .notice { border-left: 3px solid var(--series-2); padding: 0.15rem 0 0.15rem 0.75rem; }
 h2 { margin: 2.5rem 0 0.5rem; font-size: 1.3rem; line-height: 1.3; }
@@ -32,6 +52,9 @@ h2 + p { margin-top: 0; }
 .figures dt { opacity: 0.75; font-size: 0.875rem; }
 .figures dd { margin: 0; font-size: 1.5rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1.5rem 2rem; }
+@media (min-width: 60rem) {
+  .four { grid-template-columns: repeat(2, minmax(0, 27.5rem)); }
+}
 @media (max-width: 40rem) {
   .figures { grid-template-columns: repeat(2, 1fr); }
   .figures dd { font-size: 1.3rem; }

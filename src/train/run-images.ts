@@ -68,11 +68,20 @@ export async function reopenImages(
 }
 
 async function reopen(options: TrainOptions, checkpoint: Checkpoint, before: Split | undefined): Promise<Folder> {
+  if (before) return readAsBefore(options, checkpoint, before);
   const isFolder = (await kindOf(options.data)) === undefined;
-  if (!before) return checkpoint.images === undefined && isFolder ? openFormer(options, checkpoint) : openNew(options);
-  if (!isFolder) return reopenOther(options, before);
+  return checkpoint.images === undefined && isFolder ? openFormer(options, checkpoint) : openNew(options);
+}
+
+/** The images of a run, each on the side where it was. New ones are trained on unless they are in a folder for validation. */
+export async function readAsBefore(
+  options: TrainOptions,
+  known: Pick<Checkpoint, 'classes'>,
+  before: Split,
+): Promise<Folder> {
+  if ((await kindOf(options.data)) !== undefined) return reopenOther(options, before);
   const now = await layout(options.data);
-  checkClasses(options, checkpoint, await subfolders(now.trainDir));
+  checkClasses(options, known, await subfolders(now.trainDir));
   return readFolder(layoutAsBefore(options, now, before), { holdOut: asBefore(before) });
 }
 
@@ -107,7 +116,11 @@ function layoutAsBefore({ data, out, fold }: TrainOptions, now: Layout, { valida
   );
 }
 
-function checkClasses({ data }: TrainOptions, { classes }: Checkpoint, found: readonly string[]): void {
+function checkClasses(
+  { data }: TrainOptions,
+  { classes }: Pick<Checkpoint, 'classes'>,
+  found: readonly string[],
+): void {
   if (areSame(classes, found)) return;
   throw new UsageError(
     `The run was trained on the classes ${classes.join(', ')}, but "${data}" has ${found.join(', ')}. Resume it on the images it was trained on.`,
