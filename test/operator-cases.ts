@@ -243,7 +243,7 @@ const cases: { readonly [O in OpType]: Cases<O> } = {
       const indices = int64([batch, channels, 2, 3], at);
       return { inputs: [r.tensor(indices.dims), indices], attributes: { input_shape: dims } };
     }),
-  MovingAverage: (r) => [{ inputs: [r.tensor([9]), r.tensor([9])], attributes: { decay: 0.9 } }],
+  MovingAverage: (r) => [{ inputs: [r.tensor([9]), r.tensor([9]), r.tensor([]), r.tensor([])] }],
   Mul: binary,
   Neg: unary(),
   Pad: (r) => [

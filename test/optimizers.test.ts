@@ -2,17 +2,14 @@
  * Optimizers, losses and averages against PyTorch (`test/golden/make_optimizers.py`): by themselves in float64, and
  * together over steps of a small network, by the interpreter, both lowerings, and the trainer with one graph and two.
  */
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { gradient } from '../src/grad/gradient.ts';
 import { Builder } from '../src/graph/builder.ts';
 import type { Graph } from '../src/graph/graph.ts';
 import { interpret } from '../src/graph/interpret.ts';
-import { lowerBlocked } from '../src/lower/blocked.ts';
-import { lowerStandard } from '../src/lower/standard.ts';
 import type { Form, ResNeXtConfig } from '../src/model/config.ts';
 import { resnext } from '../src/model/resnext.ts';
-import { scatterWeights } from '../src/model/weights.ts';
-import { runOnce, Session, thisMachine } from '../src/platform/node.ts';
+import { runOnce } from '../src/platform/node.ts';
 import { losses, lossNames } from '../src/step/losses.ts';
 import {
   type BoundOptimizer,
@@ -21,16 +18,15 @@ import {
   type OptimizerName,
   type OptimizerSettings,
 } from '../src/step/optimizers.ts';
-import type { StateSpec } from '../src/step/state.ts';
-import { type StepOptions, trainingStep } from '../src/step/step.ts';
+import type { StepOptions } from '../src/step/step.ts';
 import { Trainer } from '../src/step/trainer.ts';
 import { type Tensor, tensor } from '../src/tensor.ts';
 import { readGolden } from './golden-files.ts';
-import { expectNear, joined, type Tensors } from './golden-networks.ts';
+import { expectNear, type Tensors } from './golden-networks.ts';
+import { interpreted, lowerings, onRuntime, opened, stepsOf } from './golden-steps.ts';
 import { relativeError } from './tensors.ts';
 
 const golden = await readGolden('optimizers');
-const block = (await thisMachine()).block!;
 
 const run = (graph: Graph, feeds: Tensors): Promise<Tensors> =>
   runOnce(graph, feeds, { threads: 1, optimization: 'disabled' });
@@ -111,69 +107,15 @@ describe.each(lossNames)('the loss %s', (name) => {
   }
 
   test('in float64', () => expectEqual(interpret(b.graph, feeds), 1e-12));
-  test.each(Object.entries({ standard: lowerStandard, blocked: (graph: Graph) => lowerBlocked(graph, block) }))(
-    'on the runtime, %s',
-    async (_, lower) => expectEqual(await run(lower(b.graph), feeds), 1e-6),
+  test.each(Object.entries(lowerings))('on the runtime, %s', async (_, lower) =>
+    expectEqual(await run(lower(b.graph), feeds), 1e-6),
   );
 });
 
 const modelIn = (form: Form) => resnext({ ...golden.metadata<Omit<ResNeXtConfig, 'form'>>('config'), form });
 
-const lowerings = { standard: lowerStandard, blocked: (graph: Graph) => lowerBlocked(graph, block) };
-const onRuntime = Object.entries(lowerings).flatMap(([lowering, lower]) =>
-  (['A', 'C'] as const).map((form) => ({ form, lowering, lower })),
-);
-
-type Run = (feeds: Tensors) => Tensors | Promise<Tensors>;
-
-const interpreted =
-  async (graph: Graph): Promise<Run> =>
-  (feeds) =>
-    interpret(graph, feeds);
-
-/** Runs the lowered graph in a session, which the end of the test closes. */
-const opened =
-  (lower: (graph: Graph) => Graph) =>
-  async (graph: Graph): Promise<Run> => {
-    const session = await Session.open(lower(graph), { threads: 1, optimization: 'disabled' });
-    onTestFinished(() => session.dispose());
-    return (feeds) => session.run(feeds);
-  };
-
-interface Steps {
-  readonly steps: number;
-  readonly learningRate: number;
-}
-
-/** Steps of a graph: the losses, and the weights and their average in form C. */
-async function stepsOf(
-  form: Form,
-  options: StepOptions,
-  { steps, learningRate }: Steps,
-  open: (graph: Graph) => Promise<Run>,
-) {
-  const model = modelIn(form);
-  const { graph, state } = trainingStep(model.graph, options);
-  const step = await open(graph);
-  const weights = scatterWeights(model, golden.under('state.'));
-  const startOf = ({ role, parameter, length }: StateSpec) =>
-    tensor('float32', [length], role === 'slot' ? undefined : (weights.get(parameter)!.data as Float32Array));
-  let current: Tensors = new Map(state.map((spec) => [spec.name, startOf(spec)]));
-  const found: number[] = [];
-  for (let t = 1; t <= steps; t++) {
-    const scalars = { learningRate, ...bindOptimizer(options.optimizer).scalars(t) };
-    const feeds = new Map<string, Tensor>([
-      ...current,
-      ...['input', 'targets'].map((name) => [name, golden.get(name)] as const),
-    ]);
-    for (const [name, value] of Object.entries(scalars)) feeds.set(name, tensor('float32', [], Float32Array.of(value)));
-    const results = await step(feeds);
-    found.push(Number(results.get('loss')!.data[0]));
-    current = new Map(state.map(({ name, next }) => [name, results.get(next)!]));
-  }
-  const losses = tensor('float64', [steps], Float64Array.from(found));
-  return { losses, final: joined(model, current), average: joined(model, current, '.average') };
-}
+const batchOf = new Map(['input', 'targets'].map((name) => [name, golden.get(name)]));
+const start = { start: golden.under('state.'), feedsAt: () => batchOf };
 
 describe('twenty steps', () => {
   interface Case {
@@ -194,9 +136,9 @@ describe('twenty steps', () => {
   });
 
   describe.each(cases)('of %s', (name, given) => {
-    const steps = { steps: 20, learningRate: given.rate };
+    const steps = { ...start, steps: 20, learningRate: given.rate };
     test.each(onRuntime)('form $form on the runtime, $lowering', async ({ form, lower }) => {
-      const found = await stepsOf(form, optionsOf(form, name, given), steps, opened(lower));
+      const found = await stepsOf(modelIn(form), optionsOf(form, name, given), steps, opened(lower));
       expect(relativeError(found.losses, golden.get(`${name}.losses`))).toBeLessThan(1e-5);
       expectNear(found.final, golden, `${name}.final.`, () => 1e-5);
     });
@@ -213,25 +155,31 @@ describe('AdamW on binary cross-entropy, with an average', () => {
     loss: 'binary-cross-entropy',
     optimizer,
     decayOf: (_: string, isVector: boolean) => (isVector ? 0 : decay),
-    average: golden.metadata<number>('average'),
   } as const;
+  const kept = { average: golden.metadata<number>('average') };
+  const given = { ...start, steps, learningRate, average: kept };
   test.each(['A', 'C'] as const)('form %s, in float64', async (form) => {
-    const { losses, final, average } = await stepsOf(form, options, { steps, learningRate }, interpreted);
+    const { losses, final, average } = await stepsOf(modelIn(form), options, given, interpreted);
     expect(relativeError(losses, golden.get('losses'))).toBeLessThan(1e-7); // of the scalars, which are float32
     expectNear(final, golden, 'final.', () => 1e-6);
     expectNear(average, golden, 'average.', () => 1e-6);
   });
 
   test.each(onRuntime)('form $form on the runtime, $lowering', async ({ form, lower }) => {
-    const found = await stepsOf(form, options, { steps, learningRate }, opened(lower));
+    const found = await stepsOf(modelIn(form), options, given, opened(lower));
     expect(relativeError(found.losses, golden.get('losses'))).toBeLessThan(1e-4);
     expectNear(found.final, golden, 'final.', () => 1e-3);
     expectNear(found.average, golden, 'average.', () => 1e-3);
   });
 
   /** The trainer's state after the steps. */
-  async function trained(form: Form, given: Partial<Parameters<typeof Trainer.open>[2]> = {}) {
-    const trainer = await Trainer.open(modelIn(form), golden.under('state.'), { ...options, ...given, threads: 1 });
+  async function trained(form: Form, more: Partial<Parameters<typeof Trainer.open>[2]> = {}) {
+    const trainer = await Trainer.open(modelIn(form), golden.under('state.'), {
+      ...options,
+      ...kept,
+      ...more,
+      threads: 1,
+    });
     trainer.images.set(golden.get('input').data as Float32Array);
     trainer.targets.set(golden.get('targets').data as Float32Array);
     for (let t = 0; t < steps; t++) await trainer.step(learningRate);

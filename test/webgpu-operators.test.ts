@@ -35,7 +35,7 @@ test.each(Object.keys(models) as (keyof typeof models)[])('%s', (name) => {
   const used = forms.flatMap((form) =>
     optimizerNames.flatMap((optimizerName) =>
       lossNames.flatMap((loss) => {
-        const options = { batch: 2, loss, optimizer: optimizerOf(optimizerName), decayOf: () => 0.1, average: 0.9 };
+        const options = { batch: 2, loss, optimizer: optimizerOf(optimizerName), decayOf: () => 0.1, average: true };
         const { graph } = trainingStep(resnext({ ...models[name], form }).graph, options);
         const { nodes } = lowerStandard(graph, { poolIndices: false });
         return [...nodes].map(

@@ -31,10 +31,8 @@ export const updates = {
         return [w - rate * (direction + weight_decay * w), nextM, nextV];
       },
   ),
-  /** value, average → decay · average + (1 − decay) · value. */
-  MovingAverage: update({ decay: float(0.999) }, ({ decay }) => (value, average) => [
-    decay * average + (1 - decay) * value,
-  ]),
+  /** value, average, decay, share → decay · average + share · value, where share is 1 − decay. */
+  MovingAverage: update({}, () => (value, average, decay, share) => [decay * average + share * value]),
   /**
    * w, gradient, mean square, momentum buffer, learning rate → new w, new mean square, new buffer: RMSprop (Hinton, 2012) as
    * in PyTorch, with the learning rate outside the buffer.

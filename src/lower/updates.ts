@@ -17,8 +17,8 @@ export type Body<O extends UpdateOp> = (
 
 export const updateBodies: { readonly [O in UpdateOp]: Body<O> } = {
   AdamWUpdate: adamWUpdate,
-  MovingAverage: (b, [value, average], { decay }) => [
-    sumOf(b, average!, decay, b.op('Mul', [value, b.number(1 - decay)])),
+  MovingAverage: (b, [value, average, decay, share]) => [
+    b.op('Add', [b.op('Mul', [average, decay]), b.op('Mul', [value, share])]),
   ],
   RmsPropUpdate: rmsPropUpdate,
   SgdUpdate: sgdUpdate,

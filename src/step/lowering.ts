@@ -96,7 +96,7 @@ async function disagreement(lower: (graph: Graph) => Graph): Promise<string | un
       optimizer: optimizerOf(name),
       decayOf,
       frozen,
-      average: 0.9,
+      average: true,
       split: true,
     });
   });

@@ -21,6 +21,7 @@ import { flag, list, oneOf, real, whole } from '../options.ts';
 import { foldBatchNorm } from '../rewrite/fold-batchnorm.ts';
 import { rewrite } from '../rewrite/rewriter.ts';
 import { elements, type Tensor, tensor } from '../tensor.ts';
+import { averageScalars } from './average.ts';
 import { type Loss, losses, lossNames } from './losses.ts';
 import { insertMasks, type Mask, type MaskOptions } from './masks.ts';
 import {
@@ -56,10 +57,10 @@ export interface StepOptions extends MaskOptions {
   /** Contents of the frozen parameters and running statistics by name. Default: nothing is frozen. */
   readonly frozen?: ReadonlyMap<string, Tensor>;
   /**
-   * Keeps an exponential moving average of all parameters and running statistics:
-   * average ← average · `average` + value · (1 − `average`). Default: no average.
+   * Keeps an exponential moving average of all parameters and running statistics, whose decay and 1 − decay are inputs of the
+   * step, `averageDecay` and `averageShare`. Default: false.
    */
-  readonly average?: number;
+  readonly average?: boolean;
   /** Norm to which all gradients together are clipped. Default: they are not, unless the optimizer does. */
   readonly clipNorm?: number;
   /** Whether to make two graphs, one for the gradients and one for the update. Default: false. */
@@ -79,15 +80,15 @@ const ownFields = {
   batchNormMomentum: real({ from: 0, to: 1, doc: 'weight of the batch in the running statistics' }),
   dropPath: real({ from: 0, below: 1, doc: 'rate at which the last block is dropped' }),
   dropout: real({ from: 0, below: 1, doc: 'rate at which features are dropped' }),
-  average: real({ from: 0, below: 1, doc: 'decay of the moving average' }),
   clipNorm: real({ above: 0, doc: 'norm to which gradients are clipped' }),
 };
 
 /** The options of a step that a `Trainer` has as well. */
-export const stepFields: FieldsOf<Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>> = ownFields;
+export const stepFields: FieldsOf<Omit<StepOptions, 'average' | 'frozen' | 'rateOf' | 'wholeOf' | 'split'>> = ownFields;
 
 const fields: FieldsOf<StepOptions> = {
   ...ownFields,
+  average: flag({ doc: 'whether to keep a moving average' }),
   rateOf: callback('the factor on a learning rate'),
   wholeOf: callback('the tensor that a parameter is a slice of'),
   frozen: object('a Map', map.accepts),
@@ -95,8 +96,8 @@ const fields: FieldsOf<StepOptions> = {
 };
 
 /**
- * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] (probabilities), `learningRate` [], the optimizer's scalars [],
- * the masks, and all tensors of the state, flat. Outputs: `loss` [], `logits` [B, K], and the next values of the state.
+ * Inputs of `graph`: `input` [B, C, H, W], `targets` [B, K] (probabilities), `learningRate` [], the optimizer's scalars []
+ * and those of the average, the masks, and all tensors of the state, flat. Outputs: `loss` [], `logits` [B, K], and the next values of the state.
  *
  * With `split`, `graph` has the masks, parameters and statistics as inputs, and `loss`, `logits`, the gradients `w.gradient`
  * and the next statistics as outputs. Everything else is in `update`.
@@ -120,7 +121,7 @@ export interface TrainingStep {
 export function trainingStep(source: Graph, options: StepOptions): TrainingStep {
   checkArgument('source', source, graphKind);
   checkOptions(fields, options);
-  const { average, split = false } = options;
+  const { average = false, split = false } = options;
   const { graph, logits, loss, parameters, masks } = withLoss(source, options);
   const gradients = gradient(graph, loss, parameters);
   const b = new Builder(graph);
@@ -136,7 +137,7 @@ export function trainingStep(source: Graph, options: StepOptions): TrainingStep 
   const moved = split
     ? statistics.map(({ name, next }) => ({ name, next: inputLike(site.b, next, name) }))
     : statistics;
-  const averages = average === undefined ? [] : updateAverages(site.b, [...trained, ...moved], average);
+  const averages = average ? updateAverages(site.b, [...trained, ...moved]) : [];
   graph.removeDead();
   const state = [...[...trained, ...statistics].flatMap(({ specs }) => specs), ...averages];
   return { graph, state, masks, ...(split && { update: site.b.graph }) };
@@ -324,10 +325,11 @@ function changedParameter(
 }
 
 /** Updates the averages of everything that changed. */
-function updateAverages(b: Builder, changed: readonly Pick<Changed, 'name' | 'next'>[], decay: number): StateSpec[] {
+function updateAverages(b: Builder, changed: readonly Pick<Changed, 'name' | 'next'>[]): StateSpec[] {
+  const scalars = Object.keys(averageScalars(0)).map((name) => b.input(name, []));
   return changed.map(({ name: parameter, next }) => {
     const average = b.input(averageName(parameter), next.dims!);
-    b.output(b.op('MovingAverage', [next, average], { decay }), nextName(average.name));
+    b.output(b.op('MovingAverage', [next, average, ...scalars]), nextName(average.name));
     return spec(average.name, lengthOf(next), { parameter, role: 'average' });
   });
 }

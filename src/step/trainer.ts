@@ -15,6 +15,7 @@ import { type Model, modelKind } from '../model/resnext.ts';
 import { checkWeights, countNames, gatherWeights, scatterWeights, type Weights } from '../model/weights.ts';
 import { list, oneOf, pick, real, text, whole } from '../options.ts';
 import { type Tensor, tensor } from '../tensor.ts';
+import { type AverageOptions, averageDecayAt, averageFields, averageScalars } from './average.ts';
 import { chooseLowering, type Lowering } from './lowering.ts';
 import { drawMask, type Mask } from './masks.ts';
 import { type BoundOptimizer, bindOptimizer } from './optimizers.ts';
@@ -25,7 +26,8 @@ import { type StepOptions, stepFields, type TrainingStep, trainingStep } from '.
 
 /** What is trained, and how. */
 export interface TrainerOptions
-  extends Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>,
+  extends Omit<StepOptions, 'average' | 'frozen' | 'rateOf' | 'wholeOf' | 'split'>,
+    AverageOptions,
     Pick<SessionOptions, 'threads' | 'providers' | 'wasmPaths'> {
   /** Parameter groups to freeze, such as `stem` and `layer1`, or `backbone`. Default: none. */
   readonly freeze?: readonly string[];
@@ -69,6 +71,7 @@ const { threads, providers, wasmPaths } = sessionFields;
 
 const trainerFields: FieldsOf<TrainerOptions> = {
   ...stepFields,
+  ...averageFields,
   ...{ threads, providers, wasmPaths },
   freeze: list(text({ expected: 'a name', doc: 'a group' }), { doc: 'parameter groups to freeze' }),
   backboneRate: real({ from: 0, doc: 'factor on the learning rate' }),
@@ -91,6 +94,7 @@ export class Trainer {
   readonly #model: Model;
   readonly #sessions: readonly BoundSession[];
   readonly #optimizer: BoundOptimizer;
+  readonly #average: AverageOptions;
   readonly #scalars: Buffers;
   readonly #seed: number;
   /** With their arrays for a whole batch. */
@@ -111,6 +115,7 @@ export class Trainer {
     this.#sessions = sessionsOf(opened);
     this.#still = still;
     this.#optimizer = bindOptimizer(optimizer);
+    this.#average = pick<AverageOptions>(averageFields, options);
     this.#state = step.state;
     const batch = arraysOf(step.graph, ['input', 'targets', 'loss', 'logits'], replicas.length * accumulate);
     const [images, targets, loss, logits] = [...batch.values()].map(({ data }) => data);
@@ -122,7 +127,7 @@ export class Trainer {
     this.targets = targets!;
     this.loss = loss!;
     this.logits = logits!;
-    this.#scalars = arraysOf(step.update ?? step.graph, ['learningRate', ...Object.keys(this.#optimizer.scalars(1))]);
+    this.#scalars = arraysOf(step.update ?? step.graph, Object.keys(this.#scalarsOf(0)));
     const shared = new Map([...batch, ...masks, ...this.#scalars]);
     const first = emptyBuffers(step.state);
     if (update) {
@@ -165,12 +170,13 @@ export class Trainer {
       parameters: scatterWeights(model, frozen),
       counts: new Map(countNames(model).flatMap((name) => (frozen.has(name) ? [[name, frozen.get(name)!]] : []))),
     };
-    const own = pick<Omit<StepOptions, 'frozen' | 'rateOf' | 'wholeOf' | 'split'>>(stepFields, options);
+    const own = pick<Omit<StepOptions, 'average' | 'frozen' | 'rateOf' | 'wholeOf' | 'split'>>(stepFields, options);
     const rateOf = (name: string) => (groupOf(name) === head ? 1 : backboneRate);
     const sources = new Map(model.parameters.map(({ value, source }) => [value.name, source.name]));
     const step = trainingStep(model.graph, {
       ...own,
       batch: options.batch / shares,
+      average: options.average !== undefined,
       frozen: still.parameters,
       rateOf,
       wholeOf: (name) => sources.get(name) ?? name,
@@ -195,8 +201,7 @@ export class Trainer {
    */
   async step(learningRate: number): Promise<void> {
     this.#checkReady();
-    const scalars = { learningRate, ...this.#optimizer.scalars(this.#steps + 1) };
-    for (const [name, value] of Object.entries(scalars)) this.#scalars.get(name)!.data[0] = value;
+    for (const [name, value] of Object.entries(this.#scalarsOf(learningRate))) this.#scalars.get(name)!.data[0] = value;
     for (const [mask, data] of this.#masks) drawMask(mask, data, this.#seed, this.#steps);
     this.#condition = 'stepping';
     try {
@@ -256,6 +261,13 @@ export class Trainer {
   /** Closes the trainer and frees its memory. */
   async dispose(): Promise<void> {
     await disposeOf(this.#sessions);
+  }
+
+  /** What changes with each step. */
+  #scalarsOf(learningRate: number): Readonly<Record<string, number>> {
+    const t = this.#steps + 1;
+    const ofAverage = this.#average.average === undefined ? {} : averageScalars(averageDecayAt(this.#average, t));
+    return { learningRate, ...this.#optimizer.scalars(t), ...ofAverage };
   }
 
   #checkReady(): void {

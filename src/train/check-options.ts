@@ -22,6 +22,11 @@ const needsModel = (name: Name): Contradiction => ({
   why: (say) => `${say(name)} needs pretrained weights. Add ${say('from', 'MODEL')}.`,
 });
 
+const needsAverage = (name: Name): Contradiction => ({
+  holds: (options) => options.averageDecay === 0 && isChosen(options, name),
+  why: (say) => `${say(name)} has no effect without an average. Add ${say('averageDecay', '0.999')}, or remove it.`,
+});
+
 const idleInProbe = (name: Name): Contradiction => ({
   holds: (options) => options.linearProbe && isChosen(options, name),
   why: (say) =>
@@ -50,6 +55,8 @@ const contradictions: readonly Contradiction[] = [
   needsModel('freeze'),
   needsModel('linearProbe'),
   needsModel('backboneLearningRate'),
+  needsAverage('averageEvery'),
+  needsAverage('averageWarmup'),
   idleInProbe('freeze'),
   idleInProbe('backboneLearningRate'),
   ...Object.keys(augmentationOptions).map((name) => idleInProbe(name as keyof typeof augmentationOptions)),

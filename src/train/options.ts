@@ -204,6 +204,19 @@ export const recipe = {
     group: 'Optimization',
     doc: 'decay of an exponential moving average of the weights, which is validated and saved in their place',
   }),
+  averageEvery: whole({
+    from: 1,
+    default: 1,
+    flag: '--average-every <steps>',
+    group: 'Optimization',
+    doc: 'steps from one update of the average to the next',
+  }),
+  averageWarmup: flag({
+    default: false,
+    flag: '--average-warmup',
+    group: 'Optimization',
+    doc: 'let the decay of the average rise from 0, as in timm',
+  }),
   bestBy: oneOf(['top1', 'loss', 'macroF1', 'balancedAccuracy'], {
     default: 'top1',
     kept: true,

@@ -8,6 +8,7 @@ import { resolveConfig } from '../model/config.ts';
 import { resnext } from '../model/resnext.ts';
 import { variant as configOf } from '../model/variants.ts';
 import { loadModel } from '../saved/files.ts';
+import type { AverageOptions } from '../step/average.ts';
 import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer, type TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
@@ -113,7 +114,7 @@ const trainerOptions = (
   accumulate: options.accumulate,
   replicas: options.replicas,
   ...(options.clipNorm > 0 && { clipNorm: options.clipNorm }),
-  ...(options.averageDecay > 0 && { average: options.averageDecay }),
+  ...averageOf(options),
   dropPath: options.dropPath,
   dropout: options.dropout,
   seed: options.seed,
@@ -123,3 +124,6 @@ const trainerOptions = (
   threads: options.threads,
   providers: options.providers,
 });
+
+const averageOf = ({ averageDecay: average, averageEvery, averageWarmup }: TrainOptions): AverageOptions =>
+  average > 0 ? { average, averageEvery, averageWarmup } : {};

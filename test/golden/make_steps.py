@@ -24,8 +24,9 @@ from make_optimizers import CONFIG, adamw
 from oracle import Oracle
 
 HERE = pathlib.Path(__file__).resolve().parent
+PLAIN_RATE = 0.005  # a step of plain momentum at which no ReLU flips by rounding
 LARGEST = 600  # elements of a tensor whose final state is kept
-STEPS, RATE, MOMENTUM, DECAY = 20, 0.05, 0.9, 0.01
+STEPS, RATE, MOMENTUM, DECAY = 20, 0.01, 0.9, 0.01
 ADAMW = {"rate": 0.003, "decay": 0.05, "settings": {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3}}
 PARTS = 2
 AVERAGES = {
@@ -50,7 +51,9 @@ def optimizer_of(model, kind):
     ]
     if kind == "adamw":
         return adamw(groups, **ADAMW["settings"], lr=ADAMW["rate"])
-    return torch.optim.SGD(groups, lr=RATE, momentum=MOMENTUM, nesterov=kind != "momentum")
+    if kind == "momentum":
+        return torch.optim.SGD(groups, lr=PLAIN_RATE, momentum=MOMENTUM)
+    return torch.optim.SGD(groups, lr=RATE, momentum=MOMENTUM, nesterov=True)
 
 
 def floats(model):
@@ -176,6 +179,7 @@ def main():
     masked_runs(tensors)
     facts = {
         "learningRate": RATE,
+        "plainRate": PLAIN_RATE,
         "momentum": MOMENTUM,
         "weightDecay": DECAY,
         "adamw": ADAMW,
