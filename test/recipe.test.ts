@@ -2,7 +2,7 @@
  * What a run keeps of its options and what it takes from the machine, what is refused before anything is downloaded, and
  * that a checkpoint is a model.
  */
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -90,7 +90,7 @@ describe('a checkpoint', () => {
   });
 });
 
-test('with an average, the average is the model of the run and of its checkpoints', async () => {
+test('with an average, the average is the model of the run and of its checkpoints, and the weights are beside it', async () => {
   const out = await trained('averaged', { averageDecay: 0.9, optimizer: 'adamw', epochs: 2 });
   const { tensors } = await readSafetensorsFile(join(out, 'checkpoints/best.safetensors'));
   const [run, checkpoint] = [await loadModel(out), await loadModel(join(out, 'checkpoints/best.safetensors'))];
@@ -98,7 +98,15 @@ test('with an average, the average is the model of the run and of its checkpoint
   expect(run.weights!.get(name)!.data).toEqual(tensors.get(`average.${name}`)!.data);
   expect(checkpoint.weights!.get(name)!.data).toEqual(tensors.get(`average.${name}`)!.data);
   expect(tensors.get(`weights.${name}`)!.data).not.toEqual(tensors.get(`average.${name}`)!.data);
+  const raw = await loadModel(join(out, 'raw'));
+  expect(raw.weights!.get(name)!.data).toEqual(tensors.get(`weights.${name}`)!.data);
+  const epochs = readFileSync(join(out, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  const best = epochs.map((line) => JSON.parse(line)).findLast((epoch) => epoch.best);
+  expect(run.description.metrics).toEqual({ epoch: best.epoch, ...best.validation });
+  expect(raw.description.metrics).toEqual({ epoch: best.epoch, ...best.rawValidation });
   expect(await keptOptions(out)).toMatchObject({ optimizer: 'adamw', weightDecay: 0.01, normWeightDecay: 0 });
+  await train({ ...small, data, out, overwrite: true });
+  expect(existsSync(join(out, 'raw'))).toBe(false);
 }, 60_000);
 
 describe('before a download', () => {

@@ -187,6 +187,7 @@ describe('learning', () => {
 
   it.each([
     { optimizer: 'lamb', accumulate: 2, replicas: 2 },
+    { optimizer: 'sgd', dropPath: 0.2, dropout: 0.1, averageDecay: 0.5, averageEvery: 2, averageWarmup: true },
     { optimizer: 'rmsprop', learningRate: 0.002, clipNorm: 1 },
   ] as const)('learns with $optimizer, and goes on to the same bits', async (given) => {
     const whole = await trainRun(given);

@@ -122,6 +122,8 @@ export interface EpochEvent {
   readonly top1: number;
   /** Metrics on the validation images; absent if there are none. */
   readonly validation?: Score;
+  /** Those of the weights themselves; only if an average is kept, which `validation` is of. */
+  readonly rawValidation?: Score;
   /** The schedule's learning rate at the end of the epoch. */
   readonly learningRate: number;
   readonly seconds: number;

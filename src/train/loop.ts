@@ -18,7 +18,7 @@ import { type RunRecord, trainingOf } from './run-record.ts';
 import type { RunStart } from './start.ts';
 import type { TrainingBatch } from './targets.ts';
 import { TensorBoardLog } from './tensorboard.ts';
-import type { Score, TrainingData } from './training-data.ts';
+import type { OnCorrupt, OnPrediction, Score, TrainingData } from './training-data.ts';
 
 /** How a run ended; as in the `end` event. */
 export type TrainResult = Pick<EndEvent, 'out' | 'interrupted' | 'endedEarly' | 'best' | 'bestBy' | 'bestEpoch'>;
@@ -72,13 +72,14 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
       if (signal?.aborted || folder.secondsSinceCheckpoint > options.checkpointEvery) await save();
       if (signal?.aborted) break training;
     }
-    const weights = weightsToUse(trainer);
+    const made = madeBy(trainer);
     const seconds = meter.epochSeconds;
-    const validation = await meter.validation(() => data.validate(weights, onCorrupt, log?.onPrediction));
+    const scores = await meter.validation(() => validated(data, made, onCorrupt, log?.onPrediction));
+    const { validation } = scores;
     if (validation) checkLoss(validation.loss, progress, options);
-    const line = epochEvent(run, progress, validation, seconds);
+    const line = epochEvent(run, progress, scores, seconds);
     progress = afterEpoch(progress, line.best ? (validation?.[options.bestBy] ?? 0) : undefined);
-    if (line.best) await saveBest(run, weights, progress, validation);
+    if (line.best) await saveBest(run, made, progress, scores);
     await folder.appendMetrics(line);
     await log?.epoch(progress, line);
     await save();
@@ -129,10 +130,33 @@ function checkLoss(loss: number, { steps }: Progress, { learningRate, from }: Tr
   );
 }
 
-/** The weights to validate and save: their average if one is kept. */
-function weightsToUse(trainer: Trainer): Weights {
-  const { average } = trainer;
-  return average.size > 0 ? average : trainer.weights;
+/** What an epoch has made. */
+interface Made {
+  /** The weights to use: their average if one is kept. */
+  readonly weights: Weights;
+  /** The weights themselves, if an average is kept. */
+  readonly raw?: Weights;
+}
+
+function madeBy({ average, weights }: Trainer): Made {
+  return average.size > 0 ? { weights: average, raw: weights } : { weights };
+}
+
+type Scores = Pick<EpochEvent, 'validation' | 'rawValidation'>;
+
+/** The scores of both. Images that cannot be read are reported once. */
+async function validated(
+  data: TrainingData,
+  { weights, raw }: Made,
+  onCorrupt: OnCorrupt,
+  onPrediction?: OnPrediction,
+): Promise<Scores> {
+  const validation = await data.validate(weights, onCorrupt, onPrediction);
+  const rawValidation = raw && (await data.validate(raw, () => {}));
+  return {
+    ...(validation && { validation: scoreOf(validation) }),
+    ...(rawValidation && { rawValidation: scoreOf(rawValidation) }),
+  };
 }
 
 function stepEvent(progress: Progress, learningRate: number, { options, data }: Run, meter: Meter): StepEvent {
@@ -153,7 +177,7 @@ function stepEvent(progress: Progress, learningRate: number, { options, data }: 
   };
 }
 
-function epochEvent(run: Run, progress: Progress, validation: Score | undefined, seconds: number): EpochEvent {
+function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: number): EpochEvent {
   const { epochs, bestBy } = run.options;
   const { epoch, corrupt } = progress;
   return {
@@ -161,12 +185,12 @@ function epochEvent(run: Run, progress: Progress, validation: Score | undefined,
     epoch: epoch + 1,
     epochs,
     ...meansOf(progress),
-    ...(validation && { validation: scoreOf(validation) }),
+    ...scores,
     learningRate: rateAt(run, progress),
     seconds,
     corrupt,
-    best: isBest(progress, validation, bestBy),
-    ...(validation && { bestBy }),
+    best: isBest(progress, scores.validation, bestBy),
+    ...(scores.validation && { bestBy }),
   };
 }
 
@@ -175,12 +199,16 @@ const scoreOf = ({ loss, top1, top5, balancedAccuracy, macroF1 }: Score): Score 
 });
 
 /** Saves the model and a checkpoint, which can be continued from and is a model, too. */
-async function saveBest(run: Run, weights: Weights, progress: Progress, validation: Score | undefined): Promise<void> {
+async function saveBest(run: Run, { weights, raw }: Made, progress: Progress, scores: Scores): Promise<void> {
   const { folder, record, start, data } = run;
   const { epoch, steps } = progress;
-  const metrics = { epoch, ...(validation && scoreOf(validation)) };
-  const description = { ...start.description, metrics, training: trainingOf(record) };
-  await folder.saveModel(description, data.allWeights(weights), steps);
+  const described = (score: Score | undefined) => ({
+    ...start.description,
+    metrics: { epoch, ...score },
+    training: trainingOf(record),
+  });
+  await folder.saveModel(described(scores.validation), data.allWeights(weights), steps);
+  await folder.saveRaw(raw && described(scores.rawValidation), data.allWeights(raw ?? weights), steps);
   await folder.saveCheckpoint('best', checkpointOf(run, progress));
 }
 

@@ -2,6 +2,7 @@
  * The folder of a run. It belongs to one process at a time (`folder-lock.ts`), and to one run.
  *
  * RUN/model.safetensors, model.json   the model with the best top-1 on the validation images, ready to use
+ * RUN/raw/model.safetensors, .json    the same without the average of its weights, if one is kept
  * RUN/metrics.jsonl                   one line per epoch
  * RUN/run.json                        how the run was started and resumed: options, images, versions, machine
  * RUN/split.json                      the images to train on and to validate on
@@ -45,6 +46,7 @@ export function readRunText(folder: string, name: keyof typeof runTexts): string
 
 const ownFiles = [...modelFiles, ...Object.values(runTexts)];
 const checkpointsName = 'checkpoints';
+const rawName = 'raw';
 const checkpointFiles = ['last.safetensors', 'best.safetensors'];
 
 /** The folder of event files for TensorBoard. */
@@ -162,6 +164,13 @@ export class RunFolder {
     this.#hasBegun = true;
   }
 
+  /** Saves the weights beside their average; without a description, none is kept. */
+  async saveRaw(description: ModelDescription | undefined, weights: Weights, steps: number): Promise<void> {
+    if (!description) return this.#clearRaw();
+    await this.#lock.check();
+    await saveModel(join(this.path, rawName), description, weights, steps);
+  }
+
   get secondsSinceCheckpoint(): number {
     return (performance.now() - this.#saved) / 1000;
   }
@@ -241,20 +250,25 @@ export class RunFolder {
       ...ownFiles.map((name) => join(this.path, name)),
       ...checkpointFiles.map((name) => join(checkpoints, name)),
     ];
-    for (const path of paths) {
-      await rm(path, { force: true }).catch((error: unknown) => {
-        throw refusal('delete', path, error);
-      });
-    }
+    await deleteFiles(paths);
     await this.#removeLeftovers();
     await isDone(rmdir(checkpoints));
     await removeEventFiles(eventsFolder(this.path));
+    await this.#clearRaw();
+  }
+
+  async #clearRaw(): Promise<void> {
+    const raw = join(this.path, rawName);
+    if (!existsSync(raw)) return;
+    await deleteFiles(modelFiles.map((name) => join(raw, name)));
+    await isDone(rmdir(raw));
   }
 
   /** Deletes temporary files of processes that were killed. */
   async #removeLeftovers(): Promise<void> {
     await removeLeftovers(this.path, [...ownFiles, runLock.file]);
     await removeLeftovers(join(this.path, checkpointsName), checkpointFiles);
+    await removeLeftovers(join(this.path, rawName), modelFiles);
   }
 
   #at(name: keyof typeof runTexts): string {
@@ -267,6 +281,14 @@ export class RunFolder {
 
   #checkpoint(name: CheckpointName): string {
     return join(this.path, checkpointsName, `${name}.safetensors`);
+  }
+}
+
+async function deleteFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw refusal('delete', path, error);
+    });
   }
 }
 
