@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import {
   type Augmentation,
   augmentations,
+  type EpochOptions,
   Loader,
   preprocessingFor,
   type Sample,
@@ -38,7 +39,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 /** One line per batch: what it holds, and a digest of its pixels. */
 async function epoch(
   loader: Loader,
-  options: { epoch: number; startBatch?: number },
+  options: Pick<EpochOptions, 'epoch' | 'startBatch' | 'repeats' | 'balanced'>,
   transforms: Transforms = crops,
 ): Promise<string[]> {
   const lines: string[] = [];
@@ -82,6 +83,43 @@ it('gives the same epochs with 0 and 2 workers for every augmentation', async ()
     expect(second).not.toEqual(first);
   }
   await Promise.all([one.close(), two.close()]);
+});
+
+it('gives the same epochs with 0 and 2 workers where images come several times, each time another augmentation', async () => {
+  const [one, two] = [new Loader({ workers: 0, cache: 8 }), new Loader({ workers: 2, cache: 8 })];
+  const varied = { rotation: 20, blur: 0.3, erasing: 0.5, erasingMode: 'pixel', verticalFlip: 0.5 } as const;
+  for (const more of [{ repeats: 3 }, { balanced: true }, { balanced: true, repeats: 2 }]) {
+    const transforms = trainTransforms(preprocessing, { ...varied, augmentation: 'rand-m7-n2-mstd0.5-t3aw' }, 'large');
+    const first = await epoch(one, { epoch: 0, ...more }, transforms);
+    const second = await epoch(one, { epoch: 1, ...more }, transforms);
+    expect(await epoch(two, { epoch: 0, ...more }, transforms)).toEqual(first);
+    expect(await epoch(two, { epoch: 1, startBatch: 3, ...more }, transforms)).toEqual(second.slice(3));
+    expect(second).not.toEqual(first);
+  }
+  await Promise.all([one.close(), two.close()]);
+});
+
+it('augments each repetition of an image anew, and the first as if there were no others', async () => {
+  const loader = new Loader({ workers: 0 });
+  const shared = { samples: samples.slice(0, 8), transforms: crops, seed: 11, shuffle: true };
+  const digests = async (repeats: number, batchSize: number) => {
+    const found: string[] = [];
+    for await (const { images } of loader.batches({ ...shared, batchSize, repeats })) {
+      const length = images.length / batchSize;
+      for (let n = 0; n < batchSize; n++) {
+        found.push(
+          createHash('sha256')
+            .update(images.subarray(n * length, (n + 1) * length))
+            .digest('hex'),
+        );
+      }
+    }
+    return found;
+  };
+  const [once, twice] = [await digests(1, 8), await digests(2, 4)];
+  expect([0, 2, 4, 6].map((n) => twice[n])).toEqual(once.slice(0, 4));
+  expect(new Set([...once, ...twice]).size).toBe(8 + 4);
+  await loader.close();
 });
 
 it('can run two epochs at once, and can be reused after closing', async () => {

@@ -138,6 +138,18 @@ describe('learning', () => {
     expect(await digestOf(stopped)).toBe(await digestOf(formC));
   });
 
+  it.each<Partial<TrainOptions>>([
+    { mixup: 0.4, cutmix: 1, mixEpochs: 2, labelSmoothing: 0.1, repeats: 2, erasing: 0.5, augmentation: '3a' },
+    { sampling: 'balanced', loss: 'binary-cross-entropy', targetThreshold: 0.2, cutmix: 1, rotation: 10, blur: 0.2 },
+    { classWeights: 'effective', mixup: 1, accumulate: 2, flip: 0, augmentation: 'rand-m7-n2-mstd0.5-inc1' },
+  ])('resumes to bit-identical weights with %o, for any number of workers', async (given) => {
+    const whole = await trainRun({ ...given, workers: 0 });
+    const stopped = await trainRun(given, 17);
+    await resume(stopped.out, { threads: 1 });
+    expect(await digestOf(stopped)).toBe(await digestOf(whole));
+    expect(await digestOf(whole)).not.toBe(await digestOf(formC));
+  });
+
   it('does not go on from a checkpoint that lacks a part of the momentum', async () => {
     const stopped = await trainRun({}, 17);
     const path = join(stopped.out, 'checkpoints/last.safetensors');

@@ -232,7 +232,40 @@ describe('presets', () => {
     expect(trainTransforms(imagenetPreprocessing, 'timm-rand-augment')[2]).toMatchObject({ fill: [124, 116, 104] });
   });
 
+  it('vary images otherwise, in the order crop, mirror, rotate, policy, blur, normalize, erase', () => {
+    const all = { flip: 0.3, verticalFlip: 0.1, rotation: 9, blur: 0.2, cropScale: [0.5, 1], erasing: 0.25 } as const;
+    const steps = trainTransforms(imagenetPreprocessing, {
+      ...all,
+      augmentation: 'rand-m7-n2-w0',
+      erasingMode: 'pixel',
+    });
+    expect(steps).toMatchObject([
+      { kind: 'random-resized-crop', scale: [0.5, 1] },
+      { kind: 'flip', probability: 0.3 },
+      { kind: 'vertical-flip', probability: 0.1 },
+      { kind: 'random-rotation', degrees: 9 },
+      { kind: 'timm-rand-augment', policy: 'rand-m7-n2-w0', fill: [124, 116, 104] },
+      { kind: 'gaussian-blur', probability: 0.2 },
+      { kind: 'normalize' },
+      { kind: 'random-erasing', probability: 0.25, mode: 'pixel', maxCount: 1 },
+    ]);
+    expect(outputDims(steps)).toEqual([3, 224, 224]);
+    const digits = trainTransforms(cifarPreprocessing, { flip: 0 });
+    expect(digits.map(({ kind }) => kind)).toEqual(['resize', 'center-crop', 'pad-and-crop', 'normalize']);
+    expect(trainTransforms(cifarPreprocessing, {})).toEqual(trainTransforms(cifarPreprocessing, 'pad-and-crop'));
+  });
+
+  it('refuse what they do not know', () => {
+    const refusal = (options: object) => expect(() => trainTransforms(cifarPreprocessing, options));
+    refusal({ flips: 0 }).toThrow('There is no option "flips". Did you mean flip?');
+    refusal({ erasing: 2 }).toThrow('erasing is 2, but expected a number from 0 to 1.');
+    refusal({ augmentation: 'rand-q' }).toThrow(
+      /^augmentation is "rand-q", but expected pad-and-crop, .*, or a policy of/,
+    );
+  });
+
   it.each(augmentationNames)('%s is JSON for color and grayscale', (augmentation) => {
+    const whole = { flip: 0.5, verticalFlip: 1, rotation: 9, blur: 1, erasing: 1, erasingCount: 2 };
     for (const [images, channels] of [
       ['small', 3],
       ['large', 3],
@@ -243,6 +276,9 @@ describe('presets', () => {
       expect(outputDims(transforms)).toEqual([channels, 28, 28]);
       expect(JSON.parse(JSON.stringify(transforms))).toEqual(transforms);
       applyTransforms(transforms, coordinates(40, 30), sampleRandom(1, 0, 0));
+      const preprocessing = preprocessingFor({ images, size: 28, channels });
+      const varied = trainTransforms(preprocessing, { ...whole, augmentation }, images);
+      expect(applyTransforms(varied, coordinates(40, 30), sampleRandom(1, 0, 0))).toHaveLength(channels * 28 * 28);
     }
   });
 

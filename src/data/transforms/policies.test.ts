@@ -143,6 +143,51 @@ describe('timm', () => {
     expect([Math.min(...even) < 1, Math.max(...even) > 7, Math.max(...even) <= 8]).toEqual([true, true, true]);
   });
 
+  /** The share of each operation among n = 1 draws, and the numbers that it gets. */
+  const frequencies = (policy: string) => {
+    const found = new Map<string, number>();
+    for (let i = 0; i < 4000; i++) {
+      for (const { name } of drawTimm(policy, images.noise!, sampleRandom(5, 0, i))) {
+        found.set(name, (found.get(name) ?? 0) + 1 / 4000);
+      }
+    }
+    return found;
+  };
+
+  it.each([
+    ['rand-n1-p1-w0', { Rotate: 0.3, ShearX: 0.2, TranslateY: 0.1, Color: 0.025, Equalize: 0.005, Invert: 0 }],
+    ['rand-n1-p1-tweights', { Rotate: 3 / 10.1, ShearX: 2 / 10.1, TranslateY: 1 / 10.1, Invert: 0.05 / 10.1 }],
+    ['rand-n1-p1-t3aw', { Solarize: 6 / 33, Color: 7 / 33, GaussianBlur: 6 / 33, Rotate: 3 / 33, TranslateX: 0 }],
+    ['3a', { Solarize: 1 / 3, Color: 1 / 3, GaussianBlur: 1 / 3, Rotate: 0 }],
+  ])('%s draws operations by their weights', (policy, expected) => {
+    const found = frequencies(policy);
+    expect([...found.values()].reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 6);
+    for (const [name, share] of Object.entries(expected)) {
+      const tolerance = 4.5 * Math.sqrt((share * (1 - share)) / 4000); // standard deviations
+      expect(Math.abs((found.get(name) ?? 0) - share), name).toBeLessThanOrEqual(tolerance);
+    }
+  });
+
+  it('draws different operations with weights, whose magnitudes increase, and those of 3-Augment', () => {
+    for (let i = 0; i < 300; i++) {
+      const names = drawTimm('rand-n3-p1-tweights', images.noise!, sampleRandom(2, 0, i)).map(({ name }) => name);
+      expect(new Set(names).size).toBe(3);
+    }
+    expect(sorted(drawn('rand-m9-n9-p1-tweights'))).toMatchObject({
+      Posterize: [1],
+      Solarize: [26],
+      Color: [0.19, 1.81],
+    });
+    expect(sorted(drawn('rand-m9-n9-p1-w0'))).toMatchObject({ Solarize: [230], Color: [1.72] });
+    expect(sorted(drawn('rand-m9-p1-t3aw')).GaussianBlur).toEqual([1.81]);
+    const three = sorted(drawn('3a'));
+    expect(three).toMatchObject({ Solarize: [128], Color: [0] });
+    const radii = three.GaussianBlur!;
+    expect([radii.length > 50, radii[0]! >= 0.1, radii[0]! < 0.3, radii.at(-1)! > 1.8, radii.at(-1)! <= 2]).toEqual(
+      Array(5).fill(true),
+    );
+  });
+
   it('refuses names that are not its own', () => {
     for (const policy of [
       'rand9',
@@ -153,6 +198,11 @@ describe('timm', () => {
       'rand-m9.5',
       'rand-m9-',
       'rand-wt',
+      'rand-3a',
+      '3a-m5',
+      'rand-n14-w0',
+      'constructor',
+      'rand-toString',
     ]) {
       const step = { kind: 'timm-rand-augment', policy, interpolation: 'random', fill: [0, 0, 0] } as const;
       const crop: Transform = { kind: 'center-crop', size: 4 };
