@@ -147,7 +147,13 @@ function describeStart(event: StartEvent): string {
   const network = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on${fold ? ` (fold ${fold})` : ''}`;
   const slower = loweringReason ? `\nTraining uses standard operators, which is slower: ${loweringReason}.` : '';
-  return `${network}${describeSource(event)}\n${images}${slower}${describeFrom(event)}`;
+  return `${network}${describeSource(event)}\n${images}${describeReplicas(event)}${slower}${describeFrom(event)}`;
+}
+
+/** Says what was measured. A number that was given needs no words. */
+function describeReplicas({ replicas, replicasSpeedup, batch }: StartEvent): string {
+  if (replicasSpeedup === undefined) return '';
+  return `\n${replicas} replicas of ${batch / replicas} images each, ${replicasSpeedup.toFixed(1)} times as fast as one here (--replicas ${replicas})`;
 }
 
 /** The model that training starts from, and which of its parameters are trained. */

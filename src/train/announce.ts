@@ -8,6 +8,7 @@ import { backbone, frozenGroups, trainedCount } from '../step/parameter-groups.t
 import { unevenness } from './balance.ts';
 import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
+import type { Replicas } from './replicas.ts';
 import type { RunImages } from './run-images.ts';
 import type { RunStart } from './start.ts';
 
@@ -15,7 +16,7 @@ export async function startEvent(
   options: TrainOptions,
   { folder, notes: ofImages }: RunImages,
   model: Model,
-  { description, progress, newHead, notes = [], choice }: RunStart,
+  { description, progress, newHead, notes = [], choice, speedup }: RunStart & Pick<Replicas, 'speedup'>,
 ): Promise<StartEvent> {
   const uneven = unevenness(folder, options);
   const remarks = [...notes, ...ofImages, ...(uneven === undefined ? [] : [uneven])];
@@ -43,6 +44,8 @@ export async function startEvent(
     bestBy: options.bestBy,
     patience: options.patience,
     batch: options.batch,
+    replicas: options.replicas,
+    ...(speedup !== undefined && { replicasSpeedup: speedup }),
     stepsPerEpoch: countBatches(folder.train.length, options.batch, true),
     epoch: progress.epoch,
     step: progress.step,

@@ -33,6 +33,9 @@ const idleInProbe = (name: Name): Contradiction => ({
     `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
 });
 
+/** The parts of a batch. Replicas that are still to be measured divide it in any case. */
+const partsOf = ({ accumulate, replicas }: TrainOptions): number => accumulate * Math.max(1, replicas);
+
 /** Settings of an optimizer other than the chosen one. */
 const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
   (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
@@ -97,7 +100,7 @@ const contradictions: readonly Contradiction[] = [
       `${say('classWeights')} and ${say('sampling', 'balanced')} both make rare classes count more. Remove one of the two.`,
   },
   {
-    holds: ({ batch, accumulate, replicas }) => batch % (accumulate * replicas) !== 0,
+    holds: (options) => options.batch % partsOf(options) !== 0,
     why: (say) =>
       `${say('batch')} cannot be divided into ${say('accumulate')} × ${say('replicas')} equal parts. Change one of them.`,
   },
@@ -176,7 +179,7 @@ function keptOption(name: keyof Recipe, options: TrainOptions, before: Recipe, u
  * @throws OptionError if the user gave a batch that is larger than the number of images.
  */
 export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, images: number): TrainOptions {
-  const { batch, learningRate, optimizer, accumulate, replicas } = options;
+  const { batch, learningRate, optimizer } = options;
   if (images >= batch) return options;
   if (given.batch !== undefined) {
     throw new OptionError(
@@ -185,7 +188,7 @@ export function fitBatch(options: TrainOptions, given: Partial<TrainOptions>, im
         `${say('batch')} is ${batch}, but there are only ${images} training images. Choose a smaller batch, such as ${images}.`,
     );
   }
-  const parts = accumulate * replicas;
+  const parts = partsOf(options);
   const fitted = images - (images % parts);
   if (fitted === 0) {
     throw new OptionError(

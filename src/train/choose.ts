@@ -13,6 +13,7 @@ import { variant } from '../model/variants.ts';
 import { optimizerOf, settingsOf } from '../step/optimizers.ts';
 import { Trainer } from '../step/trainer.ts';
 import { type GivenOptions, type TrainOptions, trainConfig } from './options.ts';
+import { fastestSteps } from './step-time.ts';
 import type { Samples } from './training-data.ts';
 
 /** A network that was chosen, and what it was chosen by. */
@@ -183,15 +184,8 @@ class Trial {
     };
     const trainer = await Trainer.open(model, initialWeights(model, seed), settings);
     try {
-      await trainer.step(0); // warms up
-      let fastest = Infinity;
-      const began = performance.now();
-      do {
-        const start = performance.now();
-        await trainer.step(0);
-        fastest = Math.min(fastest, performance.now() - start);
-      } while (performance.now() - began < 1000 * trialSeconds);
-      return (1000 * batch) / fastest;
+      const [fastest] = await fastestSteps([trainer], trialSeconds);
+      return (1000 * batch) / fastest!;
     } finally {
       await trainer.dispose();
     }

@@ -70,6 +70,10 @@ export interface StartEvent {
   readonly patience: number;
   /** Images per step. */
   readonly batch: number;
+  /** Parts of a batch that are computed at the same time. */
+  readonly replicas: number;
+  /** How many times as fast as one they were measured to be; absent if their number was given, or is 1. */
+  readonly replicasSpeedup?: number;
   readonly stepsPerEpoch: number;
   /** Where a resumed run continues; 0 in a new one. */
   readonly epoch: number;

@@ -186,7 +186,12 @@ export const recipe = {
     group: 'Optimization',
     doc: 'parts of a batch that a step computes one after the other, with the memory of one',
   }),
-  replicas,
+  replicas: whole({
+    ...replicas,
+    from: 0,
+    default: 0,
+    usual: '0, which measures at the start of a run how many are fastest, where replicas get 32 images or more',
+  }),
   clipNorm: real({
     from: 0,
     default: 0,

@@ -3,10 +3,12 @@
  * options of a new run, which may take a measurement or a download; `withTrainer` opens what they ask for, and closes it.
  */
 import { lookUpWeights } from '../catalog/published.ts';
+import { countsByLabel } from '../data/samples.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { resolveConfig } from '../model/config.ts';
-import { resnext } from '../model/resnext.ts';
+import { type Model, resnext } from '../model/resnext.ts';
 import { variant as configOf } from '../model/variants.ts';
+import type { Weights } from '../model/weights.ts';
 import { loadModel } from '../saved/files.ts';
 import type { AverageOptions } from '../step/average.ts';
 import { optimizerOf, settingsOf } from '../step/optimizers.ts';
@@ -18,6 +20,7 @@ import { chooseNetwork } from './choose.ts';
 import { classWeightsOf } from './class-weights.ts';
 import type { StartEvent, TrainHooks } from './events.ts';
 import { backboneRateOf, type GivenOptions, type TrainOptions } from './options.ts';
+import { chooseReplicas, type Replicas } from './replicas.ts';
 import { openImages, type RunImages } from './run-images.ts';
 import { type RunStart, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
@@ -80,16 +83,19 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   const fitted = fitBatch(plan.options, given, samples.train.length);
   const start = startWith(fitted, samples.classes);
   const { description, weights, slots, average, progress } = start;
-  const options = { ...fitted, size: description.preprocessing.size };
   const model = resnext(description.config);
-  const event = await startEvent(options, images, model, start);
+  const perClass = countsByLabel(samples.train, samples.classes.length);
+  const sized = { ...fitted, size: description.preprocessing.size };
+  const chosen = await replicasFor(sized, model, weights, perClass);
+  const options = { ...sized, replicas: chosen.replicas };
+  const event = await startEvent(options, images, model, { ...start, ...chosen });
   hooks.onEvent?.(event);
   const data: TrainingData = options.linearProbe
     ? await CachedFeatures.open(options, samples, description, weights, hooks)
     : new ImageFolderData(options, samples, model, description);
   try {
     const state = { slots, average, steps: progress.steps };
-    const settings = trainerOptions(options, data.freeze, event.trainPerClass);
+    const settings = trainerOptions(options, data.freeze, perClass);
     const trainer = await Trainer.open(data.model, weights, settings, state);
     try {
       return await use({ options, start, images, data, trainer, event });
@@ -99,6 +105,18 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   } finally {
     await data.close();
   }
+}
+
+/** The number of replicas that is given, or the fastest. */
+async function replicasFor(
+  options: TrainOptions,
+  model: Model,
+  weights: Weights,
+  perClass: readonly number[],
+): Promise<Replicas> {
+  const { replicas, linearProbe, freeze } = options;
+  if (replicas > 0 || linearProbe) return { replicas: Math.max(1, replicas) };
+  return chooseReplicas(model, weights, trainerOptions(options, freeze, perClass));
 }
 
 /** Options of the trainer for these options of the run. */

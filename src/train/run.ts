@@ -73,7 +73,7 @@ export async function resume(
   }
   return within(await RunFolder.ofRun(out), async (folder) => {
     const checkpoint = await folder.lastCheckpoint();
-    const before = { ...checkpoint.options, size: sizeOf(checkpoint) };
+    const before = { ...checkpoint.options, size: sizeOf(checkpoint), replicas: checkpoint.options.replicas || 1 };
     const options = resolveTrainOptions({ ...before, ...given, out });
     checkKept(options, before);
     if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
