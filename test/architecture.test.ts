@@ -47,7 +47,8 @@ const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
   [/^@zip\.js\//, 'weights'],
   [/^hyparquet/, 'output'],
   [/^(@observablehq\/plot|linkedom)$/, 'report'],
-  [/^(commander|picocolors|yaml)$/, 'cli'],
+  [/^(commander|picocolors)$/, 'cli'],
+  [/^yaml$/, 'option-file'],
 ];
 
 interface Source {

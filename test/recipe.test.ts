@@ -109,6 +109,20 @@ test('with an average, the average is the model of the run and of its checkpoint
   expect(existsSync(join(out, 'raw'))).toBe(false);
 }, 60_000);
 
+test('a run keeps its recipe, and a run that follows it trains the same model', async () => {
+  const given = { recipe: 'quick', batch: 4, out: join(dir, 'first') };
+  await train({ ...small, ...given, data });
+  const kept = JSON.parse(readFileSync(join(given.out, 'recipe.json'), 'utf8')) as Record<string, unknown>;
+  expect(kept).toMatchObject({ source: 'a run with the recipe quick', schedule: 'one-cycle', batch: 4, size: 16 });
+  expect(kept.learningRate).toBeCloseTo((0.2 * 4) / 128, 12);
+  for (const name of ['data', 'from', 'recipe', 'out', 'threads']) expect(kept).not.toHaveProperty(name);
+  const second = join(dir, 'second');
+  const { code, stderr } = await run('train', data, '--recipe', given.out, '--out', second, '--threads', '1');
+  expect([code, stderr]).toEqual([0, expect.stringContaining('its learning rate of 0.00625 is for batches of 4.')]);
+  const [a, b] = await Promise.all([given.out, second].map((out) => loadModel(out)));
+  expect(b!.weights).toEqual(a!.weights);
+}, 60_000);
+
 describe('before a download', () => {
   const from = ['--from', 'timm/resnext50_32x4d.anything'];
   let fake: FakeHub;

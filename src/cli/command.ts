@@ -142,6 +142,15 @@ function declare(command: Command, field: Field<unknown>, grouped: boolean): voi
   if (flag.includes('<')) option.argParser(parse);
   if (grouped) option.helpGroup(`${group}:`);
   command.addOption(option);
+  const opposite = oppositeOf(field);
+  if (opposite !== undefined) command.addOption(new Option(opposite).hideHelp());
+}
+
+/** The flag that overrides one of a file or a recipe: `--no-strict` for `--strict`, and the reverse. */
+function oppositeOf({ flag = '', accepts }: Field<unknown>): string | undefined {
+  if (!accepts(true) || !accepts(false)) return undefined;
+  const [, no, name] = /--(no-)?([\w-]+)$/.exec(flag) ?? [];
+  return name === undefined ? undefined : `--${no === undefined ? 'no-' : ''}${name}`;
 }
 
 /** The options in the file of --config, overridden by those that were typed. */

@@ -1,93 +1,17 @@
-/**
- * Options from a YAML or JSON file: a mapping from the names of options, or of their flags, to values. Paths in it are
- * relative to the current folder, as on the command line.
- *
- *     epochs: 60
- *     learning-rate: 0.05
- *     freeze: [stem, layer1]
- */
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
-import { suggestOption } from '../arguments.ts';
-import { UsageError } from '../errors.ts';
-import { refusal as fileRefusal, readable, statIfPresent } from '../files.ts';
-import { type Field, refusal, type Table, text } from '../options.ts';
+/** `--config`, which every command has: options from a YAML or JSON file. */
+import { optionsIn, readMapping } from '../option-file.ts';
+import { type Table, text } from '../options.ts';
 
-/** The option itself, which every command has. */
 export const configField = text({
   expected: 'a YAML or JSON file',
   flag: '--config <file>',
   doc: 'read options from a YAML or JSON file; those on the command line override them',
 });
 
-/** The parser takes seconds, or all memory, for what is larger and hostile. */
-const maxBytes = 2 ** 16;
-
 /**
- * Reads the options in a file.
+ * Reads the options in a file. Those that are required may be missing.
  *
- * @returns the values by option. Those that are required may be missing.
- * @throws UsageError naming the file and the option if the file cannot be read, has an unknown option or one that is
- *   given twice, or a value is invalid.
+ * @throws UsageError naming the file and the option if one of them is invalid.
  */
-export async function readConfig(path: string, table: Table): Promise<Record<string, unknown>> {
-  const names = namesIn(table);
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(await readMapping(path))) {
-    const name = names.get(key);
-    if (name === undefined) throw new UsageError(`"${path}": there is no option "${key}".${suggestOption(key, table)}`);
-    if (Object.hasOwn(values, name))
-      throw new UsageError(`"${path}": ${key} is given twice, as ${spellingList(name, table)}.`);
-    values[name] = read(table[name]!, value);
-    const reason = refusal(table[name]!, values[name]);
-    if (reason !== undefined) throw new UsageError(`"${path}": ${key} ${reason}`);
-  }
-  return values;
-}
-
-/** The options of a table by their names and those of their flags, without dashes before. */
-const namesIn = (table: Table): ReadonlyMap<string, string> =>
-  new Map(Object.keys(table).flatMap((name) => spellings(name, table).map((spelling) => [spelling, name] as const)));
-
-const spellings = (name: string, table: Table): string[] => {
-  const { flag } = table[name]!;
-  if (flag === undefined) return [];
-  return [name, ...Array.from(flag.matchAll(/(?:--|^[<[])([\w-]+)/g), ([, typed]) => typed!)];
-};
-
-const spellingList = (name: string, table: Table): string => [...new Set(spellings(name, table))].join(' and ');
-
-/** A value, or the value of text that is written as on the command line, where arguments are separate. */
-function read(field: Field<unknown>, value: unknown): unknown {
-  if (typeof value !== 'string' || field.accepts(value)) return value;
-  if (field.flag?.startsWith('-')) return field.parse(value);
-  return field.accepts([value]) ? [value] : value;
-}
-
-async function readMapping(path: string): Promise<object> {
-  const stats = statIfPresent(path);
-  if (!stats) throw new UsageError(`There is no file "${path}". --config needs a YAML or JSON file.`);
-  if (stats.size > maxBytes) {
-    throw new UsageError(`"${path}" has ${stats.size} bytes, but a file of options may have at most ${maxBytes}.`);
-  }
-  const text = await readFile(readable(path), 'utf8').catch((error: unknown) => {
-    throw fileRefusal('read', path, error);
-  });
-  const value = parsed(text, path);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new UsageError(`"${path}" should contain options and their values, such as "epochs: 60".`);
-}
-
-/** JSON is YAML too. */
-function parsed(text: string, path: string): unknown {
-  try {
-    return parse(text, { logLevel: 'error' });
-  } catch (cause) {
-    throw new UsageError(`"${path}" is not YAML or JSON: ${reasonOf(cause)}.`, { cause });
-  }
-}
-
-function reasonOf(error: unknown): string {
-  const [line = ''] = error instanceof Error ? error.message.split('\n') : [];
-  return line.startsWith('Maximum call stack') ? 'it is nested too deeply' : line.replace(/:$/, '');
-}
+export const readConfig = async (path: string, table: Table): Promise<Record<string, unknown>> =>
+  optionsIn(await readMapping(path, '--config needs a YAML or JSON file.'), table, path);

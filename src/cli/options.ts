@@ -202,6 +202,11 @@ export const trainFlags = {
   json: jsonLines,
 };
 
+export const recipeOptions = {
+  recipe: text({ flag: '[recipe]', doc: 'name of a recipe, or a file with one' }),
+  json,
+};
+
 export const evaluateOptions = {
   dir: text({
     required: true,

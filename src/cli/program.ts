@@ -14,6 +14,7 @@ import {
   listOptions,
   optimizeOptions,
   pullOptions,
+  recipeOptions,
   reportOptions,
   summaryOptions,
   trainFlags,
@@ -65,11 +66,19 @@ function addTraining(program: Command): void {
     examples: [
       'resnext train flowers --variant resnext26_32x4d --epochs 30 --out runs/flowers',
       'resnext train roses --from runs/flowers --freeze stem,layer1 --out runs/roses',
+      'resnext train flowers --recipe quick --batch 64 --out runs/quick',
       'resnext train --resume runs/flowers --epochs 60',
     ],
     options: trainFlags,
     outlivesOutput: true,
     load: () => import('./commands/train.ts'),
+  });
+  addCommand(program, {
+    name: 'recipe',
+    summary: 'List recipes for training, or print all options of one',
+    examples: ['resnext recipe torchvision-v1', 'resnext recipe quick --json > quick.json'],
+    options: recipeOptions,
+    load: () => import('./commands/recipe.ts'),
   });
   addCommand(program, {
     name: 'evaluate',

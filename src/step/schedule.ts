@@ -147,3 +147,12 @@ export function learningRateAt(options: ScheduleOptions, time: number): number {
   const start = warmupPrefix ? warmup : 0;
   return learningRate * rise * schedules[schedule].factor(options, Math.max(0, time - start), epochs - start);
 }
+
+/** The epochs before a stepwise schedule decays for the first time; 0 for any other. */
+export function firstDecay(options: Omit<ScheduleOptions, 'stepsPerEpoch'>): number {
+  const { schedule, epochs, decayEvery, milestones, warmup, warmupPrefix } = options;
+  const start = warmupPrefix ? warmup : 0;
+  if (schedule === 'multi-step') return start + Math.min(...milestones);
+  if (schedule !== 'step') return 0;
+  return start + (decayEvery || usualMilestones[0]! * (epochs - start));
+}

@@ -13,6 +13,8 @@ type Name = keyof TrainOptions;
 interface Contradiction {
   readonly holds: (options: TrainOptions) => boolean;
   readonly why: (say: Say) => string;
+  /** The option that has no effect. One that nobody gave, but a recipe or the run so far, is left out instead. */
+  readonly idle?: Name;
 }
 
 const isChosen = (options: TrainOptions, name: Name): boolean => !isDefault(trainOptions[name], options[name]);
@@ -28,6 +30,7 @@ const needsAverage = (name: Name): Contradiction => ({
 });
 
 const idleInProbe = (name: Name): Contradiction => ({
+  idle: name,
   holds: (options) => options.linearProbe && isChosen(options, name),
   why: (say) =>
     `${say(name)} has no effect with ${say('linearProbe')}, which computes the features of each image once. Remove one of the two.`,
@@ -39,6 +42,7 @@ const partsOf = ({ accumulate, replicas }: TrainOptions): number => accumulate *
 /** Settings of an optimizer other than the chosen one. */
 const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
   (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
+    idle: name,
     holds: (options) =>
       !(name in optimizers[options.optimizer].settings) && options[name] !== defaultSetting(name, options.optimizer),
     why: (say) => `${say(name)} has no effect without ${say('optimizer', owner)}. Remove it, or choose that optimizer.`,
@@ -48,6 +52,7 @@ const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
 /** Settings of a schedule other than the chosen one. */
 const idleInSchedule: readonly Contradiction[] = scheduleNames.flatMap((owner) =>
   schedules[owner].settings.map((name) => ({
+    idle: name,
     holds: (options) => !schedules[options.schedule].settings.includes(name) && isChosen(options, name),
     why: (say) => `${say(name)} has no effect without ${say('schedule', owner)}. Remove it, or choose that schedule.`,
   })),
@@ -71,6 +76,7 @@ const contradictions: readonly Contradiction[] = [
     why: (say) => `The schedule multi-step needs the epochs of its decays. Add ${say('milestones', '30,60,90')}.`,
   },
   {
+    idle: 'warmup',
     holds: ({ schedule, warmup }) => schedule === 'one-cycle' && warmup > 0,
     why: (say) =>
       `${say('warmup')} has no effect on the schedule one-cycle, which has a warm-up of its own. Remove it.`,
@@ -90,6 +96,7 @@ const contradictions: readonly Contradiction[] = [
       `${say('validation')} has no effect with ${say('fold')}, which holds out that fold. Remove one of the two.`,
   },
   {
+    idle: 'targetThreshold',
     holds: ({ loss, targetThreshold }) => targetThreshold > 0 && loss !== 'binary-cross-entropy',
     why: (say) =>
       `${say('targetThreshold')} makes targets that are no probabilities. Remove it, or add ${say('loss', 'binary-cross-entropy')}.`,
@@ -123,6 +130,20 @@ export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOpti
   if (contradiction) throw new OptionError(trainOptions, contradiction.why);
   if (options.from === '') trainConfig(options, 2);
   return options;
+}
+
+/**
+ * Options that others follow from, such as those of a recipe, without the ones that have no effect with what is given.
+ *
+ * @throws OptionError for an invalid option.
+ */
+export function withoutIdle<T extends Partial<TrainOptions>>(base: T, given: Partial<GivenOptions>): T {
+  const options = resolve(trainOptions, { ...base, ...given });
+  const idle = contradictions.flatMap(({ idle, holds }) => (idle !== undefined && holds(options) ? [idle] : []));
+  const left = Object.entries(base).filter(
+    ([name]) => !idle.some((each) => each === name && given[each] === undefined),
+  );
+  return left.length === Object.keys(base).length ? base : withoutIdle(Object.fromEntries(left) as T, given);
 }
 
 /** @throws OptionError naming a given option that the model to start from determines. */

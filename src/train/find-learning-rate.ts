@@ -5,6 +5,7 @@
 import { checkOptions } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { checkSettled, resolveTrainOptions } from './check-options.ts';
+import { withRecipe } from './chosen-recipe.ts';
 import { hookFields, type SuggestionEvent, type TrainHooks } from './events.ts';
 import { Smoothed, type SweepPoint, suggestionsFrom, sweepRate, usualSweep } from './learning-rates.ts';
 import { stepOn } from './loop.ts';
@@ -25,9 +26,10 @@ export type SweepOptions = Omit<GivenOptions, 'out'> & Partial<Pick<GivenOptions
  * await train({ data: 'flowers', variant: 'resnext20_8x16d_w16', learningRate: suggested, out: 'runs/flowers' });
  */
 export async function findLearningRate(options: SweepOptions, hooks: TrainHooks = {}): Promise<SuggestionEvent> {
-  const given = { ...options, out: options.out ?? 'none' };
-  checkOptions(trainOptions, given);
+  const asRun = { ...options, out: options.out ?? 'none' };
+  checkOptions(trainOptions, asRun);
   checkOptions(hookFields, hooks);
+  const given = await withRecipe(asRun);
   const asked = resolveTrainOptions(given);
   checkSettled(given);
   const plan = await planNew(asked, given, hooks);

@@ -8,6 +8,7 @@ import type { Weights } from '../model/weights.ts';
 import { learningRateAt } from '../step/schedule.ts';
 import type { Trainer } from '../step/trainer.ts';
 import { isBest, isOver, isStuck } from './best.ts';
+import { recipeText } from './chosen-recipe.ts';
 import type { EndEvent, EpochEvent, StepEvent, TrainHooks } from './events.ts';
 import { Meter } from './meter.ts';
 import type { TrainOptions } from './options.ts';
@@ -57,6 +58,7 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
   await folder.prepare(progress.epoch, run.images.split);
   log = await TensorBoardLog.openIf(options, progress, run.images.folder);
   await folder.saveRecord(run.record);
+  await folder.saveRecipe(recipeText(options));
   await save();
 
   training: while (!isOver(progress, options) && !signal?.aborted) {

@@ -31,6 +31,13 @@ export interface RateFactors {
   readonly variant: string;
   /** Stem of the model to start from, if any. */
   readonly stem?: Stem;
+  readonly reference?: RateReference;
+}
+
+/** The learning rate of a recipe, and the batch that it is for. */
+export interface RateReference {
+  readonly learningRate: number;
+  readonly batch: number;
 }
 
 export const dataDoc = 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS; or another dataset';
@@ -112,6 +119,14 @@ export const recipe = {
     group: 'Model',
     doc: 'start each block as its shortcut: initialize its last normalization to 0',
   }),
+  recipe: text({
+    default: '',
+    expected: 'a recipe',
+    kept: true,
+    flag: '--recipe <recipe>',
+    group: 'Optimization',
+    doc: 'recipe to follow: a name that "resnext recipe" lists, or a file; other options override it',
+  }),
   epochs: whole({
     from: 1,
     default: 30,
@@ -144,7 +159,8 @@ export const recipe = {
   }),
   learningRate: real({
     above: 0,
-    defaultOf: ({ batch, optimizer, stem, variant: name }: RateFactors) => {
+    defaultOf: ({ batch, optimizer, stem, variant: name, reference }: RateFactors) => {
+      if (reference) return reference.learningRate * rateScale(optimizer, batch / reference.batch);
       const { referenceBatch } = stems[stem ?? variant(name).stem ?? 'imagenet'];
       return optimizers[optimizer].usual.learningRate * rateScale(optimizer, batch / referenceBatch);
     },
@@ -365,7 +381,9 @@ export const trainOptions = { ...recipe, ...settings };
 
 export type TrainOptions = OptionsOf<typeof trainOptions>;
 export type Recipe = OptionsOf<typeof recipe>;
-export type GivenOptions = GivenOf<typeof trainOptions>;
+
+/** The options as they are given, with those of a recipe if there is one. */
+export type GivenOptions = GivenOf<typeof trainOptions> & Pick<RateFactors, 'reference'>;
 
 /** Factor on the learning rate of everything but the classifier. */
 export function backboneRateOf({ from, learningRate, backboneLearningRate }: TrainOptions): number {

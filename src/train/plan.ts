@@ -17,6 +17,7 @@ import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
 import { checkFreeze, fitBatch, resolveTrainOptions } from './check-options.ts';
 import { chooseNetwork } from './choose.ts';
+import { recipeNotes } from './chosen-recipe.ts';
 import { classWeightsOf } from './class-weights.ts';
 import type { StartEvent, TrainHooks } from './events.ts';
 import { backboneRateOf, type GivenOptions, type TrainOptions } from './options.ts';
@@ -28,7 +29,7 @@ import { ImageFolderData, type TrainingData } from './training-data.ts';
 export interface Plan {
   readonly options: TrainOptions;
   /** The options as the user gave them. */
-  readonly given: Partial<TrainOptions>;
+  readonly given: Partial<GivenOptions>;
   readonly images: RunImages;
   readonly startWith: (options: TrainOptions, classes: readonly string[]) => RunStart;
 }
@@ -81,7 +82,8 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   const { images, given, startWith } = plan;
   const samples = images.folder;
   const fitted = fitBatch(plan.options, given, samples.train.length);
-  const start = startWith(fitted, samples.classes);
+  const begun = startWith(fitted, samples.classes);
+  const start = { ...begun, notes: [...recipeNotes(fitted, given), ...(begun.notes ?? [])] };
   const { description, weights, slots, average, progress } = start;
   const model = resnext(description.config);
   const perClass = countsByLabel(samples.train, samples.classes.length);

@@ -5,6 +5,7 @@
  * RUN/raw/model.safetensors, .json    the same without the average of its weights, if one is kept
  * RUN/metrics.jsonl                   one line per epoch
  * RUN/run.json                        how the run was started and resumed: options, images, versions, machine
+ * RUN/recipe.json                     the options that another run can follow, with --recipe
  * RUN/split.json                      the images to train on and to validate on
  * RUN/checkpoints/last, best          checkpoints to continue from
  * RUN/tensorboard/                    event files, if they are asked for
@@ -37,7 +38,12 @@ import { readSplit, type Split, writeSplit } from './split.ts';
 
 const modelFiles = ['model.safetensors', 'model.json'];
 /** Files of text in the folder of a run. */
-export const runTexts = { metrics: 'metrics.jsonl', record: 'run.json', split: 'split.json' } as const;
+export const runTexts = {
+  metrics: 'metrics.jsonl',
+  record: 'run.json',
+  split: 'split.json',
+  recipe: 'recipe.json',
+} as const;
 /** The contents of one of them; undefined if the folder lacks it. */
 export function readRunText(folder: string, name: keyof typeof runTexts): string | undefined {
   const path = join(folder, runTexts[name]);
@@ -149,6 +155,11 @@ export class RunFolder {
   async saveRecord(record: RunRecord): Promise<void> {
     await this.#lock.check();
     await writeFileAtomically(this.#at('record'), writeRecord(record));
+  }
+
+  async saveRecipe(text: string): Promise<void> {
+    await this.#lock.check();
+    await writeFileAtomically(this.#at('recipe'), text);
   }
 
   async saveCheckpoint(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {

@@ -3,8 +3,16 @@
 import { checkArgument, checkOptions, optional, path } from '../arguments.ts';
 import { OptionError } from '../options.ts';
 import { checkValidated } from './best.ts';
-import { checkFreeze, checkKept, checkKeptBatch, checkSettled, resolveTrainOptions } from './check-options.ts';
+import {
+  checkFreeze,
+  checkKept,
+  checkKeptBatch,
+  checkSettled,
+  resolveTrainOptions,
+  withoutIdle,
+} from './check-options.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { withRecipe } from './chosen-recipe.ts';
 import { hookFields, type TrainHooks } from './events.ts';
 import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
 import { type GivenOptions, type TrainOptions, trainConfig, trainOptions } from './options.ts';
@@ -28,9 +36,10 @@ const changeFields = optional(trainOptions);
  * @example await train({ data: 'flowers', out: 'runs/flowers', variant: 'resnext20_8x16d_w16', epochs: 10 });
  * @example await train({ data: 'roses', out: 'runs/roses', from: 'runs/flowers', freeze: ['stem', 'layer1'] });
  */
-export async function train(given: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
-  checkOptions(trainOptions, given);
+export async function train(options: GivenOptions, hooks: TrainHooks = {}): Promise<TrainResult> {
+  checkOptions(trainOptions, options);
   checkOptions(hookFields, hooks);
+  const given = await withRecipe(options);
   const asked = resolveTrainOptions(given);
   checkSettled(given);
   return within(await RunFolder.forNew(asked.out, asked.overwrite), async (folder) => {
@@ -74,7 +83,7 @@ export async function resume(
   return within(await RunFolder.ofRun(out), async (folder) => {
     const checkpoint = await folder.lastCheckpoint();
     const before = { ...checkpoint.options, size: sizeOf(checkpoint), replicas: checkpoint.options.replicas || 1 };
-    const options = resolveTrainOptions({ ...before, ...given, out });
+    const options = resolveTrainOptions({ ...withoutIdle(before, { ...given, out }), ...given, out });
     checkKept(options, before);
     if (checkpoint.description) checkFreeze(options, checkpoint.description.config);
     const images = await reopenImages(options, checkpoint, folder.split());

@@ -1,0 +1,162 @@
+/**
+ * The recipe of a run: found by its name or in a file, and combined with the options that are given beside it. Given options
+ * come first, then those of the recipe, then defaults. A file has options by name or by flag, and may also have
+ *
+ *   referenceBatch                           the batch that its learning rate is for, if not its `batch`
+ *   name, description, source, differences   for people
+ */
+import { join } from 'node:path';
+import { didYouMean, meantName } from '../closest-name.ts';
+import { UsageError } from '../errors.ts';
+import { statIfPresent } from '../files.ts';
+import { optionsIn, readMapping } from '../option-file.ts';
+import { namesWith, OptionError, pick, resolve, text, whole } from '../options.ts';
+import { optimizerSettings, optimizers } from '../step/optimizers.ts';
+import { firstDecay, schedules } from '../step/schedule.ts';
+import { withoutIdle } from './check-options.ts';
+import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainOptions } from './options.ts';
+import { type RecipeEntry, recipeNames, recipes, runOptions } from './recipes.ts';
+import { runTexts } from './run-folder.ts';
+
+/** A named recipe, or what a file has of one. */
+export interface ChosenRecipe extends Partial<Omit<RecipeEntry, 'options'>> {
+  readonly name: string;
+  readonly options: Partial<Recipe>;
+}
+
+const named: Readonly<Record<string, RecipeEntry>> = recipes;
+
+/**
+ * Finds a recipe. A name without an ending or a folder before it is looked for in the table first.
+ *
+ * @throws UsageError if there is none, naming the one that may be meant; or if it is a file with an invalid option.
+ * @example await findRecipe('torchvision-v2')
+ * @example await findRecipe('runs/flowers/recipe.json')
+ */
+export async function findRecipe(name: string): Promise<ChosenRecipe> {
+  const isPath = /[/\\]|\.\w+$/.test(name);
+  const entry = isPath || !Object.hasOwn(named, name) ? undefined : named[name];
+  if (entry) return { name, ...entry };
+  const found = statIfPresent(name);
+  if (found) return readRecipe(found.isDirectory() ? join(name, runTexts.recipe) : name);
+  const known = `The recipes are ${recipeNames.join(', ')}.`;
+  const advice = isPath ? 'Name a YAML or JSON file, or a recipe.' : didYouMean(meantName(name, recipeNames)).trim();
+  throw new UsageError(`There is no ${isPath ? 'file' : 'recipe'} "${name}". ${advice || known}`);
+}
+
+/** The images and the model of one run, which a file does not name. */
+const { data: _, imageColumn: _i, labelColumn: _l, from: _f, key: _k, recipe: _r, ...fileOptions } = recipe;
+
+const remark = (name: string) => text({ flag: `--${name} <text>`, doc: 'for people' });
+
+const remarks = {
+  name: remark('name'),
+  description: remark('description'),
+  source: remark('source'),
+  differences: remark('differences'),
+};
+
+const referenceBatch = whole({
+  from: 1,
+  flag: '--reference-batch <n>',
+  doc: 'the batch that the learning rate is for',
+});
+
+async function readRecipe(path: string): Promise<ChosenRecipe> {
+  const mapping = await readMapping(path, 'Name a YAML or JSON file, or a recipe.');
+  const values = optionsIn(mapping, { ...fileOptions, ...remarks, referenceBatch }, path);
+  const options = pick<Partial<Recipe>>(recipe, values);
+  const batch = values.referenceBatch ?? options.batch;
+  return {
+    ...pick<object>(remarks, values),
+    ...(typeof batch === 'number' && { referenceBatch: batch }),
+    name: path,
+    options,
+  };
+}
+
+/**
+ * The given options with those of their recipe, if they name one. Its learning rate becomes that for its batch
+ * (`reference`). An option of the recipe is left out if something that is given determines it or makes it idle: another
+ * optimizer has settings of its own, for example.
+ *
+ * @throws UsageError if there is no such recipe, or it needs a model to start from.
+ */
+export async function withRecipe(given: GivenOptions): Promise<GivenOptions> {
+  if (!given.recipe) return given;
+  const chosen = await findRecipe(given.recipe);
+  if (chosen.needsModel && !given.from) {
+    throw new OptionError(
+      trainOptions,
+      (say) => `The recipe ${chosen.name} is for a pretrained model. Add ${say('from', 'MODEL')}.`,
+    );
+  }
+  const own = pick<Partial<TrainOptions>>(trainOptions, given);
+  const { learningRate, ...rest } = without(determined(chosen.options, given), chosen.options);
+  const { referenceBatch: batch } = chosen;
+  const reference = learningRate !== undefined && batch !== undefined ? { learningRate, batch } : undefined;
+  const followed = {
+    ...rest,
+    ...(learningRate !== undefined && !reference && { learningRate }),
+  };
+  const rate = reference && own.learningRate === undefined ? { reference } : {};
+  return { ...given, ...withoutIdle(followed, { ...own, ...rate }), ...rate, ...own };
+}
+
+/** Names of options that follow from given ones. */
+function determined({ optimizer }: Partial<Recipe>, given: GivenOptions): readonly string[] {
+  const isOther = given.optimizer !== undefined && given.optimizer !== optimizer;
+  return [
+    ...(given.from ? namesWith(recipe, 'settled') : []),
+    ...(isOther ? ['learningRate', 'weightDecay', 'normWeightDecay', ...Object.keys(optimizerSettings)] : []),
+  ];
+}
+
+const without = (names: readonly string[], options: Partial<Recipe>): Partial<Recipe> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
+
+/** Sentences at the start of a run: its recipe with the learning rate for its batch, and a decay that never comes. */
+export function recipeNotes(options: TrainOptions, { reference }: Partial<GivenOptions>): string[] {
+  const { recipe, batch, learningRate, optimizer } = options;
+  const never = firstDecay(options) >= options.epochs;
+  const decay = never
+    ? [
+        `The learning rate never falls: it first would after ${firstDecay(options)} epochs, and the run has ${options.epochs}.`,
+      ]
+    : [];
+  if (recipe === '') return decay;
+  if (!reference) return [`Recipe ${recipe}, with a learning rate of ${shortRate(learningRate)}.`, ...decay];
+  const its = `Recipe ${recipe}: its learning rate of ${shortRate(reference.learningRate)} is for batches of ${reference.batch}`;
+  const scaled = `; scaled ${waysToScale[optimizers[optimizer].usual.scale]} the batch, it is ${shortRate(learningRate)} for ${batch}`;
+  return [`${its}${reference.batch === batch ? '' : scaled}.`, ...decay];
+}
+
+export const waysToScale = { linear: 'in proportion to', 'square root': 'by the square root of' } as const;
+
+/** A learning rate with four digits. */
+export const shortRate = (rate: number): string => String(Number(rate.toPrecision(4)));
+
+/**
+ * All options that a recipe decides, with the defaults of those that it does not name, at its own batch.
+ *
+ * @throws OptionError if one of them is invalid.
+ */
+export function recipeInFull({ options, referenceBatch: batch }: ChosenRecipe): Partial<Recipe> {
+  const all = resolve(recipe, { ...(batch !== undefined && { batch }), ...options, data: '.' });
+  const left: readonly string[] = [...runOptions, ...settingsOfOthers(all), 'learningRate'];
+  const names = Object.keys(recipe).filter((name) => name in options || !left.includes(name)); // in the order of the table
+  return pick<Partial<Recipe>>(recipe, Object.fromEntries(names.map((name) => [name, all[name as keyof Recipe]])));
+}
+
+/** The settings of optimizers and schedules that are not chosen. */
+function settingsOfOthers({ optimizer, schedule }: Recipe): readonly string[] {
+  const own: readonly string[] = [...Object.keys(optimizers[optimizer].settings), ...schedules[schedule].settings];
+  const all = [...Object.keys(optimizerSettings), ...Object.values(schedules).flatMap(({ settings }) => settings)];
+  return all.filter((name) => !own.includes(name));
+}
+
+/** The text of `recipe.json`: all options of a run that another run can follow. */
+export function recipeText(options: TrainOptions): string {
+  const source = options.recipe === '' ? 'a run' : `a run with the recipe ${options.recipe}`;
+  return `${JSON.stringify({ source, ...pick<object>(fileOptions, options) }, null, 2)}\n`;
+}
