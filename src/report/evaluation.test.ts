@@ -64,7 +64,8 @@ it('has the figures, the matrix, calibration, mistakes, the pairs and the classe
       /<img src="data:image\/jpeg;base64,AAAA" class="pixels" width="32" height="24" alt="x\/&quot;1&quot;.png"/g,
     ),
   ).toHaveLength(2);
-  expect(html.match(/<img src="data:image\/png;base64,BBBB"/g)).toHaveLength(2);
+  expect(html.match(/<img src="data:image\/png;base64,BBBB"/g)).toHaveLength(1);
+  expect(html).toContain('Heat shows where an image speaks for the predicted class (Grad-CAM).');
   expect(html).toContain('<span class="share">5 %</span>'); // exp(−3) of the true class
   expect(html).not.toContain('<b></b>');
   expect(html).not.toMatch(/(src|href)="(?!data:)/);

@@ -20,7 +20,7 @@ export interface ShownMistake extends Mistake {
   /** A thumbnail of the image as a `data:` URL, and its width and height. */
   readonly thumbnail: string;
   readonly size: readonly [width: number, height: number];
-  /** A second picture of the same size, shown beside it, such as what speaks for the predicted class; also a `data:` URL. */
+  /** A second picture, shown beside it: where it speaks for the predicted class, as heat; also a `data:` URL. */
   readonly overlay?: string;
 }
 
@@ -38,7 +38,8 @@ export function chooseMistakes(evaluation: Evaluation, mistakes: readonly Mistak
   return [...new Set([...worstOf(mistakes), ...ofPairs])];
 }
 
-const worstOf = <M extends Mistake>(mistakes: readonly M[]): M[] =>
+/** Those with the highest loss. */
+export const worstOf = <M extends Mistake>(mistakes: readonly M[]): M[] =>
   mistakes.toSorted((a, b) => b.loss - a.loss).slice(0, shown.worst);
 
 const ofPair = <M extends Mistake>(mistakes: readonly M[], pair: Pick<Mistake, 'label' | 'predicted'>): M[] =>
@@ -60,11 +61,14 @@ function worst(mistakes: readonly ShownMistake[], labels: readonly string[]): st
     const line = (kind: string, mark: string, k: number, value: number) =>
       `<span class="${kind}"><b>${mark}</b> <span class="name" title="${escapeHtml(labels[k]!)}">${escapeHtml(labels[k]!)}</span> <span class="share">${percent(value)}</span></span>`;
     const caption = line('as', '✗', predicted, probability) + line('is', '✓', label, Math.exp(-loss));
-    return `<figure class="card"><div>${picture(mistake)}</div><figcaption>${caption}</figcaption></figure>`;
+    return `<figure class="card"><div>${pictures(mistake).join('')}</div><figcaption>${caption}</figcaption></figure>`;
   });
+  const explained = mistakes.some(({ overlay }) => overlay !== undefined)
+    ? ' Heat shows where an image speaks for the predicted class (Grad-CAM).'
+    : '';
   return [
     '<section><h2>Worst mistakes</h2>',
-    '<p>The images with the highest loss. <b class="wrong">✗</b> is the predicted class, <b class="correct">✓</b> the true one, each with its probability.</p>',
+    `<p>The images with the highest loss. <b class="wrong">✗</b> is the predicted class, <b class="correct">✓</b> the true one, each with its probability.${explained}</p>`,
     `<div class="cards">${cards.join('\n')}</div></section>`,
   ];
 }
@@ -77,7 +81,7 @@ function pairs(evaluation: Evaluation, labels: readonly string[], mistakes: read
     const names = `<b>${escapeHtml(labels[label]!)}</b> predicted as <b>${escapeHtml(labels[predicted]!)}</b>`;
     const figures = ofPair(mistakes, pair).map(
       (mistake) =>
-        `<figure class="small">${picture(mistake)}<figcaption>${percent(mistake.probability)}</figcaption></figure>`,
+        `<figure class="small">${pictures(mistake)[0]}<figcaption>${percent(mistake.probability)}</figcaption></figure>`,
     );
     return `<section><p>${names}: ${images} of ${evaluation.scores[label]!.images}</p>${figures.join('')}</section>`;
   });
@@ -85,11 +89,12 @@ function pairs(evaluation: Evaluation, labels: readonly string[], mistakes: read
 }
 
 /** The thumbnail, and what is laid beside it. Small images keep their pixels when they are enlarged. */
-function picture({ path, thumbnail, size, overlay }: ShownMistake): string {
+function pictures({ path, thumbnail, size, overlay }: ShownMistake): [thumbnail: string, heat: string] {
   const kind = Math.max(...size) <= 48 ? ' class="pixels"' : '';
-  const image = (url: string, alt: string) =>
+  const image = (url: string, alt: string, kind = '') =>
     `<img src="${url}"${kind} width="${size[0]}" height="${size[1]}" alt="${escapeHtml(alt)}" title="${escapeHtml(alt)}">`;
-  return image(thumbnail, path) + (overlay === undefined ? '' : image(overlay, `explanation of ${path}`));
+  const heat = overlay === undefined ? '' : image(overlay, `where ${path} speaks for the predicted class`);
+  return [image(thumbnail, path, kind), heat];
 }
 
 function percent(share: number): string {
@@ -102,7 +107,8 @@ function percent(share: number): string {
 export const galleryStyle = `figure { margin: 0; }
 figure img { display: block; object-fit: contain; border-radius: 3px; background: color-mix(in srgb, var(--ink) 6%, var(--paper)); }
 .pixels { image-rendering: pixelated; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1.25rem 1rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(var(--card, 8.5rem), 100%), 1fr)); gap: 1.25rem 1rem; }
+.cards:has(img + img) { --card: 13rem; }
 .card div { display: flex; gap: 0.25rem; }
 .card img { height: 6rem; width: auto; min-width: 3rem; max-width: 100%; }
 .card figcaption { font-size: 0.8125rem; line-height: 1.4; margin-top: 0.35rem; }
@@ -116,4 +122,8 @@ figure img { display: block; object-fit: contain; border-radius: 3px; background
 .pairs p { margin: 0 0 0.3rem; }
 .small { display: inline-block; margin: 0 0.4rem 0 0; text-align: center; font-size: 0.75rem; vertical-align: top; }
 .small img { height: 3rem; width: auto; min-width: 2rem; max-width: 6rem; margin: auto; }
+@media (max-width: 40rem) {
+  .cards:has(img + img) { --card: 10.5rem; }
+  .cards:has(img + img) img { height: 5rem; }
+}
 `;

@@ -1,11 +1,15 @@
-/** Evaluates a classifier for a report: beside its figures, the prediction for each image, and thumbnails of mistakes. */
-import { thumbnail } from '#platform/images';
+/**
+ * Evaluates a classifier for a report: beside its figures, the prediction for each image, thumbnails of mistakes, and for the
+ * worst of them, what spoke for the predicted class.
+ */
+import { type Image, thumbnail } from '#platform/images';
 import type { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import type { EvaluateOptions } from '../classifier/inputs.ts';
 import { readSample } from '../data/image-source.ts';
 import { nameOf, type SampleList } from '../data/samples.ts';
-import { chooseMistakes, type Mistake, type ShownMistake } from './gallery.ts';
+import { drawExplanation } from '../explain/overlay.ts';
+import { chooseMistakes, type Mistake, type ShownMistake, worstOf } from './gallery.ts';
 
 export interface Measured {
   readonly result: Evaluation;
@@ -43,19 +47,34 @@ export async function measure(
 /** Longer side of a thumbnail in pixels. */
 const thumbnailSide = 144;
 
-/** The mistakes to show, with thumbnails. Those that can no longer be read are left out. */
+/**
+ * The mistakes to show, with thumbnails. Those that can no longer be read are left out.
+ *
+ * @param classifier explains the worst.
+ */
 export async function shownMistakes(
   measured: Measured,
   samples: SampleList,
   maxMegapixels: number,
+  classifier?: Classifier,
 ): Promise<ShownMistake[]> {
   const shown: ShownMistake[] = [];
-  for (const mistake of chooseMistakes(measured.result, mistakesOf(measured, samples))) {
+  const mistakes = mistakesOf(measured, samples);
+  const worst = new Set(worstOf(mistakes));
+  for (const mistake of chooseMistakes(measured.result, mistakes)) {
     const image = await readSample(samples.at(mistake.index)!, maxMegapixels); // one at a time, since each may be large
     const { width, height } = image;
-    shown.push({ ...mistake, thumbnail: await thumbnail(image, thumbnailSide), size: [width, height] });
+    const picture = { thumbnail: await thumbnail(image, thumbnailSide), size: [width, height] as const };
+    const overlay = classifier && worst.has(mistake) ? await heatOver(image, mistake, classifier) : undefined;
+    shown.push({ ...mistake, ...picture, ...(overlay !== undefined && { overlay }) });
   }
   return shown;
+}
+
+/** Where the image speaks for the predicted class, as a thumbnail. */
+async function heatOver(image: Image, { predicted }: Mistake, classifier: Classifier): Promise<string> {
+  const { map } = await classifier.explain(image, { class: predicted });
+  return thumbnail(drawExplanation(image, map, classifier.description.preprocessing), thumbnailSide);
 }
 
 function mistakesOf({ predicted, probabilities, losses }: Measured, samples: SampleList): Mistake[] {

@@ -96,7 +96,7 @@ async function evaluated(run: string, { data, batchSize, threads, workers, onPro
   try {
     const reading = { ...(batchSize && { batchSize }), ...(onProgress && { onProgress }) };
     const measured = await measure(classifier, samples, reading);
-    const mistakes = await shownMistakes(measured, samples, maxMegapixels.default);
+    const mistakes = await shownMistakes(measured, samples, maxMegapixels.default, classifier);
     const unread = measured.corrupt.length;
     const are = (number: number) => (number === 1 ? 'is' : 'are');
     return {

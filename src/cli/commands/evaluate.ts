@@ -1,4 +1,5 @@
 /** `resnext evaluate`: measures a model's accuracy on labeled images, per class, as text, JSON or an HTML report. */
+import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { columnsOf } from '../../data/datasets.ts';
 import { nameOf, type SampleList } from '../../data/samples.ts';
@@ -35,7 +36,7 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     const measured = await measure(classifier, samples, readOptions(options, output));
     if (heldOut?.includes(false)) output.warn(remarkOnTraining(heldOut, samples, measured));
     if (file !== undefined) await writeFileAtomically(file, predictionRows(file, labeled(measured, samples)));
-    if (report !== undefined) await writeReport(report, measured, samples, { ...options, dir: folder });
+    if (report !== undefined) await writeReport(report, measured, samples, { ...options, dir: folder }, classifier);
     const { result, corrupt } = measured;
     const { scores, confusion, ...figures } = result;
     const rows = confusion.map((row) => Array.from(row));
@@ -93,8 +94,9 @@ async function writeReport(
   measured: Measured,
   samples: SampleList,
   { model, dir, tta, maxMegapixels }: EvaluateOptions,
+  classifier: Classifier,
 ): Promise<void> {
-  const mistakes = await shownMistakes(measured, samples, maxMegapixels);
+  const mistakes = await shownMistakes(measured, samples, maxMegapixels, classifier);
   const notes =
     tta === 'center' ? [] : [`Logits are averaged over ${tta === 'flip' ? 'image and mirror image' : 'ten crops'}.`];
   await writeFileAtomically(file, await evaluationReport(measured.result, { model, folder: dir, notes, mistakes }));
