@@ -39,13 +39,14 @@ function foldersOf(markdown: string): Map<string, Folder> {
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8'));
 
-/** Packages that only one folder may import. */
-const owners: readonly (readonly [pattern: RegExp, folder: string])[] = [
+/** Packages that only some folders may import. */
+const owners: readonly (readonly [pattern: RegExp, ...folders: string[]])[] = [
   [/^(onnxruntime-.*|koffi|sharp|piscina|@cornerstonejs\/.*)$/, 'platform'],
   [/^undici$/, 'hub'],
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
-  [/^hyparquet/, 'output'],
+  [/^hyparquet-writer$/, 'output'],
+  [/^hyparquet(\/.*)?$/, 'datasets', 'platform'],
   [/^(@observablehq\/plot|linkedom)$/, 'report'],
   [/^(commander|picocolors)$/, 'cli'],
   [/^yaml$/, 'option-file'],
@@ -92,8 +93,8 @@ function complaint({ path, folder }: Source, specifier: string): string | undefi
     const isAllowed = target === folder || everybody.includes(target) || imports.has(target) || imports.has('all');
     return isAllowed ? undefined : `${folder} does not import ${target}`;
   }
-  const owner = owners.find(([pattern]) => pattern.test(specifier))?.[1];
-  return owner && owner !== folder ? `only ${owner} imports ${specifier}` : undefined;
+  const owner = owners.find(([pattern]) => pattern.test(specifier));
+  return owner && !owner.includes(folder) ? `only ${owner.slice(1)} imports ${specifier}` : undefined;
 }
 
 /** Modules and packages that browsers lack. */

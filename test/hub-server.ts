@@ -112,6 +112,10 @@ export async function serveHub(
 /** A hub with one repository, which has these files: JSON in git, all others as large files. */
 export const serveFiles = (files: Readonly<Record<string, Uint8Array>>): Promise<Served> =>
   serve((request, response) => {
+    if (/^\/api\/datasets\/[^/]+\/[^/]+\/revision\/[^/]+$/.test(request.url!)) {
+      response.end(JSON.stringify({ sha: commit, siblings: Object.keys(files).map((rfilename) => ({ rfilename })) }));
+      return;
+    }
     const [, name = ''] = /\/resolve\/[^/]+\/(.*)$/.exec(request.url!) ?? [];
     const bytes = files[name];
     if (!bytes) {

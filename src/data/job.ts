@@ -103,10 +103,10 @@ export async function openJobImage(image: JobImage, maxMegapixels: number): Prom
     const { width, height } = pixels;
     return { width, height, pixels: 0, decode: async () => toRgb(pixels) };
   }
-  return openImage(bytesOf(image), image.name, maxMegapixels);
+  return openImage(await bytesOf(image), image.name, maxMegapixels);
 }
 
-function bytesOf(image: Exclude<JobImage, { failure: string } | { pixels: Image }>): Uint8Array {
+function bytesOf(image: Exclude<JobImage, { failure: string } | { pixels: Image }>): Uint8Array | Promise<Uint8Array> {
   if ('bytes' in image) return image.bytes;
   return 'start' in image ? readPacked(image, image.name) : readImageFile(image.path, image.name);
 }

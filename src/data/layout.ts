@@ -13,7 +13,13 @@ const splitNames = {
   test: ['test', 'testing', 'eval'],
 } as const;
 
-type Split = keyof typeof splitNames;
+export type Split = keyof typeof splitNames;
+
+/** The split that a name denotes, in any case. */
+export const splitOfName = (name: string): Split | undefined =>
+  (Object.keys(splitNames) as Split[]).find((split) =>
+    (splitNames[split] as readonly string[]).includes(name.toLowerCase()),
+  );
 
 export interface Layout {
   /** The folder with one subfolder per class to train on. */

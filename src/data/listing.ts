@@ -74,14 +74,18 @@ const hiddenNames = new Set([
 
 export const isHidden = (name: string): boolean => name.startsWith('.') || hiddenNames.has(name);
 
-const isImageName = (path: string): boolean => imageExtensions.has(extensionOf(path));
+/** Whether a file is an image by its extension. */
+export const isImageName = (path: string): boolean => imageExtensions.has(extensionOf(path));
+
+/** Whether a file is none by its extension, and does not count as one that was left out. */
+export const isOtherName = (path: string): boolean => otherExtensions.has(extensionOf(path));
 
 /** Whether a file is an image, as far as its extension or else its first bytes tell. */
-export async function isImage(path: string): Promise<boolean> {
+export async function isImage(path: string, head = () => firstBytes(path)): Promise<boolean> {
   if (isImageName(path)) return true;
+  if (isOtherName(path)) return false;
   const extension = extensionOf(path);
-  if (otherExtensions.has(extension)) return false;
-  const format = formatOf(firstBytes(path));
+  const format = formatOf(head());
   if (format === 'HEIC') return readsHeic();
   // Raw files of cameras begin like TIFF too, and the first image in them is a thumbnail.
   return format !== undefined && (format !== 'TIFF' || extension === '');
@@ -192,7 +196,7 @@ function unusable({ code, message }: NodeJS.ErrnoException): string {
   return code === 'ENOTDIR' ? 'is a file' : `cannot be read (${message})`;
 }
 
-interface Found extends Listing {
+export interface Found extends Listing {
   readonly paths: string[];
   readonly skipped: Map<string, number>;
   readonly unnamed: string[];
@@ -240,10 +244,13 @@ async function walk(dir: string, scope: Scope, visited: Set<string>, found: Foun
 async function addFile(path: string, found: Found): Promise<void> {
   if (isUnnamed(path)) found.unnamed.push(path);
   else if (await isImage(path)) found.paths.push(path);
-  else if (!otherExtensions.has(extensionOf(path))) {
-    const extension = printableExtension(extensionOf(path));
-    found.skipped.set(extension, (found.skipped.get(extension) ?? 0) + 1);
-  }
+  else if (!isOtherName(path)) leaveOut(path, found);
+}
+
+/** Counts a file that is no image. */
+export function leaveOut(path: string, { skipped }: Found): void {
+  const extension = printableExtension(extensionOf(path));
+  skipped.set(extension, (skipped.get(extension) ?? 0) + 1);
 }
 
 const extensionOf = (path: string): string => extname(path).toLowerCase();

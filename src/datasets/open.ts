@@ -17,9 +17,10 @@ import { countsByLabel, relabel } from '../data/samples.ts';
 import { byChance, type HoldOut, splitBy } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
 import { text } from '../options.ts';
+import { packedKinds } from './packed-kinds.ts';
 
 /** The forms besides folders. The first that recognizes a path reads it. */
-const kinds: Readonly<Record<string, DatasetKind>> = {};
+const kinds: Readonly<Record<string, DatasetKind>> = { ...packedKinds };
 
 /** How to read a dataset, and what to hold out of one without validation images. */
 export interface DatasetOptions extends FolderOptions, SourceOptions {}

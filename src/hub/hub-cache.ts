@@ -59,11 +59,23 @@ export interface CachedFile {
   readonly commit: string;
 }
 
+/** The start of the names of repositories that are datasets, in URLs and in this package. */
+export const datasetPrefix = 'datasets/';
+
 export class HubCache {
   readonly folder: string;
 
+  /** @param repository `owner/name` for a model, `datasets/owner/name` for a dataset. */
   constructor(cache: string, repository: string) {
-    this.folder = join(cache, `models--${repository.replace('/', '--')}`);
+    const typed = repository.startsWith(datasetPrefix) ? repository : `models/${repository}`;
+    this.folder = join(cache, typed.replaceAll('/', '--'));
+  }
+
+  /** The folder of a revision's files, if any is cached. */
+  async snapshotOf(revision: string): Promise<string | undefined> {
+    const commit = isCommit(revision) ? revision : await this.#ref(revision);
+    const path = commit === undefined ? undefined : join(this.folder, 'snapshots', commit);
+    return path !== undefined && (await isFolder(path)) ? path : undefined;
   }
 
   blob(etag: string): string {
@@ -97,14 +109,16 @@ export class HubCache {
     try {
       await mkdir(dirname(path), { recursive: true });
       if (!(await isLinkTo(path, this.blob(etag), renew))) await link(this.blob(etag), path);
-      if (!isCommit(revision) && (await this.#ref(revision)) !== commit) await this.#writeRef(revision, commit);
+      await this.remember(revision, commit);
     } catch (error) {
       throw refusal('write', path, error);
     }
     return path;
   }
 
-  async #writeRef(revision: string, commit: string): Promise<void> {
+  /** Records the commit that a branch or tag was at. */
+  async remember(revision: string, commit: string): Promise<void> {
+    if (isCommit(revision) || (await this.#ref(revision)) === commit) return;
     const path = join(this.folder, 'refs', ...revision.split('/'));
     await mkdir(dirname(path), { recursive: true });
     await writeFileAtomically(path, commit);
@@ -114,6 +128,12 @@ export class HubCache {
 export const isFile = (path: string): Promise<boolean> =>
   stat(path).then(
     (found) => found.isFile(),
+    () => false,
+  );
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
     () => false,
   );
 

@@ -22,6 +22,7 @@ import type { HubSource, PublishedWeights, UrlSource } from '../catalog/entry.ts
 import { lookUpWeights, suggestWeights } from '../catalog/published.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { flag, real, whole } from '../options.ts';
+import { joinBytes } from '../tensor.ts';
 import { fileSource } from '../weights/files.ts';
 import { shardsOf } from '../weights/sharded.ts';
 import { type Check, damageOf } from './checksum.ts';
@@ -106,6 +107,11 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   checkOptions(pullFields, options);
   const target = parseName(name);
   if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);
+  return withPuller(options, (puller) => puller.pull(target));
+}
+
+/** Does something with the connections and limits that `options` ask for. */
+export async function withPuller<T>(options: PullOptions, action: (puller: Puller) => Promise<T>): Promise<T> {
   const environment = options.environment ?? hubEnvironment();
   const offline = options.offline ?? environment.offline;
   const { signal, onProgress, retries = 5, limit = 8 * 2 ** 30, verify = true, timeout = 30 } = options;
@@ -113,7 +119,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   const policy = { signal, onProgress, retries, timeout, limit, verify, wait };
   const client = new Client(environment, timeout);
   try {
-    return await new Puller(client, environment, offline, policy).pull(target);
+    return await action(new Puller(client, environment, offline, policy));
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   } finally {
@@ -122,23 +128,23 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
 }
 
 /** A repository's file in the cache. */
-interface HubFile extends CachedFile {
+export interface HubFile extends CachedFile {
   /** Whether the hub confirmed that it is current. */
   readonly fresh: boolean;
 }
 
-class Puller {
+export class Puller {
   readonly #client: Client;
-  readonly #environment: HubEnvironment;
-  readonly #offline: boolean;
+  readonly environment: HubEnvironment;
+  readonly offline: boolean;
   readonly #policy: RetryPolicy;
   /** A sentence per damaged file in a cache. */
   readonly #damaged = new Set<string>();
 
   constructor(client: Client, environment: HubEnvironment, offline: boolean, policy: RetryPolicy) {
     this.#client = client;
-    this.#environment = environment;
-    this.#offline = offline;
+    this.environment = environment;
+    this.offline = offline;
     this.#policy = policy;
   }
 
@@ -148,7 +154,7 @@ class Puller {
       if (target.kind === 'address') return { path: await this.#address(sourceOf(target.url)) };
       return await this.#repository(target.repository, target.revision);
     } catch (error) {
-      if (this.#offline || !isOutOfReach(error)) throw error;
+      if (this.offline || !isOutOfReach(error)) throw error;
       throw this.#unreachable(target.kind === 'address' ? target.url.href : target.repository, error);
     }
   }
@@ -159,7 +165,7 @@ class Puller {
       const found = await this.#cached(source);
       if (found) return found;
     }
-    if (this.#offline) throw this.#missing(name);
+    if (this.offline) throw this.#missing(name);
     let first: Unreachable | undefined;
     for (const source of sources) {
       try {
@@ -178,7 +184,7 @@ class Puller {
       const path = this.#pathOf(source);
       return (await this.#isUsable(path, checkOf(source))) ? { path } : undefined;
     }
-    const cache = new HubCache(this.#environment.hubCache, source.repository);
+    const cache = new HubCache(this.environment.hubCache, source.repository);
     const found = await this.#find(cache, 'main', source.file);
     if (!found) return undefined;
     const hasConfig = (await cache.find(found.commit, configFile)) !== undefined;
@@ -209,13 +215,13 @@ class Puller {
     const damage = await damageOf(path, verify ? { check } : {}, this.#policy.limit);
     if (damage === undefined) return true;
     const sentence = `"${path}" is damaged: ${damage}.`;
-    if (this.#offline) throw new FormatError(`${sentence} Pull it again while online.`);
+    if (this.offline) throw new FormatError(`${sentence} Pull it again while online.`);
     this.#damaged.add(sentence);
     return false;
   }
 
   #missing(name: string): UsageError {
-    const { hubCache, checkpoints } = this.#environment;
+    const { hubCache, checkpoints } = this.environment;
     return new Unreachable(
       `${name} is neither in "${hubCache}" nor in "${checkpoints}", and cannot be downloaded offline. Pull it once while online.`,
     );
@@ -236,17 +242,17 @@ class Puller {
         if (!(error instanceof Unreachable) || error.status !== 404) throw error;
       }
     }
-    if (this.#offline) throw this.#missing(`${repository}@${revision}`);
+    if (this.offline) throw this.#missing(`${repository}@${revision}`);
     throw new UsageError(`The hub's ${repository} has none of ${weightFiles.join(', ')} at "${revision}".`);
   }
 
   /** The weights, or the index of shards and the shards, and the config.json of the same commit. */
   async #fromHub(source: HubSource, revision: string): Promise<Pulled> {
     const isIndex = source.file.endsWith('.json');
-    const { path, commit, fresh } = await this.#hubFile(source, revision);
+    const { path, commit, fresh } = await this.hubFile(source, revision);
     if (isIndex) await this.#shards({ ...source, file: path }, commit);
     try {
-      const config = await this.#hubFile({ ...source, file: configFile }, commit);
+      const config = await this.hubFile({ ...source, file: configFile }, commit);
       return { path, config: config.path };
     } catch (error) {
       const isMissing = error instanceof Unreachable && (error.status === 404 || (!fresh && isOutOfReach(error)));
@@ -259,8 +265,8 @@ class Puller {
   async #shards(index: HubSource, commit: string): Promise<void> {
     let left = this.#policy.limit;
     for (const file of shardsOf(fileSource(index.file), index.file)) {
-      const { path } = await this.#hubFile({ ...index, file }, commit, left).catch((error: unknown) => {
-        if (!(error instanceof Unreachable) || error.status !== 404 || this.#offline) throw error;
+      const { path } = await this.hubFile({ ...index, file }, commit, left).catch((error: unknown) => {
+        if (!(error instanceof Unreachable) || error.status !== 404 || this.offline) throw error;
         throw new FormatError(
           `The index of ${index.repository} lists ${file}, but the repository does not contain it.`,
         );
@@ -270,13 +276,13 @@ class Puller {
   }
 
   /** A repository's file: the hub's current version, or the cached one if the hub cannot be reached. */
-  async #hubFile({ repository, file }: HubSource, revision: string, limit?: number): Promise<HubFile> {
-    const cache = new HubCache(this.#environment.hubCache, repository);
+  async hubFile({ repository, file }: HubSource, revision: string, limit?: number): Promise<HubFile> {
+    const cache = new HubCache(this.environment.hubCache, repository);
     const there = await this.#find(cache, revision, file);
-    if (there && (this.#offline || isCommit(revision))) return { ...there, fresh: false };
+    if (there && (this.offline || isCommit(revision))) return { ...there, fresh: false };
     const name = `${repository}/${file}`;
-    if (this.#offline) throw new Unreachable(this.#missing(name).message, 404);
-    const url = `${this.#environment.endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${file}`;
+    if (this.offline) throw new Unreachable(this.#missing(name).message, 404);
+    const url = `${this.environment.endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${file}`;
     try {
       const { commit, etag, size } = await this.#describe(url, name);
       const path = cache.blob(etag);
@@ -309,6 +315,12 @@ class Puller {
     return { commit, etag, size: size !== undefined && /^\d+$/.test(size) ? Number(size) : undefined };
   }
 
+  /** The bytes at a URL of the hub, at most 8 MiB of JSON. */
+  async json(url: string): Promise<Uint8Array> {
+    const response = await this.#retrying(() => this.#client.request({ url, signal: this.#policy.signal }));
+    return readJson(response);
+  }
+
   async #retrying(send: () => Promise<FileResponse>): Promise<FileResponse> {
     for (let failures = 1; ; failures++) {
       try {
@@ -321,11 +333,11 @@ class Puller {
 
   /** torch.hub's path for a file that is published with its hash; otherwise a path that depends on the URL. */
   #pathOf(source: UrlSource): string {
-    return checkOf(source) ? join(this.#environment.checkpoints, source.file) : this.#ownPath(source);
+    return checkOf(source) ? join(this.environment.checkpoints, source.file) : this.#ownPath(source);
   }
 
   #ownPath({ url, file }: UrlSource): string {
-    return join(this.#environment.checkpoints, createHash('sha256').update(url).digest('hex').slice(0, 12), file);
+    return join(this.environment.checkpoints, createHash('sha256').update(url).digest('hex').slice(0, 12), file);
   }
 
   /** The URL determines both the file name and the hash, so the file must not go where Python would trust it. */
@@ -337,13 +349,24 @@ class Puller {
     const { url, file: name } = source;
     const check = checkOf(source);
     if (await this.#isUsable(path, check)) return path;
-    if (this.#offline) throw this.#missing(url);
+    if (this.offline) throw this.#missing(url);
     const wanted = { url, path, partial: `${path}.incomplete`, name, check };
     await download(this.#client, wanted, this.#policy);
     return path;
   }
 }
 
+async function readJson({ body, url }: FileResponse): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxJsonBytes) throw new FormatError(`${url.href} sends more than ${maxJsonBytes} bytes.`);
+    chunks.push(chunk);
+  }
+  return joinBytes(chunks);
+}
+
 /** Whether the hub cannot be reached, as opposed to a missing file. */
-const isOutOfReach = (error: unknown): error is Unreachable =>
+export const isOutOfReach = (error: unknown): error is Unreachable =>
   error instanceof Unreachable && (error.status === 0 || error instanceof Interrupted);

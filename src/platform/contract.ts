@@ -6,6 +6,7 @@
 import type { Tuning } from '../cache/tuning.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../tensor.ts';
+import type { ParquetValue } from './node/parquet/value.ts';
 
 /** How ONNX Runtime runs a graph. */
 export interface SessionOptions {
@@ -127,8 +128,11 @@ export interface WorkersOptions {
   readonly queue: number;
 }
 
-/** How the bytes of an image are stored in a larger file. */
-export type Packing = 'stored' | 'deflate';
+/**
+ * How an image is stored in a larger file: an image file as it is, or deflated; CIFAR's planes of 32 × 32 bytes; or a value in
+ * a page of a Parquet file.
+ */
+export type Packing = 'stored' | 'deflate' | 'cifar' | ParquetValue;
 
 /** Where an image is in a larger file. */
 export interface Extent {
@@ -182,7 +186,7 @@ export interface ImagePlatform {
    *
    * @throws FormatError naming the image as `readImageFile` does, or if the file ends before it or its bytes are damaged.
    */
-  readPacked(extent: Extent, name: string): Uint8Array;
+  readPacked(extent: Extent, name: string): Uint8Array | Promise<Uint8Array>;
   /** Starts threads; undefined if the platform has none. */
   startWorkers<Job, Result>(options: WorkersOptions): Promise<Workers<Job, Result> | undefined>;
   availableCores(): number;

@@ -5,7 +5,7 @@ import { layout } from '../data/layout.ts';
 import type { SampleList } from '../data/samples.ts';
 import { statIfPresent } from '../files.ts';
 import { readRunText, runTexts } from './run-folder.ts';
-import { readRecord } from './run-record.ts';
+import { absolute, readRecord } from './run-record.ts';
 import { readSplit } from './split.ts';
 
 export interface Evaluated {
@@ -26,10 +26,14 @@ export async function heldOutOf(model: string, { dir, samples, classes }: Evalua
   const run = statIfPresent(model)?.isDirectory() ? model : dirname(model);
   const [split, record] = [readRunText(run, 'split'), readRunText(run, 'record')];
   if (split === undefined || record === undefined) return undefined;
-  const folder = readRecord(record)?.data?.folder;
-  if (folder === undefined || !existsSync(folder)) return undefined;
-  if (realpathSync((await layout(folder)).trainDir) !== realpathSync(dir)) return undefined;
+  const data = readRecord(record)?.data;
+  if (data === undefined) return undefined;
+  const { folder, trainDir = existsSync(folder) ? (await layout(folder)).trainDir : folder } = data;
+  if (realPlace(trainDir) !== realPlace(dir)) return undefined;
   const sides = readSplit(split, join(run, runTexts.split)).classes;
   const trained = new Map(sides.map(({ name, train }) => [name, new Set(train)]));
   return Array.from(samples, ({ label }, i) => !trained.get(classes[label]!)?.has(samples.key(i)));
 }
+
+/** The path without links; the place itself if it is in a file or on the hub. */
+const realPlace = (place: string): string => (existsSync(place) ? realpathSync(place) : absolute(place));

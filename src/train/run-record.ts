@@ -21,7 +21,7 @@ const sessionSchema = z.looseObject({ started: z.string() });
 const recordSchema = z.looseObject({
   state: z.enum(states),
   sessions: z.array(sessionSchema),
-  data: z.looseObject({ folder: z.string() }).optional().catch(undefined),
+  data: z.looseObject({ folder: z.string(), trainDir: z.string().optional() }).optional().catch(undefined),
 });
 
 /** The time from a start or a resumption to the next, all on one machine. */
@@ -31,6 +31,9 @@ export interface RunRecord extends TrainingRecord {
   readonly state: RunState;
   readonly sessions: readonly Session[];
 }
+
+/** A path that does not depend on the working folder. Datasets on the hub have names instead. */
+export const absolute = (path: string): string => (/^\w+:\/\//.test(path) ? path : resolve(path));
 
 /** What is read of an earlier record: a file without it, as people may have edited it, is no error. */
 export type FormerRecord = z.infer<typeof recordSchema>;
@@ -54,7 +57,7 @@ export async function recordOf(
 ): Promise<RunRecord> {
   const { variant, parameters, trained, macs, lowering, epoch, step } = start;
   const { cpu, cores, runtime } = await thisMachine();
-  const data = resolve(options.data);
+  const data = absolute(options.data);
   const versions = { resnext: version(), node: process.versions.node, onnxruntime: runtime };
   const machine = { cpu, cores, memory: totalmem(), system: `${type()} ${release()} ${arch()}` };
   const { threads, providers } = options;
@@ -88,7 +91,7 @@ export const trainingOf = ({ options, data, network, versions, machine }: RunRec
   machine,
 });
 
-function countsOf({ folder: { train, validation }, split }: RunImages, folder: string, fold: string) {
+function countsOf({ folder: { train, validation, trainDir }, split }: RunImages, folder: string, fold: string) {
   const classes = split.classes.map(({ name, train, validation }) => ({
     name,
     train: train.length,
@@ -96,5 +99,13 @@ function countsOf({ folder: { train, validation }, split }: RunImages, folder: s
   }));
   const held = fold === '' ? 'held out' : `fold ${fold}`;
   const source = split.validationFolder ?? `${held} of the training images`;
-  return { folder, train: train.length, validation: validation.length, validationFrom: source, classes };
+  const place = absolute(trainDir);
+  return {
+    folder,
+    trainDir: place,
+    train: train.length,
+    validation: validation.length,
+    validationFrom: source,
+    classes,
+  };
 }

@@ -47,6 +47,17 @@ export class Inert {
   }
 }
 
+/** Bytes that were left in the file. */
+export class BytesInPlace {
+  /** Position of the first byte in the pickle's source. */
+  readonly start: number;
+  readonly length: number;
+  constructor(start: number, length: number) {
+    this.start = start;
+    this.length = length;
+  }
+}
+
 /** The names that a pickle may refer to. */
 export interface PickleNames {
   /** The stand-in for `module.name`, or undefined if it is refused. */
@@ -55,6 +66,8 @@ export interface PickleNames {
   attributes(object: Inert, state: unknown): ReadonlyMap<unknown, unknown> | undefined;
   /** The object for a persistent id, which PyTorch uses to refer to storages. */
   persistent(id: unknown): unknown;
+  /** Whether to leave this many bytes, or a string of them from Python 2, in the file. Default: no. */
+  keepsInPlace?(length: number): boolean;
 }
 
 /** About ten times what a 200-layer checkpoint with two copies of its weights and an optimizer takes. */
@@ -154,11 +167,19 @@ class Machine {
   }
 
   pushText(length: number, encoding: 'utf-8' | 'latin1'): void {
+    if (encoding === 'latin1' && this.leaves(length)) return;
     this.push(this.text(this.counted(length), encoding));
   }
 
   pushBytes(length: number): void {
-    this.push(this.counted(length).slice());
+    if (!this.leaves(length)) this.push(this.counted(length).slice());
+  }
+
+  /** Whether these bytes are left in the file; if so, their place is pushed. */
+  leaves(length: number): boolean {
+    if (length < 0 || this.names.keepsInPlace?.(length) !== true) return false;
+    this.push(new BytesInPlace(this.cursor.skip(length), length));
+    return true;
   }
 
   counted(length: number): Uint8Array {

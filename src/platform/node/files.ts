@@ -6,6 +6,7 @@ import { FormatError } from '../../errors.ts';
 import { kindOf } from '../../files.ts';
 import type { Extent, Packing } from '../contract.ts';
 import { firstLine, unreadable } from '../image-errors.ts';
+import type { readParquetValue } from './parquet/value.ts';
 
 export const isFile = (source: string): boolean => !/^(https?:\/\/|data:|blob:)/i.test(source);
 
@@ -24,13 +25,28 @@ export function readImageFile(path: string, name = path): Uint8Array {
 }
 
 /** What undoes a packing. */
-const unpack: Readonly<Record<Packing, (bytes: Uint8Array) => Uint8Array>> = {
+const unpack: Readonly<Record<Extract<Packing, string>, (bytes: Uint8Array) => Uint8Array>> = {
   stored: (bytes) => bytes,
   deflate: (bytes) => inflateRawSync(bytes, { maxOutputLength: maxFileSize }),
+  cifar: interleaved,
 };
 
+const cifarHeader = new TextEncoder().encode('P6 32 32 255\n');
+
+/** CIFAR's red, green and blue planes as a PPM file. */
+function interleaved(planes: Uint8Array): Uint8Array {
+  const file = new Uint8Array(cifarHeader.length + planes.length);
+  file.set(cifarHeader);
+  const size = planes.length / 3;
+  for (let i = 0, to = cifarHeader.length; i < size; i++) {
+    for (let plane = 0; plane < 3; plane++) file[to++] = planes[plane * size + i]!;
+  }
+  return file;
+}
+
 /** Opens the larger file each time: the system keeps what it needs of it, and nothing is left to close. */
-export function readPacked({ path, start, length, packing }: Extent, name: string): Uint8Array {
+export function readPacked({ path, start, length, packing }: Extent, name: string): Uint8Array | Promise<Uint8Array> {
+  if (typeof packing !== 'string') return readParquet(path, { start, length }, packing, name);
   if (length > maxFileSize) throw unreadable(name, `it takes more than ${maxFileSize / 2 ** 30} GiB`);
   try {
     const file = openSync(path, 'r');
@@ -52,6 +68,11 @@ export function readPacked({ path, start, length, packing }: Extent, name: strin
       ? absent(path, cause)
       : unreadable(name, firstLine(cause), cause);
   }
+}
+
+/** Loads what reads Parquet when the first image needs it. */
+async function readParquet(...value: Parameters<typeof readParquetValue>): Promise<Uint8Array> {
+  return (await import('./parquet/value.ts')).readParquetValue(...value);
 }
 
 function checkFile(found: Stats, name: string, largest: number): void {

@@ -1,0 +1,216 @@
+/**
+ * A zip or tar archive of class folders as a dataset. It may be laid out as a folder may: splits with classes in them, or
+ * classes, and either in one folder around everything.
+ */
+import { basename } from 'node:path';
+import { constants, inflateRawSync } from 'node:zlib';
+import type { Part, Parts } from '../data/datasets.ts';
+import { type Split, splitOfName } from '../data/layout.ts';
+import {
+  describeSkipped,
+  emptyListing,
+  isHidden,
+  isImage,
+  isImageName,
+  isOtherName,
+  leaveOut,
+  usualExtensions,
+} from '../data/listing.ts';
+import { Column, Names } from '../data/names.ts';
+import { UsageError } from '../errors.ts';
+import { withFile } from '../files.ts';
+import { fileSource } from '../weights/files.ts';
+import type { Source } from '../weights/source.ts';
+import { type Location, PackedList } from './packed-list.ts';
+import type { Member } from './tar.ts';
+
+/**
+ * Lists the images of an archive. Those with an unusual extension are recognized by their first bytes.
+ *
+ * @param file the path of the archive without compression.
+ * @throws UsageError if there are none; FormatError if the archive is damaged.
+ */
+export async function readArchive(
+  path: string,
+  members: (source: Source) => Iterable<Member>,
+  file = path,
+): Promise<Parts> {
+  const images = new Images(file);
+  const doubtful: Member[] = [];
+  withFile(file, (opened) => {
+    for (const member of members(opened)) {
+      if (member.name.split('/').some(isHidden) || isOtherName(member.name)) continue;
+      if (isImageName(member.name)) images.add(member);
+      else doubtful.push(member);
+    }
+  });
+  const leftOut = emptyListing();
+  const source = fileSource(file);
+  for (const member of doubtful) {
+    if (await isImage(member.name, () => headOf(member, source))) images.add(member);
+    else leaveOut(member.name, leftOut);
+  }
+  if (images.names.length > 0) return partsOf(path, images, describeSkipped([leftOut]));
+  throw new UsageError(
+    `"${path}" contains no images (${usualExtensions}). Pack folders of images, one for each class.`,
+  );
+}
+
+/** Compressed bytes that the first bytes of a file are in, with room for what precedes them in a block. */
+const headLength = 1 << 12;
+
+function headOf({ start, length, isDeflated }: Member, source: Source): Uint8Array {
+  const bytes = new Uint8Array(Math.min(length, headLength));
+  source.fill(bytes, start);
+  if (!isDeflated) return bytes;
+  try {
+    return inflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+/** The images of an archive. */
+class Images {
+  /** The file on disk that they are in. */
+  readonly file: string;
+  readonly names = new Names();
+  readonly start = new Column(Float64Array);
+  readonly length = new Column(Uint32Array);
+  readonly isDeflated = new Column(Uint8Array);
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  add({ name, start, length, isDeflated }: Member): void {
+    this.names.add(name);
+    this.start.push(start);
+    this.length.push(length);
+    this.isDeflated.push(Number(isDeflated));
+  }
+
+  /** Where an image is; as the number of the file, whether it is deflated. */
+  at(i: number): Location {
+    return { file: this.isDeflated.at(i), start: this.start.at(i), length: this.length.at(i) };
+  }
+}
+
+/** What a folder in an archive contains. */
+interface Child {
+  /** Number of images directly in it. */
+  images: number;
+  readonly folders: Set<string>;
+}
+
+function partsOf(path: string, images: Images, skipped: readonly string[]): Parts {
+  const { root, children, notes } = findRoot(images.names, path);
+  const splits = splitsIn(children, path);
+  const folders: Partial<Record<Split, string>> = splits.size === 0 ? { train: root } : {};
+  for (const [split, name] of splits) folders[split] = `${root}${name}/`;
+  const unused = [...children.keys()].filter((name) => splits.size > 0 && ![...splits.values()].includes(name));
+  if (unused.length > 0)
+    notes.push(`Folders in ${basename(path)} that are not used: ${unused.slice(0, 5).join(', ')}.`);
+  return { ...readSplits(images, folders, path), notes: [...notes, ...skipped] };
+}
+
+/** The folder with the splits or classes: the archive itself, or the only folder in it that has folders. */
+function findRoot(names: Names, path: string): { root: string; children: Map<string, Child>; notes: string[] } {
+  let [root, loose] = ['', 0];
+  for (;;) {
+    const found = childrenOf(names, root);
+    loose += found.loose;
+    const [[name, child] = []] = found.children;
+    const isAround = found.children.size === 1 && child!.folders.size > 0 && splitOfName(name!) === undefined;
+    if (isAround) root += `${name}/`;
+    else {
+      const [images, them] = loose === 1 ? ['1 image', 'it'] : [`${loose} images`, 'them'];
+      const note = `Skipped ${images} in ${basename(path)} outside of the class folders. Put ${them} into one.`;
+      return { root, children: found.children, notes: loose > 0 ? [note] : [] };
+    }
+  }
+}
+
+function childrenOf(names: Names, root: string): { children: Map<string, Child>; loose: number } {
+  const children = new Map<string, Child>();
+  let loose = 0;
+  for (const name of names) {
+    if (!name.startsWith(root)) continue;
+    const end = name.indexOf('/', root.length);
+    if (end < 0) {
+      loose += 1;
+      continue;
+    }
+    const folder = name.slice(root.length, end);
+    if (!children.has(folder)) children.set(folder, { images: 0, folders: new Set() });
+    const child = children.get(folder)!;
+    const inner = name.indexOf('/', end + 1);
+    if (inner < 0) child.images += 1;
+    else child.folders.add(name.slice(end + 1, inner));
+  }
+  return { children, loose };
+}
+
+/** The folders that are splits: those so named that contain folders rather than images, if there is one to train on. */
+function splitsIn(children: ReadonlyMap<string, Child>, path: string): Map<Split, string> {
+  const found = new Map<Split, string>();
+  for (const [name, { images, folders }] of children) {
+    const split = splitOfName(name);
+    if (split === undefined || images > 0 || folders.size === 0) continue;
+    const other = found.get(split);
+    if (other !== undefined && split === 'train') {
+      throw new UsageError(`${path} contains both "${other}" and "${name}", but expected one folder to train on.`);
+    }
+    if (other === undefined) found.set(split, name);
+  }
+  return found.has('train') || found.size === children.size ? found : new Map();
+}
+
+/** @param folders the folder of each split in the archive, with a slash at the end. */
+function readSplits(
+  images: Images,
+  folders: Readonly<Partial<Record<Split, string>>>,
+  path: string,
+): Omit<Parts, 'notes'> {
+  const splits = Object.entries(folders) as [Split, string][];
+  const known = classesIn(images.names, folders.train === undefined ? Object.values(folders) : [folders.train]);
+  const classes = [...new Set([...known].map((name) => name.normalize()))].sort();
+  const labels = new Map(classes.map((name, label) => [name, label]));
+  const parts: Partial<Record<Split, Part>> = {};
+  for (const [split, folder] of splits) {
+    const place = `${path}${folder === '' ? '' : `/${folder.slice(0, -1)}`}`;
+    const list = new PackedList(place, classes, ({ file: isDeflated, start, length }) => {
+      return { path: images.file, start, length, packing: isDeflated ? 'deflate' : 'stored' };
+    });
+    for (let i = 0; i < images.names.length; i++) {
+      const [className, key] = within(images.names.at(i), folder);
+      if (className === undefined) continue;
+      const label = labels.get(className.normalize());
+      if (label === undefined) {
+        throw new UsageError(
+          `Class "${className}" is in "${place}" but not in the folder to train on. Add it there, or remove it here.`,
+        );
+      }
+      list.add({ key, label, ...images.at(i) });
+    }
+    parts[split] = { place, samples: list.sorted() };
+  }
+  return { classes, ...parts };
+}
+
+function classesIn(names: Names, folders: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  for (const name of names) {
+    for (const folder of folders) {
+      const [className] = within(name, folder);
+      if (className !== undefined) found.add(className);
+    }
+  }
+  return found;
+}
+
+/** The class folder and the rest of a path in a folder; nothing if it is elsewhere, or directly in the folder. */
+function within(name: string, folder: string): readonly [string, string] | readonly [undefined, ''] {
+  const end = name.startsWith(folder) ? name.indexOf('/', folder.length) : -1;
+  return end < 0 ? [undefined, ''] : [name.slice(folder.length, end), name.slice(end + 1)];
+}

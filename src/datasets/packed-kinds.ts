@@ -1,0 +1,137 @@
+/**
+ * The kinds of datasets that are packed in larger files: how each is recognized, and what reads it. A file is recognized by
+ * its first bytes, a folder by the names of what is in it.
+ */
+import { type Dirent, existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { didYouMean } from '../closest-name.ts';
+import type { DatasetKind, Parts, SourceOptions } from '../data/datasets.ts';
+import { splitOfName } from '../data/layout.ts';
+import { isHidden } from '../data/listing.ts';
+import { UsageError } from '../errors.ts';
+import { statIfPresent, withFile } from '../files.ts';
+import { Unreachable } from '../hub/http.ts';
+import { isDatasetName, pullDataset } from '../hub/pull-dataset.ts';
+import { nearPath } from '../near-path.ts';
+import { fileSource } from '../weights/files.ts';
+import { partOf } from '../weights/source.ts';
+import { readArchive } from './archive.ts';
+import { expandBraces, hasBraces } from './braces.ts';
+import { type InnerFile, isCifar, readCifar } from './cifar.ts';
+import { decompressed } from './gzip.ts';
+import { readParquet } from './parquet.ts';
+import { isShard, readShards } from './shards.ts';
+import { type Member, tarMembers } from './tar.ts';
+import { zipMembers } from './zip.ts';
+
+export const packedKinds = {
+  zip: {
+    recognize: (path) => startsWith(path, [0x50, 0x4b, 0x03, 0x04]) || startsWith(path, [0x50, 0x4b, 0x05, 0x06]),
+    read: (path) => readArchive(path, (source) => zipMembers(source, path)),
+  },
+  tar: {
+    recognize: (path) => isTarName(path) && isFile(path),
+    read: readTar,
+  },
+  shards: {
+    recognize: (path) => (hasBraces(path) && path.endsWith('.tar')) || filesIn(path, '.tar').length > 0,
+    read: async (path, options) => readShards(path, filesOf(path, '.tar'), options),
+  },
+  parquet: {
+    recognize: (path) =>
+      startsWith(path, [0x50, 0x41, 0x52, 0x31]) ||
+      (hasBraces(path) && path.endsWith('.parquet')) ||
+      filesIn(path, '.parquet').length > 0,
+    read: (path, options) => readParquet(path, filesOf(path, '.parquet'), options),
+  },
+  cifar: {
+    recognize: (path) => isCifar(entriesOf(path).map(({ name }) => name)),
+    read: async (path, options) => readCifar(path, innerFiles(path), options),
+  },
+  hub: {
+    recognize: (path) => isDatasetName(path) && !existsSync(path),
+    read: async (path, options) => readParquet(path, await filesOfHub(path), options),
+  },
+} satisfies Readonly<Record<string, DatasetKind>>;
+
+/** The files of a dataset on the hub. A name without `hf://` may be a mistyped path. */
+async function filesOfHub(name: string): Promise<readonly string[]> {
+  try {
+    return (await pullDataset(name)).files;
+  } catch (cause) {
+    if (!(cause instanceof Unreachable) || name.startsWith('hf://')) throw cause;
+    const near = nearPath(name);
+    throw new UsageError(
+      `There is no file or folder "${name}".${didYouMean(near && `"${near}"`)} It could not be looked up on the Hugging Face Hub either: ${cause.message}`,
+      { cause },
+    );
+  }
+}
+
+const isTarName = (path: string): boolean => /\.(tar|tgz|tar\.(gz|bz2|xz|zst))$/i.test(path);
+
+const isFile = (path: string): boolean => statIfPresent(path)?.isFile() ?? false;
+
+function startsWith(path: string, magic: readonly number[]): boolean {
+  if (!isFile(path)) return false;
+  const head = new Uint8Array(magic.length);
+  withFile(path, (file) => file.fill(head, 0));
+  return magic.every((byte, i) => head[i] === byte);
+}
+
+/** What a folder contains, without hidden names; nothing if it is none. */
+const entriesOf = (path: string): Dirent[] =>
+  statIfPresent(path)?.isDirectory()
+    ? readdirSync(path, { withFileTypes: true }).filter(({ name }) => !isHidden(name))
+    : [];
+
+/** Folders of splits, or the one that repositories of the hub have. */
+const holdsFiles = (name: string): boolean => splitOfName(name) !== undefined || name === 'data' || name === 'default';
+
+/** Files with an extension in a folder, and in folders in it that are named for splits. */
+function filesIn(path: string, extension: string, depth = 2): string[] {
+  return entriesOf(path).flatMap((entry) => {
+    const inner = join(path, entry.name);
+    if (entry.name.endsWith(extension) && isFile(inner)) return [inner];
+    return depth > 0 && holdsFiles(entry.name) && !isFile(inner) ? filesIn(inner, extension, depth - 1) : [];
+  });
+}
+
+/** The files that a path stands for: those of a pattern or a folder, or itself. */
+function filesOf(path: string, extension: string): string[] {
+  if (!hasBraces(path)) return isFile(path) ? [path] : filesIn(path, extension);
+  const files = expandBraces(path);
+  const missing = files.find((file) => !isFile(file));
+  if (missing === undefined) return files;
+  throw new UsageError(`There is no file "${missing}", which "${path}" stands for. Change the range, or add the file.`);
+}
+
+const innerFiles = (dir: string): InnerFile[] =>
+  entriesOf(dir)
+    .map(({ name }) => ({ name, path: join(dir, name) }))
+    .filter(({ path }) => isFile(path))
+    .map(({ name, path }) => ({ name, path, start: 0, source: fileSource(path) }));
+
+/** A tar archive of class folders, of CIFAR's files, or a shard. */
+async function readTar(path: string, options: SourceOptions): Promise<Parts> {
+  const tar = await decompressed(path);
+  const first = withFile(tar, (file) => firstOf(tarMembers(file, path)));
+  const files = first.map(({ name, start, length }): InnerFile => {
+    return { name: basename(name), path: tar, start, source: partOf(fileSource(tar), start, length) };
+  });
+  if (isCifar(files.map(({ name }) => name))) return readCifar(path, files, options);
+  if (isShard(first)) return readShards(path, [tar], options);
+  return readArchive(path, (source) => tarMembers(source, path), tar);
+}
+
+/** More than CIFAR's archives have, and enough to tell a shard. */
+const mostLooked = 64;
+
+function firstOf(members: Iterable<Member>): Member[] {
+  const first: Member[] = [];
+  for (const member of members) {
+    first.push(member);
+    if (first.length === mostLooked) break;
+  }
+  return first;
+}

@@ -1,0 +1,206 @@
+/**
+ * Values of a column in a Parquet file, a page at a time. A page is the smallest piece that can be decoded: a header, then
+ * values that are compressed together. hyparquet parses and decodes; here, no more than one page and its dictionary are in
+ * memory for a value, and sizes in headers are checked before anything is allocated.
+ * Reference: https://parquet.apache.org/docs/file-format/data-pages/
+ */
+import * as zlib from 'node:zlib';
+import type { CompressionCodec, ParquetType } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js';
+import { readPlain } from 'hyparquet/src/plain.js';
+import { FormatError } from '../../../errors.ts';
+import type { OpenFile } from '../../../files.ts';
+
+type Decoder = Parameters<typeof readDataPage>[2];
+type PageHeader = ReturnType<typeof parquetHeader>;
+
+/** A file to read pages from. */
+export type PageSource = Pick<OpenFile, 'size' | 'fill'>;
+
+/** A column whose values are neither lists nor in lists. */
+export interface Column {
+  readonly type: ParquetType;
+  readonly codec: CompressionCodec;
+  /** How many of the value and the structs around it may be missing. */
+  readonly levels: number;
+}
+
+/** A range of bytes in a file. */
+export interface Range {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** A page with its header, and the number of rows in it. */
+export interface Page extends Range {
+  readonly rows: number;
+  /** The page with the values that this one refers to by number. */
+  readonly dictionary: Range | undefined;
+}
+
+export type Value = Uint8Array | number | bigint | boolean | null;
+
+const largestPage = 2 ** 30;
+const mostRows = 2 ** 24;
+/** Headers take some 50 bytes, and more with statistics. */
+const headerSizes = [1 << 9, 1 << 14, 1 << 20];
+
+/** Reads a range that lies within the file. */
+export function rangeOf(source: PageSource, { start, length }: Range, name: string): Uint8Array {
+  const bytes = new Uint8Array(length);
+  if (source.fill(bytes, start) === length) return bytes;
+  throw new FormatError(`${name} ends early. Did the file change while it was being read?`);
+}
+
+/** Finds the data pages in a part of a file. */
+export function* pagesIn(source: PageSource, { start, length }: Range, name: string): Generator<Page, void, undefined> {
+  let dictionary: Range | undefined;
+  const end = start + length;
+  for (let at = start; at < end; ) {
+    const { header, headerLength } = readHeader(source, at, name);
+    const page = { start: at, length: headerLength + header.compressed_page_size };
+    if (at + page.length > end) throw damaged(name, `has a page that ends at ${at + page.length}, after its column`);
+    const rows = header.data_page_header?.num_values ?? header.data_page_header_v2?.num_rows;
+    if (header.type === 'DICTIONARY_PAGE') dictionary = page;
+    else if (rows !== undefined) yield { ...page, rows, dictionary };
+    at += page.length;
+  }
+}
+
+function readHeader(source: PageSource, at: number, name: string): { header: PageHeader; headerLength: number } {
+  for (const size of headerSizes) {
+    const bytes = rangeOf(source, { start: at, length: Math.min(size, source.size - at) }, name);
+    try {
+      return parseHeader(bytes, name);
+    } catch (error) {
+      if (error instanceof FormatError || bytes.length < size) throw error;
+    }
+  }
+  throw damaged(name, `has no header of a page at byte ${at}`);
+}
+
+function parseHeader(bytes: Uint8Array, name: string): { header: PageHeader; headerLength: number } {
+  const reader = { view: viewOf(bytes), offset: 0 };
+  const header = parquetHeader(reader);
+  const { compressed_page_size, uncompressed_page_size } = header;
+  const sizes = [compressed_page_size, uncompressed_page_size];
+  if (!sizes.every((size) => Number.isInteger(size) && size >= 0 && size <= largestPage)) {
+    throw damaged(name, `has a page of ${uncompressed_page_size} bytes`);
+  }
+  const count = header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header;
+  if (count && !(count.num_values >= 0 && count.num_values <= mostRows)) {
+    throw damaged(name, `has a page of ${count.num_values} values`);
+  }
+  return { header, headerLength: reader.offset };
+}
+
+/**
+ * The values of a page by row.
+ *
+ * @param bytes the page with its header.
+ * @throws FormatError if they cannot be decoded.
+ */
+export function valuesIn(
+  bytes: Uint8Array,
+  dictionary: readonly Value[] | undefined,
+  column: Column,
+  name: string,
+): Value[] {
+  return explained(name, () => {
+    const { header, headerLength } = parseHeader(bytes, name);
+    const body = bytes.subarray(headerLength, headerLength + header.compressed_page_size);
+    const decoder = decoderOf(column);
+    const { definitionLevels, dataPage } = decoded(body, header, decoder);
+    const encoding = (header.data_page_header ?? header.data_page_header_v2)!.encoding;
+    const isNumbered = encoding.endsWith('_DICTIONARY');
+    if (isNumbered && !dictionary) throw damaged(name, 'has a page that refers to a dictionary, but none');
+    const valueAt = (i: number): Value => {
+      const value = isNumbered ? dictionary![Number(dataPage[i])] : (dataPage[i] as Value | undefined);
+      if (value === undefined) throw damaged(name, `has a page without the value ${i}`);
+      return value;
+    };
+    if (!definitionLevels?.length) return Array.from({ length: dataPage.length }, (_, i) => valueAt(i));
+    let next = 0;
+    return definitionLevels.map((level) => (level === column.levels ? valueAt(next++) : null));
+  });
+}
+
+function decoded(body: Uint8Array, header: PageHeader, decoder: Decoder): ReturnType<typeof readDataPage> {
+  if (header.data_page_header_v2) return readDataPageV2(body, header, decoder);
+  const page = decompressPage(body, header.uncompressed_page_size, decoder.codec, decoder.compressors);
+  return readDataPage(page, header.data_page_header!, decoder);
+}
+
+/** The values of a dictionary page. */
+export function dictionaryIn(bytes: Uint8Array, column: Column, name: string): readonly Value[] {
+  return explained(name, () => {
+    const { header, headerLength } = parseHeader(bytes, name);
+    const { codec, compressors, type } = decoderOf(column);
+    const body = bytes.subarray(headerLength, headerLength + header.compressed_page_size);
+    const page = decompressPage(body, header.uncompressed_page_size, codec, compressors);
+    const values = readPlain(
+      { view: viewOf(page), offset: 0 },
+      type,
+      header.dictionary_page_header!.num_values,
+      undefined,
+    );
+    return Array.from(values as ArrayLike<Value>);
+  });
+}
+
+/** Structs and values that may be missing are the only part of a schema that pages depend on. */
+function decoderOf({ type, codec, levels }: Column): Decoder {
+  const required = {
+    element: { name: '', type, repetition_type: 'REQUIRED' as const },
+    children: [],
+    count: 1,
+    path: [],
+  };
+  const optional = { ...required, element: { ...required.element, repetition_type: 'OPTIONAL' as const } };
+  const schemaPath = [required, ...(levels === 0 ? [required] : Array.from({ length: levels }, () => optional))];
+  return {
+    pathInSchema: [],
+    type,
+    codec,
+    element: required.element,
+    schemaPath,
+    compressors,
+    utf8: false,
+  } as unknown as Decoder;
+}
+
+type Decompress = (bytes: Uint8Array, size: number) => Uint8Array;
+
+/** Node 20 has no Zstandard. */
+const zstd = (zlib as { zstdDecompressSync?: (bytes: Uint8Array, options: object) => Uint8Array }).zstdDecompressSync;
+
+const compressors: Readonly<Partial<Record<CompressionCodec, Decompress>>> = {
+  GZIP: (bytes, size) => zlib.gunzipSync(bytes, { maxOutputLength: Math.max(1, size) }),
+  BROTLI: (bytes, size) => zlib.brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, size) }),
+  ...(zstd && { ZSTD: (bytes: Uint8Array, size: number) => zstd(bytes, { maxOutputLength: Math.max(1, size) }) }),
+};
+
+const known: readonly string[] = ['UNCOMPRESSED', 'SNAPPY', ...Object.keys(compressors)];
+
+/** @throws FormatError unless pages with this compression can be read. */
+export function checkCodec(codec: string, name: string): void {
+  if (known.includes(codec)) return;
+  const advice = codec === 'ZSTD' ? 'Use Node 22.15 or later' : 'Write the file with compression="snappy"';
+  throw new FormatError(`${name} is compressed with ${codec}, but expected ${known.join(', ')}. ${advice}.`);
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+
+/** What hyparquet and zlib refuse is damage to the file. */
+function explained<T>(name: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    if (cause instanceof FormatError) throw cause;
+    throw damaged(name, `has a page that cannot be decoded (${cause instanceof Error ? cause.message : cause})`, cause);
+  }
+}
+
+const damaged = (name: string, why: string, cause?: unknown): FormatError =>
+  new FormatError(`${name} ${why}. It is damaged; download it again.`, { cause });
