@@ -7,6 +7,8 @@ import { Confusion } from '../src/metrics/confusion.ts';
 import { resolveConfig } from '../src/model/config.ts';
 import { resnext } from '../src/model/resnext.ts';
 import { variant } from '../src/model/variants.ts';
+import type { Comparison } from '../src/report/compare.ts';
+import { comparePage } from '../src/report/compare-page.ts';
 import { evaluationReport } from '../src/report/evaluation.ts';
 import { type RunPage, runPage } from '../src/report/run-page.ts';
 import { verificationReport } from '../src/verify/report.ts';
@@ -62,10 +64,22 @@ function trainingRun(classes: number): RunPage {
   return { name: longName, lines, record, evaluation: { result, mistakes }, notes: ['An image is gone.'] };
 }
 
+function comparison(runs: number): Comparison {
+  const { lines } = trainingRun(2);
+  const names = Array.from({ length: runs }, (_, k) => `${longName}/${k}`);
+  return {
+    runs: names.map((name, k) => ({ name, folder: name, top1: k, loss: k, epochs: 60, seconds: 540 })),
+    options: [{ name: 'variant', values: names, differs: true }],
+    folds: [{ names, of: 10, figures: { top1: { mean: 50, deviation: 2 } } }],
+    lines: names.map(() => lines),
+  };
+}
+
 const pages: Readonly<Record<string, string>> = {
   '/verify': verificationReport(longName, config, verification),
   '/few': await evaluationReport(evaluation(4), { model: longName, folder: 'val' }),
   '/many': await evaluationReport(evaluation(30), { model: longName, folder: 'val' }),
+  '/compare': await comparePage(comparison(9)),
   '/run': await runPage(trainingRun(5)),
 };
 

@@ -264,6 +264,22 @@ export const reportOptions = {
   json,
 };
 
+export const compareOptions = {
+  runs: list(text({ expected: 'the folder of a run', doc: 'a run' }), {
+    required: true,
+    example: 'runs/a runs/b',
+    flag: '<run...>',
+    doc: 'folders of runs, finished or not',
+  }),
+  output: text({
+    expected: 'an HTML file to write',
+    flag: '-o, --output <file>',
+    doc: 'write an HTML page with the curves of the runs over each other',
+    written: true,
+  }),
+  json,
+};
+
 export const classifyOptions = {
   images,
   ...model,

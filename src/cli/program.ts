@@ -5,6 +5,7 @@ import { addCommand, addCommandAsTyped, helpLayout, suggestNames } from './comma
 import {
   benchOptions,
   classifyOptions,
+  compareOptions,
   convertOptions,
   drawOptions,
   evaluateOptions,
@@ -93,6 +94,13 @@ function addTraining(program: Command): void {
     examples: ['resnext report runs/flowers -o report.html'],
     options: reportOptions,
     load: () => import('./commands/report.ts'),
+  });
+  addCommand(program, {
+    name: 'compare',
+    summary: 'Compare training runs: figures, curves, and the options in which they differ',
+    examples: ['resnext compare runs/a runs/b -o compare.html'],
+    options: compareOptions,
+    load: () => import('./commands/compare.ts'),
   });
 }
 

@@ -8,6 +8,15 @@
 export { type LoadOptions, load } from '../classifier/load.ts';
 export type { DownloadProgress } from '../hub/download.ts';
 export { type Pulled, type PullOptions, pull } from '../hub/pull.ts';
+export {
+  type ComparedOption,
+  type ComparedRun,
+  type Comparison,
+  compareRuns,
+  type FoldGroup,
+  type RunFigures,
+} from '../report/compare.ts';
+export { comparePage } from '../report/compare-page.ts';
 export { type ReportRunOptions, reportRun } from '../report/run.ts';
 export { type ExportOnnxOptions, exportOnnx } from '../saved/export.ts';
 export { loadModel, saveModel } from '../saved/files.ts';

@@ -86,7 +86,8 @@ export async function lineChart(chart: LineChart): Promise<string> {
   const ticks = logarithmic.y ? 5 : tickValues(yDomain, 5);
   const left = 12 + Math.max(0, ...tickValues(yDomain, 5).map((tick) => labelWidth(numberText(tick) + unit, font)));
   const right = ends.length === 0 ? 12 : 14 + Math.max(...ends.map(({ name }) => labelWidth(name, font)));
-  const margins = { marginTop: 24, marginBottom: 38, marginLeft: Math.ceil(left), marginRight: Math.ceil(right) };
+  const marginTop = mark ? 24 : 10;
+  const margins = { marginTop, marginBottom: 38, marginLeft: Math.ceil(left), marginRight: Math.ceil(right) };
   const isWhole = xs.every(Number.isInteger) && !logarithmic.x;
   const xScale: ScaleOptions = logarithmic.x ? { type: 'log' } : { domain: spread(xs[0] ?? 0, xs.at(-1) ?? 1) };
   const yScale: ScaleOptions = { ...(logarithmic.y && { type: 'log' }), domain: yDomain };
@@ -100,7 +101,11 @@ export async function lineChart(chart: LineChart): Promise<string> {
     }),
     ...series.flatMap((each) => lineOf(Plot, each)),
     ...(mark ? markOf(Plot, mark, xs) : []),
-    ...endLabels(Plot, ends, yDomain, logarithmic.y),
+    ...endLabels(Plot, ends, {
+      domain: yDomain,
+      inner: height - marginTop - 38,
+      isLogarithmic: logarithmic.y ?? false,
+    }),
     ...(xs.length <= maxBands ? [bands(Plot, chart, xs)] : []),
   ]);
 }
@@ -291,11 +296,22 @@ const endsOf = (series: readonly Series[]): End[] =>
     return last ? [{ ...last, name, color }] : [];
   });
 
+/** The vertical scale of a chart. */
+interface Scale {
+  readonly domain: readonly [low: number, high: number];
+  /** Height in pixels. */
+  readonly inner: number;
+  readonly isLogarithmic: boolean;
+}
+
 /** The names of the series at the right, each beside the end of its line as far as they do not overlap. */
-function endLabels(Plot: PlotModule, ends: readonly End[], [low, high]: readonly number[], isLogarithmic = false) {
+function endLabels(
+  Plot: PlotModule,
+  ends: readonly End[],
+  { domain: [low, high], inner, isLogarithmic }: Scale,
+): Markish[] {
   const place = isLogarithmic ? Math.log : (y: number) => y;
-  const inner = height - 24 - 38;
-  const tops = ends.map(({ y }) => inner * (1 - (place(y) - place(low!)) / (place(high!) - place(low!))));
+  const tops = ends.map(({ y }) => inner * (1 - (place(y) - place(low)) / (place(high) - place(low))));
   const moved = apart(tops, font + 3, inner);
   return ends.map((end, k) =>
     Plot.text([end], {

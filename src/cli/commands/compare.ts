@@ -1,0 +1,48 @@
+/** `resnext compare`: training runs side by side, as tables, JSON or an HTML page. */
+import { printable } from '../../errors.ts';
+import { writeFileAtomically } from '../../files.ts';
+import type { OptionsOf } from '../../options.ts';
+import { checkPageFile } from '../../output/endings.ts';
+import { duration, short, table } from '../../output/text.ts';
+import { type Comparison, compareRuns } from '../../report/compare.ts';
+import { comparePage, foldsInWords } from '../../report/compare-page.ts';
+import { shownValue } from '../../report/run-options.ts';
+import type { compareOptions } from '../options.ts';
+import type { Output } from '../output.ts';
+
+export async function run({ runs, output: file }: OptionsOf<typeof compareOptions>, output: Output): Promise<number> {
+  if (file !== undefined) checkPageFile(file);
+  const comparison = compareRuns(runs);
+  const { lines: _, ...figures } = comparison;
+  output.document(figures);
+  output.line(resultTable(comparison));
+  const differing = optionTable(comparison, output.width);
+  if (differing !== undefined) output.line(`\nThe runs differ in:\n${differing}`);
+  for (const group of comparison.folds) output.line(`\n${foldsInWords(group)}`);
+  if (file === undefined) return 0;
+  await writeFileAtomically(file, await comparePage(comparison));
+  output.line(`\nWrote ${printable(file)}.`);
+  return 0;
+}
+
+function resultTable({ runs }: Comparison): string {
+  const percent = (value: number | undefined) => (value === undefined ? '–' : `${value.toFixed(2)} %`);
+  const rows = runs.map(({ name, top1, loss, macroF1, epochs, seconds, parameters }) => [
+    ...[name, percent(top1), loss?.toFixed(4) ?? '–', percent(macroF1), epochs, duration(seconds)],
+    parameters === undefined ? '–' : short(parameters),
+  ]);
+  return table([['run', 'best top-1', 'loss', 'macro F1', 'epochs', 'time', 'parameters'], ...rows]);
+}
+
+/** A row for each option, or if that is too wide, for each run. */
+function optionTable({ runs, options }: Comparison, width: number): string | undefined {
+  const differing = options.filter(({ differs }) => differs);
+  if (differing.length === 0) return undefined;
+  const columns = [
+    ['', ...runs.map(({ name }) => name)],
+    ...differing.map(({ name, values }) => [name, ...values.map(shownValue)]),
+  ];
+  const byOption = table(columns);
+  if (byOption.split('\n').every((line) => line.length <= width)) return byOption;
+  return table(columns[0]!.map((_, r) => columns.map((column) => column[r]!)));
+}
