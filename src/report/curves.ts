@@ -55,6 +55,7 @@ export async function learningCurves(
   const both = (name: 'loss' | 'top1') => [
     series('training', 0, lines, (line) => line[name]),
     series('validation', 1, lines, (line) => line.validation?.[name]),
+    series('raw weights', 2, lines, (line) => line.rawValidation?.[name], true),
   ];
   const means = [
     series('balanced', 1, lines, (line) => line.validation?.balancedAccuracy),

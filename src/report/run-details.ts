@@ -18,13 +18,17 @@ const lineSchema = z.object({
   loss: z.number(),
   top1: share,
   validation: scoreSchema.optional(),
+  rawValidation: scoreSchema.optional(),
   learningRate: z.number(),
   seconds: z.number(),
-  imagesPerSecond: z.number().optional(),
+  images: z.number().optional(),
   best: z.boolean(),
 });
 
-/** The means of an epoch over its training images, and those of the validation after it. Percentages and losses. */
+/**
+ * The means of an epoch over its training images, and those of the validation after it: of the averaged weights if an average
+ * is kept, and then also of the weights themselves. Percentages and losses.
+ */
 export type EpochLine = z.infer<typeof lineSchema>;
 
 const counts = z.object({ name: z.string(), train: z.number(), validation: z.number() });
@@ -81,6 +85,6 @@ export const secondsOf = (lines: readonly EpochLine[]): number => lines.reduce((
 
 /** Images per second, as most epochs had it. */
 export function rateOf(lines: readonly EpochLine[], { data }: RunDetails): number | undefined {
-  const rates = lines.map(({ imagesPerSecond, seconds }) => imagesPerSecond ?? (data?.train ?? Number.NaN) / seconds);
+  const rates = lines.map(({ images = data?.train ?? Number.NaN, seconds }) => images / seconds);
   return rates.filter(Number.isFinite).sort((a, b) => a - b)[Math.floor(lines.length / 2)];
 }

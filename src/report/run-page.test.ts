@@ -85,6 +85,18 @@ it.each(states)('%s after %i epochs', async (state, epochs, said) => {
   expect(html).not.toMatch(/NaN|undefined|Infinity/);
 });
 
+it('shows the average and the raw weights where both were validated', async () => {
+  const raw = { loss: 1.5, top1: 45, top5: 100, balancedAccuracy: 44, macroF1: 43 };
+  const html = await runPage({
+    name: 'a',
+    lines: lines.map((each) => ({ ...each, rawValidation: raw, images: 960 })),
+    record,
+  });
+  expect(html).toMatch(/aria-label="Loss\. [^"]*validation from 1 to 1, raw weights from 1\.5 to 1\.5;/);
+  expect(html).toContain('The model has the averaged weights.');
+  expect(html).toContain('<dt>images/s</dt><dd>20</dd>'); // 960 in 48 seconds
+});
+
 it('a run without validation images, or without a record, has what there is', async () => {
   const html = await runPage({ name: 'a', lines: [line(1, undefined, true)], notes: ['No <images>.'] });
   expect(html).toContain('<dt>training top-1</dt><dd>41.00 %</dd>');

@@ -45,12 +45,16 @@ export async function runPage({ name, lines, record, evaluation, notes = [] }: R
     ...(lines.length === 0
       ? []
       : ['<section><h2>Learning curves</h2>', `<div class="charts${uneven ? ' four' : ''}">`, ...curves, '</div>']),
+    ...(lines.some(({ rawValidation }) => rawValidation) ? [rawNote] : []),
     ...(lines.length === 0 ? [] : [epochTable(lines, uneven), '</section>']),
     ...(evaluation ? await evaluated(evaluation, best) : []),
     ...(await origin(details, uneven)),
   ];
   return page(name, parts, evaluationStyle + originStyle);
 }
+
+const rawNote =
+  '<p class="about">The model has the averaged weights. The dashed line is the validation of the weights that were trained.</p>';
 
 const hasUneven = ({ data }: RunDetails): boolean =>
   data !== undefined && data.classes.length > 0 && isUneven(data.classes.map(({ train }) => train));
@@ -121,10 +125,13 @@ const columns: readonly Column[] = [
   { name: 'top-1, %', of: ({ top1 }) => top1.toFixed(2) },
   { name: 'val loss', of: ({ validation }) => validation?.loss.toFixed(4) },
   { name: 'val top-1, %', of: ({ validation }) => validation?.top1.toFixed(2) },
+  { name: 'raw val loss', of: ({ rawValidation }) => rawValidation?.loss.toFixed(4) },
+  { name: 'raw val top-1, %', of: ({ rawValidation }) => rawValidation?.top1.toFixed(2) },
   { name: 'balanced, %', of: ({ validation }) => validation?.balancedAccuracy?.toFixed(2), forUneven: true },
   { name: 'macro F1, %', of: ({ validation }) => validation?.macroF1?.toFixed(2), forUneven: true },
   { name: 'learning rate', of: ({ learningRate }) => numberText(learningRate) },
   { name: 'seconds', of: ({ seconds }) => seconds.toFixed(1) },
+  { name: 'images/s', of: ({ images, seconds }) => (images === undefined ? undefined : (images / seconds).toFixed(0)) },
   { name: 'best', of: ({ best }) => (best ? '✓' : '') },
 ];
 

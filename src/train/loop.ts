@@ -181,7 +181,7 @@ function stepEvent(progress: Progress, learningRate: number, { options, data }: 
 
 function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: number): EpochEvent {
   const { epochs, bestBy } = run.options;
-  const { epoch, corrupt } = progress;
+  const { epoch, corrupt, count: images } = progress;
   return {
     event: 'epoch',
     epoch: epoch + 1,
@@ -190,6 +190,7 @@ function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: numbe
     ...scores,
     learningRate: rateAt(run, progress),
     seconds,
+    images,
     corrupt,
     best: isBest(progress, scores.validation, bestBy),
     ...(scores.validation && { bestBy }),
