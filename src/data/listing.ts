@@ -47,6 +47,9 @@ const others = ['.jpe', '.jfif', '.jfi', '.jif', '.pjpeg', '.pjp', '.apng', '.di
 /** The decoder goes by the bytes. */
 const imageExtensions = new Set([...common, ...others]);
 
+/** The extensions that most images have. */
+export const commonExtensions: readonly string[] = common;
+
 /** Extensions for error messages. */
 export const usualExtensions = common.join(' ');
 

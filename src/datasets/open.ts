@@ -16,11 +16,13 @@ import { layout } from '../data/layout.ts';
 import { countsByLabel, relabel } from '../data/samples.ts';
 import { byChance, type HoldOut, splitBy } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
+import { statIfPresent } from '../files.ts';
 import { text } from '../options.ts';
+import { listKind } from './list.ts';
 import { packedKinds } from './packed-kinds.ts';
 
 /** The forms besides folders. The first that recognizes a path reads it. */
-const kinds: Readonly<Record<string, DatasetKind>> = { ...packedKinds };
+const kinds: Readonly<Record<string, DatasetKind>> = { list: listKind, ...packedKinds };
 
 /** How to read a dataset, and what to hold out of one without validation images. */
 export interface DatasetOptions extends FolderOptions, SourceOptions {}
@@ -66,6 +68,7 @@ export async function readDataset(path: string, options: ReadDatasetOptions): Pr
       holdOut,
     );
   }
+  checkFolder(path, columns);
   const { validationDir, testDir = validationDir, ...found } = await layout(path);
   return readFolder(
     {
@@ -75,6 +78,17 @@ export async function readDataset(path: string, options: ReadDatasetOptions): Pr
     },
     { holdOut },
   );
+}
+
+/** Checks what no form of the table recognizes: it may be a folder, which has no columns. */
+function checkFolder(path: string, { imageColumn, labelColumn = imageColumn }: SourceOptions): void {
+  if (statIfPresent(path)?.isFile()) {
+    throw new UsageError(
+      `"${path}" is a file of an unknown form. Expected a folder with one subfolder per class, a list of images such as images.csv or images.jsonl, an archive, or Parquet.`,
+    );
+  }
+  if (labelColumn === undefined) return;
+  throw new UsageError(`"${path}" is a folder and has no column "${labelColumn}". Leave the column out.`);
 }
 
 /** The form of what is at a path; undefined for a folder of class folders. */
@@ -132,7 +146,10 @@ export async function openLabeledImages(
   if (classes !== undefined) checkList('classes', classes, name);
   checkOptions(sourceFields, options);
   const kind = await kindOf(path);
-  if (!kind) return openClasses(path, classes);
+  if (!kind) {
+    checkFolder(path, options);
+    return openClasses(path, classes);
+  }
   const parts = await kind.read(path, options);
   const part = parts.validation ?? parts.test ?? parts.train;
   if (!part || part.samples.length === 0) throw new UsageError(`"${path}" has no labeled images.`);
