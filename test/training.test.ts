@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import {
   type Form,
   initialWeights,
+  loadModel,
   resnext,
   resume,
   type TrainEvent,
@@ -207,6 +208,30 @@ describe('learning', () => {
     const stopped = await trainRun(given, 17);
     await resume(stopped.out, { threads: 1 });
     expect(await digestOf(stopped)).toBe(await digestOf(whole));
+  });
+
+  it('trains on other sizes than it validates on, and goes on to the same bits in any part', async () => {
+    const given = { trainSize: [12, 24], epochs: 4, averageDecay: 0.5, optimizer: 'adamw', dropout: 0.1 } as const;
+    const whole = await trainRun(given);
+    const parts = [
+      { size: 12, first: 1, last: 2 },
+      { size: 24, first: 3, last: 4 },
+    ];
+    expect(whole.events.start[0]).toMatchObject({ size: 16, trainSizes: parts });
+    const { preprocessing } = (await loadModel(whole.out)).description;
+    expect(preprocessing).toMatchObject({ size: 16, resize: 16 });
+    for (const stopAt of [17, 24, 41]) {
+      const stopped = await trainRun(given, stopAt); // of 12 steps per epoch: in epoch 2, at its end, and in epoch 4
+      await resume(stopped.out, { threads: 1 });
+      expect(await digestOf(stopped), `stopped after step ${stopAt}`).toBe(await digestOf(whole));
+    }
+  }, 60_000);
+
+  it('saves how images are resized', async () => {
+    const { out } = await trainRun({ epochs: 1, resize: 20, interpolation: 'bicubic' });
+    const { preprocessing } = (await loadModel(out)).description;
+    expect(preprocessing).toMatchObject({ size: 16, resize: 20, interpolation: 'bicubic' });
+    await expect(trainRun({ resize: 15 })).rejects.toThrow('resize is 15, but the center crop needs at least the size');
   });
 
   it('can resume in another form', async () => {

@@ -147,13 +147,24 @@ function describeStart(event: StartEvent): string {
   const network = `${pc.bold(variant)}: ${short(parameters)} parameters, ${short(macs)} multiply-adds`;
   const images = `${classes.length} classes, ${train} images to train on in batches of ${batch}, ${validation} to validate on${fold ? ` (fold ${fold})` : ''}`;
   const slower = loweringReason ? `\nTraining uses standard operators, which is slower: ${loweringReason}.` : '';
-  return `${network}${describeSource(event)}\n${images}${describeReplicas(event)}${slower}${describeFrom(event)}`;
+  return `${network}${describeSource(event)}\n${images}${describeSizes(event)}${describeReplicas(event)}${slower}${describeFrom(event)}`;
 }
 
 /** Says what was measured. A number that was given needs no words. */
 function describeReplicas({ replicas, replicasSpeedup, batch }: StartEvent): string {
   if (replicasSpeedup === undefined) return '';
   return `\n${replicas} replicas of ${batch / replicas} images each, ${replicasSpeedup.toFixed(1)} times as fast as one here (--replicas ${replicas})`;
+}
+
+/** The sizes of training images, if they were chosen: `96 x 96 pixels in epochs 1 to 3, 128 x 128 pixels in epoch 4`. */
+function describeSizes({ trainSizes, size }: StartEvent): string {
+  if (!trainSizes) return '';
+  const parts = trainSizes.map(({ size: side, first, last }) => {
+    const square = `${side} x ${side} pixels`;
+    if (trainSizes.length === 1) return square;
+    return `${square} in ${first === last ? `epoch ${first}` : `epochs ${first} to ${last}`}`;
+  });
+  return `\nTrained on ${parts.join(', ')}; validated on ${size} x ${size}`;
 }
 
 /** The model that training starts from, and which of its parameters are trained. */

@@ -10,6 +10,7 @@ import type { StartEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
 import type { Replicas } from './replicas.ts';
 import type { RunImages } from './run-images.ts';
+import { sizeParts } from './sizes.ts';
 import type { RunStart } from './start.ts';
 
 export async function startEvent(
@@ -40,6 +41,8 @@ export async function startEvent(
     train: folder.train.length,
     validation: folder.validation.length,
     ...(options.fold !== '' && { fold: options.fold }),
+    ...(options.trainSize.length > 0 && { trainSizes: sizeParts(options) }),
+    size: description.preprocessing.size,
     epochs: options.epochs,
     bestBy: options.bestBy,
     patience: options.patience,

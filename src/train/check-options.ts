@@ -69,6 +69,12 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('backboneLearningRate'),
   ...Object.keys(augmentationOptions).map((name) => idleInProbe(name as keyof typeof augmentationOptions)),
   idleInProbe('dropPath'),
+  idleInProbe('trainSize'),
+  {
+    holds: ({ trainSize, epochs }) => trainSize.length > epochs,
+    why: (say) =>
+      `${say('trainSize')} has more sizes than there are epochs. Leave out some, or raise ${say('epochs')}.`,
+  },
   ...idleSettings,
   ...idleInSchedule,
   {

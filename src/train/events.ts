@@ -4,6 +4,7 @@ import type { Lowering } from '../step/lowering.ts';
 import type { Choice } from './choose.ts';
 import type { SweepPoint } from './learning-rates.ts';
 import type { TrainOptions } from './options.ts';
+import type { SizePart } from './sizes.ts';
 import type { Score } from './training-data.ts';
 
 /** The events of a training run, for a progress bar, a log or a chart. Percentages range from 0 to 100. */
@@ -64,6 +65,10 @@ export interface StartEvent {
   readonly validation: number;
   /** The fold of the training images that are the validation images, such as `2/5`; absent without cross-validation. */
   readonly fold?: string;
+  /** The sizes of training images, if they differ from those in validation, and the epochs of each. */
+  readonly trainSizes?: readonly SizePart[];
+  /** Height and width of images in validation. */
+  readonly size: number;
   readonly epochs: number;
   /** The figure by which the best epoch is chosen, and the epochs without a better one after which the run ends. */
   readonly bestBy: TrainOptions['bestBy'];

@@ -50,7 +50,7 @@ async function sweep({ data, trainer }: Opened, { onEvent = () => {}, signal }: 
   for (let epoch = 0; ; epoch++) {
     for await (const batch of data.batches(epoch, 0, onCorrupt)) {
       const learningRate = sweepRate(usualSweep, points.length);
-      const loss = await stepOn(batch, trainer, learningRate);
+      const loss = await stepOn(batch, trainer.current, learningRate);
       const point = { learningRate, loss, smoothed: smoothed.add(loss) };
       points.push(point);
       onEvent({ event: 'sweep', step: points.length, steps, ...point });

@@ -16,6 +16,7 @@ import { afterEpoch, afterStep, meansOf, type Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunImages } from './run-images.ts';
 import { type RunRecord, trainingOf } from './run-record.ts';
+import { type RunTrainer, sizeAt, stepsLeft } from './sizes.ts';
 import type { RunStart } from './start.ts';
 import type { TrainingBatch } from './targets.ts';
 import { TensorBoardLog } from './tensorboard.ts';
@@ -32,7 +33,7 @@ export interface Run {
   readonly folder: RunFolder;
   readonly record: RunRecord;
   readonly data: TrainingData;
-  readonly trainer: Trainer;
+  readonly trainer: RunTrainer;
   readonly hooks: TrainHooks;
 }
 
@@ -41,7 +42,7 @@ export class Diverged extends UsageError {}
 
 /** @throws Diverged if the loss is no longer finite. */
 export async function runEpochs(run: Run): Promise<TrainResult> {
-  const { options, folder, data, trainer, hooks } = run;
+  const { options, folder, data, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
   const meter = new Meter();
   let { progress } = run.start;
@@ -62,7 +63,8 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
   await save();
 
   training: while (!isOver(progress, options) && !signal?.aborted) {
-    meter.startEpoch();
+    const trainer = await run.trainer.forEpoch(progress.epoch);
+    meter.startEpoch(sizeAt(options, progress.epoch));
     for await (const batch of data.batches(progress.epoch, progress.step, onCorrupt)) {
       const rate = rateAt(run, progress);
       const loss = await stepOn(batch, trainer, rate);
@@ -175,7 +177,7 @@ function stepEvent(progress: Progress, learningRate: number, { options, data }: 
     ...meansOf(progress),
     learningRate,
     imagesPerSecond: meter.imagesPerSecond(batch),
-    secondsLeft: meter.secondsFor(epochsLeft * stepsPerEpoch - step, epochsLeft),
+    secondsLeft: meter.secondsFor(stepsLeft(options, stepsPerEpoch, epoch, step), epochsLeft),
   };
 }
 
@@ -223,7 +225,7 @@ const checkpointOf = ({ options, start: { description }, images, data, trainer }
   progress,
   images: images.digest,
   threads: options.threads,
-  weights: data.allWeights(trainer.weights),
-  slots: trainer.slots,
-  average: trainer.average,
+  weights: data.allWeights(trainer.current.weights),
+  slots: trainer.current.slots,
+  average: trainer.current.average,
 });

@@ -6,11 +6,15 @@ const minShare = 0.05;
 export class Meter {
   #epochStart = performance.now();
   #lastStep = performance.now();
+  #size = 0;
   #steps = 0;
   #stepSeconds = 0;
   #validationSeconds = 0;
 
-  startEpoch(): void {
+  /** @param size of the images. Steps on images of another size take another time. */
+  startEpoch(size = this.#size): void {
+    if (size !== this.#size) this.#steps = 0;
+    this.#size = size;
     this.#epochStart = performance.now();
     this.#lastStep = this.#epochStart;
   }

@@ -5,8 +5,10 @@
 import { availableParallelism } from 'node:os';
 import { maxMegapixels } from '../data/budget.ts';
 import { defaultCache } from '../data/loader.ts';
+import { interpolations } from '../data/resize.ts';
 import { workers } from '../data/workers.ts';
 import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
+import { maxSide } from '../model/limits.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
 import { flag, type GivenOf, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
@@ -103,6 +105,31 @@ export const recipe = {
     usual: 'as in the pretrained model, chosen with the network, or the variant’s',
     group: 'Images',
     doc: 'height and width of the input',
+  }),
+  trainSize: list(whole({ from: 1, to: maxSide, doc: 'a size' }), {
+    default: [],
+    flag: '--train-size <pixels>',
+    usual: 'the size of the input',
+    group: 'Images',
+    doc: 'height and width of training images; several, separated by commas, are used one after the other for equal parts of the epochs',
+  }),
+  resize: whole({
+    from: 0,
+    to: maxSide,
+    default: 0,
+    kept: true,
+    flag: '--resize <pixels>',
+    usual: 'as in the pretrained model, else the size with a cifar stem, or 8/7 of it',
+    group: 'Images',
+    doc: 'shorter side to resize images to before the center is cropped, in validation and for the saved model',
+  }),
+  interpolation: oneOf(['auto', ...interpolations], {
+    default: 'auto',
+    kept: true,
+    flag: '--interpolation <kind>',
+    usual: 'as in the pretrained model, else bilinear',
+    group: 'Images',
+    doc: 'how images are resized',
   }),
   inputChannels: oneOf([1, 3], {
     default: 3,

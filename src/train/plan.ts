@@ -12,7 +12,7 @@ import type { Weights } from '../model/weights.ts';
 import { loadModel } from '../saved/files.ts';
 import type { AverageOptions } from '../step/average.ts';
 import { optimizerOf, settingsOf } from '../step/optimizers.ts';
-import { Trainer, type TrainerOptions } from '../step/trainer.ts';
+import type { TrainerOptions } from '../step/trainer.ts';
 import { startEvent } from './announce.ts';
 import { CachedFeatures } from './cached-features.ts';
 import { checkFreeze, fitBatch, resolveTrainOptions } from './check-options.ts';
@@ -23,6 +23,7 @@ import type { StartEvent, TrainHooks } from './events.ts';
 import { backboneRateOf, type GivenOptions, type TrainOptions } from './options.ts';
 import { chooseReplicas, type Replicas } from './replicas.ts';
 import { openImages, type RunImages } from './run-images.ts';
+import { checkTrainSizes, RunTrainer } from './sizes.ts';
 import { type RunStart, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
 
@@ -40,7 +41,7 @@ export interface Opened {
   readonly start: RunStart;
   readonly images: RunImages;
   readonly data: TrainingData;
-  readonly trainer: Trainer;
+  readonly trainer: RunTrainer;
   /** What has been reported. */
   readonly event: StartEvent;
 }
@@ -90,6 +91,7 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   const sized = { ...fitted, size: description.preprocessing.size };
   const chosen = await replicasFor(sized, model, weights, perClass);
   const options = { ...sized, replicas: chosen.replicas };
+  checkTrainSizes(options, description.config);
   const event = await startEvent(options, images, model, { ...start, ...chosen });
   hooks.onEvent?.(event);
   const data: TrainingData = options.linearProbe
@@ -98,7 +100,7 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   try {
     const state = { slots, average, steps: progress.steps };
     const settings = trainerOptions(options, data.freeze, perClass);
-    const trainer = await Trainer.open(data.model, weights, settings, state);
+    const trainer = await RunTrainer.open(data.model, options, settings, { weights, ...state }, progress.epoch);
     try {
       return await use({ options, start, images, data, trainer, event });
     } finally {

@@ -3,7 +3,7 @@
  * its model and preprocessing, and does not read the saved model again.
  */
 
-import { atSize, preprocessingFor } from '../data/presets.ts';
+import { atSize, type Preprocessing, preprocessingFor } from '../data/presets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { type ResNeXtConfig, resolveConfig } from '../model/config.ts';
 import { initialWeights } from '../model/init.ts';
@@ -47,11 +47,12 @@ export function startNew(options: TrainOptions, classes: readonly string[]): Run
 function describeNew(options: TrainOptions, classes: readonly string[]): ModelDescription {
   const config = trainConfig(options, classes.length);
   const { stem, inputSize } = config;
-  const preprocessing = preprocessingFor({
+  const usual = preprocessingFor({
     images: stems[stem].images,
     size: inputSize[0],
     channels: options.inputChannels,
   });
+  const preprocessing = resizedAs(options, usual);
   return { variant: options.variant, config, classes, preprocessing, metrics: {} };
 }
 
@@ -69,7 +70,7 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
     );
   }
   const newHead = !areSame(source.description.classes, classes);
-  const preprocessing = options.size === 0 ? usual : atSize(usual, options.size);
+  const preprocessing = resizedAs(options, options.size === 0 ? usual : atSize(usual, options.size));
   const inputSize = [preprocessing.size, preprocessing.size] as const;
   const config = resolveConfig({ ...old, inputSize, form: options.form, classes: classes.length });
   if (newHead && frozenGroups(options.freeze, config).includes(head)) {
@@ -90,6 +91,22 @@ export function startFrom(options: TrainOptions, classes: readonly string[], sou
   };
   if (!newHead) return { ...known, weights: source.weights };
   return { ...known, weights: withClasses(source, classes, options.seed).weights! };
+}
+
+/** The preprocessing, with the options for resizing that were given. */
+function resizedAs({ resize, interpolation }: TrainOptions, usual: Preprocessing): Preprocessing {
+  if (resize > 0 && resize < usual.size) {
+    throw new OptionError(
+      trainOptions,
+      (say) =>
+        `${say('resize')} is ${resize}, but the center crop needs at least the size of the input, ${usual.size}.`,
+    );
+  }
+  return {
+    ...usual,
+    ...(resize > 0 && { resize }),
+    ...(interpolation !== 'auto' && { interpolation }),
+  };
 }
 
 /** Whether two lists of classes are equal. How a system stores an accent makes no difference. */

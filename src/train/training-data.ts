@@ -7,7 +7,7 @@ import type { Evaluation } from '../classifier/evaluation.ts';
 import { NotFiniteError } from '../classifier/finite.ts';
 import { trainTransforms, type Variation, variationFields } from '../data/augmentations.ts';
 import { countBatches, Loader } from '../data/loader.ts';
-import { type Images, usualAugmentation } from '../data/presets.ts';
+import { atSize, type Images, usualAugmentation } from '../data/presets.ts';
 import type { LabeledList } from '../data/samples.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import type { Model } from '../model/resnext.ts';
@@ -17,6 +17,7 @@ import { isDefault, OptionError, pick } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { usualAugmentationName } from './data-options.ts';
 import { type TrainOptions, trainOptions } from './options.ts';
+import { sizeAt, sizeParts } from './sizes.ts';
 import { mixing, type TrainingBatch, withTargets } from './targets.ts';
 
 /** Called for each image that cannot be read. */
@@ -59,7 +60,8 @@ export class ImageFolderData implements TrainingData {
   readonly #folder: Samples;
   readonly #description: ModelDescription;
   readonly #loader: Loader;
-  readonly #transforms: Transforms;
+  /** By the size of the images. */
+  readonly #transforms: ReadonlyMap<number, Transforms>;
 
   constructor(options: TrainOptions, folder: Samples, model: Model, description: ModelDescription) {
     this.model = model;
@@ -72,14 +74,15 @@ export class ImageFolderData implements TrainingData {
     const { workers, maxMegapixels, cache } = options;
     this.#loader = new Loader({ workers, maxMegapixels, cache });
     const { images } = stems[model.config.stem];
-    this.#transforms = transformsOf(options, description, images);
+    const sizes = [...new Set(sizeParts(options).map(({ size }) => size))];
+    this.#transforms = new Map(sizes.map((size) => [size, transformsOf(options, description, images, size)]));
   }
 
   batches(epoch: number, startBatch: number, onCorrupt: OnCorrupt): AsyncIterable<TrainingBatch> {
     const { seed, batch, strict, sampling, repeats } = this.#options;
     const batches = this.#loader.batches({
       samples: this.#folder.train,
-      transforms: this.#transforms,
+      transforms: this.#transforms.get(sizeAt(this.#options, epoch))!,
       batchSize: batch,
       seed,
       epoch,
@@ -132,7 +135,13 @@ export class ImageFolderData implements TrainingData {
 }
 
 /** @throws OptionError if an option has no effect on the network's images. */
-function transformsOf(options: TrainOptions, { preprocessing }: ModelDescription, images: Images): Transforms {
+function transformsOf(
+  options: TrainOptions,
+  { preprocessing: validated }: ModelDescription,
+  images: Images,
+  size: number,
+): Transforms {
+  const preprocessing = atSize(validated, size);
   const { augmentation } = options;
   const named = augmentation === usualAugmentationName ? usualAugmentation[images] : augmentation;
   const given = { ...pick<Variation>(variationFields, options), augmentation: named };
