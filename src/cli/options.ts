@@ -199,6 +199,12 @@ export const trainFlags = {
   }),
   ...recipeFlags,
   ...settingFlags,
+  open: flag({
+    default: false,
+    flag: '--open',
+    group: 'Run',
+    doc: 'serve the report of the run on this machine while it trains, and open it in the browser',
+  }),
   json: jsonLines,
 };
 

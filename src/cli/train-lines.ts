@@ -192,6 +192,12 @@ function describeFrom({ epoch, epochs, step, bestEpoch = 0, bestBy, patience }: 
 /** Whether the best epoch is chosen by a figure that is shown only for uneven classes. */
 const isOverClasses = ({ bestBy }: StartEvent): boolean => bestBy === 'macroF1' || bestBy === 'balancedAccuracy';
 
+/** What to say of progress within an epoch, or before the first; nothing for other events. */
+export function progressOf(event: TrainEvent): readonly string[] {
+  if (event.event === 'step') return describeStep(event);
+  return event.event === 'features' ? describeFeatures(event) : [];
+}
+
 const describeFeatures = ({ done, total, imagesPerSecond, secondsLeft }: FeaturesEvent): string[] => [
   `features of ${done} of ${total} images`,
   `${duration(secondsLeft)} left`,

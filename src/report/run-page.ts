@@ -22,6 +22,8 @@ export interface RunPage {
   readonly record?: unknown;
   /** The best model on the validation images, and mistakes to show. */
   readonly evaluation?: { readonly result: Evaluation; readonly mistakes?: readonly ShownMistake[] };
+  /** How far the run is, while it goes on; in place of how it ended. A page that is open can change it by its id, `progress`. */
+  readonly progress?: string;
   /** Sentences to show at the top, such as why there is no evaluation. */
   readonly notes?: readonly string[];
 }
@@ -31,15 +33,16 @@ export interface RunPage {
  *
  * @example await runPage({ name: 'flowers', lines: events.filter(({ event }) => event === 'epoch'), record })
  */
-export async function runPage({ name, lines, record, evaluation, notes = [] }: RunPage): Promise<string> {
+export async function runPage({ name, lines, record, evaluation, progress, notes = [] }: RunPage): Promise<string> {
   const details = detailsOf(record);
   const best = bestOf(lines);
   const uneven = hasUneven(details);
   const curves = await learningCurves(lines, best?.validation && best, uneven);
-  const state = stateInWords(lines, details);
+  const state = progress === undefined ? stateInWords(lines, details) : undefined;
   const parts = [
     `<h1>${escapeHtml(name)}</h1>`,
     ...about([headline(lines, details)]),
+    ...(progress === undefined ? [] : [`<p class="notice" id="progress">${escapeHtml(progress)}</p>`]),
     ...[...(state === undefined ? [] : [state]), ...notes].map(notice),
     runFigures(lines, details, uneven),
     ...(lines.length === 0
@@ -48,7 +51,7 @@ export async function runPage({ name, lines, record, evaluation, notes = [] }: R
     ...(lines.some(({ rawValidation }) => rawValidation) ? [rawNote] : []),
     ...(lines.length === 0 ? [] : [epochTable(lines, uneven), '</section>']),
     ...(evaluation ? await evaluated(evaluation, best) : []),
-    ...(await origin(details, uneven)),
+    ...(record === undefined && progress !== undefined ? [] : await origin(details, uneven)),
   ];
   return page(name, parts, evaluationStyle + originStyle);
 }

@@ -12,6 +12,7 @@ import type { trainFlags } from '../options.ts';
 import type { Output } from '../output.ts';
 import { sweepChart } from '../sweep-lines.ts';
 import { trainListener } from '../train-lines.ts';
+import { watched } from '../watched.ts';
 
 type Typed = GivenOf<typeof trainFlags>;
 
@@ -31,7 +32,7 @@ export async function run(typed: Typed, output: Output): Promise<number> {
   });
   const hooks = { onEvent: trainListener(output), onDownload: progressOn(output), signal: stop.signal };
   try {
-    return await (typed.findLearningRate ? sweep(typed, hooks) : trainOrResume(typed, hooks));
+    return await (typed.findLearningRate ? sweep(typed, hooks) : trainOrResume(typed, hooks, output));
   } catch (error) {
     if (error === stop.signal.reason) return interruptedCode; // while the model was downloaded
     throw error;
@@ -40,15 +41,21 @@ export async function run(typed: Typed, output: Output): Promise<number> {
   }
 }
 
-async function trainOrResume({ resume: resumed, ...typed }: Typed, hooks: TrainHooks): Promise<number> {
+async function trainOrResume(
+  { resume: resumed, open, ...typed }: Typed,
+  hooks: TrainHooks,
+  output: Output,
+): Promise<number> {
   const { json: _, findLearningRate: __, plot: ___, ...chosen } = typed;
-  const result =
-    resumed === undefined ? await train(newRun(chosen), hooks) : await resume(resumed, changes(chosen), hooks);
+  const begin = (hooks: TrainHooks) =>
+    resumed === undefined ? train(newRun(chosen), hooks) : resume(resumed, changes(chosen), hooks);
+  const result = await (open ? watched(resumed ?? newRun(chosen).out, begin, hooks, output) : begin(hooks));
   return result.interrupted ? interruptedCode : 0;
 }
 
 /** Suggests a learning rate. A command line that names a run to make is accepted, and nothing is written there. */
-async function sweep({ json: _, findLearningRate: __, resume: ___, plot, ...typed }: Typed, hooks: TrainHooks) {
+async function sweep({ plot, ...given }: Typed, hooks: TrainHooks): Promise<number> {
+  const { json: _, findLearningRate: __, resume: ___, open: ____, ...typed } = given;
   const { data } = typed;
   if (data === undefined) throw new UsageError('Name the folder of images to train on.');
   const found = await findLearningRate({ ...typed, data }, hooks);
@@ -67,7 +74,7 @@ function checkSweep({ findLearningRate: sweeps, plot, resume: resumed }: Typed):
   if (!/\.svg$/i.test(plot)) throw new UsageError(`--plot is "${plot}", but expected a name that ends in .svg.`);
 }
 
-type Chosen = Omit<Typed, 'resume' | 'json' | 'findLearningRate' | 'plot'>;
+type Chosen = Omit<Typed, 'resume' | 'json' | 'open' | 'findLearningRate' | 'plot'>;
 
 function newRun({ data, out, ...options }: Chosen): GivenOptions {
   if (data === undefined) {
