@@ -296,11 +296,12 @@ export function resolve<T extends Table>(table: T, given: object): OptionsOf<T> 
   return options;
 }
 
-/** The options that belong to a table. */
-export const pick = <T extends object>(table: { readonly [K in keyof T]-?: Field<unknown> }, options: T): T =>
-  Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => Object.hasOwn(table, name) && value !== undefined),
-  ) as T;
+/** The options that belong to a table, in its order, so that files which list them do not depend on how they came about. */
+export function pick<T extends object>(table: { readonly [K in keyof T]-?: Field<unknown> }, options: T): T {
+  const values = options as Values;
+  const names = Object.keys(table).filter((name) => values[name] !== undefined);
+  return Object.fromEntries(names.map((name) => [name, values[name]])) as T;
+}
 
 /** Whether an option has its default value. */
 export const isDefault = ({ default: standard }: Field<unknown>, value: unknown): boolean =>

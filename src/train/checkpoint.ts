@@ -9,6 +9,7 @@ import { FormatError, UsageError } from '../errors.ts';
 import { makeFolder } from '../files.ts';
 import { parseJson } from '../json.ts';
 import type { Weights } from '../model/weights.ts';
+import { pick } from '../options.ts';
 import { type ModelDescription, readDescription, writeDescription } from '../saved/description.ts';
 import { schemaOf } from '../saved/schema.ts';
 import { backbone } from '../step/parameter-groups.ts';
@@ -46,7 +47,7 @@ export async function writeCheckpoint(
     ...prefixed('average.', average),
   ]);
   const metadata = new Map([
-    ['options', JSON.stringify(inOrder(options))],
+    ['options', JSON.stringify(pick<object>(recipe, options))],
     ['classes', JSON.stringify(classes)],
     ['progress', JSON.stringify(progress)],
     ...(images === undefined ? [] : [['images', images] as const]),
@@ -54,12 +55,6 @@ export async function writeCheckpoint(
     ...(description ? [['description', writeDescription(description)] as const] : []),
   ]);
   await writeSafetensorsFile(path, tensors, metadata);
-}
-
-/** The recipe in the order of its table, so that a resumed run writes the same bytes. */
-function inOrder(options: Recipe): object {
-  const own: Readonly<Record<string, unknown>> = { ...options };
-  return Object.fromEntries(Object.keys(recipe).map((name) => [name, own[name]]));
 }
 
 /** @throws FormatError if the file is not a checkpoint. */
