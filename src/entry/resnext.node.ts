@@ -26,5 +26,6 @@ export type { TrainEvent, TrainHooks } from '../train/events.ts';
 export { findLearningRate, type SweepOptions } from '../train/find-learning-rate.ts';
 export type { TrainResult } from '../train/loop.ts';
 export type { TrainOptions } from '../train/options.ts';
+export { type RecipeEntry, type RecipeName, type RecipeOptions, recipes } from '../train/recipes.ts';
 export { resume, train } from '../train/run.ts';
 export * from './resnext.ts';

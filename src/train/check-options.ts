@@ -1,11 +1,12 @@
 /** Checks of a run's options together: with each other, with the model to start from, and with the run so far. */
-import type { ResNeXtConfig, Stem } from '../model/config.ts';
+import type { ResNeXtConfig } from '../model/config.ts';
 import { isDefault, namesWith, OptionError, resolve, type Say } from '../options.ts';
 import { defaultSetting, optimizerNames, type optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
 import { freezeRefusal } from '../step/parameter-groups.ts';
 import { scheduleNames, schedules } from '../step/schedule.ts';
 import { augmentationOptions } from './data-options.ts';
 import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainConfig, trainOptions } from './options.ts';
+import { type Source, withSizes } from './reference.ts';
 
 type Name = keyof TrainOptions;
 
@@ -127,11 +128,12 @@ const contradictions: readonly Contradiction[] = [
 /**
  * Fills in defaults and checks the options.
  *
- * @param stem the stem of the model to start from, if any.
+ * @param source the model to start from, if there is one and it is known.
  * @throws OptionError naming the option, its value and the expected values, or options that contradict each other.
  */
-export function resolveTrainOptions(given: GivenOptions, stem?: Stem): TrainOptions {
-  const options = resolve(trainOptions, { ...given, stem });
+export function resolveTrainOptions(given: GivenOptions, source?: Source): TrainOptions {
+  const { reference = {} } = given;
+  const options = withSizes(resolve(trainOptions, { ...given, stem: source?.stem }), reference, source);
   const contradiction = contradictions.find(({ holds }) => holds(options));
   if (contradiction) throw new OptionError(trainOptions, contradiction.why);
   if (options.from === '') trainConfig(options, 2);

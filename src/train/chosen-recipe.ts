@@ -3,6 +3,7 @@
  * come first, then those of the recipe, then defaults. A file has options by name or by flag, and may also have
  *
  *   referenceBatch                           the batch that its learning rate is for, if not its `batch`
+ *   referenceSize                            the input that its other sizes are for, if not its `size`
  *   name, description, source, differences   for people
  */
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import { namesWith, OptionError, pick, resolve, text, whole } from '../options.t
 import { optimizerSettings, optimizers } from '../step/optimizers.ts';
 import { firstDecay, schedules } from '../step/schedule.ts';
 import { withoutIdle } from './check-options.ts';
-import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainOptions } from './options.ts';
+import { type GivenOptions, type Recipe, type Reference, recipe, type TrainOptions, trainOptions } from './options.ts';
 import { type RecipeEntry, recipeNames, recipes, runOptions } from './recipes.ts';
 import { runTexts } from './run-folder.ts';
 
@@ -56,20 +57,20 @@ const remarks = {
   differences: remark('differences'),
 };
 
-const referenceBatch = whole({
-  from: 1,
-  flag: '--reference-batch <n>',
-  doc: 'the batch that the learning rate is for',
-});
+const references = {
+  referenceBatch: whole({ from: 1, flag: '--reference-batch <n>', doc: 'the batch that the learning rate is for' }),
+  referenceSize: whole({ from: 1, flag: '--reference-size <pixels>', doc: 'the input that other sizes are for' }),
+};
 
 async function readRecipe(path: string): Promise<ChosenRecipe> {
   const mapping = await readMapping(path, 'Name a YAML or JSON file, or a recipe.');
-  const values = optionsIn(mapping, { ...fileOptions, ...remarks, referenceBatch }, path);
+  const values = optionsIn(mapping, { ...fileOptions, ...remarks, ...references }, path);
   const options = pick<Partial<Recipe>>(recipe, values);
-  const batch = values.referenceBatch ?? options.batch;
+  const { batch, size } = options;
   return {
-    ...pick<object>(remarks, values),
-    ...(typeof batch === 'number' && { referenceBatch: batch }),
+    ...(batch !== undefined && { referenceBatch: batch }),
+    ...(size && { referenceSize: size }),
+    ...pick<object>({ ...remarks, ...references }, values),
     name: path,
     options,
   };
@@ -92,22 +93,35 @@ export async function withRecipe(given: GivenOptions): Promise<GivenOptions> {
     );
   }
   const own = pick<Partial<TrainOptions>>(trainOptions, given);
-  const { learningRate, ...rest } = without(determined(chosen.options, given), chosen.options);
-  const { referenceBatch: batch } = chosen;
-  const reference = learningRate !== undefined && batch !== undefined ? { learningRate, batch } : undefined;
-  const followed = {
-    ...rest,
-    ...(learningRate !== undefined && !reference && { learningRate }),
+  const followed = without(determined(chosen.options, given), chosen.options);
+  const reference = referenceOf({ ...chosen, options: followed }, own);
+  const scaled = [...(reference.rate ? ['learningRate'] : []), ...Object.keys(reference.sizes ?? {})];
+  const rest = without(scaled, followed);
+  return { ...given, ...withoutIdle(rest, { ...own, reference }), reference, ...own };
+}
+
+/** What of a recipe is scaled. */
+function referenceOf(
+  { options, referenceBatch, referenceSize }: ChosenRecipe,
+  given: Partial<TrainOptions>,
+): Reference {
+  const { learningRate, trainSize, resize } = options;
+  const hasRate = learningRate !== undefined && referenceBatch !== undefined && given.learningRate === undefined;
+  const sizes = {
+    ...(trainSize && trainSize.length > 0 && !given.trainSize && { trainSize }),
+    ...(resize && !given.resize && { resize }),
   };
-  const rate = reference && own.learningRate === undefined ? { reference } : {};
-  return { ...given, ...withoutIdle(followed, { ...own, ...rate }), ...rate, ...own };
+  return {
+    ...(hasRate && { rate: { learningRate, batch: referenceBatch } }),
+    ...(referenceSize !== undefined && Object.keys(sizes).length > 0 && { sizes: { input: referenceSize, ...sizes } }),
+  };
 }
 
 /** Names of options that follow from given ones. */
 function determined({ optimizer }: Partial<Recipe>, given: GivenOptions): readonly string[] {
   const isOther = given.optimizer !== undefined && given.optimizer !== optimizer;
   return [
-    ...(given.from ? namesWith(recipe, 'settled') : []),
+    ...(given.from ? [...namesWith(recipe, 'settled'), 'resize', 'interpolation'] : []),
     ...(isOther ? ['learningRate', 'weightDecay', 'normWeightDecay', ...Object.keys(optimizerSettings)] : []),
   ];
 }
@@ -116,7 +130,7 @@ const without = (names: readonly string[], options: Partial<Recipe>): Partial<Re
   Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
 
 /** Sentences at the start of a run: its recipe with the learning rate for its batch, and a decay that never comes. */
-export function recipeNotes(options: TrainOptions, { reference }: Partial<GivenOptions>): string[] {
+export function recipeNotes(options: TrainOptions, { reference = {} }: Partial<GivenOptions>): string[] {
   const { recipe, batch, learningRate, optimizer } = options;
   const never = firstDecay(options) >= options.epochs;
   const decay = never
@@ -125,10 +139,17 @@ export function recipeNotes(options: TrainOptions, { reference }: Partial<GivenO
       ]
     : [];
   if (recipe === '') return decay;
-  if (!reference) return [`Recipe ${recipe}, with a learning rate of ${shortRate(learningRate)}.`, ...decay];
-  const its = `Recipe ${recipe}: its learning rate of ${shortRate(reference.learningRate)} is for batches of ${reference.batch}`;
+  const { rate } = reference;
+  if (!rate) return [`Recipe ${recipe}, with a learning rate of ${shortRate(learningRate)}.`, ...decay];
+  const its = `Recipe ${recipe}: its learning rate of ${shortRate(rate.learningRate)} is for batches of ${rate.batch}`;
   const scaled = `; scaled ${waysToScale[optimizers[optimizer].usual.scale]} the batch, it is ${shortRate(learningRate)} for ${batch}`;
-  return [`${its}${reference.batch === batch ? '' : scaled}.`, ...decay];
+  return [`${its}${rate.batch === batch ? '' : scaled}.`, ...sizeNotes(options, reference), ...decay];
+}
+
+function sizeNotes({ recipe, trainSize }: TrainOptions, { sizes }: Reference): string[] {
+  if (!sizes?.trainSize || trainSize.join() === sizes.trainSize.join()) return [];
+  const its = `Recipe ${recipe}: its training images of ${sizes.trainSize.join(', ')} pixels are for inputs of ${sizes.input}`;
+  return [`${its}; here they have ${trainSize.length > 0 ? trainSize.join(', ') : 'the size of the input'}.`];
 }
 
 export const waysToScale = { linear: 'in proportion to', 'square root': 'by the square root of' } as const;

@@ -33,13 +33,13 @@ export interface RateFactors {
   readonly variant: string;
   /** Stem of the model to start from, if any. */
   readonly stem?: Stem;
-  readonly reference?: RateReference;
+  readonly reference?: Reference;
 }
 
-/** The learning rate of a recipe, and the batch that it is for. */
-export interface RateReference {
-  readonly learningRate: number;
-  readonly batch: number;
+/** What a recipe has for one batch and one size, and is scaled to those of the run. */
+export interface Reference {
+  readonly rate?: { readonly learningRate: number; readonly batch: number };
+  readonly sizes?: { readonly input: number; readonly trainSize?: readonly number[]; readonly resize?: number };
 }
 
 export const dataDoc = 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS; or another dataset';
@@ -187,7 +187,8 @@ export const recipe = {
   learningRate: real({
     above: 0,
     defaultOf: ({ batch, optimizer, stem, variant: name, reference }: RateFactors) => {
-      if (reference) return reference.learningRate * rateScale(optimizer, batch / reference.batch);
+      const { rate } = reference ?? {};
+      if (rate) return rate.learningRate * rateScale(optimizer, batch / rate.batch);
       const { referenceBatch } = stems[stem ?? variant(name).stem ?? 'imagenet'];
       return optimizers[optimizer].usual.learningRate * rateScale(optimizer, batch / referenceBatch);
     },

@@ -59,7 +59,8 @@ export async function planNew(asked: TrainOptions, given: GivenOptions, hooks: T
     ...(given.inputChannels && { inputChannels: given.inputChannels }),
   });
   const { variant, config, preprocessing } = source.description;
-  const options = resolveTrainOptions({ ...given, variant, inputChannels: preprocessing.channels }, config.stem);
+  const { size, channels } = preprocessing;
+  const options = resolveTrainOptions({ ...given, variant, inputChannels: channels }, { stem: config.stem, size });
   checkFreeze(options, { ...config, classes });
   return { options, given, images, startWith: (fitted, classes) => startFrom(fitted, classes, source) };
 }

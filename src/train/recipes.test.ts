@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { resolveTrainOptions } from './check-options.ts';
+import { checkSettled, resolveTrainOptions } from './check-options.ts';
 import { findRecipe, recipeInFull, recipeNotes, withRecipe } from './chosen-recipe.ts';
 import type { GivenOptions } from './options.ts';
 import { type RecipeName, recipeNames } from './recipes.ts';
@@ -28,6 +28,9 @@ const plain = {
   targetThreshold: 0,
   classWeights: 'none',
   sampling: 'shuffled',
+  trainSize: [],
+  resize: 0,
+  interpolation: 'auto',
   loss: 'cross-entropy',
   labelSmoothing: 0,
   clipNorm: 0,
@@ -43,6 +46,27 @@ const plain = {
 };
 const nesterov = { optimizer: 'sgd', momentum: 0.9, nesterov: true };
 
+/** open-mmlab/mmpretrain, configs/resnet/*rsb*, which are for ResNet-50. */
+const strikesBack = {
+  ...plain,
+  optimizer: 'lamb',
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-6,
+  maxGradientNorm: 1,
+  normWeightDecay: 0, // no decay of biases and normalizations
+  loss: 'binary-cross-entropy',
+  schedule: 'cosine',
+  minLearningRate: 1e-6,
+  warmup: 5,
+  warmupFactor: 1e-4,
+  warmupPrefix: true,
+  cutmix: 1,
+  resize: 236,
+  interpolation: 'bicubic',
+  zeroInitLast: true,
+};
+
 const expected: Readonly<Record<RecipeName, readonly [batch: number, options: object]>> = {
   /** Paper, section 4 (implementation details), and facebookresearch/ResNeXt: opts.lua, train.lua, datasets/imagenet.lua. */
   'paper-imagenet': [
@@ -57,6 +81,7 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
       schedule: 'step', // 0.1 · 0.1^⌊(epoch − 1)/30⌋
       decayEvery: 30,
       decayFactor: 0.1,
+      interpolation: 'bicubic',
       augmentation: 'color-jitter', // crops of 8 to 100 %, jitter of 0.4, lighting of 0.1, flips
     },
   ],
@@ -91,6 +116,99 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
       decayEvery: 30,
       decayFactor: 0.1,
       augmentation: 'random-resized-crop',
+      interpolation: 'bilinear',
+    },
+  ],
+  /** pytorch.org, How to train state-of-the-art models; pytorch/vision issue 3995; references/classification. */
+  'torchvision-v2': [
+    1024, // 128 on each of 8 GPUs
+    {
+      ...plain,
+      ...nesterov,
+      nesterov: false,
+      epochs: 600,
+      learningRate: 0.5,
+      schedule: 'cosine',
+      minLearningRate: 0,
+      warmup: 5, // linear, and then the cosine
+      warmupFactor: 0.01,
+      warmupPrefix: true,
+      weightDecay: 2e-5,
+      normWeightDecay: 0,
+      labelSmoothing: 0.1,
+      mixup: 0.2,
+      cutmix: 1,
+      augmentation: 'trivial-augment', // ta_wide
+      erasing: 0.1,
+      averageDecay: 1 - ((1 - 0.99998) * 8 * 128 * 32) / 600, // α = (1 − decay) · world · batch · steps / epochs
+      averageEvery: 32,
+      averageWarmup: true, // ours, for a copy of the weights during the warm-up
+      trainSize: [176],
+      resize: 232,
+      interpolation: 'bilinear',
+      repeats: 4, // for resnext101_64x4d
+    },
+  ],
+  /** timm's hfdocs/source/training_script.mdx, and the defaults of train.py. */
+  'timm-ra': [
+    1536, // 192 on each of 8 GPUs
+    {
+      ...plain,
+      ...nesterov, // timm's sgd
+      epochs: 240,
+      learningRate: 0.6,
+      schedule: 'cosine',
+      minLearningRate: 0,
+      warmup: 5,
+      warmupFactor: 1e-5 / 0.6, // --warmup-lr 1e-5
+      weightDecay: 1e-4,
+      normWeightDecay: 0,
+      labelSmoothing: 0.1,
+      augmentation: 'rand-m7-mstd0.5-inc1',
+      erasing: 0.4, // --reprob 0.4 --recount 3 --remode pixel
+      erasingCount: 3,
+      erasingMode: 'pixel',
+      interpolation: 'bicubic',
+      zeroInitLast: true,
+    },
+  ],
+  'rsb-a1': [
+    2048,
+    {
+      ...strikesBack,
+      epochs: 600,
+      learningRate: 5e-3,
+      weightDecay: 0.01,
+      mixup: 0.2,
+      labelSmoothing: 0.1,
+      repeats: 3,
+      dropPath: 0.05,
+      augmentation: 'rand-m7-n2-mstd0.5-inc1',
+    },
+  ],
+  'rsb-a2': [
+    2048,
+    {
+      ...strikesBack,
+      epochs: 300,
+      learningRate: 5e-3,
+      weightDecay: 0.02,
+      mixup: 0.1,
+      repeats: 3,
+      dropPath: 0.05,
+      augmentation: 'rand-m7-n2-mstd0.5-inc1',
+    },
+  ],
+  'rsb-a3': [
+    2048,
+    {
+      ...strikesBack,
+      epochs: 100,
+      learningRate: 8e-3,
+      weightDecay: 0.02,
+      mixup: 0.1,
+      augmentation: 'rand-m6-n2-mstd0.5-inc1',
+      trainSize: [160], // timm's a3 weights; 224 in mmpretrain
     },
   ],
   finetune: [
@@ -129,6 +247,16 @@ test.each(recipeNames)('%s in full', async (name) => {
   const [batch, options] = expected[name];
   expect(recipe.referenceBatch).toBe(batch);
   expect(recipeInFull(recipe)).toEqual(options);
+});
+
+test.each(recipeNames)('%s can be followed with any network and a linear probe', async (recipe) => {
+  const probe = { from: 'runs/demo', linearProbe: true };
+  const given = recipe === 'finetune' ? [{ from: 'runs/demo' }, probe] : [{ variant: 'resnext29_8x64d' }, {}, probe];
+  for (const each of given) {
+    const all = await withRecipe({ data: 'flowers', out: 'runs/flowers', recipe, ...each });
+    expect(resolveTrainOptions(all), JSON.stringify(each)).toMatchObject({ recipe, ...each });
+    expect(() => checkSettled(all)).not.toThrow();
+  }
 });
 
 let dir: string;
@@ -181,6 +309,18 @@ describe('a recipe', () => {
     });
   });
 
+  it('has sizes in proportion to the input', async () => {
+    const recipe = 'torchvision-v2';
+    expect(await resolved({ recipe })).toMatchObject({ size: 0, trainSize: [176], resize: 232 });
+    expect(await resolved({ recipe, size: 112 })).toMatchObject({ trainSize: [88], resize: 116 });
+    expect(await resolved({ recipe, size: 112, trainSize: [96] })).toMatchObject({ trainSize: [96], resize: 116 });
+    const { notes, ...options } = await resolved({ recipe, variant: 'resnext29_8x64d' });
+    expect(options).toMatchObject({ trainSize: [], resize: 0, augmentation: 'trivial-augment' });
+    expect(notes[1]).toBe(
+      'Recipe torchvision-v2: its training images of 176 pixels are for inputs of 224; here they have the size of the input.',
+    );
+  });
+
   it('that is for a pretrained model needs one', async () => {
     await expect(withRecipe({ ...base, recipe: 'finetune' })).rejects.toThrow(
       'The recipe finetune is for a pretrained model. Add from: MODEL.',
@@ -226,6 +366,7 @@ describe('a file', () => {
     expect(await withRecipe({ data, out, recipe, from: 'runs/demo' })).toEqual({
       ...{ data, out, recipe, from: 'runs/demo' },
       epochs: 3,
+      reference: {},
     });
   });
 

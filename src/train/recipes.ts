@@ -3,7 +3,8 @@
  * its options are those of `options.ts`. It says nothing on images, network and machine; the defaults of all other options
  * complete it.
  *
- * The learning rate is for batches of `referenceBatch` images. `chosen-recipe.ts` scales it to the batch of the run.
+ * The learning rate is for batches of `referenceBatch` images, and sizes are for inputs of `referenceSize` pixels. They are
+ * scaled to the batch and the input of the run.
  */
 import type { Recipe } from './options.ts';
 
@@ -29,6 +30,8 @@ export interface RecipeEntry {
   readonly needsModel?: true;
   /** The batch that the learning rate is for. */
   readonly referenceBatch: number;
+  /** The size of the input that `trainSize` and `resize` are for. */
+  readonly referenceSize?: number;
   readonly options: RecipeOptions;
 }
 
@@ -41,6 +44,37 @@ const plainSgd = { ...sgd, nesterov: false } as const;
 /** One weight decay for all parameters, or only for the weights of convolutions and of the classifier. */
 const decayOfAll = (weightDecay: number) => ({ weightDecay, normWeightDecay: weightDecay });
 const decayOfWeights = (weightDecay: number) => ({ weightDecay, normWeightDecay: 0 });
+
+/** "ResNet strikes back" (Wightman et al., 2021): what its three recipes have in common. */
+const strikesBack = {
+  optimizer: 'lamb',
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-6,
+  maxGradientNorm: 1,
+  loss: 'binary-cross-entropy',
+  schedule: 'cosine',
+  minLearningRate: 1e-6,
+  warmup: 5,
+  warmupFactor: 1e-4,
+  warmupPrefix: true,
+  cutmix: 1,
+  interpolation: 'bicubic',
+  resize: 236,
+  zeroInitLast: true,
+} as const;
+
+const strikesBackSource = (name: string) =>
+  `open-mmlab/mmpretrain, configs/resnet/resnet50_8xb256-rsb-${name}_in1k.py, which are for ResNet-50; timm’s ${name.slice(0, 2)} weights`;
+
+const strikesBackDifferences =
+  'The authors synchronized batch statistics over 8 GPUs, 2048 images; here they are those of a batch, or of each part with --accumulate. Those who train with timm’s script usually add a threshold for the targets, which the source has not: --target-threshold 0.2.';
+
+/** timm's weight decay, SGD and cosine, for batches of 1536. */
+const timmRate = 0.6;
+
+/** α = (1 − 0.99998) · images between updates / epochs, of torchvision's training script. */
+const torchvisionAverage = 1 - ((1 - 0.99998) * 1024 * 32) / 600;
 
 export const recipes = {
   'paper-imagenet': {
@@ -56,6 +90,7 @@ export const recipes = {
       schedule: 'step',
       decayEvery: 30,
       augmentation: 'color-jitter',
+      interpolation: 'bicubic',
     },
   },
   'paper-cifar': {
@@ -85,6 +120,112 @@ export const recipes = {
       schedule: 'step',
       decayEvery: 30,
       augmentation: 'random-resized-crop',
+      interpolation: 'bilinear',
+    },
+  },
+  'torchvision-v2': {
+    description: 'torchvision’s V2 weights: long, with mixing, small training images and an average of the weights',
+    source:
+      'pytorch.org, How to train state-of-the-art models using TorchVision’s latest primitives; pytorch/vision issue 3995 and references/classification',
+    differences:
+      'Repeated augmentation (--repeats 4) is that of resnext101_64x4d; the published resnext50_32x4d has none: --repeats 1. The learning rate changes with each step, not with each epoch. The average decays as for batches of 1024 and 600 epochs, whatever the run has, and rises from zero with --average-warmup instead of being a copy in the first 5 epochs. Erased regions have timm’s aspect ratios, 0.3 to 3.33 instead of 3.3. The classifier’s bias does not decay.',
+    referenceBatch: 1024,
+    referenceSize: 224,
+    options: {
+      epochs: 600,
+      ...plainSgd,
+      learningRate: 0.5,
+      ...decayOfWeights(2e-5),
+      schedule: 'cosine',
+      warmup: 5,
+      warmupFactor: 0.01,
+      warmupPrefix: true,
+      labelSmoothing: 0.1,
+      augmentation: 'trivial-augment',
+      erasing: 0.1,
+      mixup: 0.2,
+      cutmix: 1,
+      repeats: 4,
+      averageDecay: torchvisionAverage,
+      averageEvery: 32,
+      averageWarmup: true,
+      trainSize: [176],
+      resize: 232,
+      interpolation: 'bilinear',
+    },
+  },
+  'timm-ra': {
+    description: 'timm’s resnext50_32x4d.ra_in1k: RandAugment and random erasing',
+    source: 'huggingface/pytorch-image-models, hfdocs/source/training_script.mdx; defaults of its train.py',
+    differences:
+      'The learning rate changes with each step, not with each epoch, and in the warm-up it is also multiplied by the cosine (0.1 % less).',
+    referenceBatch: 1536,
+    options: {
+      epochs: 240,
+      ...sgd,
+      learningRate: timmRate,
+      ...decayOfWeights(1e-4),
+      schedule: 'cosine',
+      warmup: 5,
+      warmupFactor: 1e-5 / timmRate,
+      labelSmoothing: 0.1,
+      augmentation: 'rand-m7-mstd0.5-inc1',
+      erasing: 0.4,
+      erasingMode: 'pixel',
+      erasingCount: 3,
+      interpolation: 'bicubic',
+      zeroInitLast: true,
+    },
+  },
+  'rsb-a1': {
+    description: 'ResNet strikes back, A1: the longest, for the best accuracy',
+    source: strikesBackSource('a1-600e'),
+    differences: strikesBackDifferences,
+    referenceBatch: 2048,
+    referenceSize: 224,
+    options: {
+      ...strikesBack,
+      epochs: 600,
+      learningRate: 5e-3,
+      ...decayOfWeights(0.01),
+      labelSmoothing: 0.1,
+      mixup: 0.2,
+      repeats: 3,
+      dropPath: 0.05,
+      augmentation: 'rand-m7-n2-mstd0.5-inc1',
+    },
+  },
+  'rsb-a2': {
+    description: 'ResNet strikes back, A2: half as long',
+    source: strikesBackSource('a2-300e'),
+    differences: strikesBackDifferences,
+    referenceBatch: 2048,
+    referenceSize: 224,
+    options: {
+      ...strikesBack,
+      epochs: 300,
+      learningRate: 5e-3,
+      ...decayOfWeights(0.02),
+      mixup: 0.1,
+      repeats: 3,
+      dropPath: 0.05,
+      augmentation: 'rand-m7-n2-mstd0.5-inc1',
+    },
+  },
+  'rsb-a3': {
+    description: 'ResNet strikes back, A3: the shortest, on smaller training images',
+    source: strikesBackSource('a3-100e'),
+    differences: `The source trains on 224 pixels; 160 is what timm’s a3 weights were trained on. ${strikesBackDifferences}`,
+    referenceBatch: 2048,
+    referenceSize: 224,
+    options: {
+      ...strikesBack,
+      epochs: 100,
+      learningRate: 8e-3,
+      ...decayOfWeights(0.02),
+      mixup: 0.1,
+      augmentation: 'rand-m6-n2-mstd0.5-inc1',
+      trainSize: [160],
     },
   },
   finetune: {

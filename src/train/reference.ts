@@ -1,0 +1,31 @@
+/** The sizes of a recipe, which are for one size of the input, at that of a run. */
+import type { Stem } from '../model/config.ts';
+import { stems } from '../model/stems.ts';
+import { variant } from '../model/variants.ts';
+import type { Reference, TrainOptions } from './options.ts';
+
+/** The model that a run starts from. */
+export interface Source {
+  readonly stem: Stem;
+  /** Height and width of its input. */
+  readonly size: number;
+}
+
+/**
+ * Options with the sizes of a recipe, in proportion to the input. Small images have none: they are padded and cropped, which
+ * leaves objects as large as they are in validation.
+ *
+ * @param source absent for a new network.
+ */
+export function withSizes(options: TrainOptions, { sizes }: Reference, source?: Source): TrainOptions {
+  const { stem = 'imagenet', inputSize } = variant(options.variant);
+  const { images, inputSize: usual } = stems[source?.stem ?? stem];
+  if (!sizes || images === 'small' || options.linearProbe) return options;
+  const size = options.size || (source?.size ?? (typeof inputSize === 'number' ? inputSize : usual));
+  const scaled = (length: number) => Math.round((length * size) / sizes.input);
+  return {
+    ...options,
+    ...(sizes.trainSize && { trainSize: sizes.trainSize.map(scaled) }),
+    ...(sizes.resize && { resize: scaled(sizes.resize) }),
+  };
+}
