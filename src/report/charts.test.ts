@@ -52,6 +52,15 @@ it('draws a single epoch, an empty series and logarithmic scales', async () => {
   for (const svg of [one, none, log]) expect(svg).not.toMatch(/NaN|undefined/);
 });
 
+it('cuts off values far above the others, and names them under the pointer', async () => {
+  const points = [9000, 3, 2, 1.5, 1.2, 1].map((y, k) => ({ x: k + 1, y }));
+  const svg = await lineChart({ title: 'Loss', x: 'epoch', cut: true, series: [{ name: 'a', color: 1, points }] });
+  const ticks = texts(svg).map(Number).filter(Number.isFinite);
+  expect(Math.max(...ticks)).toBeLessThan(10);
+  expect(svg).toContain('clip-path');
+  expect(titles(svg)[1]).toBe('epoch 1\na 9,000');
+});
+
 it('draws a bar up to the accuracy of each bin that has predictions', async () => {
   const svg = await reliabilityChart('Calibration', [
     { from: 0, to: 0.5, count: 0, accuracy: Number.NaN, confidence: Number.NaN },

@@ -43,6 +43,8 @@ export interface LineChart {
   readonly logarithmic?: { readonly x?: boolean; readonly y?: boolean };
   /** Whether y begins at 0; false unless given. */
   readonly fromZero?: boolean;
+  /** Whether to cut off values of more than ten times those of most points; false unless given. */
+  readonly cut?: boolean;
   /** Whether the names of the series are beside their lines; true unless given. Otherwise, the page needs a legend. */
   readonly labels?: boolean;
 }
@@ -77,11 +79,12 @@ const font = 12;
  * @example await lineChart({ title: 'Loss', x: 'epoch', series: [{ name: 'training', color: 0, points: [{ x: 1, y: 2.3 }] }] })
  */
 export async function lineChart(chart: LineChart): Promise<string> {
-  const { title, series, x, unit = '', mark, logarithmic = {}, fromZero = false, labels = true } = chart;
+  const { title, series, x, unit = '', mark, logarithmic = {}, fromZero = false, cut = false, labels = true } = chart;
   const points = series.flatMap((each) => each.points.filter(isFinitePoint));
   const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
   const ys = points.map((point) => point.y);
-  const yDomain = domainOf(fromZero ? [0, ...ys] : ys, logarithmic.y);
+  const top = cut ? usualTop(ys) : Infinity;
+  const yDomain = domainOf([...(fromZero ? [0] : []), ...ys.map((y) => Math.min(y, top))], logarithmic.y);
   const ends = labels ? endsOf(series) : [];
   const ticks = logarithmic.y ? 5 : tickValues(yDomain, 5);
   const left = 12 + Math.max(0, ...tickValues(yDomain, 5).map((tick) => labelWidth(numberText(tick) + unit, font)));
@@ -99,7 +102,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
       ...(isWhole ? { ticks: wholeTicks(xs), tickFormat: (tick: number) => `${tick}` } : { ticks: 5 }),
       ...(logarithmic.x && { tickFormat: numberText }),
     }),
-    ...series.flatMap((each) => lineOf(Plot, each)),
+    ...series.flatMap((each) => lineOf(Plot, each, top < Infinity)),
     ...(mark ? markOf(Plot, mark, xs) : []),
     ...endLabels(Plot, ends, {
       domain: yDomain,
@@ -253,6 +256,16 @@ function domainOf(values: readonly number[], isLogarithmic = false): [number, nu
   return [round(Math.floor(ends[0] / step + 1e-9)), round(Math.ceil(ends[1] / step - 1e-9))];
 }
 
+/**
+ * Where to cut off values that are far above all others, such as a loss before it settled, which would leave no room for
+ * the rest; infinite if there are none.
+ */
+function usualTop(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const high = sorted[Math.floor(0.8 * sorted.length)] ?? 0;
+  return high > 0 && sorted.at(-1)! > 10 * high ? 2 * high : Infinity;
+}
+
 /** At most eight whole numbers, with the first and the last. */
 function wholeTicks(xs: readonly number[]): number[] {
   const [first, last] = [xs[0] ?? 0, xs.at(-1) ?? 0];
@@ -264,12 +277,13 @@ function wholeTicks(xs: readonly number[]): number[] {
   return [first, ...inner, last];
 }
 
-function lineOf(Plot: PlotModule, { points, color: index, dashed = false }: Series): Markish[] {
-  const style = { x: 'x', y: 'y', stroke: color(index), strokeWidth: index === 0 ? 1.6 : 2 };
+function lineOf(Plot: PlotModule, { points, color: index, dashed = false }: Series, isCut: boolean): Markish[] {
+  const cut = isCut && ({ clip: 'frame' } as const);
+  const style = { x: 'x', y: 'y', stroke: color(index), strokeWidth: index === 0 ? 1.6 : 2, ...cut };
   const few = points.length <= 12 ? points.filter(isFinitePoint) : [];
   return [
     Plot.line(points, { ...style, ...(dashed && { strokeDasharray: '5 3' }), strokeLinejoin: 'round' }),
-    Plot.dot(few, { x: 'x', y: 'y', r: points.length === 1 ? 3.5 : 2.2, fill: color(index) }),
+    Plot.dot(few, { ...cut, x: 'x', y: 'y', r: points.length === 1 ? 3.5 : 2.2, fill: color(index) }),
   ];
 }
 

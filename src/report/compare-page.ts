@@ -32,16 +32,16 @@ export async function comparePage(comparison: Comparison): Promise<string> {
 }
 
 function curves({ runs, lines }: Comparison): Promise<string[]> {
-  const chart = (title: string, pick: Pick, unit = '', fromZero = false) =>
+  const chart = (title: string, pick: Pick, more: { unit?: string; fromZero?: boolean; cut?: boolean }) =>
     curve({
-      ...{ title, unit, fromZero, labels: false },
+      ...{ title, ...more, labels: false },
       series: runs.map(({ name }, k) => series(name, colorOf(k), lines[k]!, pick, k >= 8)),
     });
   return Promise.all([
-    chart('Validation loss', (line) => line.validation?.loss),
-    chart('Validation top-1', (line) => line.validation?.top1, ' %'),
-    chart('Training loss', (line) => line.loss),
-    chart('Learning rate', (line) => line.learningRate, '', true),
+    chart('Validation loss', (line) => line.validation?.loss, { cut: true }),
+    chart('Validation top-1', (line) => line.validation?.top1, { unit: ' %' }),
+    chart('Training loss', (line) => line.loss, { cut: true }),
+    chart('Learning rate', (line) => line.learningRate, { fromZero: true }),
   ]);
 }
 

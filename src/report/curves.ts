@@ -29,6 +29,7 @@ interface Curve {
   readonly mark?: ChartMark;
   readonly labels?: boolean;
   readonly fromZero?: boolean;
+  readonly cut?: boolean;
 }
 
 /** A chart with its heading; empty if there is nothing to draw. */
@@ -62,7 +63,7 @@ export async function learningCurves(
     series('macro F1', 2, lines, (line) => line.validation?.macroF1),
   ];
   return Promise.all([
-    curve({ title: 'Loss', series: both('loss'), ...mark((line) => line.validation?.loss) }),
+    curve({ title: 'Loss', cut: true, series: both('loss'), ...mark((line) => line.validation?.loss) }),
     curve({ title: 'Top-1 accuracy', unit: ' %', series: both('top1'), ...mark((line) => line.validation?.top1) }),
     uneven
       ? curve({

@@ -13,8 +13,9 @@ export function figures(items: readonly (readonly [value: string | undefined, na
 export const about = (lines: readonly string[]): string[] =>
   lines.map((line) => `<p class="about">${escapeHtml(line)}</p>`);
 
-/** A sentence that nobody should miss. */
-export const notice = (sentence: string): string => `<p class="notice">${escapeHtml(sentence)}</p>`;
+/** A sentence that nobody should miss. What is in backquotes is a command. */
+export const notice = (sentence: string): string =>
+  `<p class="notice">${escapeHtml(sentence).replace(/`([^`]+)`/g, '<code>$1</code>')}</p>`;
 
 /** A percentage with two digits; undefined if there is none. */
 export const percent = (value: number | undefined): string | undefined =>
@@ -44,6 +45,8 @@ export function duration(seconds: number): string {
 
 export const figuresStyle = `.about { margin: 0; opacity: 0.75; }
 .notice { border-left: 3px solid var(--series-2); padding: 0.15rem 0 0.15rem 0.75rem; }
+code { font: 0.875em/1.5 ui-monospace, monospace; }
+.notice code { display: inline-block; max-width: 100%; }
 h2 { margin: 2.5rem 0 0.5rem; font-size: 1.3rem; line-height: 1.3; }
 h3 { margin: 0 0 0.25rem; font-size: 1rem; }
 h2 + p { margin-top: 0; }

@@ -59,7 +59,7 @@ function typed({ flag = '' }: Field<unknown>, value: unknown): string {
 }
 
 /** In single quotes where a shell would read something else. */
-function quoted(value: unknown): string {
+export function quoted(value: unknown): string {
   const text = String(value);
   return /^[\w./:,=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

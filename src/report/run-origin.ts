@@ -33,10 +33,9 @@ function networkLine({ network, options, data }: RunDetails): string {
   const part = trained < parameters ? `, of which ${whole(trained)} were trained` : '';
   const frozen =
     Array.isArray(options.freeze) && options.freeze.length > 0 ? ` Frozen: ${options.freeze.join(', ')}.` : '';
-  const from =
-    data?.validationFrom === undefined || data.validation === 0
-      ? ''
-      : ` Validation images: ${data.validationFrom.startsWith('held out') ? data.validationFrom : `in the folder ${data.validationFrom}`}.`;
+  const { validation = 0, validationFrom = '' } = data ?? {};
+  const place = validationFrom.startsWith('held out') ? `images ${validationFrom}` : `the images in ${validationFrom}`;
+  const from = validation === 0 || validationFrom === '' ? '' : ` Validated on ${place}.`;
   return `${variant}: ${whole(parameters)} parameters${part}, ${short(macs)} multiply-adds for an image.${frozen}${from}`;
 }
 

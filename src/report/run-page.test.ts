@@ -70,7 +70,11 @@ it('the command names what is not a default, and nothing that is', () => {
 });
 
 const states: readonly (readonly [state: string, epochs: number, said: string])[] = [
-  ['interrupted', 2, 'The run was interrupted after 2 of 3 epochs. Continue it with: resnext train --resume runs/a'],
+  [
+    'interrupted',
+    2,
+    'The run was interrupted after 2 of 3 epochs. Continue it with: <code>resnext train --resume runs/a</code>',
+  ],
   ['interrupted', 0, 'The run was interrupted before the end of its first epoch.'],
   ['diverged', 1, 'The run diverged in epoch 2 of 3: its loss was no longer a finite number. The curves'],
   ['diverged', 0, 'The run diverged in epoch 1 of 3: its loss was no longer a finite number. Choose'],

@@ -11,6 +11,7 @@ import { evaluationSections, evaluationStyle } from './evaluation.ts';
 import { about, count, duration, figures, notice, percent, short, whole } from './figures.ts';
 import type { ShownMistake } from './gallery.ts';
 import { bestOf, detailsOf, type EpochLine, type RunDetails, rateOf, secondsOf } from './run-details.ts';
+import { quoted } from './run-options.ts';
 import { origin, originStyle } from './run-origin.ts';
 
 export interface RunPage {
@@ -74,7 +75,8 @@ function stateInWords(lines: readonly EpochLine[], { state, options }: RunDetail
   const epochs = Number(options.epochs ?? lines.length);
   const done =
     lines.length === 0 ? 'before the end of its first epoch' : `after ${lines.length} of ${count(epochs, 'epoch')}`;
-  const resume = typeof options.out === 'string' ? ` Continue it with: resnext train --resume ${options.out}` : '';
+  const resume =
+    typeof options.out === 'string' ? ` Continue it with: \`resnext train --resume ${quoted(options.out)}\`` : '';
   const kept = lines.length === 0 ? '' : ' The curves and the model are those of the epochs before.';
   switch (state) {
     case 'running':
