@@ -13,7 +13,7 @@ import { withFile } from '../files.ts';
 import {
   type Column,
   checkCodec,
-  dictionaryIn,
+  decodePage,
   type Page,
   type PageSource,
   pagesIn,
@@ -285,7 +285,7 @@ function* valuesOf(source: PageSource, chunk: Chunk, path: string): Generator<Va
   for (const page of pagesIn(source, chunk, path)) {
     const { dictionary } = page;
     if (dictionary && known?.start !== dictionary.start) {
-      known = { start: dictionary.start, values: dictionaryIn(read(dictionary), chunk, path) };
+      known = { start: dictionary.start, values: decodePage(read(dictionary), chunk, path).values };
     }
     yield* valuesIn(read(page), known?.values, chunk, path);
   }

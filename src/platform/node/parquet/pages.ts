@@ -11,6 +11,7 @@ import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/data
 import { readPlain } from 'hyparquet/src/plain.js';
 import { FormatError } from '../../../errors.ts';
 import type { OpenFile } from '../../../files.ts';
+import { decompressSnappy } from './snappy.ts';
 
 type Decoder = Parameters<typeof readDataPage>[2];
 type PageHeader = ReturnType<typeof parquetHeader>;
@@ -107,46 +108,71 @@ export function valuesIn(
   column: Column,
   name: string,
 ): Value[] {
+  const { values, isNumbered } = decodePage(bytes, column, name);
+  if (!isNumbered) return values;
+  return values.map((number) => {
+    const value = number === null ? null : dictionary?.[Number(number)];
+    if (value === undefined) throw damaged(name, `has a page that refers to ${number}, which its dictionary lacks`);
+    return value;
+  });
+}
+
+/** A page, decompressed. */
+export interface DecodedPage {
+  /** By row. Bytes are not copied out of the page. */
+  readonly values: Value[];
+  /** Whether the values are numbers of values of the dictionary. */
+  readonly isNumbered: boolean;
+  /** Where the compressed part begins in the page; undefined if there is none. */
+  readonly compressedFrom: number | undefined;
+}
+
+/**
+ * Decompresses a page, of data or a dictionary.
+ *
+ * @throws FormatError if it cannot be decoded.
+ */
+export function decodePage(bytes: Uint8Array, column: Column, name: string): DecodedPage {
   return explained(name, () => {
     const { header, headerLength } = parseHeader(bytes, name);
     const body = bytes.subarray(headerLength, headerLength + header.compressed_page_size);
     const decoder = decoderOf(column);
+    const isCompressed = column.codec !== 'UNCOMPRESSED' && header.data_page_header_v2?.is_compressed !== false;
     const { definitionLevels, dataPage } = decoded(body, header, decoder);
-    const encoding = (header.data_page_header ?? header.data_page_header_v2)!.encoding;
-    const isNumbered = encoding.endsWith('_DICTIONARY');
-    if (isNumbered && !dictionary) throw damaged(name, 'has a page that refers to a dictionary, but none');
-    const valueAt = (i: number): Value => {
-      const value = isNumbered ? dictionary![Number(dataPage[i])] : (dataPage[i] as Value | undefined);
-      if (value === undefined) throw damaged(name, `has a page without the value ${i}`);
-      return value;
+    const encoding = (header.data_page_header ?? header.data_page_header_v2)?.encoding ?? 'PLAIN';
+    return {
+      values: inRows(dataPage as ArrayLike<Value>, definitionLevels, column.levels),
+      isNumbered: encoding.endsWith('_DICTIONARY'),
+      compressedFrom: isCompressed ? headerLength + levelsLength(header) : undefined,
     };
-    if (!definitionLevels?.length) return Array.from({ length: dataPage.length }, (_, i) => valueAt(i));
-    let next = 0;
-    return definitionLevels.map((level) => (level === column.levels ? valueAt(next++) : null));
   });
 }
 
-function decoded(body: Uint8Array, header: PageHeader, decoder: Decoder): ReturnType<typeof readDataPage> {
+/** Bytes before the compressed part of a page of the second version. */
+function levelsLength({ data_page_header_v2: second }: PageHeader): number {
+  return second ? second.definition_levels_byte_length + second.repetition_levels_byte_length : 0;
+}
+
+function inRows(values: ArrayLike<Value>, levels: readonly number[] | undefined, most: number): Value[] {
+  if (!levels?.length) return Array.from(values);
+  let next = 0;
+  return levels.map((level) => {
+    if (level !== most) return null;
+    const value = values[next++];
+    if (value === undefined) throw new Error('it has fewer values than rows');
+    return value;
+  });
+}
+
+type Decoded = Pick<ReturnType<typeof readDataPage>, 'dataPage'> & { readonly definitionLevels?: number[] | undefined };
+
+function decoded(body: Uint8Array, header: PageHeader, decoder: Decoder): Decoded {
+  const { type, codec } = decoder;
   if (header.data_page_header_v2) return readDataPageV2(body, header, decoder);
-  const page = decompressPage(body, header.uncompressed_page_size, decoder.codec, decoder.compressors);
-  return readDataPage(page, header.data_page_header!, decoder);
-}
-
-/** The values of a dictionary page. */
-export function dictionaryIn(bytes: Uint8Array, column: Column, name: string): readonly Value[] {
-  return explained(name, () => {
-    const { header, headerLength } = parseHeader(bytes, name);
-    const { codec, compressors, type } = decoderOf(column);
-    const body = bytes.subarray(headerLength, headerLength + header.compressed_page_size);
-    const page = decompressPage(body, header.uncompressed_page_size, codec, compressors);
-    const values = readPlain(
-      { view: viewOf(page), offset: 0 },
-      type,
-      header.dictionary_page_header!.num_values,
-      undefined,
-    );
-    return Array.from(values as ArrayLike<Value>);
-  });
+  const page = decompressPage(body, header.uncompressed_page_size, codec, decoder.compressors);
+  if (header.data_page_header) return readDataPage(page, header.data_page_header, decoder);
+  const count = header.dictionary_page_header!.num_values;
+  return { dataPage: readPlain({ view: viewOf(page), offset: 0 }, type, count, undefined) };
 }
 
 /** Structs and values that may be missing are the only part of a schema that pages depend on. */
@@ -176,12 +202,13 @@ type Decompress = (bytes: Uint8Array, size: number) => Uint8Array;
 const zstd = (zlib as { zstdDecompressSync?: (bytes: Uint8Array, options: object) => Uint8Array }).zstdDecompressSync;
 
 const compressors: Readonly<Partial<Record<CompressionCodec, Decompress>>> = {
+  SNAPPY: decompressSnappy,
   GZIP: (bytes, size) => zlib.gunzipSync(bytes, { maxOutputLength: Math.max(1, size) }),
   BROTLI: (bytes, size) => zlib.brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, size) }),
   ...(zstd && { ZSTD: (bytes: Uint8Array, size: number) => zstd(bytes, { maxOutputLength: Math.max(1, size) }) }),
 };
 
-const known: readonly string[] = ['UNCOMPRESSED', 'SNAPPY', ...Object.keys(compressors)];
+const known: readonly string[] = ['UNCOMPRESSED', ...Object.keys(compressors)];
 
 /** @throws FormatError unless pages with this compression can be read. */
 export function checkCodec(codec: string, name: string): void {

@@ -1,11 +1,13 @@
 /**
- * Reads single images from Parquet files. To get one, its whole page has to be decoded, so the pages that were used last
- * are kept, up to 64 MiB in each thread. In a shuffled epoch hardly two images in a row are of one page, so each costs about
- * a page; what that is in practice, docs/images.md says.
+ * Reads single images from Parquet files. A page has to be decompressed once to know where its values are. From then on, a
+ * value of a page that is not compressed, or with snappy, is read alone, with the 64 KiB blocks that it is in; so a shuffled
+ * epoch reads little more than its images. Other compressions have no parts: their pages are decompressed whole, and
+ * those used last are kept, up to 64 MiB in each thread.
  */
 import { FormatError } from '../../../errors.ts';
 import { withFile } from '../../../files.ts';
-import { type Column, dictionaryIn, type Range, rangeOf, type Value, valuesIn } from './pages.ts';
+import { type Column, type DecodedPage, decodePage, type Range, rangeOf } from './pages.ts';
+import { blockLength, decompressInto, snappyBlocks } from './snappy.ts';
 
 /** Where an image is in a Parquet file. Plain data. */
 export interface ParquetValue {
@@ -15,16 +17,25 @@ export interface ParquetValue {
   readonly row: number;
 }
 
-interface KeptPage {
-  readonly values: readonly Value[];
-  readonly bytes: number;
+/** What is known of a page. */
+type PageIndex =
+  /** Numbers of values in the dictionary by row, -1 for one that is missing. */
+  { readonly numbers: Int32Array } | Places | { readonly values: DecodedPage['values'] };
+
+/** Where values are. */
+interface Places {
+  /** Where the decompressed bytes begin that positions refer to, or the compressed ones that they are made from. */
+  readonly from: number;
+  /** Positions by row. */
+  readonly starts: Uint32Array;
+  /** Bytes by row, -1 for a value that is missing. */
+  readonly lengths: Int32Array;
+  /** Where blocks begin in the compressed bytes; undefined if they are not compressed. */
+  readonly blocks: Uint32Array | undefined;
 }
 
-const keptBytes = 64 * 2 ** 20;
-
-/** By path and position, least recently used first. */
-const kept = new Map<string, KeptPage>();
-let total = 0;
+/** By path and position: 8 bytes for a value, 4 for a block. */
+const indexes = new Map<string, Exclude<PageIndex, { values: unknown }>>();
 
 /**
  * The bytes of an image file in a Parquet file.
@@ -37,35 +48,104 @@ export function readParquetValue(
   { column, dictionary, row }: ParquetValue,
   name: string,
 ): Uint8Array {
-  const value = pageAt(path, page, () => {
-    const read = (range: Range) => withFile(path, (file) => rangeOf(file, range, path));
-    const entries = dictionary && pageAt(path, dictionary, () => dictionaryIn(read(dictionary), column, path));
-    return valuesIn(read(page), entries, column, path);
-  })[row];
-  if (value instanceof Uint8Array) return value;
+  const index = indexAt(path, page, column);
+  const found =
+    'numbers' in index
+      ? dictionary && valueIn(path, indexAt(path, dictionary, column), index.numbers[row] ?? -1)
+      : valueIn(path, index, row);
+  if (found) return found;
   throw new FormatError(`Image "${name}" has no bytes in the file, but expected an image.`);
 }
 
-function pageAt(path: string, { start }: Range, read: () => readonly Value[]): readonly Value[] {
-  const key = `${start} ${path}`;
-  const known = kept.get(key);
-  if (known) {
-    kept.delete(key);
-    kept.set(key, known);
-    return known.values;
+/** A value of a page; undefined if there is none. */
+function valueIn(path: string, index: PageIndex, row: number): Uint8Array | undefined {
+  if ('numbers' in index) return undefined;
+  if ('values' in index) {
+    const value = index.values[row];
+    return value instanceof Uint8Array ? value : undefined;
   }
-  const page = measured(read());
-  kept.set(key, page);
-  total += page.bytes;
-  for (const [oldest, { bytes }] of kept) {
-    if (total <= keptBytes || oldest === key) break;
-    kept.delete(oldest);
-    total -= bytes;
+  const { from, blocks } = index;
+  const [start, length] = [index.starts[row], index.lengths[row]];
+  if (start === undefined || length === undefined || length < 0) return undefined;
+  if (!blocks) return read(path, { start: from + start, length });
+  const [first, last] = [
+    Math.floor(start / blockLength),
+    Math.floor(Math.max(start, start + length - 1) / blockLength),
+  ];
+  const begin = blocks[first]!;
+  const bytes = read(path, { start: from + begin, length: blocks[last + 1]! - begin });
+  const output = new Uint8Array((last + 1 - first) * blockLength); // the last block of a page may be shorter
+  try {
+    decompressInto(output, bytes);
+  } catch (cause) {
+    throw new FormatError(`${path} has a page that cannot be decoded. Did the file change while it was being read?`, {
+      cause,
+    });
   }
-  return page.values;
+  return output.subarray(start - first * blockLength).subarray(0, length);
 }
 
-const measured = (values: readonly Value[]): KeptPage => ({
-  values,
-  bytes: values.reduce<number>((sum, value) => sum + (value instanceof Uint8Array ? value.length : 8), 0),
-});
+const read = (path: string, range: Range): Uint8Array => withFile(path, (file) => rangeOf(file, range, path));
+
+function indexAt(path: string, page: Range, column: Column): PageIndex {
+  const key = `${page.start} ${path}`;
+  const known = indexes.get(key) ?? whole.get(key);
+  if (known) return known;
+  const bytes = read(path, page);
+  const index = indexOf(bytes, page.start, column, decodePage(bytes, column, path));
+  if ('values' in index) whole.put(key, index);
+  else indexes.set(key, index);
+  return index;
+}
+
+function indexOf(bytes: Uint8Array, start: number, column: Column, page: DecodedPage): PageIndex {
+  const { values, isNumbered, compressedFrom } = page;
+  if (isNumbered) return { numbers: Int32Array.from(values, (value) => (value === null ? -1 : Number(value))) };
+  const blocks =
+    column.codec === 'SNAPPY' && compressedFrom !== undefined
+      ? snappyBlocks(bytes.subarray(compressedFrom))
+      : undefined;
+  if (compressedFrom !== undefined && !blocks) return { values };
+  const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
+  // values lie in the page as it was read, or in an array of its decompressed bytes
+  const origin = compressedFrom === undefined ? bytes.byteOffset : 0;
+  return {
+    from: start + (compressedFrom ?? 0),
+    starts: Uint32Array.from(values, (value) => (isBytes(value) ? value.byteOffset - origin : 0)),
+    lengths: Int32Array.from(values, (value) => (isBytes(value) ? value.length : -1)),
+    blocks,
+  };
+}
+
+/** Pages as a whole, least recently used first. */
+class WholePages {
+  readonly #pages = new Map<
+    string,
+    { readonly index: Extract<PageIndex, { values: unknown }>; readonly bytes: number }
+  >();
+  #left = 64 * 2 ** 20;
+
+  get(key: string): Extract<PageIndex, { values: unknown }> | undefined {
+    const page = this.#pages.get(key);
+    if (!page) return undefined;
+    this.#pages.delete(key);
+    this.#pages.set(key, page);
+    return page.index;
+  }
+
+  put(key: string, index: Extract<PageIndex, { values: unknown }>): void {
+    const bytes = index.values.reduce<number>(
+      (sum, value) => sum + (value instanceof Uint8Array ? value.length : 8),
+      0,
+    );
+    this.#left -= bytes;
+    for (const [oldest, page] of this.#pages) {
+      if (this.#left >= 0) break;
+      this.#pages.delete(oldest);
+      this.#left += page.bytes;
+    }
+    this.#pages.set(key, { index, bytes });
+  }
+}
+
+const whole = new WholePages();
