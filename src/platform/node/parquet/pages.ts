@@ -75,7 +75,8 @@ function readHeader(source: PageSource, at: number, name: string): { header: Pag
     try {
       return parseHeader(bytes, name);
     } catch (error) {
-      if (error instanceof FormatError || bytes.length < size) throw error;
+      if (error instanceof FormatError) throw error;
+      if (bytes.length < size) break; // all of the file was there
     }
   }
   throw damaged(name, `has no header of a page at byte ${at}`);
