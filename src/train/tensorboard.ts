@@ -1,7 +1,8 @@
 /**
  * The run as TensorBoard shows it: train/loss and train/lr at every optimizer step; after each epoch train/top1, val/loss,
  * val/top1, val/top5, val/balanced_accuracy, val/macro_f1 and the number of the epoch, the confusion matrix, and the wrong
- * predictions of the highest probability as pictures.
+ * predictions of the highest probability as pictures. Where an average of the weights is validated, val_raw has the scores
+ * of the weights themselves.
  */
 import { thumbnail } from '#platform/images';
 import { readSample } from '../data/image-source.ts';
@@ -14,7 +15,7 @@ import type { EpochEvent } from './events.ts';
 import type { TrainOptions } from './options.ts';
 import type { Progress } from './progress.ts';
 import { eventsFolder } from './run-folder.ts';
-import type { Samples } from './training-data.ts';
+import type { Samples, Score } from './training-data.ts';
 
 /** A wrong prediction on a validation image. */
 interface Mistake {
@@ -76,12 +77,12 @@ export class TensorBoardLog {
   };
 
   /** After an epoch and its validation. */
-  async epoch({ steps }: Progress, { epoch, top1, validation }: EpochEvent): Promise<void> {
+  async epoch({ steps }: Progress, { epoch, top1, validation, rawValidation }: EpochEvent): Promise<void> {
     const values: EventValue[] = [
       { tag: 'epoch', scalar: epoch },
       { tag: 'train/top1', scalar: top1 },
     ];
-    for (const [name, scalar] of Object.entries(validation ?? {})) values.push({ tag: validationTag(name), scalar });
+    values.push(...scalarsOf('val', validation), ...scalarsOf('val_raw', rawValidation));
     await this.#files.add(steps, values);
     await this.#addPictures(steps);
     this.#confusion = new Confusion(this.#classes.length);
@@ -116,4 +117,8 @@ export class TensorBoardLog {
 /** Tags of single steps; all others are of epochs. */
 const stepTags = ['train/loss', 'train/lr'];
 
-const validationTag = (name: string): string => `val/${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+/** Scores as `val/balanced_accuracy` and so on. */
+const scalarsOf = (group: string, scores: Score | undefined): EventValue[] =>
+  Object.entries(scores ?? {}).map(([name, scalar]) => {
+    return { tag: `${group}/${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`, scalar };
+  });
