@@ -15,7 +15,7 @@ import {
   trainTransforms,
 } from 'resnext/data';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 
 const preprocessing = preprocessingFor({ images: 'large', size: 24 });
 const crops = trainTransforms(preprocessing, 'random-resized-crop');
@@ -128,6 +128,28 @@ it('can run two epochs at once, and can be reused after closing', async () => {
   await loader.close();
   expect(await epoch(loader, { epoch: 0 })).toEqual(first);
   expect(await epoch(loader, { epoch: 1 })).toEqual(second);
+  await loader.close();
+});
+
+it('needs no more shared memory for later epochs, and none that jobs still write to', async () => {
+  const loader = new Loader({ workers: 2, prefetch: 3 });
+  let made = 0;
+  const Shared = globalThis.SharedArrayBuffer;
+  class Counted extends Shared {
+    constructor(length: number) {
+      super(length);
+      if (length === 8 * 3 * 24 * 24 * 4) made++; // a batch
+    }
+  }
+  vi.stubGlobal('SharedArrayBuffer', Counted);
+  const epochs: string[][] = [];
+  for (let number = 0; number < 5; number++) epochs.push(await epoch(loader, { epoch: number }));
+  expect(made).toBe(3);
+  const options = { samples, transforms: crops, batchSize: 8, shuffle: true, dropLast: true, seed: 11 };
+  for await (const { images } of loader.batches(options)) if (images.length > 0) break;
+  expect(await epoch(loader, { epoch: 0 })).toEqual(epochs[0]);
+  expect(await epoch(loader, { epoch: 3 })).toEqual(epochs[3]);
+  vi.unstubAllGlobals();
   await loader.close();
 });
 

@@ -19,6 +19,7 @@ import {
   emptyBatch,
   type Member,
 } from './batch.ts';
+import { BatchMemory } from './batch-memory.ts';
 import { maxMegapixels } from './budget.ts';
 import { type ImageCache, ImageCaches } from './cache.ts';
 import { Fetches } from './fetch.ts';
@@ -148,6 +149,7 @@ export class Loader {
   readonly #ownsPool: boolean;
   readonly #prefetch: number;
   readonly #cache: number;
+  readonly #memory: BatchMemory;
   #caches: ImageCaches;
 
   constructor(options: LoaderOptions = {}) {
@@ -158,6 +160,7 @@ export class Loader {
     this.#caches = new ImageCaches(this.#cache);
     this.#ownsPool = pool === undefined;
     const queue = 2 * prefetch; // for two epochs at once
+    this.#memory = new BatchMemory(queue);
     this.#pool = pool ?? new WorkerPool({ queue, workers, maxMegapixels });
   }
 
@@ -174,6 +177,7 @@ export class Loader {
   /** Ends the worker threads and frees cached images. A running epoch fails; a later one starts new threads. */
   async close(): Promise<void> {
     this.#caches = new ImageCaches(this.#cache);
+    this.#memory.clear();
     if (this.#ownsPool) await this.#pool.close();
   }
 
@@ -187,11 +191,11 @@ export class Loader {
       failures.catch(() => {}); // awaited below, unless the consumer stops early
       return { memory, failures };
     };
-    const bytes = plan.dims.reduce((product, dim) => product * dim, Float32Array.BYTES_PER_ELEMENT);
+    const length = plan.dims.reduce((product, dim) => product * dim);
     const ring: PrefetchSlot[] = [];
     const ahead = Math.min(plan.startBatch + this.#prefetch, plan.batches);
     for (let number = plan.startBatch; number < ahead; number++) {
-      ring.push(load(number, new Float32Array(isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))));
+      ring.push(load(number, this.#memory.take(length, isShared)));
     }
     const batch = emptyBatch(plan.dims);
     try {
@@ -199,10 +203,17 @@ export class Loader {
         const { memory, failures } = ring.shift()!;
         const count = takeBatch(plan, number, memory, await failures, batch);
         if (number + this.#prefetch < plan.batches) ring.push(load(number + this.#prefetch, memory));
+        else this.#memory.give(memory);
         if (count > 0) yield { ...batch, number, count };
       }
     } finally {
       fetches.end(); // of batches that will not be used
+      for (const { memory, failures } of ring) {
+        failures.then(
+          () => this.#memory.give(memory),
+          () => {}, // jobs may still write to it
+        );
+      }
     }
   }
 
