@@ -52,6 +52,15 @@ it('draws a single epoch, an empty series and logarithmic scales', async () => {
   for (const svg of [one, none, log]) expect(svg).not.toMatch(/NaN|undefined/);
 });
 
+it('ends at ticks', async () => {
+  const points = [26, 60.5].map((y, k) => ({ x: k + 1, y }));
+  const svg = await lineChart({ title: 'Top-1', x: 'epoch', unit: ' %', series: [{ name: 'a', color: 1, points }] });
+  const ticks = texts(svg).filter((text) => text?.endsWith(' %'));
+  expect(ticks).toEqual(['20 %', '30 %', '40 %', '50 %', '60 %', '70 %']);
+  const [first, last] = Array.from(parsed(svg).querySelectorAll('circle'), (dot) => Number(dot.getAttribute('cy')));
+  expect((first! - last!) / (240 - 10 - 38)).toBeCloseTo(34.5 / 50, 3);
+});
+
 it('cuts off values far above the others, and names them under the pointer', async () => {
   const points = [9000, 3, 2, 1.5, 1.2, 1].map((y, k) => ({ x: k + 1, y }));
   const svg = await lineChart({ title: 'Loss', x: 'epoch', cut: true, series: [{ name: 'a', color: 1, points }] });

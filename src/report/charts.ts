@@ -243,17 +243,21 @@ const isFinitePoint = ({ x, y }: Point): boolean => Number.isFinite(x) && Number
 /** A range that is not empty. A single value is at its end, beside the names of the series. */
 const spread = (low: number, high: number): [number, number] => [low === high ? low - 1 : low, high];
 
-/** From one round number to another. */
+/** From one tick to another. */
 function domainOf(values: readonly number[], isLogarithmic = false): [number, number] {
   if (values.length === 0) return isLogarithmic ? [0.1, 1] : [0, 1];
   const [low, high] = [Math.min(...values), Math.max(...values)];
   if (isLogarithmic) return low === high ? [low / 2, high * 2] : [low, high];
   const margin = low === high ? Math.abs(low) / 10 || 0.5 : 0;
-  const ends = [low === 0 ? 0 : low - margin, high + margin] as const;
-  const ticks = tickValues(ends, 5);
+  return widened(widened([low === 0 ? 0 : low - margin, high + margin])); // a wider range may have ticks further apart
+}
+
+/** A range that includes the ticks around it. */
+function widened([low, high]: readonly [number, number]): [number, number] {
+  const ticks = tickValues([low, high], 5);
   const step = (ticks.at(-1)! - ticks[0]!) / Math.max(1, ticks.length - 1) || high - low;
   const round = (count: number) => Number((count * step).toPrecision(12));
-  return [round(Math.floor(ends[0] / step + 1e-9)), round(Math.ceil(ends[1] / step - 1e-9))];
+  return [round(Math.floor(low / step + 1e-9)), round(Math.ceil(high / step - 1e-9))];
 }
 
 /**
