@@ -129,27 +129,44 @@ function determined({ optimizer }: Partial<Recipe>, given: GivenOptions): readon
 const without = (names: readonly string[], options: Partial<Recipe>): Partial<Recipe> =>
   Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
 
-/** Sentences at the start of a run: its recipe with the learning rate for its batch, and a decay that never comes. */
-export function recipeNotes(options: TrainOptions, { reference = {} }: Partial<GivenOptions>): string[] {
-  const { recipe, batch, learningRate, optimizer } = options;
-  const never = firstDecay(options) >= options.epochs;
-  const decay = never
-    ? [
-        `The learning rate never falls: it first would after ${firstDecay(options)} epochs, and the run has ${options.epochs}.`,
-      ]
-    : [];
-  if (recipe === '') return decay;
-  const { rate } = reference;
-  if (!rate) return [`Recipe ${recipe}, with a learning rate of ${shortRate(learningRate)}.`, ...decay];
+/** Sentences at the start of a run: what of its recipe is scaled, and what in it comes too late for so short a run. */
+export function recipeNotes(
+  options: TrainOptions,
+  { reference = {} }: Partial<GivenOptions>,
+  stepsPerEpoch: number,
+): string[] {
+  const notes = options.recipe === '' ? [] : [rateNote(options, reference), ...sizeNotes(options, reference)];
+  return [...notes, ...lateNotes(options, stepsPerEpoch)];
+}
+
+function rateNote({ recipe, batch, learningRate, optimizer }: TrainOptions, { rate }: Reference): string {
+  if (!rate) return `Recipe ${recipe}, with a learning rate of ${shortRate(learningRate)}.`;
   const its = `Recipe ${recipe}: its learning rate of ${shortRate(rate.learningRate)} is for batches of ${rate.batch}`;
-  const scaled = `; scaled ${waysToScale[optimizers[optimizer].usual.scale]} the batch, it is ${shortRate(learningRate)} for ${batch}`;
-  return [`${its}${rate.batch === batch ? '' : scaled}.`, ...sizeNotes(options, reference), ...decay];
+  if (rate.batch === batch) return `${its}.`;
+  const way = waysToScale[optimizers[optimizer].usual.scale];
+  return `${its}; scaled ${way} the batch, it is ${shortRate(learningRate)} for ${batch}.`;
 }
 
 function sizeNotes({ recipe, trainSize }: TrainOptions, { sizes }: Reference): string[] {
   if (!sizes?.trainSize || trainSize.join() === sizes.trainSize.join()) return [];
   const its = `Recipe ${recipe}: its training images of ${sizes.trainSize.join(', ')} pixels are for inputs of ${sizes.input}`;
   return [`${its}; here they have ${trainSize.length > 0 ? trainSize.join(', ') : 'the size of the input'}.`];
+}
+
+function lateNotes(options: TrainOptions, stepsPerEpoch: number): string[] {
+  const { epochs, averageDecay, averageEvery } = options;
+  const first = firstDecay(options);
+  const isRare = averageDecay > 0 && averageEvery > stepsPerEpoch;
+  return [
+    ...(first < epochs
+      ? []
+      : [`The learning rate never falls: it first would after ${first} epochs, and the run has ${epochs}.`]),
+    ...(isRare
+      ? [
+          `The average of the weights is updated every ${averageEvery} steps, but an epoch has ${stepsPerEpoch}. Lower --average-every.`,
+        ]
+      : []),
+  ];
 }
 
 export const waysToScale = { linear: 'in proportion to', 'square root': 'by the square root of' } as const;

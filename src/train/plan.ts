@@ -3,6 +3,7 @@
  * options of a new run, which may take a measurement or a download; `withTrainer` opens what they ask for, and closes it.
  */
 import { lookUpWeights } from '../catalog/published.ts';
+import { countBatches } from '../data/loader.ts';
 import { countsByLabel } from '../data/samples.ts';
 import { resolveModel } from '../hub/resolve.ts';
 import { resolveConfig } from '../model/config.ts';
@@ -85,7 +86,8 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   const samples = images.folder;
   const fitted = fitBatch(plan.options, given, samples.train.length);
   const begun = startWith(fitted, samples.classes);
-  const start = { ...begun, notes: [...recipeNotes(fitted, given), ...(begun.notes ?? [])] };
+  const remarks = recipeNotes(fitted, given, countBatches(samples.train.length, fitted.batch, true));
+  const start = { ...begun, notes: [...remarks, ...(begun.notes ?? [])] };
   const { description, weights, slots, average, progress } = start;
   const model = resnext(description.config);
   const perClass = countsByLabel(samples.train, samples.classes.length);

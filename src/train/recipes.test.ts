@@ -270,7 +270,7 @@ const base = { data: 'flowers', out: 'runs/flowers', variant: 'resnext50_32x4d' 
 async function resolved(given: Partial<GivenOptions>) {
   const all = await withRecipe({ ...base, ...given });
   const options = resolveTrainOptions(all);
-  return { ...options, notes: recipeNotes(options, all) };
+  return { ...options, notes: recipeNotes(options, all, 100) };
 }
 
 function written(text: string, name = 'own.yaml'): string {
@@ -295,6 +295,13 @@ describe('a recipe', () => {
       'Recipe torchvision-v1, with a learning rate of 0.3.',
       'The learning rate never falls: it first would after 30 epochs, and the run has 20.',
     ]);
+  });
+
+  it('says what comes too late for few images', async () => {
+    const all = await withRecipe({ ...base, recipe: 'torchvision-v2' });
+    expect(recipeNotes(resolveTrainOptions(all), all, 31)).toContain(
+      'The average of the weights is updated every 32 steps, but an epoch has 31. Lower --average-every.',
+    );
   });
 
   it('loses what another optimizer or schedule has no use for', async () => {
