@@ -224,7 +224,7 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
       minLearningRate: 0,
       warmup: 1,
       labelSmoothing: 0.1,
-      augmentation: 'random-resized-crop',
+      augmentation: 'auto',
     },
   ],
   quick: [

@@ -241,7 +241,7 @@ export const recipes = {
       schedule: 'cosine', // ends in small steps, so the last epochs are usually the best
       warmup: 1, // the new classifier is random at first, and its gradients are large
       labelSmoothing: 0.1, // keeps few images from being learned by heart
-      augmentation: 'random-resized-crop', // strong augmentation needs more epochs than this
+      augmentation: 'auto', // flips and crops: more would need more epochs
     },
   },
   quick: {
