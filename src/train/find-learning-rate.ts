@@ -9,7 +9,7 @@ import { withRecipe } from './chosen-recipe.ts';
 import { hookFields, type SuggestionEvent, type TrainHooks } from './events.ts';
 import { Smoothed, type SweepPoint, suggestionsFrom, sweepRate, usualSweep } from './learning-rates.ts';
 import { stepOn } from './loop.ts';
-import { type GivenOptions, trainOptions } from './options.ts';
+import { type GivenOptions, type TrainOptions, trainOptions } from './options.ts';
 import { type Opened, planNew, withTrainer } from './plan.ts';
 
 /** The options of a run; `out` is not used. */
@@ -33,13 +33,20 @@ export async function findLearningRate(options: SweepOptions, hooks: TrainHooks 
   const asked = resolveTrainOptions(given);
   checkSettled(given);
   const plan = await planNew(asked, given, hooks);
-  return withTrainer(plan, hooks, async (opened) => {
+  return withTrainer({ ...plan, options: asAtStart(plan.options) }, hooks, async (opened) => {
     const points = await sweep(opened, hooks);
     const event = suggestionOf(points, opened.options.learningRate);
     hooks.onEvent?.(event);
     return event;
   });
 }
+
+/** A sweep may take the images of more epochs than a run has. All of them are as in the first. */
+const asAtStart = (options: TrainOptions): TrainOptions => ({
+  ...options,
+  trainSize: options.trainSize.slice(0, 1),
+  mixEpochs: 0,
+});
 
 /** The losses at growing learning rates. */
 async function sweep({ data, trainer }: Opened, { onEvent = () => {}, signal }: TrainHooks): Promise<SweepPoint[]> {

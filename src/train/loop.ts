@@ -44,22 +44,14 @@ export class Diverged extends UsageError {}
 export async function runEpochs(run: Run): Promise<TrainResult> {
   const { options, folder, data, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
-  const meter = new Meter();
+  const [meter, log] = [new Meter(), await begin(run)];
   let { progress } = run.start;
-  let log: TensorBoardLog | undefined;
-  const save = async () => {
-    await log?.flush();
-    await folder.saveCheckpoint('last', checkpointOf(run, progress));
-  };
+  const save = () => saveLast(run, progress, log);
   const onCorrupt = (path: string, message: string) => {
     if (options.strict) return; // the run ends with an error that names the image
     progress = { ...progress, corrupt: progress.corrupt + 1 };
     onEvent({ event: 'corrupt', path, message });
   };
-  await folder.prepare(progress.epoch, run.images.split);
-  log = await TensorBoardLog.openIf(options, progress, run.images.folder);
-  await folder.saveRecord(run.record);
-  await folder.saveRecipe(recipeText(options));
   await save();
 
   training: while (!isOver(progress, options) && !signal?.aborted) {
@@ -79,10 +71,8 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
     const made = madeBy(trainer);
     const seconds = meter.epochSeconds;
     const scores = await meter.validation(() => validated(data, made, onCorrupt, log?.onPrediction));
-    const { validation } = scores;
-    if (validation) checkLoss(validation.loss, progress, options);
     const line = epochEvent(run, progress, scores, seconds);
-    progress = afterEpoch(progress, line.best ? (validation?.[options.bestBy] ?? 0) : undefined);
+    progress = afterEpoch(progress, line.best ? (line.validation?.[options.bestBy] ?? 0) : undefined);
     if (line.best) await saveBest(run, made, progress, scores);
     await folder.appendMetrics(line);
     await log?.epoch(progress, line);
@@ -90,6 +80,15 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
     onEvent(line);
   }
   return ended(run, progress);
+}
+
+/** Takes the folder and writes what is known at the start. */
+async function begin({ options, folder, images, start, record }: Run): Promise<TensorBoardLog | undefined> {
+  await folder.prepare(start.progress.epoch, images.split);
+  const log = await TensorBoardLog.openIf(options, start.progress, images.folder);
+  await folder.saveRecord(record);
+  await folder.saveRecipe(recipeText(options));
+  return log;
 }
 
 /** The learning rate of the next step. */
@@ -181,8 +180,10 @@ function stepEvent(progress: Progress, learningRate: number, { options, data }: 
   };
 }
 
+/** @throws Diverged if the loss of the validation is not finite. */
 function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: number): EpochEvent {
   const { epochs, bestBy } = run.options;
+  if (scores.validation) checkLoss(scores.validation.loss, progress, run.options);
   const { epoch, corrupt, count: images } = progress;
   return {
     event: 'epoch',
@@ -202,6 +203,12 @@ function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: numbe
 const scoreOf = ({ loss, top1, top5, balancedAccuracy, macroF1 }: Score): Score => ({
   ...{ loss, top1, top5, balancedAccuracy, macroF1 },
 });
+
+/** Saves what a resumed run continues from. Its log has no gap before that. */
+async function saveLast(run: Run, progress: Progress, log: TensorBoardLog | undefined): Promise<void> {
+  await log?.flush();
+  await run.folder.saveCheckpoint('last', checkpointOf(run, progress));
+}
 
 /** Saves the model and a checkpoint, which can be continued from and is a model, too. */
 async function saveBest(run: Run, { weights, raw }: Made, progress: Progress, scores: Scores): Promise<void> {
