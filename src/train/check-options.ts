@@ -38,7 +38,7 @@ const idleInProbe = (name: Name): Contradiction => ({
 });
 
 /** The parts of a batch. Replicas that are still to be measured divide it in any case. */
-const partsOf = ({ accumulate, replicas }: TrainOptions): number => accumulate * Math.max(1, replicas);
+export const partsOf = ({ accumulate, replicas }: TrainOptions): number => accumulate * Math.max(1, replicas);
 
 /** Settings of an optimizer other than the chosen one. */
 const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>

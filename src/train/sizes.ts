@@ -10,6 +10,7 @@ import { type Model, resnext } from '../model/resnext.ts';
 import { OptionError } from '../options.ts';
 import { withLoss } from '../step/step.ts';
 import { Trainer, type TrainerOptions, type TrainerState } from '../step/trainer.ts';
+import { partsOf } from './check-options.ts';
 import { type TrainOptions, trainOptions } from './options.ts';
 
 /** With the size in validation. */
@@ -49,11 +50,11 @@ export function stepsLeft(options: Sizes, stepsPerEpoch: number, epoch: number, 
 
 /** @throws OptionError for a size at which this network cannot be trained. */
 export function checkTrainSizes(options: TrainOptions, config: ResNeXtConfig): void {
-  const { trainSize, batch, accumulate, replicas } = options;
+  const { trainSize, batch } = options;
   for (const size of new Set(trainSize)) {
     try {
       const { graph } = resnext(resolveConfig({ ...config, inputSize: size }));
-      if (size === Math.min(...trainSize)) withLoss(graph, { batch: batch / (accumulate * replicas) });
+      if (size === Math.min(...trainSize)) withLoss(graph, { batch: batch / partsOf(options) });
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       throw new OptionError(
