@@ -3,6 +3,7 @@
 import { openInBrowser } from '../live/browser.ts';
 import { LiveRun } from '../live/live-run.ts';
 import { counted } from '../output/text.ts';
+import type { ReportRunOptions } from '../report/run.ts';
 import type { TrainHooks } from '../train/events.ts';
 import type { TrainResult } from '../train/loop.ts';
 import type { Output } from './output.ts';
@@ -12,11 +13,13 @@ import { progressOf } from './train-lines.ts';
  * Trains, and serves the page meanwhile. The browser is opened when nothing stands in the way of the run any more.
  *
  * @param run the folder of the run.
+ * @param machine the threads that the run uses, for the evaluation at its end.
  */
 export async function watched(
   run: string,
   begin: (hooks: TrainHooks) => Promise<TrainResult>,
   hooks: TrainHooks,
+  machine: Pick<ReportRunOptions, 'threads' | 'workers'>,
   output: Output,
 ): Promise<TrainResult> {
   const live = await LiveRun.open(run);
@@ -27,9 +30,11 @@ export async function watched(
   };
   try {
     const result = await begin({ ...hooks, onEvent });
-    await live.end(!result.interrupted, (done, total) =>
-      output.progress(done / total, `evaluating for the page: ${done} of ${counted(total, 'image')}`),
-    );
+    await live.end(!result.interrupted, {
+      ...machine,
+      onProgress: (done, total) =>
+        output.progress(done / total, `evaluating for the page: ${done} of ${counted(total, 'image')}`),
+    });
     output.clear();
     return result;
   } catch (error) {

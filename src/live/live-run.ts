@@ -4,7 +4,7 @@
  */
 import { basename, resolve } from 'node:path';
 import { FormatError, UsageError } from '../errors.ts';
-import { evaluateRun, readRun } from '../report/run.ts';
+import { evaluateRun, type ReportRunOptions, readRun } from '../report/run.ts';
 import { type RunPage, runPage } from '../report/run-page.ts';
 import type { TrainEvent } from '../train/events.ts';
 import { LiveServer } from './server.ts';
@@ -48,22 +48,23 @@ export class LiveRun {
   /**
    * Shows how the run ended, and closes the server.
    *
-   * @param evaluates whether to evaluate the best model for the page. `onProgress` is called meanwhile.
+   * @param evaluates whether to evaluate the best model for the page.
+   * @param options of the evaluation.
    */
-  async end(evaluates: boolean, onProgress: (done: number, total: number) => void = () => {}): Promise<void> {
+  async end(evaluates: boolean, options: ReportRunOptions = {}): Promise<void> {
     try {
       await this.#rendering;
-      await this.#server.end(await this.#page(evaluates ? await this.#evaluation(onProgress) : {}));
+      await this.#server.end(await this.#page(evaluates ? await this.#evaluation(options) : {}));
     } finally {
       this.#server.close();
     }
   }
 
   /** Nobody waits for what nobody reads. */
-  #evaluation(onProgress: (done: number, total: number) => void): Promise<Partial<RunPage>> | Partial<RunPage> {
+  async #evaluation(options: ReportRunOptions): Promise<Partial<RunPage>> {
     if (!this.#server.isRead) return {};
     this.#server.progress('The run has ended. Its best model is being evaluated for this page.');
-    return evaluateRun(this.#run, { onProgress });
+    return evaluateRun(this.#run, options);
   }
 
   #showProgress(text: string): void {

@@ -49,9 +49,16 @@ async function trainOrResume(
   const { json: _, findLearningRate: __, plot: ___, ...chosen } = typed;
   const begin = (hooks: TrainHooks) =>
     resumed === undefined ? train(newRun(chosen), hooks) : resume(resumed, changes(chosen), hooks);
-  const result = await (open ? watched(resumed ?? newRun(chosen).out, begin, hooks, output) : begin(hooks));
+  const result = await (open
+    ? watched(resumed ?? newRun(chosen).out, begin, hooks, machineOf(chosen), output)
+    : begin(hooks));
   return result.interrupted ? interruptedCode : 0;
 }
+
+const machineOf = ({ threads, workers }: Chosen) => ({
+  ...(threads !== undefined && { threads }),
+  ...(workers !== undefined && { workers }),
+});
 
 /** Suggests a learning rate. A command line that names a run to make is accepted, and nothing is written there. */
 async function sweep({ plot, ...given }: Typed, hooks: TrainHooks): Promise<number> {
