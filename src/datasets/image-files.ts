@@ -3,7 +3,7 @@
  * have names without the folder or the extension. A few rows tell which is the case.
  */
 import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, parse, sep } from 'node:path';
+import { dirname, isAbsolute, join, parse, sep } from 'node:path';
 import { isUrl } from '../data/fetch.ts';
 import { commonExtensions, isImageName } from '../data/listing.ts';
 import { UsageError } from '../errors.ts';
@@ -83,14 +83,24 @@ function adviceFor(list: string, name: string): string {
   return `Paths start from the folder of the list, "${own}". ${where}, or change them.`;
 }
 
-/** The folder of an image, with its separator, and its file name. */
-export function fileOf(given: string, place: Place): { readonly prefix: string; readonly name: string } {
+/** The name of an image without that of its file: empty, or with a separator at the end. */
+export function outerName(given: string): string {
   const name = localName(given);
-  if (isUrl(name))
-    return { prefix: name.slice(0, name.lastIndexOf('/') + 1), name: name.slice(name.lastIndexOf('/') + 1) };
-  const whole = isAbsolute(name) ? name : join(place.folder, name);
-  const path = place.extension === '' ? whole : withExtension(whole, place.extension);
-  return { prefix: path.slice(0, path.length - basename(path).length), name: basename(path) };
+  return name.slice(0, Math.max(name.lastIndexOf('/'), name.lastIndexOf(sep)) + 1);
+}
+
+/** The folder of images whose names start so, with a separator at the end. */
+export function folderOf(outer: string, { folder }: Place): string {
+  if (isUrl(outer)) return outer;
+  const inner = join(outer, 'x');
+  return (isAbsolute(outer) ? inner : join(folder, inner)).slice(0, -1);
+}
+
+/** The name of an image's file. */
+export function fileName(given: string, folder: string, { extension }: Place): string {
+  const name = localName(given).slice(outerName(given).length);
+  if (extension === '') return name;
+  return withExtension(folder + name, extension).slice(folder.length);
 }
 
 /** Some images may have another extension than most. */

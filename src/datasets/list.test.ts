@@ -188,7 +188,7 @@ describe('refused are', () => {
     [
       'an unknown split',
       'image,label,split\n1.jpg,x,train\n2.jpg,y,later\n',
-      /line 3: the split is "later", but expected train, val or test\.$/,
+      /line 3: the split is "later", but expected train, val or test\./,
     ],
     [
       'one class',

@@ -14,8 +14,8 @@ import { FormatError, UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import { nearPath } from '../near-path.ts';
 import { textOf } from './delimited.ts';
-import { describePlace, fileOf, localName, namesImage, type Place, placeOf } from './image-files.ts';
-import { readTable, type Table } from './table.ts';
+import { describePlace, fileName, folderOf, namesImage, outerName, type Place, placeOf } from './image-files.ts';
+import { type Columns, type Listed, readTable } from './table.ts';
 
 const extensions = ['.csv', '.tsv', '.jsonl', '.ndjson'];
 
@@ -25,8 +25,7 @@ export const listKind: DatasetKind = {
 };
 
 function readList(path: string, options: SourceOptions): Parts {
-  const table = readTable({ source: path, text: textIn(path), isImage: (name) => namesImage(path, name) }, options);
-  const rows = new Rows(path, table);
+  const { rows, columns } = readRows(path, options);
   if (rows.length === 0) throw new UsageError(`"${path}" has no rows, but expected an image and a label in each.`);
   const place = placeOf(path, rows.images);
   const classes = orderedLabels(rows.labels);
@@ -36,12 +35,19 @@ function readList(path: string, options: SourceOptions): Parts {
   const found = partsOf(rows, ranks, inClass) ?? partsOf(rows, ranks, new InClass(undefined, place))!;
   const repeated = rows.length - found.reduce((sum, { samples }) => sum + samples.length, 0);
   const parts = new Map(found.map(({ split, samples }) => [split, { place: rows.placeOf(split), samples }]));
-  return { classes, ...Object.fromEntries(parts), notes: notesOn(path, table, place, repeated) };
+  return { classes, ...Object.fromEntries(parts), notes: notesOn(path, columns, place, repeated) };
+}
+
+/** The text is not kept. */
+function readRows(path: string, options: SourceOptions): { readonly rows: Rows; readonly columns?: Columns } {
+  const list = { source: path, text: textIn(path), isImage: (name: string) => namesImage(path, name) };
+  const { columns, rows } = readTable(list, options);
+  return { rows: new Rows(path, rows), ...(columns && { columns }) };
 }
 
 function textIn(path: string): string {
   try {
-    return textOf(readFileSync(path)).replace(/^\ufeff/, '');
+    return textOf(readFileSync(path));
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'ENOENT') throw cause;
     const near = nearPath(path);
@@ -62,7 +68,7 @@ class Rows {
   /** How the list spells its splits. */
   readonly #spelled = new Map<Split, string>();
 
-  constructor(path: string, { rows }: Table) {
+  constructor(path: string, rows: Iterable<Listed>) {
     this.#path = path;
     const known = new Map<string, number>();
     const depths = new CommonDepth();
@@ -104,7 +110,9 @@ class Rows {
   #known(name: string, line: number): Split {
     const split = splitOfName(name);
     if (split === undefined) {
-      throw new FormatError(`"${this.#path}", line ${line}: the split is "${name}", but expected train, val or test.`);
+      throw new FormatError(
+        `"${this.#path}", line ${line}: the split is "${name}", but expected train, val or test. Correct it, or rename the column if it is for something else.`,
+      );
     }
     if (!this.#spelled.has(split)) this.#spelled.set(split, name);
     return split;
@@ -117,11 +125,15 @@ const splits = ['train', 'validation', 'test'] as const;
 class CommonDepth {
   /** A bit for each depth. */
   #possible = -1;
+  /** The last label of images in a folder. */
+  readonly #known = new Map<string, string>();
 
   add(image: string, label: string): void {
-    if (this.#possible === 0) return;
+    const outer = outerName(image);
+    if (this.#possible === 0 || this.#known.get(outer) === label) return;
+    this.#known.set(outer, label);
     let found = 0;
-    const folders = localName(image).split(/[/\\]/).slice(0, -1);
+    const folders = foldersIn(outer);
     for (const [depth, folder] of folders.slice(0, 31).entries()) if (folder.normalize() === label) found |= 1 << depth;
     this.#possible &= found;
   }
@@ -139,27 +151,40 @@ function orderedLabels(labels: readonly string[]): string[] {
   return isNumbers ? [...labels].sort((a, b) => Number(a) - Number(b)) : [...labels].sort();
 }
 
-/** The names of images within their classes. */
+/** A folder of images, and the part of their names within their classes that it is. */
+interface Folder {
+  readonly prefix: string;
+  readonly key: string;
+}
+
+/** The files of images and their names within their classes. */
 class InClass {
   readonly #depth: number | undefined;
   readonly #place: Place;
+  readonly #folders = new Map<string, Folder>();
 
   constructor(depth: number | undefined, place: Place) {
     this.#depth = depth;
     this.#place = place;
   }
 
-  /** The image's file, and the part of its name before the file's: the folders within the class. */
-  file(image: string): { readonly prefix: string; readonly name: string; readonly folder: string } {
-    const file = fileOf(image, this.#place);
-    const folders = localName(image).split(/[/\\]/).slice(0, -1);
+  file(image: string): { readonly folder: Folder; readonly name: string } {
+    const outer = outerName(image);
+    const folder = this.#folders.get(outer) ?? this.#folder(outer);
+    return { folder, name: fileName(image, folder.prefix, this.#place) };
+  }
+
+  #folder(outer: string): Folder {
+    const names = foldersIn(outer);
     const inner =
-      this.#depth === undefined
-        ? folders.filter((name) => name !== '' && name !== '.')
-        : folders.slice(this.#depth + 1);
-    return { ...file, folder: inner.map((name) => `${name}/`).join('') };
+      this.#depth === undefined ? names.filter((name) => name !== '' && name !== '.') : names.slice(this.#depth + 1);
+    const folder = { prefix: folderOf(outer, this.#place), key: inner.map((name) => `${name}/`).join('') };
+    this.#folders.set(outer, folder);
+    return folder;
   }
 }
+
+const foldersIn = (outer: string): string[] => outer.split(/[/\\]/).slice(0, -1);
 
 interface FoundPart {
   readonly split: Split;
@@ -171,19 +196,18 @@ function partsOf(rows: Rows, ranks: readonly number[], inClass: InClass): FoundP
   const parts: FoundPart[] = [];
   for (const split of rows.splits) {
     const samples = new FileList();
-    const folders = new Map<string, number>();
+    const numbers = new Map<Folder, number>();
     for (const [label, indices] of rows.of(split, ranks).entries()) {
       const files = Array.from(indices, (index) => inClass.file(rows.images.at(index)));
-      const ordered = inFolderOrder(files, ({ folder, name }) => folder + name);
-      for (const [i, { prefix, name, folder }] of ordered.entries()) {
+      const ordered = inFolderOrder(files, ({ folder, name }) => folder.key + name);
+      for (const [i, { folder, name }] of ordered.entries()) {
         const before = ordered[i - 1];
-        if (before?.folder === folder && before.name === name) {
-          if (before.prefix === prefix) continue;
+        if (before?.name === name && before.folder.key === folder.key) {
+          if (before.folder.prefix === folder.prefix) continue;
           return undefined;
         }
-        const key = JSON.stringify([prefix, folder]);
-        if (!folders.has(key)) folders.set(key, samples.folder(prefix, folder));
-        samples.add(folders.get(key)!, name, label);
+        if (!numbers.has(folder)) numbers.set(folder, samples.folder(folder.prefix, folder.key));
+        samples.add(numbers.get(folder)!, name, label);
       }
     }
     parts.push({ split, samples });
@@ -197,7 +221,7 @@ function inFolderOrder<T>(files: readonly T[], pathOf: (file: T) => string): T[]
   return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ file }) => file);
 }
 
-function notesOn(path: string, { columns }: Table, place: Place, repeated: number): string[] {
+function notesOn(path: string, columns: Columns | undefined, place: Place, repeated: number): string[] {
   const notes: string[] = [];
   const other = columns?.otherLabels[0];
   if (other !== undefined) {

@@ -34,7 +34,7 @@ const usualNames = {
     'path filepath imagepath imgpath filename imagefilename imagefile file image img imagename imgname imageid id name photo picture url',
   ),
   label: words('label labels class classname category target labelname classid labelid species breed y'),
-  split: words('split subset partition set phase'),
+  split: words('split subset partition'),
 };
 
 function words(text: string): readonly string[] {

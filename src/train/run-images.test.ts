@@ -174,6 +174,45 @@ describe('a resumed run', () => {
   });
 });
 
+describe('a resumed run on a list', () => {
+  const list = (rows: readonly string[]) => writeFileSync(join(dir, 'a.csv'), `path,label,split\n${rows.join('')}`);
+  const rows = (split: string) =>
+    ['a', 'b'].flatMap((name) => [...Array(20).keys()].map((i) => `${name}/${i}.png,${name},${split}\n`));
+  const data = () => join(dir, 'a.csv');
+
+  it('finds each image on its side, and names those that are gone', async () => {
+    for (const name of ['a', 'b']) make(name, 20);
+    list(rows('train'));
+    const before = await openImages(optionsOf({ data: data() }));
+    list(rows('train').reverse());
+    const again = await reopen(before, { data: data() });
+    expect(again.folder.validation.length).toBeGreaterThan(0);
+    expect(again.folder).toEqual(before.folder);
+    expect(again).toMatchObject({ restartsEpoch: false, notes: [], digest: before.digest });
+    const gone = before.folder.train.key(0);
+    list(rows('train').filter((row) => !row.startsWith(`a/${gone},`)));
+    const { folder, notes } = await reopen(before, { data: data() });
+    expect(shown(folder.validation)).toEqual(shown(before.folder.validation));
+    expect(notes).toEqual([`Since the run was saved, 1 image was removed (a/${gone}). Epoch 2 starts over.`]);
+  });
+
+  it('is refused if images for validation were added or trained on', async () => {
+    for (const name of ['a', 'b']) make(name, 20);
+    list(rows('train'));
+    const held = await openImages(optionsOf({ data: data() }));
+    list([...rows('train').slice(1), ...rows('val').slice(0, 1)]);
+    await expect(reopen(held, { data: data() })).rejects.toThrow(
+      /validates on images that are held out, but ".*a\.csv" now has "val"\. Change it back, or start a new run\.$/,
+    );
+    list([...rows('train').slice(1), ...rows('val').slice(0, 1)]);
+    const split = await openImages(optionsOf({ data: data() }));
+    list([...rows('train').slice(2), ...rows('val').slice(0, 2)]);
+    await expect(reopen(split, { data: data() })).rejects.toThrow(
+      /was trained on 1 image that ".*a\.csv" has for validation now: a\/1\.png\./,
+    );
+  });
+});
+
 /** Their checkpoints tell neither the split nor the images. */
 describe('a run of an earlier version', () => {
   const former = (progress: Partial<Progress>) =>
