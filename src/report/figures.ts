@@ -55,6 +55,7 @@ h2 + p { margin-top: 0; }
 .figures dt { opacity: 0.75; font-size: 0.875rem; }
 .figures dd { margin: 0; font-size: 1.5rem; line-height: 1.3; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1.5rem 2rem; }
+.charts + .about { margin: 0.75rem 0; }
 @media (min-width: 60rem) {
   .four { grid-template-columns: repeat(2, minmax(0, 27.5rem)); }
 }

@@ -31,13 +31,14 @@ function defaultOf(field: Field<unknown>, options: Options): unknown {
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
- * The command line that makes the same run: all options of the recipe that are not defaults, and the number of threads.
+ * The command line that makes the same run: all options that are not defaults, and the number of threads. A named recipe is
+ * spelled out, since options that were given beside it may be defaults.
  *
  * @returns parts that belong together: the command, then each argument or option with its value.
  */
 export function commandOf(options: Options): string[] {
   const isFromModel = typeof options.from === 'string' && options.from !== '';
-  const chosen = chosenOptions(options).filter(({ name }) => !(isFromModel && isSettled(name)));
+  const chosen = chosenOptions(options).filter(({ name }) => name !== 'recipe' && !(isFromModel && isSettled(name)));
   const { data, out, threads } = options;
   return [
     'resnext train',

@@ -63,7 +63,7 @@ it('the command names what is not a default, and nothing that is', () => {
   expect(commandOf(record.options).join(' ')).toBe(
     "resnext train 'fl owers' --freeze stem,layer1 --variant resnext11_8x16d_w16 --zero-init-last --epochs 3 --batch 64 --threads 2 --out runs/a",
   );
-  const tuned = { ...record.options, from: 'runs/b', freeze: [] };
+  const tuned = { ...record.options, from: 'runs/b', freeze: [], recipe: 'quick' };
   expect(commandOf(tuned).join(' ')).toBe(
     "resnext train 'fl owers' --from runs/b --epochs 3 --batch 64 --threads 2 --out runs/a",
   );
