@@ -24,7 +24,7 @@ import type { StartEvent, TrainHooks } from './events.ts';
 import { backboneRateOf, type GivenOptions, type TrainOptions } from './options.ts';
 import { chooseReplicas, type Replicas } from './replicas.ts';
 import { openImages, type RunImages } from './run-images.ts';
-import { checkTrainSizes, RunTrainer } from './sizes.ts';
+import { checkTrainSizes, modelFor, RunTrainer } from './sizes.ts';
 import { type RunStart, startFrom, startNew } from './start.ts';
 import { ImageFolderData, type TrainingData } from './training-data.ts';
 
@@ -92,9 +92,9 @@ export async function withTrainer<T>(plan: Plan, hooks: TrainHooks, use: (opened
   const model = resnext(description.config);
   const perClass = countsByLabel(samples.train, samples.classes.length);
   const sized = { ...fitted, size: description.preprocessing.size };
-  const chosen = await replicasFor(sized, model, weights, perClass);
+  checkTrainSizes(sized, description.config);
+  const chosen = await replicasFor(sized, modelFor(model, sized, progress.epoch), weights, perClass);
   const options = { ...sized, replicas: chosen.replicas };
-  checkTrainSizes(options, description.config);
   const event = await startEvent(options, images, model, { ...start, ...chosen });
   hooks.onEvent?.(event);
   const data: TrainingData = options.linearProbe

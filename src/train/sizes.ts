@@ -89,9 +89,8 @@ export class RunTrainer {
     { weights, ...state }: TrainerState,
     epoch: number,
   ): Promise<RunTrainer> {
-    const size = sizeAt(options, epoch);
-    const trainer = await Trainer.open(atSize(model, options, size), weights, settings, state);
-    return new RunTrainer(model, options, settings, size, trainer);
+    const trainer = await Trainer.open(modelFor(model, options, epoch), weights, settings, state);
+    return new RunTrainer(model, options, settings, sizeAt(options, epoch), trainer);
   }
 
   get current(): Trainer {
@@ -104,11 +103,8 @@ export class RunTrainer {
     if (size === this.#size) return this.#current;
     const { weights, slots, average, steps } = this.#current;
     await this.#current.dispose(); // first, so that memory holds one at a time
-    this.#current = await Trainer.open(atSize(this.#model, this.#options, size), weights, this.#settings, {
-      slots,
-      average,
-      steps,
-    });
+    const model = modelFor(this.#model, this.#options, epoch);
+    this.#current = await Trainer.open(model, weights, this.#settings, { slots, average, steps });
     this.#size = size;
     return this.#current;
   }
@@ -118,6 +114,8 @@ export class RunTrainer {
   }
 }
 
-/** The model for images of another size than in validation. */
-const atSize = (model: Model, options: Sizes, size: number): Model =>
-  size === options.size ? model : resnext({ ...model.config, inputSize: [size, size] });
+/** A model, which is for images of validation, for the images of an epoch. */
+export function modelFor(model: Model, options: Sizes, epoch: number): Model {
+  const size = sizeAt(options, epoch);
+  return size === options.size ? model : resnext({ ...model.config, inputSize: [size, size] });
+}
