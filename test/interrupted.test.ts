@@ -102,7 +102,7 @@ const recipe = [
   ...['--optimizer', 'adamw', '--warmup', '1', '--clip-norm', '1', '--loss', 'binary-cross-entropy'],
   ...['--average-decay', '0.9', '--average-every', '2', '--average-warmup', '--drop-path', '0.2', '--dropout', '0.2'],
   ...['--mixup', '0.4', '--cutmix', '1', '--mix-epochs', '2', '--augmentation', 'rand-augment', '--erasing', '0.3'],
-  ...['--repeats', '2', '--sampling', 'balanced', '--best-by', 'loss', '--fold', '2/4'],
+  ...['--repeats', '2', '--sampling', 'balanced', '--best-by', 'loss', '--fold', '2/4', '--train-size', '12,16'],
 ];
 /** Checkpoints after each step: the moments differ from one machine to another, and each process gets on. */
 const settings = ['--threads', '1', '--workers', '1', '--cache', '16', '--checkpoint-every', '0'];

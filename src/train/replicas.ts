@@ -41,7 +41,7 @@ export async function chooseReplicas(model: Model, weights: Weights, options: Tr
   const candidates = candidatesFor(options);
   if (candidates.length === 0 || cost(model.graph).macs > maxMacs) return alone;
   const folder = cacheFolder();
-  const key = { replicas: await thisMachine(), config: model.config, ...only(options) };
+  const key = { replicas: await thisMachine(), config: model.config, ...dependsOn(options) };
   const known = folder === undefined ? undefined : readChoice(folder, key);
   if (isReplicas(known)) return known;
   const choice = await measure(model, weights, options, candidates);
@@ -50,7 +50,7 @@ export async function chooseReplicas(model: Model, weights: Weights, options: Tr
 }
 
 /** What the duration of a step depends on. */
-const only = ({ batch, threads, accumulate, optimizer, freeze, average }: TrainerOptions): object => ({
+const dependsOn = ({ batch, threads, accumulate, optimizer, freeze, average }: TrainerOptions): object => ({
   ...{ batch, threads, accumulate, freeze },
   optimizer: optimizer.name,
   averages: average !== undefined,
