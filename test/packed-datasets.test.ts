@@ -1,5 +1,5 @@
 /**
- * One set of images in every form of a dataset: a folder, a zip, a tar, tar shards and Parquet files. Each gives the same
+ * One set of images in every form of a dataset: a folder, a zip, a tar, a list, tar shards, Parquet files, and these on the hub. Each gives the same
  * epoch, byte for byte, the same images held out, and the same result of an evaluation; and a run resumes.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { load, resume, train } from 'resnext';
-import { Loader, openDataset, openLabeledImages, preprocessingFor, trainTransforms } from 'resnext/data';
+import { Loader, openDataset, openLabeledImages, preprocessingFor, trainTransforms, WorkerPool } from 'resnext/data';
 import { readSafetensorsFile } from 'resnext/weights';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { serveFiles } from './hub-server.ts';
 import { type Files, tar, zip } from './pack.ts';
 
 const source = new URL('../examples/images/', import.meta.url).pathname;
@@ -98,8 +99,9 @@ function inHalves(
   }
 }
 
-const forms = ['folder', 'zip', 'deflated.zip', 'tar', 'shards', 'parquet'] as const;
+const forms = ['folder', 'zip', 'deflated.zip', 'tar', 'csv', 'shards', 'parquet'] as const;
 let dir: string;
+const pool = new WorkerPool({ workers: 2 });
 
 /** @param name of the set: with validation images, or with those for training alone. */
 const pathOf = (name: string, form: string): string =>
@@ -120,19 +122,26 @@ beforeAll(() => {
     writeFileSync(pathOf(name, 'zip'), zip(mixed));
     writeFileSync(pathOf(name, 'deflated.zip'), zip(mixed, { deflate: true }));
     writeFileSync(pathOf(name, 'tar'), tar(mixed));
+    const listed = shuffled(some).map(
+      ({ side, className, name: file }) => `${name}-folder/${side}/${className}/${file},${className},${side}`,
+    );
+    writeFileSync(pathOf(name, 'csv'), ['path,label,split', ...listed].join('\n'));
     inHalves(pathOf(name, 'shards'), 'tar', shardOf, some);
     writeFileSync(join(pathOf(name, 'shards'), 'classes.txt'), classes.join('\n'));
     inHalves(pathOf(name, 'parquet'), 'parquet', parquetOf, some);
   }
 });
-afterAll(() => rmSync(dir, { recursive: true }));
+afterAll(async () => {
+  await pool.close();
+  rmSync(dir, { recursive: true });
+});
 
 const transforms = trainTransforms(preprocessingFor({ images: 'small', size: 32 }), 'pad-and-crop');
 
 /** All batches of two shuffled epochs, by worker threads, and what is held out. */
 async function epochsOf(path: string) {
   const dataset = await openDataset(path, { seed: 3 });
-  const loader = new Loader({ workers: 2 });
+  const loader = new Loader({ pool });
   const images: Float32Array[] = [];
   const labels: number[] = [];
   try {
@@ -162,6 +171,21 @@ test.each(['split', 'whole'])('all forms of a set (%s) give the same epochs and 
       (batch, i) => !Buffer.from(batch.buffer).equals(Buffer.from(folder.images[i]!.buffer)),
     );
     expect([form, images.length, differ]).toEqual([form, folder.images.length, -1]);
+  }
+});
+
+test('Parquet files on the hub give the same epochs', async () => {
+  const folder = pathOf('split', 'parquet');
+  const files = readdirSync(folder).map((name) => [`data/${name}`, new Uint8Array(readFileSync(join(folder, name)))]);
+  const hub = await serveFiles(Object.fromEntries(files) as Readonly<Record<string, Uint8Array>>);
+  const before = { ...process.env };
+  Object.assign(process.env, { HF_ENDPOINT: hub.url, HF_HOME: join(dir, 'hub'), HF_HUB_OFFLINE: '' });
+  try {
+    const [local, pulled] = [await epochsOf(folder), await epochsOf('hf://datasets/me/flowers')];
+    expect(pulled).toEqual(local);
+  } finally {
+    process.env = before;
+    hub.close();
   }
 });
 
