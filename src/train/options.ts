@@ -324,7 +324,7 @@ export const recipe = {
     flag: '--image-column <name>',
     usual: 'by its name, such as path or image',
     group: 'Images',
-    doc: 'column of a list with the images',
+    doc: 'column of a list or Parquet file with the images',
   }),
   labelColumn: text({
     default: '',
@@ -333,7 +333,7 @@ export const recipe = {
     flag: '--label-column <name>',
     usual: 'by its name, such as label or class',
     group: 'Images',
-    doc: 'column of a list with the labels',
+    doc: 'column of a list or Parquet file with the labels, or coarse for those of CIFAR-100',
   }),
   seed: whole({
     from: 0,
