@@ -4,7 +4,7 @@ import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
 import type { Reference, TrainOptions } from './options.ts';
 
-/** The model that a run starts from. */
+/** What matters of the model that a run starts from. Its variant may have any name. */
 export interface Source {
   readonly stem: Stem;
   /** Height and width of its input. */
@@ -18,14 +18,19 @@ export interface Source {
  * @param source absent for a new network.
  */
 export function withSizes(options: TrainOptions, { sizes }: Reference, source?: Source): TrainOptions {
-  const { stem = 'imagenet', inputSize } = variant(options.variant);
-  const { images, inputSize: usual } = stems[source?.stem ?? stem];
-  if (!sizes || images === 'small' || options.linearProbe) return options;
-  const size = options.size || (source?.size ?? (typeof inputSize === 'number' ? inputSize : usual));
+  if (!sizes || options.linearProbe) return options;
+  const { stem, size: usual } = source ?? inputOf(options.variant);
+  if (stems[stem].images === 'small') return options;
+  const size = options.size || usual;
   const scaled = (length: number) => Math.round((length * size) / sizes.input);
   return {
     ...options,
     ...(sizes.trainSize && { trainSize: sizes.trainSize.map(scaled) }),
     ...(sizes.resize && { resize: scaled(sizes.resize) }),
   };
+}
+
+function inputOf(name: string): Source {
+  const { stem = 'imagenet', inputSize } = variant(name);
+  return { stem, size: typeof inputSize === 'number' ? inputSize : stems[stem].inputSize };
 }
