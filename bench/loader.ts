@@ -1,16 +1,19 @@
 /**
  * How much faster the loader alone makes batches than the trainer takes them: images per second of each augmentation, with
  * the images cached and not, and of the bare training step. The two share the cores in a run, so the loader should be at
- * least three times as fast. Resident memory after each epoch shows whether it grows.
+ * least three times as fast. Epochs of the loader and some steps run in turn, and the ratio is that of each turn. Resident
+ * memory after each epoch shows whether it grows.
  *
  *   npm run build && npx tsx bench/loader.ts FOLDER [--network NAME] [--size N] [--batch N] [--threads N] [--workers N]
- *                                                   [--images N] [--only NAMES] [--steps N] [--rounds EPOCHS]
+ *                                                   [--images N] [--cache MiB] [--only NAMES] [--steps N] [--rounds EPOCHS]
  *                                                   [--quick] [--json FILE]
  *
- * FOLDER has the layout of `resnext train`. --images is the number of images in an epoch, --only a list of augmentations.
+ * FOLDER has the layout of `resnext train`. --images is the number of images in an epoch, --only a list of augmentations
+ * with semicolons, and --cache 0 decodes the images in every epoch.
  */
 import { availableParallelism } from 'node:os';
 import type { EpochOptions, TrainTransformOptions, Transforms } from 'resnext/data';
+import { spread } from './harness.ts';
 import { commandLine, count, introduce, main, printTable, writeResults } from './report.ts';
 
 const augmentations: Readonly<Record<string, TrainTransformOptions>> = {
@@ -28,13 +31,16 @@ interface Work {
   readonly batch: number;
   readonly threads: number;
   readonly workers: number;
+  /** MiB for decoded images; with 0, every epoch decodes them. */
+  readonly cache: number;
   readonly steps: number;
 }
 
-/** Images per second of each epoch, the first of which decodes, and MiB in use after it. */
+/** Images per second of each epoch, the first of which decodes, and of the steps after it, and MiB in use after it. */
 interface Row {
   readonly name: string;
-  readonly rates: readonly number[];
+  readonly loader: readonly number[];
+  readonly trainer: readonly number[];
   readonly memory: readonly number[];
 }
 
@@ -46,6 +52,7 @@ await main(async () => {
     threads: { type: 'string' },
     workers: { type: 'string' },
     images: { type: 'string' },
+    cache: { type: 'string' },
     only: { type: 'string', default: Object.keys(augmentations).join(';') },
   });
   const [data] = positionals;
@@ -58,23 +65,23 @@ await main(async () => {
     batch: count('batch', values.batch, 32),
     threads: count('threads', values.threads, cores),
     workers: count('workers', values.workers, Math.min(8, cores)),
-    steps: count('steps', values.steps, values.quick ? 3 : 15),
+    cache: count('cache', values.cache, 1024),
+    steps: count('steps', values.steps, values.quick ? 1 : 5),
   };
   const epochs = 1 + count('rounds', values.rounds, values.quick ? 1 : 3);
   introduce();
   const { train } = await openFolder(data, { validation: 0.01, seed: 1 });
   const samples = [...train].slice(0, count('images', values.images, 512));
-  const trainer = await trainerRate(work);
+  const trainerRate = await openTrainer(work);
   console.log(
     `\n${Object.entries({ ...work, images: samples.length })
       .map((pair) => pair.join(' '))
       .join(', ')}`,
   );
-  console.log(`The trainer takes ${trainer.toFixed(1)} images/s.\n`);
   const rows: Row[] = [];
-  for (const name of values.only.split(';')) rows.push(await measure(name, samples, work, epochs));
-  print(rows, trainer);
-  await writeResults(values.json, 'loader', { settings: work, trainer, rows });
+  for (const name of values.only.split(';')) rows.push(await measure(name, samples, work, epochs, trainerRate));
+  print(rows);
+  await writeResults(values.json, 'loader', { settings: work, rows });
 });
 
 async function sizeOf(name: string): Promise<number> {
@@ -82,30 +89,42 @@ async function sizeOf(name: string): Promise<number> {
   return resnext(variant(name)).config.inputSize[0];
 }
 
-/** Images per second of the bare step, by its median. */
-async function trainerRate({ network, size, batch, threads, steps }: Work): Promise<number> {
+/** Opens the bare step. The function measures it and returns its images per second, by the median step. */
+async function openTrainer({ network, size, batch, threads, steps }: Work): Promise<() => Promise<number>> {
   const { initialWeights, resnext, variant } = await import('resnext');
   const { Trainer } = await import('resnext/train');
   const model = resnext({ ...variant(network), inputSize: size });
   const optimizer = { name: 'sgd', momentum: 0.9, nesterov: true } as const;
   const trainer = await Trainer.open(model, initialWeights(model, 1), { batch, optimizer, threads });
-  const times: number[] = [];
-  for (let step = -2; step < steps; step++) {
-    const began = performance.now();
-    await trainer.step(0.01);
-    if (step >= 0) times.push(performance.now() - began);
-  }
-  await trainer.dispose();
-  return (1000 * batch) / times.sort((a, b) => a - b)[steps >> 1]!;
+  await trainer.step(0.01); // warms up
+  return async () => {
+    const times: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      const began = performance.now();
+      await trainer.step(0.01);
+      times.push(performance.now() - began);
+    }
+    return (1000 * batch) / median(times);
+  };
+}
+
+function median(values: readonly number[]): number {
+  return spread(values).median;
 }
 
 type Samples = EpochOptions['samples'];
 
-async function measure(name: string, samples: Samples, work: Work, epochs: number): Promise<Row> {
+async function measure(
+  name: string,
+  samples: Samples,
+  work: Work,
+  epochs: number,
+  trainerRate: () => Promise<number>,
+): Promise<Row> {
   const { Loader } = await import('resnext/data');
-  const loader = new Loader({ workers: work.workers });
+  const loader = new Loader({ workers: work.workers, cache: work.cache });
   const transforms = await transformsOf(name, work);
-  const [rates, memory]: [number[], number[]] = [[], []];
+  const row = { name, loader: [] as number[], trainer: [] as number[], memory: [] as number[] };
   for (let epoch = 0; epoch < epochs; epoch++) {
     const began = performance.now();
     let images = 0;
@@ -118,11 +137,12 @@ async function measure(name: string, samples: Samples, work: Work, epochs: numbe
     })) {
       images += count;
     }
-    rates.push((1000 * images) / (performance.now() - began));
-    memory.push(process.memoryUsage.rss() / 2 ** 20);
+    row.loader.push((1000 * images) / (performance.now() - began));
+    row.memory.push(process.memoryUsage.rss() / 2 ** 20);
+    row.trainer.push(await trainerRate());
   }
   await loader.close();
-  return { name, rates, memory };
+  return row;
 }
 
 async function transformsOf(name: string, { network, size }: Work): Promise<Transforms> {
@@ -134,15 +154,16 @@ async function transformsOf(name: string, { network, size }: Work): Promise<Tran
   return trainTransforms(preprocessingFor({ images, size }), options, images);
 }
 
-function print(rows: readonly Row[], trainer: number): void {
-  const least = (rates: readonly number[]) => Math.min(...rates.slice(1));
+function print(rows: readonly Row[]): void {
+  const later = (values: readonly number[]) => median(values.slice(1));
   printTable([
-    ['augmentation', 'first epoch, images/s', 'later epochs', 'times the trainer', 'MiB after each epoch'],
-    ...rows.map(({ name, rates, memory }) => [
+    ['augmentation', 'first epoch', 'later, images/s', 'trainer', 'times the trainer', 'MiB after each epoch'],
+    ...rows.map(({ name, loader, trainer, memory }) => [
       name,
-      rates[0]!.toFixed(0),
-      least(rates).toFixed(0),
-      (least(rates) / trainer).toFixed(1),
+      loader[0]!.toFixed(0),
+      later(loader).toFixed(0),
+      later(trainer).toFixed(0),
+      later(loader.map((rate, turn) => rate / trainer[turn]!)).toFixed(1),
       memory.map((mebibytes) => mebibytes.toFixed(0)).join(', '),
     ]),
   ]);

@@ -61,7 +61,7 @@ export function commandLine<const O extends OptionsConfig>(own: O): CommandLine<
 export function count(option: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
   const value = Number(text);
-  const least = option === 'patience' ? 0 : 1;
+  const least = ['patience', 'cache'].includes(option) ? 0 : 1;
   if (Number.isInteger(value) && value >= least) return value;
   throw new Error(`--${option} is ${text}, but expected a whole number of at least ${least}.`);
 }
