@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { load, resume, train } from 'resnext';
+import { load, reportRun, resume, train } from 'resnext';
 import { Loader, openDataset, openLabeledImages, preprocessingFor, trainTransforms, WorkerPool } from 'resnext/data';
 import { readSafetensorsFile } from 'resnext/weights';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -174,7 +174,9 @@ test.each(['split', 'whole'])('all forms of a set (%s) give the same epochs and 
   }
 });
 
-test('Parquet files on the hub give the same epochs', async () => {
+const tiny = { variant: 'resnext11_8x16d_w16', size: 16, epochs: 2, batch: 8, threads: 1, workers: 1 } as const;
+
+test('Parquet files on the hub give the same epochs, and a run on them resumes', async () => {
   const folder = pathOf('split', 'parquet');
   const files = readdirSync(folder).map((name) => [`data/${name}`, new Uint8Array(readFileSync(join(folder, name)))]);
   const hub = await serveFiles(Object.fromEntries(files) as Readonly<Record<string, Uint8Array>>);
@@ -183,13 +185,17 @@ test('Parquet files on the hub give the same epochs', async () => {
   try {
     const [local, pulled] = [await epochsOf(folder), await epochsOf('hf://datasets/me/flowers')];
     expect(pulled).toEqual(local);
+    for (const [i, data] of ['hf://datasets/me/flowers', 'me/flowers'].entries()) {
+      const out = join(dir, `run-hub-${i}`);
+      await train({ ...tiny, epochs: 1, data, out });
+      expect(await resume(out, { epochs: 2 })).toMatchObject({ interrupted: false });
+      expect(await reportRun(out)).toContain('on 12 validation images');
+    }
   } finally {
     process.env = before;
     hub.close();
   }
 });
-
-const tiny = { variant: 'resnext11_8x16d_w16', size: 16, epochs: 2, batch: 8, threads: 1, workers: 1 } as const;
 
 test('a run on a zip is that on the folder, even if interrupted, and evaluates alike on all forms', async () => {
   const [fromFolder, fromZip] = [join(dir, 'run-folder'), join(dir, 'run-zip')];
@@ -198,7 +204,8 @@ test('a run on a zip is that on the folder, even if interrupted, and evaluates a
   const onEvent = ({ event }: { readonly event: string }) => event === 'step' && stop.abort();
   await train({ ...tiny, data: pathOf('whole', 'zip'), out: fromZip }, { signal: stop.signal, onEvent });
   await resume(fromZip);
-  const text = (run: string, file: string) => readFileSync(join(run, file), 'utf8').replace(/"seconds":[^,}]*/g, '');
+  const text = (run: string, file: string) =>
+    readFileSync(join(run, file), 'utf8').replace(/"(seconds|images)":[^,}]*/g, '');
   for (const file of ['split.json', 'metrics.jsonl']) expect(text(fromZip, file)).toBe(text(fromFolder, file));
   const weights = async (run: string) => (await readSafetensorsFile(join(run, 'model.safetensors'))).tensors;
   expect(await weights(fromZip)).toEqual(await weights(fromFolder));

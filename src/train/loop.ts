@@ -2,7 +2,6 @@
  * The training loop: epochs of steps, a validation after each epoch, and checkpoints. It continues from the progress of
  * `start`. If the signal aborts, it saves a checkpoint to resume from and ends.
  */
-import { resolve as absolute } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Weights } from '../model/weights.ts';
 import { learningRateAt } from '../step/schedule.ts';
@@ -15,7 +14,7 @@ import type { TrainOptions } from './options.ts';
 import { afterEpoch, afterStep, meansOf, type Progress } from './progress.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunImages } from './run-images.ts';
-import { type RunRecord, trainingOf } from './run-record.ts';
+import { absolute, type RunRecord, trainingOf } from './run-record.ts';
 import { type RunTrainer, sizeAt, stepsLeft } from './sizes.ts';
 import type { RunStart } from './start.ts';
 import type { TrainingBatch } from './targets.ts';
@@ -224,7 +223,7 @@ async function saveBest(run: Run, { weights, raw }: Made, progress: Progress, sc
   await folder.saveCheckpoint('best', checkpointOf(run, progress));
 }
 
-/** The folder of images is saved as an absolute path, so that the run can be resumed from another folder. */
+/** The path of the dataset is saved as an absolute one, so that the run can be resumed from another folder. */
 const checkpointOf = ({ options, start: { description }, images, data, trainer }: Run, progress: Progress) => ({
   options: { ...options, data: absolute(options.data) },
   classes: description.classes,

@@ -2,10 +2,12 @@
  * How a run was made, for people and programs that read its folder: `run.json`, and without the sessions `training` in
  * `model.json`. Nothing of it is needed to resume the run.
  */
+import { existsSync } from 'node:fs';
 import { arch, release, totalmem, type } from 'node:os';
 import { resolve } from 'node:path';
 import * as z from 'zod';
 import { thisMachine } from '#platform';
+import { isDatasetName } from '../hub/pull-dataset.ts';
 import type { TrainingRecord } from '../saved/description.ts';
 import { version } from '../version.ts';
 import type { StartEvent } from './events.ts';
@@ -32,8 +34,8 @@ export interface RunRecord extends TrainingRecord {
   readonly sessions: readonly Session[];
 }
 
-/** A path that does not depend on the working folder. Datasets on the hub have names instead. */
-export const absolute = (path: string): string => (/^\w+:\/\//.test(path) ? path : resolve(path));
+/** A path that does not depend on the working folder. Datasets on the hub keep their names. */
+export const absolute = (path: string): string => (isDatasetName(path) && !existsSync(path) ? path : resolve(path));
 
 /** What is read of an earlier record: a file without it, as people may have edited it, is no error. */
 export type FormerRecord = z.infer<typeof recordSchema>;
