@@ -54,7 +54,7 @@ const trained = (out: string, given: Partial<TrainOptions>, stopAt?: number): Pr
 
 const linesOf = (out: string): string[] =>
   readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-    .replaceAll(/"seconds":[\d.e-]+/g, '')
+    .replaceAll(/"(seconds|images)":[\d.e-]+/g, '')
     .split('\n');
 
 test.each([

@@ -116,7 +116,7 @@ function stepsIn(out: string): number {
   return JSON.parse(header.__metadata__.progress).steps;
 }
 
-/** The files of a run by name; those of metrics without times. `run.json` lists the sessions. */
+/** The files of a run by name; those of metrics without what depends on the session. `run.json` lists the sessions. */
 function filesOf(out: string): Map<string, string> {
   const names = readdirSync(out, { recursive: true, encoding: 'utf8' })
     .filter((name) => name !== 'run.json' && statSync(join(out, name)).isFile())
@@ -124,7 +124,7 @@ function filesOf(out: string): Map<string, string> {
   return new Map(
     names.map((name) => {
       const text = readFileSync(join(out, name), 'latin1');
-      return [name, name === 'metrics.jsonl' ? text.replaceAll(/"seconds":[\d.e-]+/g, '') : text];
+      return [name, name === 'metrics.jsonl' ? text.replaceAll(/"(seconds|images)":[\d.e-]+/g, '') : text];
     }),
   );
 }

@@ -85,6 +85,9 @@ export const secondsOf = (lines: readonly EpochLine[]): number => lines.reduce((
 
 /** Images per second, as most epochs had it. */
 export function rateOf(lines: readonly EpochLine[], { data }: RunDetails): number | undefined {
-  const rates = lines.map(({ images = data?.train ?? Number.NaN, seconds }) => images / seconds);
-  return rates.filter(Number.isFinite).sort((a, b) => a - b)[Math.floor(lines.length / 2)];
+  const rates = lines
+    .map(({ images = data?.train ?? 0, seconds }) => images / seconds)
+    .filter((rate) => rate > 0 && Number.isFinite(rate))
+    .sort((a, b) => a - b);
+  return rates[Math.floor(rates.length / 2)];
 }

@@ -137,7 +137,7 @@ export interface EpochEvent {
   readonly learningRate: number;
   /** Time of the training steps; in the epoch in which a run is resumed, of those since then. */
   readonly seconds: number;
-  /** Number of images of those steps and the ones before; absent in lines of earlier versions. */
+  /** Number of images of those steps; absent in lines of earlier versions. */
   readonly images?: number;
   readonly corrupt: number;
   /** Whether the model is the best so far, and was saved. */

@@ -43,7 +43,7 @@ export class Diverged extends UsageError {}
 export async function runEpochs(run: Run): Promise<TrainResult> {
   const { options, folder, data, hooks } = run;
   const { onEvent = () => {}, signal } = hooks;
-  const [meter, log] = [new Meter(), await begin(run)];
+  const [meter, log] = [new Meter(options.batch), await begin(run)];
   let { progress } = run.start;
   const save = () => saveLast(run, progress, log);
   const onCorrupt = (path: string, message: string) => {
@@ -68,9 +68,9 @@ export async function runEpochs(run: Run): Promise<TrainResult> {
       if (signal?.aborted) break training;
     }
     const made = madeBy(trainer);
-    const seconds = meter.epochSeconds;
+    const time = meter.sinceStart;
     const scores = await meter.validation(() => validated(data, made, onCorrupt, log?.onPrediction));
-    const line = epochEvent(run, progress, scores, seconds);
+    const line = epochEvent(run, progress, scores, time);
     progress = afterEpoch(progress, line.best ? (line.validation?.[options.bestBy] ?? 0) : undefined);
     if (line.best) await saveBest(run, made, progress, scores);
     await folder.appendMetrics(line);
@@ -162,7 +162,7 @@ async function validated(
 }
 
 function stepEvent(progress: Progress, learningRate: number, { options, data }: Run, meter: Meter): StepEvent {
-  const { epochs, batch } = options;
+  const { epochs } = options;
   const { epoch, step } = progress;
   const { stepsPerEpoch } = data;
   const epochsLeft = epochs - epoch;
@@ -174,16 +174,16 @@ function stepEvent(progress: Progress, learningRate: number, { options, data }: 
     stepsPerEpoch,
     ...meansOf(progress),
     learningRate,
-    imagesPerSecond: meter.imagesPerSecond(batch),
+    imagesPerSecond: meter.imagesPerSecond,
     secondsLeft: meter.secondsFor(stepsLeft(options, stepsPerEpoch, epoch, step), epochsLeft),
   };
 }
 
 /** @throws Diverged if the loss of the validation is not finite. */
-function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: number): EpochEvent {
+function epochEvent(run: Run, progress: Progress, scores: Scores, time: Meter['sinceStart']): EpochEvent {
   const { epochs, bestBy } = run.options;
   if (scores.validation) checkLoss(scores.validation.loss, progress, run.options);
-  const { epoch, corrupt, count: images } = progress;
+  const { epoch, corrupt } = progress;
   return {
     event: 'epoch',
     epoch: epoch + 1,
@@ -191,8 +191,7 @@ function epochEvent(run: Run, progress: Progress, scores: Scores, seconds: numbe
     ...meansOf(progress),
     ...scores,
     learningRate: rateAt(run, progress),
-    seconds,
-    images,
+    ...time,
     corrupt,
     best: isBest(progress, scores.validation, bestBy),
     ...(scores.validation && { bestBy }),
