@@ -223,6 +223,11 @@ describe('evaluate', () => {
     expect(code).toBe(0);
   });
 
+  it('says so of a model within the folder of a run, too', async () => {
+    const { stderr } = await run('evaluate', data, '--model', join(done, 'checkpoints/best.safetensors'));
+    expect(stderr).toContain('The model was trained on ');
+  });
+
   it('says nothing of it on a copy elsewhere', async () => {
     const copy = join(dir, 'copy');
     cpSync(data, copy, { recursive: true });

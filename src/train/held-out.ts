@@ -1,10 +1,9 @@
 /** Which images a run held out of training, so that an evaluation can say how it does on those alone. */
 import { existsSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { layout } from '../data/layout.ts';
 import type { SampleList } from '../data/samples.ts';
-import { statIfPresent } from '../files.ts';
-import { readRunText, runTexts } from './run-folder.ts';
+import { readRunText, runOf, runTexts } from './run-folder.ts';
 import { absolute, readRecord } from './run-record.ts';
 import { readSplit } from './split.ts';
 
@@ -19,11 +18,11 @@ export interface Evaluated {
 /**
  * For each sample, whether it was held out.
  *
- * @param model the folder of a run, or a file in it.
+ * @param model a run, or a model in its folder.
  * @returns undefined if the model is not a run's, or the run was trained on another folder.
  */
 export async function heldOutOf(model: string, { dir, samples, classes }: Evaluated): Promise<boolean[] | undefined> {
-  const run = statIfPresent(model)?.isDirectory() ? model : dirname(model);
+  const run = runOf(model);
   const [split, record] = [readRunText(run, 'split'), readRunText(run, 'record')];
   if (split === undefined || record === undefined) return undefined;
   const data = readRecord(record)?.data;

@@ -12,7 +12,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { appendFile, readdir, rm, rmdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
 import {
   makeFolder,
@@ -48,6 +48,13 @@ export const runTexts = {
 export function readRunText(folder: string, name: keyof typeof runTexts): string | undefined {
   const path = join(folder, runTexts[name]);
   return existsSync(path) ? readFileSync(readable(path), 'utf8') : undefined;
+}
+
+/** The folder of the run that a model may belong to: the model itself, or a file or folder in it. */
+export function runOf(model: string): string {
+  const folder = statIfPresent(model)?.isDirectory() ? model : dirname(model);
+  const isInner = [rawName, checkpointsName].includes(basename(resolve(folder)));
+  return isInner ? join(folder, '..') : folder;
 }
 
 const ownFiles = [...modelFiles, ...Object.values(runTexts)];
