@@ -61,6 +61,7 @@ test('the command line shows a curve, writes a chart, and makes no run', async (
   const refused = [
     [[...typed, '--plot', 'rates.png'], 'expected a name that ends in .svg'],
     [['train', data, '--plot', plot], '--plot has no effect without --find-lr'],
+    [[...typed, '--open'], '--open has no effect with --find-lr'],
     [['train', '--resume', out, '--find-lr'], `use --from ${out}.`],
   ] as const;
   for (const [args, sentence] of refused) {

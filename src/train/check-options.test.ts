@@ -31,6 +31,10 @@ test.each<[Partial<GivenOptions>, string]>([
   [{ schedule: 'multi-step' }, 'needs the epochs of its decays. Add milestones: 30,60,90.'],
   [{ schedule: 'one-cycle', warmup: 1 }, 'warmup has no effect on the schedule one-cycle'],
   [{ warmup: 5, warmupPrefix: true, epochs: 5 }, 'warmup leaves no epochs for the schedule'],
+  [{ warmupFactor: 0.1 }, 'warmupFactor has no effect without warmup. Remove it, or add warmup: 5.'],
+  [{ erasingMode: 'pixel' }, 'erasingMode has no effect without erasing.'],
+  [{ mixEpochs: 3 }, 'mixEpochs has no effect without mixup or cutmix. Remove it, or add mixup: 0.2.'],
+  [{ averageEvery: 8 }, 'averageEvery has no effect without averageDecay.'],
   [{ minLearningRate: 0.1, learningRate: 0.01 }, 'minLearningRate is above learningRate.'],
 ])('%j is refused', (given, sentence) => {
   expect(() => resolveTrainOptions({ ...base, ...given })).toThrow(sentence);

@@ -25,9 +25,12 @@ const needsModel = (name: Name): Contradiction => ({
   why: (say) => `${say(name)} needs pretrained weights. Add ${say('from', 'MODEL')}.`,
 });
 
-const needsAverage = (name: Name): Contradiction => ({
-  holds: (options) => options.averageDecay === 0 && isChosen(options, name),
-  why: (say) => `${say(name)} has no effect without an average. Add ${say('averageDecay', '0.999')}, or remove it.`,
+/** An option that says how another one works. */
+const idleWithout = (name: Name, others: readonly Name[], example: string): Contradiction => ({
+  idle: name,
+  holds: (options) => isChosen(options, name) && !others.some((other) => isChosen(options, other)),
+  why: (say) =>
+    `${say(name)} has no effect without ${others.map((other) => say(other)).join(' or ')}. Remove it, or add ${say(others[0]!, example)}.`,
 });
 
 const idleInProbe = (name: Name): Contradiction => ({
@@ -64,8 +67,13 @@ const contradictions: readonly Contradiction[] = [
   needsModel('freeze'),
   needsModel('linearProbe'),
   needsModel('backboneLearningRate'),
-  needsAverage('averageEvery'),
-  needsAverage('averageWarmup'),
+  idleWithout('averageEvery', ['averageDecay'], '0.999'),
+  idleWithout('averageWarmup', ['averageDecay'], '0.999'),
+  idleWithout('warmupFactor', ['warmup'], '5'),
+  idleWithout('warmupPrefix', ['warmup'], '5'),
+  idleWithout('erasingMode', ['erasing'], '0.25'),
+  idleWithout('erasingCount', ['erasing'], '0.25'),
+  idleWithout('mixEpochs', ['mixup', 'cutmix'], '0.2'),
   idleInProbe('freeze'),
   idleInProbe('backboneLearningRate'),
   ...Object.keys(augmentationOptions).map((name) => idleInProbe(name as keyof typeof augmentationOptions)),
@@ -98,6 +106,7 @@ const contradictions: readonly Contradiction[] = [
     why: (say) => `${say('minLearningRate')} is above ${say('learningRate')}. Choose a smaller one.`,
   },
   {
+    idle: 'validation',
     holds: (options) => options.fold !== '' && isChosen(options, 'validation'),
     why: (say) =>
       `${say('validation')} has no effect with ${say('fold')}, which holds out that fold. Remove one of the two.`,

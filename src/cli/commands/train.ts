@@ -70,12 +70,13 @@ async function sweep({ plot, ...given }: Typed, hooks: TrainHooks): Promise<numb
   return 0;
 }
 
-function checkSweep({ findLearningRate: sweeps, plot, resume: resumed }: Typed): void {
+function checkSweep({ findLearningRate: sweeps, plot, open, resume: resumed }: Typed): void {
   if (sweeps && resumed !== undefined) {
     throw new UsageError(
       `--find-lr starts from initial or pretrained weights, and cannot be combined with --resume. To start from the weights of that run, use --from ${resumed}.`,
     );
   }
+  if (sweeps && open) throw new UsageError('--open has no effect with --find-lr, which makes no run. Remove it.');
   if (plot === undefined) return;
   if (!sweeps) throw new UsageError('--plot has no effect without --find-lr. Remove it, or add --find-lr.');
   if (!/\.svg$/i.test(plot)) throw new UsageError(`--plot is "${plot}", but expected a name that ends in .svg.`);
