@@ -14,12 +14,11 @@ const splitNames = {
 } as const;
 
 export type Split = keyof typeof splitNames;
+export const splits = Object.keys(splitNames) as readonly Split[];
 
 /** The split that a name denotes, in any case. */
 export const splitOfName = (name: string): Split | undefined =>
-  (Object.keys(splitNames) as Split[]).find((split) =>
-    (splitNames[split] as readonly string[]).includes(name.toLowerCase()),
-  );
+  splits.find((split) => (splitNames[split] as readonly string[]).includes(name.toLowerCase()));
 
 export interface Layout {
   /** The folder with one subfolder per class to train on. */
@@ -71,11 +70,20 @@ export async function checkClasses(dir: string, names: readonly string[]): Promi
   }
   const nested: string[] = [];
   for (const name of names) if (isHalf(name) && !(await holdsImages(join(dir, name)))) nested.push(name);
-  const halves = halvesIn(nested);
-  if (halves) throw looksSplit(dir, halves, '', 'rename them');
+  checkHalves(dir, nested);
   if (names.length < 2) return [];
   for (const name of names) if (await holdsImages(join(dir, name))) return [];
   return checkRepeated(dir, names);
+}
+
+/**
+ * Checks that no two folders without images of their own are named as halves of a dataset, such as `seg_train` and `seg_test`.
+ *
+ * @throws UsageError naming them.
+ */
+export function checkHalves(place: string, names: readonly string[]): void {
+  const halves = halvesIn(names);
+  if (halves) throw looksSplit(place, halves, '', 'rename them');
 }
 
 /** A folder `train` that directly contains images is a class of trains, unless splits with classes are all there is. */
@@ -142,7 +150,7 @@ const isSplitName = (name: string): boolean =>
   Object.values(splitNames).some((known: readonly string[]) => known.includes(name.toLowerCase()));
 
 /** The names that denote a split, most common first. */
-const named = (names: readonly string[], split: Split): string[] =>
+export const named = (names: readonly string[], split: Split): string[] =>
   splitNames[split].flatMap((known) => names.filter((name) => name.toLowerCase() === known));
 
 /** A name with the word for a split in it replaced, so that `seg_train` and `seg_test` are alike. */

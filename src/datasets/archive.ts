@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { Part, Parts } from '../data/datasets.ts';
-import { type Split, splitOfName } from '../data/layout.ts';
+import { checkHalves, named, type Split, splitOfName, splits } from '../data/layout.ts';
 import {
   describeSkipped,
   emptyListing,
@@ -32,13 +32,17 @@ import type { Member } from './tar.ts';
  */
 export async function readArchive(
   path: string,
-  members: (source: Source) => Iterable<Member>,
+  members: (source: Source, onLink: (path: string) => void) => Iterable<Member>,
   file = path,
 ): Promise<Parts> {
   const images = new Images(file);
   const doubtful: Member[] = [];
+  let links = 0;
+  const onLink = (name: string) => {
+    if (isImageName(name)) links += 1;
+  };
   withFile(file, (opened) => {
-    for (const member of members(opened)) {
+    for (const member of members(opened, onLink)) {
       if (member.name.split('/').some(isHidden) || isOtherName(member.name)) continue;
       if (isImageName(member.name)) images.add(member);
       else doubtful.push(member);
@@ -50,10 +54,16 @@ export async function readArchive(
     if (await isImage(member.name, () => headOf(member, source))) images.add(member);
     else leaveOut(member.name, leftOut);
   }
-  if (images.names.length > 0) return partsOf(path, images, describeSkipped([leftOut]));
+  if (images.names.length > 0) return partsOf(path, images, [...describeSkipped([leftOut]), ...onLinks(path, links)]);
   throw new UsageError(
     `"${path}" contains no images (${usualExtensions}). Pack folders of images, one for each class.`,
   );
+}
+
+function onLinks(path: string, links: number): string[] {
+  const many = links === 1 ? '1 link to an image' : `${links} links to images`;
+  const advice = 'Pack the images themselves: tar --dereference --hard-dereference';
+  return links === 0 ? [] : [`Skipped ${many} in ${basename(path)}. ${advice}.`];
 }
 
 /** Compressed bytes that the first bytes of a file are in, with room for what precedes them in a block. */
@@ -105,23 +115,27 @@ interface Child {
 
 function partsOf(path: string, images: Images, skipped: readonly string[]): Parts {
   const { root, children, notes } = findRoot(images.names, path);
-  const splits = splitsIn(children, path);
-  const folders: Partial<Record<Split, string>> = splits.size === 0 ? { train: root } : {};
-  for (const [split, name] of splits) folders[split] = `${root}${name}/`;
-  const unused = [...children.keys()].filter((name) => splits.size > 0 && ![...splits.values()].includes(name));
+  const found = splitsIn(children, path);
+  const folders: Partial<Record<Split, string>> = found.size === 0 ? { train: root } : {};
+  for (const [split, name] of found) folders[split] = `${root}${name}/`;
+  const unused = [...children.keys()].filter((name) => found.size > 0 && ![...found.values()].includes(name));
   if (unused.length > 0)
     notes.push(`Folders in ${basename(path)} that are not used: ${unused.slice(0, 5).join(', ')}.`);
   return { ...readSplits(images, folders, path), notes: [...notes, ...skipped] };
 }
 
+/** Folders around everything that are looked into. */
+const mostAround = 16;
+
 /** The folder with the splits or classes: the archive itself, or the only folder in it that has folders. */
 function findRoot(names: Names, path: string): { root: string; children: Map<string, Child>; notes: string[] } {
   let [root, loose] = ['', 0];
-  for (;;) {
+  for (let depth = 0; ; depth++) {
     const found = childrenOf(names, root);
     loose += found.loose;
     const [[name, child] = []] = found.children;
-    const isAround = found.children.size === 1 && child!.folders.size > 0 && splitOfName(name!) === undefined;
+    const isOnly = depth < mostAround && found.children.size === 1;
+    const isAround = isOnly && child!.folders.size > 0 && splitOfName(name!) === undefined;
     if (isAround) root += `${name}/`;
     else {
       const [images, them] = loose === 1 ? ['1 image', 'it'] : [`${loose} images`, 'them'];
@@ -154,15 +168,18 @@ function childrenOf(names: Names, root: string): { children: Map<string, Child>;
 /** The folders that are splits: those so named that contain folders rather than images, if there is one to train on. */
 function splitsIn(children: ReadonlyMap<string, Child>, path: string): Map<Split, string> {
   const found = new Map<Split, string>();
-  for (const [name, { images, folders }] of children) {
-    const split = splitOfName(name);
-    if (split === undefined || images > 0 || folders.size === 0) continue;
-    const other = found.get(split);
-    if (other !== undefined && split === 'train') {
-      throw new UsageError(`${path} contains both "${other}" and "${name}", but expected one folder to train on.`);
-    }
-    if (other === undefined) found.set(split, name);
+  const nested = [...children].flatMap(([name, { images, folders }]) =>
+    images > 0 || folders.size === 0 ? [] : [name],
+  );
+  for (const split of splits) {
+    const [name, other] = named(nested, split);
+    if (name !== undefined) found.set(split, name);
+    if (other === undefined || split !== 'train') continue;
+    throw new UsageError(
+      `"${path}" contains both "${name}" and "${other}", but expected one folder to train on. Merge or rename them.`,
+    );
   }
+  if (found.size === 0) checkHalves(path, nested);
   return found.has('train') || found.size === children.size ? found : new Map();
 }
 
@@ -172,15 +189,15 @@ function readSplits(
   folders: Readonly<Partial<Record<Split, string>>>,
   path: string,
 ): Omit<Parts, 'notes'> {
-  const splits = Object.entries(folders) as [Split, string][];
+  const { file } = images; // the lists of names are not kept
   const known = classesIn(images.names, folders.train === undefined ? Object.values(folders) : [folders.train]);
   const classes = [...new Set([...known].map((name) => name.normalize()))].sort();
   const labels = new Map(classes.map((name, label) => [name, label]));
   const parts: Partial<Record<Split, Part>> = {};
-  for (const [split, folder] of splits) {
+  for (const [split, folder] of Object.entries(folders) as [Split, string][]) {
     const place = `${path}${folder === '' ? '' : `/${folder.slice(0, -1)}`}`;
     const list = new PackedList(place, classes, ({ file: isDeflated, start, length }) => {
-      return { path: images.file, start, length, packing: isDeflated ? 'deflate' : 'stored' };
+      return { path: file, start, length, packing: isDeflated ? 'deflate' : 'stored' };
     });
     for (let i = 0; i < images.names.length; i++) {
       const [className, key] = within(images.names.at(i), folder);

@@ -1,7 +1,7 @@
 /** Archives made by hand: how datasets in them are understood, and what hostile or damaged ones are answered. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readPacked } from '#platform/images';
@@ -170,6 +170,52 @@ test('a tar.gz is decompressed once beside the cache, or with the cache off, not
 /** A shard of samples in class folders, with labels as the function says. */
 const shard = (names: readonly string[], label: (name: string) => Files): Uint8Array =>
   tar(Object.assign({}, ...names.map((name) => ({ [`${name}.ppm`]: image, ...label(name) }))) as Files);
+
+test('a long name whose header ends within a character is read', async () => {
+  const name = `${'a'.repeat(99)}\u00e9/1.ppm`;
+  const bytes = Buffer.from(name);
+  const cut = tarHeader('x', image.length, { 0: bytes.subarray(0, 100).toString('latin1') });
+  const long = Buffer.concat([tarHeader('x', bytes.length, { 156: 'L' }), bytes], 1024);
+  const rest = tar(images('b/1.ppm'));
+  const { train } = await understood(
+    'a.tar',
+    Buffer.concat([long, cut, Buffer.concat([Buffer.from(image)], 512), rest]),
+  );
+  expect(train).toEqual([`${name.replace('/', ': ')}`, 'b: 1.ppm']);
+});
+
+test('links are counted, and folders may have a size', async () => {
+  const folder = tarHeader('a/', 4096, { 156: '5' });
+  const links = ['1', '2'].map((type, i) => tarHeader(`a/link-${i}.ppm`, 14, { 156: type }));
+  const { notes } = await understood('a.tar', Buffer.concat([folder, ...links, tar(images('a/1.ppm', 'b/1.ppm'))]));
+  expect(notes).toEqual([
+    'Skipped 2 links to images in a.tar. Pack the images themselves: tar --dereference --hard-dereference.',
+  ]);
+});
+
+test('names with parts that mean nothing, deep folders, and halves of a dataset', async () => {
+  const found = await understood('a.zip', zip({ './': '', './a/': '', ...images('./a//./1.ppm', 'b/./x//2.ppm') }));
+  expect(found.train).toEqual(['a: 1.ppm', 'b: x/2.ppm']);
+  const { classes } = await read('b.tar', tar(images(`${'d/'.repeat(40)}a/1.ppm`)));
+  expect(classes).toEqual(['d']);
+  await expect(read('c.zip', zip(images('seg_train/a/1.ppm', 'seg_test/a/1.ppm')))).rejects.toThrow(
+    /Folders "seg_train" and "seg_test" in ".*c\.zip" look like parts of a dataset/,
+  );
+  const splits = await understood('d.zip', zip(images('dev/a/1.ppm', 'val/a/2.ppm', 'train/a/3.ppm', 'train/b/4.ppm')));
+  expect(splits).toMatchObject({ validation: ['a: 2.ppm'], notes: ['Folders in d.zip that are not used: dev.'] });
+  await expect(packedKinds.zip.read(join(folder, 'd.zip'), { labelColumn: 'x' })).rejects.toThrow('has no column "x"');
+});
+
+test('files beside class folders are what those were unpacked from, and folders are not CIFAR’s files', async () => {
+  for (const name of ['train/a/1.ppm', 'train/b/1.ppm', 'meta/x/1.ppm']) {
+    mkdirSync(join(folder, dirname(name)), { recursive: true });
+    write(name, Buffer.from(image));
+  }
+  write('set.tar', tar(images('a/1.ppm')));
+  write('train/set.parquet', Buffer.from('PAR1'));
+  expect(Object.entries(packedKinds).filter(([, { recognize }]) => recognize(folder))).toEqual([]);
+  expect(packedKinds.shards.recognize(join(folder, 'set.tar'))).toBe(false);
+});
 
 test('shards have labels as numbers, JSON or names, and splits by their names', async () => {
   const byNumber = (name: string) => ({ [`${name}.cls`]: name.startsWith('a') ? '0\n' : '1' });

@@ -83,8 +83,8 @@ export function readCifar(place: string, found: readonly InnerFile[], { labelCol
   const files: InnerFiles = new Map(found.map((file) => [file.name, file]));
   const { train, test, labelings } = versionOf([...files.keys()])!;
   const names = Object.keys(labelings);
-  const labeling =
-    labelColumn === undefined ? Object.values(labelings)[0]! : labelings[labelColumn.replace(/_labels?$/, '')];
+  const asked = labelColumn?.replace(/_labels?$/, '') ?? names[0]!;
+  const labeling = Object.hasOwn(labelings, asked) ? labelings[asked] : undefined;
   if (!labeling) {
     throw new UsageError(
       `--label-column is "${labelColumn}", but the images in "${place}" have ${names.map((name) => `"${name}"`).join(' or ')}.`,

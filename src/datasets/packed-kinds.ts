@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { didYouMean } from '../closest-name.ts';
 import type { DatasetKind, Parts, SourceOptions } from '../data/datasets.ts';
 import { splitOfName } from '../data/layout.ts';
-import { isHidden } from '../data/listing.ts';
+import { isHidden, isImageName } from '../data/listing.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent, withFile } from '../files.ts';
 import { Unreachable } from '../hub/http.ts';
@@ -27,25 +27,28 @@ import { zipMembers } from './zip.ts';
 export const packedKinds = {
   zip: {
     recognize: (path) => startsWith(path, [0x50, 0x4b, 0x03, 0x04]) || startsWith(path, [0x50, 0x4b, 0x05, 0x06]),
-    read: (path) => readArchive(path, (source) => zipMembers(source, path)),
+    read: async (path, options) => {
+      checkColumns(path, options);
+      return readArchive(path, (source) => zipMembers(source, path));
+    },
   },
   tar: {
     recognize: (path) => isTarName(path) && isFile(path),
     read: readTar,
   },
   shards: {
-    recognize: (path) => (hasBraces(path) && path.endsWith('.tar')) || filesIn(path, '.tar').length > 0,
+    recognize: (path) => (hasBraces(path) && path.endsWith('.tar')) || isFolderOf(path, '.tar'),
     read: async (path, options) => readShards(path, filesOf(path, '.tar'), options),
   },
   parquet: {
     recognize: (path) =>
       startsWith(path, [0x50, 0x41, 0x52, 0x31]) ||
       (hasBraces(path) && path.endsWith('.parquet')) ||
-      filesIn(path, '.parquet').length > 0,
+      isFolderOf(path, '.parquet'),
     read: (path, options) => readParquet(path, filesOf(path, '.parquet'), options),
   },
   cifar: {
-    recognize: (path) => isCifar(entriesOf(path).map(({ name }) => name)),
+    recognize: (path) => isCifar(namesOf(entriesOf(path))) && isCifar(namesOf(innerFiles(path))),
     read: async (path, options) => readCifar(path, innerFiles(path), options),
   },
   hub: {
@@ -97,6 +100,21 @@ function filesIn(path: string, extension: string, depth = 2): string[] {
   });
 }
 
+/** Whether a folder is packed in such files. Beside class folders, they are what those were unpacked from. */
+const isFolderOf = (path: string, extension: string): boolean =>
+  filesIn(path, extension).length > 0 && !hasClassFolders(path);
+
+/** Whether several folders in a folder, or in those named for splits, contain images. */
+function hasClassFolders(path: string, depth = 2): boolean {
+  const folders = entriesOf(path)
+    .map(({ name }) => ({ name, inner: join(path, name) }))
+    .filter(({ inner }) => !isFile(inner));
+  const isClass = (inner: string) => entriesOf(inner).some(({ name }) => isImageName(name));
+  const [first, second] = folders.filter(({ name, inner }) => !holdsFiles(name) && isClass(inner));
+  if (first && second) return true;
+  return depth > 0 && folders.some(({ name, inner }) => holdsFiles(name) && hasClassFolders(inner, depth - 1));
+}
+
 /** The files that a path stands for: those of a pattern or a folder, or itself. */
 function filesOf(path: string, extension: string): string[] {
   if (!hasBraces(path)) return isFile(path) ? [path] : filesIn(path, extension);
@@ -105,6 +123,8 @@ function filesOf(path: string, extension: string): string[] {
   if (missing === undefined) return files;
   throw new UsageError(`There is no file "${missing}", which "${path}" stands for. Change the range, or add the file.`);
 }
+
+const namesOf = (files: readonly { readonly name: string }[]): string[] => files.map(({ name }) => name);
 
 const innerFiles = (dir: string): InnerFile[] =>
   entriesOf(dir)
@@ -119,9 +139,18 @@ async function readTar(path: string, options: SourceOptions): Promise<Parts> {
   const files = first.map(({ name, start, length }): InnerFile => {
     return { name: basename(name), path: tar, start, source: partOf(fileSource(tar), start, length) };
   });
-  if (isCifar(files.map(({ name }) => name))) return readCifar(path, files, options);
+  if (isCifar(namesOf(files))) return readCifar(path, files, options);
   if (isShard(first)) return readShards(path, [tar], options);
-  return readArchive(path, (source) => tarMembers(source, path), tar);
+  checkColumns(path, options);
+  return readArchive(path, (source, onLink) => tarMembers(source, path, onLink), tar);
+}
+
+/** Throws a UsageError for columns of what has none. */
+function checkColumns(path: string, { imageColumn, labelColumn = imageColumn }: SourceOptions): void {
+  if (labelColumn === undefined) return;
+  throw new UsageError(
+    `"${path}" is an archive of class folders and has no column "${labelColumn}". Leave the column out.`,
+  );
 }
 
 /** More than CIFAR's archives have, and enough to tell a shard. */

@@ -48,7 +48,9 @@ test.each(['gnu.tar', 'pax.tar', 'archive.zip', 'zip64.zip'])('%s has the files 
   expect(members.map(({ name }) => name)).toEqual(Object.keys(expected.archives));
   const { classes, train, notes } = await packedKinds[name.endsWith('.zip') ? 'zip' : 'tar'].read(path, {});
   expect(classes).toEqual(['rose', 'tulip']);
-  expect(notes).toEqual([]);
+  expect(notes).toEqual(
+    name.endsWith('.tar') ? [expect.stringContaining(`Skipped 1 link to an image in ${name}`)] : [],
+  );
   const found = await contents(train!);
   expect(found.size).toBe(4);
   for (const [key, [label, digest]] of found) {
@@ -82,6 +84,14 @@ test.each([
   const found = [await contents(train!, ppmHeader), await contents(test!, ppmHeader)];
   expect(new Map([...found[0]!, ...found[1]!])).toEqual(new Map(wanted.flat()));
   expect(found[1]!.size).toBe(4);
+});
+
+test('an unknown labeling of CIFAR is refused, whatever it is called', async () => {
+  for (const labelColumn of ['fines', 'toString']) {
+    await expect(packedKinds.cifar.read(at('cifar-100-binary'), { labelColumn })).rejects.toThrow(
+      /--label-column is ".*", but the images in ".*" have "fine" or "coarse"\.$/,
+    );
+  }
 });
 
 test.each(['plain', 'snappy', 'gzip', 'brotli'])('%s.parquet has the images that pyarrow wrote', async (name) => {

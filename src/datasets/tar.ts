@@ -2,8 +2,8 @@
  * The files in a tar archive, as positions in it. An index has to follow every header of 512 bytes, so 1.3 million members
  * take a few seconds. This is smaller than a package that streams archives, since nothing but headers is read.
  *
- * POSIX ustar, GNU tar (long names, large sizes) and PAX (paths and sizes in extended headers) are read. Links and devices
- * are no images, and are skipped.
+ * POSIX ustar, GNU tar (long names, large sizes) and PAX (paths and sizes in extended headers) are read. Links are
+ * counted, and devices skipped.
  * References: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html, "ustar Interchange Format" and "pax
  * Header Block"; https://www.gnu.org/software/tar/manual/html_node/Standard.html
  */
@@ -32,9 +32,14 @@ const readAhead = 1 << 14;
  * Yields the regular files of a tar archive in its order.
  *
  * @param name the archive's name in messages.
+ * @param onLink called with the path of each link, which is not followed.
  * @throws FormatError if the archive is damaged, truncated or compressed.
  */
-export function* tarMembers(source: Source, name: string): Generator<Member, void, undefined> {
+export function* tarMembers(
+  source: Source,
+  name: string,
+  onLink: (path: string) => void = () => {},
+): Generator<Member, void, undefined> {
   const headers = new Headers(source, name);
   let next: Override = {};
   for (let position = 0; position < source.size; ) {
@@ -47,12 +52,13 @@ export function* tarMembers(source: Source, name: string): Generator<Member, voi
     if (header.kind === 'path') next = { ...next, path: headers.longName(start, length) };
     else if (header.kind === 'extended') next = { ...next, ...headers.extended(start, length) };
     else {
-      const path = next.path ?? header.path;
+      const path = next.path ?? header.path();
       next = {};
       // a path that ends in a slash was a folder before there was a type for it
       if (header.kind === 'file' && !path.endsWith('/')) {
         yield { name: memberName(path, name), start, length, isDeflated: false };
       }
+      if (header.kind === 'link') onLink(path);
     }
     position = start + Math.ceil(length / block) * block;
   }
@@ -65,8 +71,9 @@ interface Override {
 }
 
 interface Header {
-  readonly kind: 'file' | 'path' | 'extended' | 'other';
-  readonly path: string;
+  readonly kind: 'file' | 'link' | 'path' | 'extended' | 'other';
+  /** Not used after a long name, of which a header has the first 100 bytes, perhaps with half a character. */
+  readonly path: () => string;
   readonly size: number;
 }
 
@@ -75,9 +82,14 @@ const kinds: Readonly<Record<string, Header['kind']>> = {
   '0': 'file',
   '\0': 'file',
   '7': 'file', // contiguous, which no system makes a difference of
+  '1': 'link', // a hard one
+  '2': 'link',
   L: 'path', // GNU: the name of the next member
   x: 'extended', // PAX: attributes of the next member
 };
+
+/** Links, devices, folders and pipes: some programs write the size of what a link leads to, or of a folder. */
+const withoutContents = '123456';
 
 class Headers {
   readonly #source: Source;
@@ -99,8 +111,8 @@ class Headers {
     if (type === 'S') throw this.fault(position, 'has a sparse file. Pack it without the option --sparse');
     const size = numberIn(bytes.subarray(124, 136));
     if (!Number.isSafeInteger(size) || size < 0) throw this.fault(position, 'has an invalid size');
-    const isLink = type === '1' || type === '2'; // some programs write the size of what it leads to
-    return { kind: kinds[type] ?? 'other', path: pathIn(bytes, this.#name), size: isLink ? 0 : size };
+    const isEmpty = withoutContents.includes(type);
+    return { kind: kinds[type] ?? 'other', path: () => pathIn(bytes, this.#name), size: isEmpty ? 0 : size };
   }
 
   longName(start: number, length: number): string {

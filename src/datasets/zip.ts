@@ -36,12 +36,11 @@ const largestRatio = 1040;
 export function* zipMembers(source: Source, name: string): Generator<ZipMember, void, undefined> {
   const { start, length } = directory(source, name);
   const entries = new Cursor(source, name, start);
-  const files = new Cursor(source, name);
   while (entries.position < start + length) {
     const entry = readEntry(entries, name);
-    if (entry.name.endsWith('/')) continue;
+    if (!entry) continue;
     checkEntry(entry, source, name);
-    const begin = dataStart(files, entry, name);
+    const begin = dataStart(source, entry, name);
     if (begin + entry.length > start) {
       throw damaged(name, `its file "${entry.name}" extends to byte ${begin + entry.length}, into the directory`);
     }
@@ -107,7 +106,8 @@ function directory64(source: Source, name: string, end: number): Range | undefin
 
 const large = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
 
-function readEntry(cursor: Cursor, archive: string): Entry {
+/** The next entry; undefined if it is a folder. */
+function readEntry(cursor: Cursor, archive: string): Entry | undefined {
   const view = cursor.view(entryLength);
   if (view.getUint32(0, true) !== signatures.entry) throw damaged(archive, 'its directory is damaged');
   const [flags, method] = [view.getUint16(8, true), view.getUint16(10, true)];
@@ -116,6 +116,7 @@ function readEntry(cursor: Cursor, archive: string): Entry {
   const name = textOf(cursor.bytes(nameLength!), flags, archive);
   const [inflated, length, header] = withZip64(sizes, cursor.view(extraLength!), archive);
   cursor.skip(commentLength!);
+  if (name.endsWith('/')) return undefined;
   return { name: memberName(name, archive), method, flags, length: length!, inflated: inflated!, header: header! };
 }
 
@@ -170,10 +171,11 @@ function checkEntry({ name, flags, method, length, inflated }: Entry, source: So
 }
 
 /** The position of an entry's data: after its own header, whose name and extra fields may be longer. */
-function dataStart(files: Cursor, { name, header, method }: Entry, archive: string): number {
-  if (header + headerLength > files.source.size) throw damaged(archive, `its file "${name}" begins past its end`);
-  files.position = header;
-  const view = files.view(headerLength);
+function dataStart(source: Source, { name, header, method }: Entry, archive: string): number {
+  if (header + headerLength > source.size) throw damaged(archive, `its file "${name}" begins past its end`);
+  const bytes = new Uint8Array(headerLength); // no more, since the images between the headers are not read
+  fillWhole(source, bytes, header, archive);
+  const view = new DataView(bytes.buffer);
   if (view.getUint32(0, true) !== signatures.file || view.getUint16(8, true) !== method) {
     throw damaged(archive, `its file "${name}" is not where the directory says`);
   }
