@@ -4,7 +4,7 @@
  */
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true }); // a name may begin with U+FEFF
 
 /** Strings in a chunk. */
 const perChunk = 2 ** 14;

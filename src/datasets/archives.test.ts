@@ -177,11 +177,8 @@ test('a long name whose header ends within a character is read', async () => {
   const cut = tarHeader('x', image.length, { 0: bytes.subarray(0, 100).toString('latin1') });
   const long = Buffer.concat([tarHeader('x', bytes.length, { 156: 'L' }), bytes], 1024);
   const rest = tar(images('b/1.ppm'));
-  const { train } = await understood(
-    'a.tar',
-    Buffer.concat([long, cut, Buffer.concat([Buffer.from(image)], 512), rest]),
-  );
-  expect(train).toEqual([`${name.replace('/', ': ')}`, 'b: 1.ppm']);
+  const found = await understood('a.tar', Buffer.concat([long, cut, Buffer.concat([Buffer.from(image)], 512), rest]));
+  expect(found).toMatchObject({ train: [name.replace('/', ': '), 'b: 1.ppm'] });
 });
 
 test('links are counted, and folders may have a size', async () => {
@@ -195,7 +192,7 @@ test('links are counted, and folders may have a size', async () => {
 
 test('names with parts that mean nothing, deep folders, and halves of a dataset', async () => {
   const found = await understood('a.zip', zip({ './': '', './a/': '', ...images('./a//./1.ppm', 'b/./x//2.ppm') }));
-  expect(found.train).toEqual(['a: 1.ppm', 'b: x/2.ppm']);
+  expect(found).toMatchObject({ train: ['a: 1.ppm', 'b: x/2.ppm'] });
   const { classes } = await read('b.tar', tar(images(`${'d/'.repeat(40)}a/1.ppm`)));
   expect(classes).toEqual(['d']);
   await expect(read('c.zip', zip(images('seg_train/a/1.ppm', 'seg_test/a/1.ppm')))).rejects.toThrow(

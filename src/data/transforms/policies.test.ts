@@ -202,6 +202,7 @@ describe('timm', () => {
       '3a-m5',
       'rand-n14-w0',
       'constructor',
+      'constructor-n1-p1-mmax10',
       'rand-toString',
     ]) {
       const step = { kind: 'timm-rand-augment', policy, interpolation: 'random', fill: [0, 0, 0] } as const;

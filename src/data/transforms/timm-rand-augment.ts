@@ -34,7 +34,7 @@ export const isTimmPolicy = (value: unknown): value is string =>
 /** The policy of a name, or undefined. */
 function parse(name: string): TimmPolicy | undefined {
   const [first, ...sections] = name.split('-');
-  let policy = { rand: defaults, '3a': threeAugment }[first!];
+  let policy = first === 'rand' ? defaults : first === '3a' ? threeAugment : undefined;
   for (const each of sections) {
     const more = policy && parseSection(each, first === '3a');
     policy = more && { ...policy!, ...more };
