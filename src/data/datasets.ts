@@ -1,4 +1,5 @@
 /** What a dataset that is no folder of class folders is read as, whatever its form. `datasets/` has the table of forms. */
+import { UsageError } from '../errors.ts';
 import type { SampleList } from './samples.ts';
 
 /** Which columns of a table to read. */
@@ -14,6 +15,17 @@ export const columnsOf = (given: { readonly imageColumn: string; readonly labelC
   ...(given.imageColumn !== '' && { imageColumn: given.imageColumn }),
   ...(given.labelColumn !== '' && { labelColumn: given.labelColumn }),
 });
+
+/**
+ * Checks that no column was named for what has none.
+ *
+ * @param what the form of the dataset, such as `a folder`.
+ * @throws UsageError naming the column.
+ */
+export function refuseColumn(place: string, what: string, column: string | undefined): void {
+  if (column === undefined) return;
+  throw new UsageError(`"${place}" is ${what} and has no column "${column}". Leave the column out.`);
+}
 
 /** One split of a dataset, or all of it. */
 export interface Part {

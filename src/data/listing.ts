@@ -119,8 +119,7 @@ export async function listFolder(dir: string, scope = everything): Promise<Listi
     const more = await walk(path, { ...scope, depth }, visited, found);
     links.push(...more);
   }
-  if (links.length > 1) found.paths.sort(byFolder);
-  return found;
+  return links.length > 1 ? { ...found, paths: inFolderOrder(found.paths, (path) => path, sep) } : found;
 }
 
 /** A sentence each on files and names that were skipped, if there are any. */
@@ -207,11 +206,10 @@ export interface Found extends Listing {
 
 export const emptyListing = (): Found => ({ paths: [], skipped: new Map(), unnamed: [] });
 
-/** The order in which folders list their entries. */
-function byFolder(a: string, b: string): number {
-  const [left, right] = [a.split(sep), b.split(sep)];
-  const i = left.findIndex((name, i) => name !== right[i]);
-  return i < 0 ? 0 : left[i]! < (right[i] ?? '') ? -1 : 1;
+/** Sorts by paths, in the order in which folders list their entries: a separator comes before all other characters. */
+export function inFolderOrder<T>(items: readonly T[], pathOf: (item: T) => string, separator = '/'): T[] {
+  const keyed = items.map((item) => ({ item, key: pathOf(item).replaceAll(separator, '\0') }));
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ item }) => item);
 }
 
 interface Link {

@@ -86,7 +86,7 @@ class Images {
   readonly file: string;
   readonly names = new Names();
   readonly start = new Column(Float64Array);
-  readonly length = new Column(Uint32Array);
+  readonly length = new Column(Float64Array);
   readonly isDeflated = new Column(Uint8Array);
 
   constructor(file: string) {

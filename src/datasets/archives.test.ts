@@ -281,6 +281,19 @@ test('shards that count from 0 again have keys with their names', async () => {
   ]);
 });
 
+test('of two images with one key, a shard’s sample is the one that is not called after the other', async () => {
+  const { train } = await read('a.tar', tar({ ...images('1.mask.ppm', '1.ppm', '1.seg.ppm'), '1.cls': '0' }));
+  expect(train!.samples.key(0)).toBe('1.ppm');
+  await expect(packedKinds.tar.read(join(folder, 'a.tar'), { imageColumn: 'seg' })).rejects.toThrow(
+    'is made of shards and has no column "seg". Leave the column out.',
+  );
+});
+
+test('names with accents are ordered as in a folder, and their keys are composed', async () => {
+  const found = await understood('a.zip', zip(images('a/f.ppm', 'a/\u00e9/2.ppm', 'a/e\u0301.ppm', 'b/1.ppm')));
+  expect(found).toMatchObject({ train: ['a: \u00e9.ppm', 'a: f.ppm', 'a: \u00e9/2.ppm', 'b: 1.ppm'] });
+});
+
 test('patterns and splits of names', () => {
   expect(expandBraces('{a,b}-{08..10}.tar')).toEqual([
     'a-08.tar',

@@ -4,7 +4,7 @@
  * they are. The test batch is a test split, and training images are those of the other batches.
  * Reference: https://www.cs.toronto.edu/~kriz/cifar.html
  */
-import type { Part, Parts, SourceOptions } from '../data/datasets.ts';
+import { type Part, type Parts, refuseColumn, type SourceOptions } from '../data/datasets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { Cursor, fillWhole, type Source } from '../weights/source.ts';
 import { type Batch, cifarBatch, cifarNames, imageBytes } from './cifar-pickle.ts';
@@ -79,7 +79,9 @@ const versionOf = (names: readonly string[]): Version | undefined =>
  * @param place the folder or archive, for messages.
  * @throws UsageError for an unknown labeling; FormatError if a file is damaged.
  */
-export function readCifar(place: string, found: readonly InnerFile[], { labelColumn }: SourceOptions): Parts {
+export function readCifar(place: string, found: readonly InnerFile[], options: SourceOptions): Parts {
+  const { imageColumn, labelColumn } = options;
+  refuseColumn(place, 'a CIFAR dataset', imageColumn);
   const files: InnerFiles = new Map(found.map((file) => [file.name, file]));
   const { train, test, labelings } = versionOf([...files.keys()])!;
   const names = Object.keys(labelings);

@@ -14,6 +14,8 @@ import { FormatError, UsageError } from '../errors.ts';
 import { withFile } from '../files.ts';
 
 const limit = 2 * 2 ** 30;
+/** Several, since another run may be reading its own. Those that were opened last are kept. */
+const limitOfAll = 4 * limit;
 const fileName = 'archive.tar';
 
 /**
@@ -40,7 +42,7 @@ const isGzip = (path: string): boolean =>
   });
 
 async function decompress(path: string, folder: string, key: string): Promise<{ readonly path: string } | undefined> {
-  const staged = stageEntry(folder, key, limit);
+  const staged = stageEntry(folder, key, limitOfAll);
   if (!staged) return undefined;
   try {
     const into = createWriteStream(join(staged.path, fileName));

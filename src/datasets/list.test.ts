@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { tar } from '../../test/pack.ts';
 import { openFolder } from '../data/folder.ts';
 import { nameOf, type SampleList } from '../data/samples.ts';
 import { openDataset, openLabeledImages } from './open.ts';
@@ -127,6 +128,31 @@ test('labels that are numbers are in their order, and numbers of the classes of 
     10,
     [`The labels in "${list}" are taken as numbers of the model's classes, from 0 on.`],
   ]);
+});
+
+test('equal numbers are ordered by their digits, and paths from the root are others than those from the folder', async () => {
+  const inner = write('a/1.jpg').slice(1);
+  write(inner);
+  for (const rows of [`/${inner},01\n${inner},1\n`, `${inner},1\n/${inner},01\n`]) {
+    expect((await openDataset(write('a.csv', `image,label\n${rows}`), { validation: 0 })).classes).toEqual(['01', '1']);
+  }
+  const list = write('b.csv', `image,label\n/${inner},x\n${inner},x\na/1.jpg,y\n`);
+  const { train } = await openDataset(list, { validation: 0 });
+  expect(Array.from(train, (_, i) => train.key(i))).toEqual([`/${inner}`, inner, 'a/1.jpg']);
+  write('a/b/1.jpg');
+  write('a\\b/1.jpg');
+  const mixed = write('c.csv', 'image,label\na/b/1.jpg,x\na\\b/1.jpg,x\na/1.jpg,y\n');
+  await expect(openDataset(mixed)).rejects.toThrow(/names images in two ways/);
+});
+
+test('classes of the same name keep their numbers in a model that has the same', async () => {
+  const path = write(
+    's.tar',
+    tar(Object.assign({}, ...[0, 1, 2].map((i) => ({ [`${i}.ppm`]: 'P6', [`${i}.cls`]: `${i}` })))),
+  );
+  write('classes.txt', 'crane\nkite\ncrane\n');
+  const { samples } = await openLabeledImages(path, ['crane', 'kite', 'crane']);
+  expect([0, 1, 2].map((i) => samples.label(i))).toEqual([0, 1, 2]);
 });
 
 test('columns can be chosen, and another one for labels is named', async () => {

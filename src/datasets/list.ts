@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { didYouMean } from '../closest-name.ts';
 import type { DatasetKind, Parts, SourceOptions } from '../data/datasets.ts';
-import { type Split, splitOfName } from '../data/layout.ts';
+import { type Split, splitOfName, splits } from '../data/layout.ts';
+import { inFolderOrder } from '../data/listing.ts';
 import { Column, Names } from '../data/names.ts';
 import { FileList } from '../data/samples.ts';
 import { FormatError, UsageError } from '../errors.ts';
@@ -32,7 +33,9 @@ function readList(path: string, options: SourceOptions): Parts {
   const labels = new Map(classes.map((name, label) => [name, label]));
   const ranks = rows.labels.map((name) => labels.get(name)!);
   const inClass = new InClass(rows.depth, place);
-  const found = partsOf(rows, ranks, inClass) ?? partsOf(rows, ranks, new InClass(undefined, place))!;
+  const found = partsOf(rows, ranks, inClass) ?? partsOf(rows, ranks, new InClass(undefined, place));
+  if (!found)
+    throw new UsageError(`"${path}" names images in two ways, such as a/1.jpg and a\\1.jpg. Use one of them.`);
   const repeated = rows.length - found.reduce((sum, { samples }) => sum + samples.length, 0);
   const parts = new Map(found.map(({ split, samples }) => [split, { place: rows.placeOf(split), samples }]));
   return { classes, ...Object.fromEntries(parts), notes: notesOn(path, columns, place, repeated) };
@@ -46,6 +49,11 @@ function readRows(path: string, options: SourceOptions): { readonly rows: Rows; 
 }
 
 function textIn(path: string): string {
+  if ((statIfPresent(path)?.size ?? 0) > longest) {
+    throw new UsageError(
+      `"${path}" has more than ${longest / 2 ** 20} MiB. Pack the images instead, as Parquet for example.`,
+    );
+  }
   try {
     return textOf(readFileSync(path));
   } catch (cause) {
@@ -54,6 +62,9 @@ function textIn(path: string): string {
     throw new UsageError(`There is no list "${path}".${didYouMean(near && `"${near}"`)}`, { cause });
   }
 }
+
+/** A text may not be longer. */
+const longest = 2 ** 29 - 2 ** 20;
 
 /** Rows without an object for each. */
 class Rows {
@@ -119,8 +130,6 @@ class Rows {
   }
 }
 
-const splits = ['train', 'validation', 'test'] as const;
-
 /** The depth at which the folders of all images are named by their classes. */
 class CommonDepth {
   /** A bit for each depth. */
@@ -148,7 +157,8 @@ class CommonDepth {
 /** Numbers in their order, names in that of folders. */
 function orderedLabels(labels: readonly string[]): string[] {
   const isNumbers = labels.every((label) => /^-?\d+$/.test(label));
-  return isNumbers ? [...labels].sort((a, b) => Number(a) - Number(b)) : [...labels].sort();
+  const sorted = [...labels].sort();
+  return isNumbers ? sorted.sort((a, b) => Number(a) - Number(b)) : sorted;
 }
 
 /** A folder of images, and the part of their names within their classes that it is. */
@@ -177,7 +187,9 @@ class InClass {
   #folder(outer: string): Folder {
     const names = foldersIn(outer);
     const inner =
-      this.#depth === undefined ? names.filter((name) => name !== '' && name !== '.') : names.slice(this.#depth + 1);
+      this.#depth === undefined
+        ? names.filter((name, i) => (name !== '' || i === 0) && name !== '.') // an absolute path begins with an empty one
+        : names.slice(this.#depth + 1);
     const folder = { prefix: folderOf(outer, this.#place), key: inner.map((name) => `${name}/`).join('') };
     this.#folders.set(outer, folder);
     return folder;
@@ -213,12 +225,6 @@ function partsOf(rows: Rows, ranks: readonly number[], inClass: InClass): FoundP
     parts.push({ split, samples });
   }
   return parts;
-}
-
-/** Sorts by paths, folder by folder: a slash comes before all other characters. */
-function inFolderOrder<T>(files: readonly T[], pathOf: (file: T) => string): T[] {
-  const keyed = files.map((file) => ({ file, key: pathOf(file).replaceAll('/', '\0') }));
-  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ file }) => file);
 }
 
 function notesOn(path: string, columns: Columns | undefined, place: Place, repeated: number): string[] {

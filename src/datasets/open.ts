@@ -3,7 +3,7 @@
  * held out are chosen by their names within their classes, so the same images give the same run.
  */
 import { checkArgument, checkList, checkOptions, type FieldsOf, name, path } from '../arguments.ts';
-import type { DatasetKind, Part, Parts, SourceOptions } from '../data/datasets.ts';
+import { type DatasetKind, type Part, type Parts, refuseColumn, type SourceOptions } from '../data/datasets.ts';
 import {
   type Folder,
   type FolderOptions,
@@ -87,8 +87,7 @@ function checkFolder(path: string, { imageColumn, labelColumn = imageColumn }: S
       `"${path}" is a file of an unknown form. Expected a folder with one subfolder per class, a list of images such as images.csv or images.jsonl, an archive, or Parquet.`,
     );
   }
-  if (labelColumn === undefined) return;
-  throw new UsageError(`"${path}" is a folder and has no column "${labelColumn}". Leave the column out.`);
+  refuseColumn(path, 'a folder', labelColumn);
 }
 
 /** The form of what is at a path; undefined for a folder of class folders. */
@@ -161,7 +160,10 @@ function labeledAs({ place, samples }: Part, parts: Parts, classes: readonly str
   const counts = countsByLabel(samples, parts.classes.length);
   const found = parts.classes.flatMap((name, label) => (counts[label]! > 0 ? [name.normalize()] : []));
   const numbered = found.every((name) => /^\d+$/.test(name) && !known.has(name) && Number(name) < classes.length);
-  const labels = parts.classes.map((name) => (numbered ? Number(name) : (known.get(name.normalize()) ?? -1)));
+  // several classes may have the same name, as two of ImageNet's are called "crane"
+  const isSame = (name: string, label: number) => classes[label]?.normalize() === name;
+  const labelOf = (name: string, label: number) => (isSame(name, label) ? label : (known.get(name) ?? -1));
+  const labels = parts.classes.map((name, label) => (numbered ? Number(name) : labelOf(name.normalize(), label)));
   const unknown = found.find((name) => !numbered && !known.has(name));
   if (unknown !== undefined) {
     const listed = classes.slice(0, 5).join(', ') + (classes.length > 5 ? ', …' : '');

@@ -5,7 +5,7 @@
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { didYouMean } from '../closest-name.ts';
-import type { DatasetKind, Parts, SourceOptions } from '../data/datasets.ts';
+import { type DatasetKind, type Parts, refuseColumn, type SourceOptions } from '../data/datasets.ts';
 import { splitOfName } from '../data/layout.ts';
 import { isHidden, isImageName } from '../data/listing.ts';
 import { UsageError } from '../errors.ts';
@@ -145,13 +145,8 @@ async function readTar(path: string, options: SourceOptions): Promise<Parts> {
   return readArchive(path, (source, onLink) => tarMembers(source, path, onLink), tar);
 }
 
-/** Throws a UsageError for columns of what has none. */
-function checkColumns(path: string, { imageColumn, labelColumn = imageColumn }: SourceOptions): void {
-  if (labelColumn === undefined) return;
-  throw new UsageError(
-    `"${path}" is an archive of class folders and has no column "${labelColumn}". Leave the column out.`,
-  );
-}
+const checkColumns = (path: string, { imageColumn, labelColumn = imageColumn }: SourceOptions): void =>
+  refuseColumn(path, 'an archive of class folders', labelColumn);
 
 /** More than CIFAR's archives have, and enough to tell a shard. */
 const mostLooked = 64;

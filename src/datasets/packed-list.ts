@@ -6,6 +6,7 @@
  * have the same order, and the same epochs, however they are packed.
  */
 import type { Extent } from '#platform/images';
+import { inFolderOrder } from '../data/listing.ts';
 import { Column, Names } from '../data/names.ts';
 import {
   each,
@@ -41,7 +42,7 @@ export class PackedList implements SampleList {
   readonly #labels = new Column(Int32Array);
   readonly #file = new Column(Uint32Array);
   readonly #start = new Column(Float64Array);
-  readonly #length = new Column(Uint32Array);
+  readonly #length = new Column(Float64Array);
   #order: Order | undefined;
 
   /** @param place the start of the images' names in messages, such as `flowers.zip/train`. */
@@ -71,7 +72,7 @@ export class PackedList implements SampleList {
   }
 
   key(index: number): string {
-    return this.#keys.at(index);
+    return this.#keys.at(index).normalize('NFC');
   }
 
   [Symbol.iterator](): Generator<LabeledImage, void, undefined> {
@@ -79,7 +80,7 @@ export class PackedList implements SampleList {
   }
 
   add({ key, label, file, start, length }: Packed): void {
-    this.#keys.add(key.normalize('NFC'));
+    this.#keys.add(key); // ordered as it is in a folder, whose names are not composed either
     this.#labels.push(label);
     this.#file.push(file);
     this.#start.push(start);
@@ -122,15 +123,5 @@ interface Order {
 /** Indices of a class in the order of their keys. */
 function inOrder(indices: Uint32Array, keys: Names): { readonly index: number; readonly key: string }[] {
   const named = Array.from(indices, (index) => ({ index, key: keys.at(index) }));
-  const isSorted = named.every(({ key }, i) => i === 0 || byFolder(named[i - 1]!.key, key) < 0);
-  return isSorted ? named : named.sort((a, b) => byFolder(a.key, b.key));
-}
-
-/** The order in which a folder and its subfolders are listed. */
-function byFolder(a: string, b: string): number {
-  if (a === b) return 0;
-  const [left, right] = [a.split('/'), b.split('/')];
-  const i = left.findIndex((name, i) => name !== right[i]);
-  if (i < 0) return -1;
-  return left[i]! < (right[i] ?? '') ? -1 : 1;
+  return inFolderOrder(named, ({ key }) => key);
 }

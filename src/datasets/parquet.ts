@@ -226,8 +226,11 @@ class Table {
       for (const page of pagesIn(source, chunk, path)) {
         const { type, codec, levels } = chunk;
         this.#pages.push({ file, page, column: { type, codec, levels } });
-        for (let row = 0; row < page.rows; row++)
-          this.#addRow(row, label.next().value ?? null, former.next().value ?? null);
+        for (let row = 0; row < page.rows; row++) {
+          const next = label.next();
+          if (next.done === true) throw new FormatError(`${path} has fewer labels than images. It is damaged.`);
+          this.#addRow(row, next.value, former.next().value ?? null);
+        }
         rows += page.rows;
       }
       if (label.next().done !== true)
@@ -263,10 +266,12 @@ class Table {
   }
 
   #build(place: string, classes: readonly string[], labels: readonly number[], key: (i: number) => string): PackedList {
+    const { files } = this; // the numbers and paths of rows are not kept
+    const pages = this.#pages;
     const list = new PackedList(place, classes, ({ file: number, start: row }) => {
-      const { file, page, column } = this.#pages[number]!;
+      const { file, page, column } = pages[number]!;
       const { start, length, dictionary } = page;
-      return { path: this.files[file]!, start, length, packing: { column, dictionary, row } };
+      return { path: files[file]!, start, length, packing: { column, dictionary, row } };
     });
     for (let i = 0; i < this.#label.length; i++) {
       const label = labels[this.#label.at(i)]!;

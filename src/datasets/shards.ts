@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Part, Parts, SourceOptions } from '../data/datasets.ts';
+import { type Part, type Parts, refuseColumn, type SourceOptions } from '../data/datasets.ts';
 import type { Split } from '../data/layout.ts';
 import { isImageName } from '../data/listing.ts';
 import { Column, Names } from '../data/names.ts';
@@ -48,7 +48,9 @@ const isLabel = (extension: string): boolean => (labelExtensions as readonly str
  * @param place what the shards are of, for messages.
  * @throws FormatError if a shard is damaged; UsageError if the labels do not make classes.
  */
-export function readShards(place: string, shards: readonly string[], { labelColumn }: SourceOptions): Parts {
+export function readShards(place: string, shards: readonly string[], options: SourceOptions): Parts {
+  const { imageColumn, labelColumn } = options;
+  refuseColumn(place, 'made of shards', imageColumn);
   const values = new LabelValues();
   const tables = [...bySplit(shards)].map(([split, own]): [Split, Shards] => [
     split,
@@ -98,7 +100,7 @@ class Shards {
   readonly #names = new Names();
   readonly #shard = new Column(Uint32Array);
   readonly #start = new Column(Float64Array);
-  readonly #length = new Column(Uint32Array);
+  readonly #length = new Column(Float64Array);
   readonly #label = new Column(Uint32Array);
 
   constructor(files: readonly string[], values: LabelValues, jsonKey: string | undefined) {
@@ -146,8 +148,9 @@ class Shards {
     labels: readonly number[],
     key: (i: number, label: number) => string,
   ): PackedList {
+    const files = this.#files; // the rest is not kept
     const list = new PackedList(place, classes, ({ file, start, length }) => {
-      return { path: this.#files[file]!, start, length, packing: 'stored' };
+      return { path: files[file]!, start, length, packing: 'stored' };
     });
     for (let i = 0; i < this.length; i++) {
       const label = labels[this.#label.at(i)]!;
@@ -159,8 +162,10 @@ class Shards {
 }
 
 /** Keys in a folder of their class are as those of class folders. */
-const withoutClass = (name: string, className: string): string =>
-  name.normalize().startsWith(`${className}/`) ? name.normalize().slice(className.length + 1) : name;
+function withoutClass(name: string, className: string): string {
+  if (!name.normalize().startsWith(`${className}/`)) return name;
+  return name.split('/').slice(className.split('/').length).join('/');
+}
 
 function* samplesIn(members: Iterable<Member>): Generator<Sample, void, undefined> {
   let sample: Sample | undefined;
@@ -171,11 +176,17 @@ function* samplesIn(members: Iterable<Member>): Generator<Sample, void, undefine
       if (sample) yield sample;
       sample = { key, labels: new Map() };
     }
-    if (isImageName(member.name)) sample.image ??= member;
+    if (isImageName(member.name)) sample.image = betterOf(sample.image, member);
     else if (isLabel(extension)) sample.labels.set(extension, member);
   }
   if (sample) yield sample;
 }
+
+/** The image itself rather than one such as `0007.mask.png` that belongs to it; of two alike, the first. */
+const betterOf = (first: Member | undefined, second: Member): Member =>
+  first === undefined || (isOfAnother(first) && !isOfAnother(second)) ? second : first;
+
+const isOfAnother = ({ name }: Member): boolean => splitName(name).extension.includes('.');
 
 const longestLabel = 1 << 20;
 

@@ -19,7 +19,9 @@ export function bySplit(files: readonly string[]): Map<Split, readonly string[]>
   const found = new Map<Split, string[]>();
   for (const file of [...files].sort()) {
     const split = splitOfPath(file);
-    found.set(split, [...(found.get(split) ?? []), file]);
+    const own = found.get(split);
+    if (own) own.push(file);
+    else found.set(split, [file]);
   }
   return found;
 }
