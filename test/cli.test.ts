@@ -261,7 +261,7 @@ describe('train', () => {
     const out = join(dir, 'interrupted');
     const { code, stdout, stderr } = await stopWithinEpoch(out, 'SIGINT', '--workers', '2');
     expect(code).toBe(130);
-    expect(stderr).toMatch(/^warning: Stopping after this step\. .*\n$/);
+    expect(stderr).toMatch(/^warning: Stopping\. .*\n$/);
     expect(stdout).toMatch(new RegExp(`Stopped in epoch [23]; continue with: resnext train --resume ${out}\n$`));
     expect((await run('train', '--resume', out, '--workers', '1')).code).toBe(0);
     await expectSameAsUninterrupted(out);

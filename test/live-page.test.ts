@@ -93,6 +93,27 @@ test.skipIf(noChromium)(
   120_000,
 );
 
+it('a run that has ended is complete, even if its evaluation for the page is interrupted', async () => {
+  const network = ['--variant', 'resnext11_4x16d_w16', '--size', '16', '--epochs', '1', '--threads', '1'];
+  const run = start('train', join(dir, 'images'), ...network, '--out', join(dir, 'short'), '--open');
+  const sent = request(new URL('/events', await addressIn(run)));
+  const page = new Promise<string>((resolve, reject) => {
+    sent.on('error', reject).on('response', (response) => {
+      let text = '';
+      let isStopped = false;
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+        if (isStopped || !text.includes('is being evaluated')) return;
+        isStopped = run.child.kill('SIGINT');
+      });
+      response.on('end', () => resolve(text.slice(text.indexOf('event: end'))));
+    });
+  });
+  sent.end();
+  expect(await run.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('warning: Stopping.') });
+  expect(await page).toContain('The model was not evaluated. It was interrupted.');
+}, 60_000);
+
 const answer = (url: string, host: string, method = 'GET', path = '/'): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const sent = request(new URL(path, url), { method, headers: { host } }, (response) => {

@@ -41,7 +41,7 @@ it('training that is interrupted during the download ends as an interrupted run 
   child.kill('SIGINT');
   const { code, stderr } = await ended;
   expect(code).toBe(130);
-  expect(stderr).toMatch(/^warning: Stopping after this step\. .*\n$/);
+  expect(stderr).toMatch(/^warning: Stopping\. .*\n$/);
 });
 
 it('goes on where a killed process stopped, and checks the hash', async () => {

@@ -1,5 +1,6 @@
 /** `resnext train --open`: a run whose report is in a browser while it trains. */
 
+import { UsageError } from '../errors.ts';
 import { openInBrowser } from '../live/browser.ts';
 import { LiveRun } from '../live/live-run.ts';
 import { counted } from '../output/text.ts';
@@ -28,19 +29,19 @@ export async function watched(
     if (event.event === 'start') void announce(live.url, output);
     live.onEvent(event, progressOf(event));
   };
-  try {
-    const result = await begin({ ...hooks, onEvent });
-    await live.end(!result.interrupted, {
-      ...machine,
-      onProgress: (done, total) =>
-        output.progress(done / total, `evaluating for the page: ${done} of ${counted(total, 'image')}`),
-    });
-    output.clear();
-    return result;
-  } catch (error) {
+  const result = await begin({ ...hooks, onEvent }).catch(async (error: unknown) => {
     await live.end(false).catch(() => {}); // the first error is reported
     throw error;
-  }
+  });
+  const onProgress = (done: number, total: number) => {
+    if (hooks.signal?.aborted) throw new UsageError('It was interrupted.');
+    output.progress(done / total, `evaluating for the page: ${done} of ${counted(total, 'image')}`);
+  };
+  await live.end(!result.interrupted, { ...machine, onProgress }).catch((error: Error) => {
+    output.warn(`The page of the run could not be completed: ${error.message}`); // the run is complete
+  });
+  output.clear();
+  return result;
 }
 
 async function announce(url: string, output: Output): Promise<void> {

@@ -104,6 +104,16 @@ export async function readSample(sample: LabeledImage, maxMegapixels: number): P
   return (await openSample(sample, maxMegapixels)).decode();
 }
 
+/** As `readSample`, but undefined for an image that cannot be read. */
+export async function readIfPossible(sample: LabeledImage, maxMegapixels: number): Promise<Image | undefined> {
+  try {
+    return await readSample(sample, maxMegapixels);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
 /** The width and height of a sample, by the header of its file. Throws as `readImage` does, except for damage past it. */
 export async function sizeOfSample(sample: LabeledImage, maxMegapixels: number): Promise<readonly [number, number]> {
   const { width, height } = await openSample(sample, maxMegapixels);

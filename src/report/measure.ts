@@ -6,7 +6,7 @@ import { type Image, thumbnail } from '#platform/images';
 import type { Classifier } from '../classifier/classifier.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import type { EvaluateOptions } from '../classifier/inputs.ts';
-import { readSample } from '../data/image-source.ts';
+import { readIfPossible } from '../data/image-source.ts';
 import { nameOf, type SampleList } from '../data/samples.ts';
 import { drawExplanation } from '../explain/overlay.ts';
 import { chooseMistakes, type Mistake, type ShownMistake, worstOf } from './gallery.ts';
@@ -62,7 +62,8 @@ export async function shownMistakes(
   const mistakes = mistakesOf(measured, samples);
   const worst = new Set(worstOf(mistakes));
   for (const mistake of chooseMistakes(measured.result, mistakes)) {
-    const image = await readSample(samples.at(mistake.index)!, maxMegapixels); // one at a time, since each may be large
+    const image = await readIfPossible(samples.at(mistake.index)!, maxMegapixels); // one at a time, since each may be large
+    if (!image) continue;
     const { width, height } = image;
     const picture = { thumbnail: await thumbnail(image, thumbnailSide), size: [width, height] as const };
     const overlay = classifier && worst.has(mistake) ? await heatOver(image, mistake, classifier) : undefined;

@@ -5,7 +5,7 @@
  * of the weights themselves.
  */
 import { thumbnail } from '#platform/images';
-import { readSample } from '../data/image-source.ts';
+import { readIfPossible } from '../data/image-source.ts';
 import type { LabeledList } from '../data/samples.ts';
 import { Confusion } from '../metrics/confusion.ts';
 import { EventFiles } from '../tensorboard/event-files.ts';
@@ -101,16 +101,17 @@ export class TensorBoardLog {
     if (isMeasured && rows.length <= maxClasses) {
       await this.#files.add(steps, [await confusionPicture('val/confusion', rows, this.#classes)]);
     }
-    if (this.#mistakes.length === 0) return;
-    const shown = await Promise.all(this.#mistakes.map((mistake) => this.#shown(mistake)));
-    await this.#files.add(steps, [await imagesPicture('val/wrong', shown)]);
+    const shown = (await Promise.all(this.#mistakes.map((mistake) => this.#shown(mistake)))).flat();
+    if (shown.length > 0) await this.#files.add(steps, [await imagesPicture('val/wrong', shown)]);
   }
 
-  async #shown({ index, predicted, probability }: Mistake): Promise<ShownImage> {
+  /** The picture of a mistake; none of an image that can no longer be read. */
+  async #shown({ index, predicted, probability }: Mistake): Promise<ShownImage[]> {
     const sample = this.#validation.at(index)!;
-    const image = await readSample(sample, this.#options.maxMegapixels);
+    const image = await readIfPossible(sample, this.#options.maxMegapixels);
+    if (!image) return [];
     const [label, other] = [this.#classes[sample.label]!, this.#classes[predicted]!];
-    return { thumbnail: await thumbnail(image, thumbnailSide), label, predicted: other, probability };
+    return [{ thumbnail: await thumbnail(image, thumbnailSide), label, predicted: other, probability }];
   }
 }
 

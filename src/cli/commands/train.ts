@@ -27,7 +27,7 @@ export async function run(typed: Typed, output: Output): Promise<number> {
       process.exit(interruptedCode);
     }
     interrupted = Date.now();
-    output.warn('Stopping after this step. Press Ctrl-C again to stop now.');
+    output.warn('Stopping. Press Ctrl-C again to stop at once.');
     stop.abort();
   });
   const hooks = { onEvent: trainListener(output), onDownload: progressOn(output), signal: stop.signal };
