@@ -1,7 +1,7 @@
 /** Shows a sweep of learning rates: progress, then a curve and a suggestion; as a file, a chart. */
 import pc from 'picocolors';
+import { lineChart } from '../charts/charts.ts';
 import { curve } from '../output/curve.ts';
-import { lineChart } from '../report/charts.ts';
 import type { SuggestionEvent, SweepEvent } from '../train/events.ts';
 import type { Output } from './output.ts';
 

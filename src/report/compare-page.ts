@@ -1,9 +1,11 @@
 /** A comparison of runs as a self-contained HTML page: their figures, their curves over each other, and their options. */
+
+import { type ChartColor, chartStyle, color } from '../charts/charts.ts';
+import { duration, short } from '../output/text.ts';
 import { escapeHtml, page, wide } from '../page.ts';
-import { type ChartColor, chartStyle, color } from './charts.ts';
 import type { ComparedRun, Comparison, FoldGroup } from './compare.ts';
 import { curve, type Pick, series } from './curves.ts';
-import { count, duration, figuresStyle, percent, short } from './figures.ts';
+import { count, figuresStyle, percent } from './figures.ts';
 import { shownValue } from './run-options.ts';
 
 /** The color of each run; those after the eighth have dashed lines. */

@@ -1,6 +1,7 @@
 /** The learning curves of a run or of several, as charts. */
+
+import { type ChartColor, type ChartMark, lineChart, type Series } from '../charts/charts.ts';
 import { escapeHtml } from '../page.ts';
-import { type ChartColor, type ChartMark, lineChart, type Series } from './charts.ts';
 import type { EpochLine } from './run-details.ts';
 
 /** A value of each epoch; undefined where there is none. */

@@ -1,12 +1,13 @@
 /** An evaluation as an HTML page, or as sections of another: figures, classes, confusion matrix, calibration and mistakes. */
+
+import { chartStyle, reliabilityChart } from '../charts/charts.ts';
+import { confusionMatrix, matrixStyle } from '../charts/heatmap.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import type { CalibrationResult } from '../metrics/calibration.ts';
 import { type ClassScore, weakestFirst } from '../metrics/confusion.ts';
 import { escapeHtml, page, wide } from '../page.ts';
-import { chartStyle, reliabilityChart } from './charts.ts';
 import { about, figures, figuresStyle, percent, whole } from './figures.ts';
 import { gallery, galleryStyle, type ShownMistake } from './gallery.ts';
-import { confusionMatrix, matrixStyle } from './heatmap.ts';
 
 export interface ReportOptions {
   /** The model and the folder of images, for the heading. */

@@ -26,23 +26,6 @@ export const whole = (value: number): string => value.toLocaleString('en');
 /** `1 image`, `1,200 images`. */
 export const count = (number: number, noun: string): string => `${whole(number)} ${noun}${number === 1 ? '' : 's'}`;
 
-/** `4.23 G`, `33.4 M`, `512` */
-export function short(value: number): string {
-  const [unit, size] = value >= 1e9 ? [' G', 1e9] : value >= 1e6 ? [' M', 1e6] : value >= 1e3 ? [' k', 1e3] : ['', 1];
-  return `${Number((value / size).toPrecision(3))}${unit}`;
-}
-
-/** `1:05:09`, `12:30`, `0:07` */
-export function duration(seconds: number): string {
-  const all = Math.max(0, Math.round(seconds));
-  const [h, m, s] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60].map(String) as [
-    string,
-    string,
-    string,
-  ];
-  return h === '0' ? `${m}:${s.padStart(2, '0')}` : `${h}:${m.padStart(2, '0')}:${s.padStart(2, '0')}`;
-}
-
 export const figuresStyle = `.about { margin: 0; opacity: 0.75; }
 .notice { border-left: 3px solid var(--series-2); padding: 0.15rem 0 0.15rem 0.75rem; }
 code { font: 0.875em/1.5 ui-monospace, monospace; }

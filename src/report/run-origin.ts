@@ -1,7 +1,9 @@
 /** How a run was made: its network, the command, the options that differ from their defaults, machine and versions. */
+
+import { barChart } from '../charts/charts.ts';
+import { short } from '../output/text.ts';
 import { escapeHtml, htmlTable, wide } from '../page.ts';
-import { barChart } from './charts.ts';
-import { short, whole } from './figures.ts';
+import { whole } from './figures.ts';
 import type { RunDetails } from './run-details.ts';
 import { chosenOptions, commandOf, shownValue } from './run-options.ts';
 

@@ -48,7 +48,7 @@ it('has figures of the best epoch, curves, how the run was made, and more on une
   expect(html).toContain('resnext11_8x16d_w16 on /data/flowers, 3 epochs in 2:24');
   for (const [name, value] of Object.entries({
     ...{ 'best top-1': '60.00 %', 'balanced accuracy': '59.00 %', 'macro F1': '58.00 %', 'best epoch': '2 of 3' },
-    ...{ 'training time': '2:24', 'images/s': '10', 'training images': '480', parameters: '134 k' },
+    ...{ 'training time': '2:24', 'images/s': '10', 'training images': '480', parameters: '134.4 k' },
   })) {
     expect(html).toContain(`<dt>${name}</dt><dd>${value}</dd>`);
   }

@@ -2,13 +2,15 @@
  * A run as a self-contained HTML page: its curves, the evaluation of its best model, and how it was made. The page is made
  * of what is passed, without reading a file, so that a run in progress can be shown as well.
  */
+
+import { numberText } from '../charts/text.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
+import { duration, short } from '../output/text.ts';
 import { escapeHtml, htmlTable, page } from '../page.ts';
 import { isUneven } from '../train/balance.ts';
-import { numberText } from './chart-text.ts';
 import { learningCurves } from './curves.ts';
 import { evaluationSections, evaluationStyle } from './evaluation.ts';
-import { about, count, duration, figures, notice, percent, short, whole } from './figures.ts';
+import { about, count, figures, notice, percent, whole } from './figures.ts';
 import type { ShownMistake } from './gallery.ts';
 import { bestOf, detailsOf, type EpochLine, type RunDetails, rateOf, secondsOf } from './run-details.ts';
 import { quoted } from './run-options.ts';

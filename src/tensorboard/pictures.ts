@@ -1,8 +1,8 @@
 /** Pictures for TensorBoard, in light colors: a confusion matrix, and a sheet of wrongly predicted images. */
 
+import { confusionMatrix } from '../charts/heatmap.ts';
 import { escapeHtml } from '../page.ts';
 import { renderSvg } from '../platform/node/render.ts';
-import { confusionMatrix } from '../report/heatmap.ts';
 import type { EventValue } from './events.ts';
 
 /** A wrongly predicted image on a sheet. */

@@ -1,7 +1,7 @@
 import { parseHTML } from 'linkedom';
 import { expect, it } from 'vitest';
-import { apart, numberText, tickValues } from './chart-text.ts';
 import { barChart, lineChart, reliabilityChart } from './charts.ts';
+import { apart, numberText, tickValues } from './text.ts';
 
 const parsed = (svg: string) => parseHTML(`<body>${svg}</body>`).document.querySelector('svg')!;
 const texts = (svg: string) => Array.from(parsed(svg).querySelectorAll('text'), (text) => text.textContent);

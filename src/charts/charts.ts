@@ -5,7 +5,7 @@
  * draws in, take 200 ms to load, so they are loaded when the first chart is drawn.
  */
 import type { Markish, PlotOptions, ScaleOptions } from '@observablehq/plot';
-import { apart, labelWidth, numberText, tickValues } from './chart-text.ts';
+import { apart, labelWidth, numberText, tickValues } from './text.ts';
 
 /** A color of the palette: 0 is muted, for what is compared against; 1 to 8 are distinct. */
 export type ChartColor = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
