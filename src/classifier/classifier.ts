@@ -12,6 +12,7 @@ import { applyTransforms } from '../data/transforms/apply.ts';
 import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
+import { argmax } from '../metrics/confusion.ts';
 import type { Stage } from '../model/stages.ts';
 import { OptionError, resolve, text } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
@@ -202,8 +203,7 @@ export class Classifier {
     const prepared = isPrepared(image) ? image : await this.prepare(image);
     checkPrepared(prepared, [inputChannels, ...inputSize], [1]);
     const probabilities = softmax(await this.#logits(prepared)); // [K]
-    const likely = probabilities.indexOf(Math.max(...probabilities));
-    const index = options.class === undefined ? likely : classIndex(options.class, labels);
+    const index = options.class === undefined ? argmax(probabilities) : classIndex(options.class, labels);
     const explained = await this.#explainer.map(prepared, { index, classes: labels.length }, options);
     return { label: labels[index]!, probability: probabilities[index]!, ...explained };
   }

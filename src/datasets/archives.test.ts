@@ -229,6 +229,17 @@ test('shards have labels as numbers, JSON or names, and splits by their names', 
     'b2.ppm',
   ]);
   expect(plain.validation!.samples.length).toBe(1);
+  const inDev = join(folder, 'dev', 'test-set'); // folders around the dataset tell nothing
+  mkdirSync(inDev, { recursive: true });
+  for (const name of ['0.tar', '1.tar', 'val.tar']) write(`dev/test-set/${name}`, shard([`a${name[0]}`], byNumber));
+  expect(Object.keys(await packedKinds.shards.read(inDev, {})).sort()).toEqual([
+    'classes',
+    'notes',
+    'train',
+    'validation',
+  ]);
+  expect((await packedKinds.tar.read(join(inDev, '0.tar'), {})).train!.samples.length).toBe(1);
+  expect((await packedKinds.shards.read(join(inDev, '{0..1}.tar'), {})).train!.samples.length).toBe(2);
   write('classes.txt', new TextEncoder().encode('apple\nbanana\n'));
   const pattern = join(folder, 'set-train-{000..001}.tar');
   expect(packedKinds.shards.recognize(pattern)).toBe(true);

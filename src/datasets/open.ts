@@ -38,7 +38,7 @@ const datasetFields: FieldsOf<DatasetOptions> = { ...folderFields, ...sourceFiel
 /**
  * Finds the samples of a dataset for training.
  *
- * @throws UsageError if there is none, it has fewer than two classes, or a class has no images to train on.
+ * @throws UsageError if there is none, it has fewer than two classes, or images to validate are of a class that none to train on has.
  * @example const { classes, train, validation } = await openDataset('flowers.csv', { labelColumn: 'species' });
  */
 export async function openDataset(path: string, options: DatasetOptions = {}): Promise<Folder> {

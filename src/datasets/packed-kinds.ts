@@ -3,7 +3,7 @@
  * its first bytes, a folder by the names of what is in it.
  */
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { didYouMean } from '../closest-name.ts';
 import { type DatasetKind, type Parts, refuseColumn, type SourceOptions } from '../data/datasets.ts';
 import { splitOfName } from '../data/layout.ts';
@@ -11,7 +11,7 @@ import { isHidden, isImageName } from '../data/listing.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent, withFile } from '../files.ts';
 import { Unreachable } from '../hub/http.ts';
-import { isDatasetName, pullDataset } from '../hub/pull-dataset.ts';
+import { isDatasetName, type PulledDataset, pullDataset } from '../hub/pull-dataset.ts';
 import { nearPath } from '../near-path.ts';
 import { fileSource } from '../weights/files.ts';
 import { partOf } from '../weights/source.ts';
@@ -53,14 +53,17 @@ export const packedKinds = {
   },
   hub: {
     recognize: (path) => isDatasetName(path) && !existsSync(path),
-    read: async (path, options) => readParquet(path, await filesOfHub(path), options),
+    read: async (path, options) => {
+      const { files, folder } = await filesOfHub(path);
+      return readParquet(path, files, options, folder);
+    },
   },
 } satisfies Readonly<Record<string, DatasetKind>>;
 
 /** The files of a dataset on the hub. A name without `hf://` may be a mistyped path. */
-async function filesOfHub(name: string): Promise<readonly string[]> {
+async function filesOfHub(name: string): Promise<PulledDataset> {
   try {
-    return (await pullDataset(name)).files;
+    return await pullDataset(name);
   } catch (cause) {
     if (!(cause instanceof Unreachable) || name.startsWith('hf://')) throw cause;
     const near = nearPath(name);
@@ -140,7 +143,7 @@ async function readTar(path: string, options: SourceOptions): Promise<Parts> {
     return { name: basename(name), path: tar, start, source: partOf(fileSource(tar), start, length) };
   });
   if (isCifar(namesOf(files))) return readCifar(path, files, options);
-  if (isShard(first)) return readShards(path, [tar], options);
+  if (isShard(first)) return readShards(path, [tar], options, dirname(tar));
   checkColumns(path, options);
   return readArchive(path, (source, onLink) => tarMembers(source, path, onLink), tar);
 }

@@ -25,22 +25,28 @@ import {
 import { classNamesIn } from './features.ts';
 import { LabelValues } from './labels.ts';
 import { PackedList } from './packed-list.ts';
-import { bySplit, placeOf } from './split-words.ts';
+import { bySplit, placeOf, rootOf } from './split-words.ts';
 
 /**
  * Reads where the images of Parquet files are, and their labels.
  *
  * @param place what the files are of, for messages.
+ * @param root the folder from which their paths tell splits.
  * @throws UsageError if there are no such columns; FormatError if a file is damaged.
  */
-export async function readParquet(place: string, files: readonly string[], options: SourceOptions): Promise<Parts> {
+export async function readParquet(
+  place: string,
+  files: readonly string[],
+  options: SourceOptions,
+  root = rootOf(place),
+): Promise<Parts> {
   const { parquetMetadata, parquetSchema } = await import('hyparquet');
   const parse = (bytes: Uint8Array): Footer => {
     const metadata = parquetMetadata(bytes, { geoparquet: false });
     return { metadata, schema: parquetSchema(metadata) };
   };
   const values = new LabelValues();
-  const tables = [...bySplit(files)].map(([split, own]): [Split, Table] => [split, new Table(own, values)]);
+  const tables = [...bySplit(files, root)].map(([split, own]): [Split, Table] => [split, new Table(own, values)]);
   let names: readonly string[] | undefined;
   for (const [, table] of tables) {
     for (const [number, path] of table.files.entries()) {

@@ -17,7 +17,7 @@ import { parseJson } from '../json.ts';
 import { fillWhole, type Source } from '../weights/source.ts';
 import { LabelValues } from './labels.ts';
 import { PackedList } from './packed-list.ts';
-import { bySplit, placeOf } from './split-words.ts';
+import { bySplit, placeOf, rootOf } from './split-words.ts';
 import { type Member, tarMembers } from './tar.ts';
 
 /** Files of names of classes, one in a line, that may lie beside shards. */
@@ -46,13 +46,19 @@ const isLabel = (extension: string): boolean => (labelExtensions as readonly str
  * Reads where the images of shards are, and their labels.
  *
  * @param place what the shards are of, for messages.
+ * @param root the folder from which their paths tell splits.
  * @throws FormatError if a shard is damaged; UsageError if the labels do not make classes.
  */
-export function readShards(place: string, shards: readonly string[], options: SourceOptions): Parts {
+export function readShards(
+  place: string,
+  shards: readonly string[],
+  options: SourceOptions,
+  root = rootOf(place),
+): Parts {
   const { imageColumn, labelColumn } = options;
   refuseColumn(place, 'made of shards', imageColumn);
   const values = new LabelValues();
-  const tables = [...bySplit(shards)].map(([split, own]): [Split, Shards] => [
+  const tables = [...bySplit(shards, root)].map(([split, own]): [Split, Shards] => [
     split,
     new Shards(own, values, labelColumn),
   ]);

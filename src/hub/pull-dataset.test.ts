@@ -1,7 +1,7 @@
 /** Datasets of a fake hub: which files are downloaded, where to, and what is done without a network. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commit, type Served, serveFiles } from '../../test/hub-server.ts';
 import { hubEnvironment } from './environment.ts';
@@ -54,6 +54,9 @@ test('the Parquet files are in the hub cache, and used from there without the hu
   expect(await pullDataset(name, options)).toEqual(pulled);
   expect(await pullDataset(`${name}@${commit}`, { ...options, offline: true })).toEqual(pulled);
   await expect(pullDataset('me/others', { ...options, offline: true })).rejects.toThrow('cannot be downloaded offline');
+  expect(relative(join(folder, 'hub'), pulled.folder)).toBe(dirname(snapshot));
+  rmSync(pulled.files[2]!);
+  await expect(pullDataset(name, { ...options, offline: true })).rejects.toThrow('cannot be downloaded offline');
 });
 
 test('of several configurations, one has to be named', async () => {

@@ -42,6 +42,8 @@ export function parseDatasetName(name: string): DatasetName {
 
 /** The Parquet files of a dataset. */
 export interface PulledDataset {
+  /** The folder on disk that stands for the repository at the revision. */
+  readonly folder: string;
   /** Paths on disk, in the order of their names in the repository. */
   readonly files: readonly string[];
 }
@@ -61,12 +63,12 @@ export async function pullDataset(name: string, options: PullOptions = {}): Prom
       if (!puller.offline) return await fetchDataset(name, wanted, puller, cache);
     } catch (error) {
       if (!isOutOfReach(error)) throw error;
-      const known = await cachedDataset(wanted, cache);
-      if (known.length > 0) return { files: chosen(name, known, wanted).map(({ path }) => path) };
+      const known = await cachedDataset(name, wanted, cache);
+      if (known) return known;
       throw error;
     }
-    const known = await cachedDataset(wanted, cache);
-    if (known.length > 0) return { files: chosen(name, known, wanted).map(({ path }) => path) };
+    const known = await cachedDataset(name, wanted, cache);
+    if (known) return known;
     throw new Unreachable(`The dataset "${name}" is not in "${cache.folder}", and cannot be downloaded offline.`);
   });
 }
@@ -94,15 +96,27 @@ async function fetchDataset(
     files.push((await puller.hubFile({ repository, file }, sha)).path);
   }
   await cache.remember(revision, sha);
-  return { files };
+  return { folder: (await cache.snapshotOf(sha))!, files };
 }
 
-/** What is in the cache of a revision. */
-async function cachedDataset({ revision }: DatasetName, cache: HubCache): Promise<{ file: string; path: string }[]> {
-  const folder = await cache.snapshotOf(revision);
-  if (folder === undefined) return [];
+/** What is in the cache of a revision; undefined if nothing or only a part is. */
+async function cachedDataset(name: string, wanted: DatasetName, cache: HubCache): Promise<PulledDataset | undefined> {
+  const folder = await cache.snapshotOf(wanted.revision);
+  if (folder === undefined) return undefined;
   const entries = await readdir(folder, { recursive: true });
-  return entries.map((entry) => ({ file: relative('.', entry).split(sep).join('/'), path: join(folder, entry) }));
+  const all = entries.map((entry) => ({ file: relative('.', entry).split(sep).join('/'), path: join(folder, entry) }));
+  const files = chosen(name, all, wanted);
+  return isComplete(files.map(({ file }) => file)) ? { folder, files: files.map(({ path }) => path) } : undefined;
+}
+
+/** Whether there are as many files `train-00003-of-00010.parquet` as each says: a download may have been interrupted. */
+function isComplete(files: readonly string[]): boolean {
+  const counts = new Map<string, number>();
+  for (const file of files) {
+    const group = file.replace(/-\d+(-of-\d+\.parquet)$/, '$1');
+    counts.set(group, (counts.get(group) ?? 0) + 1);
+  }
+  return [...counts].every(([group, count]) => count === Number(/-of-(\d+)\.parquet$/.exec(group)?.[1] ?? count));
 }
 
 /** The Parquet files of one configuration, in order. */
