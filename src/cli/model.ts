@@ -15,7 +15,7 @@ import { resolveModel } from '../hub/resolve.ts';
 import { variant } from '../model/variants.ts';
 import { duration } from '../output/text.ts';
 import { readLabels } from '../saved/label-file.ts';
-import type { ModelOptions } from './options.ts';
+import type { ModelOptions } from './options/shared.ts';
 import type { Output } from './output.ts';
 
 /** The key of a network in a checkpoint, if one was typed. */

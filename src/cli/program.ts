@@ -2,25 +2,19 @@
 import { Command } from 'commander';
 import { version } from '../version.ts';
 import { addCommand, addCommandAsTyped, helpLayout, suggestNames } from './command.ts';
+import { classifyOptions, evaluateOptions, explainOptions, featuresOptions } from './options/images.ts';
 import {
   benchOptions,
-  classifyOptions,
-  compareOptions,
   convertOptions,
   drawOptions,
-  evaluateOptions,
-  explainOptions,
   exportOptions,
-  featuresOptions,
   listOptions,
   optimizeOptions,
   pullOptions,
-  recipeOptions,
-  reportOptions,
   summaryOptions,
-  trainFlags,
   verifyOptions,
-} from './options.ts';
+} from './options/models.ts';
+import { compareOptions, recipeOptions, reportOptions, trainFlags } from './options/training.ts';
 
 /** The command `resnext`. Parsing an invalid command line prints the error and throws a CommanderError. */
 export function createProgram(): Command {

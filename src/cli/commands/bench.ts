@@ -16,7 +16,7 @@ import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
 import { keyOf, modelPathUnlessVariant } from '../model.ts';
-import { benchOptions } from '../options.ts';
+import { benchOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 import { newNetwork, oneNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';

@@ -10,7 +10,7 @@ import { FileResults, printedResults, type Results } from '../../output/results.
 import { counted } from '../../output/text.ts';
 import { runImages } from '../images.ts';
 import { openClassifier } from '../model.ts';
-import type { classifyOptions } from '../options.ts';
+import type { classifyOptions } from '../options/images.ts';
 import type { Output } from '../output.ts';
 import { taskOf } from '../task.ts';
 

@@ -7,7 +7,7 @@ import { duration, short, table } from '../../output/text.ts';
 import { type Comparison, compareRuns } from '../../report/compare.ts';
 import { comparePage, foldsInWords } from '../../report/compare-page.ts';
 import { shownValue } from '../../report/run-options.ts';
-import type { compareOptions } from '../options.ts';
+import type { compareOptions } from '../options/training.ts';
 import type { Output } from '../output.ts';
 
 export async function run({ runs, output: file }: OptionsOf<typeof compareOptions>, output: Output): Promise<number> {

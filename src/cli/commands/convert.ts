@@ -12,7 +12,7 @@ import { exportOnnx } from '../../saved/export.ts';
 import { loadModel, writeModelFile } from '../../saved/files.ts';
 import type { SavedModel } from '../../saved/model.ts';
 import { keyOf, modelPath } from '../model.ts';
-import { convertOptions } from '../options.ts';
+import { convertOptions } from '../options/models.ts';
 import { describeRewrite, type Output } from '../output.ts';
 import { oneNetwork, refuseIdle } from '../refuse.ts';
 

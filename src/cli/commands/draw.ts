@@ -14,7 +14,7 @@ import { renderPng } from '../../platform/node/render.ts';
 import { convertGraph } from '../../rewrite/convert.ts';
 import { loadModel } from '../../saved/files.ts';
 import { modelPathUnlessVariant } from '../model.ts';
-import type { drawOptions } from '../options.ts';
+import type { drawOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 import { variantOptions } from '../variant.ts';
 

@@ -15,7 +15,7 @@ import { counted } from '../../output/text.ts';
 import { encodeImage, type ImageFileFormat } from '../../platform/node/render.ts';
 import { bytesOf } from '../../tensor.ts';
 import { openClassifier } from '../model.ts';
-import type { explainOptions } from '../options.ts';
+import type { explainOptions } from '../options/images.ts';
 import type { Output } from '../output.ts';
 
 type Options = OptionsOf<typeof explainOptions>;

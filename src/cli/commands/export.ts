@@ -21,7 +21,7 @@ import { withPreprocessing } from '../../saved/preprocessing.ts';
 import { exportTransformers } from '../../saved/transformers.ts';
 import { type ExportFormat, formatOf } from '../formats.ts';
 import { keyOf, modelPathUnlessVariant } from '../model.ts';
-import { exportOptions } from '../options.ts';
+import { exportOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 import { newNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';

@@ -11,7 +11,7 @@ import { FeatureCollector, featureFiles, type WrittenFeatures } from '../../outp
 import { counted } from '../../output/text.ts';
 import { runImages } from '../images.ts';
 import { openClassifier } from '../model.ts';
-import type { featuresOptions } from '../options.ts';
+import type { featuresOptions } from '../options/images.ts';
 import type { Output } from '../output.ts';
 import { taskOf } from '../task.ts';
 

@@ -8,7 +8,7 @@ import { resnext } from '../../model/resnext.ts';
 import { variant, variants } from '../../model/variants.ts';
 import type { OptionsOf } from '../../options.ts';
 import { short, table, wrap } from '../../output/text.ts';
-import type { listOptions } from '../options.ts';
+import type { listOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 
 export async function run(options: OptionsOf<typeof listOptions>, output: Output): Promise<number> {

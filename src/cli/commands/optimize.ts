@@ -5,7 +5,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { readOnnxFile, writeOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { type Converted, optimizeGraph } from '../../rewrite/convert.ts';
-import type { optimizeOptions } from '../options.ts';
+import type { optimizeOptions } from '../options/models.ts';
 import { describeRewrite, type Output } from '../output.ts';
 import { withRuntimeShapes } from '../runtime-shapes.ts';
 

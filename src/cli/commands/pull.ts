@@ -5,7 +5,7 @@ import { pull } from '../../hub/pull.ts';
 import type { OptionsOf } from '../../options.ts';
 import { short } from '../../output/text.ts';
 import { progressOn } from '../model.ts';
-import type { pullOptions } from '../options.ts';
+import type { pullOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 
 export async function run({ names, offline }: OptionsOf<typeof pullOptions>, output: Output): Promise<number> {

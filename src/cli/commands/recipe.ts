@@ -6,7 +6,7 @@ import { optimizers, rateScale } from '../../step/optimizers.ts';
 import { type ChosenRecipe, findRecipe, recipeInFull, shortRate, waysToScale } from '../../train/chosen-recipe.ts';
 import { trainOptions } from '../../train/options.ts';
 import { recipeNames } from '../../train/recipes.ts';
-import type { recipeOptions } from '../options.ts';
+import type { recipeOptions } from '../options/training.ts';
 import type { Output } from '../output.ts';
 
 export async function run({ recipe }: OptionsOf<typeof recipeOptions>, output: Output): Promise<number> {

@@ -6,7 +6,7 @@ import { checkPageFile } from '../../output/endings.ts';
 import { counted } from '../../output/text.ts';
 import { evaluateRun, readRun } from '../../report/run.ts';
 import { runPage } from '../../report/run-page.ts';
-import type { reportOptions } from '../options.ts';
+import type { reportOptions } from '../options/training.ts';
 import type { Output } from '../output.ts';
 
 export async function run(options: OptionsOf<typeof reportOptions>, output: Output): Promise<number> {

@@ -14,7 +14,7 @@ import type { ModelDescription } from '../../saved/description.ts';
 import { loadModel } from '../../saved/files.ts';
 import { elements } from '../../tensor.ts';
 import { keyOf, modelPathUnlessVariant } from '../model.ts';
-import { summaryOptions } from '../options.ts';
+import { summaryOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 import { newNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';

@@ -8,7 +8,7 @@ import type { GivenOptions, TrainOptions } from '../../train/options.ts';
 import { resume, train } from '../../train/run.ts';
 import { interruptedCode, onInterrupt } from '../interrupt.ts';
 import { progressOn } from '../model.ts';
-import type { trainFlags } from '../options.ts';
+import type { trainFlags } from '../options/training.ts';
 import type { Output } from '../output.ts';
 import { sweepChart } from '../sweep-lines.ts';
 import { trainListener } from '../train-lines.ts';

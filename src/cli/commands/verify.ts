@@ -18,7 +18,7 @@ import { verificationReport } from '../../verify/report.ts';
 import { verificationNote, verificationRows } from '../../verify/table.ts';
 import { type Verification, verify } from '../../verify/verify.ts';
 import { keyOf, modelPathUnlessVariant } from '../model.ts';
-import { verifyOptions } from '../options.ts';
+import { verifyOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 import { newNetwork, oneNetwork, refuseIdle } from '../refuse.ts';
 import { variantOptions } from '../variant.ts';
