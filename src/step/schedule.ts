@@ -72,7 +72,7 @@ function oneCycle(k: number, steps: number): number {
   return final + (1 - final) * cosine(Math.min(1, (k - peak) / (steps - 1 - peak)));
 }
 
-const group = 'Optimization';
+const group = 'Schedule';
 
 /** The options of schedules. */
 export const scheduleFields = {

@@ -15,7 +15,8 @@ import { namesWith, OptionError, pick, resolve, text, whole } from '../options.t
 import { optimizerSettings, optimizers } from '../step/optimizers.ts';
 import { firstDecay, schedules } from '../step/schedule.ts';
 import { withoutIdle } from './check-options.ts';
-import { type GivenOptions, type Recipe, type Reference, recipe, type TrainOptions, trainOptions } from './options.ts';
+import type { Reference } from './optimization-options.ts';
+import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainOptions } from './options.ts';
 import { type RecipeEntry, recipeNames, recipes, runOptions } from './recipes.ts';
 import { runTexts } from './run-folder.ts';
 

@@ -63,7 +63,7 @@ export const targetOptions = {
     default: 0,
     flag: '--target-threshold <t>',
     usual: '0, which keeps the shares',
-    group: 'Optimization',
+    group: 'Regularization',
     doc: 'with binary cross-entropy, make targets above this share 1 and the others 0',
   }),
   classWeights: oneOf(['none', 'balanced', 'effective'], {

@@ -7,40 +7,14 @@ import { maxMegapixels } from '../data/budget.ts';
 import { defaultCache } from '../data/loader.ts';
 import { interpolations } from '../data/resize.ts';
 import { workers } from '../data/workers.ts';
-import { forms, type ResNeXtConfig, resolveConfig, type Stem, shortcuts } from '../model/config.ts';
+import { forms, type ResNeXtConfig, resolveConfig, shortcuts } from '../model/config.ts';
 import { maxSide } from '../model/limits.ts';
-import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
 import { flag, type GivenOf, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
-import { lossNames } from '../step/losses.ts';
-import {
-  type OptimizerName,
-  optimizerNames,
-  optimizerSettings,
-  optimizers,
-  perOptimizer,
-  rateScale,
-} from '../step/optimizers.ts';
-import { scheduleFields } from '../step/schedule.ts';
-import { replicas } from '../step/shares.ts';
 import { key } from '../weights/state-dict.ts';
-import { augmentationOptions, targetOptions } from './data-options.ts';
+import { augmentationOptions } from './data-options.ts';
 import { fold } from './fold.ts';
-
-export interface RateFactors {
-  readonly batch: number;
-  readonly optimizer: OptimizerName;
-  readonly variant: string;
-  /** Stem of the model to start from, if any. */
-  readonly stem?: Stem;
-  readonly reference?: Reference;
-}
-
-/** What a recipe has for one batch and one size, and is scaled to those of the run. */
-export interface Reference {
-  readonly rate?: { readonly learningRate: number; readonly batch: number };
-  readonly sizes?: { readonly input: number; readonly trainSize?: readonly number[]; readonly resize?: number };
-}
+import { optimizationOptions, type RateFactors } from './optimization-options.ts';
 
 export const dataDoc = 'folder of images: DIR/train/CLASS and DIR/val/CLASS, or DIR/CLASS; or another dataset';
 
@@ -151,7 +125,7 @@ export const recipe = {
     expected: 'a recipe',
     kept: true,
     flag: '--recipe <recipe>',
-    group: 'Optimization',
+    group: 'Run',
     doc: 'recipe to follow: a name that "resnext recipe" lists, or a file; other options override it',
   }),
   epochs: whole({
@@ -159,112 +133,8 @@ export const recipe = {
     default: 30,
     usual: '30, or 10 to 80 by the number of images if the network is chosen',
     flag: '--epochs <n>',
-    group: 'Optimization',
+    group: 'Run',
     doc: 'passes over the training images',
-  }),
-  batch: whole({
-    from: 1,
-    default: 32,
-    flag: '--batch <n>',
-    usual: '32, or all images if there are fewer',
-    group: 'Optimization',
-    doc: 'images per step; an epoch skips its last batch if it is not full',
-  }),
-  loss: oneOf(lossNames, {
-    default: 'cross-entropy',
-    kept: true,
-    flag: '--loss <name>',
-    group: 'Optimization',
-    doc: 'loss to minimize',
-  }),
-  optimizer: oneOf(optimizerNames, {
-    default: 'sgd',
-    kept: true,
-    flag: '--optimizer <name>',
-    group: 'Optimization',
-    doc: 'optimizer',
-  }),
-  learningRate: real({
-    above: 0,
-    defaultOf: ({ batch, optimizer, stem, variant: name, reference }: RateFactors) => {
-      const { rate } = reference ?? {};
-      if (rate) return rate.learningRate * rateScale(optimizer, batch / rate.batch);
-      const { referenceBatch } = stems[stem ?? variant(name).stem ?? 'imagenet'];
-      return optimizers[optimizer].usual.learningRate * rateScale(optimizer, batch / referenceBatch);
-    },
-    flag: '--lr, --learning-rate <rate>',
-    usual:
-      '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw and rmsprop 0.001, for lamb 0.002 × the square root of that ratio',
-    group: 'Optimization',
-    doc: 'peak learning rate',
-  }),
-  backboneLearningRate: real({
-    above: 0,
-    flag: '--backbone-lr, --backbone-learning-rate <rate>',
-    usual: 'a tenth of the learning rate',
-    group: 'Optimization',
-    doc: 'learning rate of everything but the classifier, when starting from a pretrained model',
-  }),
-  ...scheduleFields,
-  ...optimizerSettings,
-  weightDecay: real({
-    from: 0,
-    defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.weightDecay,
-    flag: '--weight-decay <d>',
-    usual: perOptimizer((name) => optimizers[name].usual.weightDecay),
-    group: 'Optimization',
-    doc: 'weight decay',
-  }),
-  normWeightDecay: real({
-    from: 0,
-    defaultOf: ({ optimizer }: RateFactors) => optimizers[optimizer].usual.normWeightDecay,
-    flag: '--norm-weight-decay <d>',
-    usual: perOptimizer((name) => optimizers[name].usual.normWeightDecay),
-    group: 'Optimization',
-    doc: 'weight decay of biases and normalization parameters',
-  }),
-  accumulate: whole({
-    from: 1,
-    default: 1,
-    flag: '--accumulate <n>',
-    group: 'Optimization',
-    doc: 'parts of a batch that a step computes one after the other, with the memory of one',
-  }),
-  replicas: whole({
-    ...replicas,
-    from: 0,
-    default: 0,
-    usual: '0, which measures at the start of a run how many are fastest, where replicas get 32 images or more',
-  }),
-  clipNorm: real({
-    from: 0,
-    default: 0,
-    flag: '--clip-norm <n>',
-    usual: '0, which clips nothing',
-    group: 'Optimization',
-    doc: 'norm to which all gradients together are clipped',
-  }),
-  averageDecay: real({
-    from: 0,
-    below: 1,
-    default: 0,
-    flag: '--average-decay <d>',
-    usual: '0, which keeps none',
-    group: 'Optimization',
-    doc: 'decay of an exponential moving average of the weights, which is validated and saved in their place',
-  }),
-  averageEvery: whole({
-    from: 1,
-    default: 1,
-    flag: '--average-every <steps>',
-    group: 'Optimization',
-    doc: 'steps from one update of the average to the next',
-  }),
-  averageWarmup: flag({
-    default: false,
-    flag: '--average-warmup',
-    group: 'Optimization',
-    doc: 'let the decay of the average rise from 0, as in timm',
   }),
   bestBy: oneOf(['top1', 'loss', 'macroF1', 'balancedAccuracy'], {
     default: 'top1',
@@ -281,31 +151,7 @@ export const recipe = {
     group: 'Run',
     doc: 'epochs without a better one after which a run ends early',
   }),
-  dropPath: real({
-    from: 0,
-    below: 1,
-    default: 0,
-    flag: '--drop-path <rate>',
-    group: 'Optimization',
-    doc: 'share of images that skip the last residual block, and ever fewer the earlier ones (stochastic depth)',
-  }),
-  dropout: real({
-    from: 0,
-    below: 1,
-    default: 0,
-    flag: '--dropout <rate>',
-    group: 'Optimization',
-    doc: 'share of the features before the classifier that are set to zero',
-  }),
-  labelSmoothing: real({
-    from: 0,
-    below: 1,
-    default: 0,
-    flag: '--label-smoothing <s>',
-    group: 'Optimization',
-    doc: 'share of the target probability spread evenly over all classes',
-  }),
-  ...targetOptions,
+  ...optimizationOptions,
   ...augmentationOptions,
   validation: real({
     from: 0,

@@ -2,7 +2,8 @@
 import type { Stem } from '../model/config.ts';
 import { stems } from '../model/stems.ts';
 import { variant } from '../model/variants.ts';
-import type { Reference, TrainOptions } from './options.ts';
+import type { Reference } from './optimization-options.ts';
+import type { TrainOptions } from './options.ts';
 
 /** What matters of the model that a run starts from. Its variant may have any name. */
 export interface Source {

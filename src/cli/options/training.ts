@@ -26,6 +26,8 @@ export const trainFlags = {
     group: 'Run',
     doc: 'continue an interrupted run',
   }),
+  ...recipeFlags,
+  ...settingFlags,
   findLearningRate: flag({
     default: false,
     flag: '--find-lr, --find-learning-rate',
@@ -39,8 +41,6 @@ export const trainFlags = {
     doc: 'with --find-lr, draw the loss by learning rate into an .svg file',
     written: true,
   }),
-  ...recipeFlags,
-  ...settingFlags,
   open: flag({
     default: false,
     flag: '--open',
