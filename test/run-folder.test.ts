@@ -147,6 +147,19 @@ describe('a start that failed', () => {
   });
 });
 
+test('a run that has nothing left to do stays as it is, whatever the options', async () => {
+  const out = newFolder();
+  cpSync(done, out, { recursive: true });
+  const contents = () =>
+    readdirSync(out, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'base64')]);
+  const before = contents();
+  const result = await resume(out, { epochs: 1, learningRate: 0.7, threads: 1, workers: 0 });
+  expect(result).toMatchObject({ interrupted: false, endedEarly: false });
+  expect(contents()).toEqual(before);
+});
+
 test('temporary files of killed processes are removed when the run is resumed, and no others', async () => {
   const out = await stopped(2);
   const left = '.12345678-1234-1234-1234-123456789abc.tmp';

@@ -106,7 +106,11 @@ export async function stepOn(
   return trainer.loss[0]!;
 }
 
-function ended({ options, folder, data, hooks }: Run, progress: Progress): TrainResult {
+/** Reports how a run ended. */
+export function ended(
+  { options, folder, data, hooks }: Pick<Run, 'options' | 'folder' | 'data' | 'hooks'>,
+  progress: Progress,
+): TrainResult {
   const { epoch, best, bestEpoch } = progress;
   const { bestBy } = options;
   const result = {

@@ -2,7 +2,7 @@
 
 import { checkArgument, checkOptions, optional, path } from '../arguments.ts';
 import { OptionError } from '../options.ts';
-import { checkValidated } from './best.ts';
+import { checkValidated, isOver } from './best.ts';
 import {
   checkFreeze,
   checkKept,
@@ -14,7 +14,7 @@ import {
 import type { Checkpoint } from './checkpoint.ts';
 import { withRecipe } from './chosen-recipe.ts';
 import { hookFields, type TrainHooks } from './events.ts';
-import { Diverged, type Run, runEpochs, type TrainResult } from './loop.ts';
+import { Diverged, ended, type Run, runEpochs, type TrainResult } from './loop.ts';
 import { type GivenOptions, type TrainOptions, trainConfig, trainOptions } from './options.ts';
 import { type Plan, planNew, withTrainer } from './plan.ts';
 import { epochAgain } from './progress.ts';
@@ -61,7 +61,7 @@ async function within<T>(folder: RunFolder, use: (folder: RunFolder) => Promise<
 
 /**
  * Continues a run from its last checkpoint. Options given here replace the run's own; a different set of parameter groups
- * may be frozen. The pretrained model is not read again.
+ * may be frozen. The pretrained model is not read again. A run that has nothing left to do stays as it is.
  *
  * @throws UsageError if `out` does not contain a run or is in use, or the run cannot continue with these options.
  * @example await resume('runs/flowers', { epochs: 60 });
@@ -101,7 +101,8 @@ const sizeOf = ({ options, description }: Checkpoint): number =>
 async function openRun(plan: Plan, folder: RunFolder, hooks: TrainHooks): Promise<TrainResult> {
   checkValidated(plan.options, plan.images.folder.validation);
   return withTrainer(plan, hooks, async (opened) => {
-    const { options, images, event } = opened;
+    const { options, images, event, start } = opened;
+    if (isOver(start.progress, options)) return ended({ ...opened, folder, hooks }, start.progress); // leaves the run as it is
     const record = await recordOf(options, images, event, folder.record());
     return recorded({ ...opened, folder, record, hooks });
   });
