@@ -13,9 +13,11 @@ type Name = keyof TrainOptions;
 /** Options that cannot be used together, and a sentence that says so. */
 interface Contradiction {
   readonly holds: (options: TrainOptions) => boolean;
-  readonly why: (say: Say) => string;
+  readonly why: (say: Say, options: TrainOptions) => string;
   /** The option that has no effect. One that nobody gave, but a recipe or the run so far, is left out instead. */
   readonly idle?: Name;
+  /** Options for the same purpose. If one of them is given, the others are left out in the same way. */
+  readonly rivals?: readonly Name[];
 }
 
 const isChosen = (options: TrainOptions, name: Name): boolean => !isDefault(trainOptions[name], options[name]);
@@ -62,6 +64,8 @@ const idleInSchedule: readonly Contradiction[] = scheduleNames.flatMap((owner) =
   })),
 );
 
+const epochsOf = (count: number): string => (count === 1 ? '1 epoch' : `${count} epochs`);
+
 const contradictions: readonly Contradiction[] = [
   needsModel('key'),
   needsModel('freeze'),
@@ -98,8 +102,8 @@ const contradictions: readonly Contradiction[] = [
   },
   {
     holds: ({ warmup, warmupPrefix, epochs }) => warmupPrefix && warmup >= epochs,
-    why: (say) =>
-      `${say('warmup')} leaves no epochs for the schedule, which begins after it with ${say('warmupPrefix')}. Choose fewer than ${say('epochs')}.`,
+    why: (say, { warmup, epochs }) =>
+      `A warm-up of ${epochsOf(warmup)} leaves nothing of ${epochsOf(epochs)} for the schedule, which begins after it. Raise ${say('epochs')}, or add ${say('warmup', '0')}.`,
   },
   {
     holds: ({ learningRate, minLearningRate }) => minLearningRate > learningRate,
@@ -118,6 +122,7 @@ const contradictions: readonly Contradiction[] = [
       `${say('targetThreshold')} makes targets that are no probabilities. Remove it, or add ${say('loss', 'binary-cross-entropy')}.`,
   },
   {
+    rivals: ['classWeights', 'sampling'],
     holds: ({ classWeights, sampling }) => classWeights !== 'none' && sampling === 'balanced',
     why: (say) =>
       `${say('classWeights')} and ${say('sampling', 'balanced')} both make rare classes count more. Remove one of the two.`,
@@ -144,7 +149,7 @@ export function resolveTrainOptions(given: GivenOptions, source?: Source): Train
   const { reference = {} } = given;
   const options = withSizes(resolve(trainOptions, { ...given, stem: source?.stem }), reference, source);
   const contradiction = contradictions.find(({ holds }) => holds(options));
-  if (contradiction) throw new OptionError(trainOptions, contradiction.why);
+  if (contradiction) throw new OptionError(trainOptions, (say) => contradiction.why(say, options));
   if (options.from === '') trainConfig(options, 2);
   return options;
 }
@@ -156,12 +161,18 @@ export function resolveTrainOptions(given: GivenOptions, source?: Source): Train
  */
 export function withoutIdle<T extends Partial<TrainOptions>>(base: T, given: Partial<GivenOptions>): T {
   const options = resolve(trainOptions, { ...base, ...given });
-  const idle = contradictions.flatMap(({ idle, holds }) => (idle !== undefined && holds(options) ? [idle] : []));
+  const idle = contradictions.filter(({ holds }) => holds(options)).flatMap((each) => leftOut(each, given));
   const left = Object.entries(base).filter(
     ([name]) => !idle.some((each) => each === name && given[each] === undefined),
   );
   return left.length === Object.keys(base).length ? base : withoutIdle(Object.fromEntries(left) as T, given);
 }
+
+/** The options that a contradiction leaves out, unless they are given. */
+const leftOut = ({ idle, rivals = [] }: Contradiction, given: Partial<GivenOptions>): readonly Name[] => [
+  ...(idle === undefined ? [] : [idle]),
+  ...(rivals.some((name) => given[name] !== undefined) ? rivals : []),
+];
 
 /** @throws OptionError naming a given option that the model to start from determines. */
 export function checkSettled(given: GivenOptions): void {
