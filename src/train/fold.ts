@@ -5,6 +5,7 @@
 
 import type { SourceOptions } from '../data/datasets.ts';
 import type { Folder } from '../data/folder.ts';
+import { countsByLabel } from '../data/samples.ts';
 import { byFold } from '../data/split.ts';
 import { readDataset } from '../datasets/open.ts';
 import { UsageError } from '../errors.ts';
@@ -32,7 +33,7 @@ export const fold = {
     group: 'Images',
     doc: 'fold of the training images to validate on, such as 2/5, for cross-validation; a val folder is not used',
   }),
-  expected: 'a fold of two or more, such as 2/5',
+  expected: 'K/N with K from 1 to N and N at least 2, such as 2/5',
   accepts: (value: unknown): value is string =>
     value === '' || (typeof value === 'string' && foldIn(value) !== undefined),
 };
@@ -41,11 +42,19 @@ export const fold = {
  * The images of a dataset with this fold held out. Those for validation are left for a final evaluation, since what is tuned
  * on the folds should be measured on other images.
  *
- * @throws UsageError as `openDataset`, or if the fold is empty.
+ * @throws UsageError as `openDataset`, or if a class has fewer images than there are folds.
  */
 export async function openFold(data: string, typed: string, seed: number, columns: SourceOptions): Promise<Folder> {
   const { number, of } = foldIn(typed)!;
   const folder = await readDataset(data, { ...columns, holdOut: byFold(number, of, seed), alwaysHoldsOut: true });
-  if (folder.validation.length > 0) return folder;
-  throw new UsageError(`Fold ${typed} of "${folder.trainDir}" has no images. Choose fewer folds.`);
+  const { classes, train, validation, trainDir } = folder;
+  const held = countsByLabel(validation, classes.length);
+  const counts = countsByLabel(train, classes.length).map((count, label) => count + held[label]!);
+  const least = Math.min(...counts);
+  if (least >= of) return folder;
+  const images = least === 1 ? '1 image' : `${least} images`;
+  const advice = least < 2 ? 'Add images, or leave the class out.' : `Choose at most ${least} folds.`;
+  throw new UsageError(
+    `Class "${classes[counts.indexOf(least)]}" of "${trainDir}" has ${images}, so some of the ${of} folds would have none of them to validate on. ${advice}`,
+  );
 }

@@ -71,14 +71,17 @@ describe('a fold', () => {
     expect(notes).toEqual(['Since the run was saved, 1 image was added (a/10.png). Epoch 2 starts over.']);
   });
 
-  it('is refused where it is empty, or named wrongly, or beside a share', async () => {
-    make('a', 3);
+  it('is refused where a class has fewer images than folds, or named wrongly, or beside a share', async () => {
+    make('a', 4);
     make('b', 3);
-    await expect(openImages(optionsOf({ fold: '9/9' }))).rejects.toThrow(
-      /^Fold 9\/9 of .* has no images\. Choose fewer folds\.$/,
+    await expect(openImages(optionsOf({ fold: '1/4' }))).rejects.toThrow(
+      /^Class "b" of .* has 3 images, so some of the 4 folds would have none of them to validate on\. Choose at most 3 folds\.$/,
     );
+    expect((await openImages(optionsOf({ fold: '3/3' }))).folder.validation).toHaveLength(2);
     for (const fold of ['0/5', '6/5', '1/1', '2', '2/5/1', 'a/b']) {
-      expect(() => optionsOf({ fold }), fold).toThrow('but expected a fold of two or more, such as 2/5.');
+      expect(() => optionsOf({ fold }), fold).toThrow(
+        `fold is "${fold}", but expected K/N with K from 1 to N and N at least 2, such as 2/5.`,
+      );
     }
     expect(() => optionsOf({ fold: '1/2', validation: 0.1 })).toThrow('validation has no effect with fold');
   });
