@@ -21,12 +21,12 @@ export function showSuggestion(event: SuggestionEvent, output: Output): void {
   output.line(describe(event));
 }
 
-function describe({ suggested, minimum = 0, usual }: SuggestionEvent): string {
+function describe({ suggested, lowest = 0, usual }: SuggestionEvent): string {
   if (suggested === undefined) {
     return 'The loss falls at none of these learning rates, so none can be suggested. Check the images and their classes.';
   }
-  const least = 10 * minimum;
-  const range = least > suggested ? ` The loss is least at ${rateText(least)}; good rates are mostly in between.` : '';
+  const range =
+    lowest > suggested ? ` The loss is lowest at ${rateText(lowest)}; good rates are mostly in between.` : '';
   return [
     `Suggested: ${pc.bold(`--lr ${rateText(suggested)}`)}, in the middle of the longest fall of the loss.${range}`,
     `Without --lr, these options have ${rateText(usual)}.`,

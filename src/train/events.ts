@@ -177,8 +177,10 @@ export interface SuggestionEvent {
   readonly valley?: number;
   /** Where the loss falls fastest, which may be after it has risen. */
   readonly steepest?: number;
-  /** A tenth of the learning rate with the least loss. */
-  readonly minimum?: number;
+  /** Where the loss is lowest, which is too high a rate for a whole run. */
+  readonly lowest?: number;
+  /** A tenth of that, which fastai calls `minimum`. */
+  readonly tenthOfLowest?: number;
   /** The learning rate that a run with these options has unless another is given. */
   readonly usual: number;
   /** The loss at each learning rate. */

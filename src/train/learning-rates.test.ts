@@ -35,7 +35,9 @@ test.each(Object.entries(cases))('%s', (_, { losses, steps, smoothed, ...suggest
   expect(points).toHaveLength(steps);
   if (smoothed !== null) close(points.at(-1)!.smoothed, smoothed);
   const found = suggestionsFrom(points, usualSweep.steps)!;
-  for (const name of ['valley', 'steepest', 'minimum'] as const) close(found[name], suggested[name]);
+  for (const name of ['valley', 'steepest'] as const) close(found[name], suggested[name]);
+  close(found.tenthOfLowest, suggested.minimum);
+  close(found.lowest, 10 * suggested.minimum);
 });
 
 test('a loss that only rises suggests nothing, and one that is not a number ends the sweep', () => {

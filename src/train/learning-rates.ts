@@ -9,7 +9,8 @@
  *   valley               of the longest falling subsequence of smoothed losses, ending at e with length L, from s = e − L:
  *                        index s + ⌊q⌋ + ⌊q / 2⌋, where q = (e − s) / 3; about half of the way down
  *   steepest             where Δ loss / Δ ln rate is least
- *   minimum              a tenth of the rate with the least smoothed loss
+ *   lowest               where the smoothed loss is least
+ *   tenthOfLowest        a tenth of that rate, which fastai calls `minimum`
  */
 
 /** One step of a sweep. */
@@ -31,7 +32,8 @@ export interface Sweep {
 export interface Suggestions {
   readonly valley: number;
   readonly steepest: number;
-  readonly minimum: number;
+  readonly lowest: number;
+  readonly tenthOfLowest: number;
 }
 
 export const usualSweep: Sweep = { low: 1e-7, high: 10, steps: 100 };
@@ -73,8 +75,8 @@ export function suggestionsFrom(points: readonly SweepPoint[], steps: number): S
   const valley = valleyIn(losses);
   if (valley === undefined) return undefined;
   const rates = usable.map(({ learningRate }) => learningRate);
-  const least = rates[losses.indexOf(Math.min(...losses))]!;
-  return { valley: rates[valley]!, steepest: rates[steepestIn(rates, losses)]!, minimum: least / 10 };
+  const lowest = rates[losses.indexOf(Math.min(...losses))]!;
+  return { valley: rates[valley]!, steepest: rates[steepestIn(rates, losses)]!, lowest, tenthOfLowest: lowest / 10 };
 }
 
 /** The index of the suggestion by the longest valley. */
