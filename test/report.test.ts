@@ -91,7 +91,7 @@ describe('resnext compare', () => {
   it('prints tables and writes a page', async () => {
     const { stdout, code } = await run('compare', at('fold-1'), at('fold-2'), '-o', at('compare.html'));
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^run +best top-1 +loss +macro F1 +epochs +time +parameters\nfold-1 /);
+    expect(stdout).toMatch(/^run +best top-1 +loss +macro F1 +epochs done +time +parameters\nfold-1 /);
     expect(stdout).toContain('The runs differ in:');
     expect(stdout).toMatch(/2 of 2 folds: top-1 [\d.]+ ± [\d.]+ %, loss/);
     const html = readFileSync(at('compare.html'), 'utf8');

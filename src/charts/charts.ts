@@ -102,7 +102,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
       ...(isWhole ? { ticks: wholeTicks(xs), tickFormat: (tick: number) => `${tick}` } : { ticks: 5 }),
       ...(logarithmic.x && { tickFormat: numberText }),
     }),
-    ...series.flatMap((each) => lineOf(Plot, each, top < Infinity)),
+    ...series.flatMap((each) => lineOf(Plot, each, turnOf(each, series), top < Infinity)),
     ...(mark ? markOf(Plot, mark, xs) : []),
     ...endLabels(Plot, ends, {
       domain: yDomain,
@@ -215,8 +215,8 @@ const palette = [
   ['#7a4fb5', '#b998f2'],
   ['#8f6400', '#dfb449'],
   ['#b02f78', '#f284ba'],
-  ['#0d7886', '#4fc6d3'],
-  ['#a03434', '#f08080'],
+  ['#12a0ac', '#4fd6d3'],
+  ['#30363d', '#e0e5ec'],
 ] as const;
 
 /** The CSS value of a color. */
@@ -281,12 +281,34 @@ function wholeTicks(xs: readonly number[]): number[] {
   return [first, ...inner, last];
 }
 
-function lineOf(Plot: PlotModule, { points, color: index, dashed = false }: Series, isCut: boolean): Markish[] {
+/** Of series with the same points, which one this is, and how many they are. */
+function turnOf({ points }: Series, series: readonly Series[]): Turn {
+  const text = JSON.stringify(points);
+  const same = series.filter((each) => JSON.stringify(each.points) === text);
+  return { turn: same.findIndex((each) => each.points === points), of: same.length };
+}
+
+interface Turn {
+  readonly turn: number;
+  readonly of: number;
+}
+
+/** Dashes of a line. Lines that coincide take turns, so that none hides another. */
+function dashesOf(
+  { dashed = false }: Series,
+  { turn, of }: Turn,
+): { strokeDasharray?: string; strokeDashoffset?: number } {
+  if (of > 1) return { strokeDasharray: `14 ${14 * (of - 1)}`, strokeDashoffset: -14 * turn };
+  return dashed ? { strokeDasharray: '5 3' } : {};
+}
+
+function lineOf(Plot: PlotModule, series: Series, turn: Turn, isCut: boolean): Markish[] {
+  const { points, color: index } = series;
   const cut = isCut && ({ clip: 'frame' } as const);
   const style = { x: 'x', y: 'y', stroke: color(index), strokeWidth: index === 0 ? 1.6 : 2, ...cut };
   const few = points.length <= 12 ? points.filter(isFinitePoint) : [];
   return [
-    Plot.line(points, { ...style, ...(dashed && { strokeDasharray: '5 3' }), strokeLinejoin: 'round' }),
+    Plot.line(points, { ...style, ...dashesOf(series, turn), strokeLinejoin: 'round' }),
     Plot.dot(few, { ...cut, x: 'x', y: 'y', r: points.length === 1 ? 3.5 : 2.2, fill: color(index) }),
   ];
 }

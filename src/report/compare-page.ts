@@ -6,7 +6,7 @@ import { escapeHtml, page, wide } from '../page.ts';
 import type { ComparedRun, Comparison, FoldGroup } from './compare.ts';
 import { curve, type Pick, series } from './curves.ts';
 import { count, figuresStyle, percent } from './figures.ts';
-import { shownValue } from './run-options.ts';
+import { optionText } from './run-options.ts';
 
 /** The color of each run; those after the eighth have dashed lines. */
 const colorOf = (run: number): ChartColor => ((run % 8) + 1) as ChartColor;
@@ -33,19 +33,27 @@ export async function comparePage(comparison: Comparison): Promise<string> {
   return page(title, parts, chartStyle + figuresStyle + style);
 }
 
-function curves({ runs, lines }: Comparison): Promise<string[]> {
+function curves({ runs, lines, options }: Comparison): Promise<string[]> {
   const chart = (title: string, pick: Pick, more: { unit?: string; fromZero?: boolean; cut?: boolean }) =>
     curve({
-      ...{ title, ...more, labels: false },
+      ...{ title, ...more, labels: false, below: legend(runs) },
       series: runs.map(({ name }, k) => series(name, colorOf(k), lines[k]!, pick, k >= 8)),
     });
+  const chosenBy = options.find(({ name, differs }) => name === 'bestBy' && !differs)?.values[0];
   return Promise.all([
+    chosenBy === 'macroF1' ? chart('Macro F1', (line) => line.validation?.macroF1, { unit: ' %' }) : '',
+    chosenBy === 'balancedAccuracy'
+      ? chart('Balanced accuracy', (line) => line.validation?.balancedAccuracy, { unit: ' %' })
+      : '',
     chart('Validation loss', (line) => line.validation?.loss, { cut: true }),
     chart('Validation top-1', (line) => line.validation?.top1, { unit: ' %' }),
     chart('Training loss', (line) => line.loss, { cut: true }),
     chart('Learning rate', (line) => line.learningRate, { fromZero: true }),
   ]);
 }
+
+const legend = (runs: readonly ComparedRun[]): string =>
+  `<p class="legend">${runs.map(({ name }, k) => `<span>${swatch(k)}${escapeHtml(name)}</span>`).join(' ')}</p>`;
 
 interface Column {
   readonly name: string;
@@ -58,7 +66,7 @@ const columns: readonly Column[] = [
   { name: 'best top-1', of: ({ top1 }) => percent(top1), figure: [({ top1 }) => top1, 'highest'] },
   { name: 'loss', of: ({ loss }) => loss?.toFixed(4), figure: [({ loss }) => loss, 'lowest'] },
   { name: 'macro F1', of: ({ macroF1 }) => percent(macroF1), figure: [({ macroF1 }) => macroF1, 'highest'] },
-  { name: 'epochs', of: ({ epochs }) => `${epochs}` },
+  { name: 'epochs done', of: ({ epochs }) => `${epochs}` },
   { name: 'best epoch', of: ({ bestEpoch }) => bestEpoch?.toString() },
   { name: 'time', of: ({ seconds }) => duration(seconds) },
   { name: 'parameters', of: ({ parameters }) => (parameters === undefined ? undefined : short(parameters)) },
@@ -88,7 +96,10 @@ const swatch = (k: number): string =>
   `<svg class="swatch" viewBox="0 0 20 8" aria-hidden="true"><path d="M0 4H20" stroke="${color(colorOf(k))}" stroke-width="3"${k >= 8 ? ' stroke-dasharray="5 3"' : ''}/></svg>`;
 
 function foldLine(group: FoldGroup): string {
-  return `<p><b>${escapeHtml(foldsInWords(group))}</b> (${escapeHtml(group.names.join(', '))})</p>`;
+  const words = escapeHtml(foldsInWords(group))
+    .replace(/ (±|%)/g, '\u00a0$1')
+    .replace(/± /g, '±\u00a0');
+  return `<p><b>${words}</b> (${escapeHtml(group.names.join(', '))})</p>`;
 }
 
 /** `5 of 5 folds: top-1 61.20 ± 1.35 %, loss 0.9500 ± 0.0210, …`: means and standard deviations. */
@@ -104,7 +115,7 @@ export function foldsInWords({ names, of, figures: { top1, loss, macroF1 } }: Fo
 function optionTable({ runs, options }: Comparison): string {
   const head = runs.map(({ name }, k) => `<th>${swatch(k)}${escapeHtml(name)}</th>`).join('');
   const rows = options.map(({ name, values, differs }) => {
-    const cells = values.map((value) => `<td>${escapeHtml(shownValue(value))}</td>`).join('');
+    const cells = values.map((value) => `<td>${escapeHtml(optionText(name, value))}</td>`).join('');
     return `<tr${differs ? ' class="differs"' : ''}><th scope="row">${escapeHtml(name)}</th>${cells}</tr>`;
   });
   return wide(
@@ -113,7 +124,9 @@ function optionTable({ runs, options }: Comparison): string {
   );
 }
 
-const style = `h1 { margin-bottom: 1rem; }
+const style = `.legend { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0.25rem 0 0; max-width: 27.5rem; font-size: 0.875rem; }
+.legend span { overflow-wrap: anywhere; }
+h1 { margin-bottom: 1rem; }
 .swatch { width: 1.25rem; height: 0.5rem; margin-right: 0.5rem; vertical-align: middle; }
 tbody th { font-weight: 400; }
 .differs > * { background: color-mix(in srgb, var(--series-2) 14%, transparent); }

@@ -125,9 +125,12 @@ function comparedOptions(runs: readonly Options[]): ComparedOption[] {
     if (!chosen.has(name)) return [];
     const values = runs.map((options) => options[name] ?? table[name]!.default);
     const differs = new Set(values.map((value) => JSON.stringify(value))).size > 1;
-    return name === 'data' && !differs ? [] : [{ name, values, differs }];
+    return isOfPlace(name) && !differs ? [] : [{ name, values, differs }];
   });
 }
+
+/** Whether an option says where a run was made rather than what was chosen. */
+const isOfPlace = (name: string): boolean => name === 'data' || name === 'replicas';
 
 /** The groups of runs whose recipes differ in the fold alone. */
 function foldGroups(runs: readonly ComparedRun[], options: readonly Options[]): FoldGroup[] {

@@ -31,14 +31,16 @@ interface Curve {
   readonly labels?: boolean;
   readonly fromZero?: boolean;
   readonly cut?: boolean;
+  /** HTML below the chart. */
+  readonly below?: string;
 }
 
 /** A chart with its heading; empty if there is nothing to draw. */
-export async function curve({ series, ...chart }: Curve): Promise<string> {
+export async function curve({ series, below = '', ...chart }: Curve): Promise<string> {
   const drawn = series.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) return '';
   const svg = await lineChart({ ...chart, series: drawn, x: 'epoch' });
-  return `<section><h3>${escapeHtml(chart.title)}</h3>${svg}</section>`;
+  return `<section><h3>${escapeHtml(chart.title)}</h3>${svg}${below}</section>`;
 }
 
 /**

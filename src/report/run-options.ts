@@ -65,6 +65,22 @@ export function quoted(value: unknown): string {
   return /^[\w./:,=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** What values of options that stand for something else mean. */
+const meanings: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  size: { 0: 'as in the variant' },
+  resize: { 0: 'by the size' },
+  interpolation: { auto: 'as in the model' },
+  replicas: { 0: 'measured' },
+  patience: { 0: 'never' },
+  mixEpochs: { 0: 'all' },
+  clipNorm: { 0: 'none' },
+  averageDecay: { 0: 'none' },
+};
+
+/** A recorded value of an option in words. */
+export const optionText = (name: string, value: unknown): string =>
+  meanings[name]?.[String(value)] ?? shownValue(value);
+
 /** An option's value in a table. */
 export const shownValue = (value: unknown): string =>
   value === undefined || value === '' || (Array.isArray(value) && value.length === 0)

@@ -5,14 +5,14 @@ import { short } from '../output/text.ts';
 import { escapeHtml, htmlTable, wide } from '../page.ts';
 import { whole } from './figures.ts';
 import type { RunDetails } from './run-details.ts';
-import { chosenOptions, commandOf, shownValue } from './run-options.ts';
+import { chosenOptions, commandOf, optionText, shownValue } from './run-options.ts';
 
 /** The section of a page. A page with it needs `originStyle`. */
 export async function origin(details: RunDetails, uneven: boolean): Promise<string[]> {
   const { options, data, network, sessions } = details;
-  const chosen = chosenOptions(options).map(({ name, value, standard }) => {
-    return [name, shownValue(value), shownValue(standard)];
-  });
+  const chosen = chosenOptions(options)
+    .filter(({ name }) => name !== 'replicas') // mostly measured at the start, which the record does not tell
+    .map(({ name, value, standard }) => [name, optionText(name, value), defaultText(name, standard)]);
   return [
     '<section class="origin"><h2>How it was made</h2>',
     ...(network ? [`<p>${escapeHtml(networkLine(details))}</p>`] : []),
@@ -29,6 +29,10 @@ export async function origin(details: RunDetails, uneven: boolean): Promise<stri
     '</div></section>',
   ];
 }
+
+/** The default variant is that of the table only where none can be chosen by the images. */
+const defaultText = (name: string, standard: unknown): string =>
+  name === 'variant' ? 'chosen' : optionText(name, standard);
 
 function networkLine({ network, options, data }: RunDetails): string {
   const { variant, parameters, trained = parameters, macs } = network!;

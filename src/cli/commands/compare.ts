@@ -6,7 +6,7 @@ import { checkPageFile } from '../../output/endings.ts';
 import { duration, short, table } from '../../output/text.ts';
 import { type Comparison, compareRuns } from '../../report/compare.ts';
 import { comparePage, foldsInWords } from '../../report/compare-page.ts';
-import { shownValue } from '../../report/run-options.ts';
+import { optionText } from '../../report/run-options.ts';
 import type { compareOptions } from '../options/training.ts';
 import type { Output } from '../output.ts';
 
@@ -31,18 +31,30 @@ function resultTable({ runs }: Comparison): string {
     ...[name, percent(top1), loss?.toFixed(4) ?? '–', percent(macroF1), epochs, duration(seconds)],
     parameters === undefined ? '–' : short(parameters),
   ]);
-  return table([['run', 'best top-1', 'loss', 'macro F1', 'epochs', 'time', 'parameters'], ...rows]);
+  return table([['run', 'best top-1', 'loss', 'macro F1', 'epochs done', 'time', 'parameters'], ...rows]);
 }
 
-/** A row for each option, or if that is too wide, for each run. */
+/** A row for each option, in blocks of as many runs as fit beside each other. */
 function optionTable({ runs, options }: Comparison, width: number): string | undefined {
   const differing = options.filter(({ differs }) => differs);
   if (differing.length === 0) return undefined;
-  const columns = [
-    ['', ...runs.map(({ name }) => name)],
-    ...differing.map(({ name, values }) => [name, ...values.map(shownValue)]),
-  ];
-  const byOption = table(columns);
-  if (byOption.split('\n').every((line) => line.length <= width)) return byOption;
-  return table(columns[0]!.map((_, r) => columns.map((column) => column[r]!)));
+  const tableOf = (block: readonly number[]) =>
+    table(
+      [
+        ['', ...block.map((k) => runs[k]!.name)],
+        ...differing.map(({ name, values }) => [name, ...block.map((k) => optionText(name, values[k]))]),
+      ],
+      width,
+    );
+  const fits = (block: readonly number[]) =>
+    tableOf(block)
+      .split('\n')
+      .every((line) => line.length <= width);
+  const blocks: number[][] = [];
+  for (const k of runs.keys()) {
+    const last = blocks.at(-1);
+    if (last && fits([...last, k])) last.push(k);
+    else blocks.push([k]);
+  }
+  return blocks.map(tableOf).join('\n\n');
 }
