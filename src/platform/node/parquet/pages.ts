@@ -94,7 +94,15 @@ function parseHeader(bytes: Uint8Array, name: string): { header: PageHeader; hea
   if (count && !(count.num_values >= 0 && count.num_values <= mostRows)) {
     throw damaged(name, `has a page of ${count.num_values} values`);
   }
+  if (header.data_page_header_v2 && !hasSoundLevels(header)) throw damaged(name, 'has a page with impossible lengths');
   return { header, headerLength: reader.offset };
+}
+
+/** Whether the levels of a page of the second version lie within it: hyparquet takes a length that is absent from the data. */
+function hasSoundLevels({ compressed_page_size, data_page_header_v2: second }: PageHeader): boolean {
+  const lengths = [second?.definition_levels_byte_length, second?.repetition_levels_byte_length];
+  const isSound = lengths.every((length) => Number.isInteger(length) && length! >= 0);
+  return isSound && lengths[0]! + lengths[1]! <= compressed_page_size;
 }
 
 /**

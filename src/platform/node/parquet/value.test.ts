@@ -106,8 +106,11 @@ test('a Parquet file that is damaged is read or refused, whichever byte it is', 
     return undefined;
   };
   try {
-    for (let i = 0; i < bytes.length; i++) {
-      const error = await attempt(`${i}.parquet`, bytes.with(i, bytes[i]! ^ (i % 2 ? 255 : 1))).catch(
+    // 200 makes a number take another byte, which shifts all that follows
+    const damages = [(byte: number, i: number) => byte ^ (i % 2 ? 255 : 1), (byte: number) => byte + 200];
+    for (let n = 0; n < 2 * bytes.length; n++) {
+      const i = n >> 1;
+      const error = await attempt(`${n}.parquet`, bytes.with(i, damages[n % 2]!(bytes[i]!, i))).catch(
         (each: unknown) => each,
       );
       expect(error === undefined || error instanceof FormatError || error instanceof UsageError).toBe(true);
