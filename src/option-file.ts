@@ -48,11 +48,15 @@ export async function readMapping(path: string, needed: string): Promise<Mapping
 export function optionsIn(mapping: Mapping, table: Table, path: string): Record<string, unknown> {
   const names = namesIn(table);
   const values: Record<string, unknown> = {};
+  const spelled = new Map<string, string>();
   for (const [key, value] of Object.entries(mapping)) {
     const name = names.get(key);
     if (name === undefined) throw new UsageError(`"${path}": there is no option "${key}".${suggestOption(key, table)}`);
-    if (Object.hasOwn(values, name))
-      throw new UsageError(`"${path}": ${key} is given twice, as ${spellingList(name, table)}.`);
+    const other = spelled.get(name);
+    if (other !== undefined) {
+      throw new UsageError(`"${path}": ${name} is given twice, as ${other} and as ${key}. Remove one of the two.`);
+    }
+    spelled.set(name, key);
     const isNegated = key.startsWith('no-') && typeof value === 'boolean';
     values[name] = isNegated ? !value : read(table[name]!, value);
     const reason = refusal(table[name]!, values[name]);
@@ -70,8 +74,6 @@ const spellings = (name: string, table: Table): string[] => {
   if (flag === undefined) return [];
   return [name, ...Array.from(flag.matchAll(/(?:--|^[<[])([\w-]+)/g), ([, typed]) => typed!)];
 };
-
-const spellingList = (name: string, table: Table): string => [...new Set(spellings(name, table))].join(' and ');
 
 /** A value, or the value of text that is written as on the command line, where arguments are separate. */
 function read(field: Field<unknown>, value: unknown): unknown {

@@ -128,7 +128,10 @@ export const list = <T, const S extends About<readonly T[]>>(
   expected: `a ${spec.nonEmpty ? 'non-empty ' : ''}list of ${plural(item.expected)}`,
   accepts: (value: unknown): value is readonly T[] =>
     Array.isArray(value) && (value.length > 0 || !spec.nonEmpty) && value.every(item.accepts),
-  parse: (typed: string): unknown => typed.split(',').flatMap((part) => (part.trim() ? [item.parse(part.trim())] : [])),
+  parse: (typed: string): unknown => {
+    const values = typed.split(',').flatMap((part) => (part.trim() ? [item.parse(part.trim())] : []));
+    return values.every(item.accepts) ? values : typed;
+  },
 });
 
 /** Two values of one kind. */
@@ -137,7 +140,10 @@ export const pair = <T, const S extends About<readonly [T, T]>>(item: Kind<T>, s
   expected: `a pair of ${plural(item.expected)}`,
   accepts: (value: unknown): value is readonly [T, T] =>
     Array.isArray(value) && value.length === 2 && value.every(item.accepts),
-  parse: (typed: string): unknown => typed.split(',').map((part) => item.parse(part.trim())),
+  parse: (typed: string): unknown => {
+    const values = typed.split(',').map((part) => item.parse(part.trim()));
+    return values.length === 2 && values.every(item.accepts) ? values : typed;
+  },
 });
 
 function numeric(range: Range, isWhole: boolean): Kind<number> {
@@ -165,7 +171,7 @@ function bounds({ from, above, to, below }: Range): string {
 
 /** `a whole number of at least 1` → `whole numbers of at least 1`. */
 const plural = (expected: string): string =>
-  expected.replace(/^an? /, '').replace(/number|name|text|image|model/, '$&s');
+  expected.replace(/^an? /, '').replace(/number|name|text|image|model|folder/, '$&s');
 
 /** `1 or 3`; `constant, step or cosine`. */
 export const either = (choices: readonly (string | number)[]): string =>

@@ -171,6 +171,12 @@ describe('help and invalid arguments', () => {
       ['classify', '--model', 'x'],
       /Name one or more images, such as photo\.jpg: <image\.\.\.> is missing\./,
     ],
+    [
+      'missing runs',
+      ['compare'],
+      /Name one or more folders of a run, such as runs\/a runs\/b: <run\.\.\.> is missing\./,
+    ],
+    ['part of a list', ['train', 'a', '--train-size', '48,x'], /--train-size is "48,x", but expected a list/],
     ['missing output', ['features', 'a.png', '--model', 'x'], /Name a file to write with -o, such as features\.npy\./],
     [
       'not a number',

@@ -116,6 +116,17 @@ describe('standard output', () => {
     120_000,
   );
 
+  it('whose reader has ended ends help quietly', async () => {
+    const child = spawn(process.execPath, [main, 'train', '--help']);
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
   it('whose reader has ended ends a command quietly, but not a run', async () => {
     const photos = ['classify', images, '--model', model, '--format', 'jsonl', '--batch', '8'];
     expect(await readBriefly(...photos)).toEqual({ code: 0, stderr: '' });

@@ -154,7 +154,7 @@ describe('before a download', () => {
     [
       'another optimizer',
       (out) => [data, '--out', out, '--beta1', '0.8'],
-      '--beta1 has no effect without --optimizer adamw. Remove it, or choose that optimizer.',
+      '--beta1 has no effect without --optimizer adamw or lamb. Remove it, or choose one of those optimizers.',
     ],
     ['a run that is there', () => [data, '--out', join(dir, 'kept')], 'already contains a training run'],
   ])('%s is refused', async (_, args, sentence) => {

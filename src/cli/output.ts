@@ -126,11 +126,8 @@ function createPrinter(stream: NodeJS.WriteStream, outlivesOutput: boolean): { w
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (lost) return;
     lost = true;
-    const isQuiet = error.code === 'EPIPE';
-    const message = `Cannot write to standard output: ${reasonOf(error)}.`;
-    if (outlivesOutput) process.stderr.write(`${pc.yellow('warning:')} ${message} The run goes on.\n`);
-    else if (!isQuiet) process.stderr.write(`${pc.red('error:')} ${message}\n`);
-    if (!outlivesOutput) process.exit(isQuiet ? 0 : 1);
+    if (!outlivesOutput) endFor(error);
+    process.stderr.write(`${pc.yellow('warning:')} ${lostOutput(error)} The run goes on.\n`);
   });
   return {
     write: (text) => {
@@ -138,6 +135,22 @@ function createPrinter(stream: NodeJS.WriteStream, outlivesOutput: boolean): { w
     },
   };
 }
+
+/** Ends quietly when nobody takes the output of a process any more, unless a printer decides what to do then. */
+export function endWithReader(stream: NodeJS.WriteStream): void {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (stream.listenerCount('error') > 1) return;
+    endFor(error);
+  });
+}
+
+function endFor(error: NodeJS.ErrnoException): never {
+  const isQuiet = error.code === 'EPIPE';
+  if (!isQuiet) process.stderr.write(`${pc.red('error:')} ${lostOutput(error)}\n`);
+  process.exit(isQuiet ? 0 : 1);
+}
+
+const lostOutput = (error: NodeJS.ErrnoException): string => `Cannot write to standard output: ${reasonOf(error)}.`;
 
 const [minBar, maxBar] = [16, 24];
 

@@ -7,7 +7,7 @@ import { CommanderError } from 'commander';
 import pc from 'picocolors';
 import { FormatError, printable, UsageError } from '../errors.ts';
 import { OptionError } from '../options.ts';
-import { fitted } from './output.ts';
+import { endWithReader, fitted } from './output.ts';
 import { createProgram } from './program.ts';
 
 /** Prints an error and returns the exit code. */
@@ -25,6 +25,7 @@ function report(error: unknown): number {
 }
 
 process.stderr.on('error', () => {}); // there is nowhere left to report it
+endWithReader(process.stdout); // of help and versions
 
 try {
   await createProgram().parseAsync();

@@ -34,6 +34,10 @@ test.each<[Partial<GivenOptions>, string]>([
     { warmup: 5, warmupPrefix: true, epochs: 1 },
     'A warm-up of 5 epochs leaves nothing of 1 epoch for the schedule, which begins after it. Raise epochs, or add warmup: 0.',
   ],
+  [
+    { optimizer: 'adamw', momentum: 0.8 },
+    'momentum has no effect without optimizer: sgd or rmsprop. Remove it, or choose one of those optimizers.',
+  ],
   [{ warmupFactor: 0.1 }, 'warmupFactor has no effect without warmup. Remove it, or add warmup: 5.'],
   [{ erasingMode: 'pixel' }, 'erasingMode has no effect without erasing.'],
   [{ mixEpochs: 3 }, 'mixEpochs has no effect without mixup or cutmix. Remove it, or add mixup: 0.2.'],

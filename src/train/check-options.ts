@@ -1,7 +1,7 @@
 /** Checks of a run's options together: with each other, with the model to start from, and with the run so far. */
 import type { ResNeXtConfig } from '../model/config.ts';
-import { isDefault, namesWith, OptionError, resolve, type Say } from '../options.ts';
-import { defaultSetting, optimizerNames, type optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
+import { either, isDefault, namesWith, OptionError, resolve, type Say } from '../options.ts';
+import { defaultSetting, optimizerNames, optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
 import { freezeRefusal } from '../step/parameter-groups.ts';
 import { scheduleNames, schedules } from '../step/schedule.ts';
 import { augmentationOptions } from './data-options.ts';
@@ -45,14 +45,18 @@ const idleInProbe = (name: Name): Contradiction => ({
 /** The parts of a batch. Replicas that are still to be measured divide it in any case. */
 export const partsOf = ({ accumulate, replicas }: TrainOptions): number => accumulate * Math.max(1, replicas);
 
-/** Settings of an optimizer other than the chosen one. */
-const idleSettings: readonly Contradiction[] = optimizerNames.flatMap((owner) =>
-  (Object.keys(optimizers[owner].settings) as (keyof typeof optimizerSettings)[]).map((name) => ({
+/** Settings that only optimizers other than the chosen one have. */
+const idleSettings = (Object.keys(optimizerSettings) as (keyof typeof optimizerSettings)[]).map(
+  (name): Contradiction => ({
     idle: name,
     holds: (options) =>
       !(name in optimizers[options.optimizer].settings) && options[name] !== defaultSetting(name, options.optimizer),
-    why: (say) => `${say(name)} has no effect without ${say('optimizer', owner)}. Remove it, or choose that optimizer.`,
-  })),
+    why: (say) => {
+      const owners = optimizerNames.filter((optimizer) => name in optimizers[optimizer].settings);
+      const choose = owners.length > 1 ? 'one of those optimizers' : 'that optimizer';
+      return `${say(name)} has no effect without ${say('optimizer', either(owners))}. Remove it, or choose ${choose}.`;
+    },
+  }),
 );
 
 /** Settings of a schedule other than the chosen one. */
@@ -85,8 +89,8 @@ const contradictions: readonly Contradiction[] = [
   idleInProbe('trainSize'),
   {
     holds: ({ trainSize, epochs }) => trainSize.length > epochs,
-    why: (say) =>
-      `${say('trainSize')} has more sizes than there are epochs. Leave out some, or raise ${say('epochs')}.`,
+    why: (say, { trainSize, epochs }) =>
+      `${say('trainSize')} has ${trainSize.length} sizes, but ${say('epochs')} is ${epochs}. Leave out some of the sizes, or train for more epochs.`,
   },
   ...idleSettings,
   ...idleInSchedule,

@@ -26,7 +26,7 @@ test('the steps left count by pixels', () => {
 
 test.each<[string, Partial<GivenOptions>, string]>([
   ['too few values', { batch: 1, trainSize: [64, 32] }, 'trainSize has 32, at which this network cannot be trained'],
-  ['too few epochs', { trainSize: [64, 96, 128], epochs: 2 }, 'trainSize has more sizes than there are epochs'],
+  ['too few epochs', { trainSize: [64, 96, 128], epochs: 2 }, 'trainSize has 3 sizes, but epochs is 2. '],
   ['no size', { trainSize: [0] }, 'trainSize'],
 ])('%s', (_, given, message) => {
   const small = { data: 'x', out: 'y', variant: 'resnext50_32x4d', ...given };

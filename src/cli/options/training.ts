@@ -82,7 +82,7 @@ export const reportOptions = {
 };
 
 export const compareOptions = {
-  runs: list(text({ expected: 'the folder of a run', doc: 'a run' }), {
+  runs: list(text({ expected: 'a folder of a run', doc: 'a run' }), {
     required: true,
     example: 'runs/a runs/b',
     flag: '<run...>',
