@@ -115,7 +115,7 @@ function describeEnd(event: EndEvent, start: StartEvent, bestEpoch: EpochEvent |
   const model = `The model is in ${pc.bold(out)}.`;
   const uneven = isUneven(start.trainPerClass) ? bestEpoch?.validation : undefined;
   const done = `Done${describeBest(event, uneven)}.${uneven ? '\n' : ' '}${model}`;
-  if (!endedEarly) return done;
+  if (!endedEarly || start.epoch === epochs) return done; // a resumed run with nothing to do has said why
   const { patience, bestBy } = start;
   const why = `Ended after epoch ${epochs} of ${start.epochs}, since ${figureNames[bestBy]} was no better for ${counted(patience, 'epoch')}.`;
   return `${why}\n${done}\nTo train longer: resnext train --resume ${out} --patience ${2 * patience}`;
