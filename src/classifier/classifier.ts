@@ -188,7 +188,7 @@ export class Classifier {
   }
 
   /**
-   * Explains a prediction: a map of where the image speaks for a class. `drawExplanation` draws it over the image.
+   * Explains a prediction: a map of the regions that support a class. `drawExplanation` draws it over the image.
    *
    * @returns the class with its probability, and a map [h, w] of the center crop.
    * @throws FormatError naming an image that cannot be read; UsageError naming a class or a stage that the model lacks.

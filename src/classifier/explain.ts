@@ -30,7 +30,7 @@ export const explainFields: FieldsOf<ExplainOptions> = {
   method: oneOf(explainMethods, { doc: 'how to explain' }),
 };
 
-/** Where an image speaks for a class. */
+/** The regions of an image that support a class. */
 export interface Explanation extends Prediction {
   readonly stage: Stage;
   /** [h, w] of the stage: what each place of the network's input adds to the class. */

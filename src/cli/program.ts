@@ -70,7 +70,7 @@ function addTraining(program: Command): void {
   });
   addCommand(program, {
     name: 'recipe',
-    summary: 'List recipes for training, or print all options of one',
+    summary: 'List recipes for training, or print the options of one',
     examples: ['resnext recipe torchvision-v1', 'resnext recipe quick --json > quick.json'],
     options: recipeOptions,
     load: () => import('./commands/recipe.ts'),
@@ -116,7 +116,7 @@ function addUse(program: Command): void {
   });
   addCommand(program, {
     name: 'explain',
-    summary: 'Draw where an image speaks for a class, as heat over the picture',
+    summary: 'Draw a heat map of the regions that support a class',
     examples: [
       'resnext explain rose.jpg --model runs/flowers -o heat.png',
       'resnext explain photos --model runs/flowers --class tulip --stage layer3 -o heat',

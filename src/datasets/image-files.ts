@@ -59,7 +59,7 @@ export function placeOf(list: string, names: { readonly length: number; at(index
   if (most > 0) return best;
   const tried = pathOf(looked[0]!, usual);
   throw new UsageError(
-    `None of the images in "${list}" is there: there is no file "${tried}", for example. ${adviceFor(list, looked[0]!)}`,
+    `None of the images in "${list}" were found: there is no file "${tried}", for example. ${adviceFor(list, looked[0]!)}`,
   );
 }
 

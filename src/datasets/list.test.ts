@@ -178,7 +178,7 @@ describe('refused are', () => {
     write('img/1.jpg');
     await refused(
       'path,label\nimg/1.jpg,a\nimg/2.jpg,b\n',
-      /^None of the images in ".*a\.csv" is there: there is no file ".*set\/img\/1\.jpg", for example\. Paths start from the folder of the list, ".*set"\. Move the list to ".*", or change them\.$/,
+      /^None of the images in ".*a\.csv" were found: there is no file ".*set\/img\/1\.jpg", for example\. Paths start from the folder of the list, ".*set"\. Move the list to ".*", or change them\.$/,
     );
     const some = await openDataset(write('set/b.csv', 'path,label\n1.jpg,a\nnone.jpg,b\n'), { validation: 0 });
     expect(some.train.length).toBe(2); // reported when it is read
@@ -245,7 +245,7 @@ describe('refused are', () => {
       /^Class "y" in ".*c\.csv" is not one of the model's 2 classes \(x, z\)\./,
     );
     await expect(openDataset(write('set/d.bin'))).rejects.toThrow(
-      /d\.bin" is a file of an unknown form\. Expected a folder/,
+      /d\.bin" is not a dataset of a known format\. Expected a folder/,
     );
     await expect(openDataset(join(dir, 'set'), { labelColumn: 'x' })).rejects.toThrow(
       /is a folder and has no column "x"\./,

@@ -84,7 +84,7 @@ export async function readDataset(path: string, options: ReadDatasetOptions): Pr
 function checkFolder(path: string, { imageColumn, labelColumn = imageColumn }: SourceOptions): void {
   if (statIfPresent(path)?.isFile()) {
     throw new UsageError(
-      `"${path}" is a file of an unknown form. Expected a folder with one subfolder per class, a list of images such as images.csv or images.jsonl, an archive, or Parquet.`,
+      `"${path}" is not a dataset of a known format. Expected a folder with one subfolder per class, a list of images such as images.csv or images.jsonl, an archive, or Parquet.`,
     );
   }
   refuseColumn(path, 'a folder', labelColumn);

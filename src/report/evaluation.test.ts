@@ -65,7 +65,7 @@ it('has the figures, the matrix, calibration, mistakes, the pairs and the classe
     ),
   ).toHaveLength(2);
   expect(html.match(/<img src="data:image\/png;base64,BBBB"/g)).toHaveLength(1);
-  expect(html).toContain('Heat shows where an image speaks for the predicted class (Grad-CAM).');
+  expect(html).toContain('The heat maps show the regions that support the predicted class (Grad-CAM).');
   expect(html).toContain('<span class="share">5 %</span>'); // exp(−3) of the true class
   expect(html).not.toContain('<b></b>');
   expect(html).not.toMatch(/(src|href)="(?!data:)/);

@@ -20,7 +20,7 @@ export interface ShownMistake extends Mistake {
   /** A thumbnail of the image as a `data:` URL, and its width and height. */
   readonly thumbnail: string;
   readonly size: readonly [width: number, height: number];
-  /** A second picture, shown beside it: where it speaks for the predicted class, as heat; also a `data:` URL. */
+  /** A second picture, shown beside it: a heat map of the regions that support the predicted class; also a `data:` URL. */
   readonly overlay?: string;
 }
 
@@ -64,7 +64,7 @@ function worst(mistakes: readonly ShownMistake[], labels: readonly string[]): st
     return `<figure class="card"><div>${pictures(mistake).join('')}</div><figcaption>${caption}</figcaption></figure>`;
   });
   const explained = mistakes.some(({ overlay }) => overlay !== undefined)
-    ? ' Heat shows where an image speaks for the predicted class (Grad-CAM).'
+    ? ' The heat maps show the regions that support the predicted class (Grad-CAM).'
     : '';
   return [
     '<section><h2>Worst mistakes</h2>',
@@ -93,7 +93,7 @@ function pictures({ path, thumbnail, size, overlay }: ShownMistake): [thumbnail:
   const kind = Math.max(...size) <= 48 ? ' class="pixels"' : '';
   const image = (url: string, alt: string, kind = '') =>
     `<img src="${url}"${kind} width="${size[0]}" height="${size[1]}" alt="${escapeHtml(alt)}" title="${escapeHtml(alt)}">`;
-  const heat = overlay === undefined ? '' : image(overlay, `where ${path} speaks for the predicted class`);
+  const heat = overlay === undefined ? '' : image(overlay, `regions of ${path} that support the predicted class`);
   return [image(thumbnail, path, kind), heat];
 }
 

@@ -72,7 +72,7 @@ export async function shownMistakes(
   return shown;
 }
 
-/** Where the image speaks for the predicted class, as a thumbnail. */
+/** A heat map of the regions that support the predicted class, as a thumbnail. */
 async function heatOver(image: Image, { predicted }: Mistake, classifier: Classifier): Promise<string> {
   const { map } = await classifier.explain(image, { class: predicted });
   return thumbnail(drawExplanation(image, map, classifier.description.preprocessing), thumbnailSide);

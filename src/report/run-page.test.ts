@@ -97,7 +97,7 @@ it('shows the average and the raw weights where both were validated', async () =
     record,
   });
   expect(html).toMatch(/aria-label="Loss\. [^"]*validation from 1 to 1, raw weights from 1\.5 to 1\.5;/);
-  expect(html).toContain('The model has the averaged weights.');
+  expect(html).toContain('The model of this run is the moving average of the weights.');
   expect(html).toContain('<dt>images/s</dt><dd>20</dd>'); // 960 in 48 seconds
 });
 

@@ -60,7 +60,7 @@ export async function runPage({ name, lines, record, evaluation, progress, notes
 }
 
 const rawNote =
-  '<p class="about">The model has the averaged weights. The dashed line is the validation of the weights that were trained.</p>';
+  '<p class="about">The model of this run is the moving average of the weights. The dashed line shows the validation of the trained weights themselves.</p>';
 
 const hasUneven = ({ data }: RunDetails): boolean =>
   data !== undefined && data.classes.length > 0 && isUneven(data.classes.map(({ train }) => train));

@@ -123,7 +123,7 @@ const contradictions: readonly Contradiction[] = [
     idle: 'targetThreshold',
     holds: ({ loss, targetThreshold }) => targetThreshold > 0 && loss !== 'binary-cross-entropy',
     why: (say) =>
-      `${say('targetThreshold')} makes targets that are no probabilities. Remove it, or add ${say('loss', 'binary-cross-entropy')}.`,
+      `${say('targetThreshold')} makes targets that do not add up to 1, as ${say('loss', 'cross-entropy')} needs. Remove it, or add ${say('loss', 'binary-cross-entropy')}.`,
   },
   {
     rivals: ['classWeights', 'sampling'],

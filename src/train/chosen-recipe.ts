@@ -95,7 +95,7 @@ export async function withRecipe(given: GivenOptions): Promise<GivenOptions> {
   }
   const own = pick<Partial<TrainOptions>>(trainOptions, given);
   const followed = without(determined(chosen.options, given), chosen.options);
-  const reference = referenceOf({ ...chosen, options: followed }, own);
+  const reference = { ...referenceOf({ ...chosen, options: followed }, own), ...unusedRate(chosen, followed, own) };
   const scaled = [...(reference.rate ? ['learningRate'] : []), ...Object.keys(reference.sizes ?? {})];
   const rest = without(scaled, followed);
   return { ...given, ...withoutIdle(rest, { ...own, reference }), reference, ...own };
@@ -116,6 +116,16 @@ function referenceOf(
     ...(hasRate && { rate: { learningRate, batch: referenceBatch } }),
     ...(referenceSize !== undefined && Object.keys(sizes).length > 0 && { sizes: { input: referenceSize, ...sizes } }),
   };
+}
+
+/** The learning rate of a recipe that follows its optimizer, and neither is used nor replaced by a given one. */
+function unusedRate(
+  { options: { learningRate, optimizer = 'sgd' } }: ChosenRecipe,
+  followed: Partial<Recipe>,
+  given: Partial<TrainOptions>,
+): Pick<Reference, 'unused'> {
+  const isUsed = followed.learningRate !== undefined || given.learningRate !== undefined;
+  return learningRate === undefined || isUsed ? {} : { unused: { learningRate, optimizer } };
 }
 
 /** Names of options that follow from given ones. */
@@ -140,7 +150,11 @@ export function recipeNotes(
   return [...notes, ...lateNotes(options, stepsPerEpoch)];
 }
 
-function rateNote({ recipe, batch, learningRate, optimizer }: TrainOptions, { rate }: Reference): string {
+function rateNote({ recipe, batch, learningRate, optimizer }: TrainOptions, { rate, unused }: Reference): string {
+  if (unused) {
+    const left = `Recipe ${recipe}, without its learning rate of ${shortRate(unused.learningRate)}, which is for ${unused.optimizer}`;
+    return `${left}; for ${optimizer}, it is ${shortRate(learningRate)}.`;
+  }
   if (!rate) return `Recipe ${recipe}, with a learning rate of ${shortRate(learningRate)}.`;
   const its = `Recipe ${recipe}: its learning rate of ${shortRate(rate.learningRate)} is for batches of ${rate.batch}`;
   if (rate.batch === batch) return `${its}.`;

@@ -31,6 +31,8 @@ export interface RateFactors {
 /** What a recipe has for one batch and one size, and is scaled to those of the run. */
 export interface Reference {
   readonly rate?: { readonly learningRate: number; readonly batch: number };
+  /** A learning rate that was left out because the run has another optimizer. */
+  readonly unused?: { readonly learningRate: number; readonly optimizer: OptimizerName };
   readonly sizes?: { readonly input: number; readonly trainSize?: readonly number[]; readonly resize?: number };
 }
 
@@ -67,7 +69,7 @@ export const optimizationOptions = {
     },
     flag: '--lr, --learning-rate <rate>',
     usual:
-      '0.1 × batch / 256, or 0.1 × batch / 128 with a cifar stem; for adamw and rmsprop 0.001, for lamb 0.002 × the square root of that ratio',
+      '0.1 × r for sgd, 0.001 × √r for adamw and rmsprop, 0.002 × √r for lamb, where r is batch / 256, or batch / 128 with a cifar stem',
     group: 'Optimization',
     doc: 'peak learning rate',
   }),

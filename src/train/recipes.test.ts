@@ -313,6 +313,7 @@ describe('a recipe', () => {
       weightDecay: 0.01,
       normWeightDecay: 0,
       learningRate: 0.001 * Math.sqrt(32 / 256),
+      notes: ['Recipe torchvision-v1, without its learning rate of 0.1, which is for sgd; for adamw, it is 0.0003536.'],
     });
   });
 

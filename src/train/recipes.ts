@@ -65,10 +65,10 @@ const strikesBack = {
 } as const;
 
 const strikesBackSource = (name: string) =>
-  `open-mmlab/mmpretrain, configs/resnet/resnet50_8xb256-rsb-${name}_in1k.py, which are for ResNet-50; timm’s ${name.slice(0, 2)} weights`;
+  `open-mmlab/mmpretrain, configs/resnet/resnet50_8xb256-rsb-${name}_in1k.py, which is for ResNet-50; timm’s ${name.slice(0, 2)} weights`;
 
 const strikesBackDifferences =
-  'The authors synchronized batch statistics over 8 GPUs, 2048 images; here they are those of a batch, or of each part with --accumulate. Those who train with timm’s script usually add a threshold for the targets, which the source has not: --target-threshold 0.2.';
+  'The authors synchronized batch statistics over 8 GPUs, 2048 images; here they are those of a batch, or of each part with --accumulate. Those who train with timm’s script usually add a threshold for the targets, which the source does not have: --target-threshold 0.2.';
 
 /** timm's weight decay, SGD and cosine, for batches of 1536. */
 const timmRate = 0.6;

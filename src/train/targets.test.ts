@@ -70,7 +70,7 @@ it('cuts smoothed and mixed targets by the threshold, which itself is below it',
 });
 
 it.each([
-  [{ targetThreshold: 0.2 }, 'targetThreshold makes targets that are no probabilities.'],
+  [{ targetThreshold: 0.2 }, 'targetThreshold makes targets that do not add up to 1'],
   [{ classWeights: 'balanced', sampling: 'balanced' }, 'classWeights and sampling: balanced both make rare classes'],
   [{ linearProbe: true, from: 'a', mixup: 0.2 }, 'mixup has no effect with linearProbe'],
   [{ linearProbe: true, from: 'a', repeats: 2 }, 'repeats has no effect with linearProbe'],

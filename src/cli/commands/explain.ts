@@ -1,4 +1,4 @@
-/** `resnext explain`: draws where images speak for a class as heat over them, or writes the numbers of the maps. */
+/** `resnext explain`: draws heat maps of the regions that support a class, or writes their numbers. */
 import { basename, dirname, extname, join } from 'node:path';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Explanation } from '../../classifier/explain.ts';
@@ -129,7 +129,7 @@ function report(
   const images = explained.map(({ map, ...rest }) => ({ ...rest, size: map.dims }));
   output.document({ method, images, corrupt });
   for (const { image, label, probability, map, output: file } of explained) {
-    const nowhere = map.data.some((value) => value > 0) ? '' : ', which no part of the image speaks for';
+    const nowhere = map.data.some((value) => value > 0) ? '' : ', which no region of the image supports';
     const share = `${(100 * probability).toFixed(1)} %`;
     output.line(`${printable(image)}: ${printable(label)} (${share})${nowhere}. Wrote ${printable(file)}.`);
   }

@@ -1,6 +1,6 @@
-/** `resnext recipe`: prints the recipes for training, or all options of one. */
+/** `resnext recipe`: prints the recipes for training, or one of them: what it changes or, with --all, every option. */
 import pc from 'picocolors';
-import { isDefault, type OptionsOf, type Table } from '../../options.ts';
+import type { OptionsOf, Table } from '../../options.ts';
 import { table, wrap } from '../../output/text.ts';
 import { optimizers, rateScale } from '../../step/optimizers.ts';
 import { type ChosenRecipe, findRecipe, recipeInFull, shortRate, waysToScale } from '../../train/chosen-recipe.ts';
@@ -9,9 +9,9 @@ import { recipeNames } from '../../train/recipes.ts';
 import type { recipeOptions } from '../options/training.ts';
 import type { Output } from '../output.ts';
 
-export async function run({ recipe }: OptionsOf<typeof recipeOptions>, output: Output): Promise<number> {
+export async function run({ recipe, all }: OptionsOf<typeof recipeOptions>, output: Output): Promise<number> {
   if (recipe === undefined) await listRecipes(output);
-  else showRecipe(await findRecipe(recipe), output);
+  else showRecipe(await findRecipe(recipe), all, output);
   return 0;
 }
 
@@ -27,7 +27,7 @@ async function listRecipes(output: Output): Promise<void> {
 }
 
 const advice =
-  'The learning rate of each is for the batch beside it, and is scaled to the batch of the run. "resnext recipe NAME" prints all options of one, and "resnext train … --recipe NAME" follows it.';
+  'The learning rate of each is for the batch beside it, and is scaled to the batch of the run. "resnext recipe NAME" prints the options of one, and "resnext train … --recipe NAME" follows it.';
 
 /** In the form of a recipe file. */
 function documentOf(recipe: ChosenRecipe): object {
@@ -35,7 +35,7 @@ function documentOf(recipe: ChosenRecipe): object {
   return { ...about, ...recipeInFull(recipe) };
 }
 
-function showRecipe(recipe: ChosenRecipe, output: Output): void {
+function showRecipe(recipe: ChosenRecipe, all: boolean, output: Output): void {
   output.document(documentOf(recipe));
   const { name, description, source, differences } = recipe;
   const paragraphs = [
@@ -45,16 +45,28 @@ function showRecipe(recipe: ChosenRecipe, output: Output): void {
     scaling(recipe),
   ];
   for (const paragraph of paragraphs) output.line(wrap(paragraph, output.width));
-  const rows = Object.entries(recipeInFull(recipe)).map(([option, value]) => {
-    const field = fields[option]!;
-    return [
+  const usual = usualOf(recipe);
+  const rows = Object.entries(recipeInFull(recipe))
+    .filter(([, value]) => value !== '')
+    .map(([option, value]) => [
       option,
-      (field.flag ?? '').replace(/^--no-/, '--').replace(/ <.*/, ''),
+      flagOf(option),
       shown(value),
-      isDefault(field, value) ? 'default' : '',
-    ];
-  });
-  output.line(`\n${table([['option', 'flag', 'value', ''], ...rows])}`);
+      shown(usual[option]) === shown(value) ? 'default' : '',
+    ]);
+  const changed = rows.filter(([, , , mark]) => mark === '');
+  const rest = rows.filter(([, , , mark]) => mark !== '');
+  output.line(`\n${table([['option', 'flag', 'value', ''], ...changed, ...(all ? rest : [])])}`);
+  if (!all) output.line(`\nThe other ${rest.length} options have their defaults. To print them too, add --all.`);
+}
+
+const flagOf = (option: string): string => (fields[option]?.flag ?? '').replace(/^--no-/, '--').replace(/ <.*/, '');
+
+/** The defaults beside the recipe's optimizer and schedule. */
+function usualOf({ name, options: { optimizer = 'sgd', schedule = 'cosine' } }: ChosenRecipe): Record<string, unknown> {
+  const { optimizer: standard, schedule: usual } = trainOptions;
+  const all = recipeInFull({ name, options: { optimizer, schedule } });
+  return { ...all, optimizer: standard.default, schedule: usual.default };
 }
 
 const fields: Table = trainOptions;
@@ -65,9 +77,10 @@ function scaling({ referenceBatch, options: { learningRate, optimizer = 'sgd' } 
   if (referenceBatch === undefined) return 'The learning rate is the same for every batch.';
   const way = waysToScale[optimizers[optimizer].usual.scale];
   const usual = trainOptions.batch.default;
-  const scaled = shortRate(learningRate * rateScale(optimizer, usual / referenceBatch));
+  const other = referenceBatch === usual ? 2 * usual : usual;
+  const scaled = shortRate(learningRate * rateScale(optimizer, other / referenceBatch));
   const base = `The learning rate of ${shortRate(learningRate)} is for batches of ${referenceBatch} images`;
-  return `${base}. For other batches it is scaled ${way} their size: ${scaled} for ${usual}.`;
+  return `${base}, and is scaled ${way} the batch: ${scaled} for ${other} images.`;
 }
 
 function shown(value: unknown): string {

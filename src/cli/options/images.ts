@@ -90,7 +90,7 @@ export const explainOptions = {
     flag: '--stage <name>',
     usual: 'the last',
     group: 'Output',
-    doc: 'stage whose maps are weighed: stem, layer1, layer2, …; earlier ones are finer, and tell less of a class',
+    doc: 'stage whose maps are used: stem, layer1, layer2, …; maps of earlier stages are finer, but less specific to the class',
   }),
   method: oneOf(explainMethods, {
     default: 'grad-cam',

@@ -24,7 +24,7 @@ export const trainFlags = {
     expected: 'the folder of a run',
     flag: '--resume <run>',
     group: 'Run',
-    doc: 'continue an interrupted run',
+    doc: 'continue a run from where it stopped, or with more --epochs',
   }),
   ...recipeFlags,
   ...settingFlags,
@@ -51,7 +51,8 @@ export const trainFlags = {
 };
 
 export const recipeOptions = {
-  recipe: text({ flag: '[recipe]', doc: 'name of a recipe, or a file with one' }),
+  recipe: text({ flag: '[recipe]', doc: 'name of a recipe, a recipe file, or a run' }),
+  all: flag({ default: false, flag: '--all', doc: 'also print the options that a recipe leaves at their defaults' }),
   json,
 };
 
