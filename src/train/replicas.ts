@@ -43,8 +43,9 @@ export async function chooseReplicas(model: Model, weights: Weights, options: Tr
   const folder = cacheFolder();
   const key = { replicas: await thisMachine(), config: model.config, ...dependsOn(options) };
   const known = folder === undefined ? undefined : readChoice(folder, key);
-  if (isReplicas(known)) return known;
+  if (isReplicas(known) && isPlausible(known)) return known;
   const choice = await measure(model, weights, options, candidates);
+  if (!choice) return alone;
   if (folder !== undefined) await writeChoice(folder, key, choice);
   return choice;
 }
@@ -58,21 +59,36 @@ const dependsOn = ({ batch, threads, accumulate, optimizer, freeze, average }: T
 
 const isReplicas = (value: unknown): value is Replicas => isObject(value) && Number.isInteger(value.replicas);
 
+/** Replicas share a machine, so r of them cannot be more than r times as fast as one. */
+const isPlausible = ({ replicas, speedup = 1 }: Replicas): boolean => speedup <= replicas;
+
+/** The measured choice; undefined if even a second measurement is disturbed too much to mean anything. */
 async function measure(
   model: Model,
   weights: Weights,
   options: TrainerOptions,
   candidates: readonly number[],
-): Promise<Replicas> {
+): Promise<Replicas | undefined> {
   const counts = [1, ...candidates];
   const trainers: Trainer[] = [];
   try {
     for (const replicas of counts) trainers.push(await Trainer.open(model, weights, { ...options, replicas }));
-    const times = await fastestSteps(trainers, seconds);
-    const fastest = times.indexOf(Math.min(...times));
-    const speedup = times[0]! / times[fastest]!;
-    return speedup < minSpeedup ? alone : { replicas: counts[fastest]!, speedup };
+    const once = async () => choiceFrom(counts, await fastestSteps(trainers, seconds));
+    return (await once()) ?? (await once());
   } finally {
     for (const trainer of trainers) await trainer.dispose();
   }
+}
+
+/**
+ * The fastest number of replicas by the durations of a step.
+ *
+ * @param counts numbers of replicas, the first of which is 1.
+ * @returns undefined if they are faster than can be, since something else slowed a measurement down.
+ */
+export function choiceFrom(counts: readonly number[], times: readonly number[]): Replicas | undefined {
+  const fastest = times.indexOf(Math.min(...times));
+  const choice = { replicas: counts[fastest]!, speedup: times[0]! / times[fastest]! };
+  if (choice.speedup < minSpeedup) return alone;
+  return isPlausible(choice) ? choice : undefined;
 }
