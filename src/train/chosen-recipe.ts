@@ -169,8 +169,10 @@ function sizeNotes({ recipe, trainSize }: TrainOptions, { sizes }: Reference): s
 }
 
 function lateNotes(options: TrainOptions, stepsPerEpoch: number): string[] {
-  const { epochs, averageDecay, averageEvery } = options;
+  const { epochs, averageDecay, averageEvery, averageWarmup } = options;
   const first = firstDecay(options);
+  const steps = epochs * stepsPerEpoch;
+  const initial = averageDecay ** Math.floor(steps / averageEvery); // 0 without an average
   const isRare = averageDecay > 0 && averageEvery > stepsPerEpoch;
   return [
     ...(first < epochs
@@ -179,6 +181,11 @@ function lateNotes(options: TrainOptions, stepsPerEpoch: number): string[] {
     ...(isRare
       ? [
           `The average of the weights is updated every ${averageEvery} steps, but an epoch has ${stepsPerEpoch}. Lower --average-every.`,
+        ]
+      : []),
+    ...(initial > 0.5 && !averageWarmup
+      ? [
+          `The average of the weights still has ${Math.round(100 * initial)} % of the first ones after the ${steps} steps of the run. Add --average-warmup, or lower --average-decay.`,
         ]
       : []),
   ];

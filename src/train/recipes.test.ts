@@ -304,6 +304,17 @@ describe('a recipe', () => {
     );
   });
 
+  it('says that an average would still be mostly initial weights', () => {
+    const notes = (averageWarmup: boolean) => {
+      const options = { ...base, averageDecay: 0.999, averageEvery: 2, epochs: 10, averageWarmup };
+      return recipeNotes(resolveTrainOptions(options), options, 100); // 0.999^500
+    };
+    expect(notes(false)).toEqual([
+      'The average of the weights still has 61 % of the first ones after the 1000 steps of the run. Add --average-warmup, or lower --average-decay.',
+    ]);
+    expect(notes(true)).toEqual([]);
+  });
+
   it('loses what another optimizer or schedule has no use for', async () => {
     const given = { recipe: 'torchvision-v1', optimizer: 'adamw', schedule: 'cosine' } as const;
     expect(await resolved(given)).toMatchObject({
