@@ -116,7 +116,7 @@ test('the command line says why a run ended, and what to type to go on', async (
   const first = await run('train', data, '--out', out, ...options, ...rules);
   expect(first.stdout).toMatch(/\nEnded after epoch \d+ of 20, since balanced accuracy was no better for 1 epoch\.\n/);
   expect(first.stdout).toMatch(/\nDone: best balanced accuracy \d+\.\d\d % in epoch \d+\. The model is in .*\n/);
-  expect(first.stdout).toMatch(/ {2}balanced +\d+\.\d % {2}F1 /);
+  expect(first.stdout).toMatch(/ {2}balanced +\d+\.\d {2}F1 /);
   expect(first.stdout).toContain(`\nTo train longer: resnext train --resume ${out} --patience 2\n`);
   const again = await run('train', '--resume', out);
   expect(again.stdout).toMatch(/To train longer, set --patience to more than 1, or to 0\.\n/);

@@ -114,7 +114,7 @@ function describeEnd(event: EndEvent, start: StartEvent, bestEpoch: EpochEvent |
   if (interrupted) return `Stopped in epoch ${epochs + 1}; continue with: resnext train --resume ${out}`;
   const model = `The model is in ${pc.bold(out)}.`;
   const uneven = isUneven(start.trainPerClass) ? bestEpoch?.validation : undefined;
-  const done = `Done${describeBest(event, uneven)}.${uneven ? '\n' : ' '}${model}`;
+  const done = `Done${describeBest(event, uneven)}.${uneven ? '\n' : ' '}${model}${describeRaw(event, bestEpoch)}`;
   if (!endedEarly || start.epoch === epochs) return done; // a resumed run with nothing to do has said why
   const { patience, bestBy } = start;
   const why = `Ended after epoch ${epochs} of ${start.epochs}, since ${figureNames[bestBy]} was no better for ${counted(patience, 'epoch')}.`;
@@ -135,8 +135,14 @@ function describeBest({ best, bestBy = 'top1', bestEpoch }: EndEvent, uneven: Ep
   const figure = (name: keyof typeof figureNames, value: number) =>
     `${figureNames[name]} ${name === 'loss' ? value.toFixed(4) : `${value.toFixed(2)} %`}`;
   const others = uneven ? evenFigures.filter((name) => name !== bestBy).map((name) => figure(name, uneven[name])) : [];
-  const epoch = bestBy === 'top1' ? [] : [`in epoch ${bestEpoch}`];
-  return `: best ${[[figure(bestBy, best), ...epoch].join(' '), ...others].join(', ')}`;
+  return `: best ${[`${figure(bestBy, best)} in epoch ${bestEpoch}`, ...others].join(', ')}`;
+}
+
+/** What an average of the weights is worth. */
+function describeRaw({ out }: EndEvent, { validation, rawValidation }: Partial<EpochEvent> = {}): string {
+  if (!validation || !rawValidation) return '';
+  const [average, raw] = [validation, rawValidation].map(({ top1 }) => `${top1.toFixed(2)} %`);
+  return `\nIt is the average of the weights, with top-1 ${average}. The weights themselves have ${raw} and are in ${out}/raw.`;
 }
 
 const shareDone = ({ epoch, epochs, step, stepsPerEpoch }: StepEvent): number =>
@@ -212,20 +218,26 @@ const describeStep = ({ epoch, epochs, loss, top1, imagesPerSecond, secondsLeft 
   `${imagesPerSecond.toFixed(0)} images/s`,
 ];
 
-/** With uneven classes, balanced accuracy and macro F1 take the place of other figures, so that 80 columns are enough. */
+/**
+ * With uneven classes, other figures take the place of those in training, so that 80 columns are enough. The one by which the
+ * best epoch is chosen is always there.
+ */
 function describeEpoch(event: EpochEvent, uneven: boolean): string {
-  const { epoch, epochs, loss, top1, validation, seconds, corrupt, best } = event;
+  const { epoch, epochs, loss, seconds, corrupt, best } = event;
   const trained = [`epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`, `loss ${loss.toFixed(3)}`];
   const notes = [...(corrupt > 0 ? [`${corrupt} unreadable`] : []), duration(seconds)];
-  return [...trained, ...figures(top1, validation, uneven), ...notes, ...(best ? [pc.green('best')] : [])].join('  ');
+  return [...trained, ...figures(event, uneven), ...notes, ...(best ? [pc.green('best')] : [])].join('  ');
 }
 
-function figures(top1: number, validation: EpochEvent['validation'], uneven: boolean): string[] {
+function figures({ top1, validation, bestBy }: EpochEvent, uneven: boolean): string[] {
   const trained = `top-1 ${percent(top1)}`;
   if (!validation) return [trained];
   const validated = `top-1 ${percent(validation.top1)}`;
   if (!uneven) return [trained, `val loss ${validation.loss.toFixed(3)}`, validated];
-  return [`val ${validated}`, `balanced ${percent(validation.balancedAccuracy)}`, `F1 ${percent(validation.macroF1)}`];
+  const macroF1 = `F1 ${percent(validation.macroF1)}`;
+  if (bestBy === 'loss') return [`val loss ${validation.loss.toFixed(3)}`, validated, macroF1];
+  return [`val top-1 ${digits(validation.top1)}`, `balanced ${digits(validation.balancedAccuracy)}`, macroF1];
 }
 
-const percent = (value: number): string => `${value.toFixed(1).padStart(4)} %`;
+const digits = (value: number): string => value.toFixed(1).padStart(4);
+const percent = (value: number): string => `${digits(value)} %`;
