@@ -67,7 +67,7 @@ export const variationFields = {
     default: 'const',
     flag: '--erasing-mode <mode>',
     group,
-    doc: 'what they become: the mean color, one random color, or random pixels',
+    doc: 'what erased regions become: the mean color, one random color, or random pixels',
   }),
   erasingCount: whole({
     from: 1,
@@ -75,7 +75,7 @@ export const variationFields = {
     default: 1,
     flag: '--erasing-count <n>',
     group,
-    doc: 'most regions to erase in an image',
+    doc: 'largest number of regions to erase in an image',
   }),
 };
 

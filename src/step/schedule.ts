@@ -94,7 +94,7 @@ export const scheduleFields = {
     flag: '--decay-every <epochs>',
     usual: '0, which is after 1/2 and 3/4 of the epochs',
     group,
-    doc: 'epochs after which the learning rate decays each time (step)',
+    doc: 'epochs from one decay of the learning rate to the next (step)',
   }),
   decayFactor: real({
     above: 0,

@@ -29,7 +29,7 @@ export const augmentationOptions = {
     flag: '--mixup <alpha>',
     usual: '0, which mixes none',
     group,
-    doc: 'mix images and their targets by a share of the distribution Beta(α, α)',
+    doc: 'mix images and their targets in a proportion drawn from Beta(α, α)',
   }),
   cutmix: real({
     from: 0,
@@ -37,7 +37,7 @@ export const augmentationOptions = {
     flag: '--cutmix <alpha>',
     usual: '0, which mixes none',
     group,
-    doc: 'put a box of another image into each; with mixup, each batch gets either',
+    doc: 'replace a box in each image with one from another image; with mixup, each batch gets one of the two',
   }),
   mixEpochs: whole({
     from: 0,
@@ -52,7 +52,7 @@ export const augmentationOptions = {
     default: 1,
     flag: '--repeats <n>',
     group,
-    doc: 'augmentations of each image in a row; an epoch has as many steps as before, and so fewer different images',
+    doc: 'augmented copies of each image in a row; the number of steps stays, so an epoch has fewer different images',
   }),
 };
 
@@ -70,12 +70,12 @@ export const targetOptions = {
     default: 'none',
     flag: '--class-weights <kind>',
     group: 'Optimization',
-    doc: 'weights of the classes in the loss, by their numbers of images',
+    doc: 'how the loss weights classes by their numbers of images',
   }),
   sampling: oneOf(['shuffled', 'balanced'], {
     default: 'shuffled',
     flag: '--sampling <kind>',
     group: 'Optimization',
-    doc: 'images of an epoch: each one once, or drawn with replacement so that all classes are as frequent',
+    doc: 'images of an epoch: each image once, or drawn with replacement so that all classes are equally frequent',
   }),
 };

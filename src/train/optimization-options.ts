@@ -86,7 +86,7 @@ export const optimizationOptions = {
     default: 1,
     flag: '--accumulate <n>',
     group: 'Optimization',
-    doc: 'parts of a batch that a step computes one after the other, with the memory of one',
+    doc: 'parts of a batch that a step computes one after the other, to save memory',
   }),
   replicas: whole({
     ...replicas,
@@ -125,7 +125,7 @@ export const optimizationOptions = {
     default: 0,
     flag: '--drop-path <rate>',
     group: 'Regularization',
-    doc: 'share of images that skip the last residual block, and ever fewer the earlier ones (stochastic depth)',
+    doc: 'share of images that skip the last residual block; earlier blocks are skipped less often (stochastic depth)',
   }),
   dropout: real({
     from: 0,

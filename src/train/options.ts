@@ -141,7 +141,7 @@ export const recipe = {
     kept: true,
     flag: '--best-by <figure>',
     group: 'Run',
-    doc: 'figure on the validation images by which the best epoch is chosen',
+    doc: 'validation figure that decides which epoch is the best',
   }),
   patience: whole({
     from: 0,
@@ -149,7 +149,7 @@ export const recipe = {
     flag: '--patience <epochs>',
     usual: '0, which never ends it',
     group: 'Run',
-    doc: 'epochs without a better one after which a run ends early',
+    doc: 'epochs without improvement after which a run ends early',
   }),
   ...optimizationOptions,
   ...augmentationOptions,
@@ -179,7 +179,7 @@ export const recipe = {
     flag: '--label-column <name>',
     usual: 'by its name, such as label or class',
     group: 'Images',
-    doc: 'column of a list or Parquet file with the labels, or coarse for those of CIFAR-100',
+    doc: 'column of a list or Parquet file with the labels, or coarse for the coarse labels of CIFAR-100',
   }),
   seed: whole({
     from: 0,

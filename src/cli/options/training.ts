@@ -38,7 +38,7 @@ export const trainFlags = {
     expected: 'an SVG file to write',
     flag: '--plot <file>',
     group: 'Optimization',
-    doc: 'with --find-lr, draw the loss by learning rate into an .svg file',
+    doc: 'with --find-lr, write a chart of the loss against the learning rate to an .svg file',
     written: true,
   }),
   open: flag({
@@ -92,7 +92,7 @@ export const compareOptions = {
   output: text({
     expected: 'an HTML file to write',
     flag: '-o, --output <file>',
-    doc: 'write an HTML page with the curves of the runs over each other',
+    doc: 'write an HTML page with the curves of all runs in one chart',
     written: true,
   }),
   json,
