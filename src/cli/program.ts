@@ -85,7 +85,7 @@ function addTraining(program: Command): void {
   addCommand(program, {
     name: 'report',
     summary: 'Show a training run as an HTML page: curves, mistakes, calibration, and how it was made',
-    examples: ['resnext report runs/flowers -o report.html'],
+    examples: ['resnext report runs/flowers'],
     options: reportOptions,
     load: () => import('./commands/report.ts'),
   });

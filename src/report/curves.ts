@@ -44,6 +44,7 @@ export async function curve({ series, below = '', ...chart }: Curve): Promise<st
 }
 
 /**
+ * @param note HTML below the chart of the loss.
  * @param uneven whether classes differ much in size, so that means over classes say more than top-1.
  * @returns a chart for the loss, one for top-1, and one for the learning rate.
  */
@@ -51,6 +52,7 @@ export async function learningCurves(
   lines: readonly EpochLine[],
   best: EpochLine | undefined,
   uneven: boolean,
+  note = '',
 ): Promise<string[]> {
   const mark = (pick: Pick) => {
     const y = best && pick(best);
@@ -66,7 +68,7 @@ export async function learningCurves(
     series('macro F1', 2, lines, (line) => line.validation?.macroF1),
   ];
   return Promise.all([
-    curve({ title: 'Loss', cut: true, series: both('loss'), ...mark((line) => line.validation?.loss) }),
+    curve({ title: 'Loss', cut: true, series: both('loss'), ...mark((line) => line.validation?.loss), below: note }),
     curve({ title: 'Top-1 accuracy', unit: ' %', series: both('top1'), ...mark((line) => line.validation?.top1) }),
     uneven
       ? curve({

@@ -123,7 +123,7 @@ figure img { display: block; object-fit: contain; border-radius: 3px; background
 .small { display: inline-block; margin: 0 0.4rem 0 0; text-align: center; font-size: 0.75rem; vertical-align: top; }
 .small img { height: 3rem; width: auto; min-width: 2rem; max-width: 6rem; margin: auto; }
 @media (max-width: 40rem) {
-  .cards:has(img + img) { --card: 10.5rem; }
-  .cards:has(img + img) img { height: 5rem; }
+  .cards, .cards:has(img + img) { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .cards:has(img + img) img { width: 0; flex: 1 1 0; min-width: 0; height: auto; aspect-ratio: 1; }
 }
 `;

@@ -20,7 +20,9 @@ export async function origin(details: RunDetails, uneven: boolean): Promise<stri
       .map((part) => `<span>${escapeHtml(part)}</span>`)
       .join(' ')}</code></pre>`,
     '<div class="beside"><section><h3>Options that differ from their defaults</h3>',
-    chosen.length === 0 ? '<p>None.</p>' : htmlTable([['option', 'value', 'default'], ...chosen]),
+    chosen.length === 0
+      ? '<p>None.</p>'
+      : `<div class="chosen">${htmlTable([['option', 'value', 'default'], ...chosen])}</div>`,
     '</section><section><h3>Environment</h3>',
     environment(details),
     ...(sessions.length > 1 ? ['<h3>Sessions</h3>', sessionTable(sessions)] : []),
@@ -91,4 +93,7 @@ export const originStyle = `.evaluated { margin: 2.5rem 0 -1.5rem; max-width: no
 .command { margin: 0.25rem 0 0.5rem; padding: 0.75rem 1rem; border-radius: 6px; background: color-mix(in srgb, var(--ink) 6%, var(--paper)); white-space: pre-wrap; overflow-wrap: anywhere; font: 0.875rem/1.5 ui-monospace, monospace; }
 .command span { display: inline-block; max-width: 100%; }
 .facts th { font-weight: 400; opacity: 0.75; }
+@media (max-width: 40rem) {
+  .chosen :is(th, td) { white-space: normal; overflow-wrap: anywhere; padding-right: 0.5rem; }
+}
 `;

@@ -113,3 +113,13 @@ it('reads metrics up to a line that was cut off', () => {
   expect(epochsIn(`${text}\n`)).toHaveLength(3);
   expect(epochsIn(text.slice(0, -5)).map(({ epoch }) => epoch)).toEqual([1, 2]);
 });
+
+it.each([
+  [{ loss: 'binary-cross-entropy' }, 'training is binary cross-entropy.'],
+  [{ classWeights: 'balanced', mixup: 0.2 }, 'training is weighted by class and of mixed images, whose training top-1'],
+  [{ classWeights: 'none', mixup: 0, labelSmoothing: 0 }, undefined],
+])('says why losses cannot be compared with %o', async (more, expected) => {
+  const html = await runPage({ name: 'a', lines, record: { ...record, options: { ...options, ...more } } });
+  if (expected === undefined) expect(html).not.toContain('cannot be compared');
+  else expect(html).toContain(expected);
+});

@@ -40,7 +40,7 @@ export async function runPage({ name, lines, record, evaluation, progress, notes
   const details = detailsOf(record);
   const best = bestOf(lines);
   const uneven = hasUneven(details);
-  const curves = await learningCurves(lines, best?.validation && best, uneven);
+  const curves = await learningCurves(lines, best?.validation && best, uneven, lossNote(lines, details));
   const state = progress === undefined ? stateInWords(lines, details) : undefined;
   const parts = [
     `<h1>${escapeHtml(name)}</h1>`,
@@ -61,6 +61,20 @@ export async function runPage({ name, lines, record, evaluation, progress, notes
 
 const rawNote =
   '<p class="about">The model of this run is the moving average of the weights. The dashed line shows the validation of the trained weights themselves.</p>';
+
+/** Why the training loss cannot be compared with the validation loss, where that is so. */
+function lossNote(lines: readonly EpochLine[], { options }: RunDetails): string {
+  const isMixed = Number(options.mixup ?? 0) > 0 || Number(options.cutmix ?? 0) > 0;
+  const kinds = [
+    ...(options.loss === 'binary-cross-entropy' ? ['binary cross-entropy'] : []),
+    ...((options.classWeights ?? 'none') === 'none' ? [] : ['weighted by class']),
+    ...(Number(options.labelSmoothing ?? 0) > 0 ? ['of smoothed labels'] : []),
+    ...(isMixed ? ['of mixed images, whose training top-1 counts the larger label'] : []),
+  ];
+  if (kinds.length === 0 || !lines.some(({ validation }) => validation)) return '';
+  const training = kinds.length === 1 ? kinds[0]! : `${kinds.slice(0, -1).join(', ')} and ${kinds.at(-1)!}`;
+  return `<p class="about">The two losses cannot be compared: validation is always plain cross-entropy, and training is ${training}.</p>`;
+}
 
 const hasUneven = ({ data }: RunDetails): boolean =>
   data !== undefined && data.classes.length > 0 && isUneven(data.classes.map(({ train }) => train));

@@ -1,6 +1,7 @@
 /** `resnext report`: a run as an HTML page. */
+import { join } from 'node:path';
 import { printable } from '../../errors.ts';
-import { writeFileAtomically } from '../../files.ts';
+import { checkWritable, writeFileAtomically } from '../../files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { checkPageFile } from '../../output/endings.ts';
 import { counted } from '../../output/text.ts';
@@ -10,9 +11,11 @@ import type { reportOptions } from '../options/training.ts';
 import type { Output } from '../output.ts';
 
 export async function run(options: OptionsOf<typeof reportOptions>, output: Output): Promise<number> {
-  const { run, output: file, evaluate, data, batch, threads, workers } = options;
-  checkPageFile(file);
+  const { run, evaluate, data, batch, threads, workers } = options;
   const files = readRun(run);
+  const file = options.output ?? join(run, 'report.html');
+  checkPageFile(file);
+  await checkWritable(file);
   const { evaluation, notes } = await evaluateRun(run, {
     evaluate,
     batchSize: batch,

@@ -2,7 +2,7 @@
 import { workers } from '../../data/workers.ts';
 import { flag, list, text, whole } from '../../options.ts';
 import { dataDoc, recipe, settings } from '../../train/options.ts';
-import { json, jsonLines, output, threads } from './shared.ts';
+import { json, jsonLines, threads } from './shared.ts';
 
 // required for a new run, but not to resume one
 const { data: _, ...recipeFlags } = recipe;
@@ -64,7 +64,14 @@ export const reportOptions = {
     flag: '<run>',
     doc: 'folder of a run, finished or not',
   }),
-  output: { ...output, expected: 'an HTML file to write', example: 'report.html' },
+  output: text({
+    expected: 'an HTML file to write',
+    flag: '-o, --output <file>',
+    usual: 'report.html in the run',
+    group: 'Output',
+    doc: 'file to write',
+    written: true,
+  }),
   evaluate: flag({
     default: true,
     flag: '--no-evaluate',
