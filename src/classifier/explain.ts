@@ -40,6 +40,9 @@ export interface Explanation extends Prediction {
 /** The refusal of a class, which names `--class` to someone who typed it. */
 const classField = { class: text({ flag: '--class <name>', doc: 'class' }) };
 
+const someOf = (labels: readonly string[]): string =>
+  labels.slice(0, 5).join(', ') + (labels.length > 5 ? `, … (${labels.length})` : '');
+
 /**
  * The index of a class by its name or number.
  *
@@ -51,7 +54,7 @@ export function classIndex(given: string | number, labels: readonly string[]): n
   const expected =
     typeof given === 'number'
       ? `a whole number from 0 to ${labels.length - 1}.`
-      : `a class of the model.${didYouMean(meantName(given, labels))}`;
+      : `a class of the model.${didYouMean(meantName(given, labels)) || ` Its classes are ${someOf(labels)}.`}`;
   throw new OptionError(classField, (say) => `${say('class')} is ${JSON.stringify(given)}, but expected ${expected}`);
 }
 

@@ -121,7 +121,12 @@ function partsOf(path: string, images: Images, skipped: readonly string[]): Part
   const unused = [...children.keys()].filter((name) => found.size > 0 && ![...found.values()].includes(name));
   if (unused.length > 0)
     notes.push(`Folders in ${basename(path)} that are not used: ${unused.slice(0, 5).join(', ')}.`);
-  return { ...readSplits(images, folders, path), notes: [...notes, ...skipped] };
+  const parts = readSplits(images, folders, path);
+  if (parts.classes.length > 0) return { ...parts, notes: [...notes, ...skipped] };
+  const label = /\.zip$/i.test(path) ? '' : ', or pack a label beside each image, such as 0001.cls beside 0001.jpg';
+  throw new UsageError(
+    `"${path}" contains images, but no folders of them. Put those of each class in a folder${label}.`,
+  );
 }
 
 /** Folders around everything that are looked into. */

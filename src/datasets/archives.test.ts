@@ -325,3 +325,23 @@ test('patterns and splits of names', () => {
     ].map(splitOfPath),
   ).toEqual(['train', 'validation', 'test', 'train', 'validation']);
 });
+
+test('shards by a pattern of a shell', async () => {
+  const byNumber = (name: string) => ({ [`${name}.cls`]: name.startsWith('a') ? '0' : '1' });
+  write('val-0.tar', shard(['b3'], byNumber));
+  for (const i of [0, 1]) write(`set-${i}.tar`, shard([`a${i}`, `b${i}`], byNumber));
+  const pattern = join(folder, 'set-*.tar');
+  expect(packedKinds.shards.recognize(pattern)).toBe(true);
+  expect((await packedKinds.shards.read(pattern, {})).train!.samples.length).toBe(4);
+  const both = await packedKinds.shards.read(join(folder, '*.tar'), {});
+  expect([both.train, both.validation].map((part) => part!.samples.length)).toEqual([4, 1]);
+  await expect(packedKinds.shards.read(join(folder, 'x*.tar'), {})).rejects.toThrow(/^No file matches ".*x\*\.tar"\./);
+});
+
+test('archives of images without classes say how to give them some', async () => {
+  await expect(read('a.zip', zip(images('1.ppm', '2.ppm')))).rejects.toThrow(
+    /contains images, but no folders of them\. Put those of each class in a folder\.$/,
+  );
+  await expect(read('a.tar', tar(images('1.ppm', '2.ppm')))).rejects.toThrow(/or pack a label beside each image/);
+  await expect(packedKinds.shards.read(folder, {})).rejects.toThrow(/has no image with a label\. .* 0001\.cls/);
+});

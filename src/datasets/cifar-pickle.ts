@@ -26,6 +26,11 @@ export function cifarBatch(source: Source, name: string, labelsKey: string): Bat
   if (!Array.isArray(labels) || !labels.every((label) => Number.isInteger(label) && label >= 0)) {
     throw new FormatError(`${name} has no list "${labelsKey}" of integers. It is not a batch of CIFAR.`);
   }
+  if (data instanceof PickledArray && data.bytes instanceof Inert) {
+    throw new FormatError(
+      `${name} has its pixels as text, as Python 3 writes them with a protocol below 3. Write it again with pickle.dump(batch, file, protocol=4).`,
+    );
+  }
   if (
     !(data instanceof PickledArray) ||
     data.type !== 'u1' ||
@@ -106,13 +111,15 @@ class PickledType extends Inert {
 }
 
 /** NumPy 2 has other names for its modules. */
-const functions: ReadonlyMap<string, (args: readonly unknown[]) => unknown> = new Map(
-  ['numpy.core', 'numpy._core'].flatMap((core): [string, (args: readonly unknown[]) => unknown][] => [
+const functions: ReadonlyMap<string, (args: readonly unknown[]) => unknown> = new Map([
+  // bytes in protocol 2 of Python 3: text whose characters are the bytes
+  ['_codecs.encode', ([text]) => (typeof text === 'string' ? Buffer.from(text, 'latin1') : new Inert('bytes'))],
+  ...['numpy.core', 'numpy._core'].flatMap((core): [string, (args: readonly unknown[]) => unknown][] => [
     [`${core}.multiarray._reconstruct`, () => new PickledArray('numpy.ndarray')],
     [`${core}.numeric._frombuffer`, fromBuffer],
     ['numpy.dtype', ([code]) => new PickledType(code)],
   ]),
-);
+]);
 
 function fromBuffer([bytes, type, shape, order]: readonly unknown[]): PickledArray {
   const array = new PickledArray('numpy.ndarray');

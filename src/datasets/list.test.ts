@@ -188,7 +188,7 @@ describe('refused are', () => {
     [
       'columns that say nothing',
       'a,b,c\n1.jpg,x,y\n',
-      /has the columns "a", "b", "c"\. Name the one with the images \(imageColumn, --image-column\)\.$/,
+      /has the columns "a", "b", "c", but none with a usual name for the images, such as .*\. Name the one with the images \(imageColumn, --image-column\)\.$/,
     ],
     [
       'no column for labels',
@@ -211,6 +211,7 @@ describe('refused are', () => {
       'image,label\n1.jpg,x\n"2.jpg,y\n',
       /a\.csv", line 3: a quote is not closed\. Close it\.$/,
     ],
+    ['one column', 'image\n1.jpg\n', /has only the column "image", but expected one with images and one with labels\./],
     [
       'an unknown split',
       'image,label,split\n1.jpg,x,train\n2.jpg,y,later\n',

@@ -59,7 +59,9 @@ function textIn(path: string): string {
   } catch (cause) {
     if ((cause as { code?: string }).code !== 'ENOENT') throw cause;
     const near = nearPath(path);
-    throw new UsageError(`There is no list "${path}".${didYouMean(near && `"${near}"`)}`, { cause });
+    throw new UsageError(`There is no list "${path}".${didYouMean(near && `"${near}"`) || ' Correct its path.'}`, {
+      cause,
+    });
   }
 }
 

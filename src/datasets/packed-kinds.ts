@@ -8,6 +8,7 @@ import { didYouMean } from '../closest-name.ts';
 import { type DatasetKind, type Parts, refuseColumn, type SourceOptions } from '../data/datasets.ts';
 import { splitOfName } from '../data/layout.ts';
 import { isHidden, isImageName } from '../data/listing.ts';
+import { isPattern, pathsMatching } from '../data/patterns.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent, withFile } from '../files.ts';
 import { Unreachable } from '../hub/http.ts';
@@ -37,19 +38,17 @@ export const packedKinds = {
     read: readTar,
   },
   shards: {
-    recognize: (path) => (hasBraces(path) && path.endsWith('.tar')) || isFolderOf(path, '.tar'),
+    recognize: (path) => isPatternOf(path, '.tar') || isFolderOf(path, '.tar'),
     read: async (path, options) => readShards(path, filesOf(path, '.tar'), options),
   },
   parquet: {
     recognize: (path) =>
-      startsWith(path, [0x50, 0x41, 0x52, 0x31]) ||
-      (hasBraces(path) && path.endsWith('.parquet')) ||
-      isFolderOf(path, '.parquet'),
+      startsWith(path, [0x50, 0x41, 0x52, 0x31]) || isPatternOf(path, '.parquet') || isFolderOf(path, '.parquet'),
     read: (path, options) => readParquet(path, filesOf(path, '.parquet'), options),
   },
   cifar: {
-    recognize: (path) => isCifar(namesOf(entriesOf(path))) && isCifar(namesOf(innerFiles(path))),
-    read: async (path, options) => readCifar(path, innerFiles(path), options),
+    recognize: (path) => cifarFolders(path).length > 0,
+    read: readCifarFolder,
   },
   hub: {
     recognize: (path) => isDatasetName(path) && !existsSync(path),
@@ -118,9 +117,17 @@ function hasClassFolders(path: string, depth = 2): boolean {
   return depth > 0 && folders.some(({ name, inner }) => holdsFiles(name) && hasClassFolders(inner, depth - 1));
 }
 
+const isPatternOf = (path: string, extension: string): boolean =>
+  path.endsWith(extension) && !existsSync(path) && (hasBraces(path) || isPattern(path));
+
 /** The files that a path stands for: those of a pattern or a folder, or itself. */
 function filesOf(path: string, extension: string): string[] {
-  if (!hasBraces(path)) return isFile(path) ? [path] : filesIn(path, extension);
+  if (!isPatternOf(path, extension)) return isFile(path) ? [path] : filesIn(path, extension);
+  if (/[*?[]/.test(path)) {
+    const found = pathsMatching(path).filter(isFile);
+    if (found.length > 0) return found;
+    throw new UsageError(`No file matches "${path}". Correct the pattern, or name the folder of the files.`);
+  }
   const files = expandBraces(path);
   const missing = files.find((file) => !isFile(file));
   if (missing === undefined) return files;
@@ -134,6 +141,29 @@ const innerFiles = (dir: string): InnerFile[] =>
     .map(({ name }) => ({ name, path: join(dir, name) }))
     .filter(({ path }) => isFile(path))
     .map(({ name, path }) => ({ name, path, start: 0, source: fileSource(path) }));
+
+const isCifarFolder = (path: string): boolean =>
+  isCifar(namesOf(entriesOf(path))) && isCifar(namesOf(innerFiles(path)));
+
+/** A folder with CIFAR's files; or those in a folder without other classes, as torchvision leaves them in its root. */
+function cifarFolders(path: string): string[] {
+  if (isCifarFolder(path)) return [path];
+  const found = entriesOf(path)
+    .map(({ name }) => join(path, name))
+    .filter(isCifarFolder);
+  return found.length > 0 && hasClassFolders(path) ? [] : found.sort();
+}
+
+async function readCifarFolder(path: string, options: SourceOptions): Promise<Parts> {
+  const [folder, other] = cifarFolders(path);
+  if (other !== undefined) {
+    throw new UsageError(
+      `"${path}" contains both "${basename(folder!)}" and "${basename(other)}". Name "${folder}" or the other.`,
+    );
+  }
+  const parts = readCifar(folder!, innerFiles(folder!), options);
+  return folder === path ? parts : { ...parts, notes: [`The images are those of "${folder}".`, ...parts.notes] };
+}
 
 /** A tar archive of class folders, of CIFAR's files, or a shard. */
 async function readTar(path: string, options: SourceOptions): Promise<Parts> {

@@ -1,6 +1,7 @@
 /** Readers of packed datasets against what Python's own modules, torchvision and pyarrow read (`golden/make.py`). */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -84,6 +85,25 @@ test.each([
   const found = [await contents(train!, ppmHeader), await contents(test!, ppmHeader)];
   expect(new Map([...found[0]!, ...found[1]!])).toEqual(new Map(wanted.flat()));
   expect(found[1]!.size).toBe(4);
+});
+
+test('CIFAR is found in the folder around it, as torchvision leaves it', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'resnext-cifar-'));
+  try {
+    cpSync(at('cifar-10-batches-py'), join(root, 'cifar-10-batches-py'), { recursive: true });
+    expect(packedKinds.cifar.recognize(root)).toBe(true);
+    const { train, notes } = await packedKinds.cifar.read(root, {});
+    expect([train!.samples.length > 0, notes]).toEqual([
+      true,
+      [expect.stringMatching(/^The images are those of ".*-py"\.$/)],
+    ]);
+    cpSync(at('cifar-100-binary'), join(root, 'cifar-100-binary'), { recursive: true });
+    await expect(packedKinds.cifar.read(root, {})).rejects.toThrow(
+      'contains both "cifar-10-batches-py" and "cifar-100-binary"',
+    );
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 test('an unknown labeling of CIFAR is refused, whatever it is called', async () => {

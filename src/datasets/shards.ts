@@ -63,6 +63,11 @@ export function readShards(
     new Shards(own, values, labelColumn),
   ]);
   for (const [, table] of tables) table.read();
+  if (tables.every(([, table]) => table.length === 0)) {
+    throw new UsageError(
+      `"${place}" has no image with a label. Pack a label beside each image: for 0001.jpg, 0001.cls with the number of its class, 0001.txt with its name, or 0001.json.`,
+    );
+  }
   const { classes, labels } = values.classes(namesBeside(shards[0]!), place);
   const filled = tables.filter(([, table]) => table.length > 0);
   const parts = filled.map(

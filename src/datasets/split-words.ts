@@ -16,9 +16,9 @@ export function splitOfPath(path: string): Split {
   return 'train';
 }
 
-/** The folder that names of files tell splits from: a folder itself, or that of a file, or of a pattern before its braces. */
+/** The folder that names of files tell splits from: a folder itself, or that of a file, or of a pattern before its braces or wildcards. */
 export const rootOf = (path: string): string =>
-  statIfPresent(path)?.isDirectory() ? path : dirname(`${path.replace(/\{.*/s, '')}x`);
+  statIfPresent(path)?.isDirectory() ? path : dirname(`${path.replace(/[{*?[].*/s, '')}x`);
 
 /**
  * Files by split, each in the order of their names.

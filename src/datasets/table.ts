@@ -180,9 +180,7 @@ function columnsIn(all: readonly string[], { imageColumn, labelColumn }: SourceO
     imageColumn ?? images[0] ?? (free.length === 2 ? free.find((name) => name !== labels[0]) : only(labels[0]));
   const label = labelColumn ?? labels[0] ?? only(image);
   if (image === undefined || label === undefined) {
-    const missing = image === undefined ? 'images' : 'labels';
-    const option = image === undefined ? 'imageColumn, --image-column' : 'labelColumn, --label-column';
-    throw new UsageError(`"${source}" has the columns ${listed(all)}. Name the one with the ${missing} (${option}).`);
+    throw unclear(source, all, image === undefined ? 'image' : 'label');
   }
   return {
     image,
@@ -190,6 +188,17 @@ function columnsIn(all: readonly string[], { imageColumn, labelColumn }: SourceO
     ...(split !== undefined && { split }),
     otherLabels: labelColumn === undefined ? labels.slice(1) : [],
   };
+}
+
+function unclear(source: string, all: readonly string[], role: 'image' | 'label'): UsageError {
+  if (all.length < 2) {
+    const only = all.length === 0 ? 'no columns' : `only the column "${all[0]}"`;
+    return new UsageError(`"${source}" has ${only}, but expected one with images and one with labels. Add the other.`);
+  }
+  const examples = `such as ${usualNames[role].slice(0, 3).join(', ')}`;
+  return new UsageError(
+    `"${source}" has the columns ${listed(all)}, but none with a usual name for the ${role}s, ${examples}. Name the one with the ${role}s (${role}Column, --${role}-column).`,
+  );
 }
 
 function checkColumn(column: string, names: readonly string[], source: string): void {

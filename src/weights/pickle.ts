@@ -66,7 +66,7 @@ export interface PickleNames {
   attributes(object: Inert, state: unknown): ReadonlyMap<unknown, unknown> | undefined;
   /** The object for a persistent id, which PyTorch uses to refer to storages. */
   persistent(id: unknown): unknown;
-  /** Whether to leave this many bytes, or a string of them from Python 2, in the file. Default: no. */
+  /** Whether to leave this many bytes, or a string of them, in the file. Default: no. */
   keepsInPlace?(length: number): boolean;
 }
 
@@ -167,7 +167,7 @@ class Machine {
   }
 
   pushText(length: number, encoding: 'utf-8' | 'latin1'): void {
-    if (encoding === 'latin1' && this.leaves(length)) return;
+    if (this.leaves(length)) return;
     this.push(this.text(this.counted(length), encoding));
   }
 
