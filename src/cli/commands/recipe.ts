@@ -1,6 +1,6 @@
 /** `resnext recipe`: prints the recipes for training, or one of them: what it changes or, with --all, every option. */
 import pc from 'picocolors';
-import type { OptionsOf, Table } from '../../options.ts';
+import { isDefault, type OptionsOf, type Table } from '../../options.ts';
 import { table, wrap } from '../../output/text.ts';
 import { optimizers, rateScale } from '../../step/optimizers.ts';
 import { type ChosenRecipe, findRecipe, recipeInFull, shortRate, waysToScale } from '../../train/chosen-recipe.ts';
@@ -46,14 +46,11 @@ function showRecipe(recipe: ChosenRecipe, all: boolean, output: Output): void {
   ];
   for (const paragraph of paragraphs) output.line(wrap(paragraph, output.width));
   const usual = usualOf(recipe);
+  const isUsual = (option: string, value: unknown) =>
+    option in usual ? shown(usual[option]) === shown(value) : isDefault(fields[option]!, value);
   const rows = Object.entries(recipeInFull(recipe))
     .filter(([, value]) => value !== '')
-    .map(([option, value]) => [
-      option,
-      flagOf(option),
-      shown(value),
-      shown(usual[option]) === shown(value) ? 'default' : '',
-    ]);
+    .map(([option, value]) => [option, flagOf(option), shown(value), isUsual(option, value) ? 'default' : '']);
   const changed = rows.filter(([, , , mark]) => mark === '');
   const rest = rows.filter(([, , , mark]) => mark !== '');
   output.line(`\n${table([['option', 'flag', 'value', ''], ...changed, ...(all ? rest : [])])}`);
