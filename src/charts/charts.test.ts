@@ -107,3 +107,12 @@ it('axes have round numbers', () => {
     '1e9',
   ]);
 });
+
+it('a chart that stands alone has its title, the name of y, and labels of several marks below one another', async () => {
+  const points = [1e-4, 1e-3, 1e-2].map((x) => ({ x, y: 1 / x }));
+  const marks = [1e-3, 1e-2].map((x) => ({ x, y: 1 / x, label: `at ${x}` }));
+  const more = { x: 'rate', logarithmic: { x: true }, alone: { y: 'loss' }, marks };
+  const svg = await lineChart({ ...more, title: 'Sweep', series: [{ name: 'a', color: 1, points }] });
+  expect(texts(svg)).toEqual(expect.arrayContaining(['Sweep', 'loss', 'rate', 'at 0.001', 'at 0.01']));
+  expect(parsed(svg).getAttribute('aria-label')).toContain('; at 0.001; at 0.01.');
+});

@@ -5,10 +5,8 @@
  * draws in, take 200 ms to load, so they are loaded when the first chart is drawn.
  */
 import type { Markish, PlotOptions, ScaleOptions } from '@observablehq/plot';
+import { type ChartColor, color } from './palette.ts';
 import { apart, labelWidth, numberText, tickValues } from './text.ts';
-
-/** A color of the palette: 0 is muted, for what is compared against; 1 to 8 are distinct. */
-export type ChartColor = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 export interface Point {
   readonly x: number;
@@ -39,6 +37,10 @@ export interface LineChart {
   /** After each number of y: ` %`. */
   readonly unit?: string;
   readonly mark?: ChartMark;
+  /** Further marks, with their labels below one another. */
+  readonly marks?: readonly ChartMark[];
+  /** Whether the title and the name of y are drawn, for a chart that stands alone: `loss`. */
+  readonly alone?: { readonly y: string };
   /** Scales that are logarithmic; none unless given. */
   readonly logarithmic?: { readonly x?: boolean; readonly y?: boolean };
   /** Whether y begins at 0; false unless given. */
@@ -79,7 +81,19 @@ const font = 12;
  * @example await lineChart({ title: 'Loss', x: 'epoch', series: [{ name: 'training', color: 0, points: [{ x: 1, y: 2.3 }] }] })
  */
 export async function lineChart(chart: LineChart): Promise<string> {
-  const { title, series, x, unit = '', mark, logarithmic = {}, fromZero = false, cut = false, labels = true } = chart;
+  const {
+    title,
+    series,
+    x,
+    unit = '',
+    mark,
+    logarithmic = {},
+    fromZero = false,
+    cut = false,
+    labels = true,
+    alone,
+  } = chart;
+  const marks = [...(mark ? [mark] : []), ...(chart.marks ?? [])];
   const points = series.flatMap((each) => each.points.filter(isFinitePoint));
   const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
   const ys = points.map((point) => point.y);
@@ -89,7 +103,7 @@ export async function lineChart(chart: LineChart): Promise<string> {
   const ticks = logarithmic.y ? 5 : tickValues(yDomain, 5);
   const left = 12 + Math.max(0, ...tickValues(yDomain, 5).map((tick) => labelWidth(numberText(tick) + unit, font)));
   const right = ends.length === 0 ? 12 : 14 + Math.max(...ends.map(({ name }) => labelWidth(name, font)));
-  const marginTop = mark ? 24 : 10;
+  const marginTop = (alone ? 40 : 10) + 14 * marks.length;
   const margins = { marginTop, marginBottom: 38, marginLeft: Math.ceil(left), marginRight: Math.ceil(right) };
   const isWhole = xs.every(Number.isInteger) && !logarithmic.x;
   const xScale: ScaleOptions = logarithmic.x ? { type: 'log' } : { domain: spread(xs[0] ?? 0, xs.at(-1) ?? 1) };
@@ -103,7 +117,10 @@ export async function lineChart(chart: LineChart): Promise<string> {
       ...(logarithmic.x && { tickFormat: numberText }),
     }),
     ...series.flatMap((each) => lineOf(Plot, each, turnOf(each, series), top < Infinity)),
-    ...(mark ? markOf(Plot, mark, xs) : []),
+    ...marks.flatMap((each, k) =>
+      markOf(Plot, each, { xs, up: 16 + 14 * (marks.length - 1 - k), isLogarithmic: logarithmic.x }),
+    ),
+    ...(alone ? headingOf(Plot, title, alone.y, marginTop) : []),
     ...endLabels(Plot, ends, {
       domain: yDomain,
       inner: height - marginTop - 38,
@@ -206,31 +223,6 @@ async function draw(
 const rounded = (attribute: string): string =>
   attribute.replace(/\d+\.\d{3,}/g, (digits) => `${Number(Number(digits).toFixed(2))}`);
 
-/** The colors in light and dark; the defaults are those of light. */
-const palette = [
-  ['#66707c', '#9aa5b4'],
-  ['#1f6fb2', '#5aa9ea'],
-  ['#c04c16', '#ff9a5c'],
-  ['#2a7f4f', '#5cc48c'],
-  ['#7a4fb5', '#b998f2'],
-  ['#8f6400', '#dfb449'],
-  ['#b02f78', '#f284ba'],
-  ['#12a0ac', '#4fd6d3'],
-  ['#30363d', '#e0e5ec'],
-] as const;
-
-/** The CSS value of a color. */
-export const color = (index: ChartColor): string => `var(--series-${index}, ${palette[index][0]})`;
-
-const properties = palette.map(([light, dark], index) => `--series-${index}: light-dark(${light}, ${dark});`);
-
-/** The CSS rules of charts. */
-export const chartStyle = `:root { ${properties.join(' ')} }
-.chart { display: block; width: 100%; max-width: 27.5rem; height: auto; overflow: visible; font-variant-numeric: tabular-nums; }
-.chart text { white-space: pre; }
-.chart .band > :hover { fill-opacity: 0.07; }
-`;
-
 const gridStyle = { stroke: 'currentColor', strokeOpacity: 0.14 };
 const axisStyle = { tickSize: 0, tickPadding: 7, fillOpacity: 0.8 };
 /** Catches the pointer over a whole column. */
@@ -314,16 +306,31 @@ function lineOf(Plot: PlotModule, series: Series, turn: Turn, isCut: boolean): M
 }
 
 /** A fine line at the marked place, and its label at the top, on the side where there is room. */
-function markOf(Plot: PlotModule, mark: ChartMark, xs: readonly number[]): Markish[] {
-  const share = xs.length < 2 ? 1 : (mark.x - xs[0]!) / (xs.at(-1)! - xs[0]!);
+function markOf(Plot: PlotModule, mark: ChartMark, { xs, up, isLogarithmic = false }: MarkPlace): Markish[] {
+  const place = isLogarithmic ? Math.log : (x: number) => x;
+  const [first, last] = [place(xs[0]!), place(xs.at(-1)!)];
+  const share = xs.length < 2 ? 1 : (place(mark.x) - first) / (last - first);
   const textAnchor = share < 0.25 ? 'start' : share > 0.75 ? 'end' : 'middle';
   const ring = { r: 4, fill: 'var(--paper, #fff)', stroke: 'currentColor', strokeWidth: 1.8 };
   return [
     Plot.ruleX([mark.x], { stroke: 'currentColor', strokeOpacity: 0.35, strokeDasharray: '2 3' }),
     Plot.dot([mark], { x: 'x', y: 'y', ...ring }),
-    Plot.text([mark], { x: 'x', text: 'label', frameAnchor: 'top', dy: -16, textAnchor, fontWeight: 600 }),
+    Plot.text([mark], { x: 'x', text: 'label', frameAnchor: 'top', dy: -up, textAnchor, fontWeight: 600 }),
   ];
 }
+
+interface MarkPlace {
+  readonly xs: readonly number[];
+  /** How far the label is above the frame. */
+  readonly up: number;
+  readonly isLogarithmic: boolean | undefined;
+}
+
+/** The title, and the name of y above its axis. */
+const headingOf = (Plot: PlotModule, title: string, y: string, marginTop: number): Markish[] => [
+  Plot.text([title], { frameAnchor: 'top-left', textAnchor: 'start', dx: -30, dy: 8 - marginTop, fontWeight: 600 }),
+  Plot.text([y], { frameAnchor: 'top-left', textAnchor: 'start', dx: -28, dy: -16, fillOpacity: 0.8 }),
+];
 
 interface End extends Point {
   readonly name: string;
@@ -376,12 +383,13 @@ function bands(Plot: PlotModule, { series, x, unit = '' }: LineChart, xs: readon
 }
 
 /** The chart in a sentence. */
-function summaryOf({ series, unit = '', mark }: LineChart): string {
+function summaryOf({ series, unit = '', mark, marks = [] }: LineChart): string {
   const parts = series.flatMap(({ name, points }) => {
     const [first, last] = [points.find(isFinitePoint), points.findLast(isFinitePoint)];
     if (!first || !last) return [];
     const text = ({ y }: Point) => numberText(y) + unit;
     return [first === last ? `${name} ${text(first)}` : `${name} from ${text(first)} to ${text(last)}`];
   });
-  return `${parts.join(', ')}${mark ? `; ${mark.label}` : ''}.`;
+  const marked = [...(mark ? [mark] : []), ...marks].map(({ label }) => `; ${label}`).join('');
+  return `${parts.join(', ')}${marked}.`;
 }

@@ -1,6 +1,6 @@
 /** Shows a sweep of learning rates: progress, then a curve and a suggestion; as a file, a chart. */
 import pc from 'picocolors';
-import { lineChart } from '../charts/charts.ts';
+import { type ChartMark, lineChart, type Point } from '../charts/charts.ts';
 import { curve } from '../output/curve.ts';
 import type { SuggestionEvent, SweepEvent } from '../train/events.ts';
 import type { Output } from './output.ts';
@@ -33,20 +33,32 @@ function describe({ suggested, lowest = 0, usual }: SuggestionEvent): string {
   ].join('\n');
 }
 
-/** The chart as SVG. */
+/** The chart as SVG, with marks at the rates that the description names. */
 export const sweepChart = (event: SuggestionEvent): Promise<string> => {
-  const { suggested } = event;
   const points = shown(event);
-  const y = points.find(({ x }) => x === suggested)?.y;
+  const { suggested, lowest, usual } = event;
+  const marks = [
+    ...markAt(points, suggested, 'suggested'),
+    ...markAt(points, lowest, 'lowest loss'),
+    ...markAt(points, usual, 'default'),
+  ];
   return lineChart({
     title: 'Smoothed loss by learning rate',
     series: [{ name: 'loss', color: 1, points }],
     x: 'learning rate',
     logarithmic: { x: true },
     labels: false,
-    ...(suggested !== undefined && y !== undefined && { mark: { x: suggested, y, label: rateText(suggested) } }),
+    alone: { y: 'loss' },
+    marks,
   });
 };
+
+/** A mark at the point of the next higher rate; none outside the curve. */
+function markAt(points: readonly Point[], rate: number | undefined, name: string): ChartMark[] {
+  if (rate === undefined || points.length === 0 || rate < points[0]!.x) return [];
+  const next = points.find(({ x }) => x >= rate * (1 - 1e-9));
+  return next ? [{ x: rate, y: next.y, label: `${name}: ${rateText(rate)}` }] : [];
+}
 
 /** Without the steep rise at the end, which would make everything else flat. */
 const shown = ({ curve }: SuggestionEvent) =>

@@ -1,6 +1,6 @@
 /** A comparison of runs as a self-contained HTML page: their figures, their curves over each other, and their options. */
 
-import { type ChartColor, chartStyle, color } from '../charts/charts.ts';
+import { type ChartColor, chartStyle, color } from '../charts/palette.ts';
 import { duration, short } from '../output/text.ts';
 import { escapeHtml, page, wide } from '../page.ts';
 import type { ComparedRun, Comparison, FoldGroup } from './compare.ts';

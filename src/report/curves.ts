@@ -1,6 +1,7 @@
 /** The learning curves of a run or of several, as charts. */
 
-import { type ChartColor, type ChartMark, lineChart, type Series } from '../charts/charts.ts';
+import { type ChartMark, lineChart, type Series } from '../charts/charts.ts';
+import type { ChartColor } from '../charts/palette.ts';
 import { escapeHtml } from '../page.ts';
 import type { EpochLine } from './run-details.ts';
 

@@ -1,7 +1,8 @@
 /** An evaluation as an HTML page, or as sections of another: figures, classes, confusion matrix, calibration and mistakes. */
 
-import { chartStyle, reliabilityChart } from '../charts/charts.ts';
+import { reliabilityChart } from '../charts/charts.ts';
 import { confusionMatrix, matrixStyle } from '../charts/heatmap.ts';
+import { chartStyle } from '../charts/palette.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
 import type { CalibrationResult } from '../metrics/calibration.ts';
 import { type ClassScore, weakestFirst } from '../metrics/confusion.ts';

@@ -1,5 +1,5 @@
 /** `resnext train`: trains and shows progress. Ctrl-C ends the run after the current step and saves a checkpoint. */
-import { UsageError } from '../../errors.ts';
+import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
 import type { GivenOf } from '../../options.ts';
 import type { TrainHooks } from '../../train/events.ts';
@@ -32,7 +32,7 @@ export async function run(typed: Typed, output: Output): Promise<number> {
   });
   const hooks = { onEvent: trainListener(output), onDownload: progressOn(output), signal: stop.signal };
   try {
-    return await (typed.findLearningRate ? sweep(typed, hooks) : trainOrResume(typed, hooks, output));
+    return await (typed.findLearningRate ? sweep(typed, hooks, output) : trainOrResume(typed, hooks, output));
   } catch (error) {
     if (error === stop.signal.reason) return interruptedCode; // while the model was downloaded
     throw error;
@@ -61,12 +61,14 @@ const machineOf = ({ threads, workers }: Chosen) => ({
 });
 
 /** Suggests a learning rate. A command line that names a run to make is accepted, and nothing is written there. */
-async function sweep({ plot, ...given }: Typed, hooks: TrainHooks): Promise<number> {
+async function sweep({ plot, ...given }: Typed, hooks: TrainHooks, output: Output): Promise<number> {
   const { json: _, findLearningRate: __, resume: ___, open: ____, ...typed } = given;
   const { data } = typed;
   if (data === undefined) throw new UsageError('Name the folder of images to train on.');
   const found = await findLearningRate({ ...typed, data }, hooks);
-  if (plot !== undefined) await writeFileAtomically(plot, await sweepChart(found));
+  if (plot === undefined) return 0;
+  await writeFileAtomically(plot, await sweepChart(found));
+  output.line(`Wrote ${printable(plot)}.`);
   return 0;
 }
 
