@@ -42,16 +42,25 @@ export async function readMapping(path: string, needed: string): Promise<Mapping
 /**
  * The options in a file.
  *
+ * @param elsewhere the rest of the sentence on a name that is known, but not here.
  * @returns the values by option. Those that are required may be missing.
  * @throws UsageError naming the file and the option if it is unknown, given twice, or its value is invalid.
  */
-export function optionsIn(mapping: Mapping, table: Table, path: string): Record<string, unknown> {
+export function optionsIn(
+  mapping: Mapping,
+  table: Table,
+  path: string,
+  elsewhere: (key: string) => string | undefined = () => undefined,
+): Record<string, unknown> {
   const names = namesIn(table);
   const values: Record<string, unknown> = {};
   const spelled = new Map<string, string>();
   for (const [key, value] of Object.entries(mapping)) {
     const name = names.get(key);
-    if (name === undefined) throw new UsageError(`"${path}": there is no option "${key}".${suggestOption(key, table)}`);
+    if (name === undefined)
+      throw new UsageError(
+        `"${path}": there is no option "${key}"${elsewhere(key) ?? `.${suggestOption(key, table)}`}`,
+      );
     const other = spelled.get(name);
     if (other !== undefined) {
       throw new UsageError(`"${path}": ${name} is given twice, as ${other} and as ${key}. Remove one of the two.`);

@@ -20,6 +20,8 @@ export interface Kind<T> {
   /** Parses typed text. Text that cannot be parsed is returned unchanged, and then refused. */
   readonly parse: (text: string) => unknown;
   readonly choices?: readonly (string | number)[];
+  /** What may be wrong with a value, or meant by it: a sentence after a space, or nothing. */
+  advise?(value: unknown): string;
 }
 
 /** The rest of an entry. */
@@ -203,7 +205,7 @@ export function refusal(field: Field<unknown>, value: unknown): string | undefin
   if (field.accepts(value)) return undefined;
   return value === undefined
     ? `is required: expected ${field.expected}.`
-    : `is ${shown(value)}, but expected ${field.expected}.`;
+    : `is ${shown(value)}, but expected ${field.expected}.${field.advise?.(value) ?? ''}`;
 }
 
 /** What to type instead of nothing. */

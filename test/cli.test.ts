@@ -177,6 +177,12 @@ describe('help and invalid arguments', () => {
       /Name one or more folders of a run, such as runs\/a runs\/b: <run\.\.\.> is missing\./,
     ],
     ['part of a list', ['train', 'a', '--train-size', '48,x'], /--train-size is "48,x", but expected a list/],
+    [
+      'a part of a policy',
+      ['train', 'a', '--augmentation', 'rand-m7-foo3'],
+      /Its part "foo3" is unknown or out of range/,
+    ],
+    ['a similar name', ['train', 'a', '--augmentation', 'randaugment'], /Did you mean rand-augment\?/],
     ['missing output', ['features', 'a.png', '--model', 'x'], /Name a file to write with -o, such as features\.npy\./],
     [
       'not a number',

@@ -14,4 +14,10 @@ export const configField = text({
  * @throws UsageError naming the file and the option if one of them is invalid.
  */
 export const readConfig = async (path: string, table: Table): Promise<Record<string, unknown>> =>
-  optionsIn(await readMapping(path, '--config needs a YAML or JSON file.'), table, path);
+  optionsIn(await readMapping(path, '--config needs a YAML or JSON file.'), table, path, (key) =>
+    'recipe' in table && isRemark(key) ? ', which recipes have. Name the file with --recipe instead.' : undefined,
+  );
+
+/** What only the file of a recipe has. */
+const isRemark = (key: string): boolean =>
+  ['description', 'source', 'differences', 'referenceBatch', 'referenceSize'].includes(key);

@@ -3,6 +3,7 @@
  * A variation is what changes in it by options of its own, such as how often images are mirrored.
  */
 import { checkArgument, checkOptions, type FieldsOf } from '../arguments.ts';
+import { didYouMean, meantName } from '../closest-name.ts';
 import { either, type Kind, type OptionsOf, oneOf, real, resolve, text, whole } from '../options.ts';
 import {
   centerView,
@@ -17,7 +18,7 @@ import {
 import { erasingModes } from './transforms/erasing.ts';
 import { probability, range } from './transforms/fields.ts';
 import type { Transform, Transforms } from './transforms/table.ts';
-import { isTimmPolicy, timmPolicyExample } from './transforms/timm-rand-augment.ts';
+import { isTimmPolicy, timmPolicyExample, wrongPart } from './transforms/timm-rand-augment.ts';
 
 const group = 'Augmentation';
 const cropScale = range('share of the area');
@@ -218,6 +219,13 @@ export const augmentationKind: Kind<string> = {
   ...text({ doc: 'augmentation' }),
   expected: `${either(augmentationNames).replace(/ or /, ', ')}, or a policy of timm such as ${timmPolicyExample}`,
   accepts: (value): value is string => isAugmentation(value) || isTimmPolicy(value),
+  advise: (value) => {
+    if (typeof value !== 'string') return '';
+    const wrong = wrongPart(value);
+    return wrong === undefined
+      ? didYouMean(meantName(value, augmentationNames))
+      : ` Its part "${wrong}" is unknown or out of range.`;
+  },
 };
 
 /** An augmentation and how else training images are varied. */

@@ -11,7 +11,7 @@ import { didYouMean, meantName } from '../closest-name.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import { optionsIn, readMapping } from '../option-file.ts';
-import { namesWith, OptionError, pick, resolve, text, whole } from '../options.ts';
+import { namesWith, OptionError, pick, resolve, type Table, text, whole } from '../options.ts';
 import { optimizerSettings, optimizers } from '../step/optimizers.ts';
 import { firstDecay, schedules } from '../step/schedule.ts';
 import { withoutIdle } from './check-options.ts';
@@ -63,9 +63,19 @@ const references = {
   referenceSize: whole({ from: 1, flag: '--reference-size <pixels>', doc: 'the input that other sizes are for' }),
 };
 
+/** Names of options that training has, but no recipe, and of their flags. */
+const isRunOption = (key: string): boolean => {
+  const table: Table = trainOptions;
+  return Object.entries(table).some(
+    ([name, { flag = '' }]) => name === key || flag.match(/[\w-]+/g)?.includes(`--${key}`),
+  );
+};
+
 async function readRecipe(path: string): Promise<ChosenRecipe> {
   const mapping = await readMapping(path, 'Name a YAML or JSON file, or a recipe.');
-  const values = optionsIn(mapping, { ...fileOptions, ...remarks, ...references }, path);
+  const values = optionsIn(mapping, { ...fileOptions, ...remarks, ...references }, path, (key) =>
+    isRunOption(key) ? ' in a recipe. Type its flag instead, or read the whole file with --config.' : undefined,
+  );
   const options = pick<Partial<Recipe>>(recipe, values);
   const { batch, size } = options;
   return {

@@ -31,6 +31,13 @@ export const timmPolicyExample = 'rand-m9-n2-mstd0.5-inc1';
 export const isTimmPolicy = (value: unknown): value is string =>
   typeof value === 'string' && parse(value) !== undefined;
 
+/** The first part of the name of a policy that makes it one that does not exist; undefined for other names. */
+export function wrongPart(name: string): string | undefined {
+  const [first = '', ...sections] = name.split('-');
+  if (first !== 'rand' && first !== '3a') return undefined;
+  return sections.find((_, i) => parse([first, ...sections.slice(0, i + 1)].join('-')) === undefined);
+}
+
 /** The policy of a name, or undefined. */
 function parse(name: string): TimmPolicy | undefined {
   const [first, ...sections] = name.split('-');
