@@ -37,6 +37,8 @@ export interface PageOptions {
   readonly isolated?: boolean;
   /** Of the browser's command line. */
   readonly flags?: readonly string[];
+  /** Errors that the browser prints because the test provokes them; none unless given. */
+  readonly provoked?: RegExp;
 }
 
 /** A WebGPU without a graphics card: SwiftShader, which is part of Chromium. */
@@ -52,7 +54,7 @@ const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-e
 export async function withPage<T>(
   pages: Pages,
   use: (page: Page) => Promise<T>,
-  { isolated = false, flags = [] }: PageOptions = {},
+  { isolated = false, flags = [], provoked }: PageOptions = {},
 ): Promise<T> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0]!;
@@ -68,7 +70,7 @@ export async function withPage<T>(
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     page.on('pageerror', (error) => errors.push(error));
     page.on('console', (message) => {
-      if (message.type() === 'error') errors.push(new Error(message.text()));
+      if (message.type() === 'error' && !provoked?.test(message.text())) errors.push(new Error(message.text()));
     });
     page.on('request', (request) => {
       const url = request.url();

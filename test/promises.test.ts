@@ -75,6 +75,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
         await loadPackage(page);
         expect(await page.evaluate(refusal, settings)).toMatch(message);
       },
+      { provoked: /./ },
     );
   });
 

@@ -114,7 +114,7 @@ function describeEnd(event: EndEvent, start: StartEvent, bestEpoch: EpochEvent |
   if (interrupted) return `Stopped in epoch ${epochs + 1}; continue with: resnext train --resume ${out}`;
   const model = `The model is in ${pc.bold(out)}.`;
   const uneven = isUneven(start.trainPerClass) ? bestEpoch?.validation : undefined;
-  const done = `Done${describeBest(event, uneven)}.${uneven ? '\n' : ' '}${model}${describeRaw(event, bestEpoch)}`;
+  const done = `Done${describeBest(event)}.${uneven ? overClasses(event, uneven) : ' '}${model}${describeRaw(event, bestEpoch)}`;
   if (!endedEarly || start.epoch === epochs) return done; // a resumed run with nothing to do has said why
   const { patience, bestBy } = start;
   const why = `Ended after epoch ${epochs} of ${start.epochs}, since ${figureNames[bestBy]} was no better for ${counted(patience, 'epoch')}.`;
@@ -129,13 +129,16 @@ const figureNames = {
 } as const;
 const evenFigures = ['top1', 'balancedAccuracy', 'macroF1'] as const;
 
-/** @param uneven the scores to add in a run with uneven classes. */
-function describeBest({ best, bestBy = 'top1', bestEpoch }: EndEvent, uneven: EpochEvent['validation']): string {
-  if (best === undefined) return '';
-  const figure = (name: keyof typeof figureNames, value: number) =>
-    `${figureNames[name]} ${name === 'loss' ? value.toFixed(4) : `${value.toFixed(2)} %`}`;
-  const others = uneven ? evenFigures.filter((name) => name !== bestBy).map((name) => figure(name, uneven[name])) : [];
-  return `: best ${[`${figure(bestBy, best)} in epoch ${bestEpoch}`, ...others].join(', ')}`;
+const figure = (name: keyof typeof figureNames, value: number): string =>
+  `${figureNames[name]} ${name === 'loss' ? value.toFixed(4) : `${value.toFixed(2)} %`}`;
+
+const describeBest = ({ best, bestBy = 'top1', bestEpoch }: EndEvent): string =>
+  best === undefined ? '' : `: best ${figure(bestBy, best)} in epoch ${bestEpoch}`;
+
+/** The other figures of the best epoch, in a run with uneven classes. */
+function overClasses({ bestBy = 'top1' }: EndEvent, scores: NonNullable<EpochEvent['validation']>): string {
+  const others = evenFigures.filter((name) => name !== bestBy).map((name) => figure(name, scores[name]));
+  return `\nIn that epoch: ${others.join(', ')}.\n`;
 }
 
 /** What an average of the weights is worth. */

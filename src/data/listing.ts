@@ -84,7 +84,7 @@ export const isImageName = (path: string): boolean => imageExtensions.has(extens
 export const isOtherName = (path: string): boolean => otherExtensions.has(extensionOf(path));
 
 /** Whether a file is an image, as far as its extension or else its first bytes tell. */
-export async function isImage(path: string, head = () => firstBytes(path)): Promise<boolean> {
+export async function isImage(path: string, head: () => Uint8Array = () => firstBytes(path)): Promise<boolean> {
   if (isImageName(path)) return true;
   if (isOtherName(path)) return false;
   const extension = extensionOf(path);

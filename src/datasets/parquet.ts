@@ -10,14 +10,13 @@ import type { Split } from '../data/layout.ts';
 import { Names, Column as Numbers } from '../data/names.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { withFile } from '../files.ts';
+import type { ByteRange, ParquetColumn } from '../platform/contract.ts';
 import {
-  type Column,
   checkCodec,
   decodePage,
   type Page,
   type PageSource,
   pagesIn,
-  type Range,
   rangeOf,
   type Value,
   valuesIn,
@@ -73,7 +72,7 @@ interface Footer {
 }
 
 /** A column chunk: the values of a column in a group of rows. */
-interface Chunk extends Column, Range {}
+interface Chunk extends ParquetColumn, ByteRange {}
 
 /** The columns of a file, with a chunk of each per group of rows. */
 interface Opened {
@@ -206,7 +205,7 @@ class Table {
   readonly files: readonly string[];
   unlabeled = 0;
   readonly #values: LabelValues;
-  readonly #pages: { readonly file: number; readonly page: Page; readonly column: Column }[] = [];
+  readonly #pages: { readonly file: number; readonly page: Page; readonly column: ParquetColumn }[] = [];
   readonly #page = new Numbers(Uint32Array);
   readonly #row = new Numbers(Uint32Array);
   readonly #label = new Numbers(Uint32Array);
@@ -291,7 +290,7 @@ function* emptyValues(): Generator<Value, void, undefined> {}
 
 /** The values of a column in a group of rows, a page at a time. */
 function* valuesOf(source: PageSource, chunk: Chunk, path: string): Generator<Value, void, undefined> {
-  const read = (range: Range) => rangeOf(source, range, path);
+  const read = (range: ByteRange) => rangeOf(source, range, path);
   let known: { readonly start: number; readonly values: readonly Value[] } | undefined;
   for (const page of pagesIn(source, chunk, path)) {
     const { dictionary } = page;

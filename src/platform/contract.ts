@@ -6,7 +6,6 @@
 import type { Tuning } from '../cache/tuning.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../tensor.ts';
-import type { ParquetValue } from './node/parquet/value.ts';
 
 /** How ONNX Runtime runs a graph. */
 export interface SessionOptions {
@@ -133,6 +132,29 @@ export interface WorkersOptions {
  * a page of a Parquet file.
  */
 export type Packing = 'stored' | 'deflate' | 'cifar' | ParquetValue;
+
+/** Where an image is in a page of a Parquet file. Plain data. */
+export interface ParquetValue {
+  readonly column: ParquetColumn;
+  /** The page with the values that this one refers to by number. */
+  readonly dictionary: ByteRange | undefined;
+  /** The row in the page. */
+  readonly row: number;
+}
+
+/** A column of a Parquet file whose values are neither lists nor in lists, in the words of the format. */
+export interface ParquetColumn {
+  readonly type: 'BOOLEAN' | 'INT32' | 'INT64' | 'INT96' | 'FLOAT' | 'DOUBLE' | 'BYTE_ARRAY' | 'FIXED_LEN_BYTE_ARRAY';
+  readonly codec: 'UNCOMPRESSED' | 'SNAPPY' | 'GZIP' | 'LZO' | 'BROTLI' | 'LZ4' | 'ZSTD' | 'LZ4_RAW';
+  /** How many of the value and the structs around it may be missing. */
+  readonly levels: number;
+}
+
+/** A range of bytes in a file. */
+export interface ByteRange {
+  readonly start: number;
+  readonly length: number;
+}
 
 /** Where an image is in a larger file. */
 export interface Extent {

@@ -391,7 +391,7 @@ describe('a file', () => {
 
   it.each([
     ['epoch: 3\n', 'there is no option "epoch". Did you mean epochs?'],
-    ['data: flowers\n', 'there is no option "data".'],
+    ['data: flowers\n', 'there is no option "data" in a recipe.'],
     ['lr: none\n', 'lr is "none", but expected a number above 0.'],
     ['referenceBatch: 0\n', 'referenceBatch is 0, but expected a whole number of at least 1.'],
     ['- 1\n', 'should contain options and their values'],

@@ -5,12 +5,12 @@
  * Reference: https://parquet.apache.org/docs/file-format/data-pages/
  */
 import * as zlib from 'node:zlib';
-import type { CompressionCodec, ParquetType } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js';
 import { readPlain } from 'hyparquet/src/plain.js';
 import { FormatError } from '../../../errors.ts';
 import type { OpenFile } from '../../../files.ts';
+import type { ByteRange, ParquetColumn } from '../../contract.ts';
 import { decompressSnappy } from './snappy.ts';
 
 type Decoder = Parameters<typeof readDataPage>[2];
@@ -19,25 +19,11 @@ type PageHeader = ReturnType<typeof parquetHeader>;
 /** A file to read pages from. */
 export type PageSource = Pick<OpenFile, 'size' | 'fill'>;
 
-/** A column whose values are neither lists nor in lists. */
-export interface Column {
-  readonly type: ParquetType;
-  readonly codec: CompressionCodec;
-  /** How many of the value and the structs around it may be missing. */
-  readonly levels: number;
-}
-
-/** A range of bytes in a file. */
-export interface Range {
-  readonly start: number;
-  readonly length: number;
-}
-
 /** A page with its header, and the number of rows in it. */
-export interface Page extends Range {
+export interface Page extends ByteRange {
   readonly rows: number;
   /** The page with the values that this one refers to by number. */
-  readonly dictionary: Range | undefined;
+  readonly dictionary: ByteRange | undefined;
 }
 
 export type Value = Uint8Array | number | bigint | boolean | null;
@@ -48,15 +34,19 @@ const mostRows = 2 ** 24;
 const headerSizes = [1 << 9, 1 << 14, 1 << 20];
 
 /** Reads a range that lies within the file. */
-export function rangeOf(source: PageSource, { start, length }: Range, name: string): Uint8Array {
+export function rangeOf(source: PageSource, { start, length }: ByteRange, name: string): Uint8Array {
   const bytes = new Uint8Array(length);
   if (source.fill(bytes, start) === length) return bytes;
   throw new FormatError(`${name} ends early. Did the file change while it was being read?`);
 }
 
 /** Finds the data pages in a part of a file. */
-export function* pagesIn(source: PageSource, { start, length }: Range, name: string): Generator<Page, void, undefined> {
-  let dictionary: Range | undefined;
+export function* pagesIn(
+  source: PageSource,
+  { start, length }: ByteRange,
+  name: string,
+): Generator<Page, void, undefined> {
+  let dictionary: ByteRange | undefined;
   const end = start + length;
   for (let at = start; at < end; ) {
     const { header, headerLength } = readHeader(source, at, name);
@@ -114,7 +104,7 @@ function hasSoundLevels({ compressed_page_size, data_page_header_v2: second }: P
 export function valuesIn(
   bytes: Uint8Array,
   dictionary: readonly Value[] | undefined,
-  column: Column,
+  column: ParquetColumn,
   name: string,
 ): Value[] {
   const { values, isNumbered } = decodePage(bytes, column, name);
@@ -141,7 +131,7 @@ export interface DecodedPage {
  *
  * @throws FormatError if it cannot be decoded.
  */
-export function decodePage(bytes: Uint8Array, column: Column, name: string): DecodedPage {
+export function decodePage(bytes: Uint8Array, column: ParquetColumn, name: string): DecodedPage {
   return explained(name, () => {
     const { header, headerLength } = parseHeader(bytes, name);
     const body = bytes.subarray(headerLength, headerLength + header.compressed_page_size);
@@ -185,7 +175,7 @@ function decoded(body: Uint8Array, header: PageHeader, decoder: Decoder): Decode
 }
 
 /** Structs and values that may be missing are the only part of a schema that pages depend on. */
-function decoderOf({ type, codec, levels }: Column): Decoder {
+function decoderOf({ type, codec, levels }: ParquetColumn): Decoder {
   const required = {
     element: { name: '', type, repetition_type: 'REQUIRED' as const },
     children: [],
@@ -210,7 +200,7 @@ type Decompress = (bytes: Uint8Array, size: number) => Uint8Array;
 /** Node 20 has no Zstandard. */
 const zstd = (zlib as { zstdDecompressSync?: (bytes: Uint8Array, options: object) => Uint8Array }).zstdDecompressSync;
 
-const compressors: Readonly<Partial<Record<CompressionCodec, Decompress>>> = {
+const compressors: Readonly<Partial<Record<ParquetColumn['codec'], Decompress>>> = {
   SNAPPY: decompressSnappy,
   GZIP: (bytes, size) => zlib.gunzipSync(bytes, { maxOutputLength: Math.max(1, size) }),
   BROTLI: (bytes, size) => zlib.brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, size) }),

@@ -6,16 +6,9 @@
  */
 import { FormatError } from '../../../errors.ts';
 import { withFile } from '../../../files.ts';
-import { type Column, type DecodedPage, decodePage, type Range, rangeOf } from './pages.ts';
+import type { ByteRange, ParquetColumn, ParquetValue } from '../../contract.ts';
+import { type DecodedPage, decodePage, rangeOf } from './pages.ts';
 import { blockLength, decompressInto, snappyBlocks } from './snappy.ts';
-
-/** Where an image is in a Parquet file. Plain data. */
-export interface ParquetValue {
-  readonly column: Column;
-  readonly dictionary: Range | undefined;
-  /** The row in the page. */
-  readonly row: number;
-}
 
 /** What is known of a page. */
 type PageIndex =
@@ -44,7 +37,7 @@ const indexes = new Map<string, Exclude<PageIndex, { values: unknown }>>();
  */
 export function readParquetValue(
   path: string,
-  page: Range,
+  page: ByteRange,
   { column, dictionary, row }: ParquetValue,
   name: string,
 ): Uint8Array {
@@ -85,9 +78,9 @@ function valueIn(path: string, index: PageIndex, row: number): Uint8Array | unde
   return output.subarray(start - first * blockLength).subarray(0, length);
 }
 
-const read = (path: string, range: Range): Uint8Array => withFile(path, (file) => rangeOf(file, range, path));
+const read = (path: string, range: ByteRange): Uint8Array => withFile(path, (file) => rangeOf(file, range, path));
 
-function indexAt(path: string, page: Range, column: Column): PageIndex {
+function indexAt(path: string, page: ByteRange, column: ParquetColumn): PageIndex {
   const key = `${page.start} ${path}`;
   const known = indexes.get(key) ?? whole.get(key);
   if (known) return known;
@@ -98,7 +91,7 @@ function indexAt(path: string, page: Range, column: Column): PageIndex {
   return index;
 }
 
-function indexOf(bytes: Uint8Array, start: number, column: Column, page: DecodedPage): PageIndex {
+function indexOf(bytes: Uint8Array, start: number, column: ParquetColumn, page: DecodedPage): PageIndex {
   const { values, isNumbered, compressedFrom } = page;
   if (isNumbered) return { numbers: Int32Array.from(values, (value) => (value === null ? -1 : Number(value))) };
   const blocks =
