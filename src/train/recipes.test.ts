@@ -1,6 +1,7 @@
 /**
  * Each recipe in full, written by hand from its source: the facts of the publication, and what is off in it. Then how a
- * recipe is found, overridden and scaled.
+ * recipe is found, overridden and scaled. The file is long because the tables repeat the numbers of the sources on purpose
+ * instead of importing those that they check.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
