@@ -42,7 +42,9 @@ function isVariant(name: string, config: ResNeXtConfig, keys: readonly (keyof Re
 }
 
 function systematicName(config: ResNeXtConfig, depth: string): string {
-  const { attention, antialias, stem, stemPool, cardinality, baseWidth, width } = config;
+  const { attention, antialias, stem, stemPool, depths, cardinality, baseWidth, width } = config;
   const family = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
-  return `${family}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
+  const size = `${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
+  const small = stem === 'cifar' && depths.length !== 3 ? '_cifar' : '';
+  return `${family}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${size}${small}`;
 }
