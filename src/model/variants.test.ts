@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import { UsageError } from '../errors.ts';
 import { cost } from '../graph/cost.ts';
-import { forms } from './config.ts';
+import { forms, resolveConfig } from './config.ts';
 import { resnext } from './resnext.ts';
+import { variantName } from './variant-name.ts';
 import { variant, variants } from './variants.ts';
 
 /** Parameters, and 10⁹ multiply-adds for one image of 224x224 or, for CIFAR, 32x32. */
@@ -129,11 +130,20 @@ test('any combination of options can be named', () => {
   });
 });
 
+test('a network of four stages with the stem for small images can be named', () => {
+  const named = variant('resnext26_8x16d_w16_cifar');
+  expect(named).toEqual({
+    ...{ depths: [2, 2, 2, 2], stem: 'cifar', cardinality: 8, baseWidth: 16, width: 16, classes: 10 },
+  });
+  expect(variantName(resolveConfig(named))).toBe('resnext26_8x16d_w16_cifar');
+});
+
 test.each([
-  ['resnext29d_8x64d', '29', '"d" after the depth'],
-  ['legacy_seresnext20_4x16d', '20', '"legacy_"'],
-])('"%s" is refused, since small images have no such stem', (name, depth, what) => {
-  const reason = `depth ${depth} is for small images, whose stem is one 3x3 convolution; leave out ${what}.`;
+  ['resnext29d_8x64d', 'depth 29', '"d" after the depth'],
+  ['legacy_seresnext20_4x16d', 'depth 20', '"legacy_"'],
+  ['resnext26d_32x4d_cifar', '"_cifar"', '"d" after the depth'],
+])('"%s" is refused, since small images have no such stem', (name, cause, what) => {
+  const reason = `${cause} is for small images, whose stem is one 3x3 convolution; leave out ${what}.`;
   expect(() => variant(name)).toThrow(new UsageError(`"${name}" is not a variant: ${reason}`));
 });
 
