@@ -17,7 +17,7 @@ import { firstDecay, schedules } from '../step/schedule.ts';
 import { withoutIdle } from './check-options.ts';
 import type { Reference } from './optimization-options.ts';
 import { type GivenOptions, type Recipe, recipe, type TrainOptions, trainOptions } from './options.ts';
-import { type RecipeEntry, recipeNames, recipes, runOptions } from './recipes.ts';
+import { type RecipeEntry, recipeNames, recipes, runOptions, sourceOptions } from './recipes.ts';
 import { runTexts } from './run-folder.ts';
 
 /** A named recipe, or what a file has of one. */
@@ -46,8 +46,10 @@ export async function findRecipe(name: string): Promise<ChosenRecipe> {
   throw new UsageError(`There is no ${isPath ? 'file' : 'recipe'} "${name}". ${advice || known}`);
 }
 
-/** The images and the model of one run, which a file does not name. */
-const { data: _, imageColumn: _i, labelColumn: _l, from: _f, key: _k, recipe: _r, ...fileOptions } = recipe;
+/** What a file may have. */
+const fileOptions: Table = Object.fromEntries(
+  Object.entries(recipe).filter(([name]) => !(sourceOptions as readonly string[]).includes(name)),
+);
 
 const remark = (name: string) => text({ flag: `--${name} <text>`, doc: 'for people' });
 

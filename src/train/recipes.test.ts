@@ -68,6 +68,23 @@ const strikesBack = {
   zeroInitLast: true,
 };
 
+/** The models of this package. */
+const shipped = {
+  ...plain,
+  ...nesterov,
+  batch: 128,
+  replicas: 2,
+  size: 32,
+  trainSize: [20, 24, 28, 32],
+  learningRate: 0.2,
+  weightDecay: 5e-4,
+  normWeightDecay: 5e-4,
+  schedule: 'one-cycle',
+  labelSmoothing: 0.1,
+  zeroInitLast: true,
+  augmentation: 'auto',
+};
+
 const expected: Readonly<Record<RecipeName, readonly [batch: number, options: object]>> = {
   /** Paper, section 4 (implementation details), and facebookresearch/ResNeXt: opts.lua, train.lua, datasets/imagenet.lua. */
   'paper-imagenet': [
@@ -241,6 +258,10 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
       augmentation: 'auto',
     },
   ],
+  /** models/cifar10/README.md, and "training" in its model.json. */
+  'cifar10-default': [128, { ...shipped, variant: 'resnext26_8x16d_w16_cifar', epochs: 28 }],
+  /** models/objects200/README.md, and "training" in its model.json. */
+  'objects200-default': [128, { ...shipped, variant: 'resnext26_8x16d_w24_cifar', epochs: 30 }],
 };
 
 test.each(recipeNames)('%s in full', async (name) => {
@@ -341,6 +362,24 @@ describe('a recipe', () => {
     );
   });
 
+  it('that makes a model has its network, batch and sizes, and gives way to what is given', async () => {
+    const { variant: _, ...bare } = base;
+    const made = async (given: Partial<GivenOptions>) =>
+      resolveTrainOptions(await withRecipe({ ...bare, recipe: 'cifar10-default', ...given }));
+    const own = { variant: 'resnext26_8x16d_w16_cifar', size: 32, trainSize: [20, 24, 28, 32] };
+    expect(await made({})).toMatchObject({
+      ...own,
+      batch: 128,
+      replicas: 2,
+      learningRate: 0.2,
+      bestBy: 'top1',
+      seed: 1,
+    });
+    expect(await made({ batch: 64, replicas: 1 })).toMatchObject({ ...own, batch: 64, replicas: 1, learningRate: 0.1 });
+    expect(await made({ variant: 'resnext50_32x4d', size: 64 })).toMatchObject({ trainSize: [40, 48, 56, 64] });
+    expect(await made({ size: 48 })).toMatchObject({ ...own, size: 48, trainSize: [] });
+  });
+
   it('that is for a pretrained model needs one', async () => {
     await expect(withRecipe({ ...base, recipe: 'finetune' })).rejects.toThrow(
       'The recipe finetune is for a pretrained model. Add from: MODEL.',
@@ -363,6 +402,15 @@ describe('a file', () => {
     const { notes, ...options } = await resolved({ recipe, batch: 100 });
     expect(options).toMatchObject({ learningRate: 0.01, batch: 100 });
     expect(notes).toEqual([expect.stringContaining('scaled by the square root of the batch, it is 0.01 for 100.')]);
+  });
+
+  it('has sizes of training images for its own input, with small images too', async () => {
+    const recipe = written('variant: resnext29_8x64d\nsize: 32\ntrain-size: [24, 32]\n');
+    const { variant: _, ...bare } = base;
+    const followed = async (given: Partial<GivenOptions>) =>
+      resolveTrainOptions(await withRecipe({ ...bare, recipe, ...given })).trainSize;
+    expect(await followed({})).toEqual([24, 32]);
+    expect(await followed({ size: 64 })).toEqual([]);
   });
 
   it('without a batch has a learning rate for any', async () => {

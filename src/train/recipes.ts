@@ -1,23 +1,27 @@
 /**
  * Recipes: options that are known to train well together, as papers and other programs have them. An entry is data, and
- * its options are those of `options.ts`. It says nothing on images, network and machine; the defaults of all other options
- * complete it.
+ * its options are those of `options.ts`. It says nothing on images and machine, and only a recipe that makes one certain model
+ * says something on its network; the defaults of all other options complete it.
  *
  * The learning rate is for batches of `referenceBatch` images, and sizes are for inputs of `referenceSize` pixels. They are
  * scaled to the batch and the input of the run.
  */
 import type { Recipe } from './options.ts';
 
-/** Options that a recipe leaves to the run: its images, its network, how its batches fit this machine, and when it ends. */
-export const runOptions = [
-  ...(['data', 'imageColumn', 'labelColumn', 'validation', 'fold', 'size', 'inputChannels'] as const),
-  ...(['from', 'key', 'freeze', 'linearProbe', 'variant', 'form', 'shortcut'] as const),
-  ...(['recipe', 'seed', 'batch', 'accumulate', 'replicas', 'bestBy', 'patience'] as const),
+/** Options of a run that are in no recipe: its images, and the model that it starts from. */
+export const sourceOptions = [
+  ...(['data', 'imageColumn', 'labelColumn', 'from', 'key', 'recipe'] as const),
 ] satisfies readonly (keyof Recipe)[];
 
-type RunOption = (typeof runOptions)[number];
+/** Options that a recipe leaves to the run unless it has them: network, how batches fit this machine, and when it ends. */
+export const runOptions = [
+  ...sourceOptions,
+  ...(['validation', 'fold', 'size', 'inputChannels', 'freeze', 'linearProbe', 'variant', 'form', 'shortcut'] as const),
+  ...(['seed', 'batch', 'accumulate', 'replicas', 'bestBy', 'patience'] as const),
+] satisfies readonly (keyof Recipe)[];
 
-export type RecipeOptions = Partial<Omit<Recipe, RunOption>> & Pick<Recipe, 'epochs' | 'optimizer' | 'learningRate'>;
+export type RecipeOptions = Partial<Omit<Recipe, (typeof sourceOptions)[number]>> &
+  Pick<Recipe, 'epochs' | 'optimizer' | 'learningRate'>;
 
 export interface RecipeEntry {
   /** One line: whose recipe it is, or what it is for. */
@@ -75,6 +79,19 @@ const timmRate = 0.6;
 
 /** α = (1 − 0.99998) · images between updates / epochs, of torchvision's training script. */
 const torchvisionAverage = 1 - ((1 - 0.99998) * 1024 * 32) / 600;
+
+/** What the models of this package have in common: a few hours on two cores, the first epochs on smaller images. */
+const shipped = {
+  replicas: 2, // so statistics are those of half a batch
+  size: 32,
+  trainSize: [20, 24, 28, 32],
+  zeroInitLast: true,
+  ...sgd,
+  schedule: 'one-cycle', // makes most of few epochs
+  ...decayOfAll(5e-4), // the paper's for small images
+  labelSmoothing: 0.1,
+  augmentation: 'auto', // flips and crops
+} as const;
 
 export const recipes = {
   'paper-imagenet': {
@@ -256,6 +273,20 @@ export const recipes = {
       schedule: 'one-cycle',
       augmentation: 'auto', // flips and crops: more would need more epochs
     },
+  },
+  'cifar10-default': {
+    description: 'makes cifar10, a model of this package, again: its network too',
+    source: 'this package, on the 50,000 training images of CIFAR-10',
+    referenceBatch: 128,
+    referenceSize: 32,
+    options: { ...shipped, variant: 'resnext26_8x16d_w16_cifar', batch: 128, epochs: 28, learningRate: 0.2 },
+  },
+  'objects200-default': {
+    description: 'makes objects200, a model of this package, again: its network too',
+    source: 'this package, on the 100,000 training images of Tiny ImageNet, at 32 x 32 pixels',
+    referenceBatch: 128,
+    referenceSize: 32,
+    options: { ...shipped, variant: 'resnext26_8x16d_w24_cifar', batch: 128, epochs: 30, learningRate: 0.2 },
   },
 } as const satisfies { readonly [name: string]: RecipeEntry };
 

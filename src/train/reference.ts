@@ -13,16 +13,16 @@ export interface Source {
 }
 
 /**
- * Options with the sizes of a recipe, in proportion to the input. Small images have none: they are padded and cropped, which
- * leaves objects as large as they are in validation.
+ * Options with the sizes of a recipe, in proportion to the input. Small images have only those that are for their own size:
+ * they are padded and cropped, which leaves objects as large as they are in validation.
  *
  * @param source absent for a new network.
  */
 export function withSizes(options: TrainOptions, { sizes }: Reference, source?: Source): TrainOptions {
   if (!sizes || options.linearProbe) return options;
   const { stem, size: usual } = source ?? inputOf(options.variant);
-  if (stems[stem].images === 'small') return options;
   const size = options.size || usual;
+  if (stems[stem].images === 'small' && size !== sizes.input) return options;
   const scaled = (length: number) => Math.round((length * size) / sizes.input);
   return {
     ...options,
