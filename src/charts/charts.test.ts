@@ -1,6 +1,7 @@
 import { parseHTML } from 'linkedom';
 import { expect, it } from 'vitest';
 import { barChart, lineChart, reliabilityChart } from './charts.ts';
+import { svgFile } from './svg-file.ts';
 import { apart, numberText, tickValues } from './text.ts';
 
 const parsed = (svg: string) => parseHTML(`<body>${svg}</body>`).document.querySelector('svg')!;
@@ -115,4 +116,17 @@ it('a chart that stands alone has its title, the name of y, and labels of severa
   const svg = await lineChart({ ...more, title: 'Sweep', series: [{ name: 'a', color: 1, points }] });
   expect(texts(svg)).toEqual(expect.arrayContaining(['Sweep', 'loss', 'rate', 'at 0.001', 'at 0.01']));
   expect(parsed(svg).getAttribute('aria-label')).toContain('; at 0.001; at 0.01.');
+});
+
+it('a chart as a file has a background and the colors of light and dark, and takes nothing from a page', async () => {
+  const file = svgFile(await barChart({ title: 'Recall', bars: [{ name: 'cat', value: 1 }] }));
+  const [light, dark] = file.split('@media (prefers-color-scheme: dark)');
+  expect([light, dark].map((style) => style!.match(/--series-1: (#\w+)/)?.[1])).toEqual(['#1f6fb2', '#5aa9ea']);
+  expect(file).not.toMatch(/light-dark|NaN/);
+  const { width, height } = Object.fromEntries(
+    ['width', 'height'].map((name) => [name, parsed(file).getAttribute(name)]),
+  );
+  expect([width, height]).toEqual(['424', '56']); // 400 x 32 and its margins
+  expect(parsed(file).querySelector('rect.paper')!.getAttribute('height')).toBe(height);
+  expect(parsed(file).getAttribute('aria-label')).toBe('Recall: cat 1.');
 });

@@ -87,9 +87,8 @@ function axisLabels(labels: readonly string[], { cell, font }: Scale, side: numb
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 
-/** The CSS rules of the matrix. */
-export const matrixStyle = `.matrix { max-width: 100%; height: auto; font-family: inherit; }
-.matrix text { fill: currentColor; }
+/** The CSS rules of what is in the matrix. */
+export const matrixColors = `.matrix text { fill: currentColor; }
 .matrix .axis { font-size: 13px; opacity: 0.7; }
 .matrix .frame { fill: none; stroke: color-mix(in srgb, currentColor 30%, transparent); }
 .matrix .grid { stroke: color-mix(in srgb, currentColor 10%, transparent); stroke-width: 0.5; }
@@ -98,3 +97,7 @@ export const matrixStyle = `.matrix { max-width: 100%; height: auto; font-family
 .matrix .count { text-anchor: middle; pointer-events: none; }
 .matrix .strong { fill: #fff; }
 `;
+
+/** The CSS rules of the matrix in a page. */
+export const matrixStyle = `.matrix { max-width: 100%; height: auto; font-family: inherit; }
+${matrixColors}`;

@@ -23,9 +23,12 @@ export const color = (index: ChartColor): string => `var(--series-${index}, ${pa
 
 const properties = palette.map(([light, dark], index) => `--series-${index}: light-dark(${light}, ${dark});`);
 
-/** The CSS rules of charts. */
-export const chartStyle = `:root { ${properties.join(' ')} }
-.chart { display: block; width: 100%; max-width: 27.5rem; height: auto; overflow: visible; font-variant-numeric: tabular-nums; }
+/** The CSS rule with the colors of charts. */
+export const chartColors = `:root { ${properties.join(' ')} }
+`;
+
+/** The CSS rules of charts in a page. */
+export const chartStyle = `${chartColors}.chart { display: block; width: 100%; max-width: 27.5rem; height: auto; overflow: visible; font-variant-numeric: tabular-nums; }
 .chart text { white-space: pre; }
 .chart .band > :hover { fill-opacity: 0.07; }
 `;
