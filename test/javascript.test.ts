@@ -16,8 +16,7 @@ const saved = { description: {}, graph };
 
 it.each<[keyof typeof doors, readonly unknown[], string]>([
   // resnext
-  ['load', [], 'nameOrFile is required: expected the path of a model, the name of published weights, or a URL.'],
-  ['load', [5], 'nameOrFile is 5, but'],
+  ['load', [5], 'nameOrFile is 5, but expected the path or the name of a model, or a URL.'],
   ['load', ['x.pth', { thread: 1 }], 'There is no option "thread". Did you mean threads?'],
   ['load', ['x.pth', { signal: 1 }], 'signal is 1, but expected an AbortSignal.'],
   ['pull', [{}], 'name is {}, but expected the name of published weights'],

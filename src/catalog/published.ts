@@ -10,6 +10,7 @@ import { isResNet, suggestVariant } from '../model/variants.ts';
 import { isCommercial, type Metric, type PublishedWeights } from './entry.ts';
 import { otherWeights } from './published-others.ts';
 import { timmWeights } from './published-timm.ts';
+import { shippedModels } from './shipped.ts';
 
 /** All published weights. */
 export const publishedWeights: readonly PublishedWeights[] = [...timmWeights, ...otherWeights];
@@ -92,8 +93,17 @@ export function findWeights(name: string): PublishedWeights {
 /** A sentence, preceded by a space, that suggests the closest name or how to list all names. */
 export function suggestWeights(name: string): string {
   if (isResNet(name)) return suggestVariant(name.split('.')[0]!);
-  return didYouMean(meantName(name, [...byName.keys()])) || ' Run "resnext list --weights" to see all names.';
+  return suggestOf(name, [...byName.keys()]);
 }
+
+/** The same, where the name may also be that of a model that ships with this package. */
+export function suggestModel(name: string): string {
+  if (isResNet(name)) return suggestWeights(name);
+  return suggestOf(name, [...shippedModels.map((model) => model.name), ...byName.keys()]);
+}
+
+const suggestOf = (name: string, names: readonly string[]): string =>
+  didYouMean(meantName(name, names)) || ' Run "resnext list --weights" to see all names.';
 
 /**
  * A warning if images are preprocessed differently than when the weights were evaluated, which costs accuracy (0.27

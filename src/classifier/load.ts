@@ -1,10 +1,11 @@
-/** Opens a model by its name, path or URL. */
+/** Opens a model by its name, path or URL, or the default model. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { checkArgument, checkOptions, type FieldsOf, isOf, kind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { type PullOptions, pullFields } from '../hub/pull.ts';
 import { resolveModel } from '../hub/resolve.ts';
+import { defaultModelFile } from '../hub/shipped.ts';
 import { pick } from '../options.ts';
 import { Classifier } from './classifier.ts';
 import { type ClassifierOptions, classifierFields } from './open.ts';
@@ -15,7 +16,7 @@ export interface LoadOptions extends FileOptions, PullOptions {}
 
 const loadFields: FieldsOf<LoadOptions> = { ...fileFields, ...pullFields };
 
-const modelName = kind('the path of a model, the name of published weights, or a URL', (value) => {
+const modelName = kind('the path or the name of a model, or a URL', (value) => {
   return (typeof value === 'string' && value !== '') || isOf(value, 'URL');
 });
 
@@ -28,13 +29,17 @@ const textOf = (nameOrFile: string | URL): string => {
  * Opens a model for classification, features and evaluation. Published weights are downloaded if they are not cached.
  *
  * @param nameOrFile a run folder; a file of weights from any supported program; an `.onnx` file of this package; the name of
- *   published weights; a repository on the Hugging Face hub; or a URL.
+ *   a model that ships with it or of published weights; a repository on the Hugging Face hub; or a URL. Default: the shipped
+ *   `cifar10`.
  * @throws UsageError if there is no such model or it cannot be downloaded, FormatError if the file is not a model.
  * @example
  * const model = await load('resnext50_32x4d.tv2_in1k');
  * const [best] = await model.classify('cat.jpg');
  */
-export async function load(nameOrFile: string | URL, options: LoadOptions = {}): Promise<Classifier> {
+export async function load(
+  nameOrFile: string | URL = defaultModelFile(),
+  options: LoadOptions = {},
+): Promise<Classifier> {
   checkArgument('nameOrFile', nameOrFile, modelName);
   checkOptions(loadFields, options);
   const name = textOf(nameOrFile);

@@ -1,19 +1,23 @@
 /**
- * Resolves a model that was typed: a path, the name of published weights, a repository on the hub, or a URL. Commands
- * that also accept new networks take a variant's name, even if there are published weights with that name.
+ * Resolves a model that was typed: a path, the name of a shipped model or of published weights, a repository on the hub, or a
+ * URL. Commands that also accept new networks take a variant's name, even if there are published weights with that name.
  */
 
 import { existsSync } from 'node:fs';
+import { defaultModel, shippedModels } from '../catalog/shipped.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { load } from '../classifier/load.ts';
+import { didYouMean, meantName } from '../closest-name.ts';
 import type { Preprocessing } from '../data/presets.ts';
-import { FormatError } from '../errors.ts';
+import { FormatError, UsageError } from '../errors.ts';
 import { withFile } from '../files.ts';
 import type { DownloadProgress } from '../hub/download.ts';
 import { canPull } from '../hub/names.ts';
 import { resolveModel } from '../hub/resolve.ts';
-import { variant } from '../model/variants.ts';
+import { defaultModelFile } from '../hub/shipped.ts';
+import { isResNet, variant } from '../model/variants.ts';
 import { duration } from '../output/text.ts';
+import type { ModelDescription } from '../saved/description.ts';
 import { readLabels } from '../saved/label-file.ts';
 import type { ModelOptions } from './options/shared.ts';
 import type { Output } from './output.ts';
@@ -22,7 +26,18 @@ import type { Output } from './output.ts';
 export const keyOf = ({ key }: { readonly key?: string | undefined }): { readonly key?: string } =>
   key === undefined ? {} : { key };
 
-/** Opens the model of `--model` and prints notes on it to standard error. */
+/** Says which model was used where none was named. */
+export function noteDefault(
+  { classes, preprocessing: { size } }: ModelDescription,
+  other: string,
+  output: Output,
+): void {
+  output.note(
+    `Model: ${defaultModel}, which ships with this package (${size} x ${size}, ${classes.length} classes); ${other}.`,
+  );
+}
+
+/** Opens the model of `--model`, or the default one, and prints notes on it to standard error. */
 export async function openClassifier(options: ModelOptions, output: Output): Promise<Classifier> {
   const { model, threads, workers, maxMegapixels, size, resize, interpolation, verify } = options;
   const preprocessing: Partial<Preprocessing> = {
@@ -30,7 +45,7 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
     ...(resize !== undefined && { resize }),
     ...(interpolation !== undefined && { interpolation }),
   };
-  const classifier = await load(model, {
+  const classifier = await load(model ?? defaultModelFile(), {
     verify,
     ...keyOf(options),
     ...(threads !== undefined && { threads }),
@@ -41,6 +56,7 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
     onProgress: progressOn(output),
   });
   output.clear();
+  if (model === undefined) noteDefault(classifier.description, '--model chooses another', output);
   for (const note of classifier.notes) output.note(note);
   return classifier;
 }
@@ -67,7 +83,15 @@ export async function modelPath(text: string, output: Output): Promise<string> {
 export async function modelPathUnlessVariant(text: string, output: Output): Promise<string | undefined> {
   if (!existsSync(text) && isVariant(text)) return undefined;
   const isModel = existsSync(text) || canPull(text) || /[./\\]/.test(text); // names of variants contain none of these
-  return isModel ? modelPath(text, output) : undefined;
+  if (isModel) return modelPath(text, output);
+  const meant = isResNet(text)
+    ? undefined
+    : meantName(
+        text,
+        Array.from(shippedModels, ({ name }) => name),
+      );
+  if (meant === undefined) return undefined;
+  throw new UsageError(`"${text}" is neither a variant nor a model.${didYouMean(meant)}`);
 }
 
 function isVariant(text: string): boolean {

@@ -8,6 +8,7 @@ export type { HubSource, LabelSet, Metric, PublishedWeights, UrlSource } from '.
 export { imagenetClasses } from '../catalog/imagenet.ts';
 export { cifar10Classes, cifar100Classes, labelsOf } from '../catalog/labels.ts';
 export { findWeights, preprocessingWarning, publishedWeights, weightsOfFile } from '../catalog/published.ts';
+export { type ShippedModel, shippedModels } from '../catalog/shipped.ts';
 export { adaptStem, initialHead } from '../checkpoints/adapt.ts';
 export { type HubConfig, readHubConfig, writeHubConfig } from '../checkpoints/hub-config.ts';
 export {

@@ -1,12 +1,14 @@
-/** The names that `pull` accepts: published weights, repositories on the hub, and URLs. */
+/** The names that `pull` accepts: shipped models, published weights, repositories on the hub, and URLs. */
 import type { PublishedWeights, UrlSource } from '../catalog/entry.ts';
 import { lookUpWeights, weightsAt } from '../catalog/published.ts';
+import { lookUpShipped, type ShippedModel } from '../catalog/shipped.ts';
 import { UsageError } from '../errors.ts';
 import type { Check } from './checksum.ts';
 import { checkRevision, isRepository } from './hub-cache.ts';
 
 /** A parsed name. */
 export type Target =
+  | { readonly kind: 'shipped'; readonly shipped: ShippedModel }
   | { readonly kind: 'published'; readonly entry: PublishedWeights }
   | { readonly kind: 'repository'; readonly repository: string; readonly revision: string }
   | { readonly kind: 'address'; readonly url: URL };
@@ -16,6 +18,8 @@ export const canPull = (name: string): boolean => parseName(name) !== undefined;
 
 /** Parses a name; undefined if it has none of the forms. */
 export function parseName(name: string): Target | undefined {
+  const shipped = lookUpShipped(name);
+  if (shipped) return { kind: 'shipped', shipped };
   const entry = lookUpWeights(name) ?? weightsAt(name);
   if (entry) return { kind: 'published', entry };
   if (/^https?:\/\//.test(name)) return { kind: 'address', url: address(name) };

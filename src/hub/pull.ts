@@ -19,7 +19,8 @@ import {
   signalField,
 } from '../arguments.ts';
 import type { HubSource, PublishedWeights, UrlSource } from '../catalog/entry.ts';
-import { lookUpWeights, suggestWeights } from '../catalog/published.ts';
+import { lookUpWeights, suggestModel } from '../catalog/published.ts';
+import type { ShippedModel } from '../catalog/shipped.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { flag, real, whole } from '../options.ts';
 import { joinBytes } from '../tensor.ts';
@@ -31,6 +32,7 @@ import { type HubEnvironment, hubEnvironment } from './environment.ts';
 import { Client, discard, type FileResponse, Interrupted, Unreachable } from './http.ts';
 import { type CachedFile, checkOfEtag, checkOfLink, HubCache, isCommit, isEtag, isFile } from './hub-cache.ts';
 import { checkOf, parseName, sourceOf, type Target } from './names.ts';
+import { shippedFile } from './shipped.ts';
 
 /** How weights are downloaded, and how long that may take. */
 export interface PullOptions {
@@ -77,6 +79,8 @@ export interface Pulled {
   readonly config?: string;
   /** The catalog entry, if these are published weights. */
   readonly entry?: PublishedWeights;
+  /** What the model is, if it ships with this package. */
+  readonly shipped?: ShippedModel;
 }
 
 /** Names of weights files in a repository, and of indexes of several, in order of preference. */
@@ -94,10 +98,10 @@ const configFile = 'config.json';
 const maxJsonBytes = 8 * 2 ** 20;
 
 /**
- * Downloads weights into the cache, unless they are cached.
+ * Downloads weights into the cache, unless they are cached. Models that ship with this package need no download.
  *
- * @param name published weights (`findWeights`), a repository on the hub (`owner/name`, `owner/name@revision`) or an
- *   https URL.
+ * @param name a shipped model (`cifar10`), published weights (`findWeights`), a repository on the hub (`owner/name`,
+ *   `owner/name@revision`) or an https URL.
  * @throws UsageError if there are no weights with that name, or they cannot be fetched or written; FormatError if a
  *   server sends a different file than expected, which is then deleted.
  * @example const { path } = await pull('resnext50_32x4d.tv2_in1k');
@@ -106,7 +110,8 @@ export async function pull(name: string, options: PullOptions = {}): Promise<Pul
   checkArgument('name', name, weightsName);
   checkOptions(pullFields, options);
   const target = parseName(name);
-  if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestWeights(name)}`);
+  if (!target) throw new UsageError(`There are no published weights named "${name}".${suggestModel(name)}`);
+  if (target.kind === 'shipped') return { path: shippedFile(target.shipped), shipped: target.shipped };
   return withPuller(options, (puller) => puller.pull(target));
 }
 
@@ -148,7 +153,7 @@ export class Puller {
     this.#policy = policy;
   }
 
-  async pull(target: Target): Promise<Pulled> {
+  async pull(target: Exclude<Target, { readonly kind: 'shipped' }>): Promise<Pulled> {
     if (target.kind === 'published') return { ...(await this.#published(target.entry)), entry: target.entry };
     try {
       if (target.kind === 'address') return { path: await this.#address(sourceOf(target.url)) };

@@ -1,11 +1,16 @@
-/** Resolves the model that a user names to a file: a path, published weights, a repository on the hub, or a URL. */
+/**
+ * Resolves the model that a user names to a file: a path, a model that ships with this package, published weights, a repository on
+ * the hub, or a URL.
+ */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { checkArgument, checkOptions, path } from '../arguments.ts';
-import { lookUpWeights, suggestWeights, weightsOfPath } from '../catalog/published.ts';
+import { lookUpWeights, suggestModel, weightsOfPath } from '../catalog/published.ts';
+import { lookUpShipped } from '../catalog/shipped.ts';
 import { didYouMean } from '../closest-name.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { nearPath } from '../near-path.ts';
+import { folderFiles } from '../weights/files.ts';
 import { damageOf } from './checksum.ts';
 import { Unreachable } from './http.ts';
 import { checkOfLink } from './hub-cache.ts';
@@ -13,8 +18,9 @@ import { canPull, checkOfName } from './names.ts';
 import { type Pulled, type PullOptions, pull, pullFields } from './pull.ts';
 
 /**
- * Resolves a model: an existing file or folder is used as it is; any other name is passed to `pull`. Published weights
- * are recognized by their name, by torchvision's and timm's file names, and by their path in the hub's cache.
+ * Resolves a model: an existing file or folder is used as it is, but for a folder of something else, such as images, that has
+ * the name of a shipped model; any other name is passed to `pull`. Published weights are recognized by their name, by
+ * torchvision's and timm's file names, and by their path in the hub's cache.
  *
  * @param options as for `pull`, except that hashes are only verified if `verify` is true.
  * @throws UsageError if there is neither, with the closest name; FormatError if a file differs from its hash; and as
@@ -25,7 +31,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   checkArgument('nameOrPath', nameOrPath, path);
   checkOptions(pullFields, options);
   const { verify = false } = options;
-  if (existsSync(nameOrPath)) {
+  if (existsSync(nameOrPath) && !(lookUpShipped(nameOrPath) && isOtherFolder(nameOrPath))) {
     if (verify) await verifyFile(nameOrPath);
     return found(nameOrPath);
   }
@@ -36,7 +42,7 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
   if (looksLikePath) throw new UsageError(`There is no file or folder "${nameOrPath}".${near}`);
   if (!canPull(nameOrPath)) {
     throw new UsageError(
-      `There is no file, folder or published model named "${nameOrPath}".${near || suggestWeights(nameOrPath)}`,
+      `There is no file, folder or published model named "${nameOrPath}".${near || suggestModel(nameOrPath)}`,
     );
   }
   try {
@@ -50,6 +56,11 @@ export async function resolveModel(nameOrPath: string, options: PullOptions = {}
     );
   }
 }
+
+/** Whether a folder is neither a model nor a run. */
+const isOtherFolder = (path: string): boolean =>
+  statSync(path).isDirectory() &&
+  ![...folderFiles, 'onnx/model.onnx', 'run.json'].some((name) => existsSync(join(path, name)));
 
 /** A question, after a space, on the path that may be meant. The name of a run alone is meant in the folder `runs`. */
 function suggestPath(path: string): string {

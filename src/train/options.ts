@@ -31,7 +31,7 @@ export const recipe = {
     kept: true,
     flag: '--from <model>',
     group: 'Model',
-    doc: 'pretrained model to start from: its network, preprocessing and weights',
+    doc: 'pretrained model to start from, such as objects200: its network, preprocessing and weights',
   }),
   key: text({
     ...key,

@@ -6,8 +6,10 @@ import { type Machine, thisMachine } from '#platform';
 import { type Benchmark, benchmark, tune } from '../../benchmark/benchmark.ts';
 import { cacheFolder } from '../../cache/folder.ts';
 import { readTuning, writeTuning } from '../../cache/tuning.ts';
+import { defaultModel } from '../../catalog/shipped.ts';
 import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
+import { defaultModelFile } from '../../hub/shipped.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { setWeights } from '../../model/weights.ts';
@@ -15,7 +17,7 @@ import { isOnnxFile, readOnnxFile } from '../../onnx/files.ts';
 import type { OptionsOf } from '../../options.ts';
 import { table } from '../../output/text.ts';
 import { loadModel } from '../../saved/files.ts';
-import { keyOf, modelPathUnlessVariant } from '../model.ts';
+import { keyOf, modelPathUnlessVariant, noteDefault } from '../model.ts';
 import { benchOptions } from '../options/models.ts';
 import type { Output } from '../output.ts';
 import { newNetwork, oneNetwork, refuseIdle } from '../refuse.ts';
@@ -24,10 +26,10 @@ import { variantOptions } from '../variant.ts';
 type BenchOptions = OptionsOf<typeof benchOptions>;
 
 export async function run(options: BenchOptions, output: Output): Promise<number> {
-  const { model: source } = options;
+  const { model: source = defaultModel } = options;
   const machine = await thisMachine();
   const folder = cacheFolder();
-  const graph = await graphOf(source, options, output);
+  const graph = await graphOf(options, output);
   const given = { batch: options.batch, runs: options.runs };
   const threads = options.threads === undefined ? {} : { threads: options.threads };
   if (options.tune) return runTune(source, graph, { ...given, ...threads }, { machine, folder }, output);
@@ -67,11 +69,16 @@ async function runTune(
 }
 
 /** The graph of any ONNX file, of a model, or of a variant with seeded weights. */
-async function graphOf(source: string, options: BenchOptions, output: Output): Promise<Graph> {
+async function graphOf(options: BenchOptions, output: Output): Promise<Graph> {
+  const { model: source = defaultModelFile() } = options;
   const path = await modelPathUnlessVariant(source, output);
   if (path !== undefined) {
     refuseIdle(benchOptions, options, ['size'], 'a saved model has its own');
-    if (!isOnnxFile(path)) return (await loadModel(path, keyOf(options))).graph;
+    if (!isOnnxFile(path)) {
+      const { graph, description } = await loadModel(path, keyOf(options));
+      if (options.model === undefined) noteDefault(description, 'type the name of another to time that', output);
+      return graph;
+    }
     refuseIdle(benchOptions, options, ['key'], oneNetwork);
     return readOnnxFile(path);
   }

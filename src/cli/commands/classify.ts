@@ -4,6 +4,7 @@ import { imagesPerBatch, type Outcome } from '../../classifier/outcomes.ts';
 import type { Prediction } from '../../classifier/predictions.ts';
 import { evaluationTransforms } from '../../data/presets.ts';
 import { expandSources, type Source } from '../../data/sources.ts';
+import { defaultModelFile } from '../../hub/shipped.ts';
 import type { OptionsOf } from '../../options.ts';
 import { type ResultFormat, resultFormat } from '../../output/formats.ts';
 import { FileResults, printedResults, type Results } from '../../output/results.ts';
@@ -43,7 +44,7 @@ async function openResults(
   classifier: Classifier,
   sources: readonly Source[],
   format: ResultFormat,
-  { model, key, output: file, top, threshold, tta }: ClassifyOptions,
+  { model = defaultModelFile(), key, output: file, top, threshold, tta }: ClassifyOptions,
   output: Output,
 ): Promise<Results> {
   if (file === undefined) return printedResults(format, { top, threshold }, output.data);

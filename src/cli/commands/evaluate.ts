@@ -1,4 +1,5 @@
 /** `resnext evaluate`: measures a model's accuracy on labeled images, per class, as text, JSON or an HTML report. */
+import { defaultModel } from '../../catalog/shipped.ts';
 import type { Classifier } from '../../classifier/classifier.ts';
 import type { Evaluation } from '../../classifier/evaluation.ts';
 import { columnsOf } from '../../data/datasets.ts';
@@ -6,6 +7,7 @@ import { nameOf, type SampleList } from '../../data/samples.ts';
 import { openLabeledImages } from '../../datasets/open.ts';
 import { printable, UsageError } from '../../errors.ts';
 import { writeFileAtomically } from '../../files.ts';
+import { defaultModelFile } from '../../hub/shipped.ts';
 import { mostConfused, weakestFirst } from '../../metrics/confusion.ts';
 import type { OptionsOf } from '../../options.ts';
 import { checkPageFile } from '../../output/endings.ts';
@@ -21,7 +23,7 @@ import type { Output } from '../output.ts';
 type EvaluateOptions = OptionsOf<typeof evaluateOptions>;
 
 export async function run(options: EvaluateOptions, output: Output): Promise<number> {
-  const { dir, model, tta, report, output: file } = options;
+  const { dir, model = defaultModel, tta, report, output: file } = options;
   if (file !== undefined) checkPredictionFile(file);
   if (report !== undefined) checkPageFile(report);
   const classifier = await openClassifier(options, output);
@@ -32,7 +34,7 @@ export async function run(options: EvaluateOptions, output: Output): Promise<num
     }
     const { dir: folder, samples, notes = [] } = await openLabeledImages(dir, classes, columnsOf(options));
     for (const note of notes) output.warn(note);
-    const heldOut = await heldOutOf(model, { dir: folder, samples, classes });
+    const heldOut = await heldOutOf(options.model ?? defaultModelFile(), { dir: folder, samples, classes });
     const measured = await measure(classifier, samples, readOptions(options, output));
     if (heldOut?.includes(false)) output.warn(remarkOnTraining(heldOut, samples, measured));
     if (file !== undefined) await writeFileAtomically(file, predictionRows(file, labeled(measured, samples)));
@@ -93,7 +95,7 @@ async function writeReport(
   file: string,
   measured: Measured,
   samples: SampleList,
-  { model, dir, tta, maxMegapixels }: EvaluateOptions,
+  { model = defaultModel, dir, tta, maxMegapixels }: EvaluateOptions,
   classifier: Classifier,
 ): Promise<void> {
   const mistakes = await shownMistakes(measured, samples, maxMegapixels, classifier);

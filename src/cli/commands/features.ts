@@ -5,6 +5,7 @@ import type { Outcome } from '../../classifier/outcomes.ts';
 import { expandSources, type Source } from '../../data/sources.ts';
 import { FormatError, printable, UsageError } from '../../errors.ts';
 import { checkWritable } from '../../files.ts';
+import { defaultModelFile } from '../../hub/shipped.ts';
 import type { Stage } from '../../model/stages.ts';
 import type { OptionsOf } from '../../options.ts';
 import { FeatureCollector, featureFiles, type WrittenFeatures } from '../../output/features.ts';
@@ -45,7 +46,7 @@ async function collect(
   options: FeaturesOptions,
   output: Output,
 ): Promise<WrittenFeatures | undefined> {
-  const { model, key, output: file, batch } = options;
+  const { model = defaultModelFile(), key, output: file, batch } = options;
   const classifier = await openClassifier(options, output);
   try {
     const task = await taskOf(model, classifier, sources, { key, stages });

@@ -10,13 +10,24 @@ import type { Output } from '../output.ts';
 
 export async function run({ names, offline }: OptionsOf<typeof pullOptions>, output: Output): Promise<number> {
   for (const name of names) {
-    const { path, config, entry } = await pull(name, { onProgress: progressOn(output), ...(offline && { offline }) });
+    const { path, config, entry, shipped } = await pull(name, {
+      onProgress: progressOn(output),
+      ...(offline && { offline }),
+    });
     const { size: bytes } = await stat(path);
     output.document(
-      { name: entry?.name ?? name, path, bytes, ...(config && { config }), ...(entry && { entry }) },
+      {
+        name: entry?.name ?? name,
+        path,
+        bytes,
+        ...(config && { config }),
+        ...(entry && { entry }),
+        ...(shipped && { shipped }),
+      },
       false,
     );
     output.line(path);
+    if (shipped) output.line(`  ${shipped.name} ships with this package and needs no download: ${shipped.summary}`);
     for (const line of entry ? remarksOn(entry) : []) output.line(`  ${line}`);
   }
   return 0;

@@ -1,4 +1,5 @@
 /** The options of commands that list, describe, write and measure models. */
+import { defaultModel } from '../../catalog/shipped.ts';
 import { layoutNames } from '../../checkpoints/write.ts';
 import { themes } from '../../draw/theme.ts';
 import { flag, list, oneOf, real, text, whole } from '../../options.ts';
@@ -23,7 +24,11 @@ import {
 
 export const listOptions = {
   pattern: text({ flag: '[pattern]', doc: 'part of a name' }),
-  weights: flag({ default: false, flag: '--weights', doc: 'list published weights instead of variants' }),
+  weights: flag({
+    default: false,
+    flag: '--weights',
+    doc: 'list models that ship with this package and published weights instead of variants',
+  }),
   json,
 };
 
@@ -174,10 +179,9 @@ export const drawOptions = {
 
 export const benchOptions = {
   model: text({
-    required: true,
     expected: 'a variant or a model',
-    example: 'resnext50_32x4d',
-    flag: '<model>',
+    flag: '[model]',
+    usual: defaultModel,
     doc: variantOrAny,
   }),
   key,

@@ -1,4 +1,5 @@
 /** Arguments and options that several commands have. */
+import { defaultModel } from '../../catalog/shipped.ts';
 import { maxMegapixels } from '../../data/budget.ts';
 import { viewNames } from '../../data/presets.ts';
 import { interpolations } from '../../data/resize.ts';
@@ -8,7 +9,7 @@ import { flag, list, maxThreads, type OptionsOf, oneOf, text, whole } from '../.
 import { key } from '../../weights/state-dict.ts';
 
 export const modelDoc =
-  'a run, a checkpoint or weights file (.safetensors, .pth, .t7), an .onnx file of this package, the name of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
+  'a run, a checkpoint or weights file (.safetensors, .pth, .t7), an .onnx file of this package, the name of a model that ships with it (cifar10, objects200) or of published weights, OWNER/NAME on the Hugging Face Hub, or a URL';
 export const json = flag({ default: false, flag: '--json', doc: 'print one JSON document' });
 export const jsonLines = flag({ default: false, flag: '--json', doc: 'print JSON lines' });
 export const form = oneOf(forms, { default: 'C', flag: '--form <form>', group: 'Model', doc: 'how blocks are built' });
@@ -96,10 +97,9 @@ export const images = list(text({ expected: 'an image', doc: 'an image' }), {
 /** The model, and the preprocessing of its images. */
 export const model = {
   model: text({
-    required: true,
     expected: 'a model',
-    example: 'runs/flowers or resnext50_32x4d.tv2_in1k',
     flag: '--model <model>',
+    usual: defaultModel,
     group: 'Model',
     doc: modelDoc,
   }),

@@ -1,0 +1,139 @@
+/** The models that ship with this package: found by name, in every command, without a request to anybody. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { load } from 'resnext';
+import { resolveModel, shippedModels } from 'resnext/weights';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { json, run } from './command.ts';
+import { type FakeHub, serveHub } from './hub-server.ts';
+
+const images = fileURLToPath(new URL('../examples/images', import.meta.url));
+const frog = join(images, 'unseen/frog-1.jpg');
+const models = fileURLToPath(new URL('../models', import.meta.url));
+
+let dir: string;
+let hub: FakeHub;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'resnext-shipped-'));
+  hub = await serveHub(new Uint8Array(1));
+  for (const [variable, value] of Object.entries({ HF_ENDPOINT: hub.hub.url, HF_HOME: dir, HF_HUB_OFFLINE: '' })) {
+    vi.stubEnv(variable, value);
+  }
+});
+afterAll(() => {
+  expect(hub.store.requests.length + hub.hub.requests.length).toBe(0);
+  vi.unstubAllEnvs();
+  hub.close();
+  rmSync(dir, { recursive: true });
+});
+
+it.each(shippedModels)('$name is as the table says', async ({ name, classes, size }) => {
+  const { path } = await resolveModel(name);
+  expect(path).toBe(join(models, name, 'model.safetensors'));
+  const model = await load(name);
+  try {
+    const { description } = model;
+    expect(description.classes).toHaveLength(classes);
+    expect(description.preprocessing.size).toBe(size);
+    const [best] = await model.classify(frog);
+    expect(description.classes).toContain(best!.label);
+  } finally {
+    await model.dispose();
+  }
+});
+
+it.each([
+  ['cifar10', 6_000_000],
+  ['objects200', 8_000_000],
+])('%s takes at most %i bytes', async (name, most) => {
+  expect(statSync((await resolveModel(name)).path).size).toBeLessThanOrEqual(most);
+});
+
+it('load() opens the default model', async () => {
+  const [standard, named] = [await load(), await load('cifar10')];
+  try {
+    expect(await standard.classify(frog)).toEqual(await named.classify(frog));
+  } finally {
+    await standard.dispose();
+    await named.dispose();
+  }
+});
+
+it('a model of the same name in the working folder comes first, but not a folder of anything else', async () => {
+  const before = process.cwd();
+  process.chdir(dir);
+  try {
+    mkdirSync('cifar10/cat', { recursive: true });
+    expect((await resolveModel('cifar10')).path).toBe(join(models, 'cifar10/model.safetensors'));
+    writeFileSync('cifar10/run.json', '{}');
+    expect((await resolveModel('cifar10')).path).toBe('cifar10');
+    cpSync(join(models, 'objects200'), 'objects200', { recursive: true });
+    expect((await resolveModel('objects200')).path).toBe('objects200');
+  } finally {
+    process.chdir(before);
+    for (const name of ['cifar10', 'objects200']) rmSync(join(dir, name), { recursive: true });
+  }
+});
+
+const note = /^Model: cifar10, which ships with this package \(32 x 32, 10 classes\); --model chooses another\.\n$/;
+
+it('commands that need a model use the default one and say so, but not with --json', async () => {
+  const { code, stdout, stderr } = await run('classify', frog, '--top', '1');
+  expect(code).toBe(0);
+  expect(stderr).toMatch(note);
+  expect((await run('classify', frog, '--top', '1', '--model', 'cifar10')).stderr).toBe('');
+  const [{ predictions }] = await json<[{ predictions: [{ label: string }] }]>('classify', frog, '--top', '1');
+  expect(stdout).toContain(predictions[0].label);
+  const heat = join(dir, 'heat.png');
+  expect((await run('explain', frog, '-o', heat)).stderr).toMatch(note);
+  expect(existsSync(heat)).toBe(true);
+  const features = join(dir, 'features.npy');
+  expect((await run('features', frog, '-o', features)).stderr).toMatch(note);
+  expect(existsSync(features)).toBe(true);
+  const { stderr: timed, stdout: times } = await run('bench', '--runs', '1');
+  expect(timed).toMatch(/^Model: cifar10, .* classes\); type the name of another to time that\.\n$/);
+  expect(times).toMatch(/^cifar10 on /);
+});
+
+it('evaluate takes the default model, and its classes by name', async () => {
+  const {
+    model,
+    images: count,
+    top1,
+  } = await json<{ model: string; images: number; top1: number }>('evaluate', join(images, 'val'));
+  expect({ model, count }).toEqual({ model: 'cifar10', count: 200 });
+  expect(top1).toBeGreaterThan(30);
+});
+
+it('pull prints the place, and list shows what ships first', async () => {
+  const { stdout } = await run('pull', 'objects200');
+  expect(stdout.split('\n')[0]).toBe(join(models, 'objects200/model.safetensors'));
+  const rows = await json<{ name: string }[]>('list', '--weights');
+  expect(rows.slice(0, 2).map(({ name }) => name)).toEqual(['cifar10', 'objects200']);
+  const { stdout: table } = await run('list', '--weights', 'objects');
+  expect(table).toMatch(/^name .*\nobjects200 .* 32 .* Apache-2.0 +in this package\n/);
+});
+
+it('a mistyped name is recognized', async () => {
+  await expect(load('objects20')).rejects.toThrow('Did you mean objects200?');
+  expect((await run('summary', 'cifar01')).stderr).toContain('Did you mean cifar10?');
+});
+
+it('training starts from a shipped model by its name', async () => {
+  const out = join(dir, 'tuned');
+  const { code, stdout } = await run(
+    'train',
+    images,
+    '--from',
+    'objects200',
+    '--linear-probe',
+    '--epochs',
+    '1',
+    '--out',
+    out,
+  );
+  expect(code).toBe(0);
+  expect(stdout).toContain('From objects200');
+});
