@@ -163,8 +163,8 @@ describe('help and invalid arguments', () => {
   it.each([
     [
       'missing required option',
-      ['classify', 'a.png'],
-      /Name a model with --model, such as runs\/flowers or resnext50_/,
+      ['verify'],
+      /Name a variant or a model, such as resnext50_32x4d or model\.onnx: <model> is missing\./,
     ],
     [
       'missing image',
