@@ -169,6 +169,21 @@ test('there are no import cycles of files or of folders', () => {
   expect(circlesIn(new Map([...folders].map(([name, { imports }]) => [name, imports])))).toEqual([]);
 });
 
+test('the page uses the package by its public names, and few others', () => {
+  const packages = /^(resnext(\/(graph|weights|data|train))?|preact(\/hooks)?|vite(st)?)$/;
+  const files = readdirSync(join(root, 'web'), { recursive: true, encoding: 'utf8' });
+  const complaints = files
+    .filter((path) => /\.tsx?$/.test(path) && !path.startsWith('dist'))
+    .flatMap((path) => {
+      const foreign = specifiersIn(readFileSync(join(root, 'web', path), 'utf8')).filter((specifier) => {
+        const isOwn = specifier.startsWith('.') && !join(path, '..', specifier).startsWith('..');
+        return !isOwn && !packages.test(specifier);
+      });
+      return foreign.map((specifier) => `web/${path} imports "${specifier}"`);
+    });
+  expect(complaints).toEqual([]);
+});
+
 test('no code uses any or never to bypass types', () => {
   const code = (text: string) => text.replaceAll(/\/\*.*?\*\/|\/\/[^\n]*|'[^'\n]*'|"[^"\n]*"|`[^`]*`/gs, '');
   const escapes = /(?<![.\w])any\b|\bas never\b|\((\w+: never(, )?)+/;

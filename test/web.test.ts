@@ -1,0 +1,157 @@
+/** The page in Chromium, as someone uses it: with sliders, the animation, and the keyboard alone. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { brotliCompressSync } from 'node:zlib';
+import type { Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { noChromium, type Pages, withPage } from './chromium.ts';
+
+if (noChromium) console.log(noChromium);
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.jpg': 'image/jpeg',
+  '.wasm': 'application/wasm',
+};
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'resnext-web-'));
+  const configFile = fileURLToPath(new URL('../web/vite.config.ts', import.meta.url));
+  await build({ configFile, mode: 'production', logLevel: 'warn', build: { outDir: folder } });
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Serves the built page below `/page/`, and notes what is asked for. */
+function served(asked: string[] = []): Pages {
+  return (path) => {
+    if (!path.startsWith('/page/')) return undefined;
+    const file = path.slice('/page/'.length);
+    asked.push(file);
+    try {
+      return [types[extname(file)] ?? 'application/octet-stream', readFileSync(join(folder, file))];
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/** Opens the page at an address, and uses it. */
+const withWeb = <T>(hash: string, use: (page: Page) => Promise<T>, asked?: string[]): Promise<T> =>
+  withPage(
+    served(asked),
+    async (page) => {
+      await page.goto(new URL(`page/index.html${hash}`, page.url()).href);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      return use(page);
+    },
+    { isolated: true },
+  );
+
+const title = (page: Page) => page.locator('.caption h3');
+
+/** The numbers of a row of the table beside the animation. */
+const counts = async (page: Page, name: string): Promise<string[]> =>
+  (await page.locator('.counts tr', { hasText: name }).locator('td').allTextContents()).map((text) =>
+    text.replace('= ', ''),
+  );
+
+/** What axe finds that is serious or critical, as lines. */
+async function complaints(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+    interface Violation {
+      readonly id: string;
+      readonly impact: string;
+      readonly nodes: readonly { readonly html: string }[];
+    }
+    const { violations } = await axe.run();
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    return serious.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
+}
+
+describe.skipIf(noChromium)('in Chromium', () => {
+  test('the first view is below 100 kB, and has neither a model nor a runtime', async () => {
+    const asked: string[] = [];
+    await withWeb('', (page) => page.waitForLoadState('networkidle'), asked);
+    const sizes = asked.map((file) => brotliCompressSync(readFileSync(join(folder, file))).length);
+    expect(sizes.reduce((a, b) => a + b)).toBeLessThan(100_000);
+    expect(asked.filter((file) => /\.(wasm|onnx|safetensors)$/.test(file))).toEqual([]);
+  });
+
+  test('the keyboard alone goes from form A to C and picks a channel', async () => {
+    await withWeb('', async (page) => {
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      const tabTo = async (what: string) => {
+        for (let i = 0; i < 30; i++) {
+          await page.keyboard.press('Tab');
+          if (await page.evaluate((selector) => document.activeElement?.matches(selector), what)) return;
+        }
+        throw new Error(`Tab does not reach ${what}`);
+      };
+      await tabTo('.drawing');
+      await page.keyboard.press('End');
+      await page.waitForURL(/pick=2\.127/);
+      expect(await page.locator('.pick').textContent()).toMatch(/Channel 128 .* reads channels 125 to 128 of the 128/);
+      await tabTo('.player [type=radio]');
+      await page.keyboard.press('ArrowRight');
+      expect(await title(page).textContent()).toMatch(/^Form B/);
+      await page.keyboard.press('ArrowRight');
+      expect(await title(page).textContent()).toMatch(/^Form C/);
+      await page.waitForURL(/time=2/);
+    });
+  });
+
+  test('the animation plays to form C, and can be dragged back', async () => {
+    await withWeb('#explore?time=1', async (page) => {
+      expect(await title(page).textContent()).toMatch(/^Form B/);
+      await page.getByRole('button', { name: 'Step' }).click();
+      await page.getByText('Concatenate earlier').waitFor();
+      await page.waitForURL(/time=1\.5/);
+      await page.getByRole('slider', { name: 'Between the forms' }).fill('0.3');
+      expect(await title(page).textContent()).toBe('Slide together');
+      await page.waitForURL(/time=0\.3/);
+    });
+  });
+
+  test('sliders change the block; parameters and multiply-adds stay equal in all forms', async () => {
+    await withWeb('', async (page) => {
+      expect(await counts(page, 'convolutions')).toEqual(['96', '65', '3']);
+      expect(await counts(page, 'parameters')).toEqual(['71,168', '71,168', '71,168']);
+      await page.getByRole('slider', { name: 'Cardinality' }).fill('3'); // 8
+      await page.getByRole('slider', { name: 'Stage' }).fill('1'); // 2
+      expect(await counts(page, 'convolutions')).toEqual(['24', '17', '3']);
+      const [a, b, c] = await counts(page, 'multiply-adds');
+      expect([b, c]).toEqual([a, a]);
+      await page.waitForURL(/network=resnext50_8x4d&stage=2/);
+    });
+  });
+
+  test.each(['light', 'dark'] as const)('axe finds nothing serious, %s', async (colorScheme) => {
+    const found = await withWeb('#explore?time=2&pick=2.5', async (page) => {
+      await page.emulateMedia({ colorScheme });
+      return complaints(page);
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('a phone shows all of it without scrolling sideways', async () => {
+    const [inner, content] = await withWeb('#explore?network=seresnext101_64x4d', async (page) => {
+      await page.setViewportSize({ width: 390, height: 844 });
+      return page.evaluate(() => [innerWidth, document.documentElement.scrollWidth] as const);
+    });
+    expect(content).toBeLessThanOrEqual(inner);
+  });
+});

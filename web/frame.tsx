@@ -1,0 +1,97 @@
+/** What surrounds every part: the name, the navigation once there is a choice, the theme, and the part that is shown. */
+import type { ComponentType } from 'preact';
+import { Component, type ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { type Address, type Fields, formatAddress, parseAddress } from './address.ts';
+import { type PartProps, parts } from './parts.ts';
+import { ThemeButton } from './theme.tsx';
+
+/** How long the address waits for the next change: browsers refuse to replace it a hundred times in a few seconds. */
+const addressDelay = 250;
+
+export function Frame() {
+  const [address, setFields] = useAddress();
+  const entry = parts.find(({ name }) => name === address.part) ?? parts[0]!;
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')!.focus()}>
+        Skip to the content
+      </button>
+      <header class="frame">
+        <p class="name">
+          <a href={`#${parts[0]!.name}`}>resnext</a>
+        </p>
+        {parts.length > 1 && (
+          <nav aria-label="Parts">
+            {parts.map(({ name, title }) => (
+              <a key={name} href={`#${name}`} aria-current={name === entry.name ? 'page' : undefined}>
+                {title}
+              </a>
+            ))}
+          </nav>
+        )}
+        <ThemeButton />
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Guard key={entry.name}>
+          <Loaded key={entry.name} load={entry.load} fields={address.fields} onFields={setFields} />
+        </Guard>
+      </main>
+    </>
+  );
+}
+
+function useAddress(): [Address, (fields: Fields) => void] {
+  const [address, setAddress] = useState(() => parseAddress(location.hash));
+  useEffect(() => {
+    const follow = () => setAddress(parseAddress(location.hash));
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, []);
+  useEffect(() => {
+    const text = formatAddress(address);
+    if (text === location.hash || (text === '#' && location.hash === '')) return;
+    const timer = setTimeout(() => history.replaceState(null, '', text), addressDelay);
+    return () => clearTimeout(timer);
+  }, [address]);
+  return [address, (fields) => setAddress({ part: address.part || parts[0]!.name, fields })];
+}
+
+type LoadedProps = PartProps & { readonly load: () => Promise<{ readonly Part: ComponentType<PartProps> }> };
+
+function Loaded({ load, ...props }: LoadedProps) {
+  const [Part, setPart] = useState<ComponentType<PartProps>>();
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    load().then(
+      (module) => setPart(() => module.Part),
+      () => setFailed(true),
+    );
+  }, [load]);
+  if (failed) return <Problem text="This part of the page did not load. Check the connection and reload the page." />;
+  return Part ? <Part {...props} /> : <p class="loading">Loading…</p>;
+}
+
+const Problem = ({ text }: { readonly text: string }) => (
+  <p class="problem" role="alert">
+    {text}
+  </p>
+);
+
+/** Says that a part has failed, instead of leaving the page empty. */
+class Guard extends Component<{ readonly children: ComponentChildren }, { readonly error?: unknown }> {
+  static override getDerivedStateFromError(error: unknown) {
+    return { error };
+  }
+
+  override componentDidCatch(error: unknown) {
+    reportError(error);
+  }
+
+  override render() {
+    const { error } = this.state;
+    if (error === undefined) return this.props.children;
+    const reason = error instanceof Error ? ` (${error.message})` : '';
+    return <Problem text={`This part of the page has stopped${reason}. Reload the page.`} />;
+  }
+}
