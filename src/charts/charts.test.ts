@@ -1,6 +1,8 @@
 import { parseHTML } from 'linkedom';
 import { expect, it } from 'vitest';
 import { barChart, lineChart, reliabilityChart } from './charts.ts';
+import { groupChart } from './groups.ts';
+import { scatterChart } from './scatter.ts';
 import { svgFile } from './svg-file.ts';
 import { apart, numberText, tickValues } from './text.ts';
 
@@ -129,4 +131,55 @@ it('a chart as a file has a background and the colors of light and dark, and tak
   expect([width, height]).toEqual(['424', '56']); // 400 x 32 and its margins
   expect(parsed(file).querySelector('rect.paper')!.getAttribute('height')).toBe(height);
   expect(parsed(file).getAttribute('aria-label')).toBe('Recall: cat 1.');
+});
+
+const group = (name: string, ...values: number[][]) => ({ name, values });
+
+it('groups have a dot for each value, the mean, and one standard deviation on both sides', async () => {
+  const series = [{ name: 'error', color: 1 as const }];
+  const groups = [group('1x', [30, 31, 32]), group('8x', [29])];
+  const svg = await groupChart({ title: 'Error', y: 'top-1 error', unit: ' %', x: 'cardinality', series, groups });
+  expect(parsed(svg).getAttribute('aria-label')).toBe('Error. 1x, error: 31 ± 1 %; 8x, error: 29 %.');
+  expect(titles(svg)).toEqual(['Error', '1x, error: 31 ± 1 %\n30, 31, 32', '8x, error: 29 %\n29']);
+  expect(texts(svg)).toEqual(expect.arrayContaining(['Error', 'top-1 error', 'cardinality', '1x', '8x', '32 %']));
+  const dots = Array.from(parsed(svg).querySelectorAll('circle'), (dot) => Number(dot.getAttribute('cy')));
+  expect(dots).toHaveLength(4);
+  const [low, , high] = dots as [number, number, number];
+  const band = parsed(svg).querySelector('rect')!;
+  expect(Number(band.getAttribute('y'))).toBeCloseTo(high, 1);
+  expect(Number(band.getAttribute('height'))).toBeCloseTo(low - high, 1);
+});
+
+it('several series of a group stand side by side below a legend, and one that was not measured leaves a gap', async () => {
+  const series = ['scratch', 'tuned'].map((name, k) => ({ name, color: (k + 1) as 1 | 2 }));
+  const groups = [group('a', [1, 2], [3, 4]), group('b', [], [5])];
+  const svg = await groupChart({ title: 'Top-1', y: 'top-1', series, groups });
+  expect(texts(svg)).toEqual(expect.arrayContaining(['scratch', 'tuned', 'a', 'b']));
+  const places = Array.from(parsed(svg).querySelectorAll('circle'), (dot) => Number(dot.getAttribute('cx')));
+  expect(new Set(places).size).toBe(3);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+  expect(svg).not.toMatch(/NaN|undefined/);
+});
+
+it('circles have areas in proportion, and names that do not overlap', async () => {
+  const points = [1, 4, 4.1].map((x) => ({ name: `model ${x}`, x, y: 10 * x, size: x === 1 ? 25 : 100 }));
+  const svg = await scatterChart({
+    ...{ title: 'Models', x: 'ms', y: 'top-1', unit: ' %', logarithmic: true },
+    series: [{ name: 'a', color: 1, points }],
+  });
+  const radii = Array.from(parsed(svg).querySelectorAll('circle'), (dot) => Number(dot.getAttribute('r')));
+  expect(radii).toEqual([22, 22, 11]);
+  expect(parsed(svg).getAttribute('aria-label')).toContain('model 4, ms 4, top-1 40 %');
+  const names = Array.from(parsed(svg).querySelectorAll('text')).filter((text) =>
+    text.textContent?.startsWith('model'),
+  );
+  const places = names.map((text) => text.getAttribute('transform')! + text.getAttribute('text-anchor'));
+  expect(new Set(places).size).toBe(3);
+  const none = await scatterChart({
+    title: 'Models',
+    x: 'ms',
+    y: 'top-1',
+    series: [{ name: 'a', color: 1, points: [] }],
+  });
+  expect(svg + none).not.toMatch(/NaN|undefined|Infinity/);
 });

@@ -1,10 +1,9 @@
 /**
- * Charts as static SVG, drawn by Observable Plot. Each is 400 units wide, so that it keeps its size on a phone and several
- * fit side by side on a screen. Colors are custom properties of CSS (`chartStyle`) with defaults for an SVG on its own, and
- * axes have the color of the text around them. Values appear under the pointer, without scripts. Plot, and the DOM that it
- * draws in, take 200 ms to load, so they are loaded when the first chart is drawn.
+ * Charts as static SVG: lines, bars and the reliability of confidences. Each is 400 units wide, so that it keeps its size on
+ * a phone and several fit side by side on a screen. Values appear under the pointer, without scripts.
  */
-import type { Markish, PlotOptions, ScaleOptions } from '@observablehq/plot';
+import type { Markish, ScaleOptions } from '@observablehq/plot';
+import { axisStyle, bandStyle, domainOf, draw, font, gridStyle, headingOf, height, type PlotModule } from './draw.ts';
 import { type ChartColor, color } from './palette.ts';
 import { apart, labelWidth, numberText, tickValues } from './text.ts';
 
@@ -69,10 +68,6 @@ export interface BarChart {
   /** The end of the scale; the largest value unless given. */
   readonly to?: number;
 }
-
-const width = 400;
-const height = 240;
-const font = 12;
 
 /**
  * A line for each series over a common x.
@@ -194,39 +189,6 @@ export async function barChart({ title, bars, unit = '', to }: BarChart): Promis
   ]);
 }
 
-type PlotModule = typeof import('@observablehq/plot');
-
-/** @param label what the chart shows in sentences. */
-async function draw(
-  label: string,
-  title: string,
-  options: PlotOptions,
-  marksOf: (Plot: PlotModule) => Markish[],
-): Promise<string> {
-  const [Plot, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom')]);
-  const { document } = parseHTML('<html><body></body></html>');
-  const style = { fontFamily: 'inherit', fontSize: `${font}px`, background: 'none', color: 'inherit' };
-  const size = { width, height, ...options };
-  const svg = Plot.plot({ document, className: 'chart', style, ...size, marks: marksOf(Plot) });
-  for (const each of Array.from(svg.querySelectorAll('style'))) each.remove(); // a rule for each chart; `chartStyle` has them
-  for (const each of Array.from(svg.querySelectorAll('[aria-label]'))) each.removeAttribute('aria-label');
-  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  svg.setAttribute('role', 'img');
-  svg.setAttribute('aria-label', label);
-  const name = document.createElementNS('http://www.w3.org/2000/svg', 'title');
-  name.textContent = title;
-  svg.prepend(name);
-  return svg.outerHTML.replace(/ (d|transform|[xy][12]?|c[xy]|width|height)="[^"]*"/g, rounded);
-}
-
-/** Coordinates with two digits. */
-const rounded = (attribute: string): string =>
-  attribute.replace(/\d+\.\d{3,}/g, (digits) => `${Number(Number(digits).toFixed(2))}`);
-
-const gridStyle = { stroke: 'currentColor', strokeOpacity: 0.14 };
-const axisStyle = { tickSize: 0, tickPadding: 7, fillOpacity: 0.8 };
-/** Catches the pointer over a whole column. */
-const bandStyle = { className: 'band', fill: 'currentColor', fillOpacity: 0, pointerEvents: 'all' };
 /** More columns are too narrow to point at. */
 const maxBands = 400;
 
@@ -234,23 +196,6 @@ const isFinitePoint = ({ x, y }: Point): boolean => Number.isFinite(x) && Number
 
 /** A range that is not empty. A single value is at its end, beside the names of the series. */
 const spread = (low: number, high: number): [number, number] => [low === high ? low - 1 : low, high];
-
-/** From one tick to another. */
-function domainOf(values: readonly number[], isLogarithmic = false): [number, number] {
-  if (values.length === 0) return isLogarithmic ? [0.1, 1] : [0, 1];
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  if (isLogarithmic) return low === high ? [low / 2, high * 2] : [low, high];
-  const margin = low === high ? Math.abs(low) / 10 || 0.5 : 0;
-  return widened(widened([low === 0 ? 0 : low - margin, high + margin])); // a wider range may have ticks further apart
-}
-
-/** A range that includes the ticks around it. */
-function widened([low, high]: readonly [number, number]): [number, number] {
-  const ticks = tickValues([low, high], 5);
-  const step = (ticks.at(-1)! - ticks[0]!) / Math.max(1, ticks.length - 1) || high - low;
-  const round = (count: number) => Number((count * step).toPrecision(12));
-  return [round(Math.floor(low / step + 1e-9)), round(Math.ceil(high / step - 1e-9))];
-}
 
 /**
  * Where to cut off values that are far above all others, such as a loss before it settled, which would leave no room for
@@ -325,12 +270,6 @@ interface MarkPlace {
   readonly up: number;
   readonly isLogarithmic: boolean | undefined;
 }
-
-/** The title, and the name of y above its axis. */
-const headingOf = (Plot: PlotModule, title: string, y: string, marginTop: number): Markish[] => [
-  Plot.text([title], { frameAnchor: 'top-left', textAnchor: 'start', dx: -30, dy: 8 - marginTop, fontWeight: 600 }),
-  Plot.text([y], { frameAnchor: 'top-left', textAnchor: 'start', dx: -28, dy: -16, fillOpacity: 0.8 }),
-];
 
 interface End extends Point {
   readonly name: string;
