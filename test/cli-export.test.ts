@@ -1,13 +1,20 @@
 /** `resnext export` on the command line: what each target becomes, what is printed, and what is refused. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readSafetensorsFile, toFloat32 } from 'resnext/weights';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { relativeDifference } from '../src/tensor.ts';
 import { json, run } from './command.ts';
 
 const frog = fileURLToPath(new URL('../examples/images/unseen/frog-1.jpg', import.meta.url));
 const variant = ['resnext11_4x16d_w16', '--classes', '7'];
+
+interface Answer {
+  readonly predictions: readonly { readonly label: string; readonly probability: number }[];
+}
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'resnext-cli-export-'));
@@ -69,7 +76,59 @@ test('--size exports a model at another size, and --dynamic-size leaves it open'
   expect(atSize).toEqual(again);
 });
 
+/** The largest step between two float16 numbers, relative to their size, is 2^-10; rounding errs by at most half of it. */
+const halfStep = 2 ** -11;
+
+test.each(['safetensors', 'resnext'])(
+  '--dtype float16 writes %s of half the size that classifies the same',
+  async (format) => {
+    const [target, whole] = [join(folder, `half-${format}`), join(folder, `whole-${format}`)];
+    await said(...variant, '-o', whole, '--format', format);
+    const text = await said(...variant, '-o', target, '--format', format, '--dtype', 'float16');
+    expect(text).toContain(format === 'resnext' ? `use it with --model ${target}.` : 'named as in torchvision.');
+    const file = (place: string) => (format === 'resnext' ? join(place, 'model.safetensors') : place);
+    const [half, full] = await Promise.all([target, whole].map((place) => readSafetensorsFile(file(place))));
+    expect([...half!.tensors.keys()]).toEqual([...full!.tensors.keys()]);
+    for (const [name, { dtype, dims, data }] of full!.tensors) {
+      const stored = half!.tensors.get(name)!;
+      expect([stored.dtype, stored.dims]).toEqual([dtype === 'float32' ? 'float16' : dtype, dims]);
+      if (dtype !== 'float32') expect(stored.data).toEqual(data);
+      else expect(relativeDifference({ dtype, dims, data }, toFloat32(stored))).toBeLessThan(halfStep);
+    }
+    const ask = (model: string) => json<[Answer]>('classify', frog, '--model', model, '--top', '10');
+    const [[short], [long]] = await Promise.all([ask(target), ask(whole)]);
+    for (const { label, probability } of long.predictions) {
+      expect(short.predictions.find((found) => found.label === label)!.probability).toBeCloseTo(probability, 2);
+    }
+  },
+);
+
+test('a folder for this package has no more than a run’s model, and is never a run', async () => {
+  const target = join(folder, 'kept');
+  await said(...variant, '-o', target, '--format', 'resnext');
+  expect(readdirSync(target).sort()).toEqual(['model.json', 'model.safetensors']);
+  writeFileSync(join(target, 'run.json'), '{}');
+  const { code, stderr } = await run('export', ...variant, '-o', target, '--format', 'resnext');
+  expect(code).toBe(1);
+  expect(stderr).toContain('is a training run, whose model would be replaced. Name another folder.');
+});
+
 test.each([
+  [
+    'float16 in an ONNX file',
+    ['-o', 'x.onnx', '--dtype', 'float16'],
+    '--dtype has no effect here: ONNX files are in float32.',
+  ],
+  [
+    'float16 in a folder for transformers.js',
+    ['-o', 'model', '--dtype', 'float16'],
+    '--dtype has no effect here: ONNX files are in float32.',
+  ],
+  [
+    'a layout of the folder',
+    ['-o', 'x', '--format', 'resnext', '--layout', 'timm'],
+    '--layout has no effect here: the folder',
+  ],
   [
     'a target with an unknown extension',
     ['-o', 'model.tflite'],

@@ -1,8 +1,8 @@
-/** The formats that `resnext export` writes, and how they are inferred from the output's name. */
+/** The formats that `resnext export` writes (`resnext` is a folder as `saveModel` writes it), and how they are inferred from the output's name. */
 import { statIfPresent } from '../files.ts';
 import { byEnding } from '../output/endings.ts';
 
-export const exportFormats = ['onnx', 'safetensors', 'transformers'] as const;
+export const exportFormats = ['onnx', 'safetensors', 'transformers', 'resnext'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 const formats: Readonly<Record<string, ExportFormat>> = {

@@ -33,7 +33,7 @@ export { type Model, resnext } from '../model/resnext.ts';
 export { stems } from '../model/stems.ts';
 export { variantName } from '../model/variant-name.ts';
 export { variant, variants } from '../model/variants.ts';
-export { setWeights, type Weights } from '../model/weights.ts';
+export { float16Weights, setWeights, type Weights } from '../model/weights.ts';
 export { convert } from '../saved/convert.ts';
 export type { ModelDescription } from '../saved/description.ts';
 export { withChannels, withClasses } from '../saved/external.ts';

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { smallConfig } from '../../test/random-configs.ts';
 import { sameBits, seeded } from '../../test/tensors.ts';
 import { UsageError } from '../errors.ts';
-import { lazyTensor, type Tensor } from '../tensor.ts';
+import { lazyTensor, numbersOf, type Tensor, tensor } from '../tensor.ts';
 import { type Form, forms, type ResNeXtOptions } from './config.ts';
 import { initialWeights } from './init.ts';
 import { type Model, resnext } from './resnext.ts';
 import { variant } from './variants.ts';
-import { gatherWeights, scatterWeights, setWeights, stateDict, weightSpecs } from './weights.ts';
+import { float16Weights, gatherWeights, scatterWeights, setWeights, stateDict, weightSpecs } from './weights.ts';
 
 const tiny = {
   depths: [1, 1],
@@ -199,4 +199,44 @@ test('a state_dict has a batch count for each normalization, in its place', () =
   const counts = [...state].filter(([name]) => name.endsWith('num_batches_tracked'));
   expect(counts).toHaveLength(5);
   for (const [, count] of counts) expect(count).toEqual({ dtype: 'int64', dims: [], data: BigInt64Array.of(12n) });
+});
+
+test('float16 weights are rounded to nearest, ties to even, and other types are kept', () => {
+  const u = 2 ** -11; // half of the step between float16 numbers from 1 to 2
+  const cases = [
+    [1 + u, 1],
+    [1 + 3 * u, 1 + 4 * u],
+    [1 + 1.01 * u, 1 + 2 * u],
+    [-(1 + 3 * u), -(1 + 4 * u)],
+    [2 - u, 2],
+    [65504, 65504],
+    [65519, 65504],
+    [2 ** -14 - 2 ** -26, 2 ** -14],
+    [2 ** -24, 2 ** -24],
+    [3 * 2 ** -25, 2 ** -23],
+    [2 ** -25, 0],
+    [-0, -0],
+  ] as const;
+  const values = Float32Array.from(cases, ([value]) => value);
+  const count = tensor('int64', [], BigInt64Array.of(7n));
+  const weights = new Map<string, Tensor>([
+    ['w', tensor('float32', [cases.length], values)],
+    ['n', count],
+  ]);
+  const half = float16Weights(weights);
+  expect(half.get('w')!.dtype).toBe('float16');
+  expect(half.get('w')!.dims).toEqual([cases.length]);
+  expect(Array.from(numbersOf(half.get('w')!))).toEqual(cases.map(([, rounded]) => rounded));
+  expect(half.get('n')).toBe(count);
+});
+
+test.each([
+  [65520, '"bn1.running_var" contains 65520, but float16 has no numbers beyond 65504. Keep the weights in float32.'],
+  [-1e6, '"bn1.running_var" contains -1000000, but'],
+  [Number.NaN, '"bn1.running_var" contains NaN'],
+  [Number.POSITIVE_INFINITY, '"bn1.running_var" contains Infinity'],
+])('%d has no float16', (value, message) => {
+  const weight = lazyTensor('float32', [2], () => Float32Array.of(1, value));
+  expect(() => float16Weights(new Map([['bn1.running_var', weight as Tensor]]))).toThrow(message);
+  expect(() => float16Weights(new Map([['bn1.running_var', weight as Tensor]]))).toThrow(UsageError);
 });

@@ -5,7 +5,16 @@
  */
 import { checkArgument, map } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import { concatTensors, firstNonFinite, isLazy, readOnce, sliceTensor, type Tensor, tensor } from '../tensor.ts';
+import {
+  concatTensors,
+  firstNonFinite,
+  fromNumbers,
+  isLazy,
+  readOnce,
+  sliceTensor,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
 import type { Parameter } from './layers.ts';
 import { type Model, modelKind } from './resnext.ts';
 
@@ -72,6 +81,31 @@ export function checkFiniteWeights(weights: Iterable<readonly [name: string, wei
       `"${name}" contains ${wrong}, so nothing was written; training may have diverged. Use an earlier checkpoint.`,
     );
   }
+}
+
+/** The largest finite float16. Half a step above it, rounding gives infinity. */
+const [maxFloat16, roundsToInfinity] = [65504, 65520];
+
+/**
+ * Weights in float16, which take half of the space in a file: float32 tensors are rounded to nearest, ties to even; tensors of
+ * other types, such as counts of batches, stay as they are. Readers of this package turn them into float32 again.
+ *
+ * @throws UsageError naming a tensor with an element that is NaN or infinite, or becomes so in float16.
+ * @example await saveModel('models/flowers', description, float16Weights(weights));
+ */
+export function float16Weights(weights: Weights): Map<string, Tensor> {
+  checkArgument('weights', weights, map);
+  return new Map(Array.from(weights, ([name, weight]) => [name, toFloat16(name, readOnce(weight))]));
+}
+
+function toFloat16(name: string, weight: Tensor): Tensor {
+  if (weight.dtype !== 'float32') return weight;
+  checkFiniteWeights([[name, weight]]);
+  const large = weight.data.find((value) => Math.abs(value) >= roundsToInfinity);
+  if (large === undefined) return fromNumbers('float16', weight.dims, weight.data);
+  throw new UsageError(
+    `"${name}" contains ${large}, but float16 has no numbers beyond ${maxFloat16}. Keep the weights in float32.`,
+  );
 }
 
 /**

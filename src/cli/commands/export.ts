@@ -2,7 +2,8 @@
  * `resnext export`: writes a trained model, or a variant with seeded initial weights, for other programs. `writers` has
  * one row per format.
  */
-import { basename, dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { defaultClassNames } from '../../catalog/class-names.ts';
 import { preprocessingFor } from '../../data/presets.ts';
 import { UsageError } from '../../errors.ts';
@@ -11,10 +12,12 @@ import { cost } from '../../graph/cost.ts';
 import { initialWeights } from '../../model/init.ts';
 import { resnext } from '../../model/resnext.ts';
 import { stems } from '../../model/stems.ts';
+import { float16Weights, type Weights } from '../../model/weights.ts';
 import type { OptionsOf } from '../../options.ts';
 import { convert } from '../../saved/convert.ts';
 import { exportOnnx } from '../../saved/export.ts';
-import { loadModel } from '../../saved/files.ts';
+import { ownWeights } from '../../saved/external.ts';
+import { loadModel, saveModel } from '../../saved/files.ts';
 import { exportStateDict } from '../../saved/layout.ts';
 import { assemble, freeSize, type SavedModel } from '../../saved/model.ts';
 import { withPreprocessing } from '../../saved/preprocessing.ts';
@@ -32,31 +35,49 @@ type ExportOptions = OptionsOf<typeof exportOptions>;
 interface Writer {
   /** Returns a sentence on how to use the result. */
   readonly write: (target: string, model: SavedModel, options: ExportOptions) => Promise<string>;
-  /** Options that have no effect on this format, and the reason. */
-  readonly idle: readonly (keyof ExportOptions)[];
-  readonly because: string;
+  /** Options that have no effect on this format, each with the reason. */
+  readonly idle: { readonly [O in keyof ExportOptions]?: string };
 }
 
+const noGraph = 'a file of weights has no graph';
+const fixedGraph = 'transformers.js fixes input and output';
+
 const writers: { readonly [F in ExportFormat]: Writer } = {
-  onnx: { write: writeOnnx, idle: ['layout'], because: 'an ONNX file has no naming scheme' },
-  safetensors: {
-    write: writeWeights,
-    idle: ['input', 'softmax', 'dynamicSize'],
-    because: 'a file of weights has no graph',
+  onnx: {
+    write: writeOnnx,
+    idle: { layout: 'an ONNX file has no naming scheme', dtype: 'ONNX files are in float32' },
   },
+  safetensors: { write: writeWeights, idle: { input: noGraph, softmax: noGraph, dynamicSize: noGraph } },
   transformers: {
     write: writeTransformers,
-    idle: ['input', 'softmax', 'dynamicSize', 'layout'],
-    because: 'transformers.js fixes input and output',
+    idle: {
+      input: fixedGraph,
+      softmax: fixedGraph,
+      dynamicSize: fixedGraph,
+      layout: fixedGraph,
+      dtype: 'ONNX files are in float32',
+    },
+  },
+  resnext: {
+    write: writeFolder,
+    idle: {
+      input: noGraph,
+      softmax: noGraph,
+      dynamicSize: noGraph,
+      layout: 'the folder is for this package, which has its own',
+    },
   },
 };
 
 export async function run(options: ExportOptions, output: Output): Promise<number> {
   const { model: source, output: target } = options;
   const format = options.format ?? formatOf(target);
-  const { write, idle, because } = writers[format];
-  refuseIdle(exportOptions, options, idle, because);
-  await (format === 'transformers' ? checkFolder(target) : checkWritable(target));
+  const { write, idle } = writers[format];
+  for (const [name, because] of Object.entries(idle)) {
+    refuseIdle(exportOptions, options, [name as keyof ExportOptions], because);
+  }
+  const isFolder = format === 'transformers' || format === 'resnext';
+  await (isFolder ? checkFolder(target) : checkWritable(target));
   const path = await modelPathUnlessVariant(source, output);
   const model = path === undefined ? untrained(options) : await trained(path, options);
   const use = await write(target, model, options);
@@ -90,10 +111,24 @@ async function writeOnnx(
 async function writeWeights(
   target: string,
   model: SavedModel,
-  { layout = 'torchvision' }: ExportOptions,
+  { layout = 'torchvision', dtype }: ExportOptions,
 ): Promise<string> {
-  const { config } = await exportStateDict(target, model, layout);
+  const { config } = await exportStateDict(target, { ...model, weights: weightsIn(dtype, model) }, layout);
   return `Its tensors are named as in ${layout}.${config ? ` timm reads the file with ${config}.` : ''}`;
+}
+
+/** The model's own weights in a type. */
+function weightsIn(dtype: ExportOptions['dtype'], model: SavedModel): Weights {
+  const weights = ownWeights(model);
+  return dtype === 'float16' ? float16Weights(weights) : weights;
+}
+
+async function writeFolder(target: string, model: SavedModel, { dtype }: ExportOptions): Promise<string> {
+  if (existsSync(join(target, 'run.json'))) {
+    throw new UsageError(`"${target}" is a training run, whose model would be replaced. Name another folder.`);
+  }
+  await saveModel(target, model.description, weightsIn(dtype, model));
+  return `It has the model.safetensors and model.json of a run: use it with --model ${target}.`;
 }
 
 async function writeTransformers(target: string, model: SavedModel): Promise<string> {

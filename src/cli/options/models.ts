@@ -54,7 +54,7 @@ export const exportOptions = {
     example: 'model.onnx',
     flag: '-o, --output <target>',
     group: 'Output',
-    doc: 'an .onnx or .safetensors file, or a folder for transformers.js',
+    doc: 'an .onnx or .safetensors file, or a folder for transformers.js or, with --format resnext, for this package',
   }),
   format: oneOf(exportFormats, {
     flag: '--format <format>',
@@ -92,6 +92,12 @@ export const exportOptions = {
     usual: 'torchvision',
     group: 'Output',
     doc: 'naming scheme of a .safetensors file',
+  }),
+  dtype: oneOf(['float32', 'float16'], {
+    default: 'float32',
+    flag: '--dtype <type>',
+    group: 'Output',
+    doc: 'type of the weights in a .safetensors file or a folder for this package; float16 takes half of the space',
   }),
   form: ownForm,
   shortcut,
