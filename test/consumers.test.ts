@@ -58,7 +58,9 @@ function declarations(file: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-test.each(['resnext', 'graph', 'weights', 'data'])('TypeScript 5.6 understands the declarations of %s', (name) => {
+const doors = ['resnext', 'graph', 'weights', 'data', 'serve'];
+
+test.each(doors)('TypeScript 5.6 understands the declarations of %s', (name) => {
   const files = [...declarations(join(root, `dist/entry/${name}.node.d.ts`))];
   const packages = files.filter((file) => !file.endsWith('.d.ts'));
   expect(packages.filter((found) => found !== 'zod')).toEqual([]);

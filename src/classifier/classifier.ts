@@ -14,7 +14,7 @@ import type { Transforms } from '../data/transforms/table.ts';
 import { UsageError } from '../errors.ts';
 import { argmax } from '../metrics/confusion.ts';
 import type { Stage } from '../model/stages.ts';
-import { OptionError, resolve, text } from '../options.ts';
+import { resolve } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { withClasses } from '../saved/external.ts';
 import { type SavedModel, savedModelKind } from '../saved/model.ts';
@@ -41,6 +41,7 @@ import {
   stacked,
   viewsOf,
 } from './inputs.ts';
+import { classNames, labeled } from './labels.ts';
 import { type ClassifierOptions, classifierFields, type OpenedModel, openModel } from './open.ts';
 import { type Outcome, outcomesOf, type Run, resultsOf } from './outcomes.ts';
 import {
@@ -198,7 +199,7 @@ export class Classifier {
     this.#checkOpen();
     checkInputs([image]);
     checkOptions(explainFields, options);
-    const labels = this.#labels();
+    const labels = classNames(this.description);
     const { inputChannels, inputSize } = this.description.config;
     const prepared = isPrepared(image) ? image : await this.prepare(image);
     checkPrepared(prepared, [inputChannels, ...inputSize], [1]);
@@ -258,7 +259,7 @@ export class Classifier {
   async evaluate(samples: LabeledList, options: EvaluateOptions = {}): Promise<Evaluation> {
     this.#checkOpen();
     checkOptions(evaluateFields, options);
-    const labels = this.#labels();
+    const labels = classNames(this.description);
     checkSamples(samples, labels.length);
     const transforms = this.#transformsFor(options.views);
     const views = countViews(transforms);
@@ -303,18 +304,8 @@ export class Classifier {
     return transforms;
   }
 
-  /** The names of all classes; a class without a name gets its number. */
-  #labels(): string[] {
-    const { classes, config, variant } = this.description;
-    if (config.classes === 0) throw new UsageError(`The model (${variant}) has no classes. Use features() instead.`);
-    if (config.classes > 1) return Array.from({ length: config.classes }, (_, k) => classes[k] ?? `class ${k}`);
-    throw new UsageError(
-      `The model (${variant}) has one output, but classes need two or more. Its value is features() of the stage "logits".`,
-    );
-  }
-
   #predict(options: PredictionOptions): Run<Prediction[]> {
-    const labels = this.#labels();
+    const labels = classNames(this.description);
     const listed = resolve(predictionFields, options);
     return async ({ data }, views) => {
       const logits = averageViews(await this.logits(data), views, labels.length); // [N, K]
@@ -371,21 +362,6 @@ const openable = kind(`a model, or its file: ${modelSourceKind.expected}`, (valu
 
 /** `featuresEach` has no default. */
 const stagesFields = { ...featureFields, stages: { ...featureFields.stages, required: true as const } };
-
-const labelsField = { labels: text({ flag: '--labels <file>', doc: 'class names' }) };
-
-function labeled(description: ModelDescription, labels: readonly string[] | undefined): ModelDescription {
-  const { classes } = description.config;
-  if (labels === undefined) return description;
-  if (labels.length === classes) return { ...description, classes: labels };
-  const [given, expected] = [counted(labels.length, 'name', 'names'), counted(classes, 'class', 'classes')];
-  throw new OptionError(
-    labelsField,
-    (say) => `${say('labels')} has ${given}, but the model has ${expected}. Give one name per class.`,
-  );
-}
-
-const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 
 const isList = (images: ClassifierInput | readonly ClassifierInput[]): images is readonly ClassifierInput[] =>
   Array.isArray(images);

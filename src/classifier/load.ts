@@ -14,9 +14,11 @@ import { type FileOptions, fileFields, openFile } from './open-file.ts';
 /** How a model is downloaded, cached and opened. */
 export interface LoadOptions extends FileOptions, PullOptions {}
 
-const loadFields: FieldsOf<LoadOptions> = { ...fileFields, ...pullFields };
+/** `LoadOptions` with their checks. */
+export const loadFields: FieldsOf<LoadOptions> = { ...fileFields, ...pullFields };
 
-const modelName = kind('the path or the name of a model, or a URL', (value) => {
+/** A model that a user names. */
+export const modelName = kind('the path or the name of a model, or a URL', (value) => {
   return (typeof value === 'string' && value !== '') || isOf(value, 'URL');
 });
 
@@ -42,16 +44,23 @@ export async function load(
 ): Promise<Classifier> {
   checkArgument('nameOrFile', nameOrFile, modelName);
   checkOptions(loadFields, options);
+  return withModelFile(nameOrFile, options, async (path) =>
+    Classifier.of(await openFile(path, options), pick<ClassifierOptions>(classifierFields, options)),
+  );
+}
+
+/** Opens the file of a model that a user names. A damaged file in a cache of downloads is downloaded again. */
+export async function withModelFile<T>(
+  nameOrFile: string | URL,
+  options: LoadOptions,
+  open: (path: string) => Promise<T>,
+): Promise<T> {
   const name = textOf(nameOrFile);
   const pulling = pick<PullOptions>(pullFields, options);
-  const open = async (given: PullOptions) => {
-    const { path } = await resolveModel(name, given);
-    return Classifier.of(await openFile(path, options), pick<ClassifierOptions>(classifierFields, options));
-  };
   try {
-    return await open(pulling);
+    return await open((await resolveModel(name, pulling)).path);
   } catch (error) {
     if (!(error instanceof FormatError) || pulling.verify || existsSync(name)) throw error;
-    return open({ ...pulling, verify: true }); // a damaged file in a cache is downloaded again
+    return open((await resolveModel(name, { ...pulling, verify: true })).path);
   }
 }

@@ -64,7 +64,7 @@ interface Cached {
  */
 export async function openFile(path: string, { cache = true, ...options }: FileOptions): Promise<OpenedModel> {
   const file = modelFile(path);
-  const reread = unlessChanged(file, () => readLazily(file, options));
+  const reread = readerOf(path, options);
   const folder = cache && isUsual(options) ? cacheFolder() : undefined;
   if (folder === undefined) return { ...(await openRead(await reread(), await planFor(options))), read: reread };
   const plan = await planFor(options);
@@ -85,6 +85,16 @@ const readLazily = async (file: string, options: ClassifierOptions): Promise<Sav
     await loadModel(file, { lazy: true, ...(options.key !== undefined && { key: options.key }) }),
     options,
   );
+
+/**
+ * A function that reads the model at a path, but not its weights, which stay in the file until they are needed.
+ *
+ * @returns the function. It throws as `loadModel`, and a FormatError if the file has changed since.
+ */
+export function readerOf(path: string, options: ClassifierOptions): () => Promise<SavedModel> {
+  const file = modelFile(path);
+  return unlessChanged(file, () => readLazily(file, options));
+}
 
 function unlessChanged<T>(file: string, read: () => Promise<T>): () => Promise<T> {
   const state = () => {

@@ -1,5 +1,14 @@
 /** Opens a saved model for inference: lowers its graph for this machine and opens it in ONNX Runtime. */
-import { type Machine, Session, type SessionOptions, sessionFields, thisMachine, tuning } from '#platform';
+import {
+  type BoundSession,
+  type Machine,
+  openBound,
+  Session,
+  type SessionOptions,
+  sessionFields,
+  thisMachine,
+  tuning,
+} from '#platform';
 import { type FieldsOf, isObject, object } from '../arguments.ts';
 import { maxMegapixels } from '../data/budget.ts';
 import { poolField, type WorkerPool } from '../data/pool.ts';
@@ -74,6 +83,12 @@ export async function openModel(model: SavedModel, options: ClassifierOptions): 
 /** Lowers a graph for this machine and opens it. */
 export const openGraph = async (graph: Graph, options: ClassifierOptions): Promise<Session> =>
   openLowered(graph, await planFor(options));
+
+/** The same, for many runs on the same arrays outside of the main thread. */
+export async function openBoundGraph(graph: Graph, options: ClassifierOptions): Promise<BoundSession> {
+  const { settings, machine, mergeGroups } = await planFor(options);
+  return openBound(lowerInference(graph, { block: machine.block, mergeGroups }).graph, settings);
+}
 
 /** The model with the preprocessing of the options. */
 export const preprocessedAs = (model: SavedModel, { preprocessing }: ClassifierOptions): SavedModel =>

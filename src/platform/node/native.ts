@@ -80,7 +80,7 @@ export async function openBound(graph: Graph, options: SessionOptions = {}): Pro
   const native = await loaded;
   if (!native || (options.providers ?? ['cpu']).join() !== 'cpu') return Session.open(graph, options);
   const { model, data } = encodeOnnx(graph, { location: 'weights', above: inlineLimit });
-  return data.length > 0 ? Session.open(graph, options) : new NativeSession(native, model, options);
+  return data.length > 0 ? Session.open(graph, options) : NativeSession.open(native, model, options);
 }
 
 /** Undefined if koffi or the library is missing. */
@@ -130,6 +130,12 @@ function created(api: Api, create: (out: unknown[]) => unknown): unknown {
   return out[0];
 }
 
+/** Calls a function of the library on another thread. */
+const inBackground = (called: Api[keyof Api], ...values: readonly unknown[]): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    called.async(...values, (error: unknown, result: unknown) => (error ? reject(error) : resolve(result)));
+  });
+
 class NativeSession implements BoundSession {
   readonly #native: Native;
   readonly #session: unknown;
@@ -138,16 +144,26 @@ class NativeSession implements BoundSession {
   readonly #arrays: Tensor['data'][] = [];
   readonly #lifetime = new Lifetime();
 
-  constructor(native: Native, model: Uint8Array, { threads, optimization = 'all' }: SessionOptions) {
-    const { api, env } = native;
+  private constructor(native: Native, session: unknown) {
     this.#native = native;
+    this.#session = session;
+  }
+
+  static async open(
+    native: Native,
+    model: Uint8Array,
+    { threads, optimization = 'all' }: SessionOptions,
+  ): Promise<NativeSession> {
+    const { api, env } = native;
     const options = created(api, (out) => api.CreateSessionOptions(out));
     try {
       check(api, api.DisableMemPattern(options));
       check(api, api.SetSessionGraphOptimizationLevel(options, optimizationLevels[optimization]));
       check(api, api.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', spinMicroseconds));
       if (threads !== undefined) check(api, api.SetIntraOpNumThreads(options, threads));
-      this.#session = created(api, (out) => api.CreateSessionFromArray(env, model, model.length, options, out));
+      const out: unknown[] = [null];
+      check(api, await inBackground(api.CreateSessionFromArray, env, model, model.length, options, out));
+      return new NativeSession(native, out[0]);
     } catch (error) {
       throw named(error as Error);
     } finally {
@@ -172,12 +188,10 @@ class NativeSession implements BoundSession {
 
   async #run(inputs: string[], feeds: unknown[], outputs: string[], fetches: unknown[]): Promise<void> {
     const { api } = this.#native;
-    const status = await new Promise<unknown>((resolve, reject) => {
-      const done = (error: unknown, result: unknown) => (error ? reject(error) : resolve(result));
-      api.Run.async(this.#session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches, done);
-    });
+    const { Run } = api;
+    const session = this.#session;
     try {
-      check(api, status);
+      check(api, await inBackground(Run, session, null, inputs, feeds, feeds.length, outputs, fetches.length, fetches));
     } catch (error) {
       throw named(error as Error);
     }
