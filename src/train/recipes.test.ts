@@ -3,13 +3,15 @@
  * recipe is found, overridden and scaled. The file is long because the tables repeat the numbers of the sources on purpose
  * instead of importing those that they check.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { pick } from '../options.ts';
 import { checkSettled, resolveTrainOptions } from './check-options.ts';
 import { findRecipe, recipeInFull, recipeNotes, withRecipe } from './chosen-recipe.ts';
-import type { GivenOptions } from './options.ts';
+import { type GivenOptions, type Recipe, recipe as recipeTable } from './options.ts';
 import { type RecipeName, recipeNames } from './recipes.ts';
 
 /** What most recipes do without. Images are mirrored half the time, and crops have at least 8 % of one. */
@@ -279,6 +281,18 @@ test.each(recipeNames)('%s can be followed with any network and a linear probe',
     expect(resolveTrainOptions(all), JSON.stringify(each)).toMatchObject({ recipe, ...each });
     expect(() => checkSettled(all)).not.toThrow();
   }
+});
+
+const shippedDescription = (name: string) => fileURLToPath(new URL(`../../models/${name}/model.json`, import.meta.url));
+
+describe.each(['cifar10', 'objects200'])('the model %s', (name) => {
+  const path = shippedDescription(name);
+  test.skipIf(!existsSync(path))('was trained with the options of its recipe', async () => {
+    const { training } = JSON.parse(readFileSync(path, 'utf8')) as { training: { options: Recipe & { out: string } } };
+    const { recipe: _, ...options } = pick<Recipe>(recipeTable, training.options);
+    const { data, out } = training.options;
+    expect(resolveTrainOptions(await withRecipe({ data, out, recipe: `${name}-default` }))).toMatchObject(options);
+  });
 });
 
 let dir: string;

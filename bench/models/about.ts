@@ -1,0 +1,87 @@
+/**
+ * What the cards of the shipped models say that cannot be measured: what each is for, where its images are from and on what
+ * terms, and what it cannot do. Figures are not here; `make.ts` measures them.
+ */
+import type { RecipeName } from 'resnext';
+
+export interface About {
+  readonly recipe: RecipeName;
+  /** The folder of the dataset in commands. */
+  readonly dataset: string;
+  readonly title: string;
+  /** Below the title. */
+  readonly purpose: string;
+  /** TypeScript and shell examples of its use. */
+  readonly use: string;
+  /** What the images are, and how these differ from what is published. */
+  readonly data: string;
+  /** What is known of the terms of the images. */
+  readonly terms: string;
+  readonly limits: readonly string[];
+  /** Groups of classes, where there are too many for a matrix. */
+  readonly groups?: Readonly<Record<string, string>>;
+}
+
+export const about: Readonly<Record<string, About>> = {
+  cifar10: {
+    recipe: 'cifar10-default',
+    dataset: 'cifar10',
+    title: 'cifar10: ten kinds of things in small images',
+    purpose:
+      'The default model of this package: `resnext classify`, `features`, `evaluate`, `explain` and `bench` use it where no other is named. It is small enough to come with the package and good enough to try everything with; for photos of more than ten kinds of things, use [published weights](../../docs/checkpoints.md) or train your own.',
+    use: '$ resnext classify cat.jpg\n$ resnext train photos --from cifar10 --out runs/photos      # photos of 32 x 32 or so',
+    data: 'CIFAR-10 (Alex Krizhevsky, Vinod Nair and Geoffrey Hinton; *Learning Multiple Layers of Features from Tiny Images*, 2009): color images of 32 x 32 pixels in ten classes. The model was trained on all 50,000 training images and evaluated on 5,000 of the 10,000 test images, every second one of each class. Both had been stored as JPEG files, which loses a little of the original pixels, so figures are not comparable to the last tenth of a percent with published ones.',
+    terms:
+      'CIFAR-10 has no license. Its page only asks to cite the report above. The images were collected with web search engines for the dataset 80 Million Tiny Images, and belong to whoever made them; that dataset was withdrawn by its authors in 2020 because of offensive labels and images in it, which CIFAR-10, relabeled by hand for ten classes, is not known to have. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If that matters to you, train on images whose terms you know.',
+    limits: [
+      'It knows ten classes and nothing else, and names one of them for every image: for a person, a house or a screenshot, too. A low probability is a hint, but no test.',
+      'It sees 32 x 32 pixels. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
+      '`automobile` means cars and SUVs, `truck` only large trucks; CIFAR-10 has no pickup trucks in either.',
+      'CIFAR-10 is known to have near duplicates of about 3 % of its test images among its training images (Barz and Denzler, 2020, *Do we train on test data?*), so on images of your own it does a little worse than here, and on images of another kind, such as drawings, much worse.',
+      'It is not made for decisions about people or safety.',
+    ],
+  },
+  objects200: {
+    recipe: 'objects200-default',
+    dataset: 'tiny-imagenet-32',
+    title: 'objects200: two hundred kinds of things in small images, to fine-tune from',
+    purpose:
+      'A base for models of your own: `resnext train photos --from objects200` needs fewer images and epochs than training from scratch. It accepts images from 32 pixels up. As a classifier of its 200 classes it is a small network that sees small images, with the figures below.',
+    use: '$ resnext train photos --from objects200 --size 64 --recipe finetune --out runs/photos\n$ resnext features photos --model objects200 -o photos.npy\n$ resnext classify teapot.jpg --model objects200',
+    data: 'Tiny ImageNet (made for the course CS231n at Stanford): 200 of the classes of ImageNet (ILSVRC), here reduced from 64 x 64 to 32 x 32 pixels, stored as JPEG files and with plain names. The model was trained on 100,000 images, 500 of each class, and evaluated on 5,000 images for validation, 25 of each class. At 32 pixels figures are lower than the published ones, which are at 64.',
+    terms:
+      'Tiny ImageNet has no license of its own. The images are ImageNet’s: those who download it agree to use it for non-commercial research and education only, and the images belong to the people who put them on the web. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If you want to sell what you build on it, ask somebody who knows, or start from a model whose images have terms that you know.',
+    limits: [
+      'It knows 200 classes, and names one of them for every image. There are no people among them.',
+      'It sees 32 x 32 pixels unless you fine-tune it with a larger `--size`. Small or several things in an image are lost.',
+      'Some names mean less than they say: `crane` is the machine, `brass` a memorial plaque, `plate` a dish with food on it, `walking-stick` the insect, `beacon` a lighthouse, `projectile` a missile, `organ` the instrument.',
+      'What ImageNet shows is what people put on the web before 2010, mostly from North America and Europe, and so is what the model takes for usual.',
+      'It is not made for decisions about people or safety.',
+    ],
+    groups: {
+      'cats and dogs':
+        'chihuahua egyptian-cat german-shepherd golden-retriever labrador-retriever persian-cat standard-poodle tabby yorkshire-terrier',
+      'other mammals':
+        'african-elephant arabian-camel baboon bighorn bison brown-bear chimpanzee cougar dugong gazelle guinea-pig hog koala lesser-panda lion orangutan ox',
+      'birds and reptiles':
+        'albatross american-alligator black-stork boa-constrictor bullfrog european-fire-salamander goose king-penguin tailed-frog',
+      'insects, spiders':
+        'bee black-widow centipede cockroach dragonfly fly grasshopper ladybug mantis monarch scorpion spider-web sulphur-butterfly tarantula trilobite walking-stick',
+      'sea life, snails':
+        'american-lobster brain-coral goldfish jellyfish sea-cucumber sea-slug slug snail spiny-lobster',
+      'food, fruit':
+        'acorn banana bell-pepper cauliflower espresso guacamole ice-cream ice-lolly lemon mashed-potato meat-loaf mushroom orange pizza plate pomegranate potpie pretzel',
+      landscapes: 'alp cliff coral-reef lakeside seashore',
+      buildings:
+        'altar bannister barbershop barn beacon birdhouse brass butcher-shop cliff-dwelling confectionery dam flagpole fountain maypole obelisk picket-fence pole scoreboard steel-arch-bridge suspension-bridge thatch triumphal-arch turnstile viaduct water-tower',
+      vehicles:
+        'beach-wagon bullet-train convertible crane freight-car go-kart gondola jinrikisha lawn-mower lifeboat limousine moving-van police-van school-bus sports-car tractor trolleybus',
+      clothing:
+        'academic-gown apron backpack bikini bow-tie cardigan christmas-stocking fur-coat gasmask kimono military-uniform miniskirt neck-brace poncho sandal snorkel sock sombrero sunglasses swimming-trunks umbrella vestment',
+      household:
+        'barrel bathtub beaker beer-bottle broom bucket candle chest comic-book desk dining-table frying-pan hourglass lampshade pill-bottle plunger pop-bottle refrigerator rocking-chair sewing-machine space-heater teapot teddy torch water-jug wok wooden-spoon',
+      'tools, devices':
+        'abacus basketball binoculars cannon cash-machine cd-player chain computer-keyboard drumstick dumbbell ipod magnetic-compass nail oboe organ parking-meter pay-phone potter-s-wheel projectile punching-bag reel remote-control rugby-ball stopwatch syringe volleyball',
+    },
+  },
+};

@@ -1,0 +1,189 @@
+/** The model card of a shipped model, as Markdown: figures that were measured, and the facts of `about.ts`. */
+import type { Evaluation, ModelDescription, RecipeEntry } from 'resnext';
+import { recipes } from 'resnext';
+import { type ClassScore, mostConfused } from 'resnext/data';
+import type { EpochLine, RunDetails } from '../../src/report/run-details.ts';
+import { bestOf, secondsOf } from '../../src/report/run-details.ts';
+import type { About } from './about.ts';
+import { type Accuracy, accuracyOf } from './accuracy.ts';
+
+export interface CardFacts {
+  readonly name: string;
+  readonly about: About;
+  readonly description: ModelDescription;
+  /** Of the shipped file: bytes, parameters, and multiply-adds for an image. */
+  readonly size: { readonly bytes: number; readonly parameters: number; readonly macs: number };
+  /** Of the shipped file, on all test images and on the sample. */
+  readonly test: Evaluation;
+  readonly sample: Evaluation;
+  readonly lines: readonly EpochLine[];
+  readonly details: RunDetails;
+}
+
+const percent = (share: number): string => `${share.toFixed(2)} %`;
+const whole = (value: number): string => value.toLocaleString('en');
+
+/** The rows of a table in Markdown, the first of which is its head. */
+function table(rows: readonly (readonly (string | number)[])[], numeric: readonly number[] = []): string {
+  const [head, ...body] = rows.map((row) => `| ${row.join(' | ')} |`);
+  const rule = `| ${rows[0]!.map((_, column) => (numeric.includes(column) ? '---:' : '---')).join(' | ')} |`;
+  return [head, rule, ...body].join('\n');
+}
+
+/** Beyond, the table of classes is folded, and only the weakest are shown. */
+const maxClasses = 20;
+
+export function card(facts: CardFacts): string {
+  const { name, about, description } = facts;
+  return `${[
+    `# ${about.title}`,
+    about.purpose,
+    `\`\`\`\n${about.use}\n\`\`\``,
+    table([
+      ['', ''],
+      ['network', networkOf(facts)],
+      [
+        'input',
+        `color images, resized to ${description.preprocessing.size} x ${description.preprocessing.size} pixels`,
+      ],
+      ['file', `\`model.safetensors\`, float16, ${(facts.size.bytes / 1e6).toFixed(2)} MB, under torchvision’s names`],
+      [
+        'classes',
+        description.classes.length > maxClasses
+          ? `${description.classes.length}, listed below`
+          : description.classes.join(', '),
+      ],
+      ['license', 'Apache-2.0, as the package; see [the terms of the images](#images-and-their-terms)'],
+    ]),
+    '## Accuracy',
+    accuracySection(facts),
+    ...classSections(facts),
+    '### Calibration',
+    calibrationSection(facts.test),
+    '## Training',
+    trainingSection(facts),
+    '## Images and their terms',
+    about.data,
+    about.terms,
+    '## What it cannot do',
+    about.limits.map((limit) => `- ${limit}`).join('\n'),
+    '## Check it',
+    `\`\`\`sh\nnpm run evaluate:default -- ${about.dataset}      # all test images, against the figures above\nnpx vitest run test/shipped-accuracy.test.ts   # the sample\n\`\`\``,
+    `This file, its pictures and \`accuracy.json\` were written by \`npm run models -- ${name} RUN ${about.dataset}\`, which evaluates the file that is shipped.`,
+  ].join('\n\n')}\n`;
+}
+
+function networkOf({ description, size }: CardFacts): string {
+  const { cardinality, baseWidth, depths } = description.config;
+  const layers = 3 * depths.reduce((a, b) => a + b, 0) + 2;
+  return `\`${description.variant}\`: ${layers} layers, cardinality ${cardinality}, bottleneck width ${baseWidth}d; ${(size.parameters / 1e6).toFixed(2)} M parameters, ${(size.macs / 1e6).toFixed(1)} M multiply-adds an image`;
+}
+
+function accuracySection({ test, sample, lines, name }: CardFacts): string {
+  const [best, last] = [bestOf(lines), lines.at(-1)];
+  const measured = (what: string, evaluation: Evaluation) => {
+    const { images, correct, correctInFive, loss }: Accuracy = accuracyOf(evaluation);
+    const share = (count: number) => `${percent((100 * count) / images)}`;
+    return [what, whole(images), share(correct), whole(correct), share(correctInFive), loss.toFixed(4)];
+  };
+  const trained = (what: string, line: EpochLine | undefined) => {
+    if (!line?.validation) return [];
+    const { top1, top5 = Number.NaN, loss } = line.validation;
+    return [
+      [
+        what,
+        whole(test.images),
+        percent(top1),
+        whole(Math.round((top1 * test.images) / 100)),
+        percent(top5),
+        loss.toFixed(4),
+      ],
+    ];
+  };
+  return [
+    table(
+      [
+        ['', 'images', 'top-1', 'correct', 'top-5', 'loss'],
+        measured('**the shipped file, all test images**', test),
+        measured(`the shipped file, [the sample in this repository](../../test/samples/${name}.tar.gz)`, sample),
+        ...trained(`in training, float32, epoch ${best?.epoch}: the best, which is shipped`, best),
+        ...trained(`in training, float32, epoch ${last?.epoch}: the last`, last),
+      ],
+      [1, 2, 3, 4, 5],
+    ),
+    `The epoch was chosen by its top-1 on these test images, so the figures of the shipped file are slightly optimistic; the last epoch, which nobody chose, is the honest comparison. Balanced accuracy is ${percent(test.balancedAccuracy)}, macro F1 ${percent(test.macroF1)}.`,
+  ].join('\n\n');
+}
+
+function classSections({ test, about, description }: CardFacts): string[] {
+  const { scores, confusion } = test;
+  const isLarge = scores.length > maxClasses;
+  const weakest = scores.toSorted((a, b) => a.recall - b.recall);
+  const pairs = mostConfused(confusion, isLarge ? 20 : 10).map(({ label, predicted, images }) => [
+    description.classes[label]!,
+    description.classes[predicted]!,
+    `${images} of ${scores[label]!.images}`,
+  ]);
+  const matrix = about.groups
+    ? 'With 200 classes a matrix is not legible, so this one has groups of them: each row is the group of the true class, each column that of the predicted one. On the diagonal are predictions of a class of the right group.'
+    : 'Each row is a true class, each column a predicted one.';
+  return [
+    '### Classes',
+    ...(isLarge
+      ? [
+          `The ten strongest and the twenty weakest of ${scores.length}, by recall, the top-1 accuracy of a class:`,
+          classTable([...weakest.slice(-10).reverse(), ...weakest.slice(0, 20).reverse()]),
+          `<details>\n<summary>All ${scores.length} classes</summary>\n\n${classTable(scores)}\n\n</details>`,
+        ]
+      : ['Recall is the top-1 accuracy of a class.', classTable(scores)]),
+    '### Confusion',
+    `![Confusion matrix of ${about.groups ? 'groups of classes' : 'the classes'}](confusion.svg)`,
+    matrix,
+    'Most confused:',
+    table([['class', 'predicted as', 'images'], ...pairs], [2]),
+  ];
+}
+
+const classTable = (scores: readonly ClassScore[]): string =>
+  table(
+    [
+      ['class', 'images', 'recall', 'precision', 'F1'],
+      ...scores.map(({ label, images, recall, precision, f1 }) => [
+        ...[label, images],
+        ...[recall, precision, f1].map((value) => `${value.toFixed(1)} %`),
+      ]),
+    ],
+    [1, 2, 3, 4],
+  );
+
+function calibrationSection({ calibration, top1 }: Evaluation): string {
+  const { error, confidence, bins } = calibration;
+  const difference = 100 * confidence - top1;
+  const judged = Math.abs(difference) < 1 ? 'about right' : difference > 0 ? 'too high' : 'too low';
+  const rows = bins
+    .filter(({ count }) => count > 0)
+    .map((bin) => [
+      bin.from === bin.to ? 'exactly 100 %' : `${(100 * bin.from).toFixed(0)} to ${(100 * bin.to).toFixed(0)} %`,
+      whole(bin.count),
+      ...[bin.confidence, bin.accuracy].map((share) => `${(100 * share).toFixed(1)} %`),
+    ]);
+  return [
+    `The probability of the predicted class is ${percent(100 * confidence)} on average, and ${percent(top1)} of the predictions are right: the confidence is ${judged}. The expected calibration error (15 bins) is ${percent(100 * error)}. Training with label smoothing lowers the confidence.`,
+    table([['probability', 'images', 'mean', 'right'], ...rows], [1, 2, 3]),
+  ].join('\n\n');
+}
+
+function trainingSection({ name, about, lines, details }: CardFacts): string {
+  const { cpu, cores, memory } = details.machine as { cpu?: string; cores?: number; memory?: number };
+  const { data, versions } = details;
+  const hours = (secondsOf(lines) / 3600).toFixed(1);
+  const entry: RecipeEntry = recipes[about.recipe];
+  const options = Object.entries(entry.options).map(([option, value]) => `${option}: ${JSON.stringify(value)}`);
+  return [
+    `![Top-1 in training and on the test images, by epoch](curve.svg)`,
+    `\`\`\`sh\nresnext train ${about.dataset} --recipe ${about.recipe} --out runs/${name}\n\`\`\``,
+    `makes it again, where \`${about.dataset}/train\` has the training images and \`${about.dataset}/val\` the test images, in a folder for each class. The recipe has these options, and the defaults of all others; \`resnext recipe ${about.recipe} --all\` prints both, and \`model.json\` has those of the run.`,
+    `\`\`\`yaml\n${options.join('\n')}\n\`\`\``,
+    `${lines.length} epochs of ${whole(data?.train ?? 0)} images took ${hours} hours on ${cores} cores (${cpu}, ${((memory ?? 0) / 2 ** 30).toFixed(0)} GiB of memory), beside other work; resnext ${versions.resnext}, ONNX Runtime ${versions.onnxruntime}, Node ${versions.node}. On another machine, rounding leads the same run to other weights, which are about as good.`,
+  ].join('\n\n');
+}
