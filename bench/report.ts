@@ -70,6 +70,19 @@ export function count(option: string, text: string | undefined, otherwise: numbe
 export const counts = (option: string, text: string | undefined, otherwise: readonly number[]): readonly number[] =>
   text === undefined ? otherwise : text.split(',').map((part) => count(option, part, 1));
 
+/** Aborted by Ctrl-C, for benchmarks that can be continued later. The exit code then is 130. */
+export function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      console.log('Stopping after this step. Repeat the command to go on.');
+      process.exitCode = 130;
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
