@@ -7,7 +7,6 @@
  *     freeze: [stem, layer1]
  */
 import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { isRecord, suggestOption } from './arguments.ts';
 import { UsageError } from './errors.ts';
 import { refusal as fileRefusal, readable, statIfPresent } from './files.ts';
@@ -34,7 +33,7 @@ export async function readMapping(path: string, needed: string): Promise<Mapping
   const text = await readFile(readable(path), 'utf8').catch((error: unknown) => {
     throw fileRefusal('read', path, error);
   });
-  const value = parsed(text, path);
+  const value = await parsed(text, path);
   if (isRecord(value)) return value;
   throw new UsageError(`"${path}" should contain options and their values, such as "epochs: 60".`);
 }
@@ -92,7 +91,8 @@ function read(field: Field<unknown>, value: unknown): unknown {
 }
 
 /** JSON is YAML too. */
-function parsed(text: string, path: string): unknown {
+async function parsed(text: string, path: string): Promise<unknown> {
+  const { parse } = await import('yaml');
   try {
     return parse(text, { logLevel: 'error' });
   } catch (cause) {

@@ -51,7 +51,7 @@ test('docs/options.md has every option', async () => {
 });
 
 test('the help of every command', async () => {
-  const program = createProgram();
+  const program = await createProgram();
   let text = '';
   for (const command of [program, ...program.commands]) {
     command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 });

@@ -1,11 +1,23 @@
 /** The models that ship with this package: found by name, in every command, without a request to anybody. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { load } from 'resnext';
 import { resolveModel, shippedModels } from 'resnext/weights';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { loadPackage, noChromium, type Pages, packagePages, withPage } from './chromium.ts';
 import { json, run } from './command.ts';
 import { type FakeHub, serveHub } from './hub-server.ts';
 
@@ -114,6 +126,56 @@ it('pull prints the place, and list shows what ships first', async () => {
   expect(rows.slice(0, 2).map(({ name }) => name)).toEqual(['cifar10', 'objects200']);
   const { stdout: table } = await run('list', '--weights', 'objects');
   expect(table).toMatch(/^name .*\nobjects200 .* 32 .* Apache-2.0 +in this package\n/);
+});
+
+type Package = typeof import('../dist/entry/resnext.js');
+
+/** Runs in the page: the first prediction of the model in a folder on the server, and what a name alone gets. */
+async function classifyInPage(): Promise<{ label: string; probability: number; refusal: string }> {
+  const { Classifier } = (globalThis as unknown as { resnext: Package }).resnext;
+  const classifier = await Classifier.open('/models/cifar10/');
+  const [best] = await classifier.classify('/frog.jpg');
+  const refusal = await Classifier.open('cifar10').catch((error: Error) => error.message);
+  return { ...best!, refusal: String(refusal) };
+}
+
+it.skipIf(noChromium)('a browser opens the folder by its URL, in float16 too', async () => {
+  await run('export', 'cifar10', '-o', join(dir, 'half'), '--format', 'resnext', '--dtype', 'float16');
+  const scripts = await packagePages();
+  const files: Pages = (path) => {
+    if (path === '/frog.jpg') return ['image/jpeg', readFileSync(frog)];
+    const [, file] = /^\/models\/cifar10\/([\w.]+)$/.exec(path) ?? [];
+    return file === undefined ? scripts(path) : ['application/octet-stream', readFileSync(join(dir, 'half', file))];
+  };
+  const { refusal, ...best } = await withPage(files, async (page) => {
+    await loadPackage(page);
+    return page.evaluate(classifyInPage);
+  });
+  const model = await load(join(dir, 'half'));
+  const [expected] = await model.classify(frog);
+  await model.dispose();
+  expect(best.label).toBe(expected!.label);
+  expect(best.probability).toBeCloseTo(expected!.probability, 4);
+  expect(refusal).toContain('"cifar10" ships with this package, but in a browser it is opened by the URL');
+});
+
+it('a bundler finds the files of a model by the name of the package', async () => {
+  const modules = join(dir, 'node_modules');
+  mkdirSync(modules);
+  symlinkSync(fileURLToPath(new URL('..', import.meta.url)), join(modules, 'resnext'));
+  const { outputFiles } = await build({
+    stdin: {
+      contents: "import url from 'resnext/models/cifar10/model.safetensors'; console.log(url);",
+      resolveDir: dir,
+    },
+    bundle: true,
+    write: false,
+    outdir: join(dir, 'public'),
+    loader: { '.safetensors': 'file' },
+    logLevel: 'silent',
+  });
+  const sizes = outputFiles.map(({ contents }) => contents.length);
+  expect(sizes).toContain(statSync(join(models, 'cifar10/model.safetensors')).size);
 });
 
 it('a mistyped name is recognized', async () => {

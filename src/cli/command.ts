@@ -1,4 +1,4 @@
-/** Registers a command from its table of options. Its code is imported when it runs. */
+/** Registers a command from its table of options, which is imported if it is needed. Its code is imported when it runs. */
 import { availableParallelism } from 'node:os';
 import { type Command, type HelpConfiguration, Option } from 'commander';
 import { didYouMean, meantName } from '../closest-name.ts';
@@ -12,33 +12,48 @@ export interface CommandEntry<T extends Table, Options = OptionsOf<T>> {
   readonly name: string;
   readonly summary: string;
   readonly examples: readonly string[];
-  /** Arguments and options, in the order of the help. */
-  readonly options: T;
+  /** Imports the arguments and options, in the order of the help. */
+  readonly options: () => Promise<T>;
   /** The result is in files, so the command goes on if nothing can be printed any more. */
   readonly outlivesOutput?: boolean;
   /** Runs the command and returns its exit code. */
   readonly load: () => Promise<{ run: (options: Options, output: Output) => Promise<number> }>;
 }
 
-/** Adds a command that gets its options with defaults filled in. */
-export function addCommand<T extends Table>(program: Command, entry: CommandEntry<T>): void {
-  register(program, entry, (typed) => resolve(entry.options, typed));
+/** A command of any options. */
+export interface AnyCommand {
+  readonly name: string;
+  /** Adds it, without its options if it is not going to be parsed or explained. */
+  readonly add: (program: Command, withOptions: boolean) => Promise<void>;
 }
 
-/** Adds a command that gets only the options that were typed, because its defaults depend on more than the command line. */
-export function addCommandAsTyped<T extends Table>(program: Command, entry: CommandEntry<T, GivenOf<T>>): void {
-  register(program, entry, (typed) => {
-    checkGiven(entry.options, typed);
+/** A command that gets its options with defaults filled in. */
+export const command = <T extends Table>(entry: CommandEntry<T>): AnyCommand => anyCommand(entry, resolve);
+
+/** A command that gets only the options that were typed, because its defaults depend on more than the command line. */
+export const commandAsTyped = <T extends Table>(entry: CommandEntry<T, GivenOf<T>>): AnyCommand =>
+  anyCommand(entry, (options, typed) => {
+    checkGiven(options, typed);
     return typed;
   });
-}
 
-function register<T extends Table, Options>(
-  program: Command,
-  { name, summary, examples, options, outlivesOutput = false, load }: CommandEntry<T, Options>,
-  read: (typed: object) => Options,
+const anyCommand = <T extends Table, Options>(
+  entry: CommandEntry<T, Options>,
+  read: (options: T, typed: object) => Options,
+): AnyCommand => ({
+  name: entry.name,
+  async add(program, withOptions) {
+    const added = program.command(entry.name).description(entry.summary);
+    if (withOptions) declareAll(added, entry, await entry.options(), read);
+  },
+});
+
+function declareAll<T extends Table, Options>(
+  command: Command,
+  { examples, outlivesOutput = false, load }: CommandEntry<T, Options>,
+  options: T,
+  read: (options: T, typed: object) => Options,
 ): void {
-  const command = program.command(name).description(summary);
   suggestNames(command);
   const isLong = Object.values(options).length > maxUngrouped;
   for (const field of [...Object.values(options), configField]) declare(command, field, isLong);
@@ -59,7 +74,7 @@ function register<T extends Table, Options>(
     });
     const { run } = await load();
     try {
-      const given = read(typed);
+      const given = read(options, typed);
       for (const remark of beyondCores(options, typed)) output.note(remark);
       for (const file of files) await checkWritable(file);
       process.exitCode = await run(given, output);

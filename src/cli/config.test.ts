@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { UsageError } from '../errors.ts';
 import { flag, list, oneOf, real, text, whole } from '../options.ts';
-import { addCommand, suggestNames } from './command.ts';
+import { command, suggestNames } from './command.ts';
 
 const options = {
   data: text({ required: true, expected: 'a folder', flag: '<dir>', doc: 'folder' }),
@@ -33,7 +33,8 @@ async function parse(...args: string[]): Promise<unknown> {
     got = given;
     return 0;
   };
-  addCommand(program, { name: 'go', summary: 'Go', examples: ['resnext go'], options, load: async () => ({ run }) });
+  const go = { name: 'go', summary: 'Go', examples: ['resnext go'], options: async () => options };
+  await command({ ...go, load: async () => ({ run }) }).add(program, true);
   await program.parseAsync(args, { from: 'user' });
   return got;
 }

@@ -1,23 +1,15 @@
 /** Defines all commands. */
 import { Command } from 'commander';
 import { version } from '../version.ts';
-import { addCommand, addCommandAsTyped, helpLayout, suggestNames } from './command.ts';
-import { classifyOptions, evaluateOptions, explainOptions, featuresOptions } from './options/images.ts';
-import {
-  benchOptions,
-  convertOptions,
-  drawOptions,
-  exportOptions,
-  listOptions,
-  optimizeOptions,
-  pullOptions,
-  summaryOptions,
-  verifyOptions,
-} from './options/models.ts';
-import { compareOptions, recipeOptions, reportOptions, trainFlags } from './options/training.ts';
+import { type AnyCommand, command, commandAsTyped, helpLayout, suggestNames } from './command.ts';
 
-/** The command `resnext`. Parsing an invalid command line prints the error and throws a CommanderError. */
-export function createProgram(): Command {
+/**
+ * The command `resnext`. Parsing an invalid command line prints the error and throws a CommanderError.
+ *
+ * @param typed the first word that was typed. If it names a command, the options of the others are not loaded, which would
+ *   take longer than it takes to classify an image.
+ */
+export async function createProgram(typed?: string): Promise<Command> {
   const program = new Command('resnext').description('ResNeXt: build, train, evaluate, classify, export.');
   program
     .version(version())
@@ -25,37 +17,39 @@ export function createProgram(): Command {
     .configureHelp(helpLayout)
     .showHelpAfterError('(run with --help for all options)');
   suggestNames(program);
-  for (const add of [addCatalog, addTraining, addUse, addGraphs]) add(program);
+  const commands = [...catalog, ...training, ...use, ...graphs];
+  const isCommand = commands.some(({ name }) => name === typed);
+  for (const { name, add } of commands) await add(program, !isCommand || name === typed);
   return program;
 }
 
 /** Commands that list, download and describe variants and published weights. */
-function addCatalog(program: Command): void {
-  addCommand(program, {
+const catalog: readonly AnyCommand[] = [
+  command({
     name: 'list',
     summary: 'List named variants with their size, or published weights',
     examples: ['resnext list --weights seresnext'],
-    options: listOptions,
+    options: async () => (await import('./options/models.ts')).listOptions,
     load: () => import('./commands/list.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'pull',
     summary: 'Download published weights, or any from the Hugging Face Hub',
     examples: ['resnext pull resnext50_32x4d.tv2_in1k'],
-    options: pullOptions,
+    options: async () => (await import('./options/models.ts')).pullOptions,
     load: () => import('./commands/pull.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'summary',
     summary: 'Show the stages, parameters and multiply-adds of a variant or a model, and how its file was read',
     examples: ['resnext summary resnext50_32x4d --form A', 'resnext summary weights.pth'],
-    options: summaryOptions,
+    options: async () => (await import('./options/models.ts')).summaryOptions,
     load: () => import('./commands/summary.ts'),
-  });
-}
+  }),
+];
 
-function addTraining(program: Command): void {
-  addCommandAsTyped(program, {
+const training: readonly AnyCommand[] = [
+  commandAsTyped({
     name: 'train',
     summary: 'Train on a folder of images, from scratch or from a pretrained model',
     examples: [
@@ -64,113 +58,113 @@ function addTraining(program: Command): void {
       'resnext train flowers --recipe quick --batch 64 --out runs/quick',
       'resnext train --resume runs/flowers --epochs 60',
     ],
-    options: trainFlags,
+    options: async () => (await import('./options/training.ts')).trainFlags,
     outlivesOutput: true,
     load: () => import('./commands/train.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'recipe',
     summary: 'List recipes for training, or print the options of one',
     examples: ['resnext recipe torchvision-v1', 'resnext recipe quick --json > quick.json'],
-    options: recipeOptions,
+    options: async () => (await import('./options/training.ts')).recipeOptions,
     load: () => import('./commands/recipe.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'evaluate',
     summary: 'Measure accuracy on a folder with one subfolder per class',
     examples: ['resnext evaluate flowers/test --model runs/flowers'],
-    options: evaluateOptions,
+    options: async () => (await import('./options/evaluate.ts')).evaluateOptions,
     load: () => import('./commands/evaluate.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'report',
     summary: 'Show a training run as an HTML page: curves, mistakes, calibration, and how it was made',
     examples: ['resnext report runs/flowers'],
-    options: reportOptions,
+    options: async () => (await import('./options/training.ts')).reportOptions,
     load: () => import('./commands/report.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'compare',
     summary: 'Compare training runs: figures, curves, and the options in which they differ',
     examples: ['resnext compare runs/a runs/b -o compare.html'],
-    options: compareOptions,
+    options: async () => (await import('./options/training.ts')).compareOptions,
     load: () => import('./commands/compare.ts'),
-  });
-}
+  }),
+];
 
 /** Commands that use a model, here or in other programs. */
-function addUse(program: Command): void {
-  addCommand(program, {
+const use: readonly AnyCommand[] = [
+  command({
     name: 'classify',
     summary: 'Classify images',
     examples: ['resnext classify rose.jpg garden https://example.org/tulip.jpg --model runs/flowers --top 3'],
-    options: classifyOptions,
+    options: async () => (await import('./options/images.ts')).classifyOptions,
     load: () => import('./commands/classify.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'features',
     summary: 'Extract feature vectors or feature maps and save them as .npy, .parquet or .jsonl',
     examples: ['resnext features photos --model runs/flowers --stages layer3,pooled -o photos.npy'],
-    options: featuresOptions,
+    options: async () => (await import('./options/images.ts')).featuresOptions,
     load: () => import('./commands/features.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'explain',
     summary: 'Draw a heat map of the regions that support a class',
     examples: [
       'resnext explain rose.jpg --model runs/flowers -o heat.png',
       'resnext explain photos --model runs/flowers --class tulip --stage layer3 -o heat',
     ],
-    options: explainOptions,
+    options: async () => (await import('./options/images.ts')).explainOptions,
     load: () => import('./commands/explain.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'export',
     summary: 'Write a variant or a trained model for other programs',
     examples: [
       'resnext export runs/flowers -o flowers.onnx --input bytes --softmax',
       'resnext export runs/flowers -o flowers.onnx --dynamic-size',
     ],
-    options: exportOptions,
+    options: async () => (await import('./options/models.ts')).exportOptions,
     load: () => import('./commands/export.ts'),
-  });
-}
+  }),
+];
 
 /** Commands that work on graphs. */
-function addGraphs(program: Command): void {
-  addCommand(program, {
+const graphs: readonly AnyCommand[] = [
+  command({
     name: 'verify',
     summary: 'Verify that forms A, B and C of a network compute the same',
     examples: ['resnext verify resnext50_32x4d'],
-    options: verifyOptions,
+    options: async () => (await import('./options/models.ts')).verifyOptions,
     load: () => import('./commands/verify.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'convert',
     summary: 'Convert the blocks of a model to another form, weights included',
     examples: ['resnext convert runs/flowers flowers-a.onnx --form A'],
-    options: convertOptions,
+    options: async () => (await import('./options/models.ts')).convertOptions,
     load: () => import('./commands/convert.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'optimize',
     summary: 'Optimize any ONNX file: replace emulated grouped convolutions and fold normalization',
     examples: ['resnext optimize keras-resnext.onnx -o faster.onnx'],
-    options: optimizeOptions,
+    options: async () => (await import('./options/models.ts')).optimizeOptions,
     load: () => import('./commands/optimize.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'draw',
     summary: 'Draw a block as in the paper, or a grouped convolution, as SVG or PNG',
     examples: ['resnext draw resnext50_32x4d --block layer1.1 --form A -o block.svg'],
-    options: drawOptions,
+    options: async () => (await import('./options/models.ts')).drawOptions,
     load: () => import('./commands/draw.ts'),
-  });
-  addCommand(program, {
+  }),
+  command({
     name: 'bench',
     summary: 'Time a variant, a trained model or any ONNX file on this machine',
     examples: ['resnext bench resnext50_32x4d --batch 8 --tune'],
-    options: benchOptions,
+    options: async () => (await import('./options/models.ts')).benchOptions,
     load: () => import('./commands/bench.ts'),
-  });
-}
+  }),
+];

@@ -28,7 +28,7 @@ process.stderr.on('error', () => {}); // there is nowhere left to report it
 endWithReader(process.stdout); // of help and versions
 
 try {
-  await createProgram().parseAsync();
+  await (await createProgram(process.argv[2])).parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }

@@ -1,5 +1,5 @@
 /** The kinds of values that an image can be given as, and how each is read. */
-import { type Image, isFile, type OpenedImage, openDecoder } from '#platform/images';
+import { type Image, isFile, type OpenedImage } from '#platform/images';
 import { checkArgument, checkOptions, hasAll, isObject, isOf, kind } from '../arguments.ts';
 import { FormatError } from '../errors.ts';
 import { type GivenOf, resolve as withDefaults } from '../options.ts';
@@ -59,7 +59,6 @@ export async function decode(
   options: ReadImageOptions = {},
 ): Promise<Image> {
   checkArgument('input', input, fileKind);
-  await openDecoder();
   if (typeof input !== 'string' && !isUrlObject(input)) {
     return decodeWhole({ name: name ?? 'image', bytes: bytesOf(input) }, options);
   }
@@ -121,7 +120,6 @@ export async function sizeOfSample(sample: LabeledImage, maxMegapixels: number):
 }
 
 async function openSample(sample: LabeledImage, maxMegapixels: number): Promise<OpenedImage> {
-  await openDecoder();
   return openJobImage(await toJobImage(sample, new Fetches()), maxMegapixels);
 }
 

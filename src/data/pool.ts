@@ -2,7 +2,7 @@
  * Worker threads that read images, which several loaders and classifiers can share. They start with the first job. An idle
  * pool does not keep the process alive.
  */
-import { availableCores, openDecoder, startWorkers, type Workers } from '#platform/images';
+import { availableCores, startWorkers, type Workers } from '#platform/images';
 import { checkOptions, hasAll, object } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
 import { resolve, whole } from '../options.ts';
@@ -85,9 +85,7 @@ export class WorkerPool {
   }
 }
 
-/** Loads the decoder first: it must be loaded before threads start, and an error must be reported here. */
 async function start(threads: number, queue: number, maxMegapixels: number): Promise<ImageWorkers> {
-  await openDecoder();
   const options = { module: 'data/worker.js', name: 'run', threads, queue };
   const started = threads > 0 ? await startWorkers<ImageJob, ThreadResult>(options) : undefined;
   const run = started ? async (job: ImageJob) => failuresIn(await started.run(job)) : runJob;

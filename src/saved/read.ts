@@ -5,6 +5,7 @@
 import { checkArgument, checkOptions, type FieldsOf, isOf, kind } from '../arguments.ts';
 import type { PublishedWeights } from '../catalog/entry.ts';
 import { weightsOfPath } from '../catalog/published.ts';
+import { lookUpShipped } from '../catalog/shipped.ts';
 import { type ImportOptions, importWeights } from '../checkpoints/import.ts';
 import { isNetwork } from '../checkpoints/recognize.ts';
 import { FormatError, UsageError } from '../errors.ts';
@@ -69,7 +70,8 @@ export interface ReadModelOptions extends LoadOptions {
 /**
  * Reads a model from the bytes of its file: weights in any naming scheme, or an ONNX file exported by this package.
  *
- * @param source the bytes, a Blob of them (such as a File that the user chose), or a URL to fetch them from.
+ * @param source the bytes, a Blob of them (such as a File that the user chose), or a URL to fetch them from. A URL that ends in
+ *   a slash is that of a model's folder.
  * @throws UsageError if the URL cannot be fetched; FormatError if the bytes are damaged or not a ResNeXt, or a weight is
  *   NaN or infinite.
  * @example const { description, graph, weights } = await readModel('/models/flowers/model.safetensors');
@@ -107,10 +109,20 @@ async function bytesOf(source: ModelSource): Promise<Uint8Array> {
 
 const isAddress = (source: ModelSource): source is URL | string => typeof source === 'string' || isOf(source, 'URL');
 
-async function fetched(url: string): Promise<Response> {
-  if (!URL.canParse(url, globalThis.location?.href)) {
-    throw new UsageError(`"${url}" is not a URL; open a path with load("${url}").`);
+/** A folder's URL with the name of its weights file. */
+const fileAt = (url: string): string =>
+  /^(data|blob):/i.test(url) ? url : url.replace(/\/(?=$|[?#])/, '/model.safetensors');
+
+async function fetched(source: string): Promise<Response> {
+  if (!URL.canParse(source, globalThis.location?.href)) {
+    throw new UsageError(`"${source}" is not a URL; open a path with load("${source}").`);
   }
+  if (lookUpShipped(source)) {
+    throw new UsageError(
+      `"${source}" ships with this package, but in a browser it is opened by the URL at which your server has its file, resnext/models/${source}/model.safetensors.`,
+    );
+  }
+  const url = fileAt(source);
   const response = await fetch(url).catch((cause: Error) => {
     throw new UsageError(`The model ${url} cannot be fetched: ${cause.message}.`, { cause });
   });

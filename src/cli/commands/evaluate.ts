@@ -17,7 +17,7 @@ import { evaluationReport } from '../../report/evaluation.ts';
 import { type Measured, measure, shownMistakes } from '../../report/measure.ts';
 import { heldOutOf } from '../../train/held-out.ts';
 import { openClassifier } from '../model.ts';
-import type { evaluateOptions } from '../options/images.ts';
+import type { evaluateOptions } from '../options/evaluate.ts';
 import type { Output } from '../output.ts';
 
 type EvaluateOptions = OptionsOf<typeof evaluateOptions>;

@@ -1,35 +1,9 @@
 /** The options of commands that run a model on images. */
 import { predictionFields } from '../../classifier/predictions.ts';
 import { explainMethods } from '../../explain/methods.ts';
-import { flag, list, oneOf, text, whole } from '../../options.ts';
+import { flag, list, oneOf, text } from '../../options.ts';
 import { resultFormats } from '../../output/formats.ts';
-import { recipe, settings } from '../../train/options.ts';
-import { batch, batchOfViews, images, json, model, report, tta } from './shared.ts';
-
-export const evaluateOptions = {
-  dir: text({
-    required: true,
-    expected: 'a folder of images',
-    example: 'flowers',
-    flag: '<dir>',
-    doc: 'folder with one subfolder per class, or one that contains val/; or another dataset',
-  }),
-  imageColumn: recipe.imageColumn,
-  labelColumn: recipe.labelColumn,
-  ...model,
-  batch: whole({ from: 1, default: 64, flag: '--batch <n>', group: 'Machine', doc: batchOfViews }),
-  tta,
-  strict: settings.strict,
-  report: { ...report, doc: 'write an HTML report: confusion matrix, classes, calibration, misclassified images' },
-  output: text({
-    expected: 'a file to write',
-    flag: '-o, --output <file>',
-    group: 'Output',
-    doc: 'write the prediction for each image to a .csv or .jsonl file',
-    written: true,
-  }),
-  json,
-};
+import { batch, batchOfViews, images, json, model, tta } from './shared.ts';
 
 export const classifyOptions = {
   images,

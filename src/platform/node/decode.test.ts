@@ -46,12 +46,13 @@ it('names a file that is missing by its path, or as it is called', () => {
 });
 
 it('asks for sharp where it cannot be loaded', async () => {
+  const png = await encode('png');
   vi.doMock('sharp', () => {
     throw new Error('not installed');
   });
   vi.resetModules();
   const { decode } = await import('../../data/image-source.ts');
-  const missing = await decode(noise, 'a.jpg').catch((error: unknown) => error);
+  const missing = await decode(png, 'a.png').catch((error: unknown) => error);
   expect(missing).toMatchObject({ name: UsageError.name });
   expect(String(missing)).toMatch(/The package sharp cannot be loaded \(.+\)\. Run `npm install sharp`\./);
 });
