@@ -1,42 +1,43 @@
 /**
- * The end of `npm run demo`: shows whether a trained model recognizes images that it has never seen.
+ * The first minute, `npm run demo`: classifies six images with a model that ships with this package, fine-tunes another one
+ * on the images in `examples/images`, and classifies images that it has never seen. All of it is three commands, which are
+ * printed before they run.
  *
- *   npx tsx examples/demo.ts [run folder] [folder of images]
- *
- * The class of an image is the part of its name before the last dash.
+ *   npx tsx examples/demo.ts [run folder] [epochs] [folder of images] [model to start from] [model to begin with]
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load } from 'resnext';
 
-const bundled = fileURLToPath(new URL('images/unseen', import.meta.url));
-const [model = 'runs/demo', images = bundled] = process.argv.slice(2);
+const bundled = (path: string) => relative('', fileURLToPath(new URL(path, import.meta.url)));
+const [out = 'runs/demo', epochs = '6', data = bundled('images'), base = 'objects200', first] = process.argv.slice(2);
+const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const start = Date.now();
 
-const classifier = await load(model);
-const files = (await readdir(images)).filter((file) => file.endsWith('.jpg')).sort();
-let right = 0;
-console.log('\nImages that the model has never seen:\n');
-for (const file of files) {
-  const own = file.slice(0, file.lastIndexOf('-'));
-  const predictions = await classifier.classify(join(images, file));
-  const best = predictions[0]!;
-  const percent = (label: string) => {
-    const { probability = 0 } = predictions.find((prediction) => prediction.label === label) ?? {};
-    return `${(100 * probability).toFixed(0)} %`;
-  };
-  const isRight = best.label === own;
-  if (isRight) right++;
-  const verdict = isRight ? 'right' : `wrong: ${own} gets ${percent(own)}`;
-  console.log(`  ${file.padEnd(18)} ${best.label.padEnd(10)} ${percent(best.label).padStart(5)}  ${verdict}`);
+/** Runs a command as if it were typed. */
+async function run(...args: string[]): Promise<void> {
+  console.log(`\n$ npx resnext ${args.join(' ').replace(' --epochs', ' \\\n    --epochs')}`);
+  const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
+  if (code !== 0) process.exit(code ?? 1); // it has said why
 }
-await classifier.dispose();
+
+process.on('SIGINT', () => {}); // training ends after the current step, and the demo with it
+
+console.log('A model that ships with this package tells ten kinds of things apart:');
+await run('classify', bundled('pictures'), '--top', '3', '--show', ...(first === undefined ? [] : ['--model', first]));
 
 console.log(`
-${right} of ${files.length} right.
+Another one knows 200 kinds of things, such as frogs and cars, but no horses and
+no airplanes. It learns from 1,000 images:`);
+await run('train', data, '--from', base, '--freeze', 'stem,layer1,layer2', '--epochs', epochs, '--out', out, '--show');
 
-Next:
-  npx resnext evaluate examples/images/val --model ${model} --report report.html
-  npx resnext classify PHOTO.jpg --model ${model}
-  npx resnext train FOLDER --out runs/mine  # your images, a subfolder per class
+console.log('\nThe new model on images that it has never seen:');
+await run('classify', bundled('images/unseen'), '--model', out, '--top', '2', '--show');
+
+console.log(`
+That took ${((Date.now() - start) / 1000).toFixed(0)} seconds. Next:
+  npx resnext classify PHOTO.jpg --show    # airplane, bird, cat, deer, dog, …
+  npx resnext report ${out}    # a page with curves and mistakes
+  npx resnext train FOLDER --from ${base} --out runs/mine    # your images
   npx resnext --help`);

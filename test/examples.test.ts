@@ -16,7 +16,7 @@ let dir: string;
 async function run(name: string, ...args: string[]): Promise<string> {
   const file = join(examples, `${name}.ts`);
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file, ...args]);
-  expect(stderr).toBe('');
+  expect(stderr.replace(/^ *\d+ % .*\n/gm, '')).toBe(''); // lines of progress, after ten seconds
   return stdout;
 }
 
@@ -55,20 +55,27 @@ it('classify and export ask for a trained run', async () => {
   }
 });
 
-it('train and demo: what is right and wrong is counted', async () => {
-  const model = join(dir, 'demo');
-  await run('train', model, '1', join(dir, 'images'));
-  const printed = await run('demo', model);
-  const verdicts = [...printed.matchAll(/^ {2}(\w+)-\d\.jpg +(\w+) +\d+ % {2}(right|wrong: (\w+) gets \d+ %)$/gm)];
+it('demo: three commands, run as printed, and what is right and wrong is counted', async () => {
+  const [base, out, images] = [join(dir, 'base'), join(dir, 'demo'), join(dir, 'images')];
+  await run('train', base, '1', images);
+  const printed = await run('demo', out, '2', images, base, base);
+  const commands = [...printed.replaceAll(' \\\n   ', '').matchAll(/^\$ npx resnext (.*)$/gm)].map(
+    ([, command]) => command,
+  );
+  expect(commands).toEqual([
+    `classify examples/pictures --top 3 --show --model ${base}`,
+    `train ${images} --from ${base} --freeze stem,layer1,layer2 --epochs 2 --out ${out} --show`,
+    `classify examples/images/unseen --model ${out} --top 2 --show`,
+  ]);
+  expect(printed.match(/(bird|cat|deer|dog|ship|truck)\.jpg /g)).toHaveLength(6);
+  const verdicts = [...printed.matchAll(/^([✓✗]) (\w+)-\d\.jpg +(\w+) +[█▏▎▍▌▋▊▉]+ +\d+ %$/gm)];
   expect(verdicts).toHaveLength(12);
-  for (const [, own, predicted, verdict, named = own] of verdicts) {
-    expect(verdict === 'right').toBe(own === predicted);
-    expect(named).toBe(own);
-  }
-  const right = verdicts.filter(([, , , verdict]) => verdict === 'right').length;
-  expect(printed).toContain(`\n${right} of 12 right.\n\nNext:\n`);
-  expect(printed).toContain(`--model ${model} `);
-});
+  for (const [, mark, truth, predicted] of verdicts) expect(mark === '✓').toBe(truth === predicted);
+  const right = verdicts.filter(([, mark]) => mark === '✓').length;
+  expect(printed).toContain(`\n${right} of 12 right.\n`);
+  expect(printed).toMatch(/\nTop-1 by epoch\n *\d+ % ┤.* validation \d+\.\d %\n.* epoch 1 +2\n/s);
+  expect(printed).toMatch(/\nThat took \d+ seconds\. Next:\n/);
+}, 120_000);
 
 it('train, classify and export, one after the other', async () => {
   const [model, file] = [join(dir, 'run'), join(dir, 'model.onnx')];

@@ -2,6 +2,7 @@
 import pc from 'picocolors';
 import { printable } from '../errors.ts';
 import { reasonOf } from '../files.ts';
+import { type Terminal, terminalOf } from '../output/terminal.ts';
 import { wrap } from '../output/text.ts';
 import type { RewriteReport } from '../rewrite/rewriter.ts';
 
@@ -9,10 +10,14 @@ export interface Output {
   readonly json: boolean;
   /** Number of columns: those of the terminal, or 80. */
   readonly width: number;
+  /** What can be drawn where results are printed. */
+  readonly terminal: Terminal;
   /** Lines for people; not printed with --json. Names in it are `printable`. */
   line(text?: string): void;
   /** Text for programs, printed also with --json; control characters are escaped only for a terminal. */
   data(text: string): void;
+  /** Lines for people that contain escape sequences of this program. Names in it have to be `printable`. */
+  drawing(text: string): void;
   /** A JSON document; printed only with --json. Documents that are one of many are not indented. */
   document(value: unknown, indent?: boolean): void;
   /** A line on standard error, also with --json. */
@@ -87,11 +92,17 @@ export function createOutput({ json, stream = process.stdout, outlivesOutput = f
     get width() {
       return widthOf(stream);
     },
+    get terminal() {
+      return terminalOf(stream, process.env);
+    },
     clear,
     line: (text = '') => {
       if (!json) print(`${fitted(stream, escapedBetween(styles, text))}\n`);
     },
     data: (text) => print(stream.isTTY ? printableLines(text) : text),
+    drawing: (text) => {
+      if (!json) print(text);
+    },
     document: (value, indent = true) => {
       if (json) print(`${printableLines(indent ? indented(value) : JSON.stringify(value))}\n`);
     },

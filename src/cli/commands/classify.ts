@@ -13,6 +13,7 @@ import { runImages } from '../images.ts';
 import { openClassifier } from '../model.ts';
 import type { classifyOptions } from '../options/images.ts';
 import type { Output } from '../output.ts';
+import { checkShow, showClassified } from '../shown.ts';
 import { taskOf } from '../task.ts';
 
 type ClassifyOptions = OptionsOf<typeof classifyOptions>;
@@ -21,10 +22,12 @@ type ClassifyOptions = OptionsOf<typeof classifyOptions>;
 export async function run(options: ClassifyOptions, output: Output): Promise<number> {
   const { images, output: file } = options;
   const format = resultFormat(options);
+  checkShow(options);
   const { sources, notes } = await expandSources(images);
   for (const note of notes) output.warn(note);
   const classifier = await openClassifier(options, output);
   try {
+    if (options.show) return (await showClassified(classifier, sources, options, output)) > 0 ? 1 : 0;
     const results = await openResults(classifier, sources, format, options, output);
     try {
       await classifyAll(classifier, sources, format, options, results, output);

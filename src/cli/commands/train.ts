@@ -10,6 +10,7 @@ import { interruptedCode, onInterrupt } from '../interrupt.ts';
 import { progressOn } from '../model.ts';
 import type { trainFlags } from '../options/training.ts';
 import type { Output } from '../output.ts';
+import { showRunCurve } from '../run-curve.ts';
 import { sweepChart } from '../sweep-lines.ts';
 import { trainListener } from '../train-lines.ts';
 import { watched } from '../watched.ts';
@@ -42,7 +43,7 @@ export async function run(typed: Typed, output: Output): Promise<number> {
 }
 
 async function trainOrResume(
-  { resume: resumed, open, ...typed }: Typed,
+  { resume: resumed, open, show, ...typed }: Typed,
   hooks: TrainHooks,
   output: Output,
 ): Promise<number> {
@@ -52,6 +53,7 @@ async function trainOrResume(
   const result = await (open
     ? watched(resumed ?? newRun(chosen).out, begin, hooks, machineOf(chosen), output)
     : begin(hooks));
+  if (show && !output.json) showRunCurve(resumed ?? newRun(chosen).out, output);
   return result.interrupted ? interruptedCode : 0;
 }
 
@@ -62,7 +64,7 @@ const machineOf = ({ threads, workers }: Chosen) => ({
 
 /** Suggests a learning rate. A command line that names a run to make is accepted, and nothing is written there. */
 async function sweep({ plot, ...given }: Typed, hooks: TrainHooks, output: Output): Promise<number> {
-  const { json: _, findLearningRate: __, resume: ___, open: ____, ...typed } = given;
+  const { json: _, findLearningRate: __, resume: ___, open: ____, show: _____, ...typed } = given;
   const { data } = typed;
   if (data === undefined) throw new UsageError('Name the folder of images to train on.');
   const found = await findLearningRate({ ...typed, data }, hooks);
@@ -72,19 +74,21 @@ async function sweep({ plot, ...given }: Typed, hooks: TrainHooks, output: Outpu
   return 0;
 }
 
-function checkSweep({ findLearningRate: sweeps, plot, open, resume: resumed }: Typed): void {
+function checkSweep({ findLearningRate: sweeps, plot, open, show, resume: resumed }: Typed): void {
   if (sweeps && resumed !== undefined) {
     throw new UsageError(
       `--find-lr starts from initial or pretrained weights, and cannot be combined with --resume. To start from the weights of that run, use --from ${resumed}.`,
     );
   }
   if (sweeps && open) throw new UsageError('--open has no effect with --find-lr, which makes no run. Remove it.');
+  if (sweeps && show)
+    throw new UsageError('--show has no effect with --find-lr, which always draws its curve. Remove it.');
   if (plot === undefined) return;
   if (!sweeps) throw new UsageError('--plot has no effect without --find-lr. Remove it, or add --find-lr.');
   if (!/\.svg$/i.test(plot)) throw new UsageError(`--plot is "${plot}", but expected a name that ends in .svg.`);
 }
 
-type Chosen = Omit<Typed, 'resume' | 'json' | 'open' | 'findLearningRate' | 'plot'>;
+type Chosen = Omit<Typed, 'resume' | 'json' | 'open' | 'show' | 'findLearningRate' | 'plot'>;
 
 function newRun({ data, out, ...options }: Chosen): GivenOptions {
   if (data === undefined) {

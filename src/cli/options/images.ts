@@ -11,6 +11,12 @@ export const classifyOptions = {
   batch: { ...batch, doc: batchOfViews },
   ...predictionFields,
   tta,
+  show: flag({
+    default: false,
+    flag: '--show',
+    group: 'Output',
+    doc: 'draw the images in the terminal with bars for their classes; those named after a class, or in a folder of its name, are marked as right or wrong',
+  }),
   format: oneOf(resultFormats, {
     flag: '--format <format>',
     usual: 'by the extension of the output file, else text',

@@ -47,6 +47,12 @@ export const trainFlags = {
     group: 'Run',
     doc: 'serve the report of the run on this machine while it trains, and open it in the browser',
   }),
+  show: flag({
+    default: false,
+    flag: '--show',
+    group: 'Run',
+    doc: 'draw the top-1 of each epoch in the terminal when the run ends',
+  }),
   json: jsonLines,
 };
 
