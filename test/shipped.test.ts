@@ -1,4 +1,5 @@
 /** The models that ship with this package: found by name, in every command, without a request to anybody. */
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { load } from 'resnext';
 import { resolveModel, shippedModels } from 'resnext/weights';
@@ -117,6 +118,28 @@ it('evaluate takes the default model, and its classes by name', async () => {
   } = await json<{ model: string; images: number; top1: number }>('evaluate', join(images, 'val'));
   expect({ model, count }).toEqual({ model: 'cifar10', count: 200 });
   expect(top1).toBeGreaterThan(30);
+});
+
+/** The modules that a process of Node loads, but for those that it requires. */
+function modulesOf(...args: string[]): string[] {
+  const [hooks, list] = [join(dir, 'hooks.mjs'), join(dir, 'modules.txt')];
+  writeFileSync(
+    hooks,
+    `import { appendFileSync } from 'node:fs';
+     export const load = (url, context, next) => (appendFileSync(${JSON.stringify(list)}, url + '\\n'), next(url, context));`,
+  );
+  const register = `import { register } from 'node:module'; register(${JSON.stringify(pathToFileURL(hooks).href)});`;
+  execFileSync(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(register)}`, ...args], {
+    stdio: 'ignore',
+  });
+  return readFileSync(list, 'utf8').trim().split('\n');
+}
+
+it('classify loads few files, and sharp only for an image that needs it', () => {
+  const files = modulesOf(fileURLToPath(new URL('../dist/cli/main.js', import.meta.url)), 'classify', frog);
+  expect(files.some((url) => url.includes('onnxruntime-node'))).toBe(true);
+  expect(files.filter((url) => /node_modules\/(sharp|zod|yaml|undici|piscina)\//.test(url))).toEqual([]);
+  expect(files.length).toBeLessThan(100);
 });
 
 it('pull prints the place, and list shows what ships first', async () => {
