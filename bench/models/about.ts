@@ -9,6 +9,8 @@ export interface About {
   /** The folder of the dataset in commands. */
   readonly dataset: string;
   readonly title: string;
+  /** The images that it is evaluated on, in the words of the dataset. */
+  readonly evaluated: 'test images' | 'validation images';
   /** Below the title. */
   readonly purpose: string;
   /** TypeScript and shell examples of its use. */
@@ -26,6 +28,7 @@ export const about: Readonly<Record<string, About>> = {
   cifar10: {
     recipe: 'cifar10-default',
     dataset: 'cifar10',
+    evaluated: 'test images',
     title: 'cifar10: ten kinds of things in small images',
     purpose:
       'The default model of this package: `resnext classify`, `features`, `evaluate`, `explain` and `bench` use it where no other is named. It is small enough to come with the package and good enough to try everything with; for photos of more than ten kinds of things, use [published weights](../../docs/checkpoints.md) or train your own.',
@@ -44,11 +47,12 @@ export const about: Readonly<Record<string, About>> = {
   objects200: {
     recipe: 'objects200-default',
     dataset: 'tiny-imagenet-32',
+    evaluated: 'validation images',
     title: 'objects200: two hundred kinds of things in small images, to fine-tune from',
     purpose:
-      'A base for models of your own: `resnext train photos --from objects200` needs fewer images and epochs than training from scratch. It accepts images from 32 pixels up. As a classifier of its 200 classes it is a small network that sees small images, with the figures below.',
+      'A base for models of your own: `resnext train photos --from objects200` starts from what it has learned of 200 kinds of things instead of from random weights. It can be fine-tuned for any input from 32 pixels up. As a classifier of its own classes it is a small network that sees small images, with the figures below.',
     use: '$ resnext train photos --from objects200 --size 64 --recipe finetune --out runs/photos\n$ resnext features photos --model objects200 -o photos.npy\n$ resnext classify teapot.jpg --model objects200',
-    data: 'Tiny ImageNet (made for the course CS231n at Stanford): 200 of the classes of ImageNet (ILSVRC), here reduced from 64 x 64 to 32 x 32 pixels, stored as JPEG files and with plain names. The model was trained on 100,000 images, 500 of each class, and evaluated on 5,000 images for validation, 25 of each class. At 32 pixels figures are lower than the published ones, which are at 64.',
+    data: 'Tiny ImageNet (made for the course CS231n at Stanford): 200 of the classes of ImageNet (ILSVRC), here reduced from 64 x 64 to 32 x 32 pixels, stored as JPEG files and with plain names. The model was trained on 100,000 images, 500 of each class, and evaluated on 5,000 validation images, 25 of each class. At 32 pixels figures are lower than the published ones, which are at 64.',
     terms:
       'Tiny ImageNet has no license of its own. The images are ImageNet’s: those who download it agree to use it for non-commercial research and education only, and the images belong to the people who put them on the web. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If you want to sell what you build on it, ask somebody who knows, or start from a model whose images have terms that you know.',
     limits: [

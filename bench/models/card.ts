@@ -6,6 +6,7 @@ import type { EpochLine, RunDetails } from '../../src/report/run-details.ts';
 import { bestOf, secondsOf } from '../../src/report/run-details.ts';
 import type { About } from './about.ts';
 import { type Accuracy, accuracyOf } from './accuracy.ts';
+import { groupedConfusion } from './pictures.ts';
 
 export interface CardFacts {
   readonly name: string;
@@ -13,7 +14,7 @@ export interface CardFacts {
   readonly description: ModelDescription;
   /** Of the shipped file: bytes, parameters, and multiply-adds for an image. */
   readonly size: { readonly bytes: number; readonly parameters: number; readonly macs: number };
-  /** Of the shipped file, on all test images and on the sample. */
+  /** Of the shipped file, on all images of the evaluation and on the sample. */
   readonly test: Evaluation;
   readonly sample: Evaluation;
   readonly lines: readonly EpochLine[];
@@ -68,7 +69,7 @@ export function card(facts: CardFacts): string {
     '## What it cannot do',
     about.limits.map((limit) => `- ${limit}`).join('\n'),
     '## Check it',
-    `\`\`\`sh\nnpm run evaluate:default -- ${about.dataset}      # all test images, against the figures above\nnpx vitest run test/shipped-accuracy.test.ts   # the sample\n\`\`\``,
+    `\`\`\`sh\nnpm run evaluate:default -- ${about.dataset}      # all ${about.evaluated}, against the figures above\nnpx vitest run test/shipped-accuracy.test.ts   # the sample\n\`\`\``,
     `This file, its pictures and \`accuracy.json\` were written by \`npm run models -- ${name} RUN ${about.dataset}\`, which evaluates the file that is shipped.`,
   ].join('\n\n')}\n`;
 }
@@ -79,39 +80,37 @@ function networkOf({ description, size }: CardFacts): string {
   return `\`${description.variant}\`: ${layers} layers, cardinality ${cardinality}, bottleneck width ${baseWidth}d; ${(size.parameters / 1e6).toFixed(2)} M parameters, ${(size.macs / 1e6).toFixed(1)} M multiply-adds an image`;
 }
 
-function accuracySection({ test, sample, lines, name }: CardFacts): string {
+function accuracySection({ name, about, test, sample, lines, details }: CardFacts): string {
   const [best, last] = [bestOf(lines), lines.at(-1)];
+  const isLast = best?.epoch === last?.epoch;
   const measured = (what: string, evaluation: Evaluation) => {
     const { images, correct, correctInFive, loss }: Accuracy = accuracyOf(evaluation);
-    const share = (count: number) => `${percent((100 * count) / images)}`;
+    const share = (count: number) => percent((100 * count) / images);
     return [what, whole(images), share(correct), whole(correct), share(correctInFive), loss.toFixed(4)];
   };
   const trained = (what: string, line: EpochLine | undefined) => {
     if (!line?.validation) return [];
     const { top1, top5 = Number.NaN, loss } = line.validation;
-    return [
-      [
-        what,
-        whole(test.images),
-        percent(top1),
-        whole(Math.round((top1 * test.images) / 100)),
-        percent(top5),
-        loss.toFixed(4),
-      ],
-    ];
+    const images = details.data?.validation ?? test.images;
+    const correct = whole(Math.round((top1 * images) / 100));
+    const how = `in training, float32, epoch ${line.epoch}: ${what}`;
+    return [[how, whole(images), percent(top1), correct, percent(top5), loss.toFixed(4)]];
   };
+  const chosen = isLast
+    ? `The last epoch had the best top-1 on these ${about.evaluated}, so that choosing the best one chose it.`
+    : `The epoch was chosen by its top-1 on these ${about.evaluated}, so the figures of the shipped file are slightly optimistic; those of the last epoch, which nobody chose, are not.`;
   return [
     table(
       [
         ['', 'images', 'top-1', 'correct', 'top-5', 'loss'],
-        measured('**the shipped file, all test images**', test),
+        measured(`**the shipped file, all ${about.evaluated}**`, test),
         measured(`the shipped file, [the sample in this repository](../../test/samples/${name}.tar.gz)`, sample),
-        ...trained(`in training, float32, epoch ${best?.epoch}: the best, which is shipped`, best),
-        ...trained(`in training, float32, epoch ${last?.epoch}: the last`, last),
+        ...trained(isLast ? 'the best and the last, which is shipped' : 'the best, which is shipped', best),
+        ...(isLast ? [] : trained('the last', last)),
       ],
       [1, 2, 3, 4, 5],
     ),
-    `The epoch was chosen by its top-1 on these test images, so the figures of the shipped file are slightly optimistic; the last epoch, which nobody chose, is the honest comparison. Balanced accuracy is ${percent(test.balancedAccuracy)}, macro F1 ${percent(test.macroF1)}.`,
+    `${chosen} Balanced accuracy is ${percent(test.balancedAccuracy)}, macro F1 ${percent(test.macroF1)}.`,
   ].join('\n\n');
 }
 
@@ -125,7 +124,7 @@ function classSections({ test, about, description }: CardFacts): string[] {
     `${images} of ${scores[label]!.images}`,
   ]);
   const matrix = about.groups
-    ? 'With 200 classes a matrix is not legible, so this one has groups of them: each row is the group of the true class, each column that of the predicted one. On the diagonal are predictions of a class of the right group.'
+    ? `A matrix of ${scores.length} classes is not legible, so this one has groups of them: each row is the group of the true class, each column that of the predicted one. ${inGroup(test, about.groups)} of the predictions are a class of the right group.`
     : 'Each row is a true class, each column a predicted one.';
   return [
     '### Classes',
@@ -142,6 +141,12 @@ function classSections({ test, about, description }: CardFacts): string[] {
     'Most confused:',
     table([['class', 'predicted as', 'images'], ...pairs], [2]),
   ];
+}
+
+/** The share of predictions on the diagonal of groups. */
+function inGroup(test: Evaluation, groups: NonNullable<About['groups']>): string {
+  const right = groupedConfusion(test, groups).reduce((sum, row, group) => sum + row[group]!, 0);
+  return percent((100 * right) / test.images);
 }
 
 const classTable = (scores: readonly ClassScore[]): string =>
@@ -180,9 +185,9 @@ function trainingSection({ name, about, lines, details }: CardFacts): string {
   const entry: RecipeEntry = recipes[about.recipe];
   const options = Object.entries(entry.options).map(([option, value]) => `${option}: ${JSON.stringify(value)}`);
   return [
-    `![Top-1 in training and on the test images, by epoch](curve.svg)`,
+    `![Top-1 on the training images and on the ${about.evaluated}, by epoch](curve.svg)`,
     `\`\`\`sh\nresnext train ${about.dataset} --recipe ${about.recipe} --out runs/${name}\n\`\`\``,
-    `makes it again, where \`${about.dataset}/train\` has the training images and \`${about.dataset}/val\` the test images, in a folder for each class. The recipe has these options, and the defaults of all others; \`resnext recipe ${about.recipe} --all\` prints both, and \`model.json\` has those of the run.`,
+    `makes it again, where \`${about.dataset}/train\` has the training images and \`${about.dataset}/val\` the ${about.evaluated}, in a folder for each class. The recipe has these options, and the defaults of all others; \`resnext recipe ${about.recipe} --all\` prints both, and \`model.json\` has those of the run.`,
     `\`\`\`yaml\n${options.join('\n')}\n\`\`\``,
     `${lines.length} epochs of ${whole(data?.train ?? 0)} images took ${hours} hours on ${cores} cores (${cpu}, ${((memory ?? 0) / 2 ** 30).toFixed(0)} GiB of memory), beside other work; resnext ${versions.resnext}, ONNX Runtime ${versions.onnxruntime}, Node ${versions.node}. On another machine, rounding leads the same run to other weights, which are about as good.`,
   ].join('\n\n');

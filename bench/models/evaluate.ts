@@ -1,5 +1,5 @@
 /**
- * Evaluates the shipped models on all of their test images, and compares the result with the figures of their cards.
+ * Evaluates the shipped models on all of their test or validation images, and compares the result with the figures of their cards.
  *
  *   npm run evaluate:default -- cifar10 tiny-imagenet-32
  *
@@ -32,21 +32,26 @@ async function modelFor(data: string): Promise<string> {
       reasons.push(error.message);
     }
   }
-  throw new Error(`"${data}" has the test images of no shipped model. ${reasons.join(' ')}`);
+  throw new Error(`"${data}" has the classes of no shipped model. ${[...new Set(reasons)].join(' ')}`);
 }
 
 async function check(name: string, data: string | undefined): Promise<void> {
   const recorded = readRecorded(name);
   await compare(name, 'the sample', samplePath(name), recorded.sample);
-  if (data !== undefined) return compare(name, `all test images, in ${data}`, data, recorded.test);
-  const { dataset } = about[name]!;
+  const { dataset, evaluated } = about[name]!;
+  if (data !== undefined) return compare(name, `all ${evaluated}, in ${data}`, data, recorded.test);
   console.log(
-    `${name}: not evaluated on all ${recorded.test.images} test images, since they are not given. Name their folder, with val or test in it: npm run evaluate:default -- ${dataset}`,
+    `${name}: not evaluated on all ${recorded.test.images} ${evaluated}, since they are not given. Name their folder, with val or test in it: npm run evaluate:default -- ${dataset}`,
   );
 }
 
 async function compare(name: string, what: string, data: string, recorded: Accuracy): Promise<void> {
   const measured = accuracyOf(await evaluate(modelFolder(name), data));
+  if (measured.images !== recorded.images) {
+    throw new Error(
+      `"${data}" has ${measured.images} images, but the card of ${name} is about ${recorded.images}. Name the dataset that it describes.`,
+    );
+  }
   const share = (count: number) => `${((100 * count) / measured.images).toFixed(2)} %`;
   const say = ({ images, correct, correctInFive }: Accuracy) =>
     `${correct} of ${images} right (${share(correct)}), ${correctInFive} in five (${share(correctInFive)})`;

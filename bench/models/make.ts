@@ -7,14 +7,12 @@
  * The run may still be training: the folder then has its best epoch so far.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadModel, type ModelDescription, type RecipeEntry, recipes } from 'resnext';
+import { float16Weights, loadModel, type ModelDescription, type RecipeEntry, recipes, saveModel } from 'resnext';
 import { cost } from 'resnext/graph';
-import { readSafetensorsFile, writeSafetensorsFile } from 'resnext/weights';
+import { openStateDict } from 'resnext/weights';
 import { detailsOf, epochsIn, type RunDetails } from '../../src/report/run-details.ts';
-import { weightsMetadata, writeModelJson } from '../../src/saved/description.ts';
-import { fromNumbers } from '../../src/tensor.ts';
 import { main } from '../report.ts';
 import { type About, about } from './about.ts';
 import { accuracyOf, evaluate, modelFolder, type Recorded, samplePath } from './accuracy.ts';
@@ -36,11 +34,12 @@ async function make(name: string, run: string, data: string): Promise<void> {
   const record = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')) as RunRecord;
   const details = detailsOf(record);
   for (const difference of differences(own, details)) console.log(difference);
-  const { description, graph } = await loadModel(run);
+  const { description, graph, weights } = await loadModel(run);
   const folder = modelFolder(name);
-  await mkdir(folder, { recursive: true });
-  const write = (metrics: ModelDescription['metrics']) =>
-    writeModel(run, folder, { ...description, metrics, training: trainingOf(record, name, own) });
+  const training = trainingOf(record, name, own);
+  const halves = float16Weights(weights!);
+  const write = async (metrics: ModelDescription['metrics']) =>
+    saveModel(folder, { ...description, metrics, training }, halves, await stepsOf(run));
   await write({});
   const [test, sample] = [await evaluate(folder, data), await evaluate(folder, samplePath(name))];
   const { top1, top5, loss, balancedAccuracy, macroF1 } = test;
@@ -60,14 +59,10 @@ async function make(name: string, run: string, data: string): Promise<void> {
   );
 }
 
-/** Writes the weights of a run in float16, and a description. */
-async function writeModel(run: string, folder: string, description: ModelDescription): Promise<void> {
-  const { tensors } = await readSafetensorsFile(join(run, 'model.safetensors'));
-  const halves = [...tensors].map(([key, stored]) => {
-    return [key, stored.dtype === 'float32' ? fromNumbers('float16', stored.dims, stored.data) : stored] as const;
-  });
-  await writeSafetensorsFile(join(folder, 'model.safetensors'), new Map(halves), weightsMetadata(description));
-  await writeFile(join(folder, 'model.json'), writeModelJson(description));
+/** The training steps that are in the running statistics of a run's model. */
+async function stepsOf(run: string): Promise<number> {
+  const { tensors } = await openStateDict(run);
+  return Number(tensors.get('bn1.num_batches_tracked')!.read().data[0]);
 }
 
 /** What is used of `run.json`. */

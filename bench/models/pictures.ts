@@ -17,24 +17,37 @@ export async function curvePicture(name: string, lines: readonly EpochLine[]): P
       alone: { y: 'top-1' },
       series: [
         series('training', 0, lines, (line) => line.top1),
-        series('test', 1, lines, (line) => line.validation?.top1),
+        series('evaluation', 1, lines, (line) => line.validation?.top1),
       ],
       ...(y !== undefined && { mark: { x: best!.epoch, y, label: `best: epoch ${best!.epoch}` } }),
     }),
   );
 }
 
-/** @param groups names of classes by the name of their group, separated by spaces. Default: every class is its own. */
-export function confusionPicture({ scores, confusion }: Evaluation, groups?: Readonly<Record<string, string>>): string {
-  const labels = scores.map(({ label }) => label);
-  if (!groups) return svgFile(confusionMatrix(confusion, labels));
-  const names = Object.keys(groups);
-  const groupOf = labels.map((label) => names.findIndex((name) => groups[name]!.split(' ').includes(label)));
-  const missing = labels.find((_, k) => groupOf[k]! < 0);
-  if (missing !== undefined) throw new Error(`The class "${missing}" is in no group. Add it in bench/models/about.ts.`);
-  const rows = names.map(() => new Uint32Array(names.length));
+/** Names of classes by the name of their group, separated by spaces. */
+type Groups = Readonly<Record<string, string>>;
+
+/** @param groups to draw instead of classes. */
+export function confusionPicture({ scores, confusion }: Evaluation, groups?: Groups): string {
+  const matrix = groups
+    ? confusionMatrix(groupedConfusion({ scores, confusion }, groups), Object.keys(groups))
+    : confusionMatrix(
+        confusion,
+        scores.map(({ label }) => label),
+      );
+  return svgFile(matrix);
+}
+
+/** Numbers of images by the group of their class and that of the predicted one. */
+export function groupedConfusion({ scores, confusion }: Pick<Evaluation, 'scores' | 'confusion'>, groups: Groups) {
+  const groupOf = scores.map(({ label }) => {
+    const group = Object.values(groups).findIndex((classes) => classes.split(' ').includes(label));
+    if (group < 0) throw new Error(`The class "${label}" is in no group. Add it in bench/models/about.ts.`);
+    return group;
+  });
+  const rows = Object.keys(groups).map((_, __, { length }) => new Uint32Array(length));
   for (const [t, row] of confusion.entries()) {
     for (const [p, count] of row.entries()) rows[groupOf[t]!]![groupOf[p]!]! += count;
   }
-  return svgFile(confusionMatrix(rows, names));
+  return rows;
 }
