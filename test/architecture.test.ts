@@ -43,6 +43,7 @@ const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8
 const owners: readonly (readonly [pattern: RegExp, ...folders: string[]])[] = [
   [/^(onnxruntime-.*|koffi|sharp|piscina|@cornerstonejs\/.*)$/, 'platform'],
   [/^undici$/, 'hub'],
+  [/^(fastify|@fastify\/.*|prom-client)$/, 'serve'],
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
   [/^hyparquet-writer$/, 'output'],
@@ -98,7 +99,8 @@ function complaint({ path, folder }: Source, specifier: string): string | undefi
 }
 
 /** Modules and packages that browsers lack. */
-const ofNode = /^(node:.*|commander|koffi|onnxruntime-node|picomatch|piscina|sharp|undici)$/;
+const ofNode =
+  /^(node:.*|@fastify\/.*|commander|fastify|koffi|onnxruntime-node|picomatch|piscina|prom-client|sharp|undici)$/;
 
 const byPath = new Map(sources.map((source) => [source.path, source]));
 

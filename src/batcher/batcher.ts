@@ -122,6 +122,11 @@ export class Batcher {
     return new Batcher({ description, notes, networks, preparation, pool: own, maxQueue, load });
   }
 
+  /** F, the length of a feature vector. */
+  get featureCount(): number {
+    return this.#parts.networks.featureCount;
+  }
+
   /** The number of images that are accepted and not answered. */
   get waiting(): number {
     return this.#parts.load.waiting;

@@ -128,6 +128,16 @@ const use: readonly AnyCommand[] = [
     options: async () => (await import('./options/models.ts')).exportOptions,
     load: () => import('./commands/export.ts'),
   }),
+  command({
+    name: 'serve',
+    summary: 'Serve models over HTTP',
+    examples: [
+      'resnext serve --model runs/flowers',
+      'resnext serve --model a=runs/a,b=runs/b --host 0.0.0.0 --keys keys.txt',
+    ],
+    options: async () => (await import('./options/serve.ts')).serveOptions,
+    load: () => import('./commands/serve.ts'),
+  }),
 ];
 
 /** Commands that work on graphs. */
