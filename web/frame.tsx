@@ -37,6 +37,9 @@ export function Frame() {
           <Loaded key={entry.name} load={entry.load} fields={address.fields} onFields={setFields} />
         </Guard>
       </main>
+      <footer class="frame">
+        <p>Everything here runs in your browser. Nothing that you open on this page leaves it.</p>
+      </footer>
     </>
   );
 }

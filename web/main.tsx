@@ -1,4 +1,9 @@
 import { render } from 'preact';
 import { Frame } from './frame.tsx';
 
+if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+  // Where it is refused, as without HTTPS, the page works as long as there is a network.
+  addEventListener('load', () => void navigator.serviceWorker.register('./service-worker.js').catch(() => {}));
+}
+
 render(<Frame />, document.getElementById('page')!);

@@ -1,14 +1,41 @@
-import { defineConfig } from 'vite';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig, type Plugin } from 'vite';
 
 /** With these headers, the page is isolated from other origins, and WebAssembly may have threads. */
 const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
+const root = import.meta.dirname;
+
+/** Writes the service worker with the names of the files that it keeps: all but the engine and its runtime. */
+function offline(): Plugin {
+  return {
+    name: 'offline',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_, bundle) {
+      const built = Object.keys(bundle).filter((name) => !/worker|\.wasm$|\.html$/.test(name));
+      const unchanging = readdirSync(join(root, 'public'));
+      const files = ['./', ...unchanging, ...built].sort();
+      const template = readFileSync(join(root, 'service-worker.js'), 'utf8');
+      const hash = createHash('sha256').update(template).update(files.join());
+      for (const file of unchanging) hash.update(readFileSync(join(root, 'public', file)));
+      const source = template
+        .replace('__VERSION__', `page-${hash.digest('hex').slice(0, 12)}`)
+        .replace("['__FILES__']", JSON.stringify(files, undefined, 2));
+      this.emitFile({ type: 'asset', fileName: 'service-worker.js', source });
+    },
+  };
+}
+
 export default defineConfig({
-  root: import.meta.dirname,
+  root,
   base: './', // so that the folder works at any path of a host
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: { target: 'es2023', emptyOutDir: true, assetsInlineLimit: 0 },
   worker: { format: 'es' },
+  plugins: [offline()],
   server: { headers },
   preview: { headers },
 });

@@ -98,6 +98,7 @@ export function useWidth(): [{ current: HTMLDivElement | null }, number] {
 
 /** A wire is lit with the row that it comes from. */
 const rowAbove = {
+  trunk: 'input',
   in: 'split',
   'to map1': 'map1',
   'to 3x3': 'transform',
@@ -180,14 +181,13 @@ function Shortcut({ geometry, block }: { readonly geometry: Geometry; readonly b
   const x = width - 12;
   const start = Math.min(right, center + (shape.input * channel) / 2);
   const y = tops.input + 3.5;
-  const middle = (y + addTop) / 2;
   return (
     <g class="shortcut">
       <path
         d={`M${start} ${y}H${x - 8}Q${x} ${y} ${x} ${y + 8}V${addTop - 8}Q${x} ${addTop} ${x - 8} ${addTop}H${center + 10}`}
       />
       <path d={`M${center} ${addTop + 10}V${tops.output}`} class="wire all" />
-      <text class="small" transform={`translate(${x + 4} ${middle}) rotate(90)`} text-anchor="middle" dy="-9">
+      <text class="small" transform={`translate(${x - 4} ${(y + addTop) / 2}) rotate(90)`} text-anchor="middle">
         {block.isIdentity ? 'shortcut: the input itself' : `shortcut: projected to ${block.output} channels`}
       </text>
     </g>
@@ -238,8 +238,8 @@ function Labels({
   return (
     <g class="labels">
       {labelsOf(block, time, isBeside).map(({ row, title, lines }) => {
-        // Without a column, the label of the last 1x1 is above the map that lies on it.
-        const above = tops[row === 'merge' ? 'map2' : row] - 8;
+        // Without a column, labels are above their rows, but clear of the wires that part and of the map on the last 1x1.
+        const above = row === 'split' ? tops.input + 26 : tops[row === 'merge' ? 'map2' : row] - 8;
         const top = isBeside ? tops[row] + heights[row] / 2 - 8 * lines.length + 4.5 : above;
         return (
           <text key={row} x={0} y={top} class={row}>
@@ -257,7 +257,7 @@ function Labels({
         );
       })}
       <text class="small" x={geometry.center - 18} y={geometry.addTop + 4.5} text-anchor="end">
-        BN, plus shortcut, ReLU
+        BN, add, ReLU
       </text>
     </g>
   );
@@ -273,7 +273,7 @@ interface Label {
 export function labelsOf(block: Block, time: number, isLong = true): Label[] {
   const { cardinality: count, splitWidth, branchWidth, input, output, inputSize, outputSize } = block;
   const stride = outputSize < inputSize ? ', stride 2' : '';
-  const size = (side: number) => `${side} × ${side}`;
+  const size = (side: number) => (isLong ? `${side} × ${side}` : `${side}²`);
   const layer = (row: Row, kernel: string, one: [number, number], isOne: boolean, after: string): Label => {
     const [from, to] = isOne ? all(row, one) : one;
     const groups = isOne && row === 'transform' && count > 1 ? `in ${count} groups` : '';

@@ -1,12 +1,17 @@
 /** Explore: what a ResNeXt block is, why its three forms are one, and what grouped convolution does. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { PartProps } from '../parts.ts';
-import { blockOf } from './block.ts';
+import { Article } from './article.tsx';
+import { type BlockChoice, blockOf } from './block.ts';
 import { NetworkControls } from './network-controls.tsx';
-import { type Goal, Player } from './player.tsx';
+import { Player } from './player.tsx';
 import { channelsOf, type Pick } from './reach.ts';
 import { shadesOf } from './shades.ts';
 import { type ExploreState, readState, writeState } from './state.ts';
+import type { Goal } from './time.ts';
+
+/** Whether there is room for the controls and the drawing at once. */
+const isWide = matchMedia('(min-width: 960px)').matches;
 
 export function Part({ fields, onFields }: PartProps) {
   const [state, change] = useExplore(fields, onFields);
@@ -22,6 +27,8 @@ export function Part({ fields, onFields }: PartProps) {
     return given && given.channel < channelsOf(block, given.layer) ? given : undefined;
   }
 
+  const choose = (next: BlockChoice) => change({ ...next, pick: undefined });
+
   useEffect(() => setGoal({ time: state.time, isJump: true }), [state.time]);
 
   return (
@@ -34,12 +41,18 @@ export function Part({ fields, onFields }: PartProps) {
           next.
         </p>
       </header>
-      <NetworkControls choice={choice} onChange={(next) => change({ ...next, pick: undefined })} />
+      <NetworkControls choice={choice} onChange={choose} isOpen={isWide} />
       <Player
         {...{ block, shades, goal, pick }}
         onRest={(time) => change({ time })}
         onHover={setHovered}
         onPin={(pinned) => change({ pick: pinned })}
+      />
+      <Article
+        {...{ choice, block, shades, pick }}
+        onHover={setHovered}
+        onPin={(pinned) => change({ pick: pinned })}
+        onChoice={choose}
       />
     </article>
   );

@@ -37,7 +37,7 @@ export interface Box {
 }
 
 /** What a wire connects. */
-export type Span = 'in' | 'to map1' | 'to 3x3' | 'to map2' | 'out' | 'sum';
+export type Span = 'trunk' | 'in' | 'to map1' | 'to 3x3' | 'to map2' | 'out' | 'sum';
 
 export interface Wire {
   readonly key: string;
@@ -83,10 +83,12 @@ export interface Geometry {
   /** Where branches and the shortcut are added. */
   readonly sumTop: number;
   readonly addTop: number;
+  /** Where the wires from the input part: below the label of the first row, if that is above its row. */
+  readonly partTop: number;
 }
 
 const labelColumn = 142;
-const shortcutColumn = 34;
+const shortcutColumn = 36;
 const bar = 7;
 /** Widths from which labels have a column. */
 const wide = 560;
@@ -114,7 +116,7 @@ export function geometryOf(shape: Shape, width: number): Geometry {
     y += heights[row];
   };
   place('input', 0);
-  place('split', hasColumn ? 44 : 52);
+  place('split', hasColumn ? 44 : 62);
   place('map1', 26);
   place('transform', 14 + label);
   place('map2', 14 + label);
@@ -124,6 +126,7 @@ export function geometryOf(shape: Shape, width: number): Geometry {
   y = addTop + 10;
   place('output', 22);
   const center = (left + right) / 2;
+  const partTop = tops.input + heights.input + (hasColumn ? 0 : 16);
   return {
     shape,
     width,
@@ -137,6 +140,7 @@ export function geometryOf(shape: Shape, width: number): Geometry {
     heights,
     sumTop,
     addTop,
+    partTop,
   };
 }
 
@@ -219,7 +223,7 @@ export function frameAt(geometry: Geometry, time: number): Frame {
 
     const own = (span: Span, from: readonly [number, number], to: readonly [number, number], opacity = 1) =>
       wires.push({ key: `${span}${i}`, span, branch: i, path: curve(from, to), opacity });
-    own('in', [center, inputBottom], top(split), 1 - ease(progress.split));
+    own('in', [center, geometry.partTop], top(split), 1 - ease(progress.split));
     own('to map1', bottom(split), top(map1));
     own('to 3x3', bottom(map1), top(transform));
     own('to map2', bottom(transform), top(map2));
@@ -227,7 +231,8 @@ export function frameAt(geometry: Geometry, time: number): Frame {
   }
   const all = (key: Span, from: number, to: number, opacity: number) =>
     wires.push({ key, span: key, branch: undefined, path: `M${center} ${px(from)}V${px(to)}`, opacity });
-  all('in', inputBottom, tops.split, ease(progress.split));
+  if (geometry.partTop > inputBottom) all('trunk', inputBottom, geometry.partTop, 1);
+  all('in', geometry.partTop, tops.split, ease(progress.split));
   all('sum', sumY, geometry.addTop, 1);
 
   const side = count * Math.max(widths.split, widths.branch);

@@ -17,9 +17,11 @@ import {
 interface Props {
   readonly choice: BlockChoice;
   readonly onChange: (choice: BlockChoice) => void;
+  /** Whether all of it is shown at first. */
+  readonly isOpen: boolean;
 }
 
-export function NetworkControls({ choice, onChange }: Props) {
+export function NetworkControls({ choice, onChange, isOpen }: Props) {
   const { network, stage, position } = choice;
   const parts = partsOf(network);
   const stages = Array.from({ length: stageCount(network) }, (_, i) => i + 1);
@@ -27,7 +29,7 @@ export function NetworkControls({ choice, onChange }: Props) {
   const set = (changes: Partial<NameParts>) => parts && choose(nameOf({ ...parts, ...changes }));
   const names = published.includes(network) ? published : [network, ...published];
   return (
-    <details class="network" open={matchMedia('(min-width: 960px)').matches}>
+    <details class="network" open={isOpen}>
       <summary>
         <strong>{network}</strong>, stage {stage}
       </summary>

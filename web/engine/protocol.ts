@@ -1,0 +1,31 @@
+/**
+ * What the page asks of its engine, a worker that builds and runs networks. To add a request, add its row here; the
+ * compiler then asks for its handler in `handlers.ts`.
+ */
+import type { BlockChoice } from '../explore/block.ts';
+import type { Proof, ProofStep } from '../explore/proof.ts';
+
+export interface Requests {
+  /** Runs a block in its three forms with the same weights. */
+  readonly prove: { readonly argument: BlockChoice; readonly progress: ProofStep; readonly answer: Proof };
+}
+
+export type Kind = keyof Requests;
+
+/** From the page to the worker. */
+export type Request = {
+  readonly [K in Kind]: { readonly id: number; readonly kind: K; readonly argument: Requests[K]['argument'] };
+}[Kind];
+
+/** From the worker to the page: any number of `progress`, then an answer or an error. */
+export type Reply = { readonly id: number } & (
+  | { readonly progress: unknown }
+  | { readonly answer: unknown }
+  | { readonly error: string }
+);
+
+/** Computes the answer to a request. `report` sends the progress. */
+export type Handler<K extends Kind> = (
+  argument: Requests[K]['argument'],
+  report: (progress: Requests[K]['progress']) => void,
+) => Promise<Requests[K]['answer']>;

@@ -1,0 +1,127 @@
+/** Prove it: the three forms run here, and their outputs are compared. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { exponent, short, whole } from '../controls/numbers.ts';
+import { Engine } from '../engine/client.ts';
+import type { BlockChoice } from './block.ts';
+import type { Contestant, Proof, ProofStep } from './proof.ts';
+
+type Status =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'running'; readonly step: ProofStep }
+  | { readonly kind: 'done'; readonly proof: Proof }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+const idle: Status = { kind: 'idle' };
+
+export function Prove({ choice }: { readonly choice: BlockChoice }) {
+  const [status, setStatus] = useState<Status>(idle);
+  const engine = useRef<Engine | undefined>(undefined);
+  useEffect(() => () => engine.current?.stop(), []);
+  // A result is that of its block: choosing another one stops the run and clears the table.
+  useEffect(() => {
+    engine.current?.stop();
+    setStatus(idle);
+  }, [choice]);
+
+  const start = async () => {
+    engine.current ??= new Engine();
+    setStatus({ kind: 'running', step: { text: 'Starting', share: 0 } });
+    try {
+      const proof = await engine.current.request('prove', choice, (step) => setStatus({ kind: 'running', step }));
+      setStatus({ kind: 'done', proof });
+    } catch (error) {
+      setStatus({ kind: 'failed', reason: (error as Error).message });
+    }
+  };
+  return (
+    <figure class="prove">
+      <div class="line">
+        {status.kind === 'running' ? (
+          <button
+            type="button"
+            onClick={() => {
+              engine.current?.stop();
+              setStatus(idle);
+            }}
+          >
+            Stop
+          </button>
+        ) : (
+          <button type="button" class="main" onClick={start}>
+            {status.kind === 'done' ? 'Prove it again' : 'Prove it'}
+          </button>
+        )}
+        <p class="small">
+          {status.kind === 'running'
+            ? `${status.step.text}…`
+            : `${choice.network}, stage ${choice.stage}. Loads ONNX Runtime once, about 3 MB, and runs on this machine.`}
+        </p>
+        {status.kind === 'running' && <progress value={status.step.share} aria-label="Progress" />}
+      </div>
+      {status.kind === 'failed' && (
+        <p class="problem" role="alert">
+          {status.reason}
+        </p>
+      )}
+      <div role="status">{status.kind === 'done' && <Results proof={status.proof} />}</div>
+    </figure>
+  );
+}
+
+const names: Readonly<Record<Contestant, string>> = {
+  A: 'form A',
+  B: 'form B',
+  C: 'form C',
+  broken: 'A with a ReLU in every branch',
+};
+
+function Results({ proof }: { readonly proof: Proof }) {
+  const { rows, input, largest, float64, threads } = proof;
+  const [channels, side] = input;
+  const worst = Math.max(rows.A.difference, rows.B.difference);
+  return (
+    <>
+      <div class="scroll">
+        <table class="proof">
+          <thead>
+            <tr>
+              <td />
+              <th scope="col">parameters</th>
+              <th scope="col">multiply-adds</th>
+              <th scope="col">nodes</th>
+              <th scope="col">time</th>
+              <th scope="col">largest difference</th>
+            </tr>
+          </thead>
+          <tbody>
+            {(['A', 'B', 'C', 'broken'] as const).map((name) => {
+              const { parameters, macs, nodes, milliseconds, difference } = rows[name];
+              return (
+                <tr key={name} class={name}>
+                  <th scope="row">{names[name]}</th>
+                  <td>{whole(parameters)}</td>
+                  <td>{short(macs)}</td>
+                  <td>{nodes}</td>
+                  <td>{milliseconds.toFixed(1)} ms</td>
+                  <td>{name === 'C' ? 'compared with' : exponent(difference)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+      <p>
+        {whole(channels)} channels of {side} × {side} went through each form on ONNX Runtime, in WebAssembly with{' '}
+        {threads === 1 ? '1 thread' : `${threads} threads`}. Outputs go up to {largest.toFixed(1)}, and the forms differ
+        by at most {exponent(worst)}. That is not zero, because float32 rounds every addition, and each form adds in an
+        order of its own. In float64, on {float64.side} × {float64.side}, the difference is{' '}
+        {exponent(Math.max(float64.A, float64.B))}.
+      </p>
+      <p>
+        The last row is what happens if every branch of form A ends with a ReLU: a difference of{' '}
+        {exponent(rows.broken.difference)}, of the size of the values themselves. It costs the same and is another
+        network.
+      </p>
+    </>
+  );
+}
