@@ -58,7 +58,7 @@ const withWeb = <T>(hash: string, use: (page: Page) => Promise<T>, asked?: strin
     { isolated: true },
   );
 
-const title = (page: Page) => page.locator('.caption h3');
+const title = (page: Page) => page.locator('.caption h2');
 
 /** The numbers of a row of the table beside the animation. */
 const counts = async (page: Page, name: string): Promise<string[]> =>

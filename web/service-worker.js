@@ -31,13 +31,14 @@ self.addEventListener('fetch', (event) => {
 /** The page itself: the newest, or what was kept if there is no network. */
 async function freshOrKept(request) {
   const fresh = await fetch(request).catch(() => undefined);
-  return isolated(fresh ?? (await caches.match('./', { cacheName: version })) ?? Response.error());
+  return isolated(fresh ?? (await caches.match('./', { cacheName: version, ignoreVary: true })) ?? Response.error());
 }
 
 /** Files whose names change with their contents. */
 async function keptOrFresh(request) {
   const cache = await caches.open(version);
-  const kept = await cache.match(request);
+  // Some hosts say that files vary with their reader's origin, which is always this one.
+  const kept = await cache.match(request, { ignoreVary: true });
   if (kept) return isolated(kept);
   const fresh = await fetch(request);
   // Without room for it, the file is only not kept.

@@ -6,7 +6,7 @@ import { GroupCosts, Grouped } from './grouped.tsx';
 import { NetworkControls } from './network-controls.tsx';
 import { Prove } from './prove.tsx';
 import type { Pick } from './reach.ts';
-import { EqualCost, PlainBlock } from './same-cost.tsx';
+import { EqualCost, HeldMaps, PlainBlock } from './same-cost.tsx';
 import type { Shades } from './shades.ts';
 import { SideBySide } from './side-by-side.tsx';
 import { Vectors } from './vectors.tsx';
@@ -83,7 +83,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           A convolution from 128 to 128 channels in 32 groups is 32 convolutions of 4 channels, each with its own 4
           filters of 4 channels. That is exactly what the 3×3 convolutions of the branches are. So concatenate the maps
           one layer earlier, before the 3×3: one grouped convolution does the work of the small ones, and what comes out
-          is already the concatenation that form B needs.
+          is already the concatenation that form B needs. The cardinality of the block is the number of groups.
         </p>
         <p>
           One step is left. The first 1×1 convolutions all read the same input, and their results are concatenated.
@@ -102,8 +102,9 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
         <SideBySide {...{ block, shades, pick, onHover, onPin }} />
         <PlainBlock choice={choice} block={block} />
         <p>
-          This is the trade that ResNeXt makes: the same number of weights, in more branches that are narrower each,
-          with a wider middle. In the paper, that alone made the 50-layer network 1.7 points better on ImageNet.
+          This is the trade that ResNeXt makes. A block of C branches of d channels has 256·C·d weights in each 1×1 and
+          9·C·d² in the 3×3. With more and narrower branches, the 3×3 gets cheaper, and the middle, C·d, can be wider
+          for the same sum. In the paper, that alone made the 50-layer network 1.7 points better on ImageNet.
         </p>
         <EqualCost onNetwork={(network) => onChoice({ network, stage: 1, position: 'later' })} />
       </Section>
@@ -159,7 +160,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           Equal in theory, and here: the chosen block in its three forms, with the same weights and the same input. What
           is the same for all is a fact about the graphs; the time is a fact about this machine. Form C is usually the
           fastest: a runtime pays for every node, and one wide convolution fills a processor better than many narrow
-          ones.
+          ones. <HeldMaps block={block} />
         </p>
         <Prove choice={choice} />
       </Section>

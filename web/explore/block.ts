@@ -73,7 +73,9 @@ export function blockGraph(graph: Graph, path: string): Graph {
   graph.replaceAllUses(inputs[0]!, input);
   graph.inputs.splice(0, graph.inputs.length, input);
   graph.outputs.splice(0, graph.outputs.length, nodes.at(-1)!.outputs[0]!);
-  graph.removeDead();
+  const kept = new Set(nodes);
+  for (const node of [...graph.nodes].reverse()) if (!kept.has(node)) graph.remove(node);
+  for (const value of graph.initializers) if (value.users.size === 0) graph.initializers.delete(value);
   return graph;
 }
 

@@ -175,20 +175,22 @@ function Plus({
   );
 }
 
-/** From the input past everything to the addition at the end. */
+/** From the input past everything to the addition at the end, with its name in a gap. */
 function Shortcut({ geometry, block }: { readonly geometry: Geometry; readonly block: Block }) {
   const { center, right, width, tops, addTop, shape, channel } = geometry;
+  const name = block.isIdentity ? 'shortcut: the input itself' : `shortcut: projected to ${block.output} channels`;
   const x = width - 12;
   const start = Math.min(right, center + (shape.input * channel) / 2);
   const y = tops.input + 3.5;
+  const middle = (y + addTop) / 2;
+  const gap = 3.1 * name.length + 8;
   return (
     <g class="shortcut">
-      <path
-        d={`M${start} ${y}H${x - 8}Q${x} ${y} ${x} ${y + 8}V${addTop - 8}Q${x} ${addTop} ${x - 8} ${addTop}H${center + 10}`}
-      />
+      <path d={`M${start} ${y}H${x - 8}Q${x} ${y} ${x} ${y + 8}V${middle - gap}`} />
+      <path d={`M${x} ${middle + gap}V${addTop - 8}Q${x} ${addTop} ${x - 8} ${addTop}H${center + 10}`} />
       <path d={`M${center} ${addTop + 10}V${tops.output}`} class="wire all" />
-      <text class="small" transform={`translate(${x - 4} ${(y + addTop) / 2}) rotate(90)`} text-anchor="middle">
-        {block.isIdentity ? 'shortcut: the input itself' : `shortcut: projected to ${block.output} channels`}
+      <text class="small" transform={`translate(${x - 4} ${middle}) rotate(90)`} text-anchor="middle">
+        {name}
       </text>
     </g>
   );
@@ -257,7 +259,7 @@ function Labels({
         );
       })}
       <text class="small" x={geometry.center - 18} y={geometry.addTop + 4.5} text-anchor="end">
-        BN, add, ReLU
+        {block.hasAttention ? 'BN, attention, add, ReLU' : 'BN, add, ReLU'}
       </text>
     </g>
   );

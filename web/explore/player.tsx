@@ -37,6 +37,11 @@ export function Player({ block, shades, goal, onRest, pick, onHover, onPin }: Pl
           label={`The block, ${momentAt(time)}.`}
           describedBy="player-pick"
         />
+        <p class="small">
+          Rectangles are filters, bars are maps. The {block.cardinality * block.branchWidth} channels in the middle run
+          from left to right, branch after branch. A 1×1 has the {block.input} channels of the input, or the{' '}
+          {block.output} of the output, from top to bottom.
+        </p>
       </div>
       <div class="beside">
         <Choice
@@ -48,7 +53,7 @@ export function Player({ block, shades, goal, onRest, pick, onHover, onPin }: Pl
         />
         <Timeline {...{ time, isPlaying, playTo, jumpTo }} from={0} to={2} />
         <div class="caption">
-          <h3>{caption.title}</h3>
+          <h2>{caption.title}</h2>
           <p>{caption.text}</p>
           {caption.formula && <p class="formula">{caption.formula}</p>}
         </div>
@@ -56,7 +61,7 @@ export function Player({ block, shades, goal, onRest, pick, onHover, onPin }: Pl
         <p id="player-pick" class="pick">
           {pick
             ? describePick(block, pick)
-            : 'Point at a filter or a channel, or focus the drawing and use the arrow keys, to see what reaches it.'}
+            : 'Choose a filter or a channel, by pointing at it or with the arrow keys, and see what reaches it.'}
         </p>
         <p class="hidden" role="status">
           {isPlaying ? '' : `${caption.title}. ${caption.text}`}

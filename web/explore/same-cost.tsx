@@ -19,6 +19,17 @@ export function PlainBlock({ choice, block }: { readonly choice: BlockChoice; re
   );
 }
 
+/** Why nobody runs form A: what it holds before it adds. */
+export function HeldMaps({ block: { cardinality, output, outputSize } }: { readonly block: Block }) {
+  const mebibytes = (maps: number) => `${((maps * output * outputSize ** 2 * 4) / 2 ** 20).toPrecision(3)} MiB`;
+  return (
+    <>
+      Form A is also the largest: before it adds its {cardinality} results, they take {mebibytes(cardinality)} for one
+      image, where the other forms have one result of {mebibytes(1)}.
+    </>
+  );
+}
+
 /** Top-1 errors on ImageNet of the paper's Table 3, 50 layers, one crop of 224. */
 const errors = { '1x64d': 23.9, '2x40d': 23.0, '4x24d': 22.6, '8x14d': 22.3, '32x4d': 22.2 } as const;
 

@@ -35,7 +35,7 @@ export function SideBySide({ block, shades, pick, onHover, onPin }: SideBySidePr
       </section>
       <figcaption>
         <p id="side-by-side-pick" class="pick">
-          {pick ? describePick(block, pick) : 'Point at a filter or a channel in one form, and see it in all three.'}
+          {pick ? describePick(block, pick) : 'Choose a filter or a channel in one form, and see it in all three.'}
         </p>
       </figcaption>
     </figure>
