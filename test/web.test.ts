@@ -189,10 +189,10 @@ describe.skipIf(noChromium)('in Chromium', () => {
     const number = (text: string) =>
       Number(text.replace(' × 10⁻', 'e-').replace(/[⁰¹²³⁴-⁹]/g, (c) => `${'⁰¹²³⁴⁵⁶⁷⁸⁹'.indexOf(c)}`));
     expect(cells.map(([name]) => name)).toEqual(['form A', 'form B', 'form C', 'A with a ReLU in every branch']);
-    expect(cells.map(([, parameters]) => parameters)).toEqual(['320', '320', '320', '320']);
-    expect(number(cells[0]!.at(-1)!)).toBeLessThan(1e-5);
-    expect(number(cells[1]!.at(-1)!)).toBeLessThan(1e-5);
-    expect(number(cells[3]!.at(-1)!)).toBeGreaterThan(0.1);
+    expect(cells.map((row) => row[3])).toEqual(['320', '320', '320', '320']);
+    expect(number(cells[0]![1]!)).toBeLessThan(1e-5);
+    expect(number(cells[1]![1]!)).toBeLessThan(1e-5);
+    expect(number(cells[3]![1]!)).toBeGreaterThan(0.1);
     expect(asked.filter((file) => file.endsWith('.wasm'))).toHaveLength(1);
   });
 

@@ -162,7 +162,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           fastest: a runtime pays for every node, and one wide convolution fills a processor better than many narrow
           ones. <HeldMaps block={block} />
         </p>
-        <Prove choice={choice} />
+        <Prove choice={choice} block={block} />
       </Section>
     </>
   );

@@ -2,7 +2,7 @@
  * The names of networks, taken apart: `resnext50_32x4d` is a depth, a cardinality and a base width, and a slider changes
  * one of them. Any name that comes out is checked by the package.
  */
-import { variant, variants } from 'resnext';
+import { resnext, variant, variants } from 'resnext';
 
 /** A network of eight channels, so small that every weight can be drawn. */
 export const toy = 'resnext20_4x64d_w2';
@@ -49,18 +49,25 @@ const withCurrent = (values: readonly number[], current: number): number[] =>
 export const depthStops = (name: string, { depth }: NameParts): number[] =>
   withCurrent(isSmall(name) ? depths.small : depths.large, depth);
 export const cardinalityStops = ({ cardinality }: NameParts): number[] => withCurrent(cardinalities, cardinality);
-export const baseWidthStops = ({ baseWidth }: NameParts): number[] => withCurrent(baseWidths, baseWidth);
+/** Branches of a network with few features need a larger base width, or they would have no channels. */
+export function baseWidthStops({ baseWidth, after }: NameParts): number[] {
+  const features = Number(after.slice(2) || 64);
+  return withCurrent(baseWidths, baseWidth).filter((width) => (features * width) / 64 >= 1);
+}
 
 /** Whether the network is for small images, as those of CIFAR. */
 export const isSmall = (name: string): boolean => variant(name).stem === 'cifar';
 
 export const stageCount = (name: string): number => variant(name).depths!.length;
 
-/** Whether the package builds a network of this name. */
+/** Form A is drawn, so it cannot have any number of branches. */
+const maxCardinality = 64;
+
+/** Whether there is a network of this name that the page can draw. */
 export function isNetwork(name: string): boolean {
   try {
-    variant(name);
-    return true;
+    resnext({ ...variant(name), depths: [1] });
+    return (partsOf(name)?.cardinality ?? 1) <= maxCardinality;
   } catch {
     return false;
   }

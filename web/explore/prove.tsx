@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { exponent, short, whole } from '../controls/numbers.ts';
 import { Engine } from '../engine/client.ts';
-import type { BlockChoice } from './block.ts';
+import type { Block, BlockChoice } from './block.ts';
 import type { Contestant, Proof, ProofStep } from './proof.ts';
 
 type Status =
@@ -11,9 +11,14 @@ type Status =
   | { readonly kind: 'done'; readonly proof: Proof }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** Weights that a page has memory for, four times over. */
+const maxParameters = 16e6;
+
 const idle: Status = { kind: 'idle' };
 
-export function Prove({ choice }: { readonly choice: BlockChoice }) {
+export function Prove({ choice, block }: { readonly choice: BlockChoice; readonly block: Block }) {
+  const { parameters } = block.forms.C.cost;
+  const isTooLarge = parameters > maxParameters;
   const [status, setStatus] = useState<Status>(idle);
   const engine = useRef<Engine | undefined>(undefined);
   useEffect(() => () => engine.current?.stop(), []);
@@ -47,14 +52,16 @@ export function Prove({ choice }: { readonly choice: BlockChoice }) {
             Stop
           </button>
         ) : (
-          <button type="button" class="main" onClick={start}>
+          <button type="button" class="main" onClick={start} disabled={isTooLarge}>
             {status.kind === 'done' ? 'Prove it again' : 'Prove it'}
           </button>
         )}
         <p class="small">
           {status.kind === 'running'
             ? `${status.step.text}…`
-            : `${choice.network}, stage ${choice.stage}. Loads ONNX Runtime once, about 3 MB, and runs on this machine.`}
+            : isTooLarge
+              ? `This block has ${short(parameters)} parameters, but there is memory for ${short(maxParameters)} here. Choose a narrower one.`
+              : `${choice.network}, stage ${choice.stage}. Loads ONNX Runtime once, about 3 MB, and runs on this machine.`}
         </p>
         {status.kind === 'running' && <progress value={status.step.share} aria-label="Progress" />}
       </div>
@@ -86,11 +93,11 @@ function Results({ proof }: { readonly proof: Proof }) {
           <thead>
             <tr>
               <td />
+              <th scope="col">difference</th>
+              <th scope="col">time</th>
               <th scope="col">parameters</th>
               <th scope="col">multiply-adds</th>
               <th scope="col">nodes</th>
-              <th scope="col">time</th>
-              <th scope="col">largest difference</th>
             </tr>
           </thead>
           <tbody>
@@ -99,11 +106,11 @@ function Results({ proof }: { readonly proof: Proof }) {
               return (
                 <tr key={name} class={name}>
                   <th scope="row">{names[name]}</th>
+                  <td>{name === 'C' ? 'reference' : exponent(difference)}</td>
+                  <td>{milliseconds.toFixed(1)} ms</td>
                   <td>{whole(parameters)}</td>
                   <td>{short(macs)}</td>
                   <td>{nodes}</td>
-                  <td>{milliseconds.toFixed(1)} ms</td>
-                  <td>{name === 'C' ? 'compared with' : exponent(difference)}</td>
                 </tr>
               );
             })}

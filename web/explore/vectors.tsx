@@ -82,8 +82,8 @@ export function Vectors() {
           <strong>{signed(first + second)}</strong>
         </p>
         <p>
-          Eight products, and the same eight additions of them. Change any number: both ways keep giving the same
-          result, because a sum does not depend on where its parentheses are.
+          The same eight products, added up in two ways. Change any number: the results stay equal, because a sum does
+          not depend on its parentheses.
         </p>
       </figcaption>
     </figure>
