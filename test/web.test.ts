@@ -66,6 +66,9 @@ const counts = async (page: Page, name: string): Promise<string[]> =>
     text.replace('= ', ''),
   );
 
+/** Waits until the service worker answers the page's requests. */
+const controlled = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.controller);
+
 /** What axe finds that is serious or critical, as lines. */
 async function complaints(page: Page): Promise<string[]> {
   await page.evaluate(axe);
@@ -104,7 +107,9 @@ describe.skipIf(noChromium)('in Chromium', () => {
       await tabTo('.drawing');
       await page.keyboard.press('End');
       await page.waitForURL(/pick=2\.127/);
-      expect(await page.locator('.pick').textContent()).toMatch(/Channel 128 .* reads channels 125 to 128 of the 128/);
+      expect(await page.locator('#player-pick').textContent()).toMatch(
+        /Channel 128 .* reads channels 125 to 128 of the 128/,
+      );
       await tabTo('.player [type=radio]');
       await page.keyboard.press('ArrowRight');
       expect(await title(page).textContent()).toMatch(/^Form B/);
@@ -117,10 +122,11 @@ describe.skipIf(noChromium)('in Chromium', () => {
   test('the animation plays to form C, and can be dragged back', async () => {
     await withWeb('#explore?time=1', async (page) => {
       expect(await title(page).textContent()).toMatch(/^Form B/);
-      await page.getByRole('button', { name: 'Step' }).click();
+      const player = page.locator('.player');
+      await player.getByRole('button', { name: 'Step' }).click();
       await page.getByText('Concatenate earlier').waitFor();
       await page.waitForURL(/time=1\.5/);
-      await page.getByRole('slider', { name: 'Between the forms' }).fill('0.3');
+      await player.getByRole('slider', { name: 'Between the forms' }).fill('0.3');
       expect(await title(page).textContent()).toBe('Slide together');
       await page.waitForURL(/time=0\.3/);
     });
@@ -180,6 +186,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
   test('the three forms run here, and differ by rounding; a ReLU in the branches makes another network', async () => {
     const asked: string[] = [];
     const use = async (page: Page) => {
+      await controlled(page);
       await page.getByRole('button', { name: 'Prove it' }).click();
       await page.locator('.proof, .problem').first().waitFor();
       return page.locator('.proof tbody tr').evaluateAll((rows) => rows.map((row) => (row as HTMLElement).innerText));
@@ -198,9 +205,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
 
   test('the page opens again without a network', async () => {
     await withWeb('#explore?time=1', async (page) => {
-      await page.evaluate(async () => {
-        await navigator.serviceWorker.ready;
-      });
+      await controlled(page);
       await page.context().setOffline(true);
       await page.reload();
       expect(await title(page).textContent()).toMatch(/^Form B/);

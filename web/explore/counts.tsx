@@ -10,7 +10,7 @@ const lines: readonly (readonly [
 ])[] = [
   ['convolutions', (form) => form.convolutions, whole],
   ['normalizations', (form) => form.normalizations, whole],
-  ['nodes in the graph', (form) => form.cost.nodes, whole],
+  ['graph nodes', (form) => form.cost.nodes, whole],
   ['parameters', (form) => form.cost.parameters, whole],
   ['multiply-adds', (form) => form.cost.macs, short],
 ];

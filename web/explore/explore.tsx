@@ -36,18 +36,17 @@ export function Part({ fields, onFields }: PartProps) {
       <header class="lead">
         <h1>One block, three forms</h1>
         <p>
-          ResNeXt splits its input into many small branches, transforms each one and merges the results. The same block
-          can be written in three ways. They look different and compute the same: follow the rectangles from one to the
-          next.
+          ResNeXt splits its input into many small branches, transforms each and merges the results. The block can be
+          written in three ways that look different and compute the same. Follow the rectangles.
         </p>
       </header>
-      <NetworkControls choice={choice} onChange={choose} isOpen={isWide} />
       <Player
         {...{ block, shades, goal, pick }}
         onRest={(time) => change({ time })}
         onHover={setHovered}
         onPin={(pinned) => change({ pick: pinned })}
       />
+      <NetworkControls choice={choice} onChange={choose} isOpen={isWide} />
       <Article
         {...{ choice, block, shades, pick }}
         onHover={setHovered}
