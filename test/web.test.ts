@@ -36,7 +36,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function served(asked: string[] = []): Pages {
   return (path) => {
     if (!path.startsWith('/page/')) return undefined;
-    const file = path.slice('/page/'.length);
+    const file = path.slice('/page/'.length) || 'index.html';
     asked.push(file);
     try {
       return [types[extname(file)] ?? 'application/octet-stream', readFileSync(join(folder, file))];
@@ -51,7 +51,7 @@ const withWeb = <T>(hash: string, use: (page: Page) => Promise<T>, asked?: strin
   withPage(
     served(asked),
     async (page) => {
-      await page.goto(new URL(`page/index.html${hash}`, page.url()).href);
+      await page.goto(new URL(`page/${hash}`, page.url()).href);
       await page.getByRole('heading', { level: 1 }).waitFor();
       return use(page);
     },

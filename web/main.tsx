@@ -1,7 +1,7 @@
 import { render } from 'preact';
 import { Frame } from './frame.tsx';
 
-if (import.meta.env.PROD && 'serviceWorker' in navigator) {
+if (!import.meta.hot && 'serviceWorker' in navigator) {
   // Where it is refused, as without HTTPS, the page works as long as there is a network.
   addEventListener('load', () => void navigator.serviceWorker.register('./service-worker.js').catch(() => {}));
 }
