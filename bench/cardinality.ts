@@ -17,7 +17,7 @@ import {
   type Training,
   usualTraining,
 } from './experiments/cardinality.ts';
-import { document, resultsPath } from './experiments/documents.ts';
+import { resultsPath, writeDocument } from './experiments/documents.ts';
 import { imagesOf, subfolder, writeList } from './experiments/images.ts';
 import { finishedRuns, makeRuns } from './experiments/runs.ts';
 import { commandLine, count, introduce, main, stopSignal, writeResults } from './report.ts';
@@ -55,5 +55,5 @@ await main(async () => {
     networks: await comparedNetworks(),
     runs: runsOf(finished),
   });
-  await document(cardinality);
+  await writeDocument(cardinality);
 });

@@ -9,7 +9,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Candidate, type Choice, choosing, published, type TestSet } from './experiments/choosing.ts';
-import { document, resultsPath, root } from './experiments/documents.ts';
+import { resultsPath, root, writeDocument } from './experiments/documents.ts';
 import { spread } from './harness.ts';
 import { commandLine, count, introduce, main, printTable, short, writeResults } from './report.ts';
 
@@ -42,7 +42,7 @@ await main(async () => {
   printTable([['', 'ms per image', 'images/s'], ...rows]);
   if (quick) return;
   await writeResults(resultsPath('choosing'), 'choosing', { threads, batch, models });
-  await document(choosing);
+  await writeDocument(choosing);
 });
 
 /** Milliseconds of a network with random weights. */

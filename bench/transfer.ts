@@ -11,7 +11,7 @@
  * a few images each, and writes no results.
  */
 import { join, resolve } from 'node:path';
-import { document, resultsPath } from './experiments/documents.ts';
+import { resultsPath, writeDocument } from './experiments/documents.ts';
 import { finishedRuns, makeRuns } from './experiments/runs.ts';
 import { planTransfers, type TransferSources, transfer, transferRunsOf, writeLists } from './experiments/transfer.ts';
 import { commandLine, count, introduce, main, stopSignal, writeResults } from './report.ts';
@@ -37,7 +37,7 @@ await main(async () => {
     variant: variants.objects200,
     lists: join(folder, 'lists'),
   };
-  const size = { seeds, maxEpochs: quick ? 1 : Infinity, maxPerClass: quick ? 8 : Infinity };
+  const size = { seeds, maxEpochs: quick ? 1 : Infinity, maxPerClass: quick ? 4 : Infinity };
   const plans = planTransfers(sources, size);
   introduce();
   if (!report) {
@@ -51,7 +51,7 @@ await main(async () => {
     variants: { scratch: variants.objects200, ...variants },
     runs: transferRunsOf(finished),
   });
-  await document(transfer);
+  await writeDocument(transfer);
 });
 
 /** The network of a model. */

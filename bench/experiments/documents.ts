@@ -60,7 +60,7 @@ export function filled(text: string, name: string, markdown: string): string {
 }
 
 /** Writes the part of an experiment into its document, and its drawing beside it. */
-export async function document<R extends ResultHead>(experiment: Experiment<R>): Promise<void> {
+export async function writeDocument<R extends ResultHead>(experiment: Experiment<R>): Promise<void> {
   const { markdown = '', drawing } = await partOf(experiment);
   const path = documentPath(experiment.document);
   writeFileSync(path, filled(readFileSync(path, 'utf8'), experiment.name, markdown));
