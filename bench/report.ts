@@ -70,16 +70,22 @@ export function count(option: string, text: string | undefined, otherwise: numbe
 export const counts = (option: string, text: string | undefined, otherwise: readonly number[]): readonly number[] =>
   text === undefined ? otherwise : text.split(',').map((part) => count(option, part, 1));
 
-/** Aborted by Ctrl-C, for benchmarks that can be continued later. The exit code then is 130. */
+/**
+ * Aborted by Ctrl-C, for benchmarks that can be continued later; the exit code then is 130. Another Ctrl-C ends the process at
+ * once, unless it follows within a second: a program that starts this one may pass on what the terminal has sent to both.
+ */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      console.log('Stopping after this step. Repeat the command to go on.');
-      process.exitCode = 130;
-      stop.abort();
-    });
-  }
+  let since = Infinity;
+  const onSignal = () => {
+    if (performance.now() - since > 1000) process.exit(130);
+    if (stop.signal.aborted) return;
+    console.log('Stopping after this step. Repeat the command to go on.');
+    process.exitCode = 130;
+    since = performance.now();
+    stop.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
   return stop.signal;
 }
 

@@ -153,7 +153,7 @@ describe('transfer', () => {
     ]);
     expect(text).toContain(`Fine-tuning \`objects200\` beats training from scratch on “${a.short}”.`);
     expect(text).toContain(`Training from scratch beats fine-tuning \`objects200\` on “${b.short}”.`);
-    expect(text).toContain(`On “${c.short}”, these seeds cannot tell the two from chance.`);
+    expect(text).toContain(`On “${c.short}”, these seeds cannot tell the two apart.`);
   });
 });
 

@@ -257,7 +257,7 @@ export function verdicts(rows: readonly Pick<Row, 'task' | 'runs'>[]): string {
     figures,
     ...say(1, (names) => `Fine-tuning \`objects200\` beats training from scratch on ${names}.`),
     ...say(-1, (names) => `Training from scratch beats fine-tuning \`objects200\` on ${names}.`),
-    ...say(0, (names) => `On ${names}, these seeds cannot tell the two from chance.`),
+    ...say(0, (names) => `On ${names}, these seeds cannot tell the two apart.`),
   ].join(' ');
 }
 
