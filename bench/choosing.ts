@@ -3,11 +3,13 @@
  *
  *   npm run choosing -- [--rounds N] [--steps N] [--threads N] [--batch N] [--quick]
  *
- * Every network is timed in every round, N times alone and in a batch, and the median of all counts. It takes two minutes.
- * The results go to bench/results/choosing.json, docs/drawings/choosing.svg and docs/choosing.md; with --quick, nowhere.
+ * Every network is timed in every round, N times alone and in a batch, and the median of the rounds counts. It takes about
+ * five minutes. The results go to bench/results/choosing.json, docs/drawings/choosing.svg and docs/choosing.md;
+ * with --quick, nowhere.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Graph } from 'resnext/graph';
 import { type Candidate, type Choice, choosing, published, type TestSet } from './experiments/choosing.ts';
 import { resultsPath, root, writeDocument } from './experiments/documents.ts';
 import { spread } from './harness.ts';
@@ -16,21 +18,24 @@ import { commandLine, count, introduce, main, printTable, short, writeResults } 
 await main(async () => {
   const { values } = commandLine({ threads: { type: 'string' }, batch: { type: 'string' } });
   const { quick } = values;
-  const rounds = count('rounds', values.rounds, quick ? 1 : 5);
+  const rounds = count('rounds', values.rounds, quick ? 1 : 3);
   const runs = count('steps', values.steps, quick ? 1 : 10);
   const threads = count('threads', values.threads, 2);
   const batch = count('batch', values.batch, 16);
   introduce();
   const candidates = [...(await shippedCandidates()), ...(await publishedCandidates())];
-  const times = candidates.map(() => ({ alone: [] as number[], batch: [] as number[] }));
+  const graphs = new Map<string, Graph>();
+  for (const candidate of candidates) graphs.set(keyOf(candidate), await graphOf(candidate, graphs));
+  const times = new Map([...graphs.keys()].map((key) => [key, { alone: [] as number[], batch: [] as number[] }]));
   for (let round = 0; round < rounds; round++) {
-    for (const [i, candidate] of candidates.entries()) {
-      times[i]!.alone.push(await timeOf(candidate, { batch: 1, threads, runs }));
-      times[i]!.batch.push(await timeOf(candidate, { batch, threads, runs: Math.ceil(runs / 5) }));
+    for (const [key, graph] of graphs) {
+      const { alone, batch: together } = times.get(key)!;
+      alone.push(await timeOf(graph, { batch: 1, threads, runs }));
+      together.push(await timeOf(graph, { batch, threads, runs: Math.ceil(runs / 5) }));
     }
   }
-  const models = candidates.map((candidate, i): Choice => {
-    const { alone, batch: together } = times[i]!;
+  const models = candidates.map((candidate): Choice => {
+    const { alone, batch: together } = times.get(keyOf(candidate))!;
     const [milliseconds, ofBatch] = [spread(alone).median, spread(together).median];
     return { ...candidate, milliseconds, imagesPerSecond: (1000 * batch) / ofBatch };
   });
@@ -45,18 +50,26 @@ await main(async () => {
   await writeDocument(choosing);
 });
 
-/** Milliseconds of a network with random weights. */
+/** Models of one network take the same time, and are timed once. */
+const keyOf = ({ variant, size }: Candidate): string => `${variant} ${size}`;
+
+/** A network with random weights. */
+async function graphOf(candidate: Candidate, known: ReadonlyMap<string, Graph>): Promise<Graph> {
+  const same = known.get(keyOf(candidate));
+  if (same) return same;
+  const { initialWeights, resnext, setWeights, variant } = await import('resnext');
+  const model = resnext({ ...variant(candidate.variant), inputSize: candidate.size });
+  setWeights(model, initialWeights(model, 1));
+  return model.graph;
+}
+
+/** Milliseconds per run. */
 async function timeOf(
-  { variant: name, size }: Candidate,
+  graph: Graph,
   options: { readonly batch: number; readonly threads: number; readonly runs: number },
 ): Promise<number> {
-  const [{ initialWeights, resnext, setWeights, variant }, { benchmark }] = await Promise.all([
-    import('resnext'),
-    import('resnext/graph'),
-  ]);
-  const model = resnext({ ...variant(name), inputSize: size });
-  setWeights(model, initialWeights(model, 1));
-  return (await benchmark(model.graph, options)).milliseconds;
+  const { benchmark } = await import('resnext/graph');
+  return (await benchmark(graph, options)).milliseconds;
 }
 
 /** The models of this package, by their own descriptions. */
