@@ -70,3 +70,7 @@ test('the listings of docs/explain.md hold', async () => {
 test('the listings of docs/training.md hold', async () => {
   expect(await printed('training.md', 1, images)).toMatch(/^epoch 1: [\d.]+ %\nepoch 2: [\d.]+ %\nall hold\n$/);
 }, 60_000);
+
+test('the listings of docs/server.md hold', async () => {
+  expect(await printed('server.md', 2, flowers)).toBe('1\ntrue\nall hold\n');
+});

@@ -1,7 +1,10 @@
 /** What a server answers, in its own way and in those of others, is what a classifier says. */
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type Classifier, load } from 'resnext';
 import type { LogEntry, Server } from 'resnext/serve';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -349,6 +352,16 @@ describe('operation', () => {
     });
     expect([typeof time, typeof id, typeof ms, typeof bytes]).toEqual(['string', 'string', 'number', 'number']);
   });
+});
+
+it('the example of a client prints the best class of each image', async () => {
+  const example = fileURLToPath(new URL('../examples/client.ts', import.meta.url));
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', example, server.url]);
+  expect(stderr).toBe('');
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(12);
+  const [best] = await classifier.classify(images[0]!);
+  expect(lines[0]).toBe(`airplane-1.jpg     ${best!.label} ${(100 * best!.probability).toFixed(1)} %`);
 });
 
 it('a model is replaced without losing a request, and a broken one does not replace it', async () => {
