@@ -50,7 +50,7 @@ export const about: Readonly<Record<string, About>> = {
     evaluated: 'validation images',
     title: 'objects200: two hundred kinds of things in small images, to fine-tune from',
     purpose:
-      'A base for models of your own: `resnext train photos --from objects200` starts from what it has learned of 200 kinds of things instead of from random weights. It can be fine-tuned for any input from 32 pixels up. As a classifier of its own classes it is a small network that sees small images, with the figures below.',
+      'A base for models of your own: `resnext train photos --from objects200` starts from what it has learned of 200 kinds of things instead of from random weights ([what that is worth](../../docs/results.md#fine-tuning-or-training-from-scratch)). It can be fine-tuned for any input from 32 pixels up. As a classifier of its own classes it is a small network that sees small images, with the figures below.',
     use: '$ resnext train photos --from objects200 --size 64 --recipe finetune --out runs/photos\n$ resnext features photos --model objects200 -o photos.npy\n$ resnext classify teapot.jpg --model objects200',
     data: 'Tiny ImageNet (made for the course CS231n at Stanford): 200 of the classes of ImageNet (ILSVRC), here reduced from 64 x 64 to 32 x 32 pixels, stored as JPEG files and with plain names. The model was trained on 100,000 images, 500 of each class, and evaluated on 5,000 validation images, 25 of each class. At 32 pixels figures are lower than the published ones, which are at 64.',
     terms:

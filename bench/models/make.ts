@@ -49,7 +49,7 @@ async function make(name: string, run: string, data: string): Promise<void> {
   const size = { bytes: statSync(join(folder, 'model.safetensors')).size, parameters, macs };
   const files = {
     'accuracy.json': `${JSON.stringify(recorded, null, 2)}\n`,
-    'curve.svg': await curvePicture(name, lines),
+    'curve.svg': await curvePicture(name, lines, own.evaluated.split(' ')[0]!),
     'confusion.svg': confusionPicture(test, own.groups),
     'README.md': card({ name, about: own, description, size, test, sample, lines, details }),
   };

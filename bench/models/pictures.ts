@@ -6,7 +6,8 @@ import { svgFile } from '../../src/charts/svg-file.ts';
 import { series } from '../../src/report/curves.ts';
 import { bestOf, type EpochLine } from '../../src/report/run-details.ts';
 
-export async function curvePicture(name: string, lines: readonly EpochLine[]): Promise<string> {
+/** @param evaluated what the second line is of: `test`. */
+export async function curvePicture(name: string, lines: readonly EpochLine[], evaluated: string): Promise<string> {
   const best = bestOf(lines);
   const y = best?.validation?.top1;
   return svgFile(
@@ -17,7 +18,7 @@ export async function curvePicture(name: string, lines: readonly EpochLine[]): P
       alone: { y: 'top-1' },
       series: [
         series('training', 0, lines, (line) => line.top1),
-        series('evaluation', 1, lines, (line) => line.validation?.top1),
+        series(evaluated, 1, lines, (line) => line.validation?.top1),
       ],
       ...(y !== undefined && { mark: { x: best!.epoch, y, label: `best: epoch ${best!.epoch}` } }),
     }),
