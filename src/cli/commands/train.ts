@@ -10,7 +10,6 @@ import { interruptedCode, onInterrupt } from '../interrupt.ts';
 import { progressOn } from '../model.ts';
 import type { trainFlags } from '../options/training.ts';
 import type { Output } from '../output.ts';
-import { showRunCurve } from '../run-curve.ts';
 import { sweepChart } from '../sweep-lines.ts';
 import { trainListener } from '../train-lines.ts';
 import { watched } from '../watched.ts';
@@ -53,7 +52,10 @@ async function trainOrResume(
   const result = await (open
     ? watched(resumed ?? newRun(chosen).out, begin, hooks, machineOf(chosen), output)
     : begin(hooks));
-  if (show && !output.json) showRunCurve(resumed ?? newRun(chosen).out, output);
+  if (show && !output.json) {
+    const { showRunCurve } = await import('../run-curve.ts');
+    showRunCurve(resumed ?? newRun(chosen).out, output);
+  }
   return result.interrupted ? interruptedCode : 0;
 }
 
