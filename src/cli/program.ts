@@ -136,6 +136,7 @@ const use: readonly AnyCommand[] = [
       'resnext serve --model a=runs/a,b=runs/b --host 0.0.0.0 --keys keys.txt',
     ],
     options: async () => (await import('./options/serve.ts')).serveOptions,
+    outlivesOutput: true,
     load: () => import('./commands/serve.ts'),
   }),
 ];

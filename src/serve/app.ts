@@ -1,5 +1,6 @@
 /** The routes in Fastify: who may ask, how an answer is sent, and what is logged and measured. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isTooLarge } from './body.ts';
 import { docsPage } from './docs-page.ts';
 import type { Keys } from './keys.ts';
 import { openApi } from './openapi.ts';
@@ -37,6 +38,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     trustProxy,
     requestTimeout: headersTimeout + 1000 * context.limits.bodySeconds,
     http: { headersTimeout, connectionsCheckingInterval: 1000 },
+  });
+  app.server.on('checkContinue', (request, response) => {
+    if (!isTooLarge(request, context.limits)) response.writeContinue(); // or else it need not be sent at all
+    app.server.emit('request', request, response);
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null)); // routes read bodies, which have limits

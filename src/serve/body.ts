@@ -43,6 +43,12 @@ export interface Body {
   release(): void;
 }
 
+/** Whether a request says that its body is larger than the limit. */
+export const isTooLarge = (
+  { headers }: Pick<IncomingMessage, 'headers'>,
+  { maxBytes }: Pick<BodyLimits, 'maxBytes'>,
+): boolean => Number(headers['content-length'] ?? 0) > maxBytes;
+
 /**
  * @throws Problem with 413, 408 or 429. What still comes is then dropped, so that the client gets the answer.
  */
@@ -56,7 +62,7 @@ export async function readBody(request: IncomingMessage, { memory, maxBytes, sec
   const tooLarge = () =>
     new Problem(413, `The request is larger than ${maxBytes / 2 ** 20} MiB. Send fewer or smaller images.`);
   try {
-    if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+    if (isTooLarge(request, { maxBytes })) throw tooLarge();
     await new Promise<void>((resolve, reject) => {
       const late = () => {
         reject(new Problem(408, `The request took more than ${seconds} s to arrive.`, { connection: 'close' }));

@@ -83,7 +83,10 @@ export const v2Routes: readonly Route[] = [
       method: 'GET',
       summary: 'Whether a model answers requests',
       answers: z.object({ name: z.string(), ready: z.boolean() }),
-      handle: (call) => ({ json: { name: modelOf(call).name, ready: true } }),
+      handle: (call) => {
+        const ready = call.context.isReady();
+        return { json: { name: modelOf(call).name, ready }, status: ready ? 200 : 503 };
+      },
     },
     '/ready',
   ),

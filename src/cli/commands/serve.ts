@@ -17,7 +17,10 @@ export async function run({ model, keys, log, ...options }: Options, output: Out
   const print = (entry: LogEntry) => {
     if (log === 'requests' || (log === 'errors' && entry.level !== 'info')) output.data(`${JSON.stringify(entry)}\n`);
   };
-  const server = await serve({
+  let server: Server | undefined;
+  const reload = () => void (server && reloadAll(server, output));
+  process.on('SIGHUP', reload); // from the start, since it would end the process
+  server = await serve({
     ...options,
     models: namedModels(model),
     ...(keys !== undefined && { keys: keysIn(keys) }),
@@ -25,8 +28,6 @@ export async function run({ model, keys, log, ...options }: Options, output: Out
   });
   for (const note of server.notes) output.warn(note);
   output.note(`Serving ${server.models.join(', ')} at ${server.url}. Documentation: ${server.url}/docs`);
-  const reload = () => void reloadAll(server, output);
-  process.on('SIGHUP', reload);
   await new Promise<void>((resolve) => {
     const off = onInterrupt(() => {
       off(); // a second signal ends the process at once
