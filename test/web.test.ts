@@ -215,8 +215,12 @@ describe.skipIf(noChromium)('in Chromium', () => {
   test.each(['light', 'dark'] as const)('axe finds nothing serious, %s', async (colorScheme) => {
     const found = await withWeb('#explore?time=2&pick=2.5', async (page) => {
       await page.emulateMedia({ colorScheme });
-      await page.getByRole('heading', { name: 'On a picture' }).scrollIntoViewIfNeeded();
+      for (const name of ['On a picture', 'Side by side', 'Prove it']) {
+        await page.getByRole('heading', { name }).scrollIntoViewIfNeeded();
+        await page.waitForTimeout(200);
+      }
       await page.locator('.picture').waitFor();
+      await page.locator('.side-by-side').waitFor();
       return complaints(page);
     });
     expect(found).toEqual([]);

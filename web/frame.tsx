@@ -1,9 +1,9 @@
 /** What surrounds every part: the name, the navigation once there is a choice, the theme, and the part that is shown. */
 import type { ComponentType } from 'preact';
 import { Component, type ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Address, type Fields, formatAddress, parseAddress } from './address.ts';
-import { type PartProps, parts } from './parts.ts';
+import { type PartEntry, type PartProps, parts } from './parts.ts';
 import { ThemeButton } from './theme.tsx';
 
 /** How long the address waits for the next change: browsers refuse to replace it a hundred times in a few seconds. */
@@ -12,6 +12,7 @@ const addressDelay = 250;
 export function Frame() {
   const [address, setFields] = useAddress();
   const entry = parts.find(({ name }) => name === address.part) ?? parts[0]!;
+  useArrival(entry);
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById('main')!.focus()}>
@@ -42,6 +43,16 @@ export function Frame() {
       </footer>
     </>
   );
+}
+
+/** Names the page after its part, and moves the focus there when another one is chosen. */
+function useArrival(entry: PartEntry): void {
+  const before = useRef(entry);
+  useEffect(() => {
+    document.title = `${entry.title} · resnext`;
+    if (before.current !== entry) document.getElementById('main')!.focus();
+    before.current = entry;
+  }, [entry]);
 }
 
 function useAddress(): [Address, (fields: Fields) => void] {

@@ -1,13 +1,15 @@
 /** The argument in words and figures, in the order in which one needs it. */
 import type { ComponentChildren } from 'preact';
-import { lazily } from '../controls/lazily.tsx';
-import type { Block, BlockChoice } from './block.ts';
+import { useMemo } from 'preact/hooks';
+import { lazily, Near } from '../controls/lazily.tsx';
+import { type Block, type BlockChoice, blockOf } from './block.ts';
 import { GroupCosts, Grouped } from './grouped.tsx';
+import { toy } from './network.ts';
 import { NetworkControls } from './network-controls.tsx';
 import { Prove } from './prove.tsx';
 import type { Pick } from './reach.ts';
 import { EqualCost, HeldMaps, PlainBlock } from './same-cost.tsx';
-import type { Shades } from './shades.ts';
+import { type Shades, shadesOf } from './shades.ts';
 import { SideBySide } from './side-by-side.tsx';
 import { Vectors } from './vectors.tsx';
 import { Way } from './way.tsx';
@@ -24,6 +26,13 @@ interface ArticleProps {
   readonly onChoice: (choice: BlockChoice) => void;
 }
 
+/** A block so small that every weight can be seen. */
+function smallBlock() {
+  const choice = { network: toy, stage: 1, position: 'later' } as const;
+  const block = blockOf(choice);
+  return { block, shades: shadesOf(choice, block) };
+}
+
 const Section = ({ title, children }: { readonly title: string; readonly children: ComponentChildren }) => (
   <section>
     <h2>{title}</h2>
@@ -32,6 +41,7 @@ const Section = ({ title, children }: { readonly title: string; readonly childre
 );
 
 export function Article({ choice, block, shades, pick, onHover, onPin, onChoice }: ArticleProps) {
+  const small = useMemo(smallBlock, []);
   return (
     <>
       <Section title="From A to B: adding is concatenating">
@@ -51,7 +61,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           are more vectors, more filters are more rows. So for whole maps: convolve separately and add, or concatenate
           maps and filters and convolve once. Here it happens to a block of four branches, with every weight in sight.
         </p>
-        <Way from={0} />
+        <Near height={640}>{() => <Way {...small} from={0} />}</Near>
       </Section>
 
       <Section title="Grouped convolution">
@@ -90,7 +100,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           Stack their filters, and they are one 1×1. The block is now three convolutions in a row, which is how every
           library builds it.
         </p>
-        <Way from={1} />
+        <Near height={640}>{() => <Way {...small} from={1} />}</Near>
       </Section>
 
       <Section title="Side by side">
@@ -99,7 +109,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           channel after the last 1×1 on all of them, whichever way the block is written.
         </p>
         <NetworkControls choice={choice} onChange={onChoice} isOpen={false} />
-        <SideBySide {...{ block, shades, pick, onHover, onPin }} />
+        <Near height={720}>{() => <SideBySide {...{ block, shades, pick, onHover, onPin }} />}</Near>
         <PlainBlock choice={choice} block={block} />
         <p>
           This is the trade that ResNeXt makes. A block of C branches of d channels has 256·C·d weights in each 1×1 and

@@ -57,12 +57,23 @@ export function optionsOf({ network, stage, position }: BlockChoice): ResNeXtOpt
 
 /** @throws UsageError if there is no such network. */
 export function blockOf(choice: BlockChoice): Block {
-  const path = pathOf(choice);
-  const options = optionsOf(choice);
-  const built = Object.fromEntries(
-    forms.map((form) => [form, formOf(blockGraph(resnext({ ...options, form }).graph, path))]),
-  ) as Record<Form, FormOfBlock>;
-  return { ...shapeOf(built.C.graph, path), forms: built };
+  const built = Object.fromEntries(forms.map((form) => [form, formOf(graphOf(choice, { form }))]));
+  return { ...shapeOf(built.C!.graph, pathOf(choice)), forms: built as Record<Form, FormOfBlock> };
+}
+
+/** The block alone, with some options changed. */
+const graphOf = (choice: BlockChoice, changes: ResNeXtOptions = {}): Graph =>
+  blockGraph(resnext({ ...optionsOf(choice), ...changes }).graph, pathOf(choice));
+
+/** The channels in the middle of a block, and the weights of its first 1x1, its 3x3 and its last 1x1. */
+export function blockWeights(choice: BlockChoice): { readonly middle: number; readonly weights: readonly number[] } {
+  const graph = graphOf(choice);
+  const { cardinality, branchWidth } = shapeOf(graph, pathOf(choice));
+  const weights = [1, 2, 3].map((n) => {
+    const value = [...graph.initializers].find(({ name }) => name === `${pathOf(choice)}.conv${n}.weight`)!;
+    return (value.dims as number[]).reduce((a, b) => a * b, 1);
+  });
+  return { middle: cardinality * branchWidth, weights };
 }
 
 /** Cuts the block out of a network: its input becomes `x`. */
@@ -128,10 +139,8 @@ export function plainBlock(
   const width = Math.max(1, Math.round((Math.sqrt(ends ** 2 + 36 * target) - ends) / 18)); // 9m² + ends·m = target
   const { width: features = 64 } = variant(choice.network);
   const baseWidth = Math.max(1, Math.round((width * 64) / (features * 2 ** (choice.stage - 1))));
-  const options = { ...optionsOf(choice), cardinality: 1, baseWidth, halvedSplit: false, attention: 'none' as const };
-  const path = pathOf(choice);
-  const graph = blockGraph(resnext(options).graph, path);
-  return { width: shapeOf(graph, path).branchWidth, cost: cost(graph) };
+  const graph = graphOf(choice, { cardinality: 1, baseWidth, halvedSplit: false });
+  return { width: shapeOf(graph, pathOf(choice)).branchWidth, cost: cost(graph) };
 }
 
 /** The cost of the whole network. */

@@ -3,7 +3,7 @@
  * not reach it is dimmed.
  */
 import type { JSX } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Block } from './block.ts';
 import { type Box, type Frame, frameAt, type Geometry, geometryOf, type Row, rows, type Shape } from './layout.ts';
 import { branchOf, channelsOf, layerOf, type Pick, reaches } from './reach.ts';
@@ -84,7 +84,7 @@ export function Drawing({ block, time, pick, onHover, onPin, label, describedBy,
 export function useWidth(): [{ current: HTMLDivElement | null }, number] {
   const ref = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(320);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return;
     const measure = () => setWidth(Math.max(240, Math.floor(element.clientWidth)));
@@ -259,7 +259,7 @@ function Labels({
         );
       })}
       <text class="small" x={geometry.center - 18} y={geometry.addTop + 4.5} text-anchor="end">
-        {block.hasAttention ? 'BN, attention, add, ReLU' : 'BN, add, ReLU'}
+        {block.hasAttention ? 'BN, scale, add, ReLU' : 'BN, add, ReLU'}
       </text>
     </g>
   );

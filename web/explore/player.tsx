@@ -58,7 +58,7 @@ export function Player({ block, shades, goal, onRest, pick, onHover, onPin }: Pl
           {caption.formula && <p class="formula">{caption.formula}</p>}
         </div>
         <Counts block={block} time={time} />
-        <p id="player-pick" class="pick">
+        <p id="player-pick" class="pick" aria-live="polite">
           {pick
             ? describePick(block, pick)
             : 'Choose a filter or a channel, by pointing at it or with the arrow keys, and see what reaches it.'}

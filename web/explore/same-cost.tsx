@@ -1,7 +1,7 @@
 /** What a block costs, what a plain one of the same cost looks like, and what the paper bought by more branches. */
 import { useMemo } from 'preact/hooks';
 import { short, whole } from '../controls/numbers.ts';
-import { type Block, type BlockChoice, blockOf, networkCost, plainBlock } from './block.ts';
+import { type Block, type BlockChoice, blockWeights, networkCost, plainBlock } from './block.ts';
 import { equalCost, usual } from './network.ts';
 
 export function PlainBlock({ choice, block }: { readonly choice: BlockChoice; readonly block: Block }) {
@@ -33,27 +33,14 @@ export function HeldMaps({ block: { cardinality, output, outputSize } }: { reado
 /** Top-1 errors on ImageNet of the paper's Table 3, 50 layers, one crop of 224. */
 const errors = { '1x64d': 23.9, '2x40d': 23.0, '4x24d': 22.6, '8x14d': 22.3, '32x4d': 22.2 } as const;
 
-interface Row {
-  readonly name: (typeof equalCost)[number];
-  readonly width: number;
-  /** Weights of the first 1x1, the 3x3 and the last 1x1. */
-  readonly weights: readonly number[];
-}
-
 const families = ['split', 'transform', 'merge'] as const;
 
 /** The rows of the paper's Table 2, from the graphs. */
-function costRows(): Row[] {
-  return equalCost.map((name) => {
+const costRows = () =>
+  equalCost.map((name) => {
     const network = usual.replace(/\d+x\d+d/, name);
-    const { forms, cardinality, branchWidth } = blockOf({ network, stage: 1, position: 'later' });
-    const weights = [1, 2, 3].map((n) => {
-      const value = [...forms.C.graph.initializers].find((each) => each.name.endsWith(`conv${n}.weight`))!;
-      return (value.dims as number[]).reduce((a, b) => a * b, 1);
-    });
-    return { name, width: cardinality * branchWidth, weights };
+    return { name, network, ...blockWeights({ network, stage: 1, position: 'later' }) };
   });
-}
 
 export function EqualCost({ onNetwork }: { readonly onNetwork: (network: string) => void }) {
   const rows = useMemo(costRows, []);
@@ -72,14 +59,14 @@ export function EqualCost({ onNetwork }: { readonly onNetwork: (network: string)
         </tr>
       </thead>
       <tbody>
-        {rows.map(({ name, width, weights }) => (
+        {rows.map(({ name, network, middle, weights }) => (
           <tr key={name}>
             <th scope="row">
-              <button type="button" class="link" onClick={() => onNetwork(usual.replace(/\d+x\d+d/, name))}>
+              <button type="button" class="link" onClick={() => onNetwork(network)}>
                 {name.replace('x', ' × ')}
               </button>
             </th>
-            <td>{width}</td>
+            <td>{middle}</td>
             <td>{whole(total(weights))}</td>
             <td class="bar">
               {weights.map((count, i) => (

@@ -1,20 +1,21 @@
 /** Half of the way, for a block that is small enough to see every weight. */
-import { useMemo, useState } from 'preact/hooks';
-import { blockOf } from './block.ts';
+import { useState } from 'preact/hooks';
+import type { Block } from './block.ts';
 import { captionAt, momentAt } from './captions.ts';
 import { Drawing } from './drawing.tsx';
-import { toy } from './network.ts';
 import { describePick, type Pick } from './reach.ts';
-import { shadesOf } from './shades.ts';
+import type { Shades } from './shades.ts';
 import { type Goal, useTime } from './time.ts';
 import { Timeline } from './timeline.tsx';
 
-const choice = { network: toy, stage: 1, position: 'later' } as const;
+interface WayProps {
+  readonly block: Block;
+  readonly shades: Shades | undefined;
+  /** 0 is form A, 1 is form B. */
+  readonly from: 0 | 1;
+}
 
-/** @param from 0 is form A, 1 is form B. */
-export function Way({ from }: { readonly from: 0 | 1 }) {
-  const block = useMemo(() => blockOf(choice), []);
-  const shades = useMemo(() => shadesOf(choice, block), [block]);
+export function Way({ block, shades, from }: WayProps) {
   const [goal] = useState<Goal>({ time: from, isJump: true });
   const clock = useTime(goal, () => {});
   const [pinned, setPinned] = useState<Pick>();
@@ -35,7 +36,7 @@ export function Way({ from }: { readonly from: 0 | 1 }) {
         <Timeline {...clock} from={from} to={from + 1} />
         <h3>{caption.title}</h3>
         <p>{caption.text}</p>
-        <p id={id} class="pick">
+        <p id={id} class="pick" aria-live="polite">
           {pick ? describePick(block, pick) : ''}
         </p>
       </figcaption>
