@@ -11,6 +11,7 @@ import {
   setWeights,
   stems,
   variant,
+  verify,
   type Weights,
 } from 'resnext';
 import { cost, type Graph, interpret, Session, type Tensor, tensor, thisMachine, Value } from 'resnext/graph';
@@ -46,12 +47,16 @@ export interface Proof {
   readonly largest: number;
   /** Largest differences of forms A and B from C in float64, on a small input. */
   readonly float64: { readonly side: number; readonly A: number; readonly B: number };
+  /** Largest relative differences from form C in a training step in float64; absent if the network is too large for it. */
+  readonly training?: { readonly gradient: number; readonly statistics: number };
   readonly threads: number;
 }
 
 const timedRuns = 7;
 /** Multiply-adds that the interpreter does in about a second. */
 const patience = 12e6;
+/** Parameters up to which a training step in float64 takes some seconds. */
+const trainable = 1e6;
 
 export async function prove(choice: BlockChoice, report: (step: ProofStep) => void): Promise<Proof> {
   const options = optionsOf(choice);
@@ -73,6 +78,9 @@ export async function prove(choice: BlockChoice, report: (step: ProofStep) => vo
     measured.set(name, { ...cost(graph), milliseconds });
   }
   report({ text: 'Comparing in float64', share: 0.85 });
+  const float64 = inFloat64(choice, options, path, weights, measured.get('C')!.parameters);
+  report({ text: 'Comparing gradients', share: 0.9 });
+  const training = await inTraining(options);
   const reference = outputs.get('C')!;
   const rows = Object.fromEntries(
     order.map((name) => [name, { ...measured.get(name)!, difference: distance(outputs.get(name)!, reference) }]),
@@ -82,7 +90,8 @@ export async function prove(choice: BlockChoice, report: (step: ProofStep) => vo
     rows,
     input: [channels, side],
     largest: largestOf(reference),
-    float64: inFloat64(choice, options, path, weights, rows.C.parameters),
+    float64,
+    ...(training && { training }),
     threads: (await thisMachine()).cores,
   };
 }
@@ -163,6 +172,15 @@ function inFloat64(
   };
   const reference = output('C');
   return { side, A: distance(output('A'), reference), B: distance(output('B'), reference) };
+}
+
+/** Every gradient, and the running statistics after a training step, of the network up to this block. */
+async function inTraining(options: ResNeXtOptions): Promise<Proof['training']> {
+  const model = resnext({ ...options, classes: 10, inputSize: 32 });
+  if (cost(model.graph).parameters > trainable) return undefined;
+  const { forms: results } = await verify(model.config, initialWeights(model, 1), { runs: 1 });
+  const largest = (measure: 'gradient64' | 'statistics64') => Math.max(...results.map((form) => form[measure] ?? 0));
+  return { gradient: largest('gradient64'), statistics: largest('statistics64') };
 }
 
 function distance(a: Tensor, b: Tensor): number {
