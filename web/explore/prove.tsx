@@ -120,9 +120,9 @@ function Results({ proof }: { readonly proof: Proof }) {
       <p>
         {whole(channels)} channels of {side} × {side} went through each form on ONNX Runtime, in WebAssembly with{' '}
         {threads === 1 ? '1 thread' : `${threads} threads`}; times are medians of seven runs. Outputs go up to{' '}
-        {largest.toFixed(1)}, and the forms differ by at most {exponent(worst)}. That is not zero, because float32
-        rounds every addition, and each form adds in an order of its own. In float64, on {float64.side} × {float64.side}
-        , the difference is {exponent(Math.max(float64.A, float64.B))}.
+        {largest.toFixed(1)}, and the forms differ by at most {exponent(worst)}. That is not zero where a form adds in
+        another order, because float32 rounds every addition. In float64, on {float64.side} × {float64.side}, the
+        difference is {exponent(Math.max(float64.A, float64.B))}.
       </p>
       {training && (
         <p>
