@@ -183,9 +183,15 @@ function trainingSection({ name, about, lines, details }: CardFacts): string {
   const { data, versions } = details;
   const hours = (secondsOf(lines) / 3600).toFixed(1);
   const entry: RecipeEntry = recipes[about.recipe];
+  const { trainSize: sizes = [], size } = entry.options;
   const options = Object.entries(entry.options).map(([option, value]) => `${option}: ${JSON.stringify(value)}`);
   return [
     `![Top-1 on the training images and on the ${about.evaluated}, by epoch](curve.svg)`,
+    ...(sizes.length > 1
+      ? [
+          `Training images have ${sizes.join(', ')} pixels in turn, for equal parts of the epochs, and the ${about.evaluated} always ${size}, which is part of why their curve is lower and uneven until the last sizes.`,
+        ]
+      : []),
     `\`\`\`sh\nresnext train ${about.dataset} --recipe ${about.recipe} --out runs/${name}\n\`\`\``,
     `makes it again, where \`${about.dataset}/train\` has the training images and \`${about.dataset}/val\` the ${about.evaluated}, in a folder for each class. The recipe has these options, and the defaults of all others; \`resnext recipe ${about.recipe} --all\` prints both, and \`model.json\` has those of the run.`,
     `\`\`\`yaml\n${options.join('\n')}\n\`\`\``,
