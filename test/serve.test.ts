@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Classifier, load } from 'resnext';
+import { type Classifier, drawExplanation, load } from 'resnext';
+import { decode } from 'resnext/data';
 import type { LogEntry, Server } from 'resnext/serve';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { base64, classes, formOf, get, images, open, post, postJson, withServer, writeSmallModel } from './serving.ts';
@@ -132,6 +133,26 @@ it('explanations are those of a classifier', async () => {
   expect(relativeError({ data: Float32Array.from(body.results[0]!.data) }, map)).toBeLessThan(1e-4);
   const wrong = await post(`${server.url}/v1/explain?class=hrse`, images[0]!);
   expect(wrong).toMatchObject({ status: 400, body: { error: expect.stringContaining('Did you mean horse?') } });
+});
+
+it('an explanation may be a picture', async () => {
+  const headers = { accept: 'image/png' };
+  const url = `${server.url}/v1/explain?class=frog`;
+  const response = await fetch(url, { method: 'POST', body: images[0]!, headers });
+  expect([response.status, response.headers.get('content-type'), response.headers.get('x-label')]).toEqual([
+    200,
+    'image/png',
+    'frog',
+  ]);
+  const { width, height, data } = await decode(new Uint8Array(await response.arrayBuffer()));
+  expect([width, height]).toEqual([448, 448]);
+  const picture = await decode(images[0]!);
+  const { map } = await classifier.explain(images[0]!, { class: 'frog' });
+  const expected = drawExplanation(picture, map, classifier.description.preprocessing).data;
+  const largest = data.reduce((most, byte, n) => Math.max(most, Math.abs(byte - expected[n]!)), 0);
+  expect(largest).toBeLessThanOrEqual(2);
+  const two = await post(url, formOf(images.slice(0, 2)), headers);
+  expect(two).toMatchObject({ status: 400, body: { error: expect.stringContaining('the request has 2') } });
 });
 
 it('an unreadable image has an error beside the results of others; alone, it is the answer', async () => {

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type * as z from 'zod';
 import type { BodyMemory } from './body.ts';
+import type { DrawJob } from './draw-worker.ts';
 import type { Limits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Models } from './models.ts';
@@ -12,6 +13,8 @@ export interface Context {
   readonly metrics: Metrics;
   readonly memory: BodyMemory;
   readonly limits: Limits;
+  /** Draws an explanation over its picture: the bytes of a PNG file. */
+  draw(job: DrawJob): Promise<Uint8Array>;
   /** Whether it answers requests, and is not about to end. */
   isReady(): boolean;
 }
@@ -40,6 +43,9 @@ export type Answer =
       readonly status?: number;
       readonly headers?: Readonly<Record<string, string>>;
     };
+
+/** The heading of the routes that take images and parameters. */
+export const imageGroup = 'Images';
 
 export interface Route {
   readonly method: 'GET' | 'POST';

@@ -17,6 +17,7 @@ import { createMetrics } from './metrics.ts';
 import { type ModelGiven, Models } from './models.ts';
 import { operationRoutes } from './operations.ts';
 import { type LogEntry, type ServeOptions, serveFields } from './options.ts';
+import { Painter } from './painter.ts';
 import { Problem } from './problem.ts';
 import type { Context } from './route.ts';
 import { v1Routes } from './v1.ts';
@@ -100,6 +101,7 @@ type Resolved = OptionsOf<typeof serveFields>;
 interface Parts {
   readonly models: Models;
   readonly pool: WorkerPool;
+  readonly painter: Painter;
   readonly context: Context;
   readonly state: { isEnding: boolean };
   log(level: LogEntry['level'], event: string, details: object): void;
@@ -122,6 +124,7 @@ async function openParts(options: Resolved, onLog: ServeOptions['onLog']): Promi
     onBatch: (report) => metrics.batch(name, version(), report),
   });
   const models = new Models(batching);
+  const painter = new Painter();
   const state = { isEnding: false };
   const limits: Limits = {
     maxImages: Math.min(options.maxImages, maxQueue),
@@ -134,14 +137,15 @@ async function openParts(options: Resolved, onLog: ServeOptions['onLog']): Promi
   return {
     models,
     pool,
+    painter,
     state,
-    context: { models, metrics, memory, limits, isReady: () => !state.isEnding },
+    context: { models, metrics, memory, limits, draw: (job) => painter.draw(job), isReady: () => !state.isEnding },
     log: (level, event, details) => onLog?.({ time: new Date().toISOString(), level, event, ...details }),
   };
 }
 
 async function listen(parts: Parts, options: Resolved, notes: readonly string[]): Promise<Server> {
-  const { models, pool, context, state, log } = parts;
+  const { models, pool, painter, context, state, log } = parts;
   const { host, port, rate, trustProxy, drain } = options;
   const routes = [...v1Routes, ...v2Routes, ...aliasRoutes, ...operationRoutes];
   const app = await createApp({ context, routes, keys: new Keys(options.keys), rate, trustProxy, log });
@@ -161,6 +165,7 @@ async function listen(parts: Parts, options: Resolved, notes: readonly string[])
     await app.close();
     await models.close();
     await pool.close();
+    await painter.close();
     log('info', 'ended', {});
   };
   let end: Promise<void> | undefined;

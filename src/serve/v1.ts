@@ -1,5 +1,6 @@
 /** The server's own way in: `/v1`. */
 import * as z from 'zod';
+import type { Explanation } from '../classifier/explain.ts';
 import { classNames } from '../classifier/labels.ts';
 import type { ExplainMethod } from '../explain/methods.ts';
 import type { Stage } from '../model/stages.ts';
@@ -7,7 +8,8 @@ import { bytesOf, tensor } from '../tensor.ts';
 import { parsed, type Result, resultsOf, valuesOf, withImages } from './images.ts';
 import type { ServedModel } from './models.ts';
 import { classifyParameters, explainParameters, featuresParameters, scored, short } from './parameters.ts';
-import type { Answer, Call, Route } from './route.ts';
+import { Problem } from './problem.ts';
+import { type Answer, type Call, imageGroup, type Route } from './route.ts';
 
 const prediction = z.object({
   label: z.string(),
@@ -39,7 +41,7 @@ const modelItem = z.object({
   features: z.number().int().describe('length of the feature vector'),
 });
 
-const group = 'Images';
+const group = imageGroup;
 
 export const v1Routes: readonly Route[] = [
   {
@@ -64,7 +66,8 @@ export const v1Routes: readonly Route[] = [
   {
     method: 'POST',
     path: '/v1/explain',
-    summary: 'Where each image shows a class: a map [h, w] of the center crop',
+    summary:
+      'Where each image shows a class: a map [h, w] of the center crop; or, for one image and Accept: image/png, a picture',
     group,
     parameters: explainParameters,
     answers: resultsWith({ ...prediction.shape, stage: z.string(), ...array }),
@@ -146,6 +149,7 @@ function explain(call: Call): Promise<Answer> {
       ...(method !== undefined && { method: method as ExplainMethod }),
     };
     const results = await resultsOf(images, (good) => model.batcher.explainEach(good, options));
+    if (call.headers.accept === 'image/png') return picture(call, model, images, valuesOf(results));
     const item = ({
       label,
       probability,
@@ -160,6 +164,33 @@ function explain(call: Call): Promise<Answer> {
     });
     return { json: answer(model, results, item) };
   });
+}
+
+/** One explanation over its image. */
+async function picture(
+  { context }: Call,
+  { batcher }: ServedModel,
+  images: readonly { readonly name: string; readonly image?: unknown }[],
+  explanations: readonly Explanation[],
+): Promise<Answer> {
+  const [explanation] = explanations;
+  const [first] = images;
+  if (!explanation || !first || images.length > 1) {
+    throw new Problem(
+      400,
+      `A picture is of one image, but the request has ${images.length}. Leave out Accept: image/png.`,
+    );
+  }
+  const { dims, data } = explanation.map;
+  const bytes = await context.draw({
+    name: first.name,
+    bytes: first.image as Uint8Array,
+    maxMegapixels: context.limits.maxMegapixels,
+    map: { dims, data },
+    preprocessing: batcher.description.preprocessing,
+  });
+  const headers = { 'x-label': encodeURIComponent(explanation.label), 'x-score': `${short(explanation.probability)}` };
+  return { bytes, type: 'image/png', headers };
 }
 
 /** The model of a request. It is looked up when the images are there, since it may be replaced until then. */
