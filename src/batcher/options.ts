@@ -3,9 +3,12 @@ import type { FieldsOf } from '../arguments.ts';
 import { callback } from '../arguments.ts';
 import { real, whole } from '../options.ts';
 
+/** What a batch computes: logits and features, or an explanation. */
+export const tasks = ['classify', 'explain'] as const;
+
 /** A batch that has run, for statistics. */
 export interface BatchReport {
-  readonly task: 'classify' | 'explain';
+  readonly task: (typeof tasks)[number];
   readonly images: number;
   /** Milliseconds for which its first image had waited, when it was prepared, and those of the run. */
   readonly waited: number;

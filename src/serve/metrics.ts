@@ -1,6 +1,6 @@
 /** What a server counts and measures, for Prometheus. Names and units follow its guide: base units, `_total` for counters. */
 import type { Registry } from 'prom-client';
-import type { BatchReport } from '../batcher/options.ts';
+import { type BatchReport, tasks } from '../batcher/options.ts';
 
 /** A request that was answered. */
 export interface AnsweredRequest {
@@ -14,6 +14,8 @@ export interface AnsweredRequest {
 export interface Metrics {
   request(answered: AnsweredRequest): void;
   batch(model: string, version: number, report: BatchReport): void;
+  /** Leaves out a version of a model that has ended, so that there are never many. */
+  forget(model: string, version: number): void;
   readonly contentType: string;
   text(): Promise<string>;
 }
@@ -112,6 +114,11 @@ export async function createMetrics(gauges: Gauges): Promise<Metrics> {
       sizes.observe(labels, count);
       compute.observe(labels, took / 1000);
       gather.observe(labels, waited / 1000);
+    },
+    forget(model, version) {
+      for (const metric of [images, batches, sizes, compute, gather]) {
+        for (const task of tasks) metric.remove({ model, version, task });
+      }
     },
     contentType: registry.contentType,
     text: () => registry.metrics(),

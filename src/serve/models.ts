@@ -20,14 +20,21 @@ export interface ServedModel {
   readonly loaded: number;
 }
 
+/** What a server has to do with its models. */
+export interface ModelsOptions {
+  /** How a version of a model is opened. */
+  batcher(name: string, version: number): BatcherOptions;
+  /** Called when one has ended. */
+  onEnd(model: ServedModel): void;
+}
+
 export class Models {
-  readonly #options: (name: string, version: () => number) => BatcherOptions;
+  readonly #options: ModelsOptions;
   readonly #models = new Map<string, ServedModel>();
   readonly #versions = new Map<string, number>();
   readonly #closing = new Set<Promise<void>>();
 
-  /** @param options of the batcher for a model. */
-  constructor(options: (name: string, version: () => number) => BatcherOptions) {
+  constructor(options: ModelsOptions) {
     this.#options = options;
   }
 
@@ -59,10 +66,7 @@ export class Models {
   async load(name: string, source: ModelGiven): Promise<ServedModel> {
     const version = (this.#versions.get(name) ?? 0) + 1;
     this.#versions.set(name, version);
-    const batcher = await createBatcher(
-      source,
-      this.#options(name, () => version),
-    );
+    const batcher = await createBatcher(source, this.#options.batcher(name, version));
     const model = { name, version, source, batcher, loaded: Date.now() };
     const former = this.#models.get(name);
     if (former && former.version > version) {
@@ -86,8 +90,8 @@ export class Models {
     await Promise.all(this.#closing);
   }
 
-  #end({ batcher }: ServedModel): Promise<void> {
-    const closing = batcher.close();
+  #end(model: ServedModel): Promise<void> {
+    const closing = model.batcher.close().then(() => this.#options.onEnd(model));
     this.#closing.add(closing);
     return closing.finally(() => this.#closing.delete(closing));
   }

@@ -2,7 +2,6 @@
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkArgument, checkOptions, kind } from '../arguments.ts';
-import type { BatcherOptions } from '../batcher/batcher.ts';
 import { modelName } from '../classifier/load.ts';
 import { WorkerPool } from '../data/pool.ts';
 import { UsageError } from '../errors.ts';
@@ -115,15 +114,17 @@ async function openParts(options: Resolved, onLog: ServeOptions['onLog']): Promi
     waiting: () => new Map(models.all.map(({ name, batcher }) => [name, batcher.waiting])),
     bodyBytes: () => memory.taken,
   });
-  const batching = (name: string, version: () => number): BatcherOptions => ({
-    pool,
-    maxBatch,
-    maxWait,
-    maxQueue,
-    ...(threads !== undefined && { threads }),
-    onBatch: (report) => metrics.batch(name, version(), report),
+  const models = new Models({
+    batcher: (name, version) => ({
+      pool,
+      maxBatch,
+      maxWait,
+      maxQueue,
+      ...(threads !== undefined && { threads }),
+      onBatch: (report) => metrics.batch(name, version, report),
+    }),
+    onEnd: ({ name, version }) => metrics.forget(name, version),
   });
-  const models = new Models(batching);
   const painter = new Painter();
   const state = { isEnding: false };
   const limits: Limits = {
