@@ -35,6 +35,7 @@ export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: { target: 'es2023', emptyOutDir: true, assetsInlineLimit: 0 },
   worker: { format: 'es' },
+  optimizeDeps: { exclude: ['onnxruntime-web'] }, // or the page would reload when the engine first asks for it
   plugins: [offline()],
   server: { headers },
   preview: { headers },
