@@ -194,7 +194,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
     const rows = await withWeb('#explore?network=resnext20_4x64d_w2', use, asked);
     const cells = rows.map((row) => row.split('\t'));
     const number = (text: string) =>
-      Number(text.replace(' × 10⁻', 'e-').replace(/[⁰¹²³⁴-⁹]/g, (c) => `${'⁰¹²³⁴⁵⁶⁷⁸⁹'.indexOf(c)}`));
+      Number(text.replace(/\s×\s10⁻/, 'e-').replace(/[⁰¹²³⁴-⁹]/g, (c) => `${'⁰¹²³⁴⁵⁶⁷⁸⁹'.indexOf(c)}`));
     expect(cells.map(([name]) => name)).toEqual(['form A', 'form B', 'form C', 'A with a ReLU in every branch']);
     expect(cells.map((row) => row[3])).toEqual(['320', '320', '320', '320']);
     expect(number(cells[0]![1]!)).toBeLessThan(1e-5);

@@ -10,10 +10,10 @@ export function short(value: number): string {
   return value >= 1e4 ? `${(value / 1e3).toFixed(1)} k` : whole(value);
 }
 
-/** @example exponent(2.4e-7) // '2.4 × 10⁻⁷' */
+/** With spaces at which lines do not break. @example exponent(2.4e-7) // '2.4 × 10⁻⁷' */
 export function exponent(value: number): string {
   if (value === 0) return '0';
   const [digits, power] = value.toExponential(1).split('e') as [string, string];
   const superscript = [...power.replace('+', '')].map((c) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(c)] ?? '⁻').join('');
-  return power === '+0' ? digits : `${digits} × 10${superscript}`;
+  return power === '+0' ? digits : `${digits}\u00a0×\u00a010${superscript}`;
 }
