@@ -2,11 +2,12 @@
 import * as everything from 'resnext';
 import * as data from 'resnext/data';
 import * as graphs from 'resnext/graph';
+import * as serving from 'resnext/serve';
 import * as training from 'resnext/train';
 import * as weights from 'resnext/weights';
 import { expect, it } from 'vitest';
 
-const doors = { ...everything, ...data, ...graphs, ...training, ...weights };
+const doors = { ...everything, ...data, ...graphs, ...training, ...weights, ...serving };
 const model = doors.resnext({ depths: [1, 1], cardinality: 2, baseWidth: 16, width: 16, stem: 'cifar', classes: 3 });
 const values = doors.initialWeights(model, 1);
 const { graph, config } = model;
@@ -127,6 +128,18 @@ it.each<[keyof typeof doors, readonly unknown[], string]>([
   ['trainingStep', [graph, { batch: 2, optimizer: 'sgd' }], 'optimizer is "sgd", but expected an optimizer'],
   ['optimizerOf', ['adam'], 'name is "adam", but expected sgd, adamw, lamb or rmsprop.'],
   ['optimizerOf', ['sgd', { momentun: 1 }], 'There is no option "momentun". Did you mean momentum?'],
+  // resnext/serve
+  ['createBatcher', [5], 'model is 5, but expected the path or the name of a model, or a URL, or a model in memory.'],
+  ['createBatcher', ['runs/a', { batch: 8 }], 'There is no option "batch".'],
+  ['createBatcher', ['runs/a', { maxQueue: 0 }], 'maxQueue is 0, but expected a whole number of at least 1.'],
+  ['serve', [{ model: 'runs/a' }], 'There is no option "model". Did you mean models?'],
+  ['serve', [{ models: 'runs/a' }], 'models is "runs/a", but expected an object from names to models.'],
+  [
+    'serve',
+    [{ models: { a: 5 } }],
+    'models.a is 5, but expected the path or the name of a model, or a URL, or a model in memory.',
+  ],
+  ['serve', [{ port: 70_000 }], 'port is 70000, but expected a whole number from 0 to 65535.'],
 ])('%s %#', async (name, args, message) => {
   const call = async () => Reflect.apply(doors[name] as () => unknown, undefined, args);
   await expect(call()).rejects.toThrow(doors.UsageError);

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { Builder } from '../../graph/builder.ts';
 import { tensor } from '../../tensor.ts';
@@ -81,4 +83,21 @@ test('threads that cannot be are refused', async () => {
   await expect(openBound(graph(), { threads: -1 })).rejects.toThrow(
     'threads is -1, but expected a whole number from 1 to 256.',
   );
+});
+
+test('large weights come from a file, which is gone afterwards', async () => {
+  const b = new Builder('large');
+  const x = b.input('x', [1, 2048]);
+  const weights = tensor('float32', [2048, 2304]); // 18 MiB
+  for (let i = 0; i < 2048; i++) weights.data[i * 2304 + i] = i;
+  b.output(b.op('MatMul', [x, b.constant(weights)]), 'y');
+  const before = new Set(readdirSync(tmpdir()));
+  const session = await openBound(b.graph, { threads: 1 });
+  expect(session).not.toBeInstanceOf(Session);
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('resnext-lowered-') && !before.has(name))).toEqual([]);
+  const input = tensor('float32', [1, 2048], new Float32Array(2048).fill(2));
+  const output = tensor('float32', [1, 2304]);
+  await session.bind(new Map([['x', input]]), new Map([['y', output]]))();
+  expect([output.data[0], output.data[2047], output.data[2048]]).toEqual([0, 4094, 0]);
+  await session.dispose();
 });

@@ -17,12 +17,16 @@ import type { Tensor } from '../../tensor.ts';
 import { checkSessionOptions, named } from '../checks.ts';
 import type { BoundSession, SessionOptions } from '../contract.ts';
 import { Lifetime } from '../lifetime.ts';
-import { Session, spinMicroseconds } from './session.ts';
+import { isLarge, Session, spinMicroseconds, throughFile } from './session.ts';
+
+/** Paths are UTF-16 on Windows. */
+const pathType = process.platform === 'win32' ? 'char16_t' : 'char';
 
 /** Indices into the table of version 1, and the prototype at each. A returned pointer is a status, null on success. */
 const apiIndex = {
   GetErrorMessage: [2, 'const char *(void *status)'],
   CreateEnv: [3, 'void *(int level, const char *name, _Out_ void **env)'],
+  CreateSession: [7, `void *(void *env, const ${pathType} *path, void *options, _Out_ void **session)`],
   CreateSessionFromArray: [
     8,
     'void *(void *env, const void *model, size_t bytes, void *options, _Out_ void **session)',
@@ -79,8 +83,8 @@ export async function openBound(graph: Graph, options: SessionOptions = {}): Pro
   loaded ??= load();
   const native = await loaded;
   if (!native || (options.providers ?? ['cpu']).join() !== 'cpu') return Session.open(graph, options);
-  const { model, data } = encodeOnnx(graph, { location: 'weights', above: inlineLimit });
-  return data.length > 0 ? Session.open(graph, options) : NativeSession.open(native, model, options);
+  if (isLarge(graph)) return throughFile(graph, (file) => NativeSession.open(native, file, options));
+  return NativeSession.open(native, encodeOnnx(graph, { location: 'weights', above: inlineLimit }).model, options);
 }
 
 /** Undefined if koffi or the library is missing. */
@@ -151,7 +155,7 @@ class NativeSession implements BoundSession {
 
   static async open(
     native: Native,
-    model: Uint8Array,
+    model: Uint8Array | string,
     { threads, optimization = 'all' }: SessionOptions,
   ): Promise<NativeSession> {
     const { api, env } = native;
@@ -162,7 +166,11 @@ class NativeSession implements BoundSession {
       check(api, api.AddSessionConfigEntry(options, 'session.intra_op.spin_duration_us', spinMicroseconds));
       if (threads !== undefined) check(api, api.SetIntraOpNumThreads(options, threads));
       const out: unknown[] = [null];
-      check(api, await inBackground(api.CreateSessionFromArray, env, model, model.length, options, out));
+      const opening =
+        typeof model === 'string'
+          ? inBackground(api.CreateSession, env, model, options, out)
+          : inBackground(api.CreateSessionFromArray, env, model, model.length, options, out);
+      check(api, await opening);
       return new NativeSession(native, out[0]);
     } catch (error) {
       throw named(error as Error);

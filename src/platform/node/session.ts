@@ -50,7 +50,9 @@ export class Session implements SessionContract {
     checkOptions(savingFields, options);
     if (options.providers) checkProviders(options.providers, await availableProviders());
     const ort = await loadRuntime();
-    if (model instanceof Graph && weightBytes(model) > large) return openThroughFile(model, options);
+    if (model instanceof Graph && isLarge(model)) {
+      return throughFile(model, (file) => Session.open(file, options), options.saveTo);
+    }
     const settings = settingsOf(options);
     return withNodeName(async () => new Session(ort, await create(ort, model, settings)));
   }
@@ -133,20 +135,21 @@ function create(
 /** Weights of more than this many bytes are passed to ONNX Runtime in a file. */
 const large = 2 ** 24;
 
-const weightBytes = ({ initializers }: Graph): number =>
-  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0);
+export const isLarge = ({ initializers }: Graph): boolean =>
+  [...initializers].reduce((sum, { tensor }) => sum + (tensor ? byteLength(tensor) : 0), 0) > large;
 
 /**
- * ONNX Runtime maps weights in a file into memory, and releases each after reordering it into blocks. Arrays are all
- * copied first, which adds twice the size of the weights to the peak.
+ * Writes a graph to a file, one tensor at a time, and opens that. ONNX Runtime maps weights in a file into memory, and releases
+ * each after reordering it into blocks. Arrays are all copied first, which adds twice the size of the weights to the peak, and
+ * keeps the main thread busy for as long.
  */
-async function openThroughFile(graph: Graph, options: SavingOptions): Promise<Session> {
+export async function throughFile<T>(graph: Graph, open: (file: string) => Promise<T>, parent?: string): Promise<T> {
   await trimMallocThreshold();
-  const folder = await scratchFolder('lowered', options.saveTo);
+  const folder = await scratchFolder('lowered', parent);
   try {
     const file = join(folder, optimizedFile);
     await writeOnnxFile(file, graph, { externalAbove: 0 });
-    return await Session.open(file, options);
+    return await open(file);
   } finally {
     await rm(folder, { recursive: true, force: true }).catch(() => {}); // some systems keep files that are still mapped
   }
