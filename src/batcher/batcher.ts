@@ -32,10 +32,13 @@ import { Preparation, type Prepared } from './preparation.ts';
 import { QueueFullError } from './queue-full.ts';
 
 /** How a model is opened, and how the images of many callers are gathered into batches. */
-export interface BatcherOptions extends LoadOptions, GatherOptions {}
+export interface BatcherOptions extends Omit<LoadOptions, 'cache'>, GatherOptions {}
+
+/** A bound session makes its own graph, which is not cached. */
+const { cache: _, ...openFields } = loadFields;
 
 /** `BatcherOptions` with their checks. */
-export const batcherFields: FieldsOf<BatcherOptions> = { ...loadFields, ...gatherFields };
+export const batcherFields: FieldsOf<BatcherOptions> = { ...openFields, ...gatherFields };
 
 /** Options of one call. */
 export interface CallOptions {

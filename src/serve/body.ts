@@ -55,6 +55,7 @@ export const isTooLarge = (
 export async function readBody(request: IncomingMessage, { memory, maxBytes, seconds }: BodyLimits): Promise<Body> {
   const chunks: Buffer[] = [];
   let length = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const release = () => {
     memory.give(length);
     length = 0;
@@ -67,7 +68,7 @@ export async function readBody(request: IncomingMessage, { memory, maxBytes, sec
       const late = () => {
         reject(new Problem(408, `The request took more than ${seconds} s to arrive.`, { connection: 'close' }));
       };
-      const timer = setTimeout(late, 1000 * seconds);
+      timer = setTimeout(late, 1000 * seconds);
       const gone = () => reject(new Problem(400, 'The client left before its request was complete.'));
       request
         .on('data', (chunk: Buffer) => {
@@ -82,11 +83,11 @@ export async function readBody(request: IncomingMessage, { memory, maxBytes, sec
         })
         .once('end', resolve)
         .once('error', gone)
-        .once('close', () => {
-          clearTimeout(timer);
-          gone();
-        });
-    }).finally(() => request.removeAllListeners('data'));
+        .once('close', gone);
+    }).finally(() => {
+      clearTimeout(timer);
+      request.removeAllListeners('data');
+    });
     return { bytes: Buffer.concat(chunks), release };
   } catch (error) {
     release();
