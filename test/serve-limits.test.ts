@@ -161,7 +161,7 @@ describe('bodies', () => {
       expect([first.statusCode, first.headers['retry-after']]).toEqual([429, '1']);
       for (const each of open) each.destroy();
       const small = images[0]!.slice(0, 9_000);
-      await expect.poll(async () => (await post(classify(server), small)).status).not.toBe(429);
+      await expect.poll(async () => (await post(classify(server), small)).status, { timeout: 30_000 }).not.toBe(429);
     });
   });
 });
@@ -302,7 +302,7 @@ describe('ending', () => {
     expect(served).toEqual(['net']);
     const requests = await Promise.all(images.map((image) => accepted(`${url}/v1/classify`, image)));
     child.kill('SIGTERM');
-    await expect.poll(() => lines.map(({ event }) => event)).toContain('ending');
+    await expect.poll(() => lines.map(({ event }) => event), { timeout: 30_000 }).toContain('ending');
     const statuses = requests.map(async (sent, n) => {
       sent.end(images[n]);
       const [response] = (await once(sent, 'response')) as [IncomingMessage];

@@ -191,7 +191,7 @@ it(
       if (!sent.write(chunk)) await flowing(sent);
       if (megabytes % 8 === 7) peak = Math.max(peak, await server.memory());
     }
-    await expect.poll(() => status).toBe(413);
+    await expect.poll(() => status, { timeout: 30_000 }).toBe(413);
     console.log(`${before.toFixed(0)} MiB before, at most ${peak.toFixed(0)} MiB meanwhile`);
     expect(peak - before).toBeLessThan(100);
     sent.destroy();

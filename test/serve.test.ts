@@ -359,7 +359,7 @@ describe('operation', () => {
   it('logs requests, and nothing of their images', async () => {
     log.length = 0;
     await postJson(`${server.url}/v1/classify?top=3`, { inputs: base64(images[0]!) });
-    await expect.poll(() => log.length).toBe(1);
+    await expect.poll(() => log.length, { timeout: 30_000 }).toBe(1);
     const [{ time, id, ms, bytes, ...rest }] = log as [LogEntry];
     expect(rest).toEqual({
       level: 'info',
@@ -397,13 +397,16 @@ it('a model is replaced without losing a request, and a broken one does not repl
       }
     };
     const clients = Array.from({ length: 4 }, client);
-    for (let n = 0; n < 3; n++) await replaced.load('net', join(folder, `${2 - (n % 2)}`));
+    const isAsked = (version: number) => answers.some((answer) => answer.version === `${version}`);
+    for (let version = 1; version <= 3; version++) {
+      await expect.poll(() => isAsked(version), { timeout: 30_000 }).toBe(true);
+      await replaced.load('net', join(folder, `${1 + (version % 2)}`));
+    }
     await expect(replaced.load('net', join(folder, 'none'))).rejects.toThrow('There is no file');
     await expect(replaced.load('new')).rejects.toThrow('models.new is');
     isDone = true;
     await Promise.all(clients);
     expect(answers.every(({ status }) => status === 200)).toBe(true);
-    expect(new Set(answers.map(({ version }) => version)).size).toBeGreaterThan(1);
     await replaced.load('other', join(folder, '2'));
     expect(replaced.models).toEqual(['net', 'other']);
     await replaced.unload('other');
