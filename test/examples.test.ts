@@ -15,7 +15,8 @@ let dir: string;
 /** The output of an example. */
 async function run(name: string, ...args: string[]): Promise<string> {
   const file = join(examples, `${name}.ts`);
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file, ...args]);
+  const env = { ...process.env, NO_COLOR: '1' };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', file, ...args], { env });
   expect(stderr.replace(/^ *\d+ % .*\n/gm, '')).toBe(''); // lines of progress, after ten seconds
   return stdout;
 }

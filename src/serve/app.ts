@@ -49,8 +49,13 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     if (!isPublic(request)) keys.check(request.headers);
   });
   if (rate > 0) await limitRate(app, rate, keys);
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async ({ raw }, reply) => {
     if (!context.isReady()) reply.header('connection', 'close');
+    else if (!raw.complete && !reply.hasHeader('connection')) {
+      // closed while data is on its way, the connection would be reset, and the client could miss the answer
+      raw.resume();
+      reply.header('connection', 'keep-alive');
+    }
   });
   observe(app, options);
   register(app, options);
