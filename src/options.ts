@@ -332,3 +332,14 @@ export function helpOf(field: Field<unknown>): string {
 /** The default in words; empty for flags, empty text and empty lists. */
 export const defaultInWords = ({ usual, default: value }: Field<unknown>): string =>
   usual ?? (value === undefined || typeof value === 'boolean' ? '' : `${value}`);
+
+/** Threads that compute, for the tables of the command line and the library. */
+export const threads = whole({
+  from: 1,
+  to: maxThreads,
+  threads: true,
+  flag: '--threads <n>',
+  usual: 'all cores',
+  group: 'Machine',
+  doc: 'threads that compute',
+});

@@ -4,7 +4,7 @@ import { callback, isRecord, object } from '../arguments.ts';
 import { gatherFields } from '../batcher/options.ts';
 import { maxMegapixels } from '../data/budget.ts';
 import { workers } from '../data/workers.ts';
-import { flag, list, maxThreads, real, text, whole } from '../options.ts';
+import { flag, list, real, text, threads, whole } from '../options.ts';
 import type { SavedModel } from '../saved/model.ts';
 
 /** A line of the log: a request that was answered, or something else that happened. Never the content of an image. */
@@ -140,15 +140,7 @@ export const serveFields = {
     group: 'Network',
     doc: 'seconds to accept requests after SIGTERM, while /readyz says that the server ends',
   }),
-  threads: whole({
-    from: 1,
-    to: maxThreads,
-    threads: true,
-    flag: '--threads <n>',
-    usual: 'all cores',
-    group: 'Machine',
-    doc: 'threads that compute',
-  }),
+  threads,
   workers,
   onLog: callback('called with each line of the log'),
 } satisfies FieldsOf<ServeOptions>;

@@ -10,7 +10,7 @@ import { workers } from '../data/workers.ts';
 import { forms, type ResNeXtConfig, resolveConfig, shortcuts } from '../model/config.ts';
 import { maxSide } from '../model/limits.ts';
 import { variant } from '../model/variants.ts';
-import { flag, type GivenOf, list, maxThreads, type OptionsOf, oneOf, real, text, whole } from '../options.ts';
+import { flag, type GivenOf, list, type OptionsOf, oneOf, real, text, threads, whole } from '../options.ts';
 import { key } from '../weights/state-dict.ts';
 import { augmentationOptions } from './data-options.ts';
 import { fold } from './fold.ts';
@@ -205,16 +205,7 @@ export const settings = {
     group: 'Run',
     doc: 'replace a run or a model in that folder',
   }),
-  threads: whole({
-    from: 1,
-    to: maxThreads,
-    threads: true,
-    defaultOf: (): number => availableParallelism(),
-    flag: '--threads <n>',
-    usual: 'all cores',
-    group: 'Machine',
-    doc: 'threads that compute',
-  }),
+  threads: { ...threads, defaultOf: (): number => availableParallelism() },
   workers: { ...workers, defaultOf: () => Math.min(8, availableParallelism()) },
   maxMegapixels,
   cache: real({

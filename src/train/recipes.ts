@@ -10,8 +10,13 @@ import type { Recipe } from './options.ts';
 
 /** Options of a run that are in no recipe: its images, and the model that it starts from. */
 export const sourceOptions = [
-  ...(['data', 'imageColumn', 'labelColumn', 'from', 'key', 'recipe'] as const),
-] satisfies readonly (keyof Recipe)[];
+  'data',
+  'imageColumn',
+  'labelColumn',
+  'from',
+  'key',
+  'recipe',
+] as const satisfies readonly (keyof Recipe)[];
 
 /** Options that a recipe leaves to the run unless it has them: network, how batches fit this machine, and when it ends. */
 export const runOptions = [

@@ -2,7 +2,7 @@
 import { defaultModel } from '../../catalog/shipped.ts';
 import { layoutNames } from '../../checkpoints/write.ts';
 import { themes } from '../../draw/theme.ts';
-import { flag, list, oneOf, real, text, whole } from '../../options.ts';
+import { flag, list, oneOf, real, text, threads, whole } from '../../options.ts';
 import { key } from '../../weights/state-dict.ts';
 import { exportFormats } from '../formats.ts';
 import {
@@ -17,7 +17,6 @@ import {
   seed,
   shortcut,
   size,
-  threads,
   variantOrAny,
   variantOrModel,
 } from './shared.ts';

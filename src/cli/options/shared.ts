@@ -5,7 +5,7 @@ import { viewNames } from '../../data/presets.ts';
 import { interpolations } from '../../data/resize.ts';
 import { workers } from '../../data/workers.ts';
 import { forms, shortcuts } from '../../model/config.ts';
-import { flag, list, maxThreads, type OptionsOf, oneOf, text, whole } from '../../options.ts';
+import { flag, list, type OptionsOf, oneOf, text, threads, whole } from '../../options.ts';
 import { key } from '../../weights/state-dict.ts';
 
 export const modelDoc =
@@ -45,15 +45,6 @@ export const seed = whole({
   flag: '--seed <n>',
   group: 'Model',
   doc: 'seed of a variant’s initial weights',
-});
-export const threads = whole({
-  from: 1,
-  to: maxThreads,
-  threads: true,
-  flag: '--threads <n>',
-  usual: 'all cores',
-  group: 'Machine',
-  doc: 'threads that compute',
 });
 export const batch = whole({ from: 1, default: 32, flag: '--batch <n>', group: 'Machine', doc: 'images per batch' });
 export const batchOfViews = 'images per batch, counting each view of an image';

@@ -1,8 +1,8 @@
 /** The options of training, and of what reads the folders of runs. */
 import { workers } from '../../data/workers.ts';
-import { flag, list, text, whole } from '../../options.ts';
+import { flag, list, text, threads, whole } from '../../options.ts';
 import { dataDoc, recipe, settings } from '../../train/options.ts';
-import { json, jsonLines, threads } from './shared.ts';
+import { json, jsonLines } from './shared.ts';
 
 // required for a new run, but not to resume one
 const { data: _, ...recipeFlags } = recipe;
