@@ -2,7 +2,7 @@
 import type { ComponentType } from 'preact';
 import { Component, type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { type Address, type Fields, formatAddress, parseAddress } from './address.ts';
+import { type Address, formatAddress, parseAddress } from './address.ts';
 import { type PartEntry, type PartProps, parts } from './parts.ts';
 import { ThemeButton } from './theme.tsx';
 
@@ -10,8 +10,8 @@ import { ThemeButton } from './theme.tsx';
 const addressDelay = 250;
 
 export function Frame() {
-  const [address, setFields] = useAddress();
-  const entry = parts.find(({ name }) => name === address.part) ?? parts[0]!;
+  const [opened, write] = useAddress();
+  const entry = parts.find(({ name }) => name === opened.part) ?? parts[0]!;
   useArrival(entry);
   return (
     <>
@@ -35,7 +35,12 @@ export function Frame() {
       </header>
       <main id="main" tabIndex={-1}>
         <Guard key={entry.name}>
-          <Loaded key={entry.name} load={entry.load} fields={address.fields} onFields={setFields} />
+          <Loaded
+            key={entry.name}
+            load={entry.load}
+            fields={opened.fields}
+            onFields={(fields) => write({ part: entry.name, fields })}
+          />
         </Guard>
       </main>
       <footer class="frame">
@@ -55,20 +60,23 @@ function useArrival(entry: PartEntry): void {
   }, [entry]);
 }
 
-function useAddress(): [Address, (fields: Fields) => void] {
-  const [address, setAddress] = useState(() => parseAddress(location.hash));
+/** The address that was opened last, by hand or by a link, and a function that replaces it without opening it. */
+function useAddress(): [Address, (address: Address) => void] {
+  const [opened, setOpened] = useState(() => parseAddress(location.hash));
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => {
-    const follow = () => setAddress(parseAddress(location.hash));
-    addEventListener('hashchange', follow);
-    return () => removeEventListener('hashchange', follow);
+    const open = () => {
+      clearTimeout(timer.current);
+      setOpened(parseAddress(location.hash));
+    };
+    addEventListener('hashchange', open);
+    return () => removeEventListener('hashchange', open);
   }, []);
-  useEffect(() => {
-    const text = formatAddress(address);
-    if (text === location.hash || (text === '#' && location.hash === '')) return;
-    const timer = setTimeout(() => history.replaceState(null, '', text), addressDelay);
-    return () => clearTimeout(timer);
-  }, [address]);
-  return [address, (fields) => setAddress({ part: address.part || parts[0]!.name, fields })];
+  const write = (address: Address) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => history.replaceState(null, '', formatAddress(address)), addressDelay);
+  };
+  return [opened, write];
 }
 
 type LoadedProps = PartProps & { readonly load: () => Promise<{ readonly Part: ComponentType<PartProps> }> };

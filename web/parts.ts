@@ -6,9 +6,9 @@ import type { ComponentType } from 'preact';
 import type { Fields } from './address.ts';
 
 export interface PartProps {
-  /** The state of the part, as its address has it. Not checked. */
+  /** The state of the part in the address that was opened: a new object each time one is. Not checked. */
   readonly fields: Fields;
-  /** Replaces the state in the address. */
+  /** Writes the state to the address, which then does not count as opened. */
   readonly onFields: (fields: Fields) => void;
 }
 

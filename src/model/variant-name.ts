@@ -45,6 +45,8 @@ function systematicName(config: ResNeXtConfig, depth: string): string {
   const { attention, antialias, stem, stemPool, depths, cardinality, baseWidth, width } = config;
   const family = `${stemPool === 'max-ceil' ? 'legacy_' : ''}${attention === 'none' ? '' : attention}resnext`;
   const size = `${cardinality}x${baseWidth}d${width === 64 ? '' : `_w${width}`}`;
-  const small = stem === 'cifar' && depths.length !== 3 ? '_cifar' : '';
-  return `${family}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${size}${small}`;
+  const impliesSmall = depths.length === 3;
+  const isSmall = stem === 'cifar';
+  const suffix = isSmall === impliesSmall ? '' : isSmall ? '_cifar' : '_imagenet';
+  return `${family}${antialias ? 'aa' : ''}${depth}${stems[stem].mark}_${size}${suffix}`;
 }

@@ -139,6 +139,15 @@ test('a network of four stages with the stem for small images can be named', () 
 });
 
 test.each([
+  ['resnext20_2x64d_w32_imagenet', 'imagenet'],
+  ['resnext20d_2x64d_w32_imagenet', 'deep'],
+])('a network of three stages with a stem for large images can be named: %s', (name, stem) => {
+  const named = variant(name);
+  expect(named).toMatchObject({ depths: [2, 2, 2], stem, cardinality: 2, baseWidth: 64, width: 32, classes: 1000 });
+  expect(variantName(resolveConfig(named))).toBe(name);
+});
+
+test.each([
   ['resnext29d_8x64d', 'depth 29', '"d" after the depth'],
   ['legacy_seresnext20_4x16d', 'depth 20', '"legacy_"'],
   ['resnext26d_32x4d_cifar', '"_cifar"', '"d" after the depth'],

@@ -1,11 +1,11 @@
 /**
  * Named variants as data: the blocks per stage for each depth, and the published C x d of each family. A name has the form
  *
- *   [legacy_] [se|eca] resnext [aa] depth [d|t] _{cardinality}x{base width}d [_w{width}] [_cifar]
+ *   [legacy_] [se|eca] resnext [aa] depth [d|t] _{cardinality}x{base width}d [_w{width}] [_cifar|_imagenet]
  *
  * d: deep stem and average-pooled shortcuts; t: the same with a tiered stem; se, eca: attention; aa: anti-aliased;
- * legacy_: the stem's pool is that of the first SE networks; _w: features of the first stage, if not 64; _cifar: the stem
- * for small images, where the depth does not imply it. Any combination is a valid name; `variants` lists those of the
+ * legacy_: the stem's pool is that of the first SE networks; _w: features of the first stage, if not 64; _cifar, _imagenet:
+ * the stem, where it is not the one that the depth implies. Any combination is a valid name; `variants` lists those of the
  * paper, the authors, torchvision, timm, PaddleClas and pytorchcv.
  */
 
@@ -14,7 +14,7 @@ import { didYouMean, meantName } from '../closest-name.ts';
 import { UsageError } from '../errors.ts';
 import type { ResNeXtOptions } from './config.ts';
 
-/** Blocks per stage. Networks of three stages are for CIFAR's small images. */
+/** Blocks per stage. Networks of three stages are for CIFAR's small images unless their names say otherwise. */
 const depths: Readonly<Record<string, readonly number[]>> = {
   14: [1, 1, 1, 1],
   26: [2, 2, 2, 2],
@@ -83,7 +83,7 @@ export const variants: readonly string[] = [
 ];
 
 const pattern =
-  /^(?<legacy>legacy_)?(?<attention>se|eca)?resnext(?<antialias>aa)?(?<depth>\d+)(?<deep>[dt])?_(?<cardinality>\d+)x(?<baseWidth>\d+)d(?:_w(?<width>\d+))?(?<small>_cifar)?$/;
+  /^(?<legacy>legacy_)?(?<attention>se|eca)?resnext(?<antialias>aa)?(?<depth>\d+)(?<deep>[dt])?_(?<cardinality>\d+)x(?<baseWidth>\d+)d(?:_w(?<width>\d+))?(?:_(?<stem>cifar|imagenet))?$/;
 
 type Parts = Readonly<Record<string, string | undefined>>;
 
@@ -107,7 +107,7 @@ export function variant(name: string): ResNeXtOptions {
       `"${name}" is not a variant. ${rule}. Depths: ${Object.keys(depths).join(', ')}.${suggestVariant(name)}`,
     );
   }
-  const isSmall = known.length === 3 || parts.small !== undefined;
+  const isSmall = parts.stem ? parts.stem === 'cifar' : known.length === 3;
   const [cardinality, baseWidth, width] = [
     Number(parts.cardinality),
     Number(parts.baseWidth),
@@ -132,11 +132,11 @@ function largeStem({ legacy, deep, antialias }: Parts, width: number): ResNeXtOp
   };
 }
 
-function smallStem(name: string, { legacy, depth, deep, small }: Parts): ResNeXtOptions {
+function smallStem(name: string, { legacy, depth, deep, stem }: Parts): ResNeXtOptions {
   if (!legacy && !deep) return {};
   const what = deep ? `"${deep}" after the depth` : '"legacy_"';
   throw new UsageError(
-    `"${name}" is not a variant: ${small ? '"_cifar"' : `depth ${depth}`} is for small images, whose stem is one 3x3 convolution; leave out ${what}.`,
+    `"${name}" is not a variant: ${stem ? '"_cifar"' : `depth ${depth}`} is for small images, whose stem is one 3x3 convolution; leave out ${what}.`,
   );
 }
 

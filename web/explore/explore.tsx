@@ -14,22 +14,19 @@ import type { Goal } from './time.ts';
 const isWide = matchMedia('(min-width: 960px)').matches;
 
 export function Part({ fields, onFields }: PartProps) {
-  const [state, change] = useExplore(fields, onFields);
+  const { state, goal, change } = useExplore(fields, onFields);
   const { network, stage, position } = state;
   const choice = useMemo(() => ({ network, stage, position }), [network, stage, position]);
   const block = useMemo(() => blockOf(choice), [choice]);
   const shades = useMemo(() => shadesOf(choice, block), [choice, block]);
   const [hovered, setHovered] = useState<Pick>();
   const pick = existing(hovered) ?? existing(state.pick);
-  const [goal, setGoal] = useState<Goal>({ time: state.time, isJump: true });
 
   function existing(given: Pick | undefined): Pick | undefined {
     return given && given.channel < channelsOf(block, given.layer) ? given : undefined;
   }
 
   const choose = (next: BlockChoice) => change({ ...next, pick: undefined });
-
-  useEffect(() => setGoal({ time: state.time, isJump: true }), [state.time]);
 
   return (
     <article class="explore">
@@ -57,25 +54,26 @@ export function Part({ fields, onFields }: PartProps) {
   );
 }
 
-/** The state, and a function that changes a part of it and the address. */
+/** The state, where the address that was opened wants the animation, and a function that changes the state. */
 function useExplore(fields: PartProps['fields'], onFields: PartProps['onFields']) {
   const [state, setState] = useState(() => readState(fields));
-  const written = useRef(JSON.stringify(fields));
-  useEffect(() => {
-    const text = JSON.stringify(fields);
-    if (text === written.current) return;
-    written.current = text; // the address was changed by hand, or by a link
-    setState(readState(fields));
-  }, [fields]);
+  const [goal, setGoal] = useState<Goal>({ time: state.time });
   const current = useRef(state);
-  current.current = state;
-  const change = (changes: Partial<ExploreState>) => {
-    const next = { ...current.current, ...changes };
+  const set = (next: ExploreState) => {
     current.current = next;
     setState(next);
-    const nextFields = writeState(next);
-    written.current = JSON.stringify(nextFields);
-    onFields(nextFields);
   };
-  return [state, change] as const;
+  const shown = useRef(fields);
+  useEffect(() => {
+    if (fields === shown.current) return;
+    shown.current = fields;
+    const opened = readState(fields);
+    set(opened);
+    setGoal({ time: opened.time });
+  }, [fields]);
+  const change = (changes: Partial<ExploreState>) => {
+    set({ ...current.current, ...changes });
+    onFields(writeState(current.current));
+  };
+  return { state, goal, change };
 }

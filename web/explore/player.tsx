@@ -12,7 +12,7 @@ import { Timeline } from './timeline.tsx';
 interface PlayerProps {
   readonly block: Block;
   readonly shades: Shades | undefined;
-  /** Where the animation rests. A new object makes it play to its time. */
+  /** Where the animation rests. A new object makes it jump to its time. */
   readonly goal: Goal;
   readonly onRest: (time: number) => void;
   readonly pick: Pick | undefined;

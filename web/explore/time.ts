@@ -8,8 +8,6 @@ const stepSeconds = 1.5;
 /** Where the animation is to be. */
 export interface Goal {
   readonly time: number;
-  /** Whether to go there at once. */
-  readonly isJump: boolean;
 }
 
 export interface Clock {
@@ -19,7 +17,7 @@ export interface Clock {
   readonly jumpTo: (time: number) => void;
 }
 
-/** @param goal a new object makes it play, or jump, to its time. */
+/** @param goal a new object makes it jump to its time. */
 export function useTime(goal: Goal, onRest: (time: number) => void): Clock {
   const isReduced = useReducedMotion();
   const [time, setTime] = useState(goal.time);
@@ -61,7 +59,7 @@ export function useTime(goal: Goal, onRest: (time: number) => void): Clock {
   useEffect(() => {
     if (goal === first.current) return;
     first.current = goal;
-    (goal.isJump ? jumpTo : playTo)(goal.time);
+    jumpTo(goal.time);
   }, [goal]);
   return { time, isPlaying: target !== undefined, playTo, jumpTo };
 }

@@ -16,7 +16,7 @@ interface WayProps {
 }
 
 export function Way({ block, shades, from }: WayProps) {
-  const [goal] = useState<Goal>({ time: from, isJump: true });
+  const [goal] = useState<Goal>({ time: from });
   const clock = useTime(goal, () => {});
   const [pinned, setPinned] = useState<Pick>();
   const [hovered, setHovered] = useState<Pick>();
