@@ -73,6 +73,7 @@ describe('a convolution and its gradients', () => {
     ['groups of 16, dilated', [2, 32, 9, 9], [32, 16, 3, 3], { group: 2, pads: pads(2), dilations: [2, 2] }],
     ['groups of 32, stride 2', [2, 64, 6, 6], [64, 32, 3, 3], { group: 2, pads: pads(1), strides: [2, 2] }],
     ['groups of 48', [2, 96, 5, 5], [96, 48, 3, 3], { group: 2, pads: pads(1) }],
+    ['groups of 48, stride 2', [3, 96, 8, 6], [96, 48, 3, 3], { group: 2, pads: pads(1), strides: [2, 2] }],
     ['groups of 8 to 16', [2, 32, 5, 5], [64, 8, 3, 3], { group: 4, pads: pads(1) }],
     ['one group, 5x3, uneven padding', [2, 16, 8, 8], [32, 16, 5, 3], { pads: [2, 0, 1, 2] }],
     ['a stem of 7x7, stride 2', [2, 3, 16, 20], [32, 3, 7, 7], { pads: pads(3), strides: [2, 2] }],

@@ -1,6 +1,6 @@
 /**
  * The pixels of a plain map under each tap of a kernel, as columns of a matrix: x [N, C, H, W] → [N, G, columns,
- * pixels].
+ * pixels]; or, with channels first, x [C, N, H, W] → [G, columns, N·pixels], the pixels of all images side by side.
  *
  * With stride s the map is first split into s·s phases, each a map of every s-th row and column. The pixels under a tap
  * are then a whole window of one phase, copied row by row: tap p is in phase p mod s, offset by ⌊p / s⌋ pixels.
@@ -12,8 +12,14 @@ import { type Tensor, tensor } from '../../tensor.ts';
 import type { BlockedNodes } from './nodes.ts';
 
 /** Returns undefined for dilated windows, unequal strides and windows that leave pixels over. */
-export function columns(n: BlockedNodes, x: Value, window: Window, group: number): Value | undefined {
-  const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
+export function columns(
+  n: BlockedNodes,
+  x: Value,
+  window: Window,
+  group: number,
+  channelsFirst: boolean,
+): Value | undefined {
+  const [h, w] = sizes(x).slice(2) as [number, number];
   const { strides, dilations, begin } = window;
   const output = window.output as readonly number[];
   const stride = strides[0]!;
@@ -22,27 +28,31 @@ export function columns(n: BlockedNodes, x: Value, window: Window, group: number
   const phase = output.map((size, axis) => size + steps[axis]! - 1); // size of a phase
   const end = phase.map((size, axis) => size * stride - [h, w][axis]! - begin[axis]!);
   if (end.some((pad) => pad < 0)) return undefined;
-  const phases = splitIntoPhases(n, n.b.op('Pad', [x, n.ints([0, 0, ...begin, 0, 0, ...end])]), stride); // [N, C·s·s, …]
-  const perGroup = (channels / group) * stride * stride;
+  const padded = n.b.op('Pad', [x, n.ints([0, 0, ...begin, 0, 0, ...end])]);
+  const phases = splitIntoPhases(n, padded, stride, channelsFirst);
+  const [outer, inner] = sizes(phases) as [number, number];
+  const pixels = output[0]! * output[1]!;
+  const dims = channelsFirst ? [group, outer / group, inner * pixels] : [outer, group, inner / group, pixels];
   const parts = Array.from({ length: steps[0]! * steps[1]! }, (_, i) => {
     const start = [Math.floor(i / steps[1]!), i % steps[1]!];
     const stop = start.map((at, axis) => at + output[axis]!);
-    const part = n.b.op('Slice', [phases, n.ints(start), n.ints(stop), n.ints([2, 3])]);
-    return n.reshape(part, [batch, group, perGroup, output[0]! * output[1]!]);
+    return n.reshape(n.b.op('Slice', [phases, n.ints(start), n.ints(stop), n.ints([2, 3])]), dims);
   });
-  return n.b.op('Concat', parts, { axis: 2 });
+  return n.b.op('Concat', parts, { axis: dims.length - 2 });
 }
 
 /** How many pixels of a phase the taps span along each axis. */
 const stepsOf = ({ kernel, strides }: Window): number[] => kernel.map((taps, axis) => Math.ceil(taps / strides[axis]!));
 
-/** [N, C, s·H, s·W] → [N, C·s·s, H, W] */
-function splitIntoPhases(n: BlockedNodes, x: Value, stride: number): Value {
+/** [N, C, s·H, s·W] → [N, C·s·s, H, W], or with channels first [C, N, s·H, s·W] → [C·s·s, N, H, W] */
+function splitIntoPhases(n: BlockedNodes, x: Value, stride: number, channelsFirst: boolean): Value {
   if (stride === 1) return x;
-  const [batch, channels, h, w] = sizes(x) as [number, number, number, number];
-  const split = n.reshape(x, [batch, channels, h / stride, stride, w / stride, stride]);
-  const phases = n.b.op('Transpose', [split], { perm: [0, 1, 3, 5, 2, 4] });
-  return n.reshape(phases, [batch, channels * stride * stride, h / stride, w / stride]);
+  const [outer, inner, h, w] = sizes(x) as [number, number, number, number];
+  const phases = stride * stride;
+  const split = n.reshape(x, [outer, inner, h / stride, stride, w / stride, stride]);
+  const perm = channelsFirst ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4];
+  const dims = channelsFirst ? [outer * phases, inner] : [outer, inner * phases];
+  return n.reshape(n.b.op('Transpose', [split], { perm }), [...dims, h / stride, w / stride]);
 }
 
 /** The index of dw[m, c, p, q] in the product [M, columns] with the columns of m's group. */

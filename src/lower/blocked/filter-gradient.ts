@@ -2,15 +2,16 @@
  * The gradient of a convolution with respect to its weight: dw[m, c, p, q] = Σ dy[m, i, j] · x[c, i·s + p·d, j·s + q·d]
  * over images and pixels, with m and c in the same group. There are three ways to compute it:
  *
- * 1x1: a matrix product. Either one per image, with the products summed; or, if there are many weights and few pixels,
- * one over the pixels of all images, with channels first.
+ * 1x1: a matrix product. Either one per image, with the products summed; or, if there are many weights and few pixels, so that
+ * these products would be larger than what they are made of, one over the pixels of all images, with channels first.
  *
  * Narrow groups: a depthwise convolution whose kernel is a whole image of dy gives Σ dy[c, i, j] · x[c, i + p, j + q]
  * for all taps (p, q) at once, but pairs each channel of x with a single one of dy. So it is done once per channel in a
  * group, each time with the channels of dy rotated by one more place, by a 1x1 convolution whose weight is a
  * permutation.
  *
- * Everything else, above all the stem: one matrix product with the pixels of x under each tap (`columns.ts`).
+ * Everything else, above all wide groups and the stem: a matrix product with the pixels of x under each tap (`columns.ts`),
+ * per image or over all images.
  */
 import type { Value } from '../../graph/graph.ts';
 import type { Attributes } from '../../graph/ops.ts';
@@ -61,12 +62,36 @@ function byColumns(
   shape: Shape,
 ): Value | undefined {
   const { nodes: n } = layouts;
-  const under = columns(n, layouts.plain(x), window, group); // [N, G, columns, pixels]
+  const wide = layouts.isBlockable(x) && isWide(dy, shape[0] / group, shape[1] * elements(window.kernel));
+  const product = wide ? overImages(layouts, x, dy, window, group) : perImage(layouts, x, dy, window, group);
+  return product && n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, window)));
+}
+
+/** [G, M/G, columns] */
+function perImage(layouts: Representations, x: Value, dy: Value, window: Window, group: number): Value | undefined {
+  const { nodes: n } = layouts;
+  const under = columns(n, layouts.plain(x), window, group, false); // [N, G, columns, pixels]
   if (!under) return undefined;
   const [batch, , , pixels] = sizes(under) as Shape;
-  const rows = n.reshape(layouts.unblocked(dy), [batch, group, shape[0] / group, pixels]);
-  const product = n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
-  return n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, window)));
+  const rows = n.reshape(layouts.unblocked(dy), [batch, group, sizes(dy)[1]! / group, pixels]);
+  return n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
+}
+
+/** [G, M/G, columns] */
+function overImages(layouts: Representations, x: Value, dy: Value, window: Window, group: number): Value | undefined {
+  const { nodes: n } = layouts;
+  const [batch, channels, h, w] = sizes(x) as Shape;
+  const first = n.reshape(layouts.channelsFirst(layouts.recomputed(x)), [channels, batch, h, w]);
+  const under = columns(n, first, window, group, true); // [G, columns, N·pixels]
+  if (!under) return undefined;
+  const rows = n.reshape(layouts.channelsFirst(dy), [group, sizes(dy)[1]! / group, sizes(under)[2]!]);
+  return n.matMulTransposed(rows, under);
+}
+
+/** Whether the product of one image, [M, K], is larger than what it is made of. */
+function isWide(dy: Value, m: number, k: number): boolean {
+  const pixels = elements(sizes(dy).slice(2));
+  return m * k > pixels * (m + k);
 }
 
 const isPointwise = ({ kernel, begin, end }: Window): boolean =>
@@ -85,8 +110,7 @@ function pointwise(layouts: Representations, x: Value, dy: Value): Value {
   const [batch, k, h, w] = sizes(x) as [number, number, number, number];
   const m = sizes(dy)[1]!;
   const pixels = h * w;
-  const isWide = m * k > pixels * (m + k);
-  if (isWide) return n.b.op('Gemm', [layouts.channelsFirst(dy), layouts.channelsFirst(x)], { transB: 1 });
+  if (isWide(dy, m, k)) return n.b.op('Gemm', [layouts.channelsFirst(dy), layouts.channelsFirst(x)], { transB: 1 });
   const perImage = n.matMulTransposed(
     n.reshape(layouts.unblocked(dy), [batch, m, pixels]),
     n.reshape(layouts.unblocked(x), [batch, k, pixels]),
