@@ -1,62 +1,21 @@
 /** The page in Chromium, as someone uses it: with sliders, the animation, and the keyboard alone. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { noChromium, type Pages, withPage } from './chromium.ts';
+import { noChromium } from './chromium.ts';
+import { type BuiltPage, buildPage, complaints } from './web-page.ts';
 
 if (noChromium) console.log(noChromium);
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.mjs': 'text/javascript',
-  '.css': 'text/css',
-  '.svg': 'image/svg+xml',
-  '.jpg': 'image/jpeg',
-  '.wasm': 'application/wasm',
-};
-
-let folder: string;
-
+let built: BuiltPage;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'resnext-web-'));
-  const configFile = fileURLToPath(new URL('../web/vite.config.ts', import.meta.url));
-  await build({ configFile, mode: 'production', logLevel: 'warn', build: { outDir: folder } });
+  built = await buildPage();
 }, 120_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => built.remove());
 
-/** Serves the built page below `/page/`, and notes what is asked for. */
-function served(asked: string[] = []): Pages {
-  return (path) => {
-    if (!path.startsWith('/page/')) return undefined;
-    const file = path.slice('/page/'.length) || 'index.html';
-    asked.push(file);
-    try {
-      return [types[extname(file)] ?? 'application/octet-stream', readFileSync(join(folder, file))];
-    } catch {
-      return undefined;
-    }
-  };
-}
-
-/** Opens the page at an address, and uses it. */
-const withWeb = <T>(hash: string, use: (page: Page) => Promise<T>, asked?: string[]): Promise<T> =>
-  withPage(
-    served(asked),
-    async (page) => {
-      await page.goto(new URL(`page/${hash}`, page.url()).href);
-      await page.getByRole('heading', { level: 1 }).waitFor();
-      return use(page);
-    },
-    { isolated: true },
-  );
+const withWeb: BuiltPage['use'] = (...given) => built.use(...given);
 
 const title = (page: Page) => page.locator('.caption h2');
 
@@ -69,27 +28,11 @@ const counts = async (page: Page, name: string): Promise<string[]> =>
 /** Waits until the service worker answers the page's requests. */
 const controlled = (page: Page) => page.waitForFunction(() => navigator.serviceWorker.controller);
 
-/** What axe finds that is serious or critical, as lines. */
-async function complaints(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    interface Violation {
-      readonly id: string;
-      readonly impact: string;
-      readonly nodes: readonly { readonly html: string }[];
-    }
-    const { violations } = await axe.run();
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    return serious.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-  });
-}
-
 describe.skipIf(noChromium)('in Chromium', () => {
   test('the first view is below 100 kB, and has neither a model nor a runtime', async () => {
     const asked: string[] = [];
-    await withWeb('', (page) => page.waitForLoadState('networkidle'), asked); // with what is kept for later
-    const sizes = [...new Set(asked)].map((file) => brotliCompressSync(readFileSync(join(folder, file))).length);
+    await withWeb('', (page) => page.waitForLoadState('networkidle'), { asked }); // with what is kept for later
+    const sizes = [...new Set(asked)].map((file) => brotliCompressSync(readFileSync(join(built.folder, file))).length);
     expect(sizes.reduce((a, b) => a + b)).toBeLessThan(100_000);
     expect(asked.filter((file) => /\.(wasm|onnx|safetensors)$/.test(file))).toEqual([]);
   });
@@ -191,7 +134,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
       await page.locator('.proof, .problem').first().waitFor();
       return page.locator('.proof tbody tr').evaluateAll((rows) => rows.map((row) => (row as HTMLElement).innerText));
     };
-    const rows = await withWeb('#explore?network=resnext20_4x64d_w2', use, asked);
+    const rows = await withWeb('#explore?network=resnext20_4x64d_w2', use, { asked });
     const cells = rows.map((row) => row.split('\t'));
     const number = (text: string) =>
       Number(text.replace(/\s×\s10⁻/, 'e-').replace(/[⁰¹²³⁴-⁹]/g, (c) => `${'⁰¹²³⁴⁵⁶⁷⁸⁹'.indexOf(c)}`));

@@ -8,14 +8,20 @@ const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-emb
 
 const root = import.meta.dirname;
 
-/** Writes the service worker with the names of the files that it keeps: all but the engine and its runtime. */
+/** The beginning of the names of what the engine is made of. */
+const engine = 'engine-';
+
+/** Files that are kept once they have been loaded, and not before: the engine, its runtime and models. */
+const large = new RegExp(`/${engine}|worker|\\.(wasm|safetensors|html)$`);
+
+/** Writes the service worker with the names of the files that it keeps from the start. */
 function offline(): Plugin {
   return {
     name: 'offline',
     apply: 'build',
     enforce: 'post',
     generateBundle(_, bundle) {
-      const built = Object.keys(bundle).filter((name) => !/worker|\.wasm$|\.html$/.test(name));
+      const built = Object.keys(bundle).filter((name) => !large.test(name));
       const unchanging = readdirSync(join(root, 'public'));
       const files = ['./', ...unchanging, ...built].sort();
       const template = readFileSync(join(root, 'service-worker.js'), 'utf8');
@@ -34,7 +40,7 @@ export default defineConfig({
   base: './', // so that the folder works at any path of a host
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: { target: 'es2023', emptyOutDir: true, assetsInlineLimit: 0 },
-  worker: { format: 'es' },
+  worker: { format: 'es', rolldownOptions: { output: { chunkFileNames: `assets/${engine}[name]-[hash].js` } } },
   optimizeDeps: { exclude: ['onnxruntime-web'] }, // or the page would reload when the engine first asks for it
   plugins: [offline()],
   server: { headers },

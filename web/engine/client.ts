@@ -21,7 +21,7 @@ export class Engine {
   request<K extends Kind>(
     kind: K,
     argument: Requests[K]['argument'],
-    onProgress: (progress: Requests[K]['progress']) => void,
+    onProgress: (progress: Requests[K]['progress']) => void = () => {},
   ): Promise<Requests[K]['answer']> {
     const worker = this.#started();
     const id = this.#next++;

@@ -1,5 +1,9 @@
-/** Who answers each request. */
-import { prove } from '../explore/proof.ts';
+/** Who answers each request. What a part needs is loaded with its first request. */
 import type { Handler, Kind } from './protocol.ts';
 
-export const handlers: { readonly [K in Kind]: Handler<K> } = { prove };
+export const handlers: { readonly [K in Kind]: Handler<K> } = {
+  prove: async (choice, report) => (await import('../explore/proof.ts')).prove(choice, report),
+  openModel: async (choice, report) => (await import('../classify/model.ts')).openModel(choice, report),
+  classify: async (picture) => (await import('../classify/model.ts')).classify(picture),
+  look: async (choice) => (await import('../classify/model.ts')).look(choice),
+};

@@ -2,12 +2,19 @@
  * What the page asks of its engine, a worker that builds and runs networks. To add a request, add its row here; the
  * compiler then asks for its handler in `handlers.ts`.
  */
+import type { Classified, Look, LookChoice, ModelChoice, ModelFacts, Picture } from '../classify/model.ts';
 import type { BlockChoice } from '../explore/block.ts';
 import type { Proof, ProofStep } from '../explore/proof.ts';
 
 export interface Requests {
   /** Runs a block in its three forms with the same weights. */
   readonly prove: { readonly argument: BlockChoice; readonly progress: ProofStep; readonly answer: Proof };
+  /** Opens a model, which the requests after it are about. Its progress is what is done now. */
+  readonly openModel: { readonly argument: ModelChoice; readonly progress: string; readonly answer: ModelFacts };
+  /** The most likely classes of a picture. */
+  readonly classify: { readonly argument: Picture; readonly progress: never; readonly answer: Classified };
+  /** Where the network sees a class in a picture, and the maps of a stage. */
+  readonly look: { readonly argument: LookChoice; readonly progress: never; readonly answer: Look };
 }
 
 export type Kind = keyof Requests;
