@@ -43,11 +43,13 @@ const folders = foldersOf(readFileSync(join(root, 'docs/architecture.md'), 'utf8
 const owners: readonly (readonly [pattern: RegExp, ...folders: string[]])[] = [
   [/^(onnxruntime-.*|koffi|sharp|piscina|@cornerstonejs\/.*)$/, 'platform'],
   [/^undici$/, 'hub'],
-  [/^(fastify|@fastify\/.*|prom-client)$/, 'serve'],
+  [/^(fastify|@fastify\/.*)$/, 'serve'],
+  [/^prom-client$/, 'serve', 'bulk'],
+  [/^(bullmq|ioredis)$/, 'bulk'],
   [/^@bufbuild\//, 'onnx'],
   [/^@zip\.js\//, 'weights'],
   [/^hyparquet-writer$/, 'output'],
-  [/^hyparquet(\/.*)?$/, 'datasets', 'platform'],
+  [/^hyparquet(\/.*)?$/, 'datasets', 'output', 'platform'],
   [/^(@observablehq\/plot|linkedom)$/, 'charts'],
   [/^(commander|picocolors)$/, 'cli'],
   [/^yaml$/, 'option-file'],
@@ -100,7 +102,7 @@ function complaint({ path, folder }: Source, specifier: string): string | undefi
 
 /** Modules and packages that browsers lack. */
 const ofNode =
-  /^(node:.*|@fastify\/.*|commander|fastify|koffi|onnxruntime-node|picomatch|piscina|prom-client|sharp|undici)$/;
+  /^(node:.*|@fastify\/.*|bullmq|commander|fastify|ioredis|koffi|onnxruntime-node|picomatch|piscina|prom-client|sharp|undici)$/;
 
 const byPath = new Map(sources.map((source) => [source.path, source]));
 

@@ -53,7 +53,7 @@ test('docs/options.md has every option', async () => {
 test('the help of every command', async () => {
   const program = await createProgram();
   let text = '';
-  for (const command of [program, ...program.commands]) {
+  for (const command of [program, ...program.commands.flatMap((each) => [each, ...each.commands])]) {
     command.configureOutput({ writeOut: (part) => (text += part), getOutHelpWidth: () => 80 });
     command.outputHelp();
     text += '\n';

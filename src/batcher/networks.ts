@@ -6,7 +6,7 @@ import type { Graph, Value } from '../graph/graph.ts';
 import { inferShapes, sizes } from '../graph/shapes.ts';
 import { type Stage, stageGraph, stageNames } from '../model/stages.ts';
 import type { SavedModel } from '../saved/model.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { elements, type Tensor, tensor } from '../tensor.ts';
 import { BoundBatches, type Outputs, type Port } from './bound-batches.ts';
 import { Gatherer, type Gathering } from './gatherer.ts';
 import type { BatchReport } from './options.ts';
@@ -159,20 +159,46 @@ interface Opened {
 }
 
 async function openMain(model: SavedModel, { opening, maxBatch }: NetworksOptions): Promise<Opened> {
+  const hasLogits = stageNames(model.graph).includes('logits');
+  const { network, image, outputs } = await openStages(model, hasLogits ? ['pooled', 'logits'] : ['pooled'], {
+    opening,
+    maxBatch,
+  });
+  const { name: features, dims } = outputs.get('pooled')!;
+  const names = { logits: outputs.get('logits')?.name, features };
+  return { network, names, featureCount: elements(dims), image };
+}
+
+/** A network whose outputs are stages, for batches of one input. */
+export interface OpenStages {
+  readonly network: BoundBatches;
+  /** [C, H, W] */
+  readonly image: readonly [number, number, number];
+  /** For each stage, the name of its output and the dimensions for one image. */
+  readonly outputs: ReadonlyMap<Stage, Port>;
+}
+
+/**
+ * Opens a model to compute these stages.
+ *
+ * @throws UsageError naming a stage that the model does not have; the errors of `openBound`.
+ */
+export async function openStages(
+  model: SavedModel,
+  stages: readonly Stage[],
+  { opening, maxBatch }: Pick<NetworksOptions, 'opening' | 'maxBatch'>,
+): Promise<OpenStages> {
   const { inputChannels, inputSize } = model.description.config;
   const image = [inputChannels, ...inputSize] as const;
-  const hasLogits = stageNames(model.graph).includes('logits');
-  const { graph, outputs } = stageGraph(model.graph, hasLogits ? ['pooled', 'logits'] : ['pooled']);
+  const { graph, outputs } = stageGraph(model.graph, stages);
   const dims = outputDims(graph, image);
   const port = (name: string): Port => ({ name, dims: dims.get(name)! });
-  const names = { logits: outputs.get('logits'), features: outputs.get('pooled')! };
   const ports = {
     inputs: [{ name: graph.inputs[0]!.name, dims: image }],
     outputs: [...new Set(outputs.values())].map(port),
   };
   const network = new BoundBatches(await openBoundGraph(graph, opening), ports, maxBatch);
-  const featureCount = dims.get(names.features)!.reduce((product, dim) => product * dim, 1);
-  return { network, names, featureCount, image };
+  return { network, image, outputs: new Map([...outputs].map(([stage, name]) => [stage, port(name)])) };
 }
 
 /** The dimensions of a graph's outputs for one image [C, H, W], without that of the batch. */

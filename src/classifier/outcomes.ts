@@ -4,6 +4,7 @@
  */
 import { type ImageSource, imageName, type NamedImage } from '../data/image-source.ts';
 import type { Loader } from '../data/loader.ts';
+import type { LabeledImage } from '../data/samples.ts';
 import { countViews, outputDims } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
 import { FormatError } from '../errors.ts';
@@ -27,7 +28,7 @@ export const imagesPerBatch = (batchSize: number, transforms: Transforms): numbe
   Math.max(1, Math.floor(batchSize / countViews(transforms)));
 
 export async function* outcomesOf<T>(
-  images: readonly (ImageSource | NamedImage)[],
+  images: readonly (ImageSource | NamedImage | LabeledImage)[],
   { loader, transforms, batchSize }: Reading,
   run: Run<T>,
 ): AsyncGenerator<Outcome<T>, void, undefined> {
@@ -55,8 +56,8 @@ export async function* outcomesOf<T>(
   for (; next < images.length; next++) yield { error: failures.get(next)! };
 }
 
-const named = (image: ImageSource | NamedImage): NamedImage =>
-  typeof image === 'object' && 'image' in image ? image : { name: imageName(image), image };
+const named = (image: ImageSource | NamedImage | LabeledImage): NamedImage | LabeledImage =>
+  typeof image === 'object' && ('image' in image || 'label' in image) ? image : { name: imageName(image), image };
 
 /** All results, in order. Throws the first error. */
 export async function resultsOf<T>(outcomes: AsyncIterable<Outcome<T>>): Promise<T[]> {

@@ -48,6 +48,16 @@ const anyCommand = <T extends Table, Options>(
   },
 });
 
+/** A command that only has other commands. */
+export const commandGroup = (name: string, summary: string, commands: readonly AnyCommand[]): AnyCommand => ({
+  name,
+  async add(program, withOptions) {
+    const group = program.command(name).description(summary);
+    suggestNames(group);
+    if (withOptions) for (const { add } of commands) await add(group, true);
+  },
+});
+
 function declareAll<T extends Table, Options>(
   command: Command,
   { examples, outlivesOutput = false, load }: CommandEntry<T, Options>,

@@ -64,7 +64,8 @@ export async function openClassifier(options: ModelOptions, output: Output): Pro
 /** The names of ImageNet's 21,843 classes with all synonyms take 1 MB. */
 const maxLabels = 2 ** 24;
 
-const labelsIn = (path: string): string[] =>
+/** The names in a file of labels. */
+export const labelsIn = (path: string): string[] =>
   withFile(path, ({ size, fill }) => {
     const source = `The file of labels "${path}"`;
     if (size > maxLabels) throw new FormatError(`${source} has ${size} bytes, but expected at most ${maxLabels}.`);

@@ -1,7 +1,7 @@
 /** Defines all commands. */
 import { Command } from 'commander';
 import { version } from '../version.ts';
-import { type AnyCommand, command, commandAsTyped, helpLayout, suggestNames } from './command.ts';
+import { type AnyCommand, command, commandAsTyped, commandGroup, helpLayout, suggestNames } from './command.ts';
 
 /**
  * The command `resnext`. Parsing an invalid command line prints the error and throws a CommanderError.
@@ -17,7 +17,7 @@ export async function createProgram(typed?: string): Promise<Command> {
     .configureHelp(helpLayout)
     .showHelpAfterError('(run with --help for all options)');
   suggestNames(program);
-  const commands = [...catalog, ...training, ...use, ...graphs];
+  const commands = [...catalog, ...training, ...use, bulk, ...graphs];
   const isCommand = commands.some(({ name }) => name === typed);
   for (const { name, add } of commands) await add(program, !isCommand || name === typed);
   return program;
@@ -140,6 +140,28 @@ const use: readonly AnyCommand[] = [
     load: () => import('./commands/serve.ts'),
   }),
 ];
+
+/** Work on more images than one command or one machine should process. */
+const bulk = commandGroup('bulk', 'Classify millions of images or extract their features, on one machine or many', [
+  command({
+    name: 'run',
+    summary: 'Process images in shards on this machine; the same command continues',
+    examples: [
+      'resnext bulk run photos --task classify --model runs/flowers --out results',
+      'resnext bulk run "shards/{000..999}.tar" --task features --out results --shard 3/16',
+    ],
+    options: async () => (await import('./options/bulk.ts')).runOptions,
+    outlivesOutput: true,
+    load: () => import('./commands/bulk-run.ts'),
+  }),
+  command({
+    name: 'merge',
+    summary: 'Join the output shards to one file, with each image once',
+    examples: ['resnext bulk merge results -o all.jsonl'],
+    options: async () => (await import('./options/bulk.ts')).mergeOptions,
+    load: () => import('./commands/bulk-merge.ts'),
+  }),
+]);
 
 /** Commands that work on graphs. */
 const graphs: readonly AnyCommand[] = [

@@ -13,6 +13,7 @@ import {
   isImage,
   isImageName,
   isOtherName,
+  type LeftOut,
   leaveOut,
   usualExtensions,
 } from '../data/listing.ts';
@@ -30,11 +31,27 @@ import type { Member } from './tar.ts';
  * @param file the path of the archive without compression.
  * @throws UsageError if there are none; FormatError if the archive is damaged.
  */
-export async function readArchive(
-  path: string,
-  members: (source: Source, onLink: (path: string) => void) => Iterable<Member>,
-  file = path,
-): Promise<Parts> {
+export async function readArchive(path: string, members: Members, file = path): Promise<Parts> {
+  const { images, leftOut, links } = await listArchive(members, file);
+  if (images.names.length > 0) return partsOf(path, images, [...describeSkipped([leftOut]), ...onLinks(path, links)]);
+  throw new UsageError(
+    `"${path}" contains no images (${usualExtensions}). Pack folders of images, one for each class.`,
+  );
+}
+
+/** Yields the files of an open archive, and calls `onLink` with the path of each link. */
+export type Members = (source: Source, onLink: (path: string) => void) => Iterable<Member>;
+
+/** What an archive contains. */
+export interface Listed {
+  readonly images: Images;
+  readonly leftOut: LeftOut;
+  /** Number of links to images, which are not followed. */
+  readonly links: number;
+}
+
+/** The images of an archive, in its order. */
+export async function listArchive(members: Members, file: string): Promise<Listed> {
   const images = new Images(file);
   const doubtful: Member[] = [];
   let links = 0;
@@ -54,10 +71,7 @@ export async function readArchive(
     if (await isImage(member.name, () => headOf(member, source))) images.add(member);
     else leaveOut(member.name, leftOut);
   }
-  if (images.names.length > 0) return partsOf(path, images, [...describeSkipped([leftOut]), ...onLinks(path, links)]);
-  throw new UsageError(
-    `"${path}" contains no images (${usualExtensions}). Pack folders of images, one for each class.`,
-  );
+  return { images, leftOut, links };
 }
 
 function onLinks(path: string, links: number): string[] {
@@ -81,7 +95,7 @@ function headOf({ start, length, isDeflated }: Member, source: Source): Uint8Arr
 }
 
 /** The images of an archive. */
-class Images {
+export class Images {
   /** The file on disk that they are in. */
   readonly file: string;
   readonly names = new Names();

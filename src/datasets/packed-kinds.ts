@@ -59,6 +59,27 @@ export const packedKinds = {
   },
 } satisfies Readonly<Record<string, DatasetKind>>;
 
+/** Larger files that hold images, of one form. */
+export interface PackedFiles {
+  readonly kind: 'zip' | 'tar' | 'parquet';
+  readonly files: readonly string[];
+}
+
+/**
+ * The larger files that a path, a folder or a pattern stands for, whether or not there are labels in them.
+ *
+ * @returns undefined for anything else, such as images or a folder of them.
+ * @throws UsageError if a pattern stands for files that are missing.
+ */
+export function packedFiles(path: string): PackedFiles | undefined {
+  const { zip, tar, shards, parquet } = packedKinds;
+  if (zip.recognize(path)) return { kind: 'zip', files: [path] };
+  if (tar.recognize(path)) return { kind: 'tar', files: [path] };
+  if (shards.recognize(path)) return { kind: 'tar', files: filesOf(path, '.tar') };
+  if (parquet.recognize(path)) return { kind: 'parquet', files: filesOf(path, '.parquet') };
+  return undefined;
+}
+
 /** The files of a dataset on the hub. A name without `hf://` may be a mistyped path. */
 async function filesOfHub(name: string): Promise<PulledDataset> {
   try {

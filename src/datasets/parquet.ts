@@ -10,7 +10,7 @@ import type { Split } from '../data/layout.ts';
 import { Names, Column as Numbers } from '../data/names.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { withFile } from '../files.ts';
-import type { ByteRange, ParquetColumn } from '../platform/contract.ts';
+import type { ByteRange, Extent, ParquetColumn } from '../platform/contract.ts';
 import {
   checkCodec,
   decodePage,
@@ -39,11 +39,7 @@ export async function readParquet(
   options: SourceOptions,
   root = rootOf(place),
 ): Promise<Parts> {
-  const { parquetMetadata, parquetSchema } = await import('hyparquet');
-  const parse = (bytes: Uint8Array): Footer => {
-    const metadata = parquetMetadata(bytes, { geoparquet: false });
-    return { metadata, schema: parquetSchema(metadata) };
-  };
+  const parse = await footerParser();
   const values = new LabelValues();
   const tables = [...bySplit(files, root)].map(([split, own]): [Split, Table] => [split, new Table(own, values)]);
   let names: readonly string[] | undefined;
@@ -66,9 +62,71 @@ export async function readParquet(
   return { classes, ...(Object.fromEntries(parts) as Partial<Record<Split, Part>>), notes };
 }
 
+/**
+ * The number of images in a Parquet file: its rows.
+ *
+ * @param name as for `parquetImages`.
+ * @throws as `parquetImages`.
+ */
+export async function parquetRows(path: string, name?: string): Promise<number> {
+  const parse = await footerParser();
+  return withFile(path, (source) => {
+    const { metadata, schema } = footerOf(source, path, parse);
+    imageColumn(schema, path, name);
+    return Number(metadata.num_rows);
+  });
+}
+
+/** The images of a Parquet file by row, without labels. */
+export interface ParquetImages {
+  readonly length: number;
+  /** Where the image of a row below `length` is. */
+  at(row: number): Extent;
+}
+
+/**
+ * Finds the images of a Parquet file, whatever other columns it has.
+ *
+ * @param name of the column. Default: the one whose name says so.
+ * @throws UsageError if there is no such column; FormatError if the file is damaged.
+ */
+export async function parquetImages(path: string, name?: string): Promise<ParquetImages> {
+  const parse = await footerParser();
+  const pages: { readonly page: Page; readonly column: ParquetColumn; readonly first: number }[] = [];
+  let length = 0;
+  withFile(path, (source) => {
+    const { metadata, schema } = footerOf(source, path, parse);
+    const image = imageColumn(schema, path, name);
+    for (const chunk of chunksOf(metadata, schema, child(image, 'bytes') ?? image, source, path)) {
+      const { type, codec, levels } = chunk;
+      for (const page of pagesIn(source, chunk, path)) {
+        pages.push({ page, column: { type, codec, levels }, first: length });
+        length += page.rows;
+      }
+    }
+  });
+  const pageOf = (row: number) => pages.findLast(({ first }) => first <= row)!;
+  const at = (row: number): Extent => {
+    const { page, column, first } = pageOf(row);
+    const { start, length, dictionary } = page;
+    return { path, start, length, packing: { column, dictionary, row: row - first } };
+  };
+  return { length, at };
+}
+
 interface Footer {
   readonly metadata: FileMetaData;
   readonly schema: SchemaTree;
+}
+
+type ParseFooter = (bytes: Uint8Array) => Footer;
+
+async function footerParser(): Promise<ParseFooter> {
+  const { parquetMetadata, parquetSchema } = await import('hyparquet');
+  return (bytes) => {
+    const metadata = parquetMetadata(bytes, { geoparquet: false });
+    return { metadata, schema: parquetSchema(metadata) };
+  };
 }
 
 /** A column chunk: the values of a column in a group of rows. */
@@ -97,20 +155,17 @@ function readFooter(source: PageSource, path: string): Uint8Array {
   return rangeOf(source, { start: source.size - length, length }, path);
 }
 
-function openColumns(
-  source: PageSource,
-  path: string,
-  parse: (bytes: Uint8Array) => Footer,
-  options: SourceOptions,
-): Opened {
+function footerOf(source: PageSource, path: string, parse: ParseFooter): Footer {
   const bytes = readFooter(source, path);
-  let footer: Footer;
   try {
-    footer = parse(bytes);
+    return parse(bytes);
   } catch (cause) {
     throw new FormatError(`${path} has a footer that is not Parquet's. It is damaged; download it again.`, { cause });
   }
-  const { metadata, schema } = footer;
+}
+
+function openColumns(source: PageSource, path: string, parse: ParseFooter, options: SourceOptions): Opened {
+  const { metadata, schema } = footerOf(source, path, parse);
   const features = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value;
   const image = imageColumn(schema, path, options.imageColumn);
   const label = column(schema, path, options.labelColumn, usualLabels, '--label-column', isLabel);

@@ -20,6 +20,15 @@ const writers: Readonly<Record<string, Write>> = { '.npy': npy, '.parquet': parq
 
 const writerOf = (file: string): Write => byEnding(file, writers, 'Give -o a name with one of these endings.');
 
+/** The contents of a file of one stage's features, in the format of its ending. */
+export const featureBytes = async (file: string, rows: FeatureRows): Promise<Iterable<Uint8Array>> =>
+  writerOf(file)(rows);
+
+/** The contents of the text file beside a `.npy` file: the path of each row, on a line. */
+export function* pathLines(paths: Iterable<string>): Generator<Uint8Array, void, undefined> {
+  for (const path of paths) yield Buffer.from(`${pathLine(path)}\n`);
+}
+
 /**
  * The files for these stages, in order, and a `.paths.txt` file if the format cannot contain paths.
  *
@@ -119,9 +128,9 @@ export class FeatureCollector {
           paths: () => this.#paths(readPart),
           bytes: () => this.#partial.chunks(stage),
         };
-        staged.push(await stageFile(names.stages[k]!, await writerOf(this.#file)(rows)));
+        staged.push(await stageFile(names.stages[k]!, await featureBytes(this.#file, rows)));
       }
-      if (names.paths !== undefined) staged.push(await stageFile(names.paths, this.#pathLines()));
+      if (names.paths !== undefined) staged.push(await stageFile(names.paths, pathLines(this.#paths(readPart))));
     } catch (error) {
       for (const each of staged) await each.discard();
       throw error;
@@ -137,10 +146,6 @@ export class FeatureCollector {
 
   *#paths(part: string): Generator<string, void, undefined> {
     for (const line of this.#partial.lines(part)) yield JSON.parse(line) as string;
-  }
-
-  *#pathLines(): Generator<Uint8Array, void, undefined> {
-    for (const path of this.#paths(readPart)) yield Buffer.from(`${pathLine(path)}\n`);
   }
 }
 

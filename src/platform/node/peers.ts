@@ -3,7 +3,13 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../errors.ts';
 
-const peers = ['onnxruntime-node', 'sharp'] as const;
+/** Packages that the same people need. */
+const groups = [
+  ['onnxruntime-node', 'sharp'],
+  ['bullmq', 'ioredis'],
+] as const;
+
+type Peer = (typeof groups)[number][number];
 
 const { resolve } = createRequire(import.meta.url);
 
@@ -16,9 +22,10 @@ function isInstalled(name: string): boolean {
   }
 }
 
-/** The error for a package that could not be imported. It names all that are missing, to be installed at once. */
-export function peerError(name: (typeof peers)[number], cause: unknown): UsageError {
-  const missing = peers.filter((peer) => !isInstalled(peer));
+/** The error for a package that could not be imported. It names all of its group that are missing, to be installed at once. */
+export function peerError(name: Peer, cause: unknown): UsageError {
+  const group = groups.find((peers) => peers.some((peer) => peer === name))!;
+  const missing = group.filter((peer) => !isInstalled(peer));
   if (missing.length === 0) {
     const reason = String(cause).split('\n')[0];
     return new UsageError(`The package ${name} cannot be loaded (${reason}). Run \`${installing([name])}\`.`, {
