@@ -21,4 +21,5 @@ export interface PartEntry {
 export const parts: readonly PartEntry[] = [
   { name: 'explore', title: 'Explore', load: () => import('./explore/explore.tsx') },
   { name: 'classify', title: 'Classify', load: () => import('./classify/classify.tsx') },
+  { name: 'train', title: 'Train', load: () => import('./train/train.tsx') },
 ];

@@ -39,4 +39,5 @@ export type { ModelDescription } from '../saved/description.ts';
 export { withChannels, withClasses } from '../saved/external.ts';
 export type { SavedModel } from '../saved/model.ts';
 export { type ModelSource, type ReadModelOptions, readModel } from '../saved/read.ts';
+export { type ModelFormat, writeModel } from '../saved/write.ts';
 export { type FormResult, type Verification, type VerifyOptions, verify } from '../verify/verify.ts';

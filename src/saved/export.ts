@@ -4,13 +4,11 @@
  * this package can open it again.
  */
 import { checkArgument, checkOptions, type FieldsOf, path as pathKind } from '../arguments.ts';
-import type { Graph } from '../graph/graph.ts';
-import { checkFiniteWeights } from '../model/weights.ts';
 import { writeOnnxFile } from '../onnx/files.ts';
 import { flag } from '../options.ts';
-import { descriptionKey, writeDescription } from './description.ts';
 import { type SavedModel, savedModelKind, withFreeSize } from './model.ts';
-import { addWrappers, type Wrapper } from './wrappers.ts';
+import type { Wrapper } from './wrappers.ts';
+import { describedGraph } from './write.ts';
 
 /** What an exported graph takes and returns. */
 export interface ExportOnnxOptions {
@@ -47,14 +45,4 @@ export async function exportOnnx(path: string, model: SavedModel, options: Expor
   const wrappers: Wrapper[] = [...(normalize ? ['normalize' as const] : []), ...(softmax ? ['softmax' as const] : [])];
   const graph = describedGraph(dynamicSize ? withFreeSize(model) : model, wrappers);
   await writeOnnxFile(path, graph);
-}
-
-/** A copy of the model's graph with these wrappers, and a description that lists them. */
-export function describedGraph({ description, graph }: SavedModel, wrappers: readonly Wrapper[]): Graph {
-  checkFiniteWeights([...graph.initializers].map(({ name, tensor }) => [name, tensor]));
-  const { graph: copy } = graph.clone();
-  addWrappers(copy, description.preprocessing, wrappers);
-  const text = writeDescription(wrappers.length > 0 ? { ...description, wrappers } : description);
-  copy.metadata.set(descriptionKey, text);
-  return copy;
 }

@@ -13,6 +13,7 @@ import { exportOnnx } from './export.ts';
 import { loadModel, saveModel } from './files.ts';
 import type { SavedModel } from './model.ts';
 import { readModel } from './read.ts';
+import { writeModel } from './write.ts';
 
 const external = fileURLToPath(new URL('../../test/checkpoints/layouts/mmpretrain.pth', import.meta.url));
 let folder: string;
@@ -69,4 +70,13 @@ test('a path, and bytes that are no model, are refused', async () => {
   await expect(readModel(Uint8Array.of(1, 2, 3), { name: 'cat.jpg' })).rejects.toThrow(
     /^cat\.jpg .*expected safetensors/,
   );
+});
+
+test('bytes are written as the files of a run, and read again', async () => {
+  const model = await loadModel(folder);
+  expect(Buffer.from(writeModel(model, 'safetensors'))).toEqual(readFileSync(join(folder, 'model.safetensors')));
+  expect(Buffer.from(writeModel(model, 'json'))).toEqual(readFileSync(join(folder, 'model.json')));
+  const { description, weights } = facts(model);
+  const kept = weights.filter(([name]) => !`${name}`.endsWith('num_batches_tracked')); // ONNX has no place for it
+  expect(facts(await readModel(writeModel(model, 'onnx')))).toEqual({ description, weights: kept });
 });

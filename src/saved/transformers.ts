@@ -19,8 +19,8 @@ import { inlineLimit } from '../onnx/write.ts';
 import { whole } from '../options.ts';
 import { byteLength } from '../tensor.ts';
 import type { ModelDescription } from './description.ts';
-import { describedGraph } from './export.ts';
 import { type SavedModel, savedModelKind } from './model.ts';
+import { describedGraph } from './write.ts';
 
 /** Pillow's codes. */
 const resamples: { readonly [I in Interpolation]: number } = {

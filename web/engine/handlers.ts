@@ -1,4 +1,5 @@
 /** Who answers each request. What a part needs is loaded with its first request. */
+import { browserStore } from '../train/store.ts';
 import type { Handler, Kind } from './protocol.ts';
 
 export const handlers: { readonly [K in Kind]: Handler<K> } = {
@@ -6,4 +7,6 @@ export const handlers: { readonly [K in Kind]: Handler<K> } = {
   openModel: async (choice, report) => (await import('../classify/model.ts')).openModel(choice, report),
   classify: async (picture) => (await import('../classify/model.ts')).classify(picture),
   look: async (choice) => (await import('../classify/model.ts')).look(choice),
+  fineTune: async (choice, report) => (await import('../train/fine-tune.ts')).fineTune(choice, browserStore, report),
+  exportModel: async (choice) => (await import('../train/fine-tune.ts')).exportModel(choice, browserStore),
 };

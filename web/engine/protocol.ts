@@ -5,6 +5,8 @@
 import type { Classified, Look, LookChoice, ModelChoice, ModelFacts, Picture } from '../classify/model.ts';
 import type { BlockChoice } from '../explore/block.ts';
 import type { Proof, ProofStep } from '../explore/proof.ts';
+import type { ExportChoice, TrainChoice, TrainStep } from '../train/fine-tune.ts';
+import type { Progress } from '../train/progress.ts';
 
 export interface Requests {
   /** Runs a block in its three forms with the same weights. */
@@ -15,6 +17,10 @@ export interface Requests {
   readonly classify: { readonly argument: Picture; readonly progress: never; readonly answer: Classified };
   /** Where the network sees a class in a picture, and the maps of a stage. */
   readonly look: { readonly argument: LookChoice; readonly progress: never; readonly answer: Look };
+  /** Trains on pictures. What comes out is stored in the browser as well. */
+  readonly fineTune: { readonly argument: TrainChoice; readonly progress: TrainStep; readonly answer: Progress };
+  /** The stored model as a file. */
+  readonly exportModel: { readonly argument: ExportChoice; readonly progress: never; readonly answer: Blob };
 }
 
 export type Kind = keyof Requests;
