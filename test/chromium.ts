@@ -9,6 +9,7 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
+import { missing } from './required.ts';
 
 const usualPlaces = [
   '/usr/bin/chromium',
@@ -20,12 +21,12 @@ const usualPlaces = [
 /** The path of the browser, or undefined if there is none. */
 export const chromiumPath: string | undefined = process.env.CHROMIUM ?? usualPlaces.find((path) => existsSync(path));
 
-/** Why browser tests are skipped, or undefined if they run. RESNEXT_REQUIRE=chromium makes skipping an error. */
-export const noChromium: string | undefined = chromiumPath
-  ? undefined
-  : `There is no Chromium in ${usualPlaces.join(', ')}; set CHROMIUM to its path to run the tests of the browser.`;
-
-if (noChromium && process.env.RESNEXT_REQUIRE === 'chromium') throw new Error(noChromium);
+/** Why browser tests are skipped, or undefined if they run. */
+export const noChromium: string | undefined = missing(
+  'chromium',
+  chromiumPath,
+  `There is no Chromium in ${usualPlaces.join(', ')}; set CHROMIUM to its path to run the tests of the browser.`,
+);
 
 /** The type and contents of the file at a path; undefined if there is none. */
 export type Pages = (path: string) => readonly [type: string, contents: string | Uint8Array] | undefined;

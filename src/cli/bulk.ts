@@ -2,6 +2,7 @@
 import { checkModel } from '../bulk/network.ts';
 import { Plan } from '../bulk/plan.ts';
 import { settingsFor } from '../bulk/prepare.ts';
+import { ShardQueue } from '../bulk/queue.ts';
 import type { Stage } from '../model/stages.ts';
 import { labelsIn } from './model.ts';
 import type { TaskOptions } from './options/bulk.ts';
@@ -33,4 +34,19 @@ export async function planFor({ out, labels, stages, ...options }: TaskOptions, 
   const plan = await Plan.for(out, settings, notes);
   for (const note of notes) output.warn(note);
   return plan;
+}
+
+/** Opens a queue, closes it after use, and says what it may lose. */
+export async function withQueue<T>(
+  { queue: url, queueName: name }: { readonly queue: string; readonly queueName: string },
+  output: Output,
+  use: (queue: ShardQueue) => Promise<T>,
+): Promise<T> {
+  const queue = await ShardQueue.open({ url, name });
+  for (const note of queue.notes) output.warn(note);
+  try {
+    return await use(queue);
+  } finally {
+    await queue.close();
+  }
 }

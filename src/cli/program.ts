@@ -161,6 +161,42 @@ const bulk = commandGroup('bulk', 'Classify millions of images or extract their 
     options: async () => (await import('./options/bulk.ts')).mergeOptions,
     load: () => import('./commands/bulk-merge.ts'),
   }),
+  command({
+    name: 'submit',
+    summary: 'Put the shards of a task in a queue for any number of workers',
+    examples: ['resnext bulk submit photos --task classify --out /shared/results --queue redis://10.0.0.5'],
+    options: async () => (await import('./options/bulk.ts')).submitOptions,
+    load: () => import('./commands/bulk-submit.ts'),
+  }),
+  command({
+    name: 'work',
+    summary: 'Process shards from a queue',
+    examples: ['resnext bulk work --queue redis://10.0.0.5 --metrics-port 9464'],
+    options: async () => (await import('./options/bulk.ts')).workOptions,
+    outlivesOutput: true,
+    load: () => import('./commands/bulk-work.ts'),
+  }),
+  command({
+    name: 'status',
+    summary: 'Show what a queue holds, its speed, and the shards that failed',
+    examples: ['resnext bulk status --queue redis://10.0.0.5'],
+    options: async () => (await import('./options/bulk.ts')).statusOptions,
+    load: () => import('./commands/bulk-status.ts'),
+  }),
+  command({
+    name: 'retry',
+    summary: 'Let the shards that failed be tried again',
+    examples: ['resnext bulk retry --queue redis://10.0.0.5'],
+    options: async () => (await import('./options/bulk.ts')).retryOptions,
+    load: () => import('./commands/bulk-retry.ts'),
+  }),
+  command({
+    name: 'cancel',
+    summary: 'Remove the shards from a queue; results that are there stay',
+    examples: ['resnext bulk cancel --queue redis://10.0.0.5 --out /shared/results'],
+    options: async () => (await import('./options/bulk.ts')).cancelOptions,
+    load: () => import('./commands/bulk-cancel.ts'),
+  }),
 ]);
 
 /** Commands that work on graphs. */

@@ -1,10 +1,11 @@
 /** The options of `resnext bulk`. */
 
+import { queueFields } from '../../bulk/connection.ts';
 import { part } from '../../bulk/part.ts';
 import { formats, tasks } from '../../bulk/settings.ts';
 import { predictionFields } from '../../classifier/predictions.ts';
 import { flag, list, type OptionsOf, oneOf, text, whole } from '../../options.ts';
-import { batch, jsonLines, model } from './shared.ts';
+import { batch, json, jsonLines, model } from './shared.ts';
 
 const { verify: _, threads, workers, maxMegapixels, ...modelFields } = model;
 
@@ -85,6 +86,47 @@ const machine = { batch, threads, workers };
 
 export const runOptions = { ...task, shard: part, attempts, retryUnread, ...machine, json: jsonLines };
 
+export const submitOptions = { ...task, ...queueFields, attempts, retryUnread, json: jsonLines };
+
+export const workOptions = {
+  ...queueFields,
+  untilDone: flag({
+    default: false,
+    flag: '--until-done',
+    group: 'Work',
+    doc: 'end when no shards are left, instead of waiting for more',
+  }),
+  metricsPort: whole({
+    from: 0,
+    to: 65_535,
+    flag: '--metrics-port <n>',
+    usual: 'none',
+    group: 'Output',
+    doc: 'port for metrics in the format of Prometheus; 0 takes a free one',
+  }),
+  metricsHost: text({
+    default: '127.0.0.1',
+    expected: 'an address',
+    flag: '--metrics-host <address>',
+    group: 'Output',
+    doc: 'address for metrics',
+  }),
+  ...machine,
+  json: jsonLines,
+};
+
+const onlyOut = text({
+  expected: 'a folder',
+  flag: '--out <dir>',
+  usual: 'all tasks',
+  group: 'Work',
+  doc: 'only the shards of the task with this folder',
+});
+
+export const statusOptions = { ...queueFields, json };
+export const retryOptions = { ...queueFields, out: onlyOut, json };
+export const cancelOptions = { ...queueFields, out: onlyOut, json };
+
 export const mergeOptions = {
   dir: text({
     required: true,
@@ -101,7 +143,7 @@ export const mergeOptions = {
     doc: 'file of all results: .jsonl, .csv, .json or .txt for classes; .npy, .parquet or .jsonl for features',
     written: true,
   }),
-  json: flag({ default: false, flag: '--json', doc: 'print one JSON document' }),
+  json,
 };
 
 export type TaskOptions = OptionsOf<typeof task>;
