@@ -22,4 +22,5 @@ export const parts: readonly PartEntry[] = [
   { name: 'explore', title: 'Explore', load: () => import('./explore/explore.tsx') },
   { name: 'classify', title: 'Classify', load: () => import('./classify/classify.tsx') },
   { name: 'train', title: 'Train', load: () => import('./train/train.tsx') },
+  { name: 'convert', title: 'Convert', load: () => import('./convert/convert.tsx') },
 ];

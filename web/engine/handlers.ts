@@ -8,5 +8,7 @@ export const handlers: { readonly [K in Kind]: Handler<K> } = {
   classify: async (picture) => (await import('../classify/model.ts')).classify(picture),
   look: async (choice) => (await import('../classify/model.ts')).look(choice),
   fineTune: async (choice, report) => (await import('../train/fine-tune.ts')).fineTune(choice, browserStore, report),
+  optimize: async (choice, report) => (await import('../convert/optimize.ts')).optimize(choice, report),
+  drawBlocks: async (choice) => (await import('../convert/optimize.ts')).drawBlocks(choice),
   exportModel: async (choice) => (await import('../train/fine-tune.ts')).exportModel(choice, browserStore),
 };

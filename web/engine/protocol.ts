@@ -3,6 +3,7 @@
  * compiler then asks for its handler in `handlers.ts`.
  */
 import type { Classified, Look, LookChoice, ModelChoice, ModelFacts, Picture } from '../classify/model.ts';
+import type { BlockDrawings, BlockPair, OptimizeChoice, Optimized } from '../convert/optimize.ts';
 import type { BlockChoice } from '../explore/block.ts';
 import type { Proof, ProofStep } from '../explore/proof.ts';
 import type { ExportChoice, TrainChoice, TrainStep } from '../train/fine-tune.ts';
@@ -19,6 +20,10 @@ export interface Requests {
   readonly look: { readonly argument: LookChoice; readonly progress: never; readonly answer: Look };
   /** Trains on pictures. What comes out is stored in the browser as well. */
   readonly fineTune: { readonly argument: TrainChoice; readonly progress: TrainStep; readonly answer: Progress };
+  /** An ONNX file with its emulated grouped convolutions made real. Its progress is what is done now. */
+  readonly optimize: { readonly argument: OptimizeChoice; readonly progress: string; readonly answer: Optimized };
+  /** A block of the file that was optimized last, before and after. */
+  readonly drawBlocks: { readonly argument: BlockPair; readonly progress: never; readonly answer: BlockDrawings };
   /** The stored model as a file. */
   readonly exportModel: { readonly argument: ExportChoice; readonly progress: never; readonly answer: Blob };
 }

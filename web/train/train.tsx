@@ -4,6 +4,7 @@ import type { ModelFormat } from 'resnext';
 import { type Provider, providerNames, providers } from '../classify/providers.ts';
 import { Choice, StopsSlider } from '../controls/controls.tsx';
 import { DropFrame, FileButton, type FoundFile, useDropped } from '../controls/files.tsx';
+import { save } from '../controls/save.ts';
 import type { PartProps } from '../parts.ts';
 import { Classes } from './classes.tsx';
 import { Curves } from './curves.tsx';
@@ -222,14 +223,6 @@ function Downloads({ project, training: { engine, step } }: DownloadsProps) {
       )}
     </section>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 interface StoredProps {
