@@ -7,7 +7,7 @@ import { reasonOf } from '../files.ts';
 import type { QueueCounts } from './queue.ts';
 
 /** What became of a job. */
-export const outcomes = ['done', 'repeated', 'failed'] as const;
+const outcomes = ['done', 'repeated', 'failed'] as const;
 type ShardOutcome = (typeof outcomes)[number];
 
 export interface WorkerMetrics {
