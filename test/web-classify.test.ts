@@ -127,10 +127,10 @@ describe.skipIf(noChromium)('in Chromium', () => {
       '?on=webgpu',
       async (page) => {
         await drop(page, [modelPath, picture]);
-        expectAlike(await shown(page, 100_000)); // compiling shaders for a GPU of software takes a while
+        expectAlike(await shown(page, 200_000)); // compiling shaders for a GPU of software takes a while
         expect(await page.locator('.model').innerText()).toContain('It runs on WebGPU');
       },
       { flags: softwareGpu },
     );
-  }, 120_000);
+  }, 240_000);
 });

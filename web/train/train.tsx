@@ -45,7 +45,8 @@ export function Part({ fields, onFields }: PartProps) {
         <h1>Teach it your own classes</h1>
         <p>
           A small ResNeXt that knows other things learns yours, in this browser. The pictures never leave this machine:
-          turn the network off, and it works as before. Close the page, and it goes on where it was.
+          once it has started, turn the network off, and it works as before. Close the page, and it goes on where it
+          was.
         </p>
       </header>
       <Classes project={project} state={pictures} />
