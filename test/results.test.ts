@@ -129,8 +129,8 @@ describe('transfer', () => {
     expect(plans).toHaveLength(2 * starts.length * tasks.length);
     expect(new Set(plans.map(({ options }) => options.validation))).toEqual(new Set([0]));
     const [scratch, tuned] = plans;
-    expect(scratch!.options).toMatchObject({ variant: 'resnext20_8x16d_w16', epochs: 9, size: 64 });
-    expect(tuned!.options).toMatchObject({ from: 'cifar10', epochs: 6, size: 64 });
+    expect(scratch!.options).toMatchObject({ variant: 'resnext20_8x16d_w16', epochs: 60, size: 64 });
+    expect(tuned!.options).toMatchObject({ from: 'cifar10', epochs: 30, size: 64 });
     writeLists(sources, size);
     const rows = (name: string) => readFileSync(join(sources.lists, name), 'utf8').trim().split('\n').slice(1);
     const [first, second] = [rows('five100-seed1.csv'), rows('five100-seed2.csv')];

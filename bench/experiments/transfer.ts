@@ -35,7 +35,10 @@ interface Task {
   /** Below its columns of the chart. */
   readonly short: string;
   readonly data: 'flowers' | 'cifar';
+  readonly augmentation: 'random-resized-crop' | 'pad-and-crop';
   readonly size: number;
+  /** The shorter side of images before the center is cropped. */
+  readonly resize: number;
   /** Sizes of training images, one after the other. */
   readonly trainSize: readonly number[];
   /** Images of each class to train on; all unless given. */
@@ -43,22 +46,25 @@ interface Task {
   readonly epochs: { readonly scratch: number; readonly tuned: number };
 }
 
+const flowers = { data: 'flowers', augmentation: 'random-resized-crop' } as const;
+const five = { data: 'cifar', augmentation: 'pad-and-crop', size: 64, resize: 64, trainSize: [64] } as const;
+
 export const tasks: readonly Task[] = [
   {
     ...{ name: 'flowers64', title: '12 flowers, 60 images each, 64 pixels', short: 'flowers, 64 pixels' },
-    ...{ data: 'flowers', size: 64, trainSize: [64], epochs: { scratch: 9, tuned: 6 } },
+    ...{ ...flowers, size: 64, resize: 73, trainSize: [64], epochs: { scratch: 60, tuned: 30 } },
   },
   {
     ...{ name: 'flowers128', title: '12 flowers, 60 images each, 128 pixels', short: 'flowers, 128 pixels' },
-    ...{ data: 'flowers', size: 128, trainSize: [64, 96, 128], epochs: { scratch: 5, tuned: 4 } },
+    ...{ ...flowers, size: 128, resize: 146, trainSize: [64, 96, 128], epochs: { scratch: 30, tuned: 15 } },
   },
   {
     ...{ name: 'five20', title: '5 classes of CIFAR-10, 20 images each', short: 'five classes, 20 each' },
-    ...{ data: 'cifar', size: 32, trainSize: [32], perClass: 20, epochs: { scratch: 80, tuned: 30 } },
+    ...{ ...five, perClass: 20, epochs: { scratch: 80, tuned: 30 } },
   },
   {
     ...{ name: 'five100', title: '5 classes of CIFAR-10, 100 images each', short: 'five classes, 100 each' },
-    ...{ data: 'cifar', size: 32, trainSize: [32], perClass: 100, epochs: { scratch: 30, tuned: 15 } },
+    ...{ ...five, perClass: 100, epochs: { scratch: 40, tuned: 20 } },
   },
 ];
 
@@ -103,9 +109,10 @@ function planOf(task: Task, start: Start, seed: number, sources: TransferSources
     start === 'scratch' ? { ...fromScratch, variant: sources.variant } : { ...fineTuning, from: sources.models[start] };
   const epochs = Math.min(size.maxEpochs, start === 'scratch' ? task.epochs.scratch : task.epochs.tuned);
   const trainSize = epochs < task.trainSize.length ? task.trainSize.slice(-epochs) : task.trainSize;
+  const { size: pixels, resize, augmentation } = task;
   return {
     name: `${task.name}-${start}-seed${seed}`,
-    options: { data: list, ...recipe, ...common, epochs, size: task.size, trainSize, seed },
+    options: { data: list, ...recipe, ...common, epochs, size: pixels, resize, trainSize, augmentation, seed },
     measure: (run) => top1Of(run, testImages(task, sources, size), join(sources.lists, `${task.name}-test.csv`)),
   };
 }

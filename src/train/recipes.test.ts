@@ -76,15 +76,17 @@ const shipped = {
   ...nesterov,
   batch: 128,
   replicas: 2,
-  size: 32,
-  trainSize: [20, 24, 28, 32],
+  size: 64,
+  resize: 64,
+  trainSize: [40, 48, 64],
   learningRate: 0.2,
   weightDecay: 5e-4,
   normWeightDecay: 5e-4,
   schedule: 'one-cycle',
   labelSmoothing: 0.1,
   zeroInitLast: true,
-  augmentation: 'auto',
+  augmentation: 'pad-and-crop',
+  interpolation: 'bilinear',
 };
 
 const expected: Readonly<Record<RecipeName, readonly [batch: number, options: object]>> = {
@@ -261,9 +263,9 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
     },
   ],
   /** models/cifar10/README.md, and "training" in its model.json. */
-  'cifar10-default': [128, { ...shipped, variant: 'resnext26_8x16d_w16_cifar', epochs: 28 }],
+  'cifar10-default': [128, { ...shipped, variant: 'resnext20_8x16d_w32_imagenet', epochs: 60 }],
   /** models/objects200/README.md, and "training" in its model.json. */
-  'objects200-default': [128, { ...shipped, variant: 'resnext26_8x16d_w24_cifar', epochs: 30 }],
+  'objects200-default': [128, { ...shipped, variant: 'resnext26_8x16d_w24', epochs: 24 }],
 };
 
 test.each(recipeNames)('%s in full', async (name) => {
@@ -380,7 +382,7 @@ describe('a recipe', () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
       resolveTrainOptions(await withRecipe({ ...bare, recipe: 'cifar10-default', ...given }));
-    const own = { variant: 'resnext26_8x16d_w16_cifar', size: 32, trainSize: [20, 24, 28, 32] };
+    const own = { variant: 'resnext20_8x16d_w32_imagenet', size: 64, trainSize: [40, 48, 64] };
     expect(await made({})).toMatchObject({
       ...own,
       batch: 128,
@@ -390,8 +392,11 @@ describe('a recipe', () => {
       seed: 1,
     });
     expect(await made({ batch: 64, replicas: 1 })).toMatchObject({ ...own, batch: 64, replicas: 1, learningRate: 0.1 });
-    expect(await made({ variant: 'resnext50_32x4d', size: 64 })).toMatchObject({ trainSize: [40, 48, 56, 64] });
-    expect(await made({ size: 48 })).toMatchObject({ ...own, size: 48, trainSize: [] });
+    expect(await made({ variant: 'resnext50_32x4d', size: 128 })).toMatchObject({
+      trainSize: [80, 96, 128],
+      resize: 128,
+    });
+    expect(await made({ variant: 'resnext29_8x64d', size: 32 })).toMatchObject({ trainSize: [], resize: 0 });
   });
 
   it('that is for a pretrained model needs one', async () => {

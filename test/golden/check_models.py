@@ -4,7 +4,7 @@
 
 MODEL: a folder with model.json and model.safetensors. The network is torchvision's class for that configuration, with the
 weights loaded with strict=True and computed in float32. IMAGES: a folder of class folders, or a .tar or .tar.gz of them.
-They are decoded by Pillow; they must have the size of the input, so that nothing is resized. LOGITS: a safetensors file with
+They are decoded and resized by Pillow; they must be square, so that nothing is cropped. LOGITS: a safetensors file with
 "logits" [N, K] and, in its metadata, "names": the images as CLASS/FILE in a JSON list, in the order of the rows.
 
 Prints one line of JSON: how many images there are, how many PyTorch gets right, how many have the same most likely class
@@ -46,12 +46,17 @@ def opener(images):
     return lambda name: archive.extractfile(name).read()
 
 
+FILTERS = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
+
+
 def prepare(content, preprocessing):
-    """[C, H, W]: scaled to [0, 1], minus the mean, divided by the standard deviation."""
+    """[C, H, W]: resized, scaled to [0, 1], minus the mean, divided by the standard deviation."""
     image = Image.open(io.BytesIO(content)).convert("RGB")
     size = preprocessing["size"]
-    if image.size != (size, size) or preprocessing["resize"] != size:
-        raise ValueError(f"an image has {image.size} pixels, but the model takes {size} x {size}")
+    if image.width != image.height or preprocessing["resize"] != size:
+        raise ValueError(f"an image of {image.size} pixels would be cropped; the model takes {size} x {size}")
+    if image.width != size:
+        image = image.resize((size, size), FILTERS[preprocessing["interpolation"]])
     pixels = torch.from_numpy(numpy.asarray(image).copy()).permute(2, 0, 1).float() / 255
     mean, std = (torch.tensor(preprocessing[key]).view(3, 1, 1) for key in ("mean", "std"))
     return (pixels - mean) / std
