@@ -49,11 +49,15 @@ const anyCommand = <T extends Table, Options>(
 });
 
 /** A command that only has other commands. */
-export const commandGroup = (name: string, summary: string, commands: readonly AnyCommand[]): AnyCommand => ({
+export const commandGroup = (
+  { name, summary, examples }: Pick<CommandEntry<Table>, 'name' | 'summary' | 'examples'>,
+  commands: readonly AnyCommand[],
+): AnyCommand => ({
   name,
   async add(program, withOptions) {
     const group = program.command(name).description(summary);
     suggestNames(group);
+    addExamples(group, examples);
     if (withOptions) for (const { add } of commands) await add(group, true);
   },
 });
@@ -69,11 +73,7 @@ function declareAll<T extends Table, Options>(
   for (const field of [...Object.values(options), configField]) declare(command, field, isLong);
   command.usage(['[options]', ...argumentsOf(options)].join(' '));
   if (isLong) command.optionsGroup('Other:').helpOption('-h, --help', 'display help for command');
-  const label = examples.length > 1 ? 'Examples' : 'Example';
-  command.addHelpText('after', () => {
-    const width = command.configureOutput().getOutHelpWidth?.() ?? 80;
-    return `\n${label}:\n${examples.map((example) => wrapExample(example, width)).join('\n')}`;
-  });
+  addExamples(command, examples);
   command.action(async () => {
     const typed = await givenOptions(command, options);
     const files = writtenFiles(options, typed);
@@ -91,6 +91,15 @@ function declareAll<T extends Table, Options>(
     } finally {
       output.clear();
     }
+  });
+}
+
+/** Ends the help of a command with examples. */
+function addExamples(command: Command, examples: readonly string[]): void {
+  const label = examples.length > 1 ? 'Examples' : 'Example';
+  command.addHelpText('after', () => {
+    const width = command.configureOutput().getOutHelpWidth?.() ?? 80;
+    return `\n${label}:\n${examples.map((example) => wrapExample(example, width)).join('\n')}`;
   });
 }
 

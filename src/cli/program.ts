@@ -142,7 +142,13 @@ const use: readonly AnyCommand[] = [
 ];
 
 /** Work on more images than one command or one machine should process. */
-const bulk = commandGroup('bulk', 'Classify millions of images or extract their features, on one machine or many', [
+const bulkEntry = {
+  name: 'bulk',
+  summary: 'Classify millions of images or extract their features, on one machine or many',
+  examples: ['resnext bulk run photos --task classify --out results', 'resnext bulk merge results -o all.jsonl'],
+};
+
+const bulk = commandGroup(bulkEntry, [
   command({
     name: 'run',
     summary: 'Process images in shards on this machine; the same command continues',
