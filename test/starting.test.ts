@@ -63,7 +63,7 @@ describe('from external weights', () => {
 
   it('prints on standard error how they were imported', () => {
     expectDone(tuned);
-    expect(tuned.stderr).toMatch(/^resnext\[1,1,1\]_2x8d_w16: loaded \d+ tensors named as in torchvision\.\n/);
+    expect(tuned.stderr).toMatch(/^resnext11_2x8d_w16_imagenet: loaded \d+ tensors named as in torchvision\.\n/);
     expect(tuned.stderr).toContain('Using the default preprocessing: 224 x 224 pixels.\n');
   });
 
