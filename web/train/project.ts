@@ -24,7 +24,7 @@ export interface Project {
 
 export const emptyProject: Project = { classes: [], pictures: [], base: undefined, next: 0 };
 
-/** One of so many pictures of a class is held out. */
+/** Every fifth picture of a class is held out. */
 const share = 5;
 
 /** Whether each picture is held out. Pictures that are added later do not change it for those before. */

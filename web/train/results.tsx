@@ -15,7 +15,7 @@ interface ResultsProps {
   readonly onCell: (cell: Cell | undefined) => void;
 }
 
-/** Below so many pictures of a class, a percentage says little. */
+/** The number of pictures of a class from which a percentage means something. */
 const enough = 10;
 
 export function Results({ project, progress, state, cell, onCell }: ResultsProps) {
