@@ -12,20 +12,22 @@ import { ownWeights } from './external.ts';
 import { type SavedModel, savedModelKind } from './model.ts';
 import { addWrappers, type Wrapper } from './wrappers.ts';
 
-const writers = {
-  safetensors: (model: SavedModel) =>
+const modelFormats = ['safetensors', 'onnx', 'json'] as const;
+
+/** `model.safetensors` in torchvision's names, an ONNX file, or `model.json`. */
+export type ModelFormat = (typeof modelFormats)[number];
+
+const formatKind = oneOf(modelFormats, { doc: 'format of the file' });
+
+const writers: { readonly [F in ModelFormat]: (model: SavedModel) => OwnBytes } = {
+  safetensors: (model) =>
     writeSafetensors(
       stateDict(resnext(model.description.config), ownWeights(model)),
       weightsMetadata(model.description),
     ),
-  onnx: (model: SavedModel) => writeOnnx(describedGraph(model, [])),
-  json: (model: SavedModel) => new TextEncoder().encode(writeModelJson(model.description)),
-} as const;
-
-/** `model.safetensors` in torchvision's names, an ONNX file, or `model.json`. */
-export type ModelFormat = keyof typeof writers;
-
-const formatKind = oneOf(Object.keys(writers) as ModelFormat[], { doc: 'format of the file' });
+  onnx: (model) => writeOnnx(describedGraph(model, [])),
+  json: (model) => new TextEncoder().encode(writeModelJson(model.description)),
+};
 
 /**
  * Writes a model as the bytes of a file. `readModel` reads all but `model.json`, which describes the weights beside it.
