@@ -3,22 +3,13 @@
  * one process without a queue. `npm run test:bulk` does that with 20,000 images and kills a worker every few seconds.
  */
 import type { ChildProcess } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { json, run, start } from './command.ts';
+import { exportSmall, json, linkImages, run, start } from './command.ts';
 import { tar } from './pack.ts';
 import { noRedis, TestRedis } from './redis.ts';
 
@@ -38,7 +29,6 @@ let redis: TestRedis;
 const children = new Set<ChildProcess>();
 
 function link(folder: string, count: number): void {
-  mkdirSync(folder);
   const files = ['val', 'train'].flatMap((side) =>
     ['airplane', 'frog'].flatMap((name) => {
       const own = join(examples, side, name);
@@ -47,7 +37,7 @@ function link(folder: string, count: number): void {
         .map((file) => join(own, file));
     }),
   );
-  for (let n = 0; n < count; n++) symlinkSync(files[n % files.length]!, join(folder, `${100_000 + n}.jpg`));
+  linkImages(folder, files, count, 100_000);
 }
 
 describe.skipIf(noRedis)('a queue', () => {
@@ -57,8 +47,7 @@ describe.skipIf(noRedis)('a queue', () => {
     model = join(dir, 'model.onnx');
     link(photos, images);
     writeFileSync(join(photos, '100000 bad.png'), 'no image');
-    const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', '64', '-o', model];
-    expect((await run('export', ...args)).code).toBe(0);
+    await exportSmall(model, 64);
     mkdirSync(join(dir, 'redis'));
     redis = await TestRedis.start(join(dir, 'redis'));
   }, 120_000);

@@ -2,28 +2,21 @@
  * `resnext bulk run` and `merge`: the merged file is the one that `classify` and `features` write for the same images,
  * whether the work was killed, divided by --shard or done at once, and however the images are packed.
  */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { run, start } from './command.ts';
+import { exportSmall, linkImages, run, start } from './command.ts';
 import { tar, zip } from './pack.ts';
 
 const examples = fileURLToPath(new URL('../examples/images/val/frog', import.meta.url));
-const files = readdirSync(examples).sort().slice(0, 5);
+const files = readdirSync(examples)
+  .sort()
+  .slice(0, 5)
+  .map((file) => join(examples, file));
 const count = 120;
 let dir: string;
 let photos: string;
@@ -34,11 +27,9 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'resnext-bulk-'));
   photos = join(dir, 'photos');
   model = join(dir, 'model.onnx');
-  mkdirSync(photos);
-  for (let n = 0; n < count; n++) symlinkSync(join(examples, files[n % 5]!), join(photos, `${1000 + n}.jpg`));
+  linkImages(photos, files, count, 1000);
   writeFileSync(join(photos, '1000 bad.png'), 'no image');
-  const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', '32', '-o', model];
-  expect((await run('export', ...args)).code).toBe(0);
+  await exportSmall(model);
 }, 60_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -130,10 +121,7 @@ it.each(['npy', 'parquet', 'jsonl'])(
 );
 
 it('images in tar, zip and Parquet files are classified as in a folder', async () => {
-  const images = Array.from(
-    { length: 12 },
-    (_, n) => [`x/${100 + n}.jpg`, readFileSync(join(examples, files[n % 5]!))] as const,
-  );
+  const images = Array.from({ length: 12 }, (_, n) => [`x/${100 + n}.jpg`, readFileSync(files[n % 5]!)] as const);
   const packed = Object.fromEntries(images);
   writeFileSync(join(dir, 'a.tar'), tar({ ...packed, 'x/notes.txt': 'no image', 'x/empty.jpg': '' }));
   writeFileSync(join(dir, 'b.zip'), zip(packed, { deflate: true }));
@@ -183,7 +171,7 @@ it('a shard that fails is reported and tried again later', async () => {
     { event: 'shard', shard: '00001', images: 1, unread: 0 },
     { event: 'end', shards: 1, images: 1, failed: 1 },
   ]);
-  writeFileSync(file, tar({ '1.jpg': readFileSync(join(examples, files[0]!)) }));
+  writeFileSync(file, tar({ '1.jpg': readFileSync(files[0]!) }));
   expect((await run(...args)).code).toBe(0);
 }, 120_000);
 
@@ -192,7 +180,7 @@ it('images that could not be read are tried again where that is asked for', asyn
   mkdirSync(folder);
   writeFileSync(join(folder, '1.jpg'), 'not yet');
   expect((await run(...bulk('classify', out, [folder]))).code).toBe(0);
-  cpSync(join(examples, files[0]!), join(folder, '1.jpg'));
+  cpSync(files[0]!, join(folder, '1.jpg'));
   expect((await run(...bulk('classify', out, [folder]))).stdout).toContain('Wrote 0 shards');
   expect((await run(...bulk('classify', out, [folder], '--retry-unread'))).stdout).toContain(
     'Wrote 1 shard of 1 image',

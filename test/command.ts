@@ -1,5 +1,7 @@
-/** Runs the built command line as a child process. */
+/** Runs the built command line as a child process, and makes what it works on. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 
@@ -30,6 +32,18 @@ export function start(...args: string[]): { readonly child: ChildProcess; readon
 }
 
 export const run = (...args: string[]): Promise<Ended> => start(...args).ended;
+
+/** Exports a small network with random weights, for four classes and images of 32 x 32 unless given otherwise. */
+export async function exportSmall(file: string, size = 32): Promise<void> {
+  const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', `${size}`, '-o', file];
+  expect((await run('export', ...args)).code).toBe(0);
+}
+
+/** Makes a folder of images, `first`.jpg and so on, which are links to a few files in turn. */
+export function linkImages(folder: string, files: readonly string[], count: number, first: number): void {
+  mkdirSync(folder);
+  for (let n = 0; n < count; n++) symlinkSync(files[n % files.length]!, join(folder, `${first + n}.jpg`));
+}
 
 /** The output of a successful command, parsed as JSON. */
 export async function json<T>(...args: string[]): Promise<T> {

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run } from './command.ts';
+import { exportSmall, run } from './command.ts';
 
 const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const examples = fileURLToPath(new URL('../examples/images/val', import.meta.url));
@@ -34,8 +34,7 @@ beforeAll(async () => {
     const files = readdirSync(join(examples, name)).slice(0, 20);
     for (const file of files) cpSync(join(examples, name, file), join(images, name, file));
   }
-  const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', '32', '-o', model];
-  expect((await run('export', ...args)).code).toBe(0);
+  await exportSmall(model);
 }, 120_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 

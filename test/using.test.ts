@@ -20,7 +20,7 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetS
 import { type Evaluation, load, type Prediction } from 'resnext';
 import type { Stage } from 'resnext/graph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Ended, json, run } from './command.ts';
+import { type Ended, exportSmall, json, run } from './command.ts';
 import { relativeError } from './tensors.ts';
 
 const examples = fileURLToPath(new URL('../examples/images', import.meta.url));
@@ -42,8 +42,7 @@ beforeAll(async () => {
   writeFileSync(join(photos, 'notes.txt'), 'no image');
   paths = ['a', 'b'].flatMap((name) => readdirSync(join(photos, name)).map((file) => join(photos, name, file)));
   model = join(dir, 'model.onnx');
-  const args = ['resnext11_4x16d_w16', '--classes', '4', '--size', '32', '-o', model];
-  expect((await run('export', ...args)).code).toBe(0);
+  await exportSmall(model);
 }, 60_000);
 afterAll(() => rmSync(dir, { recursive: true }));
 

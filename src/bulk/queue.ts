@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { Job, JobProgress, Queue } from 'bullmq';
 import { checkRedis, loadBullmq, type QueueAt } from './connection.ts';
 import type { Plan } from './plan.ts';
+import { rounded } from './rate.ts';
 import { type Retries, retryDelay } from './run.ts';
 import { remaining } from './shard-job.ts';
 
@@ -64,7 +65,7 @@ export class ShardQueue {
   }
 
   /**
-   * Submits the shards of a plan that are not done. Those that are in the queue and not in progress begin anew.
+   * Submits the shards of a plan that are not done. One that waits in the queue, or failed there, starts over; one in progress goes on.
    *
    * @returns their number.
    */
@@ -198,6 +199,5 @@ function speedOf(done: readonly Job[], left: number): Pick<QueueStatus, 'imagesP
   const seconds = (end - start) / 1000;
   if (!(seconds > 0) || !Number.isFinite(seconds)) return {};
   const images = own.reduce((sum, { returnvalue }) => sum + returnvalue!.images, 0);
-  const rounded = (value: number) => Math.round(10 * value) / 10;
   return { imagesPerSecond: rounded(images / seconds), secondsLeft: rounded((left * seconds) / own.length) };
 }

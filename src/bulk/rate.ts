@@ -1,7 +1,8 @@
 /** How fast a task goes, and how long it will take. */
 import { duration } from '../output/text.ts';
 
-const rounded = (value: number): number => Math.round(10 * value) / 10;
+/** To a tenth. */
+export const rounded = (value: number): number => Math.round(10 * value) / 10;
 
 export class Rate {
   readonly #start = performance.now();

@@ -1,5 +1,6 @@
 /** A classifier by itself, trained on features that were computed once: a linear probe. */
 import type { Model, Weights } from 'resnext';
+import { type Random, sampleRandom } from 'resnext/data';
 import { Builder, type Tensor } from 'resnext/graph';
 import { type Optimizer, Trainer } from 'resnext/train';
 
@@ -46,7 +47,7 @@ export async function* trainHead(
   const batch = Math.min(batchSize, count);
   const trainer = await Trainer.open(model, start, { batch, optimizer, classWeights });
   const rate = 1 / meanSquare(known.features, count); // large features need small steps
-  const random = generator(seed);
+  const random = sampleRandom(seed, 0, 0);
   const steps = Math.max(leastSteps, Math.floor(count / batch));
   const labels = new Int32Array(batch);
   let order: number[] = [];
@@ -107,20 +108,11 @@ function logitsOf(features: Float32Array, head: Weights, width: number, classes:
 const meanSquare = (features: Float32Array, count: number): number =>
   features.reduce((sum, value) => sum + value * value, 0) / count || 1;
 
-function shuffled(count: number, random: () => number): number[] {
+function shuffled(count: number, random: Random): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
+    const j = random.int(0, i + 1);
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
-}
-
-/** Uniform numbers in [0, 1) by a seed (Lehmer's generator, modulo 2³¹ − 1). */
-function generator(seed: number): () => number {
-  let state = (seed + 1) % 2147483647;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return state / 2147483647;
-  };
 }

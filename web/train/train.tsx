@@ -56,7 +56,7 @@ export function Part({ fields, onFields }: PartProps) {
         isAdding={pictures.adding !== undefined}
       />
       {training.progress.history.length > 0 && <Curves history={training.progress.history} />}
-      {hasModel && !isOurs && <p>The classes have changed since this model was trained. Train it anew.</p>}
+      {hasModel && !isOurs && <p>The classes have changed since this model was trained. Train it again.</p>}
       {isOurs && (
         <>
           <Results
@@ -145,7 +145,7 @@ function Controls({ project, training, state, change, take, blobs, isAdding }: C
               disabled={missing !== undefined}
               onClick={() => start(false)}
             >
-              {progress.best ? 'Train anew' : 'Train'}
+              {progress.best ? 'Train again' : 'Train'}
             </button>
           </>
         )}
