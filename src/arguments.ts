@@ -10,7 +10,7 @@
  */
 import { didYouMean, meantName } from './closest-name.ts';
 import { UsageError } from './errors.ts';
-import { type About, checkGiven, type Field, type Kind, refusal, shown, type Table } from './options.ts';
+import { type About, checkGiven, type Field, firstOf, type Kind, refusal, shown, type Table } from './options.ts';
 
 /** A table with an entry for each option of an interface. */
 export type FieldsOf<T> = { readonly [K in keyof T]-?: Field<unknown> };
@@ -93,11 +93,7 @@ export const optional = (table: Table): Table =>
 /** Tables with more options are not listed in errors. */
 const maxListed = 12;
 
-function optionNames(table: Table): string {
-  const names = Object.keys(table);
-  const listed = names.slice(0, maxListed).join(', ');
-  return names.length > maxListed ? `${listed}, …` : listed;
-}
+const optionNames = (table: Table): string => firstOf(Object.keys(table), maxListed);
 
 /** A sentence, after a space, on the option that may be meant, by the names of options and of their flags. */
 export function suggestOption(name: string, table: Table): string {

@@ -179,6 +179,10 @@ const plural = (expected: string): string =>
 export const either = (choices: readonly (string | number)[]): string =>
   choices.length < 2 ? choices.join() : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 
+/** `a, b, …`: names, or the first few where there are more. */
+export const firstOf = (names: readonly string[], most: number): string =>
+  names.slice(0, most).join(', ') + (names.length > most ? ', …' : '');
+
 /** Names an option in an error, with an example of its value if the error asks for one. */
 export type Say = (name: string, example?: string) => string;
 

@@ -12,7 +12,7 @@
 import { basename, join, sep } from 'node:path';
 import { checkArgument, checkList, checkOptions, type FieldsOf, name, path } from '../arguments.ts';
 import { UsageError } from '../errors.ts';
-import { real, whole } from '../options.ts';
+import { firstOf, real, whole } from '../options.ts';
 import { checkClasses, type Layout, layout } from './layout.ts';
 import {
   describeSkipped,
@@ -140,7 +140,7 @@ export async function openClasses(dir: string, classes?: readonly string[]): Pro
   const unknown = found.find(({ name }) => !known.includes(name));
   const notes = unknown || classes === undefined ? await checkClasses(from, entriesOf(found)) : [];
   if (unknown) {
-    const classes = `the model's ${known.length} classes (${listed(known)})`;
+    const classes = `the model's ${known.length} classes (${firstOf(known, 5)})`;
     const advice = (await suggestFolder(from, known)) || ` ${adviceFor(names, known)}.`;
     throw new UsageError(`Folder "${unknown.path}" is not one of ${classes}.${advice}`);
   }
@@ -181,8 +181,6 @@ function adviceFor(found: readonly string[], known: readonly string[]): string {
   if (!found.every(isSynset) || known.some(isSynset)) return 'Rename or remove it';
   return `The folders are named by WordNet IDs. Rename each to the model's name for its class, such as "${known[0]}"`;
 }
-
-const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
 
 interface ClassFolder {
   /** The class, in NFC. */

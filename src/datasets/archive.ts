@@ -20,6 +20,7 @@ import {
 import { Column, Names } from '../data/names.ts';
 import { UsageError } from '../errors.ts';
 import { withFile } from '../files.ts';
+import { firstOf } from '../options.ts';
 import { fileSource } from '../weights/files.ts';
 import type { Source } from '../weights/source.ts';
 import { type Location, PackedList } from './packed-list.ts';
@@ -133,8 +134,7 @@ function partsOf(path: string, images: Images, skipped: readonly string[]): Part
   const folders: Partial<Record<Split, string>> = found.size === 0 ? { train: root } : {};
   for (const [split, name] of found) folders[split] = `${root}${name}/`;
   const unused = [...children.keys()].filter((name) => found.size > 0 && ![...found.values()].includes(name));
-  if (unused.length > 0)
-    notes.push(`Folders in ${basename(path)} that are not used: ${unused.slice(0, 5).join(', ')}.`);
+  if (unused.length > 0) notes.push(`Folders in ${basename(path)} that are not used: ${firstOf(unused, 5)}.`);
   const parts = readSplits(images, folders, path);
   if (parts.classes.length > 0) return { ...parts, notes: [...notes, ...skipped] };
   const label = /\.zip$/i.test(path) ? '' : ', or pack a label beside each image, such as 0001.cls beside 0001.jpg';

@@ -17,7 +17,7 @@ import { countsByLabel, relabel } from '../data/samples.ts';
 import { byChance, type HoldOut, splitBy } from '../data/split.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
-import { text } from '../options.ts';
+import { firstOf, text } from '../options.ts';
 import { listKind } from './list.ts';
 import { packedKinds } from './packed-kinds.ts';
 
@@ -166,9 +166,8 @@ function labeledAs({ place, samples }: Part, parts: Parts, classes: readonly str
   const labels = parts.classes.map((name, label) => (numbered ? Number(name) : labelOf(name.normalize(), label)));
   const unknown = found.find((name) => !numbered && !known.has(name));
   if (unknown !== undefined) {
-    const listed = classes.slice(0, 5).join(', ') + (classes.length > 5 ? ', …' : '');
     throw new UsageError(
-      `Class "${unknown}" in "${place}" is not one of the model's ${classes.length} classes (${listed}). Rename or remove it.`,
+      `Class "${unknown}" in "${place}" is not one of the model's ${classes.length} classes (${firstOf(classes, 5)}). Rename or remove it.`,
     );
   }
   const notes = [

@@ -8,6 +8,7 @@ import { didYouMean, meantName } from '../closest-name.ts';
 import type { SourceOptions } from '../data/datasets.ts';
 import { FormatError, UsageError } from '../errors.ts';
 import { parseJson } from '../json.ts';
+import { firstOf } from '../options.ts';
 import { delimiterIn, type Row, rowsOf } from './delimited.ts';
 
 /** A row of a list. */
@@ -197,7 +198,7 @@ function unclear(source: string, all: readonly string[], role: 'image' | 'label'
   }
   const examples = `such as ${usualNames[role].slice(0, 3).join(', ')}`;
   return new UsageError(
-    `"${source}" has the columns ${listed(all)}, but none with a usual name for the ${role}s, ${examples}. Name the one with the ${role}s (${role}Column, --${role}-column).`,
+    `"${source}" has the columns ${quoted(all)}, but none with a usual name for the ${role}s, ${examples}. Name the one with the ${role}s (${role}Column, --${role}-column).`,
   );
 }
 
@@ -205,12 +206,12 @@ function checkColumn(column: string, names: readonly string[], source: string): 
   if (names.includes(column)) return;
   const meant = meantName(column, names);
   throw new UsageError(
-    `"${source}" has no column "${column}".${didYouMean(meant && `"${meant}"`) || ` Its columns are ${listed(names)}.`}`,
+    `"${source}" has no column "${column}".${didYouMean(meant && `"${meant}"`) || ` Its columns are ${quoted(names)}.`}`,
   );
 }
 
-const listed = (names: readonly string[]): string =>
-  names
-    .slice(0, 8)
-    .map((name) => `"${name}"`)
-    .join(', ') + (names.length > 8 ? ', …' : '');
+const quoted = (names: readonly string[]): string =>
+  firstOf(
+    names.map((name) => `"${name}"`),
+    8,
+  );

@@ -26,7 +26,7 @@ import {
 import { FolderLock } from '../folder-lock.ts';
 import type { Weights } from '../model/weights.ts';
 import { suggestFolder } from '../near-path.ts';
-import { OptionError, type Say } from '../options.ts';
+import { firstOf, OptionError, type Say } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { saveModel } from '../saved/files.ts';
 import { removeEventFiles } from '../tensorboard/event-files.ts';
@@ -241,10 +241,9 @@ export class RunFolder {
       refuse((say) => `already contains a model, ${model}. Choose another folder, or add ${say('overwrite')}.`);
     }
     if (others.length === 0) return;
-    const listed = `${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`;
     refuse(
       (say) =>
-        `is not empty: it contains ${listed}. Choose another folder, or add ${say('overwrite')} to use it anyway.`,
+        `is not empty: it contains ${firstOf(others, 3)}. Choose another folder, or add ${say('overwrite')} to use it anyway.`,
     );
   }
 

@@ -9,6 +9,7 @@ import { type Layout, layout, subfolders } from '../data/layout.ts';
 import { kindOf, openDataset, readDataset } from '../datasets/open.ts';
 import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
+import { firstOf } from '../options.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { openFold } from './fold.ts';
 import { openFormer } from './former-split.ts';
@@ -136,7 +137,7 @@ function checkChanges({ data, out }: TrainOptions, { kept, moved }: Changes): vo
   if (moved.length === 0) return;
   const images = moved.length === 1 ? '1 image' : `${moved.length} images`;
   throw new UsageError(
-    `The run in "${out}" was trained on ${images} that "${data}" has for validation now: ${listed(moved)}. Move them back, or start a new run.`,
+    `The run in "${out}" was trained on ${images} that "${data}" has for validation now: ${firstOf(moved, 3)}. Move them back, or start a new run.`,
   );
 }
 
@@ -145,7 +146,7 @@ function describeChanges({ removed, added, ofValidation }: Changes, epoch: numbe
   const counted = (names: readonly string[], verb: string) =>
     names.length === 0
       ? []
-      : [`${names.length === 1 ? '1 image was' : `${names.length} images were`} ${verb} (${listed(names)})`];
+      : [`${names.length === 1 ? '1 image was' : `${names.length} images were`} ${verb} (${firstOf(names, 3)})`];
   const parts = [...counted(removed, 'removed'), ...counted(added, 'added')];
   if (parts.length === 0) return [];
   return [
@@ -153,5 +154,3 @@ function describeChanges({ removed, added, ofValidation }: Changes, epoch: numbe
     ...(ofValidation && epoch > 0 ? ['The best top-1 until now was measured on the earlier validation images.'] : []),
   ];
 }
-
-const listed = (names: readonly string[]): string => names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
