@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { smallClassifier, smallDescription } from '../../test/small-model.ts';
 import { relativeError } from '../../test/tensors.ts';
 import type { Classifier } from '../classifier/classifier.ts';
 import { load } from '../classifier/load.ts';
 import { listImages } from '../data/folder.ts';
-import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
-import { resnext } from '../model/resnext.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
 import { tensor } from '../tensor.ts';
 import { type Batcher, type BatcherOptions, createBatcher } from './batcher.ts';
@@ -18,29 +17,13 @@ import type { BatchReport } from './options.ts';
 import { QueueFullError } from './queue-full.ts';
 
 const unseen = fileURLToPath(new URL('../../examples/images/unseen', import.meta.url));
-const model = resnext({
-  depths: [1, 1],
-  stem: 'cifar',
-  width: 16,
-  cardinality: 4,
-  baseWidth: 16,
-  inputSize: 24,
-  classes: 4,
-});
-const description = {
-  variant: 'small',
-  config: model.config,
-  classes: ['airplane', 'automobile', 'frog', 'horse'],
-  preprocessing: { ...preprocessingFor({ images: 'small', size: 24 }), resize: 28 },
-  metrics: {},
-};
 
 let folder: string;
 let classifier: Classifier;
 let images: Uint8Array[];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'resnext-batcher-'));
-  await saveModel(folder, description, initialWeights(model, 3));
+  await saveModel(folder, smallDescription, initialWeights(smallClassifier, 3));
   classifier = await load(folder, { cache: false });
   images = [...(await listImages(unseen)).paths].map((path) => new Uint8Array(readFileSync(path)));
 });

@@ -4,14 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { smallClassifier, smallDescription } from '../../test/small-model.ts';
 import { relativeError } from '../../test/tensors.ts';
 import { listImages } from '../data/folder.ts';
 import { decode } from '../data/image-source.ts';
 import { Loader } from '../data/loader.ts';
 import { WorkerPool } from '../data/pool.ts';
-import { preprocessingFor } from '../data/presets.ts';
 import { initialWeights } from '../model/init.ts';
-import { resnext } from '../model/resnext.ts';
 import { withClasses } from '../saved/external.ts';
 import { loadModel, saveModel } from '../saved/files.ts';
 import { type Tensor, tensor } from '../tensor.ts';
@@ -20,25 +19,15 @@ import { load } from './load.ts';
 import type { Prediction } from './predictions.ts';
 
 const unseen = fileURLToPath(new URL('../../examples/images/unseen', import.meta.url));
-const classes = ['airplane', 'automobile', 'frog', 'horse'];
-const model = resnext({
-  depths: [1, 1],
-  stem: 'cifar',
-  width: 16,
-  cardinality: 4,
-  baseWidth: 16,
-  inputSize: 24,
-  classes: 4,
-});
-const preprocessing = { ...preprocessingFor({ images: 'small', size: 24 }), resize: 28 };
-const description = { variant: 'small', config: model.config, classes, preprocessing, metrics: { top1: 12 } };
+const { classes } = smallDescription;
+const description = { ...smallDescription, metrics: { top1: 12 } };
 
 let folder: string;
 let classifier: Classifier;
 let paths: string[];
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'resnext-classifier-'));
-  await saveModel(folder, description, initialWeights(model, 3));
+  await saveModel(folder, description, initialWeights(smallClassifier, 3));
   classifier = await load(folder);
   paths = [...(await listImages(unseen)).paths];
 });
