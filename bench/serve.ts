@@ -33,6 +33,8 @@ interface Turn {
   readonly rate: number;
   readonly p50?: number;
   readonly p99?: number;
+  /** CPU time per image. */
+  readonly cpu: number;
   /** Of the event loop. */
   readonly delay?: number;
 }
@@ -60,15 +62,13 @@ async function ended(child: ChildProcess): Promise<void> {
 async function bare({ model, folder, batch, threads, seconds }: Settings): Promise<Turn> {
   const { child, line } = await started(here('serve/bare.ts'), [model, folder, `${batch}`, `${threads}`, `${seconds}`]);
   await ended(child);
-  return { rate: Number(line) };
+  return JSON.parse(line) as Turn;
 }
 
 async function asked(url: string, { folder, clients, seconds }: Settings): Promise<Turn> {
   const { child, line } = await started(here('serve/clients.ts'), [url, folder, `${clients}`, `${seconds}`]);
   await ended(child);
-  const metrics = await (await fetch(`${url}/metrics`)).text();
-  const delay = 1000 * Number(/^nodejs_eventloop_lag_p99_seconds (\S+)/m.exec(metrics)?.[1]);
-  return { ...(JSON.parse(line) as Turn), delay };
+  return JSON.parse(line) as Turn;
 }
 
 async function server(settings: Settings): Promise<Turn> {
@@ -127,9 +127,9 @@ await main(async () => {
     name,
     median(of.map(({ rate }) => rate)),
     median(of.map(({ rate }, round) => (100 * rate) / bareRates[round]!)),
-    ...(['p50', 'p99', 'delay'] as const).map((key) => median(of.map((turn) => turn[key]))),
+    ...(['p50', 'p99', 'cpu', 'delay'] as const).map((key) => median(of.map((turn) => turn[key]))),
   ]);
-  printTable([['', 'images/s', '% of the first', 'p50 ms', 'p99 ms', 'event loop p99 ms'], ...rows]);
+  printTable([['', 'images/s', '% of the first', 'p50 ms', 'p99 ms', 'CPU ms/image', 'event loop p99 ms'], ...rows]);
   const { model: _, folder: __, ...shown } = settings;
   await writeResults(values.json, 'serve', { settings: shown, turns: Object.fromEntries(turns) });
 });

@@ -204,8 +204,8 @@ it('an error that a user can fix stays one on its way out of a thread', async ()
   const pool = new WorkerPool({ workers: 1 });
   const { run } = await pool.start();
   const pixels = { width: 1, height: 1, channels: 3, data: Uint8Array.of(1, 2, 3) } as const;
-  const out = new Float32Array(3);
-  const job = { indices: [0], repetitions: [0], prefix: [], rest: [], cache: undefined, seed: 0, epoch: 0, out };
+  const outs = [new Float32Array(3)];
+  const job = { indices: [0], repetitions: [0], prefix: [], rest: [], cache: undefined, seed: 0, epoch: 0, outs };
   const attempt = run({ ...job, images: [{ name: 'a', pixels }] });
   await expect(attempt).rejects.toThrow(UsageError);
   await expect(attempt).rejects.toThrow('transforms has no step of kind "normalize"');

@@ -1,10 +1,12 @@
 /**
- * Clients that send one image after the other, each on a connection that it keeps: prints images per second and the median and
- * the 99th percentile of the milliseconds of a request, without those of the first second.
+ * Clients that send one image after the other, each on a connection that it keeps. Prints, without the first second: images per
+ * second, the median and the 99th percentile of the milliseconds of a request, and the server's milliseconds of CPU time per
+ * image and delay of the event loop.
  *
  *   clients.ts URL FOLDER CLIENTS SECONDS
  */
 import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { filesIn } from './files.ts';
 
 const [url = '', folder = '', clients, seconds] = process.argv.slice(2);
@@ -21,23 +23,37 @@ function send(body: Uint8Array): Promise<number | undefined> {
   });
 }
 
-const warmup = 1000;
-const start = performance.now();
-const end = start + warmup + 1000 * Number(seconds);
-const times: number[] = [];
+/** What the server has measured until now, in milliseconds. */
+async function metrics(): Promise<{ cpu: number; delay: number }> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const of = (name: string) => 1000 * Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]);
+  return { cpu: of('process_cpu_seconds_total'), delay: of('nodejs_eventloop_lag_p99_seconds') };
+}
+
+let isOver = false;
+let times: number[] = [];
 
 async function client(first: number): Promise<void> {
-  for (let n = first; performance.now() < end; n++) {
+  for (let n = first; !isOver; n++) {
     const before = performance.now();
     const status = await send(files[n % files.length]!);
     if (status !== 200) throw new Error(`A request was answered with ${status}.`);
-    if (before > start + warmup) times.push(performance.now() - before);
+    times.push(performance.now() - before);
   }
 }
 
-await Promise.all(Array.from({ length: Number(clients) }, (_, n) => client(n)));
+const done = Promise.all(Array.from({ length: Number(clients) }, (_, n) => client(n)));
+await sleep(1000);
+const before = await metrics();
+const start = performance.now();
+times = [];
+await Promise.race([done, sleep(1000 * Number(seconds))]); // ends early only with an error
 const sorted = times.sort((a, b) => a - b);
+const after = await metrics();
+const elapsed = (performance.now() - start) / 1000;
+isOver = true;
 const at = (share: number): number | undefined => sorted[Math.floor(share * (sorted.length - 1))];
-const rate = times.length / ((performance.now() - start - warmup) / 1000);
-console.log(JSON.stringify({ rate, p50: at(0.5), p99: at(0.99) }));
+const { length } = sorted;
+const cpu = (after.cpu - before.cpu) / length;
+console.log(JSON.stringify({ rate: length / elapsed, p50: at(0.5), p99: at(0.99), cpu, delay: after.delay }));
 process.exit();

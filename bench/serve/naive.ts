@@ -14,7 +14,16 @@ const delay = monitorEventLoopDelay({ resolution: 10 });
 delay.enable();
 const server = createServer(async (request, response) => {
   if (request.url === '/metrics') {
-    response.end(`nodejs_eventloop_lag_p99_seconds ${delay.percentile(99) / 1e9}\n`);
+    const { user, system } = process.cpuUsage();
+    const seconds = {
+      process_cpu_seconds_total: (user + system) / 1e6,
+      nodejs_eventloop_lag_p99_seconds: delay.percentile(99) / 1e9,
+    };
+    response.end(
+      Object.entries(seconds)
+        .map((entry) => `${entry.join(' ')}\n`)
+        .join(''),
+    );
     return;
   }
   const chunks: Uint8Array[] = [];

@@ -2,15 +2,12 @@
  * Prepares images in the worker threads, only as many ahead of the network as it can use soon. The rest waits as encoded
  * files, which are smaller.
  */
-import { BatchMemory } from '../data/batch-memory.ts';
 import { Fetches } from '../data/fetch.ts';
 import { type NamedImage, toJobImage } from '../data/image-source.ts';
 import type { JobImage } from '../data/job.ts';
 import type { WorkerPool } from '../data/pool.ts';
-import { outputDims, splitTransforms } from '../data/transforms/plan.ts';
 import type { Transforms } from '../data/transforms/table.ts';
-import { FormatError } from '../errors.ts';
-import { elements } from '../tensor.ts';
+import { ImageJobs } from './image-jobs.ts';
 
 /** An image as the network reads it. */
 export interface Prepared {
@@ -20,20 +17,14 @@ export interface Prepared {
 }
 
 export class Preparation {
-  readonly #pool: WorkerPool;
-  readonly #steps: ReturnType<typeof splitTransforms>;
-  readonly #length: number;
   readonly #places: Places;
-  readonly #memory: BatchMemory;
+  readonly #jobs: ImageJobs;
   readonly #fetches = new Fetches();
 
   /** @param ahead images that are prepared, or being prepared, at a time. */
   constructor(pool: WorkerPool, transforms: Transforms, ahead: number) {
-    this.#pool = pool;
-    this.#steps = splitTransforms(transforms);
-    this.#length = elements(outputDims(transforms));
     this.#places = new Places(ahead);
-    this.#memory = new BatchMemory(ahead);
+    this.#jobs = new ImageJobs(pool, transforms, ahead);
   }
 
   /**
@@ -42,22 +33,14 @@ export class Preparation {
    * @throws FormatError if it cannot be read; the signal's reason if it aborts first.
    */
   async prepare(image: NamedImage, signal?: AbortSignal): Promise<Prepared> {
-    await this.#places.take(signal);
+    const place = await this.#places.take(signal);
     try {
-      const workers = await this.#pool.start();
-      const out = this.#memory.take(this.#length, workers.threads > 0);
-      try {
-        const source = ownBytes(await toJobImage(image, this.#fetches));
-        const [failure] = await workers.run({ ...jobOf(source), ...this.#steps, out });
-        if (failure) throw new FormatError(failure.message);
-        signal?.throwIfAborted();
-        return { pixels: out, release: once(() => this.#release(out)) };
-      } catch (error) {
-        this.#memory.give(out);
-        throw error;
-      }
+      const source = ownBytes(await toJobImage(image, this.#fetches));
+      const pixels = await this.#jobs.run(source, place);
+      signal?.throwIfAborted();
+      return { pixels, release: once(() => this.#places.give(place)) };
     } catch (error) {
-      this.#places.give();
+      this.#places.give(place);
       throw error;
     }
   }
@@ -66,27 +49,12 @@ export class Preparation {
   close(): void {
     this.#fetches.end();
   }
-
-  #release(memory: Float32Array): void {
-    this.#memory.give(memory);
-    this.#places.give();
-  }
 }
-
-/** A job of one image without randomness. */
-const jobOf = (image: JobImage) => ({
-  images: [image],
-  indices: [0],
-  repetitions: [0],
-  cache: undefined,
-  seed: 0,
-  epoch: 0,
-});
 
 /** Bytes that are part of a larger array, such as the body of a request, would be posted to a thread with all of it. */
 function ownBytes(image: JobImage): JobImage {
   if (!('bytes' in image) || image.bytes.byteLength === image.bytes.buffer.byteLength) return image;
-  return { ...image, bytes: Uint8Array.from(image.bytes) };
+  return { ...image, bytes: new Uint8Array(image.bytes) };
 }
 
 function once(action: () => void): () => void {
@@ -97,41 +65,39 @@ function once(action: () => void): () => void {
   };
 }
 
-/** A number of places, taken in the order of those who ask. */
+/** A number of places, counted from 0, which are taken in the order of those who ask. */
 class Places {
-  readonly #waiting = new Set<() => void>();
-  #free: number;
+  readonly #waiting = new Set<(place: number) => void>();
+  readonly #free: number[];
 
   constructor(count: number) {
-    this.#free = count;
+    this.#free = Array.from({ length: count }, (_, place) => place);
   }
 
-  async take(signal: AbortSignal | undefined): Promise<void> {
+  async take(signal: AbortSignal | undefined): Promise<number> {
     signal?.throwIfAborted();
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(enter);
         reject(signal?.reason);
       };
-      const enter = () => {
+      const enter = (place: number) => {
         signal?.removeEventListener('abort', leave);
-        resolve();
+        resolve(place);
       };
       signal?.addEventListener('abort', leave);
       this.#waiting.add(enter);
     });
   }
 
-  give(): void {
+  give(place: number): void {
     const [next] = this.#waiting;
-    if (!next) this.#free += 1;
+    if (!next) this.#free.push(place);
     else {
       this.#waiting.delete(next);
-      next();
+      next(place);
     }
   }
 }

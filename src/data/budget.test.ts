@@ -42,7 +42,7 @@ it('is taken by a job for each image that it decodes', async () => {
     budget,
     seed: 0,
     epoch: 0,
-    out: new Float32Array(sides.length * 3 * 16),
+    outs: sides.map(() => new Float32Array(3 * 16)),
   });
   expect(failures).toEqual([
     {

@@ -127,12 +127,13 @@ async function openSample(sample: LabeledImage, maxMegapixels: number): Promise<
 export const imageName = (image: ImageSource): string =>
   typeof image === 'string' || isUrlObject(image) ? shortName(`${image}`) : 'image';
 
-/** The image for a job: immediately if it is in a file, otherwise after it was fetched. */
+/** The image for a job: immediately if it is in a file or its bytes are here, otherwise after it was fetched. */
 export function toJobImage(sample: LabeledImage | NamedImage, fetches: Fetches): JobImage | Promise<JobImage> {
   if ('start' in sample) return sample;
   const { name, image } = 'path' in sample ? { name: sample.path, image: sample.path } : sample;
   if (isUrlObject(image)) return toJobImage({ name, image: image.href }, fetches);
   if (typeof image === 'string' && isFile(image)) return { name, path: image };
+  if (isOf(image, 'Uint8Array')) return { name, bytes: image as Uint8Array };
   return fetches.run((options) => resolveOrFail(name, image, options));
 }
 

@@ -36,8 +36,8 @@ export interface ImageJob {
   readonly budget: PixelBudget;
   readonly seed: number;
   readonly epoch: number;
-  /** Receives the results; shared memory between threads. */
-  readonly out: Float32Array; // [n, C, H, W]
+  /** Receive the images; parts of shared memory between threads. */
+  readonly outs: readonly Float32Array[]; // n times [C, H, W]
 }
 
 /** An image of the job that cannot be used, and why, in a sentence. */
@@ -69,12 +69,10 @@ export async function runJob(job: ImageJob): Promise<Failure[]> {
 }
 
 async function fill(job: ImageJob, position: number): Promise<void> {
-  const { images, indices, repetitions, rest, cache, budget, seed, epoch, out } = job;
+  const { images, indices, repetitions, rest, cache, budget, seed, epoch, outs } = job;
   const index = indices[position]!;
-  const length = out.length / images.length; // C · H · W
-  const place = out.subarray(position * length, (position + 1) * length);
   const random = sampleRandom(seed, epoch, index, repetitions[position]);
-  const finish = (image: Image) => applySteps(rest, image, random, place);
+  const finish = (image: Image) => applySteps(rest, image, random, outs[position]);
   const kept = cache && get(cache, index);
   if (kept) return void finish(kept);
   const source = images[position]!;

@@ -309,8 +309,8 @@ async function fillBatch(
       indices,
       repetitions: [...repetitions.subarray(first, first + indices.length)],
     };
-    const out = memory.subarray(start * length, (start + indices.length) * length);
-    const job = { ...own, prefix, rest, cache, seed, epoch, out };
+    const outs = indices.map((_, n) => memory.subarray((start + n) * length, (start + n + 1) * length));
+    const job = { ...own, prefix, rest, cache, seed, epoch, outs };
     const numbered = (failure: Failure) => ({ ...failure, position: failure.position + start });
     jobs.push(workers.run(job).then((failures) => failures.map(numbered)));
   }

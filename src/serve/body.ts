@@ -69,7 +69,10 @@ export async function readBody(request: IncomingMessage, { memory, maxBytes, sec
         reject(new Problem(408, `The request took more than ${seconds} s to arrive.`, { connection: 'close' }));
       };
       timer = setTimeout(late, 1000 * seconds);
-      const gone = () => reject(new Problem(400, 'The client left before its request was complete.'));
+      const gone = () => {
+        if (request.readableEnded) return; // requests are closed after their end, too
+        reject(new Problem(400, 'The client left before its request was complete.'));
+      };
       request
         .on('data', (chunk: Buffer) => {
           try {

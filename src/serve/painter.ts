@@ -21,7 +21,7 @@ export class Painter {
     try {
       const options = { module: 'serve/draw-worker.js', name: 'draw', threads: 1, queue: 1 };
       this.#started ??= startWorkers<DrawJob, Uint8Array>(options);
-      return await (await this.#started)!.run({ ...job, bytes: Uint8Array.from(job.bytes) });
+      return await (await this.#started)!.run({ ...job, bytes: new Uint8Array(job.bytes) });
     } finally {
       this.#jobs -= 1;
     }

@@ -117,7 +117,7 @@ function fromBase64(name: string, item: unknown): Uint8Array {
 function floatsIn(name: string, bytes: Buffer): Float32Array {
   if (bytes.length % 4 !== 0)
     throw new Problem(400, `The input "${name}" has ${bytes.length} bytes, but FP32 has four.`);
-  return new Float32Array(Uint8Array.from(bytes).buffer); // the bytes may not be aligned
+  return new Float32Array(new Uint8Array(bytes).buffer); // the bytes may not be aligned
 }
 
 function elementsIn(name: string, bytes: Buffer): Uint8Array[] {
