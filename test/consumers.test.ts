@@ -1,4 +1,4 @@
-/** Projects that use the package compile: the README's listing, as Node and bundlers resolve modules. */
+/** Projects that use the package compile: listings of the README and of docs/browser.md, as Node and bundlers resolve modules. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const listing = /```ts\n(.*?)```/s.exec(readFileSync(join(root, 'README.md'), 'utf8'))![1]!;
+const listingsOf = (document: string): string[] =>
+  [...readFileSync(join(root, document), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1]!);
 let project: string;
 
 beforeAll(() => {
@@ -15,13 +16,13 @@ beforeAll(() => {
   mkdirSync(join(project, 'node_modules'));
   symlinkSync(root, join(project, 'node_modules/resnext'));
   writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
-  writeFileSync(join(project, 'main.ts'), listing);
+  writeFileSync(join(project, 'main.ts'), listingsOf('README.md')[0]!);
 });
 
 afterAll(() => rmSync(project, { recursive: true }));
 
 /** What the compiler prints: nothing if all is well. */
-function compiled(compilerOptions: object): string {
+function compiled(compilerOptions: object, files: readonly string[] = ['main.ts']): string {
   const options = {
     target: 'es2023',
     lib: ['es2023', 'dom'],
@@ -30,7 +31,7 @@ function compiled(compilerOptions: object): string {
     noEmit: true,
     ...compilerOptions,
   };
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files }));
   try {
     return execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', project], { encoding: 'utf8' });
   } catch (error) {
@@ -69,10 +70,22 @@ test.each(doors)('TypeScript 5.6 understands the declarations of %s', (name) => 
   expect(withoutComments).not.toMatch(/\b(Uint|Int|Float|BigInt|BigUint)\d+(Clamped)?Array</); // generic since 5.7
 });
 
+const browser = { module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'], skipLibCheck: true };
+
 test('a browser gets what works there, and no training on folders', () => {
-  expect(
-    compiled({ module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'], skipLibCheck: true }),
-  ).toMatch(/has no exported member (named )?'load'/);
+  expect(compiled(browser)).toMatch(/has no exported member (named )?'load'/);
+});
+
+test('the listings of docs/browser.md compile for a browser', () => {
+  const listings = listingsOf('docs/browser.md');
+  expect(listings.length).toBeGreaterThanOrEqual(5);
+  const files = listings.map((listing, i) => {
+    writeFileSync(join(project, `listing-${i}.ts`), listing);
+    return `listing-${i}.ts`;
+  });
+  const urls = "declare module '*?url' {\n  const url: string;\n  export default url;\n}\n"; // as in Vite
+  writeFileSync(join(project, 'urls.d.ts'), urls);
+  expect(compiled(browser, [...files, 'urls.d.ts'])).toBe('');
 });
 
 test('require gives the same module as import', () => {
