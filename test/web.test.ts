@@ -96,6 +96,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
       expect(await result.textContent()).toBe('12'); // 8 · 2 became −8 · 2
       await page.getByLabel('Concatenate, then multiply').check();
       expect(await page.locator('.vectors .formula').textContent()).toContain('(−16) = 12');
+      await page.waitForURL(/#explore\?ab=1\.2\.3\.4\.5\.6\.7\.-8$/);
     });
   });
 
@@ -110,6 +111,12 @@ describe.skipIf(noChromium)('in Chromium', () => {
       await choose('Channels in', '6');
       await page.getByText('4 groups do not divide 6 and 4 channels evenly, so there are 2.').waitFor();
       expect(await page.locator('.facts').textContent()).toContain('3 of 6 channels');
+      await page.getByLabel('Filter 1, channel 2').fill('9');
+      await page.waitForURL(/#explore\?grouped=6\.4\.4&pixel=3\.1\.5\.1\.5\.9\.2\.6&weights=1\.2\.9$/);
+      const before = await outputs();
+      await page.reload();
+      await page.locator('.matrix').waitFor();
+      expect(await outputs()).toEqual(before);
     });
   });
 

@@ -289,7 +289,7 @@ function Classes({ entry, outcome, label, isWaiting, onLabel }: ClassesProps) {
           </label>
         ))}
       </fieldset>
-      <p class="small">Choose a class to see where the network sees it.</p>
+      <p class="small">Choose another class to see which places speak for it instead.</p>
     </>
   );
 }

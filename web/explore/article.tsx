@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { lazily, Near } from '../controls/lazily.tsx';
 import { type Block, type BlockChoice, blockOf } from './block.ts';
+import type { Figures } from './figures.ts';
 import { GroupCosts, Grouped } from './grouped.tsx';
 import { toy } from './network.ts';
 import { NetworkControls } from './network-controls.tsx';
@@ -24,6 +25,8 @@ interface ArticleProps {
   readonly onHover: (pick: Pick | undefined) => void;
   readonly onPin: (pick: Pick | undefined) => void;
   readonly onChoice: (choice: BlockChoice) => void;
+  readonly figures: Figures;
+  readonly onFigures: (figures: Figures) => void;
 }
 
 /** A block so small that every weight can be seen. */
@@ -40,7 +43,8 @@ const Section = ({ title, children }: { readonly title: string; readonly childre
   </section>
 );
 
-export function Article({ choice, block, shades, pick, onHover, onPin, onChoice }: ArticleProps) {
+export function Article(props: ArticleProps) {
+  const { choice, block, shades, pick, onHover, onPin, onChoice, figures, onFigures } = props;
   const small = useMemo(smallBlock, []);
   return (
     <>
@@ -49,13 +53,15 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           Form A is how the paper introduces the block. Every branch reads the whole input, brings it down to a few
           channels with a <b class="split">1×1</b>, transforms them with a <b class="transform">3×3</b>, and brings them
           back up with another <b class="merge">1×1</b>. The results of all branches are added. The number of branches
-          is the <em>cardinality</em>, the channels in one of them are its <em>width</em>.
+          is the <em>cardinality</em>, the channels in one of them are its <em>width</em>. The name of a network has
+          both: <code>resnext50_32x4d</code> has 50 layers, and 32 branches of width 4 in the blocks of its first stage.
+          Every later stage doubles the width.
         </p>
         <p>
           Form B does not add. It puts the branches’ maps next to one another and runs a single 1×1 over all of them.
           That this is the same is a fact about dot products. Take two vectors a and b, and two filters x and y.
         </p>
-        <Vectors />
+        <Vectors numbers={figures.vectors} onNumbers={(vectors) => onFigures({ ...figures, vectors })} />
         <p>
           One pixel of a map with four channels is such a vector, and one filter of a 1×1 is such a filter. More pixels
           are more vectors, more filters are more rows. So for whole maps: convolve separately and add, or concatenate
@@ -77,7 +83,7 @@ export function Article({ choice, block, shades, pick, onHover, onPin, onChoice 
           convolution is full; a grouped one has blocks on its diagonal, and what is beside them is not zero: it is not
           there.
         </p>
-        <Grouped />
+        <Grouped numbers={figures.grouped} onNumbers={(grouped) => onFigures({ ...figures, grouped })} />
         <p>
           AlexNet cut its convolutions in two because one graphics card of 2012 could not hold them. It turned out later
           that groups are worth it for their own sake: a 3×3 in 32 groups has a 32nd of the weights, and a block can

@@ -3,7 +3,6 @@ import { forms } from 'resnext';
 import { describe, expect, test } from 'vitest';
 import { type BlockChoice, blockOf, plainBlock } from './block.ts';
 import { baseWidthStops, cardinalityStops, depthStops, isNetwork, nameOf, partsOf, published, toy } from './network.ts';
-import { readState, writeState } from './state.ts';
 
 const first = (network: string, stage = 1): BlockChoice => ({ network, stage, position: 'first' });
 const later = (network: string, stage = 1): BlockChoice => ({ network, stage, position: 'later' });
@@ -57,28 +56,4 @@ test('every slider makes a network', () => {
     ];
     expect(names.filter((each) => !isNetwork(each))).toEqual([]);
   }
-});
-
-describe('an address', () => {
-  test('is read as it was written', () => {
-    const state = { ...first('resnext29_8x64d', 3), time: 1.5, pick: { layer: 2, channel: 37 } } as const;
-    expect(readState(writeState(state))).toEqual(state);
-    expect(writeState(readState({}))).toEqual({});
-  });
-
-  test.each([
-    { network: 'resnet50' },
-    { network: '__proto__' },
-    { network: 'resnext50_1000x4d' },
-    { network: 'resnext20_4x1d_w2' },
-    { stage: '5' },
-    { stage: '1.5' },
-    { position: 'last' },
-    { time: '-1' },
-    { time: 'NaN' },
-    { pick: '4.1' },
-    { pick: '<svg>' },
-  ])('with %o, which makes no sense, is the default', (fields) => {
-    expect(readState(fields)).toEqual(readState({}));
-  });
 });

@@ -46,6 +46,8 @@ export function Part({ fields, onFields }: PartProps) {
       <NetworkControls choice={choice} onChange={choose} isOpen={isWide} />
       <Article
         {...{ choice, block, shades, pick }}
+        figures={state.figures}
+        onFigures={(figures) => change({ figures })}
         onHover={setHovered}
         onPin={(pinned) => change({ pick: pinned })}
         onChoice={choose}

@@ -2,30 +2,22 @@
 import { useState } from 'preact/hooks';
 import { Choice, NumberCell } from '../controls/controls.tsx';
 import { whole } from '../controls/numbers.ts';
-
-const sizes = [4, 6, 8] as const;
-const outputs = [2, 4, 8] as const;
-const largest = 8;
+import { filterChoices, type GroupedNumbers, inputChoices } from './figures.ts';
 
 /** The numbers of groups that divide both. */
 export const commonDivisors = (a: number, b: number): number[] =>
   Array.from({ length: Math.min(a, b) }, (_, i) => i + 1).filter((g) => a % g === 0 && b % g === 0);
 
-const pixel = [3, 1, 4, 1, 5, 9, 2, 6];
-/** Small numbers in no particular order. A weight of zero would look like one that is not there. */
-const values = [-3, -2, -1, 1, 2, 3, 4];
-const filters = Array.from({ length: largest }, (_, row) =>
-  Array.from({ length: largest }, (_, column) => values[(row * 5 + column * 3 + row * column) % values.length]!),
-);
-
 const signed = (value: number): string => `${value}`.replace('-', '−');
 
-export function Grouped() {
-  const [inputs, setInputs] = useState<number>(8);
-  const [count, setCount] = useState<number>(4);
-  const [wanted, setWanted] = useState(4);
-  const [x, setX] = useState(pixel);
-  const [w, setW] = useState(filters);
+interface GroupedProps {
+  readonly numbers: GroupedNumbers;
+  readonly onNumbers: (numbers: GroupedNumbers) => void;
+}
+
+export function Grouped({ numbers, onNumbers }: GroupedProps) {
+  const { inputs, filters: count, groups: wanted, pixel: x, weights: w } = numbers;
+  const change = (changes: Partial<GroupedNumbers>) => onNumbers({ ...numbers, ...changes });
   const [chosen, setChosen] = useState<number>();
   const divisors = commonDivisors(inputs, count);
   const groups = divisors.findLast((g) => g <= wanted) ?? 1;
@@ -41,21 +33,21 @@ export function Grouped() {
       <div class="choices">
         <Choice
           legend="Channels in"
-          options={sizes.map((n) => [`${n}`, `${n}`] as const)}
+          options={inputChoices.map((n) => [`${n}`, `${n}`] as const)}
           value={`${inputs}`}
-          onChange={(n) => setInputs(Number(n))}
+          onChange={(n) => change({ inputs: Number(n) })}
         />
         <Choice
           legend="Filters, so channels out"
-          options={outputs.map((n) => [`${n}`, `${n}`] as const)}
+          options={filterChoices.map((n) => [`${n}`, `${n}`] as const)}
           value={`${count}`}
-          onChange={(n) => setCount(Number(n))}
+          onChange={(n) => change({ filters: Number(n) })}
         />
         <Choice
           legend="Groups"
           options={divisors.map((g) => [`${g}`, `${g}`] as const)}
           value={`${groups}`}
-          onChange={(g) => setWanted(Number(g))}
+          onChange={(g) => change({ groups: Number(g) })}
         />
       </div>
       <div class="body">
@@ -69,7 +61,7 @@ export function Grouped() {
                     <NumberCell
                       label={`Input channel ${channel + 1}`}
                       value={x[channel]!}
-                      onChange={(next) => setX(x.with(channel, next))}
+                      onChange={(next) => change({ pixel: x.with(channel, next) })}
                     />
                   </td>
                 ))}
@@ -89,7 +81,7 @@ export function Grouped() {
                           label={`Filter ${filter + 1}, channel ${channel + 1}`}
                           value={w[filter]![channel]!}
                           onFocus={() => setChosen(filter)}
-                          onChange={(next) => setW(w.with(filter, w[filter]!.with(channel, next)))}
+                          onChange={(next) => change({ weights: w.with(filter, w[filter]!.with(channel, next)) })}
                         />
                       </td>
                     ) : (

@@ -1,6 +1,7 @@
 /** Why A is B: two dot products that are added, and one of twice the length, with numbers to change. */
 import { useState } from 'preact/hooks';
 import { Choice, NumberCell } from '../controls/controls.tsx';
+import type { VectorNumbers } from './figures.ts';
 
 const length = 4;
 
@@ -8,8 +9,6 @@ const names = {
   map: ['a', 'b'],
   filter: ['x', 'y'],
 } as const;
-
-type Line = keyof typeof names;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -20,15 +19,16 @@ const signed = (value: number): string => `${value}`.replace('-', '−');
 const terms = (values: readonly number[]): string =>
   values.map((value) => (value < 0 ? `(${signed(value)})` : `${value}`)).join(' + ');
 
-export function Vectors() {
-  const [numbers, setNumbers] = useState<Readonly<Record<Line, readonly number[]>>>({
-    map: [1, 2, 3, 4, 5, 6, 7, 8],
-    filter: [2, 0, 1, 3, 1, 1, 0, 2],
-  });
+interface VectorsProps {
+  readonly numbers: VectorNumbers;
+  readonly onNumbers: (numbers: VectorNumbers) => void;
+}
+
+export function Vectors({ numbers, onNumbers }: VectorsProps) {
   const [place, setPlace] = useState<'apart' | 'together'>('apart');
   const products = numbers.map.map((value, i) => value * numbers.filter[i]!);
   const [first, second] = [sum(products.slice(0, length)), sum(products.slice(length))];
-  const cells = (line: Line) =>
+  const cells = (line: keyof VectorNumbers) =>
     numbers[line].map((value, i) => {
       const half = i < length ? 0 : 1;
       return (
@@ -37,7 +37,7 @@ export function Vectors() {
           class={half === 0 ? 'first' : 'second'}
           label={`${names[line][half]}, number ${(i % length) + 1}`}
           value={value}
-          onChange={(next) => setNumbers({ ...numbers, [line]: numbers[line].with(i, next) })}
+          onChange={(next) => onNumbers({ ...numbers, [line]: numbers[line].with(i, next) })}
         />
       );
     });
