@@ -118,9 +118,10 @@ export function Article(props: ArticleProps) {
         <Near height={720}>{() => <SideBySide {...{ block, shades, pick, onHover, onPin }} />}</Near>
         <PlainBlock choice={choice} block={block} />
         <p>
-          This is the trade that ResNeXt makes. A block of C branches of d channels has 256·C·d weights in each 1×1 and
-          9·C·d² in the 3×3. With more and narrower branches, the 3×3 gets cheaper, and the middle, C·d, can be wider
-          for the same sum. In the paper, that alone made the 50-layer network 1.7 points better on ImageNet.
+          This is the trade that ResNeXt makes. A block of C branches of d channels has 256·C·d weights in the first{' '}
+          <b class="split">1×1</b>, 9·C·d² in the <b class="transform">3×3</b>, and 256·C·d in the last{' '}
+          <b class="merge">1×1</b>. With more and narrower branches, the 3×3 gets cheaper, and the middle, C·d, can be
+          wider for the same sum. In the paper, that alone made the 50-layer network 1.7 points better on ImageNet.
         </p>
         <EqualCost onNetwork={(network) => onChoice({ network, stage: 1, position: 'later' })} />
       </Section>
@@ -164,10 +165,11 @@ export function Article(props: ArticleProps) {
           </tbody>
         </table>
         <p>
-          Every number of one form is a number of the others: branch i has rows i·d to (i + 1)·d − 1 of form C’s first
-          two weights and the same columns of its last. So trained weights move between the forms by copying, gradients
-          and running statistics too, and a network that trains in one form trains the same in another. Stride is in the
-          3×3 and in the shortcut. The shortcut is outside of the branches, so it does not care about the form.
+          Every number of one form is a number of the others: branch i has rows i·d to (i&nbsp;+&nbsp;1)·d&nbsp;−&nbsp;1
+          of form C’s first two weights and the same columns of its last. So trained weights move between the forms by
+          copying, gradients and running statistics too, and a network that trains in one form trains the same in
+          another. Stride is in the 3×3 and in the shortcut. The shortcut is outside of the branches, so it does not
+          care about the form.
         </p>
       </Section>
 

@@ -43,7 +43,7 @@ export function Results({ project, progress, state, cell, onCell }: ResultsProps
             pictures that were held out are right with the best model, that of epoch {best.epoch + 1} (
             {phase === 'probe' ? 'the classifier alone' : 'the whole network'}).{' '}
             {few.length > 0 &&
-              `That is few: with less than ${enough} of a class held out, the next pictures may well do better or worse.`}
+              `That is few: with fewer than ${enough} of a class held out, the next pictures may well do better or worse.`}
           </p>
           <Confusion {...{ classes, predictions, cell, onCell }} />
           <h3>

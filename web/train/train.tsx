@@ -123,7 +123,7 @@ function Controls({ project, training, state, change, take, blobs, isAdding }: C
         </div>
       </div>
       <p class="small">
-        First a new classifier learns on the network's features, in seconds; then the whole network learns, everything
+        First a new classifier learns on the network’s features, in seconds; then the whole network learns, everything
         but the classifier at a tenth of the rate. A fifth of each class is held out to measure the result.{' '}
         {unevenText(project)}
       </p>
