@@ -191,7 +191,7 @@ export function toCase(
   const against = (result: Result): Row => ({
     ...row(result),
     ratio: ratio(ours!, result),
-    ...(result.peaks.length > 0 && { memoryRatio: ratio(ours!, result, megabytes) }),
+    ...(ours!.peaks.length > 0 && result.peaks.length > 0 && { memoryRatio: ratio(ours!, result, megabytes) }),
   });
   const contenders = ours ? [row(ours), ...rivals.map(against)] : [];
   return { name, settings, ...(operations && { operations }), contenders };

@@ -1,6 +1,4 @@
 /** A ResNeXt in form C with a CIFAR stem and projection shortcuts, written once for any framework's operations. */
-import { readFileSync } from 'node:fs';
-
 export interface Config {
   readonly depths: readonly number[];
   readonly cardinality: number;
@@ -15,6 +13,9 @@ export interface Settings {
   readonly config: Config;
   readonly batch: number;
 }
+
+/** A training step, after which the new state is computed. */
+export type Step = () => Promise<undefined>;
 
 /** The layers of the network; weights have PyTorch's axes: [out, in per group, height, width]. */
 export interface Operations<T> {
@@ -87,10 +88,4 @@ export const randomImages = ({ config: { inputChannels, inputSize }, batch }: Se
 
 export function oneHot({ config: { classes }, batch }: Settings): Float32Array {
   return new Float32Array(batch * classes).map((_, i) => (i % classes === Math.floor(i / classes) % classes ? 1 : 0));
-}
-
-/** The package and its version, as they are pinned here. */
-export function pinned(name: string): Record<string, string> {
-  const file = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
-  return { [name]: (file as { dependencies: Record<string, string> }).dependencies[name]! };
 }

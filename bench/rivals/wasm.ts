@@ -2,7 +2,7 @@
 import type * as Ort from 'onnxruntime-common';
 import { type OnnxSettings, onnxTask } from '../contenders/onnx.ts';
 import { serve } from '../contenders/serve.ts';
-import { pinned } from './network.ts';
+import { pinned } from './pinned.ts';
 
 await serve(async (settings: OnnxSettings) => {
   const name: string = 'onnxruntime-web'; // it need not be installed for this file to be checked
