@@ -177,8 +177,8 @@ export function Article(props: ArticleProps) {
         <p>
           Equal in theory, and here: the chosen block in its three forms, with the same weights and the same input. What
           is the same for all is a fact about the graphs; the time is a fact about this machine. Form C is usually the
-          fastest: a runtime pays for every node, and one wide convolution fills a processor better than many narrow
-          ones. <HeldMaps block={block} />
+          fastest, if the block is not tiny: a runtime pays for every node, and one wide convolution fills a processor
+          better than many narrow ones. <HeldMaps block={block} />
         </p>
         <Prove choice={choice} block={block} />
       </Section>
