@@ -9,6 +9,7 @@ import { type Classifier, drawExplanation, load } from 'resnext';
 import { decode } from 'resnext/data';
 import type { LogEntry, Server } from 'resnext/serve';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { start } from './command.ts';
 import { base64, classes, formOf, get, images, open, post, postJson, withServer, writeSmallModel } from './serving.ts';
 import { relativeError } from './tensors.ts';
 
@@ -383,6 +384,30 @@ it('the example of a client prints the best class of each image', async () => {
   expect(lines).toHaveLength(12);
   const [best] = await classifier.classify(images[0]!);
   expect(lines[0]).toBe(`airplane-1.jpg     ${best!.label} ${(100 * best!.probability).toFixed(1)} %`);
+});
+
+it('the command says where it serves once it answers, and ends with SIGTERM', async () => {
+  const machine = ['--threads', '1', '--workers', '1'];
+  const { child, ended } = start('serve', '--model', `net=${join(folder, '1')}`, '--port', '0', ...machine);
+  let printed = '';
+  child.stderr!.on('data', (text: string) => {
+    printed += text;
+  });
+  await expect.poll(() => printed, { timeout: 60_000 }).toContain('\n');
+  const [, url] = /^Serving net at (http:\/\/127\.0\.0\.1:\d+)\. Documentation: \1\/docs\n$/.exec(printed)!;
+  const { status, body } = await post<Results<{ predictions: Scored[] }>>(`${url}/v1/classify`, images[0]!);
+  expect(status).toBe(200);
+  await expectScores(body.results[0]!.predictions, images[0]!);
+  child.kill('SIGTERM');
+  const { code, stdout } = await ended;
+  expect(code).toBe(0);
+  const events = stdout.trimEnd().split('\n');
+  expect(events.map((line) => (JSON.parse(line) as LogEntry).event)).toEqual([
+    'listening',
+    'request',
+    'ending',
+    'ended',
+  ]);
 });
 
 it('a model is replaced without losing a request, and a broken one does not replace it', async () => {

@@ -35,6 +35,33 @@ function offline(): Plugin {
   };
 }
 
+/** Writes where the largest files come from, for a server that has them already (`src/serve/site.ts`). */
+function elsewhere(): Plugin {
+  return {
+    name: 'elsewhere',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_, bundle) {
+      const files: Record<string, { from: string; bytes: number }> = {};
+      for (const file of Object.values(bundle)) {
+        const from = file.type === 'asset' && originOf(file.fileName, file.originalFileNames[0]);
+        if (from) files[file.fileName] = { from, bytes: file.source.length };
+      }
+      this.emitFile({ type: 'asset', fileName: 'elsewhere.json', source: JSON.stringify(files, undefined, 2) });
+    },
+  };
+}
+
+/** The package of a runtime or a model, and its file there. */
+function originOf(name: string, original = ''): string | undefined {
+  const [, runtime] = /(ort-wasm[\w.-]*)-[\w-]{8}\.wasm$/.exec(name) ?? [];
+  if (runtime !== undefined) return `onnxruntime-web/${runtime}.wasm`;
+  const [, model] = /(models\/[\w.-]+\/model\.safetensors)$/.exec(original) ?? [];
+  return model === undefined ? undefined : `resnext/${model}`;
+}
+
+const { version } = JSON.parse(readFileSync(join(root, '../node_modules/onnxruntime-web/package.json'), 'utf8'));
+
 export default defineConfig({
   root,
   base: './', // so that the folder works at any path of a host
@@ -42,7 +69,8 @@ export default defineConfig({
   build: { target: 'es2023', emptyOutDir: true, assetsInlineLimit: 0 },
   worker: { format: 'es', rolldownOptions: { output: { chunkFileNames: `assets/${engine}[name]-[hash].js` } } },
   optimizeDeps: { exclude: ['onnxruntime-web'] }, // or the page would reload when the engine first asks for it
-  plugins: [offline()],
+  define: { __RUNTIME__: JSON.stringify(`onnxruntime-web@${version}`) },
+  plugins: [offline(), elsewhere()],
   server: { headers },
   preview: { headers },
 });

@@ -134,6 +134,18 @@ test('a call ends when its signal aborts, and its images give up their places', 
   });
 });
 
+test('a call of many images listens to its signal without a warning', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => void warnings.push(warning);
+  process.on('warning', note);
+  await withBatcher({ maxBatch: 1 }, async (batcher) => {
+    const { signal } = new AbortController();
+    expect(await batcher.classify([...images, ...images], { signal })).toHaveLength(24);
+  });
+  process.off('warning', note);
+  expect(warnings).toEqual([]);
+});
+
 test('closing waits for what was accepted, and refuses more', async () => {
   const batcher = await createBatcher(folder, { workers: 0, threads: 1 });
   const accepted = batcher.classify(images);

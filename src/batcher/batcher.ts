@@ -2,6 +2,7 @@
  * Runs a model for many callers at once. Their images are prepared in worker threads and gathered into batches, and the
  * network runs outside of the main thread, which stays free for other work. The number of images that wait is limited.
  */
+import { setMaxListeners } from 'node:events';
 import { checkArgument, checkList, checkOptions, type FieldsOf, kind, signalField } from '../arguments.ts';
 import { classIndex, type ExplainOptions, type Explanation, explainFields } from '../classifier/explain.ts';
 import { type ClassifierInput, checkPrepared, isPrepared } from '../classifier/inputs.ts';
@@ -252,6 +253,7 @@ export class Batcher {
       throw new UsageError(`There are ${images.length} images, but at most ${maxQueue} (maxQueue) can wait at a time.`);
     }
     if (load.waiting + images.length > maxQueue) throw new QueueFullError(images.length, load.waiting, load.seconds);
+    if (signal instanceof EventTarget) setMaxListeners(0, signal); // each image listens to it until it is done
     load.waiting += images.length;
     load.preparing += images.length;
     const each = images.map((image) => this.#one(image, signal, action));

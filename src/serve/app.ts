@@ -114,8 +114,11 @@ function register(app: FastifyInstance, options: AppOptions): void {
     app.route({ method: route.method, url: route.path, config, handler });
   }
   const config = { isPublic: true };
-  const document = openApi(routes, keys.isRequired);
-  app.get('/docs/openapi.json', { config }, () => document);
+  let document: ReturnType<typeof openApi> | undefined; // made when it is asked for, since it takes a while
+  app.get('/docs/openapi.json', { config }, () => {
+    document ??= openApi(routes, keys.isRequired);
+    return document;
+  });
   const docs = (request: FastifyRequest, reply: FastifyReply) =>
     reply
       .headers({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' })

@@ -7,7 +7,7 @@ import { get as getHttp, type IncomingMessage, type RequestOptions } from 'node:
 import { get as getHttps } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { shortName } from '../data/fetch.ts';
-import { FormatError } from '../errors.ts';
+import { FormatError, messageOf } from '../errors.ts';
 import { joinBytes } from '../tensor.ts';
 import { Problem } from './problem.ts';
 
@@ -157,5 +157,3 @@ const checkedLookup =
 
 const unfetched = (url: string, reason: string): FormatError =>
   new FormatError(`Image "${shortName(url)}" cannot be fetched: ${reason}.`);
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -75,17 +75,20 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const { models: sources = { cifar10: 'cifar10' } } = options;
   for (const [name, source] of Object.entries(sources)) checkModel(name, source);
   const parts = await openParts(resolved, options.onLog);
-  const { models } = parts;
+  const { models, pool } = parts;
+  const starting = pool.start(); // so that the first request does not wait for it
+  starting.catch(() => {}); // awaited below
   try {
     const notes = [...addressNotes(resolved)];
     for (const [name, source] of Object.entries(sources)) {
       const { batcher } = await models.load(name, source);
       notes.push(...batcher.notes.map((note) => `${name}: ${note}`));
     }
+    await starting;
     return await listen(parts, resolved, notes);
   } catch (error) {
     await models.close();
-    await parts.pool.close();
+    await pool.close();
     throw error;
   }
 }

@@ -15,6 +15,15 @@ async function answer<K extends Kind>({ id, kind, argument }: Request & { readon
     const handler = handlers[kind] as Handler<K>;
     send({ id, answer: await handler(argument, (progress) => send({ id, progress })) });
   } catch (error) {
-    send({ id, error: error instanceof Error ? error.message : String(error) });
+    send({ id, error: forReaders(error instanceof Error ? error.message : String(error)) });
   }
+}
+
+/** The package that has the runtime, with its version. The build fills it in. */
+declare const __RUNTIME__: string;
+
+/** What the library advises when the runtime is missing is for those who make a page. */
+function forReaders(message: string): string {
+  if (!message.startsWith("ONNX Runtime's WebAssembly did not load")) return message;
+  return `ONNX Runtime's WebAssembly is not beside this page. For resnext serve, run npm install ${__RUNTIME__} and start it again.`;
 }

@@ -8,12 +8,12 @@
  * is kept here.
  */
 import type { SharpOptions } from 'sharp';
-import { UsageError } from '../../errors.ts';
+import { messageOf, UsageError } from '../../errors.ts';
 import type { Image, OpenedImage } from '../contract.ts';
 import { openRaster } from '../formats/decoders.ts';
 import { describeOther, type Format, formatNames, formatOf } from '../formats/formats.ts';
 import { hasManyScans, maxScans, type Size, sizeIn } from '../formats/size.ts';
-import { checkSize, messageOf, unreadable } from '../image-errors.ts';
+import { checkSize, unreadable } from '../image-errors.ts';
 import { decodeSmallJpeg } from './jpeg.ts';
 import { loadSharp } from './sharp.ts';
 import { secondsPerImage, withinTime } from './time-limit.ts';
