@@ -74,12 +74,13 @@ const strikesBack = {
 const shipped = {
   ...plain,
   ...nesterov,
+  variant: 'resnext20d_4x32d_w48_imagenet',
   batch: 128,
   replicas: 2,
   size: 64,
   resize: 64,
-  trainSize: [40, 48, 64],
-  learningRate: 0.2,
+  trainSize: [48, 64],
+  learningRate: 0.1,
   weightDecay: 5e-4,
   normWeightDecay: 5e-4,
   schedule: 'one-cycle',
@@ -263,9 +264,9 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
     },
   ],
   /** models/cifar10/README.md, and "training" in its model.json. */
-  'cifar10-default': [128, { ...shipped, variant: 'resnext20_8x16d_w32_imagenet', epochs: 60 }],
+  'cifar10-default': [128, { ...shipped, epochs: 20 }],
   /** models/objects200/README.md, and "training" in its model.json. */
-  'objects200-default': [128, { ...shipped, variant: 'resnext26_8x16d_w24', epochs: 24 }],
+  'objects200-default': [128, { ...shipped, epochs: 20 }],
 };
 
 test.each(recipeNames)('%s in full', async (name) => {
@@ -382,18 +383,23 @@ describe('a recipe', () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
       resolveTrainOptions(await withRecipe({ ...bare, recipe: 'cifar10-default', ...given }));
-    const own = { variant: 'resnext20_8x16d_w32_imagenet', size: 64, trainSize: [40, 48, 64] };
+    const own = { variant: 'resnext20d_4x32d_w48_imagenet', size: 64, trainSize: [48, 64] };
     expect(await made({})).toMatchObject({
       ...own,
       batch: 128,
       replicas: 2,
-      learningRate: 0.2,
+      learningRate: 0.1,
       bestBy: 'top1',
       seed: 1,
     });
-    expect(await made({ batch: 64, replicas: 1 })).toMatchObject({ ...own, batch: 64, replicas: 1, learningRate: 0.1 });
+    expect(await made({ batch: 64, replicas: 1 })).toMatchObject({
+      ...own,
+      batch: 64,
+      replicas: 1,
+      learningRate: 0.05,
+    });
     expect(await made({ variant: 'resnext50_32x4d', size: 128 })).toMatchObject({
-      trainSize: [80, 96, 128],
+      trainSize: [96, 128],
       resize: 128,
     });
     expect(await made({ variant: 'resnext29_8x64d', size: 32 })).toMatchObject({ trainSize: [], resize: 0 });
