@@ -80,7 +80,7 @@ const shipped = {
   size: 64,
   resize: 64,
   trainSize: [48, 64],
-  learningRate: 0.1,
+  learningRate: 0.2,
   weightDecay: 5e-4,
   normWeightDecay: 5e-4,
   schedule: 'one-cycle',
@@ -388,7 +388,7 @@ describe('a recipe', () => {
       ...own,
       batch: 128,
       replicas: 2,
-      learningRate: 0.1,
+      learningRate: 0.2,
       bestBy: 'top1',
       seed: 1,
     });
@@ -396,7 +396,7 @@ describe('a recipe', () => {
       ...own,
       batch: 64,
       replicas: 1,
-      learningRate: 0.05,
+      learningRate: 0.1,
     });
     expect(await made({ variant: 'resnext50_32x4d', size: 128 })).toMatchObject({
       trainSize: [96, 128],

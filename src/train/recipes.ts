@@ -98,7 +98,7 @@ const shipped = {
   trainSize: [48, 64],
   zeroInitLast: true,
   ...sgd,
-  learningRate: 0.1,
+  learningRate: 0.2,
   schedule: 'one-cycle', // makes most of few epochs
   ...decayOfAll(5e-4), // the paper's for small images
   labelSmoothing: 0.1,
