@@ -1,14 +1,13 @@
 /** Contenders in Chromium, each in a page of its own, from a server on this machine. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import type { Pages } from '../../test/chromium.ts';
+import { root } from '../children.ts';
 import { type Contender, Unavailable } from '../harness.ts';
 import type { bench, Library, PageSettings } from './page.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const rivals = { jax: '@jax-js/jax', tensorflow: '@tensorflow/tfjs' } as const;
 
 /** The scripts of `page.ts`, the workers of this package, the rivals that are installed, and the runtime; with these files. */

@@ -3,6 +3,9 @@
 /** @example whole(70144) // '70,144' */
 export const whole = (value: number): string => value.toLocaleString('en');
 
+/** @example signed(-3) // '−3' */
+export const signed = (value: number): string => `${value}`.replace('-', '−');
+
 /** @example short(219976704) // '220.0 M' */
 export function short(value: number): string {
   if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;

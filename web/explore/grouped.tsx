@@ -1,14 +1,12 @@
 /** A grouped convolution of one pixel, as a matrix of which only the blocks on the diagonal are there. */
 import { useState } from 'preact/hooks';
 import { Choice, NumberCell } from '../controls/controls.tsx';
-import { whole } from '../controls/numbers.ts';
+import { signed, whole } from '../controls/numbers.ts';
 import { filterChoices, type GroupedNumbers, inputChoices } from './figures.ts';
 
 /** The numbers of groups that divide both. */
 export const commonDivisors = (a: number, b: number): number[] =>
   Array.from({ length: Math.min(a, b) }, (_, i) => i + 1).filter((g) => a % g === 0 && b % g === 0);
-
-const signed = (value: number): string => `${value}`.replace('-', '−');
 
 interface GroupedProps {
   readonly numbers: GroupedNumbers;

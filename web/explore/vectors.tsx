@@ -1,6 +1,7 @@
 /** Why A is B: two dot products that are added, and one of twice the length, with numbers to change. */
 import { useState } from 'preact/hooks';
 import { Choice, NumberCell } from '../controls/controls.tsx';
+import { signed } from '../controls/numbers.ts';
 import type { VectorNumbers } from './figures.ts';
 
 const length = 4;
@@ -11,9 +12,6 @@ const names = {
 } as const;
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
-/** @example signed(-3) // '−3' */
-const signed = (value: number): string => `${value}`.replace('-', '−');
 
 /** Terms of a sum; negative ones in parentheses. */
 const terms = (values: readonly number[]): string =>
