@@ -79,6 +79,18 @@ async function inNode(project: Project, epochs: number): Promise<Progress> {
   return fineTune(choice, store, () => {});
 }
 
+/** Chromium's camera without a camera, which needs no permission. */
+const fakeCamera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
+/** Drops a folder on the page, as from a window of the system. */
+async function dropFolder(page: Page, path: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 }; // a copy
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await session.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
+  }
+}
+
 describe.skipIf(noChromium)('in Chromium', () => {
   test('two classes of ten pictures: trained, reloaded in the middle, gone on with, downloaded, used in Node', async () => {
     await built.use('#train?epochs=1', async (page) => {
@@ -146,4 +158,31 @@ describe.skipIf(noChromium)('in Chromium', () => {
       }
     });
   }, 240_000);
+
+  test('a dropped folder becomes classes, and the camera adds to one', async () => {
+    const use = async (page: Page) => {
+      await dropFolder(page, join(dir, 'pictures'));
+      await page.locator('.card', { hasText: '10 pictures' }).nth(1).waitFor();
+      const names = page.getByRole('textbox', { name: /^Name of class / });
+      expect(await names.evaluateAll((inputs) => inputs.map((each) => (each as HTMLInputElement).value))).toEqual([
+        ...classes,
+      ]);
+      const horse = page.locator('.card').nth(1);
+      await horse.getByRole('button', { name: 'Use the camera' }).click();
+      await horse.locator('video').evaluate(async (video) => {
+        while ((video as HTMLVideoElement).videoWidth === 0) await new Promise((next) => setTimeout(next, 20));
+      });
+      await horse.getByRole('button', { name: 'Take one of horse' }).click();
+      await horse.getByText('11 pictures').waitFor();
+      expect(await complaints(page)).toEqual([]);
+      await horse.getByRole('button', { name: 'Turn the camera off' }).click();
+      await horse.locator('video').waitFor({ state: 'detached' });
+
+      await page.reload();
+      await page.locator('.card', { hasText: '11 pictures' }).waitFor();
+      const taken = page.locator('.card').nth(1).locator('.thumbs img').last();
+      expect(await taken.evaluate((image) => (image as HTMLImageElement).decode().then(() => true))).toBe(true);
+    };
+    await built.use('#train', use, { flags: fakeCamera });
+  });
 });

@@ -74,7 +74,7 @@ const strikesBack = {
 const shipped = {
   ...plain,
   ...nesterov,
-  variant: 'resnext20d_4x32d_w48_imagenet',
+  variant: 'resnext20_2x96d_w32_imagenet',
   batch: 128,
   replicas: 2,
   size: 64,
@@ -264,7 +264,7 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
     },
   ],
   /** models/cifar10/README.md, and "training" in its model.json. */
-  'cifar10-default': [128, { ...shipped, epochs: 20 }],
+  'cifar10-default': [128, { ...shipped, epochs: 22 }],
   /** models/objects200/README.md, and "training" in its model.json. */
   'objects200-default': [128, { ...shipped, epochs: 20 }],
 };
@@ -383,7 +383,7 @@ describe('a recipe', () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
       resolveTrainOptions(await withRecipe({ ...bare, recipe: 'cifar10-default', ...given }));
-    const own = { variant: 'resnext20d_4x32d_w48_imagenet', size: 64, trainSize: [48, 64] };
+    const own = { variant: 'resnext20_2x96d_w32_imagenet', size: 64, trainSize: [48, 64] };
     expect(await made({})).toMatchObject({
       ...own,
       batch: 128,
