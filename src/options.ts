@@ -183,6 +183,12 @@ export const either = (choices: readonly (string | number)[]): string =>
 export const firstOf = (names: readonly string[], most: number): string =>
   names.slice(0, most).join(', ') + (names.length > most ? ', …' : '');
 
+/** A value as it is typed in a shell: in single quotes where a shell would read something else. */
+export function quoted(value: unknown): string {
+  const text = String(value);
+  return /^[\w./:,=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** Names an option in an error, with an example of its value if the error asks for one. */
 export type Say = (name: string, example?: string) => string;
 

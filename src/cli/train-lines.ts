@@ -1,5 +1,6 @@
 /** What `resnext train` prints: how a network was chosen, a progress bar, and a line per epoch; or JSON lines. */
 import pc from 'picocolors';
+import { quoted } from '../options.ts';
 import { counted, duration, short, wrap } from '../output/text.ts';
 import { isUneven } from '../train/balance.ts';
 import { isStuck } from '../train/best.ts';
@@ -111,14 +112,14 @@ function describePretrained({ from, epochs, linearProbe, megabytes, seconds }: P
 /** @param bestEpoch what the best epoch's line said, if this process was there. */
 function describeEnd(event: EndEvent, start: StartEvent, bestEpoch: EpochEvent | undefined): string {
   const { interrupted, endedEarly, epochs, out } = event;
-  if (interrupted) return `Stopped in epoch ${epochs + 1}; continue with: resnext train --resume ${out}`;
+  if (interrupted) return `Stopped in epoch ${epochs + 1}; continue with: resnext train --resume ${quoted(out)}`;
   const model = `The model is in ${pc.bold(out)}.`;
   const uneven = isUneven(start.trainPerClass) ? bestEpoch?.validation : undefined;
   const done = `Done${describeBest(event)}.${uneven ? overClasses(event, uneven) : ' '}${model}${describeRaw(event, bestEpoch)}`;
   if (!endedEarly || start.epoch === epochs) return done; // a resumed run with nothing to do has said why
   const { patience, bestBy } = start;
   const why = `Ended after epoch ${epochs} of ${start.epochs}, since ${figureNames[bestBy]} was no better for ${counted(patience, 'epoch')}.`;
-  return `${why}\n${done}\nTo train longer: resnext train --resume ${out} --patience ${2 * patience}`;
+  return `${why}\n${done}\nTo train longer: resnext train --resume ${quoted(out)} --patience ${2 * patience}`;
 }
 
 const figureNames = {

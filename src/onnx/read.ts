@@ -8,7 +8,7 @@
  */
 import { fromBinary } from '@bufbuild/protobuf';
 import { bytes as bytesKind, callback, checkArgument, checkOptions, type FieldsOf } from '../arguments.ts';
-import { FormatError } from '../errors.ts';
+import { FormatError, messageOf } from '../errors.ts';
 import { dtypeOf } from '../graph/data-types.ts';
 import { describe, Graph, Value } from '../graph/graph.ts';
 import { text } from '../options.ts';
@@ -66,7 +66,7 @@ function decode(bytes: Uint8Array, file: string): ModelProto {
   try {
     model = fromBinary(ModelProtoSchema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new FormatError(`${file}: not an ONNX model, or a truncated one (${bytes.length} bytes): ${reason}.`);
   }
   if (!model.graph) throw new FormatError(`${file}: not an ONNX model: its ${bytes.length} bytes contain no graph.`);
@@ -222,7 +222,7 @@ class Reader {
     try {
       this.#graph.sorted();
     } catch (error) {
-      this.#fail(error instanceof Error ? error.message : String(error));
+      this.#fail(messageOf(error));
     }
   }
 }

@@ -1,5 +1,5 @@
 /** The options of a run: those that differ from their defaults, and the command line that asks for the same run. */
-import type { Field } from '../options.ts';
+import { type Field, quoted } from '../options.ts';
 import { recipe, settings, trainOptions } from '../train/options.ts';
 import type { RunDetails } from './run-details.ts';
 
@@ -57,12 +57,6 @@ function typed({ flag = '' }: Field<unknown>, value: unknown): string {
   const long = flag.match(/--[\w-]+/)?.[0] ?? flag;
   if (value === true) return long;
   return `${long} ${quoted(Array.isArray(value) ? value.join(',') : value)}`;
-}
-
-/** In single quotes where a shell would read something else. */
-export function quoted(value: unknown): string {
-  const text = String(value);
-  return /^[\w./:,=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** What values of options that stand for something else mean. */

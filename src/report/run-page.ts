@@ -5,6 +5,7 @@
 
 import { numberText } from '../charts/text.ts';
 import type { Evaluation } from '../classifier/evaluation.ts';
+import { quoted } from '../options.ts';
 import { duration, short } from '../output/text.ts';
 import { escapeHtml, htmlTable, page } from '../page.ts';
 import { isUneven } from '../train/balance.ts';
@@ -13,7 +14,6 @@ import { evaluationSections, evaluationStyle } from './evaluation.ts';
 import { about, count, figures, notice, percent, whole } from './figures.ts';
 import type { ShownMistake } from './gallery.ts';
 import { bestOf, detailsOf, type EpochLine, type RunDetails, rateOf, secondsOf } from './run-details.ts';
-import { quoted } from './run-options.ts';
 import { origin, originStyle } from './run-origin.ts';
 
 export interface RunPage {

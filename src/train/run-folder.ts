@@ -26,7 +26,7 @@ import {
 import { FolderLock } from '../folder-lock.ts';
 import type { Weights } from '../model/weights.ts';
 import { suggestFolder } from '../near-path.ts';
-import { firstOf, OptionError, type Say } from '../options.ts';
+import { firstOf, OptionError, quoted, type Say } from '../options.ts';
 import type { ModelDescription } from '../saved/description.ts';
 import { saveModel } from '../saved/files.ts';
 import { removeEventFiles } from '../tensorboard/event-files.ts';
@@ -234,7 +234,7 @@ export class RunFolder {
     if (isRun && (model !== undefined || !(await this.#isFailedStart()))) {
       const continued = (how: string, overwrite: string) =>
         `"${this.path}" already contains a training run. Continue it with ${how}, choose another folder, or add ${overwrite}.`;
-      const typed = continued(`--resume ${this.path.includes(' ') ? `"${this.path}"` : this.path}`, '--overwrite');
+      const typed = continued(`--resume ${quoted(this.path)}`, '--overwrite');
       throw new OptionError(trainOptions, (say) => continued(`resume("${this.path}")`, say('overwrite')), typed);
     }
     if (model !== undefined) {

@@ -8,7 +8,7 @@
  * Reference: https://github.com/huggingface/safetensors#format
  */
 import { bytes as bytesKind, checkArgument, isRecord, map } from '../arguments.ts';
-import { FormatError, UsageError } from '../errors.ts';
+import { FormatError, messageOf, UsageError } from '../errors.ts';
 import {
   bytesOf,
   bytesPerElement,
@@ -141,7 +141,7 @@ function parseKeys(header: Uint8Array, name: string): { json: unknown; keys: str
   try {
     ({ text, value: json } = parseBoundedJson(header));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new FormatError(`${name}: not a safetensors file: its header is not JSON: ${reason}.`);
   }
   const { keys, duplicate } = scanKeys(text);

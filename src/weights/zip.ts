@@ -5,7 +5,7 @@
  * Reference: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, sections 4.3.7 and 4.3.12
  */
 import type { FileEntry, Reader } from '@zip.js/zip.js/lib/zip-core-reader.js';
-import { FormatError, UsageError } from '../errors.ts';
+import { FormatError, messageOf, UsageError } from '../errors.ts';
 import { crc32 } from './crc32.ts';
 import { bytesSource, fillWhole, partOf, type Source } from './source.ts';
 
@@ -103,7 +103,7 @@ async function asFormatError<T>(name: string, action: () => Promise<T>): Promise
     return await action();
   } catch (error) {
     if (error instanceof FormatError || error instanceof UsageError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new FormatError(`${name} is not a valid zip archive: ${reason}. It may be truncated; download it again.`);
   }
 }

@@ -1,7 +1,7 @@
 /** `resnext serve`: serves models over HTTP until it is told to end. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { UsageError } from '../../errors.ts';
+import { messageOf, UsageError } from '../../errors.ts';
 import { refusing } from '../../files.ts';
 import type { OptionsOf } from '../../options.ts';
 import type { LogEntry } from '../../serve/options.ts';
@@ -43,7 +43,7 @@ export async function run({ model, keys, log, ...options }: Options, output: Out
 async function reloadAll(server: Server, output: Output): Promise<void> {
   for (const name of server.models) {
     await server.load(name).catch((error: unknown) => {
-      output.warn(`${name} was not replaced. ${error instanceof Error ? error.message : String(error)}`);
+      output.warn(`${name} was not replaced. ${messageOf(error)}`);
     });
   }
 }

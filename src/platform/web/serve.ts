@@ -3,6 +3,7 @@
  * its own proxy, but that one detaches the page's arrays.
  */
 import type * as Ort from 'onnxruntime-common';
+import { messageOf } from '../../errors.ts';
 import { storedElements, type Tensor } from '../../tensor.ts';
 import {
   dataLocation,
@@ -65,7 +66,7 @@ async function reply(request: Request, answers: Answers): Promise<void> {
     const answer = request.kind === 'open' ? await answers.open(request.argument) : await answers.run(request.argument);
     send({ id, answer });
   } catch (error) {
-    send({ id, error: error instanceof Error ? error.message : String(error) });
+    send({ id, error: messageOf(error) });
   }
 }
 

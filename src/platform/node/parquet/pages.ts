@@ -8,7 +8,7 @@ import * as zlib from 'node:zlib';
 import { parquetHeader } from 'hyparquet/src/column.js';
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js';
 import { readPlain } from 'hyparquet/src/plain.js';
-import { FormatError } from '../../../errors.ts';
+import { FormatError, messageOf } from '../../../errors.ts';
 import type { OpenFile } from '../../../files.ts';
 import type { ByteRange, ParquetColumn } from '../../contract.ts';
 import { decompressSnappy } from './snappy.ts';
@@ -224,7 +224,7 @@ function explained<T>(name: string, action: () => T): T {
     return action();
   } catch (cause) {
     if (cause instanceof FormatError) throw cause;
-    throw damaged(name, `has a page that cannot be decoded (${cause instanceof Error ? cause.message : cause})`, cause);
+    throw damaged(name, `has a page that cannot be decoded (${messageOf(cause)})`, cause);
   }
 }
 
