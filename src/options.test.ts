@@ -1,4 +1,5 @@
 /** What follows from one entry: the type, the check with its sentence, parsing, help and documentation. */
+import { execFileSync } from 'node:child_process';
 import { describe, expect, expectTypeOf, it, test } from 'vitest';
 import { UsageError } from './errors.ts';
 import {
@@ -12,6 +13,7 @@ import {
   oneOf,
   pair,
   pick,
+  quoted,
   real,
   resolve,
   text,
@@ -143,4 +145,11 @@ it('picks the options of a table that are given', () => {
   const table = { size: whole({ from: 1, doc: 'pixels' }) };
   expect(pick<{ size?: number }>(table, { size: 2, other: 1 } as { size: number })).toEqual({ size: 2 });
   expect(pick<{ size?: number | undefined }>(table, { size: undefined })).not.toHaveProperty('size');
+});
+
+it.skipIf(process.platform === 'win32')('quotes what a shell would read otherwise, and nothing else', () => {
+  expect(quoted('runs/a-1.0')).toBe('runs/a-1.0');
+  for (const path of ['my run', "it's", '$HOME', 'a"b', '*.jpg', '']) {
+    expect(execFileSync('/bin/sh', ['-c', `printf %s ${quoted(path)}`], { encoding: 'utf8' })).toBe(path);
+  }
 });
