@@ -125,6 +125,11 @@ describe.each(expected)('%s', (name, layout, config, hint = '') => {
   });
 });
 
+/** Networks without what few layouts can name. */
+const plainConfig = smallConfig.map(
+  (config) => ({ ...config, attention: 'none', antialias: false, halvedSplit: false }) as const,
+);
+
 describe('a random network', () => {
   /** The part of a config that tensors reveal. */
   const told = ({ depths, cardinality, baseWidth, width, stem, ...config }: ResNeXtConfig) => ({
@@ -140,7 +145,7 @@ describe('a random network', () => {
   test('is recognized in every layout that can name it', () => {
     const written = new Map(layoutNames.map((layout) => [layout, 0]));
     fc.assert(
-      fc.property(smallConfig, (drawn) => {
+      fc.property(fc.oneof(smallConfig, plainConfig), (drawn) => {
         for (const layout of layoutNames) {
           const stemPool = layout === 'legacy-se' ? 'max-ceil' : 'max';
           const isFree = layout === 'timm' || drawn.stem === 'cifar';
