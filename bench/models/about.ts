@@ -6,6 +6,8 @@ import type { RecipeName } from 'resnext';
 
 export interface About {
   readonly recipe: RecipeName;
+  /** The model that training starts from, if any. */
+  readonly from?: string;
   /** The folder of the dataset in commands. */
   readonly dataset: string;
   readonly title: string;
@@ -27,18 +29,19 @@ export interface About {
 export const about: Readonly<Record<string, About>> = {
   cifar10: {
     recipe: 'cifar10-default',
+    from: 'objects200',
     dataset: 'cifar10',
     evaluated: 'test images',
     title: 'cifar10: ten kinds of things in small images',
     purpose:
       'The default model of this package: `resnext classify`, `features`, `evaluate`, `explain` and `bench` use it where no other is named. It is small enough to come with the package and good enough to try everything with; for photos of more than ten kinds of things, use [published weights](../../docs/checkpoints.md) or train your own.',
     use: '$ resnext classify cat.jpg\n$ resnext train photos --from cifar10 --out runs/photos      # small photos',
-    data: 'CIFAR-10 (Alex Krizhevsky, Vinod Nair and Geoffrey Hinton; *Learning Multiple Layers of Features from Tiny Images*, 2009): color images of 32 x 32 pixels in ten classes. The model was trained on all 50,000 training images and evaluated on 5,000 of the 10,000 test images, every second one of each class. Both had been stored as JPEG files, which loses a little of the original pixels, so figures are not comparable to the last tenth of a percent with published ones.',
+    data: 'CIFAR-10 (Alex Krizhevsky, Vinod Nair and Geoffrey Hinton; *Learning Multiple Layers of Features from Tiny Images*, 2009): color images of 32 x 32 pixels in ten classes. Training started from [objects200](../objects200/README.md) and used all 50,000 training images; the model was evaluated on 5,000 of the 10,000 test images, every second one of each class. Both had been stored as JPEG files, which loses a little of the original pixels, so figures are not comparable to the last tenth of a percent with published ones.',
     terms:
-      'CIFAR-10 has no license. Its page only asks to cite the report above. The images were collected with web search engines for the dataset 80 Million Tiny Images, and belong to whoever made them; that dataset was withdrawn by its authors in 2020 because of offensive labels and images in it, which CIFAR-10, relabeled by hand for ten classes, is not known to have. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If that matters to you, train on images whose terms you know.',
+      'CIFAR-10 has no license. Its page only asks to cite the report above. The images were collected with web search engines for the dataset 80 Million Tiny Images, and belong to whoever made them; that dataset was withdrawn by its authors in 2020 because of offensive labels and images in it, which CIFAR-10, relabeled by hand for ten classes, is not known to have. Since training started from `objects200`, [its terms](../objects200/README.md#images-and-their-terms) matter here, too. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If that matters to you, train on images whose terms you know.',
     limits: [
       'It knows ten classes and nothing else, and names one of them for every image: for a person, a house or a screenshot, too. A low probability is a hint, but no test.',
-      'It has only seen images of 32 x 32 pixels, enlarged to 64 x 64. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
+      'It has only seen images of 32 x 32 pixels, enlarged to 56 x 56. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
       '`automobile` means cars and SUVs, `truck` only large trucks; CIFAR-10 has no pickup trucks in either.',
       'CIFAR-10 is known to have near duplicates of about 3 % of its test images among its training images (Barz and Denzler, 2020, *Do we train on test data?*), so on images of your own it does a little worse than here, and on images of another kind, such as drawings, much worse.',
       'It is not made for decisions about people or safety.',
@@ -57,7 +60,7 @@ export const about: Readonly<Record<string, About>> = {
       'Tiny ImageNet has no license of its own. The images are ImageNet’s: those who download it agree to use it for non-commercial research and education only, and the images belong to the people who put them on the web. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If you want to sell what you build on it, ask somebody who knows, or start from a model whose images have terms that you know.',
     limits: [
       'It knows 200 classes, and names one of them for every image. There are no people among them.',
-      'It has only seen images of 32 x 32 pixels, enlarged to 64 x 64. Small or several things in an image are lost, unless you fine-tune it with a larger `--size`.',
+      'It has only seen images of 32 x 32 pixels, enlarged to 56 x 56. Small or several things in an image are lost, unless you fine-tune it with a larger `--size`.',
       'Some names mean less than they say: `crane` is the machine, `brass` a memorial plaque, `plate` a dish with food on it, `walking-stick` the insect, `beacon` a lighthouse, `projectile` a missile, `organ` the instrument.',
       'What ImageNet shows is what people put on the web before 2010, mostly from North America and Europe, and so is what the model takes for usual.',
       'It is not made for decisions about people or safety.',

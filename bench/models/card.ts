@@ -192,7 +192,7 @@ function trainingSection({ name, about, lines, details }: CardFacts): string {
           `Training images have ${sizes.join(', ')} pixels in turn, for equal parts of the epochs, and the ${about.evaluated} always ${size}, which is part of why their curve is lower and uneven until the last sizes.`,
         ]
       : []),
-    `\`\`\`sh\nresnext train ${about.dataset} --recipe ${about.recipe} --out runs/${name}\n\`\`\``,
+    `\`\`\`sh\nresnext train ${about.dataset} --recipe ${about.recipe}${about.from ? ` --from ${about.from}` : ''} --out runs/${name}\n\`\`\``,
     `makes it again, where \`${about.dataset}/train\` has the training images and \`${about.dataset}/val\` the ${about.evaluated}, in a folder for each class. The recipe has these options, and the defaults of all others; \`resnext recipe ${about.recipe} --all\` prints both, and \`model.json\` has those of the run.`,
     `\`\`\`yaml\n${options.join('\n')}\n\`\`\``,
     `${lines.length} epochs of ${whole(data?.train ?? 0)} images took ${hours} hours on ${cores} cores (${cpu}, ${((memory ?? 0) / 2 ** 30).toFixed(0)} GiB of memory), beside other work; resnext ${versions.resnext}, ONNX Runtime ${versions.onnxruntime}, Node ${versions.node}. On another machine, rounding leads the same run to other weights, which are about as good.`,

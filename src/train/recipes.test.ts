@@ -12,7 +12,7 @@ import { pick } from '../options.ts';
 import { checkSettled, resolveTrainOptions } from './check-options.ts';
 import { findRecipe, recipeInFull, recipeNotes, withRecipe } from './chosen-recipe.ts';
 import { type GivenOptions, type Recipe, recipe as recipeTable } from './options.ts';
-import { type RecipeName, recipeNames } from './recipes.ts';
+import { type RecipeEntry, type RecipeName, recipeNames, recipes } from './recipes.ts';
 
 /** What most recipes do without. Images are mirrored half the time, and crops have at least 8 % of one. */
 const plain = {
@@ -73,19 +73,19 @@ const strikesBack = {
 /** The models of this package. */
 const shipped = {
   ...plain,
-  ...nesterov,
-  variant: 'resnext20_2x96d_w32_imagenet',
   batch: 128,
   replicas: 2,
-  size: 64,
-  resize: 64,
-  trainSize: [48, 64],
-  learningRate: 0.2,
-  weightDecay: 5e-4,
-  normWeightDecay: 5e-4,
+  size: 56,
+  resize: 56,
+  trainSize: [40, 48, 56],
+  optimizer: 'adamw',
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0.05,
+  normWeightDecay: 0,
   schedule: 'one-cycle',
   labelSmoothing: 0.1,
-  zeroInitLast: true,
   augmentation: 'pad-and-crop',
   interpolation: 'bilinear',
 };
@@ -264,9 +264,9 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
     },
   ],
   /** models/cifar10/README.md, and "training" in its model.json. */
-  'cifar10-default': [128, { ...shipped, epochs: 22 }],
+  'cifar10-default': [128, { ...shipped, epochs: 12, learningRate: 0.01 }],
   /** models/objects200/README.md, and "training" in its model.json. */
-  'objects200-default': [128, { ...shipped, epochs: 20 }],
+  'objects200-default': [128, { ...shipped, variant: 'resnext20_2x64d_w32_imagenet', epochs: 9, learningRate: 0.006 }],
 };
 
 test.each(recipeNames)('%s in full', async (name) => {
@@ -278,7 +278,8 @@ test.each(recipeNames)('%s in full', async (name) => {
 
 test.each(recipeNames)('%s can be followed with any network and a linear probe', async (recipe) => {
   const probe = { from: 'runs/demo', linearProbe: true };
-  const given = recipe === 'finetune' ? [{ from: 'runs/demo' }, probe] : [{ variant: 'resnext29_8x64d' }, {}, probe];
+  const { needsModel }: RecipeEntry = recipes[recipe];
+  const given = needsModel ? [{ from: 'runs/demo' }, probe] : [{ variant: 'resnext29_8x64d' }, {}, probe];
   for (const each of given) {
     const all = await withRecipe({ data: 'flowers', out: 'runs/flowers', recipe, ...each });
     expect(resolveTrainOptions(all), JSON.stringify(each)).toMatchObject({ recipe, ...each });
@@ -293,8 +294,9 @@ describe.each(['cifar10', 'objects200'])('the model %s', (name) => {
   test.skipIf(!existsSync(path))('was trained with the options of its recipe', async () => {
     const { training } = JSON.parse(readFileSync(path, 'utf8')) as { training: { options: Recipe & { out: string } } };
     const { recipe: _, ...options } = pick<Recipe>(recipeTable, training.options);
-    const { data, out } = training.options;
-    expect(resolveTrainOptions(await withRecipe({ data, out, recipe: `${name}-default` }))).toMatchObject(options);
+    const { data, out, from } = training.options;
+    const given = { data, out, ...(from && { from }), recipe: `${name}-default` };
+    expect(resolveTrainOptions(await withRecipe(given))).toMatchObject(options);
   });
 });
 
@@ -382,13 +384,13 @@ describe('a recipe', () => {
   it('that makes a model has its network, batch and sizes, and gives way to what is given', async () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
-      resolveTrainOptions(await withRecipe({ ...bare, recipe: 'cifar10-default', ...given }));
-    const own = { variant: 'resnext20_2x96d_w32_imagenet', size: 64, trainSize: [48, 64] };
+      resolveTrainOptions(await withRecipe({ ...bare, recipe: 'objects200-default', ...given }));
+    const own = { variant: 'resnext20_2x64d_w32_imagenet', size: 56, trainSize: [40, 48, 56] };
     expect(await made({})).toMatchObject({
       ...own,
       batch: 128,
       replicas: 2,
-      learningRate: 0.2,
+      learningRate: 0.006,
       bestBy: 'top1',
       seed: 1,
     });
@@ -396,11 +398,11 @@ describe('a recipe', () => {
       ...own,
       batch: 64,
       replicas: 1,
-      learningRate: 0.1,
+      learningRate: 0.006 * Math.sqrt(64 / 128),
     });
-    expect(await made({ variant: 'resnext50_32x4d', size: 128 })).toMatchObject({
-      trainSize: [96, 128],
-      resize: 128,
+    expect(await made({ variant: 'resnext50_32x4d', size: 112 })).toMatchObject({
+      trainSize: [80, 96, 112],
+      resize: 112,
     });
     expect(await made({ variant: 'resnext29_8x64d', size: 32 })).toMatchObject({ trainSize: [], resize: 0 });
   });
