@@ -56,7 +56,7 @@ class CountingPool extends WorkerPool {
 
   override async start() {
     const workers = await super.start();
-    const run = (job: ImageJob) => {
+    const run = (job: Omit<ImageJob, 'budget'>) => {
       this.images += job.images.length;
       return workers.run(job);
     };

@@ -47,6 +47,13 @@ export const variationFields = {
     group,
     doc: 'largest angle of a random rotation, either way',
   }),
+  sharpen: {
+    ...probability,
+    default: 0,
+    flag: '--sharpen <p>',
+    group,
+    doc: 'share of the images that are sharpened',
+  },
   blur: { ...probability, default: 0, flag: '--blur <p>', group, doc: 'share of the images that are blurred' },
   cropScale: {
     ...cropScale,
@@ -121,12 +128,13 @@ const turned = (preprocessing: Preprocessing, { flip, verticalFlip, rotation }: 
 
 const when = (amount: number, step: Transform): Transform[] => (amount > 0 ? [step] : []);
 
-/** Blurred, normalized and erased. `normalized` are steps right after `normalize`. The regions are timm's. */
+/** Sharpened, blurred, normalized and erased. `normalized` are steps right after `normalize`. The regions are timm's. */
 const finish = (
   preprocessing: Preprocessing,
-  { blur, erasing, erasingMode, erasingCount }: Variation,
+  { sharpen, blur, erasing, erasingMode, erasingCount }: Variation,
   normalized: readonly Transform[] = [],
 ): Transform[] => [
+  ...when(sharpen, { kind: 'random-sharpness', probability: sharpen, factor: [1, 3] }),
   ...when(blur, { kind: 'gaussian-blur', probability: blur, sigma: [0.1, 2] }),
   normalize(preprocessing),
   ...normalized,

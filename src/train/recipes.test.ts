@@ -19,6 +19,7 @@ const plain = {
   flip: 0.5,
   verticalFlip: 0,
   rotation: 0,
+  sharpen: 0,
   blur: 0,
   cropScale: [0.08, 1],
   erasing: 0,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '#platform/images';
 import { FormatError, UsageError } from '../../errors.ts';
 import { augmentationNames, trainTransforms } from '../augmentations.ts';
+import { sharpness } from '../enhance.ts';
 import { cifarPreprocessing, evaluationTransforms, imagenetPreprocessing, preprocessingFor } from '../presets.ts';
 import { type Random, sampleRandom } from '../random.ts';
 import { applyTransforms } from './apply.ts';
@@ -52,6 +53,21 @@ describe('center-crop', () => {
   });
 
   it('leaves an image of its size alone', () => expect(crop(4, 4, 4)).toEqual({ x: range(0, 4), y: range(0, 4) }));
+});
+
+describe('random-sharpness', () => {
+  const image = coordinates(9, 9);
+  image.data[4 * 27 + 4 * 3] = 250;
+  const planes = (source: Image, steps: Transform[], ...numbers: number[]) =>
+    applyTransforms([...steps, identity], source, scripted(...numbers));
+  const half: Transform = { kind: 'random-sharpness', probability: 0.5, factor: [1, 3] };
+
+  it('sharpens by a factor of the range', () => {
+    expect(planes(image, [half], 0.4, 0.25)).toEqual(planes(sharpness(image, 1.5), []));
+    expect(planes(image, [half], 0.4, 0.25)).not.toEqual(planes(image, []));
+  });
+
+  it('leaves the other images alone', () => expect(planes(image, [half], 0.6)).toEqual(planes(image, [])));
 });
 
 describe('resize', () => {
@@ -232,8 +248,16 @@ describe('presets', () => {
     expect(trainTransforms(imagenetPreprocessing, 'timm-rand-augment')[2]).toMatchObject({ fill: [124, 116, 104] });
   });
 
-  it('vary images otherwise, in the order crop, mirror, rotate, policy, blur, normalize, erase', () => {
-    const all = { flip: 0.3, verticalFlip: 0.1, rotation: 9, blur: 0.2, cropScale: [0.5, 1], erasing: 0.25 } as const;
+  it('vary images otherwise, in the order crop, mirror, rotate, policy, sharpen, blur, normalize, erase', () => {
+    const all = {
+      flip: 0.3,
+      verticalFlip: 0.1,
+      rotation: 9,
+      sharpen: 0.4,
+      blur: 0.2,
+      cropScale: [0.5, 1],
+      erasing: 0.25,
+    } as const;
     const steps = trainTransforms(imagenetPreprocessing, {
       ...all,
       augmentation: 'rand-m7-n2-w0',
@@ -245,6 +269,7 @@ describe('presets', () => {
       { kind: 'vertical-flip', probability: 0.1 },
       { kind: 'random-rotation', degrees: 9 },
       { kind: 'timm-rand-augment', policy: 'rand-m7-n2-w0', fill: [124, 116, 104] },
+      { kind: 'random-sharpness', probability: 0.4, factor: [1, 3] },
       { kind: 'gaussian-blur', probability: 0.2 },
       { kind: 'normalize' },
       { kind: 'random-erasing', probability: 0.25, mode: 'pixel', maxCount: 1 },
@@ -265,7 +290,7 @@ describe('presets', () => {
   });
 
   it.each(augmentationNames)('%s is JSON for color and grayscale', (augmentation) => {
-    const whole = { flip: 0.5, verticalFlip: 1, rotation: 9, blur: 1, erasing: 1, erasingCount: 2 };
+    const whole = { flip: 0.5, verticalFlip: 1, rotation: 9, sharpen: 1, blur: 1, erasing: 1, erasingCount: 2 };
     for (const [images, channels] of [
       ['small', 3],
       ['large', 3],

@@ -1,9 +1,9 @@
-/** Random changes of color: torchvision's ColorJitter, AlexNet's lighting, and Gaussian blur. */
+/** Random changes of color: torchvision's ColorJitter and RandomAdjustSharpness, AlexNet's lighting, and Gaussian blur. */
 
 import type { Image } from '#platform/images';
 import { list, real } from '../../options.ts';
 import { gaussianBlur } from '../blur.ts';
-import { brightness, contrast, hue, saturation } from '../enhance.ts';
+import { brightness, contrast, hue, saturation, sharpness } from '../enhance.ts';
 import type { Random } from '../random.ts';
 import { between, normals } from './draw.ts';
 import { probability, range } from './fields.ts';
@@ -50,6 +50,15 @@ export const color = {
       drawn.sort((a, b) => a.place - b.place);
       return drawn.reduce((current, { name, value }) => adjustments[name].apply(current, value), image);
     },
+  }),
+
+  /** Sharpens with this probability, as torchvision's RandomAdjustSharpness. `factor` is a range: 1 changes nothing. */
+  'random-sharpness': imageStep({
+    options: { probability, factor: range('factor') },
+    deterministic: false,
+    sizeAfter: (before) => before,
+    apply: (image, step, random) =>
+      random.float() < step.probability ? sharpness(image, between(random, step.factor)) : image,
   }),
 
   /** Blurs with this probability. `sigma` is the range of the standard deviation in pixels. */

@@ -33,6 +33,7 @@ const arbitrary: { readonly [K in TransformKind]: (random: Random, channels: 1 |
     saturation: 2 * random.float(),
     hue: 0.5 * random.float(),
   }),
+  'random-sharpness': () => ({ kind: 'random-sharpness', probability: 0.5, factor: [1, 3] }),
   'gaussian-blur': () => ({ kind: 'gaussian-blur', probability: 0.5, sigma: [0.1, 2] }),
   lighting: (random, channels) => ({
     kind: 'lighting',
