@@ -1,24 +1,60 @@
 /**
- * The pixels of a plain map under each tap of a kernel, as columns of a matrix: x [N, C, H, W] → [N, G, columns,
- * pixels]; or, with channels first, x [C, N, H, W] → [G, columns, N·pixels], the pixels of all images side by side.
+ * The pixels under each tap of a kernel, as columns of a matrix: x [N, C, H, W] → [N, G, columns, pixels]; or, with the
+ * pixels of all images side by side, [G, columns, N·pixels].
  *
- * With stride s the map is first split into s·s phases, each a map of every s-th row and column. The pixels under a tap
- * are then a whole window of one phase, copied row by row: tap p is in phase p mod s, offset by ⌊p / s⌋ pixels.
+ * A blocked map whose size the convolution divides by its stride is read tap by tap, by a depthwise convolution each. Any
+ * other map is plain, or with channels first [C, N, H, W]. With stride s it is first split into s·s phases, each a map of
+ * every s-th row and column. The pixels under a tap are then a whole window of one phase, copied row by row: tap p is in
+ * phase p mod s, offset by ⌊p / s⌋ pixels. This makes columns for taps that the kernel lacks, too.
  */
 import type { Value } from '../../graph/graph.ts';
 import { sizes } from '../../graph/shapes.ts';
 import type { Window } from '../../graph/window.ts';
-import { type Tensor, tensor } from '../../tensor.ts';
+import { elements, type Tensor, tensor } from '../../tensor.ts';
 import type { BlockedNodes } from './nodes.ts';
+import { picked } from './phases.ts';
+import type { Representations } from './representations.ts';
 
-/** Returns undefined for dilated windows, unequal strides and windows that leave pixels over. */
+/** Columns, and the place of a tap of a channel of the group among them. */
+export interface Columns {
+  readonly value: Value;
+  readonly place: (channel: number, row: number, column: number) => number;
+}
+
+/** Of a blocked map. Returns undefined if the output is not 1/stride the size of the map. */
+export function columnsOfTaps(
+  layouts: Representations,
+  x: Value,
+  { kernel, strides, dilations, begin, output }: Window,
+  group: number,
+  sideBySide: boolean,
+): Columns | undefined {
+  const { nodes: n } = layouts;
+  const [batch, channels, ...map] = sizes(x) as [number, number, number, number];
+  const stride = strides[0]!;
+  const isDivided = map.every((size, axis) => strides[axis] === stride && size === stride * (output[axis] as number));
+  if (!isDivided) return undefined;
+  const [down, across] = kernel as [number, number];
+  const width = channels / group;
+  const pixels = elements(output as readonly number[]);
+  const dims = sideBySide ? [group, width, batch * pixels] : [batch, group, width, pixels];
+  const taps = Array.from({ length: down * across }, (_, tap) => {
+    const at = [Math.floor(tap / across), tap % across].map((p, axis) => p * dilations[axis]! - begin[axis]!);
+    const under = picked(n, x, at, stride);
+    return n.reshape(sideBySide ? layouts.channelsFirst(under) : layouts.unblocked(under), dims);
+  });
+  const value = n.b.op('Concat', taps, { axis: dims.length - 2 });
+  return { value, place: (channel, row, column) => (row * across + column) * width + channel };
+}
+
+/** Of a plain map, or with channels first. Returns undefined if strides differ, taps are dilated, or pixels are left over. */
 export function columns(
   n: BlockedNodes,
   x: Value,
   window: Window,
   group: number,
   channelsFirst: boolean,
-): Value | undefined {
+): Columns | undefined {
   const [h, w] = sizes(x).slice(2) as [number, number];
   const { strides, dilations, begin } = window;
   const output = window.output as readonly number[];
@@ -32,13 +68,18 @@ export function columns(
   const phases = splitIntoPhases(n, padded, stride, channelsFirst);
   const [outer, inner] = sizes(phases) as [number, number];
   const pixels = output[0]! * output[1]!;
-  const dims = channelsFirst ? [group, outer / group, inner * pixels] : [outer, group, inner / group, pixels];
+  const perStep = (channelsFirst ? outer : inner) / group; // columns: the phases of each channel
+  const dims = channelsFirst ? [group, perStep, inner * pixels] : [outer, group, perStep, pixels];
   const parts = Array.from({ length: steps[0]! * steps[1]! }, (_, i) => {
     const start = [Math.floor(i / steps[1]!), i % steps[1]!];
     const stop = start.map((at, axis) => at + output[axis]!);
     return n.reshape(n.b.op('Slice', [phases, n.ints(start), n.ints(stop), n.ints([2, 3])]), dims);
   });
-  return n.b.op('Concat', parts, { axis: dims.length - 2 });
+  const place = (channel: number, row: number, column: number) => {
+    const step = Math.floor(row / stride) * steps[1]! + Math.floor(column / stride);
+    return step * perStep + (channel * stride + (row % stride)) * stride + (column % stride);
+  };
+  return { value: n.b.op('Concat', parts, { axis: dims.length - 2 }), place };
 }
 
 /** How many pixels of a phase the taps span along each axis. */
@@ -56,19 +97,15 @@ function splitIntoPhases(n: BlockedNodes, x: Value, stride: number, channelsFirs
 }
 
 /** The index of dw[m, c, p, q] in the product [M, columns] with the columns of m's group. */
-export function columnPlaces(shape: readonly [number, number, number, number], window: Window): Tensor {
+export function columnPlaces(shape: readonly [number, number, number, number], { value, place }: Columns): Tensor {
   const [filters, width, kh, kw] = shape;
-  const stride = window.strides[0]!;
-  const steps = stepsOf(window);
-  const perStep = width * stride * stride;
+  const perRow = sizes(value).at(-2)!;
   const indices = new Int32Array(filters * width * kh * kw);
   for (let i = 0; i < indices.length; i++) {
     const [q, p] = [i % kw, Math.floor(i / kw) % kh];
     const c = Math.floor(i / (kw * kh)) % width;
     const m = Math.floor(i / (kw * kh * width));
-    const step = Math.floor(p / stride) * steps[1]! + Math.floor(q / stride);
-    const phase = (p % stride) * stride + (q % stride);
-    indices[i] = m * steps[0]! * steps[1]! * perStep + step * perStep + c * stride * stride + phase;
+    indices[i] = m * perRow + place(c, p, q);
   }
   return tensor('int32', [indices.length], indices);
 }

@@ -18,7 +18,7 @@ import type { Attributes } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow, type Window } from '../../graph/window.ts';
 import { elements, type Tensor, tensor } from '../../tensor.ts';
-import { columnPlaces, columns } from './columns.ts';
+import { type Columns, columnPlaces, columns, columnsOfTaps } from './columns.ts';
 import { scaledRows } from './filters.ts';
 import { grouping } from './grouping.ts';
 import type { BlockedNodes } from './nodes.ts';
@@ -63,29 +63,41 @@ function byColumns(
 ): Value | undefined {
   const { nodes: n } = layouts;
   const wide = layouts.isBlockable(x) && isWide(dy, shape[0] / group, shape[1] * elements(window.kernel));
-  const product = wide ? overImages(layouts, x, dy, window, group) : perImage(layouts, x, dy, window, group);
-  return product && n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, window)));
-}
-
-/** [G, M/G, columns] */
-function perImage(layouts: Representations, x: Value, dy: Value, window: Window, group: number): Value | undefined {
-  const { nodes: n } = layouts;
-  const under = columns(n, layouts.plain(x), window, group, false); // [N, G, columns, pixels]
+  const under = columnsUnder(layouts, x, window, group, wide);
   if (!under) return undefined;
-  const [batch, , , pixels] = sizes(under) as Shape;
-  const rows = n.reshape(layouts.unblocked(dy), [batch, group, sizes(dy)[1]! / group, pixels]);
-  return n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
+  const rows = sizes(dy)[1]! / group;
+  const product = wide
+    ? n.matMulTransposed(n.reshape(layouts.channelsFirst(dy), [group, rows, sizes(under.value)[2]!]), under.value)
+    : sumOfImages(
+        n,
+        n.reshape(layouts.unblocked(dy), [sizes(dy)[0]!, group, rows, sizes(under.value)[3]!]),
+        under.value,
+      );
+  return n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, under))); // of [G, M/G, columns]
 }
 
-/** [G, M/G, columns] */
-function overImages(layouts: Representations, x: Value, dy: Value, window: Window, group: number): Value | undefined {
+/** The products of the images' matrices, summed. */
+const sumOfImages = (n: BlockedNodes, rows: Value, under: Value): Value =>
+  n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
+
+function columnsUnder(
+  layouts: Representations,
+  x: Value,
+  window: Window,
+  group: number,
+  sideBySide: boolean,
+): Columns | undefined {
   const { nodes: n } = layouts;
+  const isStrided = window.strides.some((stride) => stride > 1);
+  const ofTaps =
+    isStrided && layouts.isBlockable(x)
+      ? columnsOfTaps(layouts, layouts.recomputed(x), window, group, sideBySide)
+      : undefined;
+  if (ofTaps) return ofTaps;
+  if (!sideBySide) return columns(n, layouts.plain(x), window, group, false);
   const [batch, channels, h, w] = sizes(x) as Shape;
   const first = n.reshape(layouts.channelsFirst(layouts.recomputed(x)), [channels, batch, h, w]);
-  const under = columns(n, first, window, group, true); // [G, columns, N·pixels]
-  if (!under) return undefined;
-  const rows = n.reshape(layouts.channelsFirst(dy), [group, sizes(dy)[1]! / group, sizes(under)[2]!]);
-  return n.matMulTransposed(rows, under);
+  return columns(n, first, window, group, true);
 }
 
 /** Whether the product of one image, [M, K], is larger than what it is made of. */

@@ -78,6 +78,22 @@ function tapsOfPhases([down, across]: readonly [Reads, Reads], kernelWidth: numb
   return tensor('int32', [indices.length], Int32Array.from(indices));
 }
 
+/** x[stride · i + at], for a map of 1/stride the size, with 0 outside the border; plus another map. All are blocked. */
+export function picked(n: BlockedNodes, x: Value, at: readonly number[], stride: number, plus?: Value): Value {
+  const channels = sizes(x)[1]!;
+  const kernel = at.map((offset) => Math.abs(offset) + 1);
+  const before = at.map((offset) => Math.max(0, -offset));
+  const after = at.map((offset) => Math.max(0, offset + 1 - stride));
+  const [hot, width] = [at.map((offset) => Math.max(0, offset)), kernel[1]!];
+  const taps = elements(kernel);
+  const filter = tensor('float32', [channels, 1, ...kernel]); // stored [C/B, kh, kw, B]
+  for (let i = 0; i < filter.data.length; i++) {
+    filter.data[i] = Math.floor(i / n.block) % taps === hot[0]! * width + hot[1]! ? 1 : 0;
+  }
+  const options = { group: channels, strides: [stride, stride], pads: [...before, ...after], plus };
+  return n.conv(x, n.b.constant(filter), options);
+}
+
 /** Phases, stored as [N, C/B, 2, 2, h, w, B] and declared as [N, 4·C, h, w] → the map [N, C, 2h, 2w]. */
 export function interleaved(n: BlockedNodes, phases: Value): Value {
   const [batch, channels, h, w] = sizes(phases) as [number, number, number, number];

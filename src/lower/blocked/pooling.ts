@@ -15,9 +15,8 @@ import type { Node, Value } from '../../graph/graph.ts';
 import { attributesOf, opTypeOf } from '../../graph/ops.ts';
 import { sizes } from '../../graph/shapes.ts';
 import { resolveWindow } from '../../graph/window.ts';
-import { elements, tensor } from '../../tensor.ts';
 import type { BlockedNodes } from './nodes.ts';
-import { interleaved } from './phases.ts';
+import { interleaved, picked } from './phases.ts';
 import type { Rule } from './rules.ts';
 
 export const maxPool: Rule<'MaxPool'> = ({ layouts, n, node, inputs: [x], attributes, outputs }) => {
@@ -87,22 +86,6 @@ export const maxPoolGradient: Rule<'MaxPoolGrad'> = ({ layouts, n, inputs: [dy, 
     },
   ];
 };
-
-/** x[stride · i + at], for a map of 1/stride the size, with 0 outside the border; plus another map. */
-function picked(n: BlockedNodes, x: Value, at: readonly number[], stride: number, plus?: Value): Value {
-  const channels = sizes(x)[1]!;
-  const kernel = at.map((offset) => Math.abs(offset) + 1);
-  const before = at.map((offset) => Math.max(0, -offset));
-  const after = at.map((offset) => Math.max(0, offset + 1 - stride));
-  const [hot, width] = [at.map((offset) => Math.max(0, offset)), kernel[1]!];
-  const taps = elements(kernel);
-  const filter = tensor('float32', [channels, 1, ...kernel]); // stored [C/B, kh, kw, B]
-  for (let i = 0; i < filter.data.length; i++) {
-    filter.data[i] = Math.floor(i / n.block) % taps === hot[0]! * width + hot[1]! ? 1 : 0;
-  }
-  const options = { group: channels, strides: [stride, stride], pads: [...before, ...after], plus };
-  return n.conv(x, n.b.constant(filter), options);
-}
 
 /** Combines four maps [N, C, h, w] as the phases of one map. */
 function stacked(n: BlockedNodes, phases: readonly Value[]): Value {
