@@ -65,20 +65,12 @@ function byColumns(
   const wide = layouts.isBlockable(x) && isWide(dy, shape[0] / group, shape[1] * elements(window.kernel));
   const under = columnsUnder(layouts, x, window, group, wide);
   if (!under) return undefined;
-  const rows = sizes(dy)[1]! / group;
-  const product = wide
-    ? n.matMulTransposed(n.reshape(layouts.channelsFirst(dy), [group, rows, sizes(under.value)[2]!]), under.value)
-    : sumOfImages(
-        n,
-        n.reshape(layouts.unblocked(dy), [sizes(dy)[0]!, group, rows, sizes(under.value)[3]!]),
-        under.value,
-      );
-  return n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, under))); // of [G, M/G, columns]
+  const dims = sizes(under.value).with(-2, sizes(dy)[1]! / group);
+  const rows = n.reshape(wide ? layouts.channelsFirst(dy) : layouts.unblocked(dy), dims);
+  const products = n.matMulTransposed(rows, under.value);
+  const product = wide ? products : n.b.op('ReduceSum', [products, n.ints([0])], { keepdims: 0 }); // [G, M/G, columns]
+  return n.gather(n.reshape(product, [elements(sizes(product))]), n.b.constant(columnPlaces(shape, under)));
 }
-
-/** The products of the images' matrices, summed. */
-const sumOfImages = (n: BlockedNodes, rows: Value, under: Value): Value =>
-  n.b.op('ReduceSum', [n.matMulTransposed(rows, under), n.ints([0])], { keepdims: 0 });
 
 function columnsUnder(
   layouts: Representations,
