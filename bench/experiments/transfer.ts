@@ -47,7 +47,7 @@ interface Task {
 }
 
 const flowers = { data: 'flowers', augmentation: 'random-resized-crop' } as const;
-const five = { data: 'cifar', augmentation: 'pad-and-crop', size: 56, resize: 56, trainSize: [56] } as const;
+const five = { data: 'cifar', augmentation: 'pad-and-crop', size: 64, resize: 64, trainSize: [64] } as const;
 
 export const tasks: readonly Task[] = [
   {

@@ -41,7 +41,7 @@ export const about: Readonly<Record<string, About>> = {
       'CIFAR-10 has no license. Its page only asks to cite the report above. The images were collected with web search engines for the dataset 80 Million Tiny Images, and belong to whoever made them; that dataset was withdrawn by its authors in 2020 because of offensive labels and images in it, which CIFAR-10, relabeled by hand for ten classes, is not known to have. Since training started from `objects200`, [its terms](../objects200/README.md#images-and-their-terms) matter here, too. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If that matters to you, train on images whose terms you know.',
     limits: [
       'It knows ten classes and nothing else, and names one of them for every image: for a person, a house or a screenshot, too. A low probability is a hint, but no test.',
-      'It has only seen images of 32 x 32 pixels, enlarged to 56 x 56. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
+      'It has only seen images of 32 x 32 pixels, enlarged to 64 x 64. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
       '`automobile` means cars and SUVs, `truck` only large trucks; CIFAR-10 has no pickup trucks in either.',
       'CIFAR-10 is known to have near duplicates of about 3 % of its test images among its training images (Barz and Denzler, 2020, *Do we train on test data?*), so on images of your own it does a little worse than here, and on images of another kind, such as drawings, much worse.',
       'It is not made for decisions about people or safety.',
@@ -49,6 +49,7 @@ export const about: Readonly<Record<string, About>> = {
   },
   objects200: {
     recipe: 'objects200-default',
+    from: 'bench/models/start/objects200',
     dataset: 'tiny-imagenet-32',
     evaluated: 'validation images',
     title: 'objects200: two hundred kinds of things in small images, to fine-tune from',
@@ -60,7 +61,7 @@ export const about: Readonly<Record<string, About>> = {
       'Tiny ImageNet has no license of its own. The images are ImageNet’s: those who download it agree to use it for non-commercial research and education only, and the images belong to the people who put them on the web. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If you want to sell what you build on it, ask somebody who knows, or start from a model whose images have terms that you know.',
     limits: [
       'It knows 200 classes, and names one of them for every image. There are no people among them.',
-      'It has only seen images of 32 x 32 pixels, enlarged to 56 x 56. Small or several things in an image are lost, unless you fine-tune it with a larger `--size`.',
+      'It has only seen images of 32 x 32 pixels, enlarged to 64 x 64. Small or several things in an image are lost, unless you fine-tune it with a larger `--size`.',
       'Some names mean less than they say: `crane` is the machine, `brass` a memorial plaque, `plate` a dish with food on it, `walking-stick` the insect, `beacon` a lighthouse, `projectile` a missile, `organ` the instrument.',
       'What ImageNet shows is what people put on the web before 2010, mostly from North America and Europe, and so is what the model takes for usual.',
       'It is not made for decisions about people or safety.',

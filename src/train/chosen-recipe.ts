@@ -12,7 +12,7 @@ import { UsageError } from '../errors.ts';
 import { statIfPresent } from '../files.ts';
 import { optionsIn, readMapping } from '../option-file.ts';
 import { namesWith, OptionError, pick, resolve, type Table, text, whole } from '../options.ts';
-import { optimizerSettings, optimizers } from '../step/optimizers.ts';
+import { optimizerSettings, optimizers, rateScale } from '../step/optimizers.ts';
 import { firstDecay, schedules } from '../step/schedule.ts';
 import { withoutIdle } from './check-options.ts';
 import type { Reference } from './optimization-options.ts';
@@ -109,8 +109,25 @@ export async function withRecipe(given: GivenOptions): Promise<GivenOptions> {
   const followed = without(determined(chosen.options, given), chosen.options);
   const reference = { ...referenceOf({ ...chosen, options: followed }, own), ...unusedRate(chosen, followed, own) };
   const scaled = [...(reference.rate ? ['learningRate'] : []), ...Object.keys(reference.sizes ?? {})];
-  const rest = without(scaled, followed);
+  const rest = withBackboneRate(without(scaled, followed), reference, own);
   return { ...given, ...withoutIdle(rest, { ...own, reference }), reference, ...own };
+}
+
+/** The learning rate of the backbone is scaled as the other one. If that one is given, it does not depend on the recipe. */
+function withBackboneRate(
+  options: Partial<Recipe>,
+  { rate }: Reference,
+  {
+    learningRate,
+    batch = options.batch ?? trainOptions.batch.default,
+    optimizer = options.optimizer ?? 'sgd',
+  }: Partial<Recipe>,
+): Partial<Recipe> {
+  const { backboneLearningRate } = options;
+  if (backboneLearningRate === undefined) return options;
+  if (learningRate !== undefined) return without(['backboneLearningRate'], options);
+  const factor = rate ? rateScale(optimizer, batch / rate.batch) : 1;
+  return { ...options, backboneLearningRate: backboneLearningRate * factor };
 }
 
 /** What of a recipe is scaled. */

@@ -76,9 +76,8 @@ const shipped = {
   ...plain,
   batch: 128,
   replicas: 2,
-  size: 56,
-  resize: 56,
-  trainSize: [40, 48, 56],
+  size: 64,
+  resize: 64,
   optimizer: 'adamw',
   beta1: 0.9,
   beta2: 0.999,
@@ -265,9 +264,15 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
     },
   ],
   /** models/cifar10/README.md, and "training" in its model.json. */
-  'cifar10-default': [128, { ...shipped, epochs: 12, learningRate: 0.01 }],
+  'cifar10-default': [
+    128,
+    { ...shipped, trainSize: [48, 64], epochs: 12, learningRate: 0.003, backboneLearningRate: 0.003 },
+  ],
   /** models/objects200/README.md, and "training" in its model.json. */
-  'objects200-default': [128, { ...shipped, variant: 'resnext20_2x64d_w32_imagenet', epochs: 9, learningRate: 0.006 }],
+  'objects200-default': [
+    128,
+    { ...shipped, seed: 3, epochs: 6, learningRate: 0.002, backboneLearningRate: 0.002, sharpen: 0.75 },
+  ],
 };
 
 test.each(recipeNames)('%s in full', async (name) => {
@@ -382,30 +387,22 @@ describe('a recipe', () => {
     );
   });
 
-  it('that makes a model has its network, batch and sizes, and gives way to what is given', async () => {
+  it('that makes a model has its batch, rates and sizes, and gives way to what is given', async () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
-      resolveTrainOptions(await withRecipe({ ...bare, recipe: 'objects200-default', ...given }));
-    const own = { variant: 'resnext20_2x64d_w32_imagenet', size: 56, trainSize: [40, 48, 56] };
+      resolveTrainOptions(await withRecipe({ ...bare, from: 'runs/demo', recipe: 'cifar10-default', ...given }));
+    const rate = 0.003;
     expect(await made({})).toMatchObject({
-      ...own,
-      batch: 128,
-      replicas: 2,
-      learningRate: 0.006,
-      bestBy: 'top1',
-      seed: 1,
+      ...{ batch: 128, replicas: 2, size: 64, trainSize: [48, 64] },
+      ...{ learningRate: rate, backboneLearningRate: rate, bestBy: 'top1', seed: 1 },
     });
+    const smaller = rate * Math.sqrt(64 / 128);
     expect(await made({ batch: 64, replicas: 1 })).toMatchObject({
-      ...own,
-      batch: 64,
-      replicas: 1,
-      learningRate: 0.006 * Math.sqrt(64 / 128),
+      ...{ batch: 64, replicas: 1, learningRate: smaller, backboneLearningRate: smaller },
     });
-    expect(await made({ variant: 'resnext50_32x4d', size: 112 })).toMatchObject({
-      trainSize: [80, 96, 112],
-      resize: 112,
-    });
-    expect(await made({ variant: 'resnext29_8x64d', size: 32 })).toMatchObject({ trainSize: [], resize: 0 });
+    expect((await made({ learningRate: 0.01 })).backboneLearningRate).toBeUndefined();
+    expect(await made({ size: 128 })).toMatchObject({ trainSize: [96, 128] });
+    expect(await made({ optimizer: 'sgd' })).toMatchObject({ learningRate: 0.05, momentum: 0.9 });
   });
 
   it('that is for a pretrained model needs one', async () => {
