@@ -113,21 +113,16 @@ export async function withRecipe(given: GivenOptions): Promise<GivenOptions> {
   return { ...given, ...withoutIdle(rest, { ...own, reference }), reference, ...own };
 }
 
-/** The learning rate of the backbone is scaled as the other one. If that one is given, it does not depend on the recipe. */
+/** The learning rate of the backbone is scaled as the other one. */
 function withBackboneRate(
   options: Partial<Recipe>,
   { rate }: Reference,
-  {
-    learningRate,
-    batch = options.batch ?? trainOptions.batch.default,
-    optimizer = options.optimizer ?? 'sgd',
-  }: Partial<Recipe>,
+  given: Partial<TrainOptions>,
 ): Partial<Recipe> {
   const { backboneLearningRate } = options;
-  if (backboneLearningRate === undefined) return options;
-  if (learningRate !== undefined) return without(['backboneLearningRate'], options);
-  const factor = rate ? rateScale(optimizer, batch / rate.batch) : 1;
-  return { ...options, backboneLearningRate: backboneLearningRate * factor };
+  if (backboneLearningRate === undefined || !rate) return options;
+  const { batch = trainOptions.batch.default, optimizer = trainOptions.optimizer.default } = { ...options, ...given };
+  return { ...options, backboneLearningRate: backboneLearningRate * rateScale(optimizer, batch / rate.batch) };
 }
 
 /** What of a recipe is scaled. */
@@ -162,6 +157,7 @@ function determined({ optimizer }: Partial<Recipe>, given: GivenOptions): readon
   const isOther = given.optimizer !== undefined && given.optimizer !== optimizer;
   return [
     ...(given.from ? [...namesWith(recipe, 'settled'), 'resize', 'interpolation'] : []),
+    ...(given.learningRate !== undefined ? ['backboneLearningRate'] : []),
     ...(isOther ? ['learningRate', 'weightDecay', 'normWeightDecay', ...Object.keys(optimizerSettings)] : []),
   ];
 }

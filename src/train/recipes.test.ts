@@ -387,6 +387,25 @@ describe('a recipe', () => {
     );
   });
 
+  it('with a network has its batch and sizes, and gives way to what is given', async () => {
+    const { variant: _, ...bare } = base;
+    const own = { variant: 'resnext20_2x96d_w32_imagenet', size: 64, trainSize: [48, 64] };
+    const text = { ...own, resize: 64, batch: 128, replicas: 2, learningRate: 0.2 };
+    const recipe = written(JSON.stringify(text), 'network.json');
+    const made = async (given: Partial<GivenOptions>) =>
+      resolveTrainOptions(await withRecipe({ ...bare, recipe, ...given }));
+    expect(await made({})).toMatchObject({
+      ...own,
+      ...{ batch: 128, replicas: 2, learningRate: 0.2, bestBy: 'top1', seed: 1 },
+    });
+    expect(await made({ batch: 64, replicas: 1 })).toMatchObject({
+      ...own,
+      ...{ batch: 64, replicas: 1, learningRate: 0.1 },
+    });
+    expect(await made({ variant: 'resnext50_32x4d', size: 128 })).toMatchObject({ trainSize: [96, 128], resize: 128 });
+    expect(await made({ variant: 'resnext29_8x64d', size: 32 })).toMatchObject({ trainSize: [], resize: 0 });
+  });
+
   it('that makes a model has its batch, rates and sizes, and gives way to what is given', async () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
