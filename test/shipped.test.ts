@@ -93,7 +93,7 @@ it('a model of the same name in the working folder comes first, but not a folder
   }
 });
 
-const note = /^Model: cifar10, which ships with this package \(32 x 32, 10 classes\); --model chooses another\.\n$/;
+const note = /^Model: cifar10, which ships with this package \(64 x 64, 10 classes\); --model chooses another\.\n$/;
 
 it('commands that need a model use the default one and say so, but not with --json', async () => {
   const { code, stdout, stderr } = await run('classify', frog, '--top', '1');
@@ -151,7 +151,7 @@ it('pull prints the place, and list shows what ships first', async () => {
   const rows = await json<{ name: string }[]>('list', '--weights');
   expect(rows.slice(0, 2).map(({ name }) => name)).toEqual(['cifar10', 'objects200']);
   const { stdout: table } = await run('list', '--weights', 'objects');
-  expect(table).toMatch(/^name .*\nobjects200 .* 32 .* Apache-2.0 +in this package\n/);
+  expect(table).toMatch(/^name .*\nobjects200 .* 64 .* Apache-2.0 +in this package\n/);
 });
 
 type Package = typeof import('../dist/entry/resnext.js');

@@ -66,6 +66,7 @@ describe.skipIf(noChromium)('in Chromium', () => {
     await withWeb('#explore?time=1', async (page) => {
       expect(await title(page).textContent()).toMatch(/^Form B/);
       const player = page.locator('.player');
+      await player.getByRole('group', { name: 'Speed' }).getByLabel('2×').check();
       await player.getByRole('button', { name: 'Step' }).click();
       await page.getByText('Concatenate earlier').waitFor();
       await page.waitForURL(/time=1\.5/);

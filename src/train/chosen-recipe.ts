@@ -157,7 +157,7 @@ function determined({ optimizer }: Partial<Recipe>, given: GivenOptions): readon
   const isOther = given.optimizer !== undefined && given.optimizer !== optimizer;
   return [
     ...(given.from ? [...namesWith(recipe, 'settled'), 'resize', 'interpolation'] : []),
-    ...(given.learningRate !== undefined ? ['backboneLearningRate'] : []),
+    ...(given.learningRate !== undefined || isOther ? ['backboneLearningRate'] : []),
     ...(isOther ? ['learningRate', 'weightDecay', 'normWeightDecay', ...Object.keys(optimizerSettings)] : []),
   ];
 }

@@ -420,6 +420,7 @@ describe('a recipe', () => {
       ...{ batch: 64, replicas: 1, learningRate: smaller, backboneLearningRate: smaller },
     });
     expect((await made({ learningRate: 0.01 })).backboneLearningRate).toBeUndefined();
+    expect((await made({ optimizer: 'sgd' })).backboneLearningRate).toBeUndefined();
     expect(await made({ size: 128 })).toMatchObject({ trainSize: [96, 128] });
     expect(await made({ optimizer: 'sgd' })).toMatchObject({ learningRate: 0.05, momentum: 0.9 });
   });

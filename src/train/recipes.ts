@@ -287,7 +287,7 @@ export const recipes = {
     },
   },
   'cifar10-default': {
-    description: 'makes cifar10, a model of this package, again; needs --from objects200',
+    description: 'makes cifar10, a model of this package, again; needs --from bench/models/start/objects200',
     source: 'this package, on the 50,000 training images of CIFAR-10',
     needsModel: true,
     referenceBatch: 128,

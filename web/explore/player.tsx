@@ -27,7 +27,8 @@ const forms = [
 ] as const;
 
 export function Player({ block, shades, goal, onRest, pick, onHover, onPin }: PlayerProps) {
-  const { time, isPlaying, playTo, jumpTo } = useTime(goal, onRest);
+  const clock = useTime(goal, onRest);
+  const { time, isPlaying, playTo } = clock;
   const caption = captionAt(block, time);
   return (
     <div class="player">
@@ -51,7 +52,7 @@ export function Player({ block, shades, goal, onRest, pick, onHover, onPin }: Pl
           value={forms.find(([value]) => Number(value) === time)?.[0]}
           onChange={(value) => playTo(Number(value))}
         />
-        <Timeline {...{ time, isPlaying, playTo, jumpTo }} from={0} to={2} />
+        <Timeline {...clock} from={0} to={2} />
         <div class="caption">
           <h2>{caption.title}</h2>
           <p>{caption.text}</p>

@@ -2,8 +2,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useReducedMotion } from '../controls/motion.ts';
 
-/** Seconds from one stop to the next. */
+/** Seconds from one stop to the next, at speed 1. */
 const stepSeconds = 1.5;
+
+/** The speeds that can be chosen. */
+export const speeds = [0.5, 1, 2] as const;
+
+export type Speed = (typeof speeds)[number];
 
 /** Where the animation is to be. */
 export interface Goal {
@@ -15,6 +20,8 @@ export interface Clock {
   readonly isPlaying: boolean;
   readonly playTo: (time: number) => void;
   readonly jumpTo: (time: number) => void;
+  readonly speed: Speed;
+  readonly setSpeed: (speed: Speed) => void;
 }
 
 /** @param goal a new object makes it jump to its time. */
@@ -22,6 +29,7 @@ export function useTime(goal: Goal, onRest: (time: number) => void): Clock {
   const isReduced = useReducedMotion();
   const [time, setTime] = useState(goal.time);
   const [target, setTarget] = useState<number>();
+  const [speed, setSpeed] = useState<Speed>(1);
   const now = useRef(time);
   now.current = time;
   const rest = useRef(onRest);
@@ -34,7 +42,7 @@ export function useTime(goal: Goal, onRest: (time: number) => void): Clock {
       const passed = before === undefined ? 0 : Math.min(0.05, (stamp - before) / 1000);
       before = stamp;
       const left = target - now.current;
-      const way = (passed / stepSeconds) * 0.5;
+      const way = speed * (passed / stepSeconds) * 0.5;
       const next = Math.abs(left) <= way ? target : now.current + Math.sign(left) * way;
       setTime(next);
       if (next !== target) request = requestAnimationFrame(move);
@@ -44,7 +52,7 @@ export function useTime(goal: Goal, onRest: (time: number) => void): Clock {
       }
     });
     return () => cancelAnimationFrame(request);
-  }, [target]);
+  }, [target, speed]);
 
   const jumpTo = (to: number) => {
     setTarget(undefined);
@@ -61,5 +69,5 @@ export function useTime(goal: Goal, onRest: (time: number) => void): Clock {
     first.current = goal;
     jumpTo(goal.time);
   }, [goal]);
-  return { time, isPlaying: target !== undefined, playTo, jumpTo };
+  return { time, isPlaying: target !== undefined, playTo, jumpTo, speed, setSpeed };
 }

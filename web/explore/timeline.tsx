@@ -1,15 +1,16 @@
 /** Forwards, backwards, step by step, or to any moment between two forms. */
 import { useId } from 'preact/hooks';
+import { Choice } from '../controls/controls.tsx';
 import { momentAt } from './captions.ts';
 import { stops } from './layout.ts';
-import type { Clock } from './time.ts';
+import { type Clock, speeds } from './time.ts';
 
 interface TimelineProps extends Clock {
   readonly from: number;
   readonly to: number;
 }
 
-export function Timeline({ time, isPlaying, playTo, jumpTo, from, to }: TimelineProps) {
+export function Timeline({ time, isPlaying, playTo, jumpTo, speed, setSpeed, from, to }: TimelineProps) {
   const list = useId();
   const within = stops.filter((stop) => stop >= from && stop <= to);
   const next = within.find((stop) => stop > time + 0.001);
@@ -51,6 +52,12 @@ export function Timeline({ time, isPlaying, playTo, jumpTo, from, to }: Timeline
           <span key={stop}>{'ABC'[stop]}</span>
         ))}
       </div>
+      <Choice
+        legend="Speed"
+        options={speeds.map((each) => [`${each}`, `${each}×`] as const)}
+        value={`${speed}`}
+        onChange={(value) => setSpeed(speeds.find((each) => `${each}` === value)!)}
+      />
     </div>
   );
 }
