@@ -266,7 +266,10 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
   /** models/cifar10/README.md, and "training" in its model.json. */
   'cifar10-default': [
     128,
-    { ...shipped, trainSize: [48, 64], epochs: 12, learningRate: 0.003, backboneLearningRate: 0.003 },
+    {
+      ...{ ...shipped, seed: 4, size: 96, resize: 96, epochs: 8 },
+      ...{ learningRate: 0.002, backboneLearningRate: 0.002, mixup: 0.2, cutmix: 1, mixEpochs: 6 },
+    },
   ],
   /** models/objects200/README.md, and "training" in its model.json. */
   'objects200-default': [
@@ -410,10 +413,10 @@ describe('a recipe', () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
       resolveTrainOptions(await withRecipe({ ...bare, from: 'runs/demo', recipe: 'cifar10-default', ...given }));
-    const rate = 0.003;
+    const rate = 0.002;
     expect(await made({})).toMatchObject({
-      ...{ batch: 128, replicas: 2, size: 64, trainSize: [48, 64] },
-      ...{ learningRate: rate, backboneLearningRate: rate, bestBy: 'top1', seed: 1 },
+      ...{ batch: 128, replicas: 2, size: 96 },
+      ...{ learningRate: rate, backboneLearningRate: rate, bestBy: 'top1', seed: 4 },
     });
     const smaller = rate * Math.sqrt(64 / 128);
     expect(await made({ batch: 64, replicas: 1 })).toMatchObject({
@@ -421,7 +424,7 @@ describe('a recipe', () => {
     });
     expect((await made({ learningRate: 0.01 })).backboneLearningRate).toBeUndefined();
     expect((await made({ optimizer: 'sgd' })).backboneLearningRate).toBeUndefined();
-    expect(await made({ size: 128 })).toMatchObject({ trainSize: [96, 128] });
+    expect(await made({ size: 128 })).toMatchObject({ size: 128 });
     expect(await made({ optimizer: 'sgd' })).toMatchObject({ learningRate: 0.05, momentum: 0.9 });
   });
 

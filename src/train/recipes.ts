@@ -287,12 +287,23 @@ export const recipes = {
     },
   },
   'cifar10-default': {
-    description: 'makes cifar10, a model of this package, again; needs --from bench/models/start/objects200',
+    description: 'makes cifar10, a model of this package, again; needs --from bench/models/start/cifar10',
     source: 'this package, on the 50,000 training images of CIFAR-10',
     needsModel: true,
     referenceBatch: 128,
-    referenceSize: 64,
-    options: { ...shipped, trainSize: [48, 64], epochs: 12, learningRate: 0.003, backboneLearningRate: 0.003 },
+    referenceSize: 96,
+    options: {
+      ...shipped,
+      size: 96,
+      resize: 96,
+      seed: 4, // another order of images than those of the weights it starts from
+      epochs: 8,
+      learningRate: 0.002,
+      backboneLearningRate: 0.002,
+      mixup: 0.2,
+      cutmix: 1,
+      mixEpochs: 6,
+    },
   },
   'objects200-default': {
     description: 'makes objects200, a model of this package, again; needs --from bench/models/start/objects200',
