@@ -61,6 +61,13 @@ both.each(shippedModels)('$name is as the table says', async ({ name, classes, s
   }
 });
 
+both.each([
+  ['cifar10', 6_000_000],
+  ['objects200', 8_000_000],
+])('%s takes at most %i bytes', async (name, most) => {
+  expect(statSync((await resolveModel(name)).path).size).toBeLessThanOrEqual(most);
+});
+
 it('load() opens the default model', async () => {
   const [standard, named] = [await load(), await load('cifar10')];
   try {
@@ -87,7 +94,7 @@ both('a model of the same name in the working folder comes first, but not a fold
   }
 });
 
-const note = /^Model: cifar10, which ships with this package \(32 x 32, 10 classes\); --model chooses another\.\n$/;
+const note = /^Model: cifar10, which ships with this package \(96 x 96, 10 classes\); --model chooses another\.\n$/;
 
 it('commands that need a model use the default one and say so, but not with --json', async () => {
   const { code, stdout, stderr } = await run('classify', frog, '--top', '1');

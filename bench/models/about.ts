@@ -29,18 +29,19 @@ export interface About {
 export const about: Readonly<Record<string, About>> = {
   cifar10: {
     recipe: 'cifar10-default',
+    from: 'bench/models/start/cifar10',
     dataset: 'cifar10',
     evaluated: 'test images',
     title: 'cifar10: ten kinds of things in small images',
     purpose:
       'The default model of this package: `resnext classify`, `features`, `evaluate`, `explain` and `bench` use it where no other is named. It is small enough to come with the package and good enough to try everything with; for photos of more than ten kinds of things, use [published weights](../../docs/checkpoints.md) or train your own.',
     use: '$ resnext classify cat.jpg\n$ resnext train photos --from cifar10 --out runs/photos      # small photos',
-    data: 'CIFAR-10 (Alex Krizhevsky, Vinod Nair and Geoffrey Hinton; *Learning Multiple Layers of Features from Tiny Images*, 2009): color images of 32 x 32 pixels in ten classes. Training used all 50,000 training images; the model was evaluated on 5,000 of the 10,000 test images, every second one of each class. Both had been stored as JPEG files, which loses a little of the original pixels, so figures are not comparable to the last tenth of a percent with published ones.',
+    data: 'CIFAR-10 (Alex Krizhevsky, Vinod Nair and Geoffrey Hinton; *Learning Multiple Layers of Features from Tiny Images*, 2009): color images of 32 x 32 pixels in ten classes. Training used all 50,000 training images and started from [weights](../../bench/models/start/cifar10/README.md) that had learned these, and before them the 200 classes of Tiny ImageNet, as those of [objects200](../objects200/README.md); the model was evaluated on 5,000 of the 10,000 test images, every second one of each class. Both had been stored as JPEG files, which loses a little of the original pixels, so figures are not comparable to the last tenth of a percent with published ones.',
     terms:
-      'CIFAR-10 has no license. Its page only asks to cite the report above. The images were collected with web search engines for the dataset 80 Million Tiny Images, and belong to whoever made them; that dataset was withdrawn by its authors in 2020 because of offensive labels and images in it, which CIFAR-10, relabeled by hand for ten classes, is not known to have. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If that matters to you, train on images whose terms you know.',
+      'CIFAR-10 has no license. Its page only asks to cite the report above. The images were collected with web search engines for the dataset 80 Million Tiny Images, and belong to whoever made them; that dataset was withdrawn by its authors in 2020 because of offensive labels and images in it, which CIFAR-10, relabeled by hand for ten classes, is not known to have. Since training started from weights that had learned Tiny ImageNet, [its terms](../objects200/README.md#images-and-their-terms) matter here, too. The weights are under the license of this package, Apache-2.0, as far as that is ours to give. Whether weights are bound by terms of the images that they were trained on is not settled in law. If that matters to you, train on images whose terms you know.',
     limits: [
       'It knows ten classes and nothing else, and names one of them for every image: for a person, a house or a screenshot, too. A low probability is a hint, but no test.',
-      'It has only seen images of 32 x 32 pixels. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
+      'It has only seen images of 32 x 32 pixels, enlarged to 96 x 96. Larger images are reduced to that, so a thing has to fill the image, as in a thumbnail of it.',
       '`automobile` means cars and SUVs, `truck` only large trucks; CIFAR-10 has no pickup trucks in either.',
       'CIFAR-10 is known to have near duplicates of about 3 % of its test images among its training images (Barz and Denzler, 2020, *Do we train on test data?*), so on images of your own it does a little worse than here, and on images of another kind, such as drawings, much worse.',
       'It is not made for decisions about people or safety.',

@@ -1,6 +1,6 @@
 /**
  * The models that ship with this package, in its folder `models`: a folder for each, with `model.safetensors`, `model.json` and
- * a model card. They were trained by recipes of this package on images of 32 x 32.
+ * a model card. They were trained by recipes of this package on images of 32 x 32, which they enlarge.
  */
 
 /** A model that ships with this package. */
@@ -20,7 +20,7 @@ export const shippedModels: readonly ShippedModel[] = [
     name: 'cifar10',
     summary: 'classifies small images into the ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, …',
     classes: 10,
-    size: 32,
+    size: 96,
   },
   {
     name: 'objects200',

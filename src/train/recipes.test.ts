@@ -76,10 +76,13 @@ const shipped = {
   ...plain,
   batch: 128,
   replicas: 2,
+  size: 64,
+  resize: 64,
   optimizer: 'adamw',
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
+  weightDecay: 0.05,
   normWeightDecay: 0,
   schedule: 'one-cycle',
   labelSmoothing: 0.1,
@@ -264,17 +267,14 @@ const expected: Readonly<Record<RecipeName, readonly [batch: number, options: ob
   'cifar10-default': [
     128,
     {
-      ...{ ...shipped, variant: 'resnext20_2x32d_w32', size: 32, trainSize: [24, 32] },
-      ...{ epochs: 16, learningRate: 0.006, weightDecay: 0.1 },
+      ...{ ...shipped, seed: 4, size: 96, resize: 96, epochs: 8 },
+      ...{ learningRate: 0.002, backboneLearningRate: 0.002, mixup: 0.2, cutmix: 1, mixEpochs: 6 },
     },
   ],
   /** models/objects200/README.md, and "training" in its model.json. */
   'objects200-default': [
     128,
-    {
-      ...{ ...shipped, seed: 3, size: 64, resize: 64, sharpen: 0.75 },
-      ...{ epochs: 6, learningRate: 0.002, backboneLearningRate: 0.002, weightDecay: 0.05 },
-    },
+    { ...shipped, seed: 3, epochs: 6, learningRate: 0.002, backboneLearningRate: 0.002, sharpen: 0.75 },
   ],
 };
 
@@ -412,11 +412,11 @@ describe('a recipe', () => {
   it('that makes a model has its batch, rates and sizes, and gives way to what is given', async () => {
     const { variant: _, ...bare } = base;
     const made = async (given: Partial<GivenOptions>) =>
-      resolveTrainOptions(await withRecipe({ ...bare, from: 'runs/demo', recipe: 'objects200-default', ...given }));
+      resolveTrainOptions(await withRecipe({ ...bare, from: 'runs/demo', recipe: 'cifar10-default', ...given }));
     const rate = 0.002;
     expect(await made({})).toMatchObject({
-      ...{ batch: 128, replicas: 2, size: 64 },
-      ...{ learningRate: rate, backboneLearningRate: rate, bestBy: 'top1', seed: 3 },
+      ...{ batch: 128, replicas: 2, size: 96 },
+      ...{ learningRate: rate, backboneLearningRate: rate, bestBy: 'top1', seed: 4 },
     });
     const smaller = rate * Math.sqrt(64 / 128);
     expect(await made({ batch: 64, replicas: 1 })).toMatchObject({
