@@ -61,13 +61,6 @@ both.each(shippedModels)('$name is as the table says', async ({ name, classes, s
   }
 });
 
-both.each([
-  ['cifar10', 6_000_000],
-  ['objects200', 8_000_000],
-])('%s takes at most %i bytes', async (name, most) => {
-  expect(statSync((await resolveModel(name)).path).size).toBeLessThanOrEqual(most);
-});
-
 it('load() opens the default model', async () => {
   const [standard, named] = [await load(), await load('cifar10')];
   try {

@@ -11,9 +11,13 @@ const [model = '', folder = '', batch, threads, seconds] = process.argv.slice(2)
 const classifier = await load(model, { threads: Number(threads) });
 const files = filesIn(folder);
 const batchSize = Number(batch);
-/** A list so long that its end does not matter. */
-const list = Array.from({ length: 64 * batchSize }, (_, n) => files[n % files.length]!);
-await classifier.classify(list, { batchSize }); // starts the threads
+const batches = (n: number) => Array.from({ length: n * batchSize }, (_, i) => files[i % files.length]!);
+await classifier.classify(batches(1), { batchSize }); // starts the threads
+const before = performance.now();
+await classifier.classify(batches(2), { batchSize });
+const inTime = (2000 * Number(seconds)) / (performance.now() - before);
+/** So long that its end does not matter, but for networks that take longer for it than there is time. */
+const list = batches(Math.min(64, Math.max(2, Math.round(inTime))));
 const start = performance.now();
 const cpuBefore = process.cpuUsage();
 let count = 0;
