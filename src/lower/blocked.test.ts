@@ -1,6 +1,6 @@
 /**
  * The blocked lowering, rule by rule: ONNX Runtime against the float64 interpreter on the source graph. Whole networks
- * are compared with PyTorch in test/pytorch-runtime.test.ts.
+ * are compared with PyTorch in test/pytorch-runtime.test.ts. The file is long because all rules share its comparison.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Session, thisMachine } from '#platform';
